@@ -4,7 +4,7 @@ package datasets
 
 // A Set is a data set in three parts.
 type Set struct {
-	Name               string     // "mosi", "mosei", "sims", "synthetic" or the file's name
+	Name               string // "mosi", "mosei", "sims", "synthetic" or the file's name
 	Train, Valid, Test *Split
 	Range              [2]float64 // of the labels: [-3, 3] or [-1, 1]
 }

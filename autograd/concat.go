@@ -1,0 +1,54 @@
+package autograd
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// Concat joins tensors along an axis; their other lengths are equal.
+//
+//	x̄ᵢ = ȳ at xᵢ's place
+func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
+	t.use("Concat", xs...)
+	shape := slices.Clone(xs[0].shape)
+	t.mustAxis("Concat", xs[0], axis)
+	shape[axis] = 0
+	for _, x := range xs {
+		if x.rank() != len(shape) {
+			panic(fmt.Sprintf("autograd: Concat: shapes %v and %v have different ranks", xs[0].shape, x.shape))
+		}
+		for i, d := range x.shape {
+			if i != axis && d != shape[i] {
+				panic(fmt.Sprintf("autograd: Concat: shapes %v and %v differ outside axis %d", xs[0].shape, x.shape, axis))
+			}
+		}
+		shape[axis] += x.shape[axis]
+	}
+	y := t.alloc(shape)
+	s := strides(shape)
+	edges := make([]Edge, len(xs))
+	at := 0
+	for i, x := range xs {
+		from, to := at, at+x.shape[axis]
+		t.dev.Copy(device.Operand{Buf: y.buf, Offset: from * s[axis], Strides: s}, x.shape, dense(x))
+		edges[i] = Wrt(x, func(g *Tensor) *Tensor { return t.Slice(g, axis, from, to) })
+		at = to
+	}
+	return t.Record("Concat", y, edges...)
+}
+
+// Stack joins tensors of one shape along a new axis.
+//
+//	x̄ᵢ = ȳ at index i of the axis
+func (t *Tape) Stack(axis int, xs ...*Tensor) *Tensor {
+	parts := make([]*Tensor, len(xs))
+	for i, x := range xs {
+		if axis < 0 || axis > x.rank() || !slices.Equal(x.shape, xs[0].shape) {
+			panic(fmt.Sprintf("autograd: Stack: shapes %v and %v along new axis %d", xs[0].shape, x.shape, axis))
+		}
+		parts[i] = t.Reshape(x, slices.Insert(slices.Clone(x.shape), axis, 1)...)
+	}
+	return t.Concat(axis, parts...)
+}

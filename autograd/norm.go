@@ -1,0 +1,26 @@
+package autograd
+
+import "fmt"
+
+// LayerNorm normalises the last axis to mean 0 and variance 1 and then scales and shifts it (Ba, Kiros, Hinton 2016):
+//
+//	y = γ ⊙ x̂ + β,  x̂ = (x − mean) / √(var + eps),  var the biased variance
+//	x̄ = (h − mean h − x̂ ⊙ mean(h ⊙ x̂)) / √(var + eps),  h = γ ⊙ ȳ
+//	γ̄ = Σ ȳ ⊙ x̂,  β̄ = Σ ȳ  over all rows
+//
+// x is [… n], gamma and beta are [n].
+func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
+	t.use("LayerNorm", x, gamma, beta)
+	rows, n := t.rows("LayerNorm", x)
+	if gamma.Len() != n || beta.Len() != n {
+		panic(fmt.Sprintf("autograd: LayerNorm: x %v, gamma %v, beta %v: want [… n], [n], [n]", x.shape, gamma.shape, beta.shape))
+	}
+	y, stats := t.alloc(x.shape), t.alloc([]int{rows, 2})
+	t.dev.LayerNorm(y.buf, stats.buf, x.buf, gamma.buf, beta.buf, rows, n, eps)
+	t.RecordJoint("LayerNorm", []*Tensor{y}, []*Tensor{x, gamma, beta}, func(g []*Tensor) []*Tensor {
+		gx, gg, gb := t.alloc(x.shape), t.alloc(gamma.shape), t.alloc(beta.shape)
+		t.dev.LayerNormGrad(gx.buf, gg.buf, gb.buf, g[0].buf, x.buf, stats.buf, gamma.buf, rows, n)
+		return []*Tensor{gx, gg, gb}
+	})
+	return y
+}

@@ -1,0 +1,53 @@
+package autograd
+
+import "github.com/seed-6655bf3b/recap/internal/device"
+
+// masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes nothing.
+//
+//	x̄ = ȳ, as the functions that follow give an element of −Inf no gradient
+func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
+	if mask == nil {
+		return x
+	}
+	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor { return g }))
+}
+
+// Softmax returns y = eˣ / Σ eˣ over the last axis. Elements where the mask is 0 are excluded: their weight is 0, and a row without
+// any element left is 0. The mask broadcasts to x and is a constant; nil excludes nothing.
+//
+//	x̄ = y ⊙ (ȳ − Σ ȳ⊙y)
+func (t *Tape) Softmax(x, mask *Tensor) *Tensor {
+	t.use("Softmax", x)
+	x = t.masked("Softmax", x, mask)
+	rows, n := t.rows("Softmax", x)
+	y := t.alloc(x.shape)
+	t.dev.Softmax(y.buf, x.buf, rows, n)
+	return t.Record("Softmax", y, Wrt(x, func(g *Tensor) *Tensor {
+		gx := t.alloc(x.shape)
+		t.dev.SoftmaxGrad(gx.buf, y.buf, g.buf, rows, n)
+		return gx
+	}))
+}
+
+// LogSoftmax returns y = x − ln Σ eˣ over the last axis, with a mask as in Softmax; excluded elements are −Inf.
+//
+//	x̄ = ȳ − eʸ Σ ȳ
+func (t *Tape) LogSoftmax(x, mask *Tensor) *Tensor {
+	t.use("LogSoftmax", x)
+	x = t.masked("LogSoftmax", x, mask)
+	rows, n := t.rows("LogSoftmax", x)
+	y := t.alloc(x.shape)
+	t.dev.LogSoftmax(y.buf, x.buf, rows, n)
+	return t.Record("LogSoftmax", y, Wrt(x, func(g *Tensor) *Tensor {
+		gx := t.alloc(x.shape)
+		t.dev.LogSoftmaxGrad(gx.buf, y.buf, g.buf, rows, n)
+		return gx
+	}))
+}
+
+// rows returns how many rows x has along its last axis, and their length.
+func (t *Tape) rows(op string, x *Tensor) (rows, n int) {
+	t.mustAxis(op, x, x.rank()-1)
+	n = x.shape[x.rank()-1]
+	return x.Len() / n, n
+}

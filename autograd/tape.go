@@ -1,0 +1,257 @@
+package autograd
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// A Tape records one forward computation and owns the memory of its results. A tape is for one goroutine;
+// any number of tapes may share parameters.
+type Tape struct {
+	// Poison fills memory with NaN before it is handed out, so that a kernel that leaves a hole shows. For tests.
+	Poison bool
+
+	dev       Device
+	nodes     []node
+	recording bool
+	inference bool
+	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
+
+	epoch int                     // counts Resets
+	inUse []device.Buffer         // since the last Reset
+	spare map[int][]device.Buffer // by length
+
+	seed, draws uint64 // of dropout
+}
+
+// A node is one recorded operation: its vjp turns the gradients of out into those of in.
+type node struct {
+	op      string
+	out, in []*Tensor
+	vjp     func(g []*Tensor) []*Tensor
+}
+
+// Grads holds the gradient of a loss with respect to each tensor it depends on that was made by NewParam.
+type Grads map[*Tensor]*Tensor
+
+// NewTape returns a tape that records for Backward.
+func NewTape(dev Device) *Tape {
+	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, spare: map[int][]device.Buffer{}}
+}
+
+// NewInferenceTape returns a tape that computes and never records; Dropout is the identity on it.
+func NewInferenceTape(dev Device) *Tape {
+	t := NewTape(dev)
+	t.recording, t.inference = false, true
+	return t
+}
+
+// Device returns the device whose kernels the tape runs.
+func (t *Tape) Device() Device { return t.dev }
+
+// Seed restarts the random numbers of the dropout operations that follow.
+func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
+
+// Reset forgets the recorded computation and takes back the memory of all its results: the next step, having
+// the same shapes, allocates none. Tensors made before are stale and panic when used.
+func (t *Tape) Reset() {
+	t.epoch++
+	clear(t.nodes)
+	t.nodes = t.nodes[:0]
+	for _, b := range t.inUse {
+		t.spare[b.Len()] = append(t.spare[b.Len()], b)
+	}
+	t.inUse = t.inUse[:0]
+}
+
+// Input copies data to a tensor of the tape: a constant that lives for one step.
+func (t *Tape) Input(data []float32, shape ...int) *Tensor {
+	if len(data) != size(shape) {
+		panic(fmt.Sprintf("autograd: Input: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
+	}
+	x := t.alloc(slices.Clone(shape))
+	t.dev.Upload32(x.buf, data)
+	return x
+}
+
+// An Edge leads from an operation's result to one of its inputs.
+type Edge struct {
+	x   *Tensor
+	vjp func(g *Tensor) *Tensor
+}
+
+// Wrt returns the edge to input x, whose gradient is vjp of the result's. A gradient larger than x by broadcasting is
+// summed to x's shape by Backward.
+func Wrt(x *Tensor, vjp func(g *Tensor) *Tensor) Edge { return Edge{x, vjp} }
+
+// Record is the door through which every operation is made, built in or not: it notes that y was computed
+// from the inputs the edges lead to, and returns y. Edges to constants are dropped, so an operation never asks
+// whether a gradient is wanted. y must be new: made by other operations inside NoGrad, or by the package's own kernels.
+func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
+	live := make([]Edge, 0, len(edges))
+	in := make([]*Tensor, 0, len(edges))
+	for _, e := range edges {
+		if t.differentiable(e.x) {
+			live, in = append(live, e), append(in, e.x)
+		}
+	}
+	t.record(op, []*Tensor{y}, in, func(g []*Tensor) []*Tensor {
+		gx := make([]*Tensor, len(live))
+		for i, e := range live {
+			gx[i] = e.vjp(g[0])
+		}
+		return gx
+	})
+	return y
+}
+
+// RecordJoint is Record for operations whose vjp yields the gradients of all inputs at once, or which have
+// several results. g has an entry for each of out (zeros where the loss does not depend on it); vjp returns one for each
+// of in, nil where the input is a constant by nature.
+func (t *Tape) RecordJoint(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
+	t.record(op, out, in, vjp)
+}
+
+func (t *Tape) record(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
+	for _, y := range out {
+		if y.recorded || y.tape != t {
+			panic("autograd: " + op + ": the result is not a new tensor of this tape")
+		}
+	}
+	if !t.recording || !slices.ContainsFunc(in, t.differentiable) {
+		return
+	}
+	for i, x := range in {
+		if !t.differentiable(x) {
+			in[i] = nil
+		}
+	}
+	for _, y := range out {
+		y.needsGrad, y.recorded = true, true
+	}
+	t.nodes = append(t.nodes, node{op, out, in, vjp})
+}
+
+func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x] == 0 }
+
+// NoGrad runs f without recording: what it computes is constant to Backward.
+func (t *Tape) NoGrad(f func()) {
+	was := t.recording
+	t.recording = false
+	defer func() { t.recording = was }()
+	f()
+}
+
+// Frozen runs f with the given parameters held constant: a frozen view of a module. Operations recorded in f use the
+// parameters' values and pass gradients to their other inputs, but none to the parameters.
+func (t *Tape) Frozen(params []*Tensor, f func()) {
+	for _, p := range params {
+		t.frozen[p]++
+	}
+	defer func() {
+		for _, p := range params {
+			if t.frozen[p]--; t.frozen[p] == 0 {
+				delete(t.frozen, p)
+			}
+		}
+	}()
+	f()
+}
+
+// Backward returns the gradient of the scalar loss with respect to the parameters it depends on.
+//
+//	x̄ = Σ over uses of x of vjp(ȳ),  L̄ = 1
+func (t *Tape) Backward(loss *Tensor) Grads {
+	t.use("Backward", loss)
+	if loss.Len() != 1 {
+		panic(fmt.Sprintf("autograd: Backward: loss has shape %v, want a scalar; take Mean or Sum first", loss.shape))
+	}
+	grads := Grads{}
+	t.NoGrad(func() {
+		if loss.needsGrad {
+			grads[loss] = t.full(loss.shape, 1)
+		}
+		for _, n := range slices.Backward(t.nodes) {
+			if g, used := t.take(grads, n.out); used {
+				t.spread(grads, n, n.vjp(g))
+			}
+		}
+	})
+	return grads
+}
+
+// take removes the gradients of an operation's results; used tells whether the loss depends on any.
+func (t *Tape) take(grads Grads, out []*Tensor) (g []*Tensor, used bool) {
+	g = make([]*Tensor, len(out))
+	for i, y := range out {
+		if g[i] = grads[y]; g[i] != nil {
+			used = true
+			delete(grads, y)
+		}
+	}
+	for i, y := range out {
+		if used && g[i] == nil {
+			g[i] = t.full(y.shape, 0)
+		}
+	}
+	return g, used
+}
+
+// spread adds the gradients gx to those of the operation's inputs. The first contribution is stored, later ones are
+// added out of place: one tensor may be the gradient of several inputs.
+func (t *Tape) spread(grads Grads, n node, gx []*Tensor) {
+	for i, x := range n.in {
+		if x == nil || gx[i] == nil {
+			continue
+		}
+		g := t.sumTo(n.op, gx[i], x.shape)
+		if old := grads[x]; old != nil {
+			g = t.Add(old, g)
+		}
+		grads[x] = g
+	}
+}
+
+// alloc returns an undefined tensor of the tape. It keeps shape.
+func (t *Tape) alloc(shape []int) *Tensor {
+	n := size(shape)
+	var b device.Buffer
+	if s := t.spare[n]; len(s) > 0 {
+		b, t.spare[n] = s[len(s)-1], s[:len(s)-1]
+	} else {
+		b = t.dev.Alloc(n)
+	}
+	t.inUse = append(t.inUse, b)
+	if t.Poison {
+		t.dev.Fill(b, math.NaN())
+	}
+	return &Tensor{shape: shape, buf: b, dev: t.dev, tape: t, epoch: t.epoch}
+}
+
+// full returns a tensor of equal elements.
+func (t *Tape) full(shape []int, v float64) *Tensor {
+	x := t.alloc(shape)
+	t.dev.Fill(x.buf, v)
+	return x
+}
+
+// alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors do not change.
+func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
+	return &Tensor{shape: shape, buf: x.buf, dev: t.dev, tape: t, epoch: t.epoch}
+}
+
+// use panics if an operand cannot be used on this tape.
+func (t *Tape) use(op string, operands ...*Tensor) {
+	for _, x := range operands {
+		x.mustLive(op)
+		if x.tape != nil && x.tape != t {
+			panic("autograd: " + op + ": operand belongs to another tape; Clone it")
+		}
+		if x.dev != t.dev {
+			panic(fmt.Sprintf("autograd: %s: operand is on device %s, the tape on %s", op, x.dev.Name(), t.dev.Name()))
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package autograd_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+func param(dev ag.Device, v ...float64) *ag.Tensor { return ag.NewParam(dev, v, len(v)) }
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= 1e-9*max(1, math.Abs(want))) {
+		t.Errorf("%s is %.12g, want %.12g", what, got, want)
+	}
+}
+
+// Work after the loss, and a tensor used twice, must not change a gradient.
+func TestBackwardStartsAtTheLoss(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 3)
+	tp := ag.NewTape(dev)
+	loss := tp.Sum(tp.Mul(x, x))
+	tp.Scale(loss, 7)
+	near(t, "d(x²)/dx at 3", tp.Backward(loss)[x].Item(), 6)
+}
+
+func TestSharedGradientIsNotMutated(t *testing.T) {
+	dev := open(t, "cpu64")
+	x, y := param(dev, 2), param(dev, 5)
+	tp := ag.NewTape(dev)
+	s := tp.Add(x, y) // both inputs get the same gradient tensor
+	loss := tp.Sum(tp.Add(s, tp.Mul(x, x)))
+	g := tp.Backward(loss)
+	near(t, "x̄", g[x].Item(), 5)
+	near(t, "ȳ", g[y].Item(), 1)
+}
+
+func TestBackwardTwice(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 3)
+	tp := ag.NewTape(dev)
+	y := tp.Mul(x, x)
+	near(t, "d(x²)", tp.Backward(tp.Sum(y))[x].Item(), 6)
+	near(t, "d(x⁴)", tp.Backward(tp.Sum(tp.Mul(y, y)))[x].Item(), 108)
+}
+
+func TestFrozen(t *testing.T) {
+	dev := open(t, "cpu64")
+	w, x := param(dev, 3), param(dev, 2)
+	tp := ag.NewTape(dev)
+	var held *ag.Tensor
+	tp.Frozen([]*ag.Tensor{w}, func() {
+		tp.Frozen([]*ag.Tensor{w}, func() {}) // nests
+		held = tp.Mul(w, x)
+	})
+	g := tp.Backward(tp.Sum(tp.Add(held, tp.Mul(tp.Mul(w, w), tp.StopGradient(x)))))
+	near(t, "gradient through the frozen view", g[x].Item(), 3)
+	near(t, "gradient of w outside of it", g[w].Item(), 2*3*2)
+}
+
+func TestNoGradAndInference(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 3)
+	tp := ag.NewTape(dev)
+	var constant *ag.Tensor
+	tp.NoGrad(func() { constant = tp.Mul(x, x) })
+	near(t, "x̄ of c·x", tp.Backward(tp.Sum(tp.Mul(constant, x)))[x].Item(), 9)
+
+	inf := ag.NewInferenceTape(dev)
+	y := inf.Sum(inf.Dropout(inf.Mul(x, x), 0.9))
+	near(t, "value without dropout", y.Item(), 9)
+	if g := inf.Backward(y); len(g) != 0 {
+		t.Errorf("an inference tape gave %d gradients", len(g))
+	}
+}
+
+func TestJointResults(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 3)
+	tp := ag.NewTape(dev)
+	var square, cube *ag.Tensor
+	tp.NoGrad(func() { square = tp.Mul(x, x); cube = tp.Mul(square, x) })
+	tp.RecordJoint("Powers", []*ag.Tensor{square, cube}, []*ag.Tensor{x}, func(g []*ag.Tensor) []*ag.Tensor {
+		return []*ag.Tensor{tp.Add(tp.Mul(g[0], tp.Scale(x, 2)), tp.Mul(g[1], tp.Scale(square, 3)))}
+	})
+	near(t, "gradient of both", tp.Backward(tp.Sum(tp.Add(square, cube)))[x].Item(), 33)
+	near(t, "gradient of one", tp.Backward(tp.Sum(square))[x].Item(), 6)
+}
+
+// step is a small network: every kind of memory a training step uses.
+func step(tp *ag.Tape, w, b, x *ag.Tensor) (loss *ag.Tensor, g ag.Grads) {
+	h := tp.Dropout(tp.GELU(tp.Linear(x, w, b)), 0.2)
+	a := tp.Attention(h, h, h, ag.AttentionConfig{Heads: 2})
+	loss = tp.Mean(tp.Mul(a, tp.Slice(tp.Concat(1, h, a), 1, 1, 6)))
+	return loss, tp.Backward(loss)
+}
+
+func network(dev ag.Device) (w, b, x *ag.Tensor) {
+	v := make([]float64, 4*5*8)
+	for i := range v {
+		v[i] = math.Sin(float64(i))
+	}
+	return ag.NewParam(dev, v[:64], 8, 8), ag.NewParam(dev, v[:8], 8), ag.NewTensor(dev, v, 4, 5, 8)
+}
+
+// counting counts the buffers a device hands out.
+type counting struct {
+	ag.Device
+	buffers int
+}
+
+func (c *counting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
+
+func TestSteadyState(t *testing.T) {
+	dev := &counting{Device: open(t, "cpu")}
+	w, b, x := network(dev)
+	tp := ag.NewTape(dev)
+	counts := make([]int, 4)
+	for i := range counts {
+		tp.Reset()
+		step(tp, w, b, x)
+		counts[i] = dev.buffers
+	}
+	if counts[1] != counts[0] || counts[3] != counts[0] {
+		t.Errorf("buffers after each step: %v: the first step alone may allocate", counts)
+	}
+}
+
+func TestSameSeedSameBits(t *testing.T) {
+	dev := open(t, "cpu")
+	run := func(seed uint64) []float64 {
+		w, b, x := network(dev)
+		tp := ag.NewTape(dev)
+		for i := range 5 {
+			tp.Reset()
+			tp.Seed(seed + uint64(i))
+			_, g := step(tp, w, b, x)
+			w.AddScaled(-0.1, g[w])
+		}
+		return w.Values()
+	}
+	if !slices.Equal(run(1), run(1)) {
+		t.Error("the same seed gave different bits")
+	}
+	if slices.Equal(run(1), run(2)) {
+		t.Error("another seed gave the same bits")
+	}
+}
+
+func TestTapesShareParameters(t *testing.T) {
+	dev := open(t, "cpu")
+	w, b, x := network(dev)
+	results := make([][]float64, 4)
+	var wg sync.WaitGroup
+	for i := range results {
+		wg.Go(func() {
+			tp := ag.NewTape(dev)
+			for range 10 {
+				tp.Reset()
+				tp.Seed(1)
+				_, g := step(tp, w, b, x)
+				results[i] = g[w].Values()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range results {
+		if !slices.Equal(results[i], results[0]) {
+			t.Error("tapes on shared parameters disagree")
+		}
+	}
+}
+
+func TestWholeNetworkAlongADirection(t *testing.T) {
+	w, b, x := network(open(t, "cpu64"))
+	agtest.CheckDirection(t, 1e-7, []*ag.Tensor{w, b}, func(tp *ag.Tape) *ag.Tensor {
+		loss, _ := step(tp, w, b, x)
+		return loss
+	})
+}
+
+func TestMisusePanics(t *testing.T) {
+	dev, other := open(t, "cpu64"), open(t, "cpu")
+	a, b := ag.NewTensor(dev, make([]float64, 6), 2, 3), ag.NewTensor(dev, make([]float64, 8), 4, 2)
+	tp := ag.NewTape(dev)
+	stale := tp.Exp(a)
+	tp.Reset()
+	for _, c := range []struct {
+		want string
+		f    func()
+	}{
+		{"autograd: MatMul: shapes [2 3] and [4 2]: inner lengths 3 and 4 differ", func() { tp.MatMul(a, b, ag.NN) }},
+		{"autograd: Add: shapes [2 3] and [4 2] do not broadcast", func() { tp.Add(a, b) }},
+		{"autograd: Exp: operand was made before the last Tape.Reset", func() { tp.Exp(stale) }},
+		{"autograd: Values: operand was made before the last Tape.Reset", func() { stale.Values() }},
+		{"autograd: Exp: operand belongs to another tape", func() { tp.Exp(ag.NewTape(dev).Exp(a)) }},
+		{"autograd: Exp: operand is on device cpu, the tape on cpu64", func() { tp.Exp(ag.NewTensor(other, []float64{1}, 1)) }},
+		{"autograd: Backward: loss has shape [2 3], want a scalar", func() { tp.Backward(a) }},
+		{"autograd: Slice: [1, 4) of axis 1 of [2 3]", func() { tp.Slice(a, 1, 1, 4) }},
+		{"autograd: Reshape: [2 3] to [4 -1]", func() { tp.Reshape(a, 4, -1) }},
+		{"autograd: Gather: index 2 of 2 rows", func() { tp.Gather(a, []int{0, 2}) }},
+		{"autograd: Assign: the tensor belongs to a tape", func() { tp.Exp(a).Assign(make([]float64, 6)) }},
+		{"autograd: Twice: the result is not a new tensor", func() {
+			x := param(dev, 1)
+			y := tp.Exp(x)
+			tp.Record("Twice", y, ag.Wrt(x, func(g *ag.Tensor) *ag.Tensor { return g }))
+		}},
+		{"autograd: Bad: gradient of shape [3] for an input of shape [2]", func() {
+			x := param(dev, 1, 2)
+			var y *ag.Tensor
+			tp.NoGrad(func() { y = tp.Sum(x) })
+			tp.Record("Bad", y, ag.Wrt(x, func(*ag.Tensor) *ag.Tensor { return param(dev, 1, 2, 3) }))
+			tp.Backward(y)
+		}},
+	} {
+		func() {
+			defer func() {
+				if got, _ := recover().(string); !strings.HasPrefix(got, c.want) {
+					t.Errorf("panic %q, want %q", got, c.want)
+				}
+			}()
+			c.f()
+		}()
+	}
+}
+
+func TestKeptValueOutlivesReset(t *testing.T) {
+	dev := open(t, "cpu64")
+	tp := ag.NewTape(dev)
+	y := tp.Exp(param(dev, 0)).Clone()
+	tp.Reset()
+	near(t, "clone", y.Item(), 1)
+}

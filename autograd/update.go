@@ -1,0 +1,68 @@
+package autograd
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// This file is for optimizers: it changes tensors in place. Only tensors that belong to no tape may change, and only
+// between Backward and the next forward computation.
+
+// Adam holds the constants of one step of Adam or AdamW.
+type Adam = device.Adam
+
+// Assign overwrites x with data.
+func (x *Tensor) Assign(data []float64) {
+	x.mustOwn("Assign")
+	if len(data) != x.Len() {
+		panic(fmt.Sprintf("autograd: Assign: %d numbers for shape %v, which holds %d", len(data), x.shape, x.Len()))
+	}
+	x.dev.Upload(x.buf, data)
+}
+
+// AddScaled replaces x by x + a·y.
+func (x *Tensor) AddScaled(a float64, y *Tensor) {
+	x.mustOwn("AddScaled")
+	x.mustMatch("AddScaled", y)
+	x.dev.Axpy(a, y.buf, x.buf)
+}
+
+// Multiply replaces x by a·x.
+func (x *Tensor) Multiply(a float64) {
+	x.mustOwn("Multiply")
+	x.dev.Unary(device.Affine, x.buf, x.buf, a, 0)
+}
+
+// AdamStep updates x by its gradient g and the running moments m and v of g, which it updates too.
+//
+//	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  x ← x − lr·(m/c₁) / (√(v/c₂) + eps),  cᵢ = 1 − βᵢᵗ
+//
+// Weight decay is added to g (Kingma and Ba 2015) or, decoupled, taken from x first: x ← x − lr·decay·x (Loshchilov and Hutter 2019).
+func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
+	for _, y := range []*Tensor{x, m, v} {
+		y.mustOwn("AdamStep")
+		y.mustMatch("AdamStep", g)
+	}
+	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
+}
+
+// Dot returns Σ x⊙y, accumulated in double precision. It waits for the device.
+func (x *Tensor) Dot(y *Tensor) float64 {
+	x.mustLive("Dot")
+	x.mustMatch("Dot", y)
+	return x.dev.Dot(x.buf, y.buf)
+}
+
+func (x *Tensor) mustOwn(op string) {
+	if x.tape != nil {
+		panic("autograd: " + op + ": the tensor belongs to a tape and cannot change")
+	}
+}
+
+func (x *Tensor) mustMatch(op string, y *Tensor) {
+	y.mustLive(op)
+	if x.Len() != y.Len() || x.dev != y.dev {
+		panic(fmt.Sprintf("autograd: %s: %v and %v: want equal sizes on one device", op, x, y))
+	}
+}

@@ -1,0 +1,246 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+)
+
+// A SyntheticConfig says how much synthetic data to make, and of what shape.
+type SyntheticConfig struct {
+	Train, Valid, Test                 int    // utterances
+	TextSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance fills between half and all of it
+	AudioDim, VisionDim                int    // features a frame
+	Seed                               uint64 // of everything
+}
+
+// DefaultSynthetic returns the small set that trains in minutes on a CPU: 12 to 24 tokens, 24 to 48 frames.
+func DefaultSynthetic() SyntheticConfig {
+	return SyntheticConfig{
+		Train: 1000, Valid: 200, Test: 500,
+		TextSteps: 24, AudioSteps: 48, VisionSteps: 48,
+		AudioDim: 12, VisionDim: 16,
+		Seed: 1111,
+	}
+}
+
+// MOSISynthetic returns a set with the sizes of MOSI's unaligned features.
+func MOSISynthetic() SyntheticConfig {
+	return SyntheticConfig{
+		Train: 1284, Valid: 229, Test: 686,
+		TextSteps: 50, AudioSteps: 375, VisionSteps: 500,
+		AudioDim: 5, VisionDim: 20,
+		Seed: 1111,
+	}
+}
+
+// Scale returns the configuration with all three sequences longer by the factor.
+func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
+	for _, steps := range []*int{&c.TextSteps, &c.AudioSteps, &c.VisionSteps} {
+		*steps = int(math.Round(factor * float64(*steps)))
+	}
+	return c
+}
+
+// Vocabulary of the synthetic set: [PAD], [UNK], [CLS] and [SEP] as in BERT, then two synonyms for each bin.
+const (
+	SyntheticVocab = firstWord + synonyms*wordBins // ids are smaller than this
+
+	firstWord = SepID + 1
+	synonyms  = 2
+	wordBins  = 40
+	wordWidth = 0.2 // of a bin; 40 of them cover [-4, 4]
+)
+
+const (
+	pathSD     = 0.5  // of a path around its mood
+	pathMemory = 0.85 // correlation of neighbouring steps, where the longest utterance has referenceSteps
+	frameGain  = 0.6
+	frameNoise = 0.5
+	wordNoise  = 0.1
+	labelNoise = 0.1
+	labelLimit = 3.0
+
+	referenceSteps = 48
+)
+
+// labelWeight holds w_m of the private moods, in the order text, audio, vision.
+var labelWeight = [3]float64{0.7, 0.3, 0.45}
+
+// Latent is the truth behind an utterance. Modality indices are 0 text, 1 audio, 2 vision.
+type Latent struct {
+	Mood    float64    // μ, which all modalities show
+	Private [3]float64 // p_m, which modality m alone shows
+}
+
+// Reading returns μ + p_m, around which the sum of the modality's two paths moves.
+func (z Latent) Reading(m int) float64 { return z.Mood + z.Private[m] }
+
+// ReadingInformation is the mutual information, in nats, of the Readings of any two modalities. They are Gaussian
+// with variance 2 and covariance 1, so that
+//
+//	I(μ + p_1; μ + p_2) = -½ ln(1 - ¼) = ½ ln(4/3) ≈ 0.144
+//
+// The same holds of the two paths' sums s + u_m at any one time, and of their means over any span of time.
+func ReadingInformation() float64 { return math.Log(4.0/3) / 2 }
+
+// SyntheticCeiling returns the correlation with the (unclipped) label of its best prediction by one who knows
+// exactly what modality m shows, and no other modality: μ and p_m for audio and vision, their sum for text.
+//
+//	text           (1 + w) / √(2 Var y)
+//	audio, vision  √(1 + w²) / √(Var y),   Var y = 1 + Σ_m w_m² + 0.1²
+func SyntheticCeiling(m int) float64 {
+	variance := 1 + labelNoise*labelNoise
+	for _, w := range labelWeight {
+		variance += w * w
+	}
+	w := labelWeight[m]
+	if m == 0 {
+		return (1 + w) / math.Sqrt(2*variance)
+	}
+	return math.Sqrt((1 + w*w) / variance)
+}
+
+// SyntheticTruth holds the latent variables of each utterance of a synthetic set.
+type SyntheticTruth struct{ Train, Valid, Test []Latent }
+
+// Synthetic makes a data set in which the past predicts what follows, the modalities share an affect and each
+// knows something alone, all in known amounts. With z, n, ε standard normal and drawn anew at each mention,
+//
+//	moods    μ, p_l, p_a, p_v ~ N(0, 1)
+//	label    y = clip(μ + 0.7 p_l + 0.3 p_a + 0.45 p_v + 0.1 ε, ±3)
+//	paths    s_0 = μ + σ z,  s_{t+1} = μ + ρ (s_t - μ) + σ √(1-ρ²) z,  σ = 0.5
+//	         u^m likewise around p_m; ρ = 0.85^(48/T), T the longest modality's steps
+//	frames   x^m_t = tanh(0.6 [s_t, u^m_t, n] M_m) + 0.5 ε,  m ∈ {a, v},  M_m [3 d_m] ~ N(0, 1), fixed
+//	words    bin ⌊(s_t + u^l_t + 0.1 ε + 4) / 0.2⌋ of 40, clipped to them, and one of its two synonyms
+//
+// An utterance fills the share U[½, 1) of every modality's steps, which cover the same time; a frame or word reads
+// the paths at its own time. Text is [CLS] words [SEP], and word number i, written "wi", has the id 103 + i.
+//
+// The same configuration makes the same set everywhere: each split has its own generator (PCG), so that a
+// smaller split is the beginning of a larger one, and values are rounded to multiples of 2⁻¹², which hides the
+// last bits of exp and of fused multiply-adds, where processors differ.
+func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
+	if cfg.TextSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
+		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more text steps, 1 or more of the other steps and dims, no negative counts", cfg))
+	}
+	seeds := rand.New(rand.NewPCG(cfg.Seed, 0))
+	s := synthesizer{cfg: cfg, steps: max(cfg.TextSteps, cfg.AudioSteps, cfg.VisionSteps)}
+	s.memory = math.Pow(pathMemory, referenceSteps/float64(s.steps))
+	s.audio, s.vision = normals(seeds, 3*cfg.AudioDim), normals(seeds, 3*cfg.VisionDim)
+
+	set := &Set{Name: "synthetic", Range: [2]float64{-labelLimit, labelLimit}}
+	var truth SyntheticTruth
+	first := 0
+	next := func(n int) (*Split, []Latent) {
+		s.rng = rand.New(rand.NewPCG(seeds.Uint64(), seeds.Uint64()))
+		first += n
+		return s.split(first-n, n)
+	}
+	set.Train, truth.Train = next(cfg.Train)
+	set.Valid, truth.Valid = next(cfg.Valid)
+	set.Test, truth.Test = next(cfg.Test)
+	return set, truth
+}
+
+// A synthesizer makes one split after the other.
+type synthesizer struct {
+	cfg           SyntheticConfig
+	steps         int       // of the paths, in the longest utterance
+	memory        float64   // ρ
+	audio, vision []float64 // M_m [3 D]
+	rng           *rand.Rand
+}
+
+// split makes n utterances, numbered from first.
+func (s *synthesizer) split(first, n int) (*Split, []Latent) {
+	c := s.cfg
+	out := &Split{
+		ID:      make([]string, n),
+		RawText: make([]string, n),
+		Text: Tokens{T: c.TextSteps, ID: make([]int32, n*c.TextSteps),
+			Mask: make([]float32, n*c.TextSteps), Segment: make([]int32, n*c.TextSteps)},
+		Audio:  Frames{T: c.AudioSteps, D: c.AudioDim, X: make([]float32, n*c.AudioSteps*c.AudioDim), Len: make([]int, n)},
+		Vision: Frames{T: c.VisionSteps, D: c.VisionDim, X: make([]float32, n*c.VisionSteps*c.VisionDim), Len: make([]int, n)},
+		Label:  make([]float32, n),
+	}
+	latents := make([]Latent, n)
+	for i := range n {
+		z := Latent{s.rng.NormFloat64(), [3]float64{s.rng.NormFloat64(), s.rng.NormFloat64(), s.rng.NormFloat64()}}
+		filled := 0.5 + 0.5*s.rng.Float64()
+		valid := func(steps int) int { return int(math.Ceil(filled * float64(steps))) }
+
+		latents[i] = z
+		out.ID[i] = fmt.Sprintf("synthetic$_$%d", first+i)
+		out.Label[i] = s.label(z)
+		shared := s.path(z.Mood, valid(s.steps))
+		out.RawText[i] = s.words(&out.Text, i, valid(c.TextSteps), shared, s.path(z.Private[0], len(shared)))
+		s.frames(&out.Audio, i, valid(c.AudioSteps), s.audio, shared, s.path(z.Private[1], len(shared)))
+		s.frames(&out.Vision, i, valid(c.VisionSteps), s.vision, shared, s.path(z.Private[2], len(shared)))
+	}
+	return out, latents
+}
+
+func (s *synthesizer) label(z Latent) float32 {
+	y := z.Mood + labelNoise*s.rng.NormFloat64()
+	for m, w := range labelWeight {
+		y += w * z.Private[m]
+	}
+	return rounded(min(max(y, -labelLimit), labelLimit))
+}
+
+// path returns n steps of the stationary AR(1) process around a mood.
+func (s *synthesizer) path(mood float64, n int) []float64 {
+	x := make([]float64, n)
+	innovation := pathSD * math.Sqrt(1-s.memory*s.memory)
+	deviation := pathSD * s.rng.NormFloat64()
+	for t := range x {
+		x[t] = mood + deviation
+		deviation = s.memory*deviation + innovation*s.rng.NormFloat64()
+	}
+	return x
+}
+
+// words writes row i of the tokens, n of them with [CLS] and [SEP], and returns the text.
+func (s *synthesizer) words(out *Tokens, i, n int, shared, private []float64) string {
+	id := out.ID[i*out.T:][:n]
+	text := make([]string, n-2)
+	id[0], id[n-1] = ClsID, SepID
+	for j := range text {
+		t := j * len(shared) / len(text)
+		v := shared[t] + private[t] + wordNoise*s.rng.NormFloat64()
+		bin := min(max(int(math.Floor(v/wordWidth))+wordBins/2, 0), wordBins-1)
+		word := synonyms*bin + s.rng.IntN(synonyms)
+		id[j+1] = int32(firstWord + word)
+		text[j] = fmt.Sprintf("w%d", word)
+	}
+	for j := range n {
+		out.Mask[i*out.T+j] = 1
+	}
+	return strings.Join(text, " ")
+}
+
+// frames writes row i of the frames, n of them, with the mixing matrix [3 D].
+func (s *synthesizer) frames(out *Frames, i, n int, mixing, shared, private []float64) {
+	out.Len[i] = n
+	for j := range n {
+		t := j * len(shared) / n
+		nuisance := s.rng.NormFloat64()
+		x := out.X[(i*out.T+j)*out.D:][:out.D]
+		for d := range x {
+			v := shared[t]*mixing[d] + private[t]*mixing[out.D+d] + nuisance*mixing[2*out.D+d]
+			x[d] = rounded(math.Tanh(frameGain*v) + frameNoise*s.rng.NormFloat64())
+		}
+	}
+}
+
+func normals(rng *rand.Rand, n int) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = rng.NormFloat64()
+	}
+	return x
+}
+
+func rounded(v float64) float32 { return float32(math.Round(v*4096) / 4096) }

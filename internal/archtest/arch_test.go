@@ -1,0 +1,159 @@
+// Package archtest holds the rules of the house as tests: which package may import which, how long a file and a function may
+// be, and that what is exported is documented.
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seed-6655bf3b/recap/"
+
+// allowed lists the packages of this module that each package may import.
+var allowed = map[string][]string{
+	"internal/device":     {},
+	"internal/parallel":   {},
+	"internal/simd":       {},
+	"internal/metric":     {},
+	"internal/cpu":        {"internal/device", "internal/parallel", "internal/simd"},
+	"internal/devices":    {"internal/device", "internal/cpu", "internal/simd"},
+	"autograd":            {"internal/device", "internal/devices"},
+	"autograd/agtest":     {"autograd"},
+	"internal/optable":    {"autograd", "internal/device"},
+	"nn":                  {"autograd"},
+	"nn/zoo":              {"autograd", "nn"},
+	"optim":               {"autograd", "nn"},
+	"recap":               {"autograd", "nn", "nn/zoo"},
+	"datasets":            {},
+	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "internal/metric"},
+	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/experiment",
+		"internal/metric", "internal/optable", "internal/simd"},
+	"internal/device/devicetest": {"internal/device"},
+}
+
+// libraries lists what the library packages may use from outside, besides the standard library.
+var libraries = []string{"gonum.org/v1/gonum", "golang.org/x/", "github.com/nlpodyssey/"}
+
+const maxFile, maxFunc = 400, 60
+
+type source struct {
+	pkg, path string
+	file      *ast.File
+	set       *token.FileSet
+}
+
+// sources parses every Go file of the module but tests and generated code.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var all []source
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "runs" || name == "gen") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		if err == nil && !ast.IsGenerated(f) {
+			all = append(all, source{filepath.ToSlash(dir), path, f, set})
+		}
+		return err
+	})
+	if err != nil || len(all) < 20 {
+		t.Fatalf("found %d source files: %v", len(all), err)
+	}
+	return all
+}
+
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		edges, known := allowed[s.pkg]
+		if !known {
+			t.Errorf("%s: package %s is not in archtest's table; add it and what it may import", s.path, s.pkg)
+		}
+		for _, spec := range s.file.Imports {
+			path, _ := strconv.Unquote(spec.Path.Value)
+			if own, ok := strings.CutPrefix(path, module); ok {
+				if !slices.Contains(edges, own) {
+					t.Errorf("%s: %s must not import %s", s.path, s.pkg, own)
+				}
+			} else if library := !strings.HasPrefix(s.pkg, "cmd/") && !strings.HasPrefix(s.pkg, "internal/"); library && strings.Contains(path, ".") {
+				if !slices.ContainsFunc(libraries, func(p string) bool { return strings.HasPrefix(path, p) }) {
+					t.Errorf("%s: a library package must not import %s", s.path, path)
+				}
+			}
+		}
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	for _, s := range sources(t) {
+		if n := s.set.File(s.file.Pos()).LineCount(); n > maxFile {
+			t.Errorf("%s has %d lines, at most %d", s.path, n, maxFile)
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				if n := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1; n > maxFunc {
+					t.Errorf("%s: %s has %d lines, at most %d", s.path, f.Name.Name, n, maxFunc)
+				}
+			}
+		}
+	}
+}
+
+func TestExportedIsDocumented(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() && d.Doc == nil && (d.Recv == nil || exportedReceiver(d)) && !implements(d) {
+					t.Errorf("%s: func %s has no comment", s.path, d.Name.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && d.Doc == nil && ts.Doc == nil {
+						t.Errorf("%s: type %s has no comment", s.path, ts.Name.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+// implements tells whether a method is documented by the interface it implements.
+func implements(d *ast.FuncDecl) bool {
+	return d.Recv != nil && slices.Contains([]string{"Len", "String", "Error"}, d.Name.Name)
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	typ := d.Recv.List[0].Type
+	for {
+		switch t := typ.(type) {
+		case *ast.StarExpr:
+			typ = t.X
+		case *ast.IndexExpr:
+			typ = t.X
+		case *ast.Ident:
+			return t.IsExported()
+		default:
+			return false
+		}
+	}
+}

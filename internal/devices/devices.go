@@ -1,0 +1,26 @@
+// Package devices opens a device by its name.
+package devices
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/cpu"
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// Open returns the device called name: "cpu" (float32) or "cpu64" (float64).
+func Open(name string) (device.Device, error) {
+	switch name {
+	case "cpu":
+		return cpu32, nil
+	case "cpu64":
+		return cpu64, nil
+	}
+	return nil, fmt.Errorf("device %q is not known; this build has cpu and cpu64", name)
+}
+
+// One device of each kind serves the whole program: it holds no state, and tensors made through two calls of Open can meet.
+var (
+	cpu32 device.Device = cpu.New32()
+	cpu64 device.Device = cpu.New64()
+)

@@ -1,0 +1,59 @@
+package optable
+
+import ag "github.com/seed-6655bf3b/recap/autograd"
+
+var products = []Case{
+	matmul("", [][]int{{3, 5}, {5, 4}}, ag.NN),
+	matmul("NT", [][]int{{3, 5}, {4, 5}}, ag.NT),
+	matmul("TN", [][]int{{5, 3}, {5, 4}}, ag.TN),
+	matmul("TT", [][]int{{5, 3}, {4, 5}}, ag.TT),
+	matmul("batch", [][]int{{2, 3, 5}, {2, 5, 4}}, ag.NN),
+	matmul("batch NT", [][]int{{2, 3, 5}, {2, 4, 5}}, ag.NT),
+	matmul("batch TN", [][]int{{2, 5, 3}, {2, 5, 4}}, ag.TN),
+	matmul("batch TT", [][]int{{2, 5, 3}, {2, 4, 5}}, ag.TT),
+	matmul("batch by one", [][]int{{2, 3, 5}, {5, 4}}, ag.NN),
+	matmul("one by batch", [][]int{{3, 5}, {2, 5, 4}}, ag.NN),
+	matmul("batch TN by one", [][]int{{2, 5, 3}, {5, 4}}, ag.TN),
+	{Op: "Linear", Shapes: [][]int{{2, 3, 5}, {4, 5}, {4}},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], x[2]) },
+		Want: func(x [][]float64) []float64 { return linear(x[0], x[1], x[2], 5, 4) }},
+	{Op: "Linear", Kind: "no bias", Shapes: [][]int{{6, 5}, {4, 5}},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], nil) },
+		Want: func(x [][]float64) []float64 { return linear(x[0], x[1], make([]float64, 4), 5, 4) }},
+}
+
+func linear(x, w, b []float64, in, out int) []float64 {
+	return each(len(x)/in*out, func(i int) float64 {
+		r, c := i/out, i%out
+		s := b[c]
+		for k := range in {
+			s += x[r*in+k] * w[c*in+k]
+		}
+		return s
+	})
+}
+
+// matmul is the case of a 3×5 by 5×4 product, its operands stored transposed as tr says.
+func matmul(kind string, shapes [][]int, tr ag.Trans) Case {
+	batch := max(len(shapes[0]), len(shapes[1])) - 1 // 1 for single matrices, 2 for a batch of two
+	return Case{Op: "MatMul", Kind: kind, Shapes: shapes,
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.MatMul(x[0], x[1], tr) },
+		Want: func(x [][]float64) []float64 {
+			return each(batch*12, func(i int) float64 {
+				s, m, n := i/12, i%12/4, i%4
+				a, b := x[0][s*15%len(x[0]):], x[1][s*20%len(x[1]):]
+				y := 0.0
+				for k := range 5 {
+					ia, ib := m*5+k, k*4+n
+					if tr == ag.TN || tr == ag.TT {
+						ia = k*3 + m
+					}
+					if tr == ag.NT || tr == ag.TT {
+						ib = n*5 + k
+					}
+					y += a[ia] * b[ib]
+				}
+				return y
+			})
+		}}
+}

@@ -1,0 +1,105 @@
+package optable
+
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+// moved is the case of an operation that only moves elements: element i of its result is element from(i) of x.
+func moved(op, kind string, shape []int, n int, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, from func(i int) int) Case {
+	return Case{Op: op, Kind: kind, Shapes: [][]int{shape},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
+		Want: func(x [][]float64) []float64 { return each(n, func(i int) float64 { return x[0][from(i)] }) }}
+}
+
+var shapes = []Case{
+	moved("Reshape", "", []int{3, 4}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, 2, -1) }, func(i int) int { return i }),
+	moved("Permute", "", []int{2, 3, 4}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Permute(x, 2, 0, 1) },
+		func(i int) int { return i%6/3*12 + i%3*4 + i/6 }),
+	moved("Slice", "", []int{2, 5, 3}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Slice(x, 1, 2, 4) },
+		func(i int) int { return i/6*15 + (i%6/3+2)*3 + i%3 }),
+	moved("Slice", "first axis", []int{5, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Slice(x, 0, 1, 3) },
+		func(i int) int { return i + 3 }),
+	moved("Unfold", "overlapping", []int{7, 2}, 30, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 0, 3, 1) },
+		func(i int) int { return (i/6+i%6/2)*2 + i%2 }),
+	moved("Unfold", "step 2 of the last axis", []int{2, 7}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 2, 2) },
+		func(i int) int { return i/6*7 + i%6/2*2 + i%2 }),
+	moved("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Diagonal(x) },
+		func(i int) int { return i/3*9 + i%3*4 }),
+	moved("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Expand(x, 2, 3, 4) },
+		func(i int) int { return i % 12 / 4 }),
+	{Op: "Concat", Shapes: [][]int{{2, 3, 2}, {2, 1, 2}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Concat(1, x[0], x[1]) },
+		Want: func(x [][]float64) []float64 {
+			return each(16, func(i int) float64 {
+				if b, j := i/8, i%8; j < 6 {
+					return x[0][b*6+j]
+				} else {
+					return x[1][b*2+j-6]
+				}
+			})
+		}},
+	{Op: "Stack", Shapes: [][]int{{2, 3}, {2, 3}},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Stack(1, x[0], x[1]) },
+		Want: func(x [][]float64) []float64 { return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] }) }},
+}
+
+// reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of the result.
+func reduced(op, kind string, axes []int, f func(tp *ag.Tape, x *ag.Tensor, axes ...int) *ag.Tensor, want func(v []float64) float64) Case {
+	drop := map[int]bool{}
+	for _, a := range axes {
+		drop[a] = true
+	}
+	return Case{Op: op, Kind: kind, Shapes: [][]int{{2, 3, 4}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0], axes...) },
+		Want: func(x [][]float64) []float64 {
+			var order []int
+			groups := map[int][]float64{}
+			for i, v := range x[0] {
+				key := 0
+				for a, at := range []int{i / 12, i % 12 / 4, i % 4} {
+					if len(axes) > 0 && !drop[a] {
+						key = key*10 + at + 1
+					}
+				}
+				if groups[key] == nil {
+					order = append(order, key)
+				}
+				groups[key] = append(groups[key], v)
+			}
+			return each(len(order), func(i int) float64 { return want(groups[order[i]]) })
+		}}
+}
+
+var reductions = []Case{
+	reduced("Sum", "", nil, (*ag.Tape).Sum, sum),
+	reduced("Sum", "last", []int{2}, (*ag.Tape).Sum, sum),
+	reduced("Sum", "first", []int{0}, (*ag.Tape).Sum, sum),
+	reduced("Sum", "middle", []int{1}, (*ag.Tape).Sum, sum),
+	reduced("Sum", "outer two", []int{2, 0}, (*ag.Tape).Sum, sum),
+	reduced("Mean", "", nil, (*ag.Tape).Mean, mean),
+	reduced("Mean", "middle", []int{1}, (*ag.Tape).Mean, mean),
+	reduced("Max", "", nil, (*ag.Tape).Max, largest),
+	reduced("Max", "first two", []int{0, 1}, (*ag.Tape).Max, largest),
+	reduced("LogSumExp", "", nil, (*ag.Tape).LogSumExp, logSumExp),
+	reduced("LogSumExp", "outer two", []int{0, 2}, (*ag.Tape).LogSumExp, logSumExp),
+}
+
+func mean(v []float64) float64 { return sum(v) / float64(len(v)) }
+
+func largest(v []float64) float64 {
+	m := math.Inf(-1)
+	for _, x := range v {
+		m = max(m, x)
+	}
+	return m
+}
+
+func logSumExp(v []float64) float64 {
+	s := 0.0
+	for _, x := range v {
+		s += math.Exp(x)
+	}
+	return math.Log(s)
+}

@@ -1,0 +1,80 @@
+// Package zoo holds what every model of multimodal sentiment has in common: what goes in, what comes out, and how its
+// training is divided into phases. The baselines are here, one file a paper; RECAP itself is package recap.
+package zoo
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// Modality indexes the three modalities in the order of the paper's (l, a, v).
+type Modality int
+
+const (
+	Language Modality = iota
+	Audio
+	Vision
+	Modalities = 3
+)
+
+// String returns "l", "a" or "v".
+func (m Modality) String() string { return "lav"[m : m+1] }
+
+// Dims says what the inputs of a model look like.
+type Dims struct {
+	Vocab            int // token ids are below
+	TextT            int
+	AudioT, AudioD   int
+	VisionT, VisionD int
+	Classes          int        // 0: regression of the label; otherwise the number of classes
+	Range            [2]float64 // of the label
+}
+
+// An Input is one version, complete or corrupted, of B utterances.
+type Input struct {
+	IDs, Segments []int      // [B T_l] tokens and their types
+	Mask          *ag.Tensor // [B T_l], 1 at tokens, 0 at padding
+	Audio         *ag.Tensor // [B T_a d_a]
+	Vision        *ag.Tensor // [B T_v d_v]
+}
+
+// Batch returns the number of utterances B.
+func (in *Input) Batch() int { return in.Audio.Shape()[0] }
+
+// A Batch is what one training step sees.
+type Batch struct {
+	Complete, Corrupted *Input
+	Label               *ag.Tensor // [B]; nil when classes are predicted
+	Class               []int      // [B]; nil when labels are predicted
+}
+
+// An Output is a model's prediction for B utterances.
+type Output struct {
+	Score  *ag.Tensor // [B] predicted labels, or [B C] logits
+	Weight *ag.Tensor // [B 3] weights of language, audio and vision; nil for a model that has none
+}
+
+// A Term is one part of a phase's loss, logged under its name. The loss is Σ Weight·Loss; a term of weight 0 is only logged.
+type Term struct {
+	Name   string
+	Weight float64
+	Loss   *ag.Tensor // scalar
+}
+
+// A Phase is one part of a model's training.
+type Phase struct {
+	Name   string     // "stage1"
+	Params []nn.Param // that the optimizer moves; others get no update even if they have gradients
+	Least  int        // a last batch of fewer samples is merged into the one before it; 0 keeps every batch
+	Labels bool       // whether the phase learns from labels (then it sees only the labelled samples, and is validated)
+	Terms  func(tp *ag.Tape, b *Batch) []Term
+	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns what should worry the user;
+	// nil never warns.
+	Warn func(first, last map[string]float64) string
+}
+
+// A Model is trained phase by phase and predicts from a corrupted input.
+type Model interface {
+	Phases() []Phase
+	Predict(tp *ag.Tape, in *Input) Output
+}
