@@ -1,0 +1,147 @@
+package recap
+
+import "fmt"
+
+// Config fixes everything about the model that the data do not. YAML names are the keys of `recap train --set`.
+type Config struct {
+	Width       int `yaml:"width"`        // d, of every representation
+	Tokens      int `yaml:"tokens"`       // L, learned tokens that summarise a modality
+	Heads       int `yaml:"heads"`        // of every Transformer
+	HeadWidth   int `yaml:"head_width"`   // of one head
+	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
+	Depth       int `yaml:"depth"`        // layers of every Transformer
+
+	Text          TextConfig   `yaml:"text"`
+	Critic        CriticConfig `yaml:"critic"`
+	Discriminator string       `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
+	Granularities []int        `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
+	Loss          LossConfig   `yaml:"loss"`
+
+	Without Ablation `yaml:"without"`
+	// Literal takes stage 1 by the letter, without the three measures against collapse (docs/guide.md): positions start at
+	// N(0,1), critics see raw features, the reconstruction target is not standardised.
+	Literal bool `yaml:"literal"`
+}
+
+// TextConfig describes the BERT-shaped encoder of tokens, trained from scratch.
+type TextConfig struct {
+	Width       int     `yaml:"width"`
+	Layers      int     `yaml:"layers"`
+	Heads       int     `yaml:"heads"`
+	FeedForward int     `yaml:"feed_forward"`
+	Dropout     float64 `yaml:"dropout"`
+}
+
+// CriticConfig describes f of the mutual-information bounds.
+type CriticConfig struct {
+	Kind   string `yaml:"kind"`   // "separable": g(x)·h(y)/√e; "concat": an MLP on [x; y]
+	Width  int    `yaml:"width"`  // hidden width, and e
+	Hidden int    `yaml:"hidden"` // hidden layers after the first
+}
+
+// LossConfig holds the weights of eqs 7, 14, 15 and 19.
+type LossConfig struct {
+	Adversarial    float64    `yaml:"adv"`      // λ_adv
+	Factorisation  float64    `yaml:"fid"`      // λ_fid
+	Reconstruction float64    `yaml:"rec"`      // λ_rec
+	Task           float64    `yaml:"task"`     // λ_task
+	Rank           float64    `yaml:"rank"`     // λ_rank
+	Margin         float64    `yaml:"margin"`   // ε of eq 15
+	Modality       [3]float64 `yaml:"modality"` // w_l, w_a, w_v of eq 7
+}
+
+// Ablation switches parts of the method off: the rows of Table 3.
+type Ablation struct {
+	HCAG          bool `yaml:"hcag"`
+	FID           bool `yaml:"fid"`
+	Shared        bool `yaml:"shared"`
+	Unique        bool `yaml:"unique"`
+	LV            bool `yaml:"lv"`
+	LA            bool `yaml:"la"`
+	AV            bool `yaml:"av"`
+	Reconstructor bool `yaml:"reconstructor"`
+	MIR           bool `yaml:"mir"`
+	Stage1        bool `yaml:"stage1"`
+}
+
+// Paper returns the paper's configuration, with the numbers it omits taken from its authors' release.
+func Paper() Config {
+	return Config{
+		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
+		Text:          TextConfig{Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1},
+		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
+		Discriminator: "transformer",
+		Granularities: []int{8, 4, 2},
+		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1, Rank: 0.01,
+			Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
+	}
+}
+
+// Quick returns a small configuration that trains from scratch in minutes on a CPU.
+func Quick() Config {
+	c := Paper()
+	c.Width, c.Heads, c.HeadWidth, c.FeedForward = 64, 4, 16, 64
+	c.Text = TextConfig{Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+	c.Critic = CriticConfig{Kind: "separable", Width: 256, Hidden: 0}
+	return c
+}
+
+// Variants names the rows of Table 3, and two more: the whole method without its first stage, and stage 1 by the letter.
+var Variants = []Variant{
+	{"full", "RECAP", func(*Config) {}},
+	{"no-hcag", "w/o H-CAG", func(c *Config) { c.Without.HCAG = true }},
+	{"no-fid", "w/o FID", func(c *Config) { c.Without.FID = true }},
+	{"no-shared", "w/o Shared", func(c *Config) { c.Without.Shared = true }},
+	{"no-unique", "w/o Unique", func(c *Config) { c.Without.Unique = true }},
+	{"no-lv", "w/o LV", func(c *Config) { c.Without.LV = true }},
+	{"no-la", "w/o LA", func(c *Config) { c.Without.LA = true }},
+	{"no-av", "w/o AV", func(c *Config) { c.Without.AV = true }},
+	{"no-reconstructor", "w/o Reconstructor", func(c *Config) { c.Without.Reconstructor = true }},
+	{"no-mir", "w/o MIR", func(c *Config) { c.Without.MIR = true }},
+	{"no-stage1", "w/o Stage 1", func(c *Config) { c.Without.Stage1 = true }},
+	{"literal", "Stage 1 by the letter", func(c *Config) { c.Literal = true }},
+}
+
+// A Variant is a named change of the configuration.
+type Variant struct {
+	Name  string // on the command line
+	Label string // in tables
+	Apply func(*Config)
+}
+
+// Check returns an error that names the first field whose value cannot be used.
+func (c *Config) Check() error {
+	positive := []struct {
+		name  string
+		value int
+	}{
+		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth}, {"feed_forward", c.FeedForward},
+		{"depth", c.Depth}, {"text.width", c.Text.Width}, {"text.layers", c.Text.Layers}, {"text.heads", c.Text.Heads},
+		{"text.feed_forward", c.Text.FeedForward}, {"critic.width", c.Critic.Width},
+	}
+	for _, f := range positive {
+		if f.value < 1 {
+			return fmt.Errorf("recap: %s is %d, want at least 1", f.name, f.value)
+		}
+	}
+	for _, n := range c.Granularities {
+		if n < 2 || c.Tokens%n != 0 {
+			return fmt.Errorf("recap: granularities contain %d, want numbers of at least 2 that divide tokens (%d)", n, c.Tokens)
+		}
+	}
+	switch {
+	case c.Text.Width%c.Text.Heads != 0:
+		return fmt.Errorf("recap: text.width %d does not divide into text.heads %d", c.Text.Width, c.Text.Heads)
+	case c.Width%predictorHeads != 0:
+		return fmt.Errorf("recap: width %d does not divide into the %d heads of the predictors g_m", c.Width, predictorHeads)
+	case c.Text.Dropout < 0 || c.Text.Dropout >= 1:
+		return fmt.Errorf("recap: text.dropout is %g, want 0 ≤ dropout < 1", c.Text.Dropout)
+	case c.Critic.Kind != "separable" && c.Critic.Kind != "concat":
+		return fmt.Errorf("recap: critic.kind is %q, want separable or concat", c.Critic.Kind)
+	case c.Critic.Hidden < 0:
+		return fmt.Errorf("recap: critic.hidden is %d, want at least 0", c.Critic.Hidden)
+	case c.Discriminator != "transformer" && c.Discriminator != "mlp":
+		return fmt.Errorf("recap: discriminator is %q, want transformer or mlp", c.Discriminator)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package recap
+
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// MIR: Mutual-Information-guided Ranking fusion. Attention weighs the modalities, and is trained to give more weight to the one
+// that alone predicts the label better.
+
+// A fusion weighs and adds the modalities, and predicts from the sum.
+type fusion struct {
+	qkv  *nn.Linear // d → 3d, shared by the modalities
+	head *nn.Linear // d → 1, or d → C
+	even bool       // w/o MIR: every weight is 1/3
+}
+
+func newFusion(p *nn.Params, c *Config, classes int) *fusion {
+	return &fusion{
+		qkv:  nn.NewLinear(p.Sub("qkv"), c.Width, 3*c.Width),
+		head: nn.NewLinear(p.Sub("head"), c.Width, max(classes, 1)),
+		even: c.Without.MIR,
+	}
+}
+
+// Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], from X'_m [B L d]. With μ_q, μ_k and μ_v the temporal
+// means of queries, keys and values (the means of X'_m are projected: a linear map commutes with a mean),
+//
+//	logit_m = ⟨μ_q, μ_k⟩/√d,  α = softmax over m    eq 16
+//	f = Σ_m α_m·μ_v                                 eq 17
+func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
+	var means features
+	for i := range x {
+		means[i] = tp.Mean(x[i], 1)
+	}
+	mu := f.qkv.Forward(tp, tp.Stack(1, means[:]...)) // [B 3 3d]
+	b, d := mu.Shape()[0], mu.Shape()[2]/3
+	q, k, v := tp.Slice(mu, 2, 0, d), tp.Slice(mu, 2, d, 2*d), tp.Slice(mu, 2, 2*d, 3*d)
+	logits := tp.Scale(tp.Sum(tp.Mul(q, k), 2), 1/math.Sqrt(float64(d)))
+	if f.even {
+		logits = tp.Scale(tp.StopGradient(logits), 0)
+	}
+	alpha = tp.Softmax(logits, nil)
+	fused := tp.Sum(tp.Mul(tp.Reshape(alpha, b, zoo.Modalities, 1), v), 1)
+	return f.head.Forward(tp, fused), alpha
+}
+
+const predictorHeads = 4
+
+// A predictor is g_m: it predicts the label from one modality, as a probe of how informative that modality is.
+type predictor struct {
+	body          *sequence
+	hidden, score *nn.Linear
+}
+
+func newPredictor(p *nn.Params, c *Config, classes int) *predictor {
+	return &predictor{
+		body:   newSequence(p, c, predictorHeads, c.Tokens),
+		hidden: nn.NewLinear(p.Sub("hidden"), c.Width, 64),
+		score:  nn.NewLinear(p.Sub("score"), 64, max(classes, 1)),
+	}
+}
+
+// Forward returns [B 1] or [B C] for X'_m [B L d].
+func (g *predictor) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	h := tp.Mean(g.body.Forward(tp, x), 1)
+	return g.score.Forward(tp, tp.Dropout(tp.ReLU(g.hidden.Forward(tp, h)), 0.1))
+}
+
+// rankingLoss returns eq 15, mean over the batch, for the weights α [B 3] and the errors L_MI [B 3] of the predictors, which are
+// constants here:
+//
+//	½ Σ_{i≠j} [L_MI^i < L_MI^j]·max(0, α_j − α_i + ε)
+func rankingLoss(tp *ag.Tape, alpha, errors *ag.Tensor, margin float64) *ag.Tensor {
+	b := alpha.Shape()[0]
+	atI := func(x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, b, zoo.Modalities, 1) }
+	atJ := func(x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, b, 1, zoo.Modalities) }
+	better := tp.Less(atI(errors), atJ(errors)) // [B 3 3]; never where i = j
+	hinge := tp.ReLU(tp.AddScalar(tp.Sub(atJ(alpha), atI(alpha)), margin))
+	return tp.Scale(tp.Sum(tp.Mul(better, hinge)), 0.5/float64(b))
+}

@@ -1,0 +1,120 @@
+package recap
+
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the sequence X̃_m is cut into
+// segments; the generator continues each segment, and a discriminator compares what it made with the real next segment.
+
+// A discriminator is D_m: a logit for each position of a segment, positive where it takes the segment for real.
+type discriminator struct {
+	body  *sequence // nil for the release's two-layer MLP
+	score *nn.MLP
+}
+
+func newDiscriminator(p *nn.Params, c *Config) *discriminator {
+	if c.Discriminator == "mlp" {
+		return &discriminator{score: nn.NewMLP(p.Sub("score"), c.Width, c.Width/2, 1)}
+	}
+	return &discriminator{newSequence(p, c, c.Heads, c.Tokens), nn.NewMLP(p.Sub("score"), c.Width, 1)}
+}
+
+// Forward returns logits [B T 1] for segments [B T d].
+func (d *discriminator) Forward(tp *ag.Tape, s *ag.Tensor) *ag.Tensor {
+	if d.body != nil {
+		s = d.body.Forward(tp, s)
+	}
+	return d.score.Forward(tp, s)
+}
+
+// An adversary trains one modality's generator and discriminator against each other.
+type adversary struct {
+	generator      *sequence // G_m
+	discriminator  *discriminator
+	discriminatorP []*ag.Tensor // the discriminator's parameters
+	granularities  []int        // 𝒢, numbers of segments
+}
+
+// Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed over segments and
+// granularities (eq 6). L_gen has gradients for the generator and x, and none for the discriminator; L_disc for the discriminator
+// alone. So one backward pass updates both sides of the game, each by its own loss.
+func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
+	for i, n := range a.granularities {
+		now, next := adjacent(tp, x, n)
+		made := a.generator.Forward(tp, now) // eq 1
+		omega := similarity(tp, now, next)
+		g, d := a.generatorLoss(tp, made, omega, x.Shape()[0]), a.discriminatorLoss(tp, made, next, x.Shape()[0])
+		if i == 0 {
+			gen, disc = g, d
+		} else {
+			gen, disc = tp.Add(gen, g), tp.Add(disc, d)
+		}
+	}
+	return gen, disc
+}
+
+// adjacent cuts x [B L d] into n segments and returns the first n−1 and, in the same order, their successors,
+// both [B·(n−1) L/n d]: all pairs of a granularity are one batch.
+func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
+	l, d := x.Shape()[1], x.Shape()[2]
+	w := l / n
+	return tp.Reshape(tp.Slice(x, 1, 0, l-w), -1, w, d), tp.Reshape(tp.Slice(x, 1, w, l), -1, w, d)
+}
+
+// similarity returns ω of eq 2 for each pair of segments, [P 1], as a constant.
+//
+//	ω = (1 + cos(s_t, s_{t+1})) / 2
+func similarity(tp *ag.Tape, now, next *ag.Tensor) (omega *ag.Tensor) {
+	tp.NoGrad(func() {
+		pairs := now.Shape()[0]
+		cos := tp.CosineSimilarity(tp.Reshape(now, pairs, -1), tp.Reshape(next, pairs, -1))
+		omega = tp.Reshape(tp.AddScalar(tp.Scale(cos, 0.5), 0.5), pairs, 1)
+	})
+	return omega
+}
+
+// generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the discriminator's weights held constant:
+// BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
+func (a *adversary) generatorLoss(tp *ag.Tape, made, omega *ag.Tensor, batch int) (loss *ag.Tensor) {
+	tp.Frozen(a.discriminatorP, func() {
+		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, made))) // [P T 1]
+		loss = tp.Scale(tp.Sum(tp.Mul(omega, tp.Mean(surprise, 1))), 1/float64(batch))
+	})
+	return loss
+}
+
+// discriminatorLoss returns eq 5, ½[BCE(D(s), 1) + BCE(D(ŝ), 0)], mean over positions and batch, sum over segments. Both
+// segments are constants here.
+func (a *adversary) discriminatorLoss(tp *ag.Tape, made, real *ag.Tensor, batch int) *ag.Tensor {
+	taken := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
+	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(made)))
+	perPair := tp.Mean(tp.Add(taken, fooled), 1) // [P 1]
+	return tp.Scale(tp.Sum(perPair), 0.5/float64(batch))
+}
+
+// hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality; L_disc of a discriminator that cannot tell is the
+// logged disc_chance.
+func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
+	var terms []zoo.Term
+	w := m.config.Loss
+	for i, a := range m.adversaries {
+		gen, disc := a.Losses(tp, corrupted[i])
+		name, weight := zoo.Modality(i).String(), w.Adversarial*w.Modality[i]
+		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen}, zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})
+	}
+	return append(terms, zoo.Term{Name: "disc_chance", Loss: tp.Input([]float32{float32(m.chance())})})
+}
+
+// chance is L_disc where every logit is 0: ln 2 for each pair of segments.
+func (m *Model) chance() float64 {
+	pairs := 0
+	for _, n := range m.config.Granularities {
+		pairs += n - 1
+	}
+	return float64(pairs) * math.Ln2
+}

@@ -1,0 +1,82 @@
+package recap
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// Model is RECAP: the modules of both stages. A configuration without a part has no module for it.
+type Model struct {
+	config Config
+	dims   zoo.Dims
+	all    *nn.Params
+
+	embedder   *embedder    // E_m
+	generators []*sequence  // G_m
+	generatorP []*ag.Tensor // their parameters
+	fusion     *fusion
+	predictors []*predictor // g_m
+
+	adversaries    []*adversary // D_m against G_m
+	reconstructors []*sequence  // E_rec
+	pairs          []*pair      // (l, a), (l, v), (a, v)
+}
+
+// New makes the modules under p, for data of the given dimensions. The configuration has passed Check. What prediction needs is made
+// first, so that it starts from the same weights in every variant.
+func New(p *nn.Params, c Config, d zoo.Dims) *Model {
+	m := &Model{config: c, dims: d, all: p}
+	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
+	m.fusion = newFusion(p.Sub("fuse"), &c, d.Classes)
+	for i := range zoo.Modalities {
+		name := zoo.Modality(i).String()
+		if !c.Without.MIR {
+			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.Classes))
+		}
+		if !c.Without.HCAG {
+			m.generators = append(m.generators, newSequence(p.Sub("generate").Sub(name), &c, c.Heads, c.Tokens))
+		}
+	}
+	m.generatorP = p.Sub("generate").Tensors()
+	if !c.Without.Stage1 {
+		m.addStage1(p)
+	}
+	return m
+}
+
+// addStage1 makes the modules that only completion needs.
+func (m *Model) addStage1(p *nn.Params) {
+	c := &m.config
+	for i := range zoo.Modalities {
+		name := zoo.Modality(i).String()
+		if !c.Without.HCAG {
+			q := p.Sub("discriminate").Sub(name)
+			d := newDiscriminator(q, c)
+			m.adversaries = append(m.adversaries, &adversary{m.generators[i], d, q.Tensors(), c.Granularities})
+		}
+		if !c.Without.Reconstructor {
+			m.reconstructors = append(m.reconstructors, newSequence(p.Sub("reconstruct").Sub(name), c, c.Heads, c.Tokens))
+		}
+	}
+	if !c.Without.FID {
+		m.pairs = newPairs(p.Sub("fid"), c)
+	}
+}
+
+// Phases returns stage 1 and stage 2, or stage 2 alone without stage 1.
+func (m *Model) Phases() []zoo.Phase {
+	if m.config.Without.Stage1 {
+		return []zoo.Phase{m.stage2()}
+	}
+	return []zoo.Phase{m.stage1(), m.stage2()}
+}
+
+// params returns the parameters of the named groups of modules, in the order of creation.
+func (m *Model) params(groups ...string) []nn.Param {
+	var ps []nn.Param
+	for _, g := range groups {
+		ps = append(ps, m.all.Sub(g).All()...)
+	}
+	return ps
+}

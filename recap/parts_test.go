@@ -1,0 +1,220 @@
+package recap
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+func open(t *testing.T, name string) ag.Device {
+	t.Helper()
+	dev, err := ag.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+func normals(r *rand.Rand, n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = r.NormFloat64()
+	}
+	return v
+}
+
+func TestSegmentsAndTheirSuccessors(t *testing.T) {
+	dev := open(t, "cpu64")
+	v := make([]float64, 2*4*1)
+	for i := range v {
+		v[i] = float64(i)
+	}
+	tp := ag.NewTape(dev)
+	x := ag.NewTensor(dev, v, 2, 4, 1)
+	now, next := adjacent(tp, x, 4)
+	if got, want := now.Values(), []float64{0, 1, 2, 4, 5, 6}; !slices.Equal(got, want) {
+		t.Errorf("segments of 1 are %v, want %v", got, want)
+	}
+	if got, want := next.Values(), []float64{1, 2, 3, 5, 6, 7}; !slices.Equal(got, want) {
+		t.Errorf("their successors are %v, want %v", got, want)
+	}
+	now, next = adjacent(tp, x, 2)
+	if !slices.Equal(now.Shape(), []int{2, 2, 1}) || !slices.Equal(next.Values(), []float64{2, 3, 6, 7}) {
+		t.Errorf("segments of 2: %v, successors %v", now.Shape(), next.Values())
+	}
+}
+
+// TestSimilarityIsEquation2 compares ω with the formula on opposite, orthogonal and equal segments.
+func TestSimilarityIsEquation2(t *testing.T) {
+	dev := open(t, "cpu64")
+	tp := ag.NewTape(dev)
+	now := ag.NewTensor(dev, []float64{1, 0, 1, 0, 3, 4}, 3, 1, 2)
+	next := ag.NewTensor(dev, []float64{-2, 0, 0, 5, 3, 4}, 3, 1, 2)
+	for i, got := range similarity(tp, now, next).Values() {
+		if want := []float64{0, 0.5, 1}[i]; math.Abs(got-want) > 1e-12 {
+			t.Errorf("ω of pair %d is %g, want %g", i, got, want)
+		}
+	}
+}
+
+// TestRankingIsEquation15 compares L_rank with a loop over the printed formula.
+func TestRankingIsEquation15(t *testing.T) {
+	dev := open(t, "cpu64")
+	r := rand.New(rand.NewPCG(1, 2))
+	const b, margin = 6, 0.1
+	alpha, errs := normals(r, 3*b), normals(r, 3*b)
+	want := 0.0
+	for s := range b {
+		for i := range 3 {
+			for j := range 3 {
+				if i != j && errs[3*s+i] < errs[3*s+j] {
+					want += 0.5 * max(0, alpha[3*s+j]-alpha[3*s+i]+margin) / b
+				}
+			}
+		}
+	}
+	got := rankingLoss(ag.NewTape(dev), ag.NewTensor(dev, alpha, b, 3), ag.NewTensor(dev, errs, b, 3), margin).Item()
+	if math.Abs(got-want) > 1e-12 {
+		t.Errorf("L_rank is %g, want %g", got, want)
+	}
+}
+
+// table is a critic whose scores are given.
+type table struct{ s *ag.Tensor }
+
+func (c table) Scores(*ag.Tape, *ag.Tensor, *ag.Tensor) *ag.Tensor { return c.s }
+
+// TestBoundsAreTheFormulas compares both bounds with loops, for given scores f(x_j, y_i).
+func TestBoundsAreTheFormulas(t *testing.T) {
+	dev := open(t, "cpu64")
+	r := rand.New(rand.NewPCG(3, 4))
+	const b = 5
+	s := normals(r, b*b)
+	p := nn.NewParams(dev, r)
+	e := newEstimator(p, CriticConfig{Kind: "separable", Width: 2}, 2, 1)
+	e.critic = table{ag.NewTensor(dev, s, b, b)}
+	nce, club := 0.0, 0.0
+	for i := range b {
+		sum := 0.0
+		for j := range b {
+			sum += math.Exp(s[i*b+j])
+			club -= s[i*b+j] / (b * b)
+		}
+		nce += (s[i*b+i] - math.Log(sum) + math.Log(b)) / b
+		club += s[i*b+i] / b
+	}
+	tp := ag.NewTape(dev)
+	x := []*ag.Tensor{ag.NewTensor(dev, make([]float64, 2*b), b, 2)}
+	if got := e.NCE(tp, x, x).Item(); math.Abs(got-nce) > 1e-12 {
+		t.Errorf("I_NCE is %g, want %g", got, nce)
+	}
+	if got := e.CLUB(tp, x, x).Item(); math.Abs(got-club) > 1e-12 {
+		t.Errorf("I_CLUB is %g, want %g", got, club)
+	}
+}
+
+// TestConcatCriticIsAnMLPOnPairs compares the factorised first layer with an MLP on [x_j; y_i].
+func TestConcatCriticIsAnMLPOnPairs(t *testing.T) {
+	dev := open(t, "cpu64")
+	r := rand.New(rand.NewPCG(5, 6))
+	const b, n, w = 4, 3, 5
+	c := newConcatCritic(nn.NewParams(dev, r), CriticConfig{Width: w, Hidden: 1}, n)
+	x, y := ag.NewTensor(dev, normals(r, b*n), b, n), ag.NewTensor(dev, normals(r, b*n), b, n)
+	tp := ag.NewTape(dev)
+	scores := c.Scores(tp, x, y).Values()
+	first := tp.Concat(1, c.firstX.W, c.firstY.W) // [w 2n]
+	for i := range b {
+		for j := range b {
+			pair := tp.Concat(1, tp.Slice(x, 0, j, j+1), tp.Slice(y, 0, i, i+1))
+			want := c.rest.Forward(tp, tp.ReLU(tp.Linear(pair, first, c.firstY.B))).Item()
+			if got := scores[i*b+j]; math.Abs(got-want) > 1e-12 {
+				t.Errorf("f(x_%d, y_%d) is %g, want %g", j, i, got, want)
+			}
+		}
+	}
+}
+
+// TestBoundsEncloseTheTruth trains both bounds on correlated normals, whose mutual information is −½ ln(1−ρ²) a dimension.
+func TestBoundsEncloseTheTruth(t *testing.T) {
+	dev := open(t, "cpu")
+	r := rand.New(rand.NewPCG(7, 8))
+	const b, n, rho = 64, 2, 0.8
+	truth := -0.5 * n * math.Log(1-rho*rho)
+	for _, kind := range []string{"separable", "concat"} {
+		p := nn.NewParams(dev, r)
+		e := newEstimator(p, CriticConfig{Kind: kind, Width: 32, Hidden: 0}, n, 1)
+		opt := optim.NewAdamW(3e-3, 0, p.All())
+		tp := ag.NewTape(dev)
+		lower, upper := 0.0, 0.0
+		for step := range 800 {
+			x, y := normals(r, b*n), normals(r, b*n)
+			for i := range y {
+				y[i] = rho*x[i] + math.Sqrt(1-rho*rho)*y[i]
+			}
+			tp.Reset()
+			xs, ys := []*ag.Tensor{ag.NewTensor(dev, x, b, n)}, []*ag.Tensor{ag.NewTensor(dev, y, b, n)}
+			learn, club := e.Learn(tp, xs, ys), e.CLUB(tp, xs, ys)
+			if step >= 600 {
+				lower, upper = lower+learn.Item()/200, upper+club.Item()/200
+			}
+			opt.Step(tp.Backward(tp.Neg(learn)))
+		}
+		if !(lower > 0.6*truth && lower < 1.05*truth && upper > truth) {
+			t.Errorf("%s: bounds %.3f and %.3f do not enclose the mutual information %.3f", kind, lower, upper, truth)
+		}
+	}
+}
+
+func TestStandardisedOverTheBatch(t *testing.T) {
+	dev := open(t, "cpu64")
+	m := &Model{}
+	r := rand.New(rand.NewPCG(9, 9))
+	tp := ag.NewTape(dev)
+	x := tp.AddScalar(tp.Scale(ag.NewTensor(dev, normals(r, 16*2*3), 16, 2, 3), 5), 7)
+	for name, y := range map[string]*ag.Tensor{"what critics see": m.critical(tp, x), "target": m.target(tp, x)} {
+		mean, square := tp.Mean(y, 0).Values(), tp.Mean(tp.Mul(y, y), 0).Values()
+		for i := range mean {
+			if math.Abs(mean[i]) > 1e-9 || math.Abs(square[i]-1) > 1e-3 {
+				t.Errorf("%s: feature %d has mean %g and mean square %g", name, i, mean[i], square[i])
+			}
+		}
+	}
+}
+
+func TestCollapseIsNoticed(t *testing.T) {
+	m := &Model{pairs: []*pair{{name: "la"}}}
+	first := map[string]float64{"spread_l": 1, "spread_a": 1, "spread_v": 1}
+	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2, "nce_own1_la": 0.7}
+	if w := m.collapsed(first, healthy); w != "" {
+		t.Errorf("a healthy epoch warns: %s", w)
+	}
+	narrow := map[string]float64{"spread_l": 1, "spread_a": 0.09, "spread_v": 2, "nce_own1_la": 0.7}
+	blind := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2, "nce_own1_la": 0.001, "nce_common_la": 0}
+	if m.collapsed(first, narrow) == "" || m.collapsed(first, blind) == "" {
+		t.Error("a collapse is not noticed")
+	}
+}
+
+func TestCheckNamesTheField(t *testing.T) {
+	for field, change := range map[string]func(*Config){
+		"width":         func(c *Config) { c.Width = 0 },
+		"granularities": func(c *Config) { c.Granularities = []int{3} },
+		"critic.kind":   func(c *Config) { c.Critic.Kind = "conct" },
+		"discriminator": func(c *Config) { c.Discriminator = "" },
+		"text.width":    func(c *Config) { c.Text.Width = 7 },
+	} {
+		c := Quick()
+		change(&c)
+		if err := c.Check(); err == nil || !slices.Contains([]string{"recap: " + field}, err.Error()[:len("recap: ")+len(field)]) {
+			t.Errorf("changing %s: %v", field, err)
+		}
+	}
+	if p := Paper(); p.Check() != nil {
+		t.Errorf("the paper's configuration: %v", p.Check())
+	}
+}

@@ -1,0 +1,336 @@
+package recap
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// tiny is a configuration small enough to check every derivative.
+func tiny() Config {
+	c := Quick()
+	c.Width, c.Tokens, c.Heads, c.HeadWidth, c.FeedForward = 8, 4, 2, 4, 8
+	c.Text = TextConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+	c.Critic.Width = 8
+	c.Granularities = []int{4, 2}
+	return c
+}
+
+var tinyDims = zoo.Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4, Range: [2]float64{-3, 3}}
+
+func newTiny(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Device) {
+	t.Helper()
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := ag.Open(device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d), dev
+}
+
+// sample returns a random batch: complete features, and the same with holes.
+func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch {
+	r := rand.New(rand.NewPCG(5, 5))
+	frames := func(t, w int) (whole, holed *ag.Tensor) {
+		x, y := make([]float64, size*t*w), make([]float64, size*t*w)
+		for i := range x {
+			x[i] = r.NormFloat64()
+			if i/w%3 > 0 {
+				y[i] = x[i]
+			}
+		}
+		return ag.NewTensor(dev, x, size, t, w), ag.NewTensor(dev, y, size, t, w)
+	}
+	ids, holed, mask := make([]int, size*d.TextT), make([]int, size*d.TextT), make([]float64, size*d.TextT)
+	for i := range ids {
+		ids[i] = 1 + r.IntN(d.Vocab-1)
+		if holed[i] = ids[i]; i%3 == 0 {
+			holed[i] = 0
+		}
+		if i%d.TextT < d.TextT-i/d.TextT%2 {
+			mask[i] = 1
+		}
+	}
+	label, class := make([]float64, size), make([]int, size)
+	for i := range label {
+		label[i] = r.NormFloat64()
+		class[i] = r.IntN(max(d.Classes, 1))
+	}
+	b := &zoo.Batch{Complete: &zoo.Input{IDs: ids}, Corrupted: &zoo.Input{IDs: holed}, Label: ag.NewTensor(dev, label, size), Class: class}
+	b.Complete.Audio, b.Corrupted.Audio = frames(d.AudioT, d.AudioD)
+	b.Complete.Vision, b.Corrupted.Vision = frames(d.VisionT, d.VisionD)
+	for _, in := range []*zoo.Input{b.Complete, b.Corrupted} {
+		in.Segments, in.Mask = make([]int, len(ids)), ag.NewTensor(dev, mask, size, d.TextT)
+	}
+	return b
+}
+
+// total returns Σ Weight·Loss of the terms that keep accepts.
+func total(tp *ag.Tape, terms []zoo.Term, keep func(name string) bool) *ag.Tensor {
+	sum := ag.NewTensor(tp.Device(), []float64{0})
+	for _, term := range terms {
+		if term.Weight != 0 && keep(term.Name) {
+			sum = tp.Add(sum, tp.Scale(tp.Reshape(term.Loss), term.Weight))
+		}
+	}
+	return sum
+}
+
+func every(string) bool { return true }
+
+func oneOf(prefixes ...string) func(string) bool {
+	return func(name string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	}
+}
+
+func tensorsOf(ps []nn.Param) []*ag.Tensor {
+	ts := make([]*ag.Tensor, len(ps))
+	for i, p := range ps {
+		ts[i] = p.Tensor
+	}
+	return ts
+}
+
+// clubs tells whether an estimator is the f* of an upper bound.
+func clubs(p nn.Param) bool {
+	return strings.Contains(p.Name, ".club.") || strings.Contains(p.Name, ".common_club.")
+}
+
+// movedBy names, for each group of parameters, the terms of a phase that give it a gradient, as recap.md has it.
+var movedBy = map[string]map[string][]string{
+	"stage1": {
+		"embed":        {"gen_", "nce_", "club_", "rec_"},
+		"generate":     {"gen_", "nce_", "club_", "rec_"},
+		"discriminate": {"disc_"},
+		"f*":           {"learn_"},
+		"critics":      {"nce_"},
+		"reconstruct":  {"rec_"},
+	},
+	"stage2": {
+		"embed":    {"task", "rank"},
+		"fuse":     {"task", "rank"},
+		"predict":  {"probe_"},
+		"generate": {},
+	},
+}
+
+// groups divides a model's parameters as movedBy does.
+func groups(m *Model) map[string][]*ag.Tensor {
+	g := map[string][]*ag.Tensor{}
+	for _, p := range m.all.All() {
+		name, _, _ := strings.Cut(p.Name, ".")
+		if name == "fid" {
+			name = "critics"
+			if clubs(p) {
+				name = "f*"
+			}
+		}
+		g[name] = append(g[name], p.Tensor)
+	}
+	return g
+}
+
+// TestWhoIsMovedByWhat takes each term of each phase alone: D is moved by L_disc only, f* by its own bound only, g_m by its own
+// error only, and G by everything in stage 1 but these, and by nothing in stage 2.
+func TestWhoIsMovedByWhat(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	b := sample(dev, tinyDims, 8)
+	for _, ph := range m.Phases() {
+		tp := ag.NewTape(dev)
+		for _, term := range ph.Terms(tp, b) {
+			if term.Weight == 0 {
+				continue
+			}
+			grads := tp.Backward(term.Loss)
+			for name, params := range groups(m) {
+				moved := len(agtest.Dead(grads, params)) < len(params)
+				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
+					if want := oneOf(prefixes...)(term.Name); moved != want {
+						t.Errorf("%s: does %s move %s? %v, want %v", ph.Name, term.Name, name, moved, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestWholeLossAlongDirections checks the derivative of each phase's loss with respect to each group of parameters, along a random
+// direction. What the group's gradient must not see is left out or held at its value: the other side's terms, the target X_m and ω.
+func TestWholeLossAlongDirections(t *testing.T) {
+	for _, critic := range []string{"separable", "concat"} {
+		c := tiny()
+		c.Critic.Kind, c.Critic.Hidden = critic, 1
+		m, dev := newTiny(t, "cpu64", c, tinyDims)
+		b := sample(dev, tinyDims, 8)
+		for _, ph := range m.Phases() {
+			for name, prefixes := range movedBy[ph.Name] {
+				if len(prefixes) == 0 || ph.Name == "stage1" && name == "embed" {
+					continue
+				}
+				t.Run(critic+"/"+ph.Name+"/"+name, func(t *testing.T) {
+					agtest.CheckDirection(t, 1e-5, groups(m)[name], func(tp *ag.Tape) *ag.Tensor {
+						return total(tp, ph.Terms(tp, b), oneOf(prefixes...))
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestEmbeddingAlongADirection is the same for E_m in stage 1, whose target X_m and weights ω come from an unmoved twin.
+func TestEmbeddingAlongADirection(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	twin, _ := newTiny(t, "cpu64", tiny(), tinyDims)
+	b := sample(dev, tinyDims, 8)
+	agtest.CheckDirection(t, 1e-5, m.all.Sub("embed").Tensors(), func(tp *ag.Tape) *ag.Tensor {
+		var complete, still features
+		tp.NoGrad(func() { complete = twin.embedder.Forward(tp, b.Complete) })
+		tp.Seed(2)
+		corrupted := m.embedder.Forward(tp, b.Corrupted)
+		tp.Seed(2) // the twin sees the same dropout
+		tp.NoGrad(func() { still = twin.embedder.Forward(tp, b.Corrupted) })
+		terms := m.fid(tp, complete, m.generate(tp, corrupted))
+		terms = append(terms, m.reconstruct(tp, complete, m.generate(tp, corrupted))...)
+		for i, a := range m.adversaries {
+			for _, n := range a.granularities {
+				now, _ := adjacent(tp, corrupted[i], n)
+				was, next := adjacent(tp, still[i], n)
+				gen := a.generatorLoss(tp, a.generator.Forward(tp, now), similarity(tp, was, next), 8)
+				terms = append(terms, zoo.Term{Name: "gen_", Weight: 0.5, Loss: gen})
+			}
+		}
+		return total(tp, terms, oneOf("gen_", "nce_", "club_", "rec_"))
+	})
+}
+
+func TestNoDeadParameter(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	b := sample(dev, tinyDims, 16)
+	for _, ph := range m.Phases() {
+		tp := ag.NewTape(dev)
+		grads := tp.Backward(total(tp, ph.Terms(tp, b), every))
+		for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+			t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
+		}
+	}
+}
+
+// train runs steps of a phase on one batch and returns the first and the last mean of the named terms.
+func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep func(string) bool) (first, last float64) {
+	tp := ag.NewTape(b.Complete.Audio.Device())
+	opt := optim.NewAdamW(lr, 0, ph.Params)
+	for i := range steps {
+		tp.Reset()
+		tp.Seed(uint64(i))
+		terms := ph.Terms(tp, b)
+		grads := tp.Backward(total(tp, terms, every))
+		last = 0
+		for _, term := range terms {
+			if keep(term.Name) {
+				last += term.Loss.Item()
+			}
+		}
+		if i == 0 {
+			first = last
+		}
+		opt.Step(grads)
+	}
+	return first, last
+}
+
+func TestOverfits(t *testing.T) {
+	c := tiny()
+	c.Text.Dropout = 0
+	m, dev := newTiny(t, "cpu", c, tinyDims)
+	b := sample(dev, tinyDims, 8)
+	for i, name := range []string{"rec_", "task"} {
+		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(name))
+		if !(last < 0.2*first) {
+			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under a fifth", name, first, last)
+		}
+	}
+}
+
+func TestClassification(t *testing.T) {
+	d := tinyDims
+	d.Classes = 3
+	c := tiny()
+	c.Text.Dropout = 0
+	m, dev := newTiny(t, "cpu", c, d)
+	b := sample(dev, d, 8)
+	first, last := train(m, m.Phases()[1], b, 200, 0.01, oneOf("task"))
+	if !(last < 0.2*first) {
+		t.Errorf("cross-entropy fell from %.3f to %.3f", first, last)
+	}
+	out := m.Predict(ag.NewInferenceTape(dev), b.Corrupted)
+	if s := out.Score.Shape(); !slices.Equal(s, []int{8, 3}) {
+		t.Errorf("logits have shape %v, want [8 3]", s)
+	}
+}
+
+func TestPredictWeighsModalities(t *testing.T) {
+	m, dev := newTiny(t, "cpu", tiny(), tinyDims)
+	out := m.Predict(ag.NewInferenceTape(dev), sample(dev, tinyDims, 5).Corrupted)
+	if s := out.Score.Shape(); !slices.Equal(s, []int{5}) {
+		t.Errorf("scores have shape %v, want [5]", s)
+	}
+	w := out.Weight.Values()
+	for i := range 5 {
+		if s := w[3*i] + w[3*i+1] + w[3*i+2]; math.Abs(s-1) > 1e-6 {
+			t.Errorf("weights of sample %d add up to %g", i, s)
+		}
+	}
+}
+
+// TestVariants checks for each row of Table 3 which terms are left, and that what is left can be trained.
+func TestVariants(t *testing.T) {
+	absent := map[string][]string{
+		"no-hcag":          {"gen_", "disc_l"},
+		"no-fid":           {"nce_", "club_", "learn_"},
+		"no-shared":        {"nce_common", "club_common", "learn_club_common"},
+		"no-unique":        {"nce_own", "nce_given", "club_la", "learn_club_la"},
+		"no-lv":            {"nce_common_lv", "club_lv"},
+		"no-la":            {"nce_common_la", "club_la"},
+		"no-av":            {"nce_common_av", "club_av"},
+		"no-reconstructor": {"rec_"},
+		"no-mir":           {"rank", "probe_"},
+		"no-stage1":        {"gen_", "disc_", "nce_", "rec_"},
+	}
+	for _, v := range Variants {
+		t.Run(v.Name, func(t *testing.T) {
+			c := tiny()
+			v.Apply(&c)
+			m, dev := newTiny(t, "cpu", c, tinyDims)
+			b := sample(dev, tinyDims, 8)
+			for _, ph := range m.Phases() {
+				tp := ag.NewTape(dev)
+				terms := ph.Terms(tp, b)
+				for _, term := range terms {
+					if oneOf(absent[v.Name]...)(term.Name) && term.Name != "disc_chance" {
+						t.Errorf("%s still has the term %s", ph.Name, term.Name)
+					}
+				}
+				grads := tp.Backward(total(tp, terms, every))
+				if v.Name != "no-mir" { // without MIR queries and keys have nothing to do
+					for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
+					}
+				}
+			}
+			if alpha := m.Predict(ag.NewInferenceTape(dev), b.Corrupted).Weight.Values()[0]; (v.Name == "no-mir") != (math.Abs(alpha-1./3) < 1e-7) {
+				t.Errorf("weight of language is %g", alpha)
+			}
+		})
+	}
+}

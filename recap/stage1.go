@@ -1,0 +1,65 @@
+package recap
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// stage1 is the completion phase. It needs no labels. Its loss is eq 14,
+//
+//	L_stage1 = λ_adv·L_H-CAG + λ_fid·L_FID + λ_rec·L_rec,
+//
+// plus the objectives that train the critics f* of the upper bounds.
+func (m *Model) stage1() zoo.Phase {
+	return zoo.Phase{Name: "stage1", Params: m.params("embed", "generate", "discriminate", "reconstruct", "fid"), Least: 8, Terms: m.completionTerms, Warn: m.collapsed}
+}
+
+func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+	var complete features // X_m, the target: a constant
+	tp.NoGrad(func() { complete = m.embedder.Forward(tp, b.Complete) })
+	corrupted := m.embedder.Forward(tp, b.Corrupted) // X̃_m
+	completed := m.generate(tp, corrupted)           // X'_m
+
+	terms := m.hcag(tp, corrupted)
+	terms = append(terms, m.fid(tp, complete, completed)...)
+	terms = append(terms, m.reconstruct(tp, complete, completed)...)
+	for i, x := range complete {
+		terms = append(terms, zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: spread(tp, x)})
+	}
+	return terms
+}
+
+// generate returns X'_m = G_m(X̃_m); without H-CAG there is no generator and X'_m = X̃_m.
+func (m *Model) generate(tp *ag.Tape, corrupted features) features {
+	completed := corrupted
+	for i, g := range m.generators {
+		completed[i] = g.Forward(tp, corrupted[i])
+	}
+	return completed
+}
+
+// collapsed tells how stage 1 fails when it fails: the embeddings of different utterances become alike, which makes every
+// loss but the task's small. It compares the mean terms of the first epoch with those of the last.
+func (m *Model) collapsed(first, last map[string]float64) string {
+	for i := range zoo.Modalities {
+		name := "spread_" + zoo.Modality(i).String()
+		if last[name] < first[name]/10 {
+			return "the embeddings are collapsing: " + name + " is under a tenth of its start"
+		}
+	}
+	bounds, alive := 0, 0
+	for _, q := range m.pairs {
+		for _, name := range []string{"nce_common_", "nce_own1_", "nce_own2_", "nce_given_"} {
+			if v, ok := last[name+q.name]; ok {
+				bounds++
+				if v > 0.01 {
+					alive++
+				}
+			}
+		}
+	}
+	if bounds > 0 && alive == 0 {
+		return "every lower bound of mutual information is still 0: the critics see nothing in common"
+	}
+	return ""
+}

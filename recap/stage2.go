@@ -1,0 +1,66 @@
+package recap
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen, E_m goes on training.
+// Without stage 1 nothing is frozen. Its loss is eq 19,
+//
+//	L_stage2 = λ_task·L_task + λ_rank·L_rank,
+//
+// plus the predictors' own errors, which train the predictors alone.
+func (m *Model) stage2() zoo.Phase {
+	moves := []string{"embed", "fuse", "predict"}
+	if m.config.Without.Stage1 {
+		moves = append(moves, "generate")
+	}
+	return zoo.Phase{Name: "stage2", Params: m.params(moves...), Labels: true, Terms: m.predictionTerms}
+}
+
+func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+	w := m.config.Loss
+	completed := m.complete(tp, b.Corrupted)
+	score, alpha := m.fusion.Forward(tp, completed)
+	terms := []zoo.Term{{Name: "task", Weight: w.Task, Loss: tp.Mean(m.errors(tp, score, b))}}
+	if m.predictors == nil {
+		return terms
+	}
+	var errs [zoo.Modalities]*ag.Tensor
+	for i, g := range m.predictors {
+		errs[i] = m.errors(tp, g.Forward(tp, tp.StopGradient(completed[i])), b)
+		terms = append(terms, zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
+	}
+	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
+	return append(terms, zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
+}
+
+// complete returns X'_m of an input. The generators' weights are constants, except where there was no stage 1 to train them.
+func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
+	corrupted := m.embedder.Forward(tp, in)
+	if m.config.Without.Stage1 {
+		return m.generate(tp, corrupted)
+	}
+	tp.Frozen(m.generatorP, func() { completed = m.generate(tp, corrupted) })
+	return completed
+}
+
+// errors returns eq 18 for each sample, [B]: the squared error of a predicted label [B 1], or the cross-entropy of logits [B C].
+func (m *Model) errors(tp *ag.Tape, score *ag.Tensor, b *zoo.Batch) *ag.Tensor {
+	if m.dims.Classes > 0 {
+		return tp.Neg(tp.Pick(tp.LogSoftmax(score, nil), b.Class))
+	}
+	d := tp.Sub(tp.Reshape(score, -1), b.Label)
+	return tp.Mul(d, d)
+}
+
+// Predict returns the model's prediction and the weights of the modalities for an input with holes. Labels, predictors and
+// the ranking loss are not needed for it.
+func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
+	score, alpha := m.fusion.Forward(tp, m.complete(tp, in))
+	if m.dims.Classes == 0 {
+		score = tp.Reshape(score, -1)
+	}
+	return zoo.Output{Score: score, Weight: alpha}
+}
