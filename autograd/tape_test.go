@@ -238,3 +238,34 @@ func TestKeptValueOutlivesReset(t *testing.T) {
 	tp.Reset()
 	near(t, "clone", y.Item(), 1)
 }
+
+func TestEqualMaximaShareTheGradient(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 2, 5, 5, 1)
+	tp := ag.NewTape(dev)
+	if g := tp.Backward(tp.Max(x))[x].Values(); !slices.Equal(g, []float64{0, 0.5, 0.5, 0}) {
+		t.Errorf("gradient %v, want [0 0.5 0.5 0]", g)
+	}
+}
+
+// A probability of exactly 0 or 1 costs −ln e⁻¹⁰⁰ at most, and has a finite gradient.
+func TestCertainErrorsCostAFiniteAmount(t *testing.T) {
+	for name := range devices {
+		dev := open(t, name)
+		p, y := param(dev, 0, 1), ag.NewTensor(dev, []float64{1, 0}, 2)
+		tp := ag.NewTape(dev)
+		loss := tp.BCE(p, y)
+		if v := loss.Item(); math.Abs(v-100) > 0.1 {
+			t.Errorf("%s: BCE of certain errors is %g, want 100", name, v)
+		}
+		for _, g := range tp.Backward(loss)[p].Values() {
+			if math.IsNaN(g) || math.IsInf(g, 0) {
+				t.Errorf("%s: gradient %g", name, g)
+			}
+		}
+		x := param(dev, 1000, -1000)
+		if v := tp.BCEWithLogits(x, y).Item(); math.Abs(v) > 1e-6 {
+			t.Errorf("%s: BCE of certain, right logits is %g, want 0", name, v)
+		}
+	}
+}
