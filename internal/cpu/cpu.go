@@ -1,0 +1,94 @@
+// Package cpu computes the kernels of package device on the host, in float32 and in float64. It is the only package with type
+// parameters: above it, precision belongs to the device.
+package cpu
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/parallel"
+)
+
+// Float is the type of a number.
+type Float interface{ float32 | float64 }
+
+// Device computes in the precision of T. It holds no state but reusable scratch memory.
+type Device[T Float] struct {
+	name    string
+	bits    int
+	scratch sync.Pool // of *[]T
+}
+
+// New32 returns the device "cpu", which computes in float32 through blas32.
+func New32() *Device[float32] { return &Device[float32]{name: "cpu", bits: 32} }
+
+// New64 returns the device "cpu64", which computes in float64 through blas64.
+func New64() *Device[float64] { return &Device[float64]{name: "cpu64", bits: 64} }
+
+var (
+	_ device.Device = (*Device[float32])(nil)
+	_ device.Device = (*Device[float64])(nil)
+)
+
+type buffer[T Float] []T
+
+func (b buffer[T]) Len() int { return len(b) }
+
+// data returns the numbers of a buffer of this device.
+func (d *Device[T]) data(b device.Buffer) []T {
+	v, ok := b.(buffer[T])
+	if !ok {
+		panic(fmt.Sprintf("cpu: a buffer of type %T on device %s", b, d.name))
+	}
+	return v
+}
+
+// Name returns "cpu" or "cpu64".
+func (d *Device[T]) Name() string { return d.name }
+
+// Bits returns 32 or 64.
+func (d *Device[T]) Bits() int { return d.bits }
+
+// Sync returns nil: kernels are done when they return.
+func (d *Device[T]) Sync() error { return nil }
+
+// Alloc implements device.Device.
+func (d *Device[T]) Alloc(n int) device.Buffer { return buffer[T](make([]T, n)) }
+
+// Upload implements device.Device.
+func (d *Device[T]) Upload(dst device.Buffer, src []float64) { convert(d.data(dst), src) }
+
+// Upload32 implements device.Device.
+func (d *Device[T]) Upload32(dst device.Buffer, src []float32) { convert(d.data(dst), src) }
+
+// Download implements device.Device.
+func (d *Device[T]) Download(dst []float64, src device.Buffer) { convert(dst, d.data(src)) }
+
+func convert[A, B Float](dst []A, src []B) {
+	for i, v := range src {
+		dst[i] = A(v)
+	}
+}
+
+// grain is how many numbers a chunk of an elementwise loop has: some 10 µs of work.
+const grain = 16384
+
+// rowGrain is how many rows of length n make such a chunk.
+func rowGrain(n int) int { return max(1, grain/max(n, 1)) }
+
+// borrow returns scratch memory of undefined contents; giveBack returns it.
+func (d *Device[T]) borrow(n int) *[]T {
+	s, _ := d.scratch.Get().(*[]T)
+	if s == nil || cap(*s) < n {
+		v := make([]T, n)
+		s = &v
+	}
+	*s = (*s)[:n]
+	return s
+}
+
+func (d *Device[T]) giveBack(s *[]T) { d.scratch.Put(s) }
+
+// each runs f over chunks of n numbers.
+func each(n int, f func(lo, hi int)) { parallel.For(n, grain, f) }

@@ -1,0 +1,60 @@
+package cpu
+
+import (
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/parallel"
+)
+
+// Gather implements device.Device.
+func (d *Device[T]) Gather(dst, table device.Buffer, index []int, width int) {
+	y, x := d.data(dst), d.data(table)
+	parallel.For(len(index), rowGrain(width), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			copy(y[i*width:(i+1)*width], x[index[i]*width:])
+		}
+	})
+}
+
+// ScatterAdd implements device.Device. It runs in order on one core, since rows of dst may coincide.
+func (d *Device[T]) ScatterAdd(dst device.Buffer, index []int, src device.Buffer, width int) {
+	y, x := d.data(dst), d.data(src)
+	for i, r := range index {
+		to := y[r*width : (r+1)*width]
+		for j, v := range x[i*width : (i+1)*width] {
+			to[j] += v
+		}
+	}
+}
+
+// Dropout implements device.Device.
+func (d *Device[T]) Dropout(dst, x device.Buffer, p float64, seed uint64) {
+	y, v := d.data(dst), d.data(x)
+	scale := T(1 / (1 - p))
+	each(len(v), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			y[i] = choose(device.Keep(seed, i, p), v[i]*scale, 0)
+		}
+	})
+}
+
+// Adam implements device.Device.
+func (d *Device[T]) Adam(a device.Adam, p, g, m, v device.Buffer) {
+	ps, gs, ms, vs := d.data(p), d.data(g), d.data(m), d.data(v)
+	each(len(ps), func(lo, hi int) { adam(a, ps[lo:hi], gs[lo:hi], ms[lo:hi], vs[lo:hi]) })
+}
+
+func adam[T Float](a device.Adam, p, g, m, v []T) {
+	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
+	keep, decay := T(1), T(a.WeightDecay)
+	if a.Decoupled {
+		keep, decay = T(1-a.LR*a.WeightDecay), 0
+	}
+	b1, b2, eps := T(a.Beta1), T(a.Beta2), T(a.Eps)
+	step, scale := T(a.LR/a.Correction1), T(1/a.Correction2)
+	for i, x := range p {
+		gi := g[i] + decay*x
+		m[i] = b1*m[i] + (1-b1)*gi
+		v[i] = b2*v[i] + (1-b2)*gi*gi
+		p[i] = keep*x - step*m[i]/(sqrt(v[i]*scale)+eps)
+	}
+}

@@ -1,0 +1,141 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/parallel"
+)
+
+// Reduce implements device.Device.
+func (d *Device[T]) Reduce(op device.Reduction, dst, x device.Buffer, outer, n, inner int) {
+	y, v := d.data(dst), d.data(x)
+	if inner > 1 {
+		d.reduceColumns(op, y, v, outer, n, inner)
+		return
+	}
+	if outer == 1 && n > grain {
+		d.reduceLong(op, y, v)
+		return
+	}
+	parallel.For(outer, rowGrain(n), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			y[i] = reduceRow(op, v[i*n:(i+1)*n])
+		}
+	})
+}
+
+// reduceLong reduces one long row: each chunk by itself, then the chunks' results in order.
+func (d *Device[T]) reduceLong(op device.Reduction, y, x []T) {
+	partial := d.borrow((len(x) + grain - 1) / grain)
+	defer d.giveBack(partial)
+	each(len(x), func(lo, hi int) { (*partial)[lo/grain] = reduceRow(op, x[lo:hi]) })
+	y[0] = reduceRow(op, *partial)
+}
+
+func reduceRow[T Float](op device.Reduction, x []T) T {
+	switch op {
+	case device.Sum:
+		return sum(x)
+	case device.Max:
+		return largest(x)
+	case device.LogSumExp:
+		m := largest(x)
+		if m == inf[T](-1) {
+			return m
+		}
+		s := T(0)
+		for _, v := range x {
+			s += exp(v - m)
+		}
+		return m + log(s)
+	}
+	panic(fmt.Sprintf("cpu: reduction %d is not known", op))
+}
+
+// sum adds in four interleaved parts: faster than one chain of additions, and more exact.
+func sum[T Float](x []T) T {
+	var a, b, c, e T
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		v := x[i : i+4 : i+4]
+		a, b, c, e = a+v[0], b+v[1], c+v[2], e+v[3]
+	}
+	for ; i < len(x); i++ {
+		a += x[i]
+	}
+	return (a + b) + (c + e)
+}
+
+func largest[T Float](x []T) T {
+	m := inf[T](-1)
+	for _, v := range x {
+		m = max(m, v)
+	}
+	return m
+}
+
+// reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time, reading along the rows.
+func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner int) {
+	block := min(inner, max(16, grain/n))
+	blocks := (inner + block - 1) / block
+	parallel.For(outer*blocks, max(1, grain/(n*block)), func(lo, hi int) {
+		for task := lo; task < hi; task++ {
+			i, from := task/blocks, task%blocks*block
+			to := min(from+block, inner)
+			reduceBlock(op, y[i*inner+from:i*inner+to], x[i*n*inner+from:], n, inner)
+		}
+	})
+}
+
+// reduceBlock reduces n rows, the given stride apart, of the length of y.
+func reduceBlock[T Float](op device.Reduction, y, x []T, n, stride int) {
+	row := func(k int) []T { return x[k*stride : k*stride+len(y)] }
+	switch op {
+	case device.Sum:
+		clear(y)
+		for k := range n {
+			for j, v := range row(k) {
+				y[j] += v
+			}
+		}
+	case device.Max:
+		copy(y, row(0))
+		for k := 1; k < n; k++ {
+			for j, v := range row(k) {
+				y[j] = max(y[j], v)
+			}
+		}
+	case device.LogSumExp:
+		for j := range y {
+			m := inf[T](-1)
+			for k := range n {
+				m = max(m, x[k*stride+j])
+			}
+			if y[j] = m; m == inf[T](-1) {
+				continue
+			}
+			s := T(0)
+			for k := range n {
+				s += exp(x[k*stride+j] - m)
+			}
+			y[j] += log(s)
+		}
+	default:
+		panic(fmt.Sprintf("cpu: reduction %d is not known", op))
+	}
+}
+
+// Dot implements device.Device.
+func (d *Device[T]) Dot(x, y device.Buffer) float64 {
+	xs, ys := d.data(x), d.data(y)
+	partial := make([]float64, (len(xs)+grain-1)/grain)
+	each(len(xs), func(lo, hi int) {
+		s := 0.0
+		for i := lo; i < hi; i++ {
+			s += float64(xs[i]) * float64(ys[i])
+		}
+		partial[lo/grain] = s
+	})
+	return sum(partial)
+}

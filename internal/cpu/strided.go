@@ -1,0 +1,222 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/parallel"
+)
+
+// A walk visits the elements of a shape in several strided arrays at once, as rows of equal length: axes that lie one after the
+// other in every array are merged, so that most walks have one or two axes left.
+type walk struct {
+	outer   []int   // lengths of all axes but the last
+	n       int     // length of a row
+	strides [][]int // for each array, of outer and then the row
+	offset  []int
+}
+
+// newWalk merges the axes of the operands; dense stands for an array without gaps.
+func newWalk(shape []int, operands ...device.Operand) *walk {
+	w := &walk{strides: make([][]int, len(operands)), offset: make([]int, len(operands))}
+	var lengths []int
+	for axis, n := range shape {
+		if n == 1 {
+			continue
+		}
+		last := len(lengths) - 1
+		merge := last >= 0
+		for k, o := range operands {
+			merge = merge && w.strides[k][last] == o.Strides[axis]*n
+		}
+		if merge {
+			lengths[last] *= n
+		} else {
+			lengths = append(lengths, n)
+			last++
+		}
+		for k, o := range operands {
+			w.strides[k] = append(w.strides[k][:last], o.Strides[axis])
+		}
+	}
+	if len(lengths) == 0 {
+		lengths = []int{1}
+		for k := range operands {
+			w.strides[k] = []int{1}
+		}
+	}
+	for k, o := range operands {
+		w.offset[k] = o.Offset
+	}
+	w.outer, w.n = lengths[:len(lengths)-1], lengths[len(lengths)-1]
+	return w
+}
+
+// rows returns how many rows the walk has.
+func (w *walk) rows() int {
+	n := 1
+	for _, d := range w.outer {
+		n *= d
+	}
+	return n
+}
+
+// step returns the distance between the elements of a row in array k.
+func (w *walk) step(k int) int { return w.strides[k][len(w.outer)] }
+
+// visit calls f with the positions in each array of the first element of rows lo to hi.
+func (w *walk) visit(lo, hi int, f func(row int, at []int)) {
+	index, at := make([]int, len(w.outer)), make([]int, len(w.strides))
+	copy(at, w.offset)
+	for axis, rest := len(w.outer)-1, lo; axis >= 0; axis-- {
+		index[axis] = rest % w.outer[axis]
+		rest /= w.outer[axis]
+		for k := range at {
+			at[k] += index[axis] * w.strides[k][axis]
+		}
+	}
+	for row := lo; row < hi; row++ {
+		f(row, at)
+		for axis := len(w.outer) - 1; axis >= 0; axis-- {
+			index[axis]++
+			for k := range at {
+				at[k] += w.strides[k][axis]
+			}
+			if index[axis] < w.outer[axis] {
+				break
+			}
+			for k := range at {
+				at[k] -= index[axis] * w.strides[k][axis]
+			}
+			index[axis] = 0
+		}
+	}
+}
+
+// dense returns the operand of an array of the given shape without gaps.
+func dense(b device.Buffer, shape []int) device.Operand {
+	s := make([]int, len(shape))
+	n := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return device.Operand{Buf: b, Strides: s}
+}
+
+// Copy implements device.Device.
+func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
+	y, x := d.data(dst.Buf), d.data(src.Buf)
+	w := newWalk(shape, dst, src)
+	sy, sx := w.step(0), w.step(1)
+	parallel.For(w.rows(), rowGrain(w.n), func(lo, hi int) {
+		w.visit(lo, hi, func(_ int, at []int) {
+			to, from := y[at[0]:], x[at[1]:]
+			if sy == 1 && sx == 1 {
+				copy(to[:w.n], from[:w.n])
+				return
+			}
+			for i := range w.n {
+				to[i*sy] = from[i*sx]
+			}
+		})
+	})
+}
+
+// Accumulate implements device.Device. It runs in order on one core, since elements of dst may coincide.
+func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Operand) {
+	y, x := d.data(dst.Buf), d.data(src.Buf)
+	w := newWalk(shape, dst, src)
+	sy, sx := w.step(0), w.step(1)
+	w.visit(0, w.rows(), func(_ int, at []int) {
+		to, from := y[at[0]:], x[at[1]:]
+		for i := range w.n {
+			to[i*sy] += from[i*sx]
+		}
+	})
+}
+
+// Binary implements device.Device.
+func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, y device.Operand) {
+	z, xs, ys := d.data(dst), d.data(x.Buf), d.data(y.Buf)
+	w := newWalk(shape, dense(dst, shape), x, y)
+	sx, sy := w.step(1), w.step(2)
+	rows, n, split := w.rows(), w.n, 1
+	if rows == 1 { // one long row is cut into pieces
+		split = (n + grain - 1) / grain
+	}
+	parallel.For(rows*split, max(1, rowGrain(n)), func(lo, hi int) {
+		if split > 1 {
+			for p := lo; p < hi; p++ {
+				a, b := p*grain, min((p+1)*grain, n)
+				binary(op, z[a:b], xs[x.Offset+a*sx:], ys[y.Offset+a*sy:], sx, sy)
+			}
+			return
+		}
+		w.visit(lo, hi, func(row int, at []int) {
+			binary(op, z[row*n:(row+1)*n], xs[at[1]:], ys[at[2]:], sx, sy)
+		})
+	})
+}
+
+// binary computes one row; sx and sy are the distances between its operands.
+func binary[T Float](op device.Binary, z, x, y []T, sx, sy int) {
+	if sx == 1 && sy == 1 && op <= device.Div {
+		binaryDense(op, z, x[:len(z)], y[:len(z)])
+		return
+	}
+	switch op {
+	case device.Add:
+		for i := range z {
+			z[i] = x[i*sx] + y[i*sy]
+		}
+	case device.Sub:
+		for i := range z {
+			z[i] = x[i*sx] - y[i*sy]
+		}
+	case device.Mul:
+		for i := range z {
+			z[i] = x[i*sx] * y[i*sy]
+		}
+	case device.Div:
+		for i := range z {
+			z[i] = x[i*sx] / y[i*sy]
+		}
+	case device.Equal:
+		for i := range z {
+			z[i] = choose[T](x[i*sx] == y[i*sy], 1, 0)
+		}
+	case device.Less:
+		for i := range z {
+			z[i] = choose[T](x[i*sx] < y[i*sy], 1, 0)
+		}
+	case device.Mask:
+		for i := range z {
+			z[i] = choose(y[i*sy] != 0, x[i*sx], inf[T](-1))
+		}
+	default:
+		panic(fmt.Sprintf("cpu: binary operation %d is not known", op))
+	}
+}
+
+func binaryDense[T Float](op device.Binary, z, x, y []T) {
+	x, y = x[:len(z)], y[:len(z)]
+	switch op {
+	case device.Add:
+		for i := range z {
+			z[i] = x[i] + y[i]
+		}
+	case device.Sub:
+		for i := range z {
+			z[i] = x[i] - y[i]
+		}
+	case device.Mul:
+		for i := range z {
+			z[i] = x[i] * y[i]
+		}
+	case device.Div:
+		for i := range z {
+			z[i] = x[i] / y[i]
+		}
+	}
+}

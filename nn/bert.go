@@ -1,0 +1,113 @@
+package nn
+
+import (
+	"fmt"
+	"strconv"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+// BERT is the encoder of Devlin et al. (2019): embeddings of words, positions and segments, then post-norm Transformer layers
+//
+//	x ← LN(x + drop(MultiHead(x, x, x)))
+//	x ← LN(x + drop(FFN(x)))
+//
+// Parameters have the names of Hugging Face's BertModel, without its pooler, so that pretrained weights fit.
+type BERT struct {
+	words, positions, types *Embedding
+	norm                    *LayerNorm
+	layers                  []bertLayer
+	dropout                 float64
+}
+
+type bertLayer struct {
+	attention                 *MultiHead
+	attentionNorm, outputNorm *LayerNorm
+	feedForward               feedForward
+}
+
+// BERTConfig describes a BERT. Its JSON form is the config.json of a Hugging Face model.
+type BERTConfig struct {
+	Vocab       int     `json:"vocab_size"`
+	Width       int     `json:"hidden_size"`
+	Layers      int     `json:"num_hidden_layers"`
+	Heads       int     `json:"num_attention_heads"` // of width Width/Heads
+	FeedForward int     `json:"intermediate_size"`
+	Positions   int     `json:"max_position_embeddings"` // the longest sequence
+	Types       int     `json:"type_vocab_size"`
+	Dropout     float64 `json:"hidden_dropout_prob"` // of the attention weights too
+	Eps         float64 `json:"layer_norm_eps"`
+}
+
+// NewBERT makes a BERT with weights from N(0, 0.02²), biases 0.
+func NewBERT(p *Params, c BERTConfig) *BERT {
+	if c.Heads < 1 || c.Width%c.Heads != 0 {
+		panic(fmt.Sprintf("nn: BERT: width %d does not divide into %d heads", c.Width, c.Heads))
+	}
+	table := func(name string, n int) *Embedding {
+		return NewEmbedding(p.Sub("embeddings").Sub(name), Normal(0.02), n, c.Width)
+	}
+	b := &BERT{
+		words:     table("word_embeddings", c.Vocab),
+		positions: table("position_embeddings", c.Positions),
+		types:     table("token_type_embeddings", c.Types),
+		norm:      c.norm(p.Sub("embeddings")),
+		dropout:   c.Dropout,
+	}
+	for i := range c.Layers {
+		b.layers = append(b.layers, c.layer(p.Sub("encoder.layer").Sub(strconv.Itoa(i))))
+	}
+	return b
+}
+
+func (c *BERTConfig) layer(p *Params) bertLayer {
+	self := p.Sub("attention.self")
+	return bertLayer{
+		attention: &MultiHead{
+			Query:   c.linear(self.Sub("query"), c.Width, c.Width),
+			Key:     c.linear(self.Sub("key"), c.Width, c.Width),
+			Value:   c.linear(self.Sub("value"), c.Width, c.Width),
+			Output:  c.linear(p.Sub("attention.output.dense"), c.Width, c.Width),
+			Heads:   c.Heads,
+			Dropout: c.Dropout,
+		},
+		attentionNorm: c.norm(p.Sub("attention.output")),
+		feedForward: feedForward{
+			c.linear(p.Sub("intermediate.dense"), c.Width, c.FeedForward),
+			c.linear(p.Sub("output.dense"), c.FeedForward, c.Width),
+		},
+		outputNorm: c.norm(p.Sub("output")),
+	}
+}
+
+func (c *BERTConfig) linear(p *Params, in, out int) *Linear {
+	return &Linear{W: p.New("weight", Normal(0.02), out, in), B: p.New("bias", Zeros, out)}
+}
+
+func (c *BERTConfig) norm(p *Params) *LayerNorm {
+	n := NewLayerNorm(p.Sub("LayerNorm"), c.Width)
+	n.Eps = c.Eps
+	return n
+}
+
+// Forward returns the last hidden state [B T d] of B sequences of T tokens, given row by row: their numbers, their segments, and
+// the mask [B T], 1 at tokens and 0 at padding, which no token attends to.
+func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
+	s := mask.Shape()
+	if len(s) != 2 || len(ids) != mask.Len() || len(segments) != mask.Len() {
+		panic(fmt.Sprintf("nn: BERT: %d ids, %d segments, mask %v: want B·T of each and [B T]", len(ids), len(segments), s))
+	}
+	if most := b.positions.W.Shape()[0]; s[1] > most {
+		panic(fmt.Sprintf("nn: BERT: sequences of %d tokens: there are %d positions", s[1], most))
+	}
+	x := tp.Add(b.words.Forward(tp, ids), b.types.Forward(tp, segments))
+	x = tp.Add(tp.Reshape(x, s[0], s[1], -1), tp.Slice(b.positions.W, 0, 0, s[1]))
+	x = tp.Dropout(b.norm.Forward(tp, x), b.dropout)
+	for _, l := range b.layers {
+		a := l.attention.Forward(tp, x, x, x, mask)
+		x = l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, b.dropout)))
+		f := l.feedForward.Forward(tp, x)
+		x = l.outputNorm.Forward(tp, tp.Add(x, tp.Dropout(f, b.dropout)))
+	}
+	return x
+}

@@ -1,0 +1,168 @@
+package nn
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+)
+
+// The golden cases are PyTorch's results: testdata/make_golden.py. The same cases serve the gradient checks.
+
+func open(t testing.TB, name string) ag.Device {
+	t.Helper()
+	dev, err := ag.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+// wave returns the numbers of which parameters and inputs of the golden cases are made.
+func wave(dev ag.Device, phase float64, shape ...int) *ag.Tensor {
+	v := make([]float64, product(shape))
+	for i := range v {
+		v[i] = math.Sin(phase+1.7*float64(i)) / 2
+	}
+	return ag.NewParam(dev, v, shape...)
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+type layerFunc func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor
+
+var goldenCases = []struct {
+	name string
+	make func(p *Params, dev ag.Device) (forward layerFunc, x []*ag.Tensor)
+}{
+	{"layer_norm", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		l := NewLayerNorm(p.Sub("norm"), 5)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return l.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 3, 5)}
+	}},
+	{"mlp", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		m := NewMLP(p, 4, 5, 2)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 2, 3, 4)}
+	}},
+	{"multi_head", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		m := NewMultiHead(p, MultiHeadConfig{Width: 6, Heads: 2, HeadWidth: 4, Bias: true})
+		mask := ag.NewTensor(dev, []float64{1, 1, 0, 1, 1, 1, 1, 0}, 2, 4)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0], x[1], x[2], mask) },
+			[]*ag.Tensor{wave(dev, 100, 2, 3, 6), wave(dev, 200, 2, 4, 6), wave(dev, 300, 2, 4, 6)}
+	}},
+	{"transformer", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		m := NewTransformer(p, tinyTransformer)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 2, 5, 6)}
+	}},
+	{"bert", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		m := NewBERT(p, tinyBERT)
+		ids, segments := []int{2, 5, 10, 3, 0, 2, 7, 3, 0, 0}, []int{0, 0, 1, 1, 0, 0, 1, 1, 0, 0}
+		mask := ag.NewTensor(dev, []float64{1, 1, 1, 1, 0, 1, 1, 1, 0, 0}, 2, 5)
+		return func(tp *ag.Tape, _ []*ag.Tensor) *ag.Tensor { return m.Forward(tp, ids, segments, mask) }, nil
+	}},
+}
+
+var (
+	tinyTransformer = TransformerConfig{Width: 6, Heads: 2, HeadWidth: 4, FeedForward: 7, Depth: 2}
+	tinyBERT        = BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12, Positions: 6, Types: 2, Eps: 1e-12}
+)
+
+// A goldenParam is a name and a shape; its place in the list is the phase of its wave.
+type goldenParam struct {
+	name  string
+	shape []int
+}
+
+func (g *goldenParam) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &[]any{&g.name, &g.shape})
+}
+
+type golden struct {
+	Params []goldenParam
+	Y      []float64
+}
+
+func readGolden(t *testing.T) map[string]golden {
+	t.Helper()
+	b, err := os.ReadFile("testdata/golden.json")
+	cases := map[string]golden{}
+	if err == nil {
+		err = json.Unmarshal(b, &cases)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// setWaves gives parameters the values of the golden case, by name, and checks names and shapes.
+func setWaves(t *testing.T, ps []Param, want []goldenParam) {
+	t.Helper()
+	if len(ps) != len(want) {
+		t.Errorf("%d parameters, want %d", len(ps), len(want))
+	}
+	for _, p := range ps {
+		k := slices.IndexFunc(want, func(g goldenParam) bool { return g.name == p.Name })
+		if k < 0 || !slices.Equal(p.Shape(), want[k].shape) {
+			t.Fatalf("parameter %s %v is not among PyTorch's %v", p.Name, p.Shape(), want)
+		}
+		v := wave(p.Device(), float64(k), p.Shape()...).Values()
+		if strings.Contains(strings.ToLower(p.Name), "norm") && strings.HasSuffix(p.Name, "weight") {
+			for i := range v {
+				v[i]++
+			}
+		}
+		p.Assign(v)
+	}
+}
+
+func TestLayersAgreeWithPyTorch(t *testing.T) {
+	cases := readGolden(t)
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		tol := map[int]float64{64: 1e-13, 32: 1e-5}[dev.Bits()]
+		for _, c := range goldenCases {
+			t.Run(name+"/"+c.name, func(t *testing.T) {
+				p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+				forward, x := c.make(p, dev)
+				setWaves(t, p.All(), cases[c.name].Params)
+				got := forward(ag.NewInferenceTape(dev), x).Values()
+				mustBeClose(t, tol, got, cases[c.name].Y)
+			})
+		}
+	}
+}
+
+func TestLayersHaveTheRightGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	for _, c := range goldenCases {
+		t.Run(c.name, func(t *testing.T) {
+			p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+			forward, x := c.make(p, dev)
+			agtest.CheckGrad(t, 1e-5, agtest.Func(forward), append(x, p.Tensors()...)...)
+		})
+	}
+}
+
+func mustBeClose(t *testing.T, tol float64, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d numbers, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
+			t.Fatalf("element %d is %.17g, want %.17g", i, got[i], want[i])
+		}
+	}
+}

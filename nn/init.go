@@ -1,0 +1,26 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+// An Init draws one element of a new parameter.
+type Init func(rng *rand.Rand) float64
+
+// Zeros is the constant 0.
+func Zeros(*rand.Rand) float64 { return 0 }
+
+// Ones is the constant 1.
+func Ones(*rand.Rand) float64 { return 1 }
+
+// Normal draws from N(0, sd²).
+func Normal(sd float64) Init {
+	return func(rng *rand.Rand) float64 { return sd * rng.NormFloat64() }
+}
+
+// FanIn draws from U(−1/√n, 1/√n): PyTorch's default for the weight, and for the bias, of a layer with n inputs.
+func FanIn(n int) Init {
+	bound := 1 / math.Sqrt(float64(n))
+	return func(rng *rand.Rand) float64 { return bound * (2*rng.Float64() - 1) }
+}

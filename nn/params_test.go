@@ -1,0 +1,95 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+func names(ps []Param) []string {
+	var s []string
+	for _, p := range ps {
+		s = append(s, p.Name)
+	}
+	return s
+}
+
+func TestParamsAreListedInOrderUnderTheirPrefix(t *testing.T) {
+	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
+	NewLinear(p.Sub("b"), 2, 3)
+	p.New("a", Zeros)
+	NewMLP(p.Sub("bc").Sub("d"), 3, 4, 1)
+	if got, want := names(p.All()), []string{"b.weight", "b.bias", "a", "bc.d.0.weight", "bc.d.0.bias", "bc.d.2.weight", "bc.d.2.bias"}; !slices.Equal(got, want) {
+		t.Errorf("All gives %v, want %v", got, want)
+	}
+	if got, want := names(p.Sub("b").All()), []string{"b.weight", "b.bias"}; !slices.Equal(got, want) {
+		t.Errorf("All under b gives %v, want %v", got, want)
+	}
+	if got, want := p.Sub("bc").Count(), 3*4+4+4+1; got != want {
+		t.Errorf("Count under bc is %d, want %d", got, want)
+	}
+	if got := p.Sub("bc").Tensors(); len(got) != 4 || got[0] != p.All()[3].Tensor {
+		t.Errorf("Tensors under bc gives %v", got)
+	}
+}
+
+func TestASecondUseOfANamePanics(t *testing.T) {
+	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
+	NewLinear(p.Sub("x"), 2, 3)
+	mustPanic(t, "a second x.weight", func() { NewLinear(p.Sub("x"), 2, 3) })
+}
+
+func mustPanic(t *testing.T, what string, f func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Errorf("%s does not panic", what)
+		}
+	}()
+	f()
+}
+
+// TestInits checks mean, spread and range of 40000 draws, to four standard errors.
+func TestInits(t *testing.T) {
+	const n = 40000
+	for _, c := range []struct {
+		name     string
+		init     Init
+		sd, most float64
+	}{
+		{"Normal(0.02)", Normal(0.02), 0.02, 0.2},
+		{"FanIn(16)", FanIn(16), 0.25 / math.Sqrt(3), 0.25},
+	} {
+		p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
+		sum, squares, most := 0.0, 0.0, 0.0
+		for _, v := range p.New("x", c.init, n).Values() {
+			sum, squares, most = sum+v, squares+v*v, max(most, math.Abs(v))
+		}
+		if mean := sum / n; math.Abs(mean) > 4*c.sd/math.Sqrt(n) {
+			t.Errorf("%s: mean %g", c.name, mean)
+		}
+		if sd := math.Sqrt(squares / n); math.Abs(sd/c.sd-1) > 4/math.Sqrt(2*n) || most > c.most {
+			t.Errorf("%s: standard deviation %g, want %g; largest %g, want at most %g", c.name, sd, c.sd, most, c.most)
+		}
+	}
+}
+
+func TestLinearWithoutBias(t *testing.T) {
+	dev := open(t, "cpu64")
+	l := &Linear{W: ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)}
+	y := l.Forward(ag.NewInferenceTape(dev), ag.NewTensor(dev, []float64{1, -1}, 1, 2))
+	mustBeClose(t, 0, y.Values(), []float64{-1, -1, -1})
+}
+
+func TestEmbedding(t *testing.T) {
+	dev := open(t, "cpu64")
+	e := NewEmbedding(NewParams(dev, rand.New(rand.NewPCG(1, 2))), Ones, 3, 2)
+	e.W.Assign([]float64{1, 2, 3, 4, 5, 6})
+	tp := ag.NewTape(dev)
+	y := e.Forward(tp, []int{2, 0, 2})
+	mustBeClose(t, 0, y.Values(), []float64{5, 6, 1, 2, 5, 6})
+	mustBeClose(t, 0, tp.Backward(tp.Sum(y))[e.W].Values(), []float64{1, 1, 0, 0, 2, 2})
+}

@@ -1,0 +1,110 @@
+"""Writes golden.json: what PyTorch computes for the layers of package nn, in double precision.
+
+    pip install torch && python make_golden.py
+
+Inputs and parameters are wave(n, phase), which the Go test computes too, so only results are stored. The layers are
+written out with torch.nn.functional from their papers' formulas.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+
+def wave(phase, *shape):
+    n = math.prod(shape)
+    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+
+
+def attention(q, k, v, heads, mask=None):
+    """q [B Tq E], k and v [B Tk E], mask [B Tk]."""
+    split = lambda x: x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
+    keep = None if mask is None else mask.bool()[:, None, None, :]
+    y = F.scaled_dot_product_attention(split(q), split(k), split(v), attn_mask=keep)
+    return y.transpose(1, 2).reshape(q.shape)
+
+
+class Waves(dict):
+    """Parameters by name, made at first use: the k-th gets phase k. LayerNorm's weights are shifted by 1."""
+
+    def __call__(self, name, *shape):
+        self[name] = wave(len(self), *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
+        return self[name]
+
+    def linear(self, name, x, out, bias=True):
+        w = self(name + ".weight", out, x.shape[-1])
+        return F.linear(x, w, self(name + ".bias", out) if bias else None)
+
+    def norm(self, name, x, eps):
+        n = x.shape[-1]
+        return F.layer_norm(x, (n,), self(name + ".weight", n), self(name + ".bias", n), eps)
+
+
+def layer_norm():
+    p = Waves()
+    return p, p.norm("norm", wave(100, 3, 5), 1e-5)
+
+
+def mlp():
+    p = Waves()
+    h = F.relu(p.linear("0", wave(100, 2, 3, 4), 5))
+    return p, p.linear("2", h, 2)
+
+
+def multi_head():
+    p = Waves()
+    q, k, v = wave(100, 2, 3, 6), wave(200, 2, 4, 6), wave(300, 2, 4, 6)
+    mask = torch.tensor([[1, 1, 0, 1], [1, 1, 1, 0]])
+    y = attention(p.linear("query", q, 8), p.linear("key", k, 8), p.linear("value", v, 8), 2, mask)
+    return p, p.linear("output", y, 6)
+
+
+def transformer(depth=2, width=6, heads=2, head_width=4, hidden=7):
+    p = Waves()
+    x = wave(100, 2, 5, width)
+    for i in range(depth):
+        at = f"layers.{i}."
+        q, k, v = (
+            p.linear(at + "attention." + long, p.norm(at + "norm_" + long[0], x, 1e-5), heads * head_width, bias=False)
+            for long in ("query", "key", "value")
+        )
+        x = x + p.linear(at + "attention.output", attention(q, k, v, heads), width)
+        h = F.gelu(p.linear(at + "feed_forward.in", p.norm(at + "norm", x, 1e-5), hidden))
+        x = x + p.linear(at + "feed_forward.out", h, width)
+    return p, x
+
+
+def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2):
+    p = Waves()
+    ids = torch.tensor([[2, 5, 10, 3, 0], [2, 7, 3, 0, 0]])
+    segments = torch.tensor([[0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
+    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
+    e = "embeddings."
+    x = (
+        F.embedding(ids, p(e + "word_embeddings.weight", vocab, width))
+        + p(e + "position_embeddings.weight", positions, width)[: ids.shape[1]]
+        + F.embedding(segments, p(e + "token_type_embeddings.weight", types, width))
+    )
+    x = p.norm(e + "LayerNorm", x, 1e-12)
+    for i in range(depth):
+        at = f"encoder.layer.{i}."
+        q, k, v = (p.linear(at + "attention.self." + s, x, width) for s in ("query", "key", "value"))
+        y = p.linear(at + "attention.output.dense", attention(q, k, v, heads, mask), width)
+        x = p.norm(at + "attention.output.LayerNorm", x + y, 1e-12)
+        y = p.linear(at + "output.dense", F.gelu(p.linear(at + "intermediate.dense", x, hidden)), width)
+        x = p.norm(at + "output.LayerNorm", x + y, 1e-12)
+    return p, x
+
+
+cases = {}
+for make in (layer_norm, mlp, multi_head, transformer, bert):
+    params, y = make()
+    cases[make.__name__] = {"params": [[name, list(w.shape)] for name, w in params.items()], "y": y.flatten().tolist()}
+
+text = ",\n".join(f'"{name}": {json.dumps(case)}' for name, case in cases.items())
+pathlib.Path(__file__).with_name("golden.json").write_text("{\n" + text + "\n}\n")

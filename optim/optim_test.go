@@ -1,0 +1,259 @@
+package optim
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+func open(t *testing.T, name string) ag.Device {
+	t.Helper()
+	dev, err := ag.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+// wave returns the numbers of which parameters and gradients of the golden cases are made.
+func wave(dev ag.Device, phase, n int) *ag.Tensor {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = math.Sin(float64(phase) + 1.7*float64(i))
+	}
+	return ag.NewParam(dev, v, n)
+}
+
+func parameters(dev ag.Device) []nn.Param {
+	return []nn.Param{{Name: "a", Tensor: wave(dev, 1, 3)}, {Name: "b", Tensor: wave(dev, 2, 4)}}
+}
+
+// gradients returns those of a step; b has none in steps 2 and 3.
+func gradients(ps []nn.Param, step int) ag.Grads {
+	dev := ps[0].Device()
+	g := ag.Grads{ps[0].Tensor: wave(dev, 10+step, 3)}
+	if step != 2 && step != 3 {
+		g[ps[1].Tensor] = wave(dev, 20+step, 4)
+	}
+	return g
+}
+
+type optimizer interface {
+	Step(ag.Grads)
+	State() []nn.Param
+}
+
+// The cases by their names in testdata/golden.json, PyTorch's results.
+var cases = []struct {
+	name string
+	make func(ps []nn.Param) optimizer
+	clip float64
+}{
+	{name: "sgd", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }},
+	{name: "momentum", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0.9, ps) }},
+	{name: "adam", make: func(ps []nn.Param) optimizer { return NewAdam(0.1, 0.2, ps) }},
+	{name: "adamw", make: func(ps []nn.Param) optimizer { return NewAdamW(0.1, 0.2, ps) }},
+	{name: "groups", make: func(ps []nn.Param) optimizer {
+		o := NewAdamW(0.1, 0.2, ps[:1])
+		o.AddGroup(Group{Params: ps[1:], Scale: 0.5})
+		return o
+	}},
+	{name: "clipped", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, clip: 1.3},
+}
+
+// A goldenStep holds the parameters after a step, and the norm of the gradients before clipping.
+type goldenStep struct {
+	A, B []float64
+	Norm float64
+}
+
+func readGolden(t *testing.T) map[string][]goldenStep {
+	t.Helper()
+	b, err := os.ReadFile("testdata/golden.json")
+	all := map[string][]goldenStep{}
+	if err == nil {
+		err = json.Unmarshal(b, &all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestStepsAgreeWithPyTorch(t *testing.T) {
+	all := readGolden(t)
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		tol := map[int]float64{64: 1e-14, 32: 1e-6}[dev.Bits()]
+		for _, c := range cases {
+			t.Run(name+"/"+c.name, func(t *testing.T) {
+				ps := parameters(dev)
+				opt := c.make(ps)
+				if len(all[c.name]) != 6 {
+					t.Fatalf("golden.json has %d steps", len(all[c.name]))
+				}
+				for i, want := range all[c.name] {
+					grads := gradients(ps, i)
+					if c.clip > 0 {
+						norm := ClipNorm(ag.NewTape(dev), grads, ps, c.clip)
+						mustBeClose(t, tol, []float64{norm}, []float64{want.Norm})
+					}
+					opt.Step(grads)
+					mustBeClose(t, tol, ps[0].Values(), want.A)
+					mustBeClose(t, tol, ps[1].Values(), want.B)
+				}
+			})
+		}
+	}
+}
+
+// TestResume saves in the middle, continues in a new optimizer, and must arrive at the same bits.
+func TestResume(t *testing.T) {
+	dev := open(t, "cpu")
+	for _, c := range cases {
+		ps := parameters(dev)
+		opt := c.make(ps)
+		again := parameters(dev)
+		resumed := c.make(again)
+		for i := range 6 {
+			if i == 4 { // a has made four steps, b two
+				var file bytes.Buffer
+				if err := nn.Save(&file, append(opt.State(), ps...), nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := nn.Load(file.Bytes(), append(resumed.State(), again...)); err != nil {
+					t.Fatal(err)
+				}
+				resumed.State() // must not undo the loading
+			}
+			opt.Step(gradients(ps, i))
+			if i >= 4 {
+				resumed.Step(gradients(again, i))
+			}
+		}
+		for i := range ps {
+			mustBeClose(t, 0, again[i].Values(), ps[i].Values())
+		}
+	}
+}
+
+// TestStateIsOfTheMoment checks the step counts of two parameters, one of which was skipped twice.
+func TestStateIsOfTheMoment(t *testing.T) {
+	ps := parameters(open(t, "cpu"))
+	opt := NewAdamW(0.1, 0, ps)
+	for i := range 5 {
+		for range 2 { // asking twice changes nothing
+			if s := opt.State()[2]; s.Name != "adam.a.step" || s.Item() != float64(i) {
+				t.Fatalf("%s is %g after %d steps", s.Name, s.Item(), i)
+			}
+		}
+		opt.Step(gradients(ps, i))
+	}
+	if s := opt.State()[5]; s.Name != "adam.b.step" || s.Item() != 3 {
+		t.Errorf("%s is %g, want 3", s.Name, s.Item())
+	}
+}
+
+func TestAParameterIsInOneGroup(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("adding a parameter twice does not panic")
+		}
+	}()
+	ps := parameters(open(t, "cpu"))
+	NewAdam(0.1, 0, ps).AddGroup(Group{Params: ps[1:]})
+}
+
+// TestClipNormKeepsSharedGradientsApart gives two parameters one gradient tensor, as Backward may.
+func TestClipNormKeepsSharedGradientsApart(t *testing.T) {
+	dev := open(t, "cpu64")
+	ps := []nn.Param{{Name: "a", Tensor: wave(dev, 1, 3)}, {Name: "b", Tensor: wave(dev, 2, 3)}}
+	g := ag.NewTensor(dev, []float64{3, 0, 4}, 3)
+	grads := ag.Grads{ps[0].Tensor: g, ps[1].Tensor: g}
+	if norm := ClipNorm(ag.NewTape(dev), grads, ps, 7.1); norm != math.Sqrt(50) || grads[ps[0].Tensor] != g {
+		t.Errorf("norm %g, want √50; gradients within the limit must stay", norm)
+	}
+	ClipNorm(ag.NewTape(dev), grads, ps, 0.99*math.Sqrt(50))
+	for _, p := range ps {
+		mustBeClose(t, 1e-6, grads[p.Tensor].Values(), []float64{2.97, 0, 3.96})
+	}
+}
+
+// A counter is a device that counts the buffers it hands out.
+type counter struct {
+	ag.Device
+	allocs int
+}
+
+func (c *counter) Alloc(n int) device.Buffer {
+	c.allocs++
+	return c.Device.Alloc(n)
+}
+
+func TestStepsAllocateNoData(t *testing.T) {
+	for _, c := range cases {
+		dev := &counter{Device: open(t, "cpu")}
+		ps := parameters(dev)
+		opt := c.make(ps)
+		tp := ag.NewTape(dev)
+		grads := gradients(ps, 0)
+		var before int
+		for i := range 3 {
+			if i == 1 {
+				before = dev.allocs
+			}
+			tp.Reset()
+			ours := ag.Grads{ps[0].Tensor: grads[ps[0].Tensor], ps[1].Tensor: grads[ps[1].Tensor]}
+			if c.clip > 0 {
+				ClipNorm(tp, ours, ps, c.clip)
+			}
+			opt.Step(ours)
+		}
+		if n := dev.allocs - before; n != 0 {
+			t.Errorf("%s: two steps allocate %d buffers", c.name, n)
+		}
+	}
+}
+
+// TestWarmupCosine has the values of the original scheduler for 200 epochs.
+func TestWarmupCosine(t *testing.T) {
+	s := WarmupCosine{LR: 1e-4, Epochs: 200}
+	for epoch, want := range map[int]float64{1: 0, 2: 5e-6, 3: 1e-5, 21: 1e-4, 22: 1e-4, 23: 9.999238475781957e-5,
+		24: 9.99695413509548e-5, 200: 3.045864904521188e-8} {
+		if got := s.At(epoch); math.Abs(got-want) > 1e-19 {
+			t.Errorf("epoch %d has rate %.17g, want %.17g", epoch, got, want)
+		}
+	}
+	for epochs := 1; epochs <= 25; epochs++ {
+		s := WarmupCosine{LR: 1, Epochs: epochs}
+		most := 0.0
+		for e := 1; e <= epochs; e++ {
+			if lr := s.At(e); !(lr >= 0 && lr <= 1) {
+				t.Errorf("epoch %d of %d has rate %g", e, epochs, lr)
+			} else {
+				most = max(most, lr)
+			}
+		}
+		if most != 1 {
+			t.Errorf("the highest rate of %d epochs is %g, want 1", epochs, most)
+		}
+	}
+}
+
+func mustBeClose(t *testing.T, tol float64, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d numbers, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
+			t.Fatalf("element %d is %.17g, want %.17g", i, got[i], want[i])
+		}
+	}
+}

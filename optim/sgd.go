@@ -1,0 +1,53 @@
+package optim
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// SGD is gradient descent with momentum (heavy ball; Polyak 1964, in PyTorch's form):
+//
+//	v ← Momentum·v + g,  x ← x − LR·v
+type SGD struct {
+	LR, Momentum float64
+
+	params   []nn.Param
+	velocity []nn.Param // empty without momentum
+}
+
+// NewSGD returns an optimizer of the parameters; momentum 0 gives plain gradient descent.
+func NewSGD(lr, momentum float64, params []nn.Param) *SGD {
+	o := &SGD{LR: lr, Momentum: momentum, params: params}
+	if momentum != 0 {
+		for _, p := range params {
+			o.velocity = append(o.velocity, zerosLike(p, "sgd", "momentum_buffer"))
+		}
+	}
+	return o
+}
+
+// Step moves the parameters that have a gradient.
+func (o *SGD) Step(grads ag.Grads) {
+	for i, p := range o.params {
+		g := grads[p.Tensor]
+		if g == nil {
+			continue
+		}
+		if o.velocity != nil {
+			v := o.velocity[i]
+			v.Multiply(o.Momentum)
+			v.AddScaled(1, g)
+			g = v.Tensor
+		}
+		p.AddScaled(-o.LR, g)
+	}
+}
+
+// State returns the velocities.
+func (o *SGD) State() []nn.Param { return o.velocity }
+
+// zerosLike returns state of a parameter's shape.
+func zerosLike(p nn.Param, optimizer, name string) nn.Param {
+	return nn.Param{Name: optimizer + "." + p.Name + "." + name,
+		Tensor: ag.NewTensor(p.Device(), make([]float64, p.Len()), p.Shape()...)}
+}
