@@ -50,11 +50,12 @@ func adam[T Float](a device.Adam, p, g, m, v []T) {
 		keep, decay = T(1-a.LR*a.WeightDecay), 0
 	}
 	b1, b2, eps := T(a.Beta1), T(a.Beta2), T(a.Eps)
+	n1, n2 := T(1-a.Beta1), T(1-a.Beta2) // rounded once: 1−β₂ in float32 has lost four digits
 	step, scale := T(a.LR/a.Correction1), T(1/a.Correction2)
 	for i, x := range p {
 		gi := g[i] + decay*x
-		m[i] = b1*m[i] + (1-b1)*gi
-		v[i] = b2*v[i] + (1-b2)*gi*gi
+		m[i] = b1*m[i] + n1*gi
+		v[i] = b2*v[i] + n2*gi*gi
 		p[i] = keep*x - step*m[i]/(sqrt(v[i]*scale)+eps)
 	}
 }

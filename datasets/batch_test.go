@@ -1,0 +1,110 @@
+package datasets
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFill(t *testing.T) {
+	s := tokenSplit([][]int32{{101, 7, 102}, {101, 102}, {101, 8, 9, 102}}, 4, []int{2, 1, 3}, 3, []int{1, 2, 2}, 2)
+	s.Label = []float32{1, 2, 3}
+	s.Text.Segment[0] = 5
+	h := s.Holes(FixedRates(3, 0))
+	h.Text[9], h.Audio[2*3+1] = false, false // token 8, and frame 1 of the last utterance
+	var b Batch
+	b.Fill(s, []int{2, 0}, h)
+	want := Batch{
+		Index: []int{2, 0},
+		Text: TokenBatch{T: 4,
+			ID:        []int{101, 8, 9, 102, 101, 7, 102, 0},
+			Corrupted: []int{101, UnkID, 9, 102, 101, 7, 102, 0},
+			Mask:      []float32{1, 1, 1, 1, 1, 1, 1, 0},
+			Segment:   []int{0, 0, 0, 0, 5, 0, 0, 0}},
+		Audio: FrameBatch{T: 3, D: 2,
+			X:         []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+			Corrupted: []float32{1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0}},
+		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Corrupted: []float32{1, 1, 1, 0}},
+		Label:  []float32{3, 1},
+	}
+	if diff := cmp.Diff(want, b); diff != "" {
+		t.Error(diff)
+	}
+	if n := testing.AllocsPerRun(10, func() { b.Fill(s, []int{1, 2}, h) }); n != 0 {
+		t.Errorf("%v allocations for a batch of the same size", n)
+	}
+	b.Fill(s, []int{0}, nil)
+	if !slices.Equal(b.Text.ID, b.Text.Corrupted) || !slices.Equal(b.Audio.X, b.Audio.Corrupted) || len(b.Label) != 1 {
+		t.Error("without holes the batch is corrupted")
+	}
+}
+
+func TestOrder(t *testing.T) {
+	sizes := func(batches [][]int) (n []int) {
+		for _, b := range batches {
+			n = append(n, len(b))
+		}
+		return n
+	}
+	for _, c := range []struct {
+		n, batch, least int
+		want            []int
+	}{
+		{10, 4, 0, []int{4, 4, 2}}, {10, 4, 2, []int{4, 4, 2}}, {10, 4, 3, []int{4, 6}}, {8, 4, 4, []int{4, 4}},
+		{3, 4, 4, []int{3}}, {1, 4, 2, []int{1}}, {0, 4, 2, nil},
+	} {
+		for _, rng := range []*rand.Rand{nil, rand.New(rand.NewPCG(1, 1))} {
+			batches := Order(c.n, c.batch, c.least, rng)
+			if !slices.Equal(sizes(batches), c.want) {
+				t.Errorf("%d in %d, least %d: %v, want %v", c.n, c.batch, c.least, sizes(batches), c.want)
+			}
+			all := slices.Concat(batches...)
+			sorted := slices.Sorted(slices.Values(all))
+			for i, v := range sorted {
+				if v != i {
+					t.Fatalf("%d in %d: %v is no permutation", c.n, c.batch, all)
+				}
+			}
+			if rng == nil && !slices.Equal(all, sorted) || rng != nil && c.n > 5 && slices.Equal(all, sorted) {
+				t.Errorf("order %v, shuffled %v", all, rng != nil)
+			}
+		}
+	}
+}
+
+func TestFraction(t *testing.T) {
+	set, _ := Synthetic(SyntheticConfig{Train: 50, TextSteps: 6, AudioSteps: 4, VisionSteps: 3, AudioDim: 2, VisionDim: 1})
+	s := set.Train
+	tenth, half := s.Fraction(0.1, 7), s.Fraction(0.5, 7)
+	if tenth.Len() != 5 || half.Len() != 25 || s.Fraction(1e-9, 7).Len() != 1 {
+		t.Fatalf("%d and %d of 50", tenth.Len(), half.Len())
+	}
+	if diff := cmp.Diff(s, s.Fraction(1, 7)); diff != "" {
+		t.Errorf("all of it: %s", diff)
+	}
+	for _, id := range tenth.ID {
+		if !slices.Contains(half.ID, id) {
+			t.Errorf("%s is in the tenth, not in the half", id)
+		}
+	}
+	if diff := cmp.Diff(tenth, s.Fraction(0.1, 7)); diff != "" {
+		t.Errorf("the same seed: %s", diff)
+	}
+	if slices.Equal(half.ID, s.Fraction(0.5, 8).ID) {
+		t.Error("another seed chose the same")
+	}
+
+	i := slices.Index(s.ID, tenth.ID[3])
+	var want, got Batch
+	want.Fill(s, []int{i}, nil)
+	got.Fill(tenth, []int{3}, nil)
+	want.Index, got.Index = nil, nil
+	if diff := cmp.Diff(want, got); diff != "" || tenth.RawText[3] != s.RawText[i] || tenth.Audio.Len[3] != s.Audio.Len[i] {
+		t.Errorf("utterance %s changed: %s", tenth.ID[3], diff)
+	}
+	if v := set.Vocab(); v <= SepID || v > SyntheticVocab {
+		t.Errorf("vocabulary of %d", v)
+	}
+}

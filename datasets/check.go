@@ -1,0 +1,254 @@
+package datasets
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Report says what a data set's file holds and what is wrong with it.
+type Report struct {
+	Path     string
+	Name     string // as [Open] finds it
+	Bytes    int64
+	Range    [2]float64 // of the labels
+	Splits   []SplitReport
+	Problems []string
+}
+
+// A SplitReport is a Report's part on one split.
+type SplitReport struct {
+	Name                string
+	Utterances          int
+	Keys                []KeyReport
+	Shape               Shape
+	Text, Audio, Vision Summary // of the lengths
+	Label               *Summary
+	Signs               [3]int // negative, zero and positive labels
+}
+
+// A KeyReport describes one entry of a split as the file has it: "float32 [229 375 5]", "list [229]".
+type KeyReport struct{ Key, Value string }
+
+// A Summary holds three statistics.
+type Summary struct{ Min, Mean, Max float64 }
+
+// Check reads a data set, or one split, and reports what it holds. What [Open] would refuse is a problem in the
+// report; only a file that cannot be read as a pickle of dicts is an error.
+func Check(path string) (*Report, error) {
+	r := &Report{Path: path, Name: setName(path)}
+	err := withFile(path, func(f io.ReaderAt, size int64) error {
+		r.Bytes = size
+		return r.read(f, size)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Report) read(file io.ReaderAt, size int64) error {
+	l, root, err := newLayout(r.Path, file, size)
+	if err != nil {
+		return err
+	}
+	var splits []*Split
+	add := func(name string, d dict) {
+		report := SplitReport{Name: name}
+		for _, e := range d {
+			if key, ok := e.Key.(string); ok {
+				report.Keys = append(report.Keys, KeyReport{strings.Trim(fmt.Sprintf("%.40q", key), `"`), describe(e.Value)})
+			}
+		}
+		s, err := l.split(name, d)
+		if err != nil {
+			r.problem("%s", strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": "))
+		} else {
+			report.summarize(s)
+			splits = append(splits, s)
+		}
+		r.Splits = append(r.Splits, report)
+	}
+	if _, flat := root.get("text_bert"); flat {
+		add("features", root)
+	} else {
+		for _, name := range splitNames {
+			if d, err := l.find(root, name); err != nil {
+				r.problem("%s", strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": "))
+			} else {
+				add(name, d)
+			}
+		}
+	}
+	r.Range = labelRange(r.Name, splits...)
+	for _, what := range slices.Sorted(maps.Keys(l.fixed)) {
+		r.problem("%s: %d times", what, l.fixed[what])
+	}
+	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool { return s.Utterances == 0 })
+	for i, s := range splits {
+		if found, want := good[i].Shape, good[0].Shape; found != want {
+			r.problem("%s: expected the sizes of %s, %v, found %v", good[i].Name, good[0].Name, want, found)
+		}
+		r.inspect(good[i].Name, s)
+	}
+	return nil
+}
+
+func (r *Report) problem(format string, args ...any) {
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+func (r *SplitReport) summarize(s *Split) {
+	r.Utterances, r.Shape = s.Len(), s.Shape()
+	text := make([]int, s.Len())
+	for i := range text {
+		text[i] = s.Text.length(i)
+	}
+	r.Text, r.Audio, r.Vision = summary(text), summary(s.Audio.Len), summary(s.Vision.Len)
+	if s.Label == nil {
+		return
+	}
+	label := summary(s.Label)
+	r.Label = &label
+	for _, y := range s.Label {
+		switch {
+		case y < 0:
+			r.Signs[0]++
+		case y == 0:
+			r.Signs[1]++
+		case y > 0:
+			r.Signs[2]++
+		}
+	}
+}
+
+func summary[E int | float32](x []E) Summary {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return Summary{float64(slices.Min(x)), sum / float64(len(x)), float64(slices.Max(x))}
+}
+
+// inspect looks for values that no good file has.
+func (r *Report) inspect(name string, s *Split) {
+	r.tokens(name, s)
+	for _, m := range []struct {
+		key string
+		*Frames
+	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
+		row := m.T * m.D
+		r.notFinite(name, m.key, m.X, func(i int) string { return fmt.Sprintf("%q, frame %d", s.ID[i/row], i%row/m.D) })
+		ones := 0
+		for _, n := range m.Len {
+			if n == 1 {
+				ones++
+			}
+		}
+		if m.T > 1 && 2*ones > len(m.Len) {
+			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; is it at the front?", name, m.key, ones, len(m.Len))
+		}
+	}
+	if s.Label == nil {
+		return
+	}
+	r.notFinite(name, "regression_labels", s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
+	outside := 0
+	for _, y := range s.Label {
+		if y := float64(y); y < r.Range[0] || y > r.Range[1] {
+			outside++
+		}
+	}
+	if outside > 0 {
+		r.problem("%s: regression_labels: expected values in %v, found %d outside", name, r.Range, outside)
+	}
+}
+
+func (r *Report) notFinite(name, key string, x []float32, where func(int) string) {
+	count, first := 0, 0
+	for i, v := range x {
+		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+			if count == 0 {
+				first = i
+			}
+			count++
+		}
+	}
+	if count > 0 {
+		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %v in %s", name, key, count, x[first], where(first))
+	}
+}
+
+// tokens checks [CLS] … [SEP] [PAD] … and that the mask says the same.
+func (r *Report) tokens(name string, s *Split) {
+	var mask, first, last, short int
+	for i := range s.Len() {
+		n := s.Text.length(i)
+		row := s.Text.ID[i*s.Text.T:][:s.Text.T]
+		for t, m := range s.Text.Mask[i*s.Text.T:][:s.Text.T] {
+			if (t < n) != (m == 1) || t >= n && m != 0 {
+				mask++
+				break
+			}
+		}
+		if n < 2 {
+			short++
+			continue
+		}
+		if row[0] != ClsID {
+			first++
+		}
+		if row[n-1] != SepID {
+			last++
+		}
+	}
+	for _, p := range []struct {
+		count int
+		what  string
+	}{
+		{mask, "a mask of ones, then zeros"}, {short, "2 tokens or more"},
+		{first, "[CLS], 101, as first token"}, {last, "[SEP], 102, as last token"},
+	} {
+		if p.count > 0 {
+			r.problem("%s: text_bert: expected %s, found %d of %d utterances otherwise", name, p.what, p.count, s.Len())
+		}
+	}
+}
+
+// String renders the report as plain text.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d bytes, %s, labels from %g to %g\n", r.Path, r.Bytes, r.Name, r.Range[0], r.Range[1])
+	for _, s := range r.Splits {
+		fmt.Fprintf(&b, "\n%s: %d utterances\n", s.Name, s.Utterances)
+		for _, k := range s.Keys {
+			fmt.Fprintf(&b, "  %-26s %s\n", k.Key, k.Value)
+		}
+		if s.Utterances == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "  %-26s %8s %8s %8s %8s\n", "", "min", "mean", "max", "of")
+		for _, m := range []struct {
+			name string
+			Summary
+			steps int
+		}{{"tokens", s.Text, s.Shape.TextSteps}, {"audio frames", s.Audio, s.Shape.AudioSteps}, {"vision frames", s.Vision, s.Shape.VisionSteps}} {
+			fmt.Fprintf(&b, "  %-26s %8g %8.2f %8g %8d\n", m.name, m.Min, m.Mean, m.Max, m.steps)
+		}
+		if y := s.Label; y != nil {
+			fmt.Fprintf(&b, "  %-26s %8.3g %8.3g %8.3g   %d negative, %d zero, %d positive\n", "labels", y.Min, y.Mean, y.Max, s.Signs[0], s.Signs[1], s.Signs[2])
+		}
+	}
+	if len(r.Problems) == 0 {
+		b.WriteString("\nno problems\n")
+	} else {
+		b.WriteString("\nproblems:\n")
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(&b, "  %s\n", p)
+	}
+	return b.String()
+}

@@ -1,0 +1,230 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// A converter makes Go slices of a pickle's arrays and lists.
+type converter struct {
+	left int64 // bytes that it may still allocate; a small file can name one array many times
+}
+
+func (c *converter) spend(bytes int64) error {
+	if c.left -= bytes; c.left < 0 {
+		return errors.New("more data than a file of this size can hold")
+	}
+	return nil
+}
+
+// elements returns the items of a list, a tuple or an array of objects, and the shape.
+func elements(v any) (items []any, shape []int, ok bool) {
+	switch v := v.(type) {
+	case *types.List:
+		return *v, []int{v.Len()}, true
+	case *types.Tuple:
+		return *v, []int{v.Len()}, true
+	case *ndarray:
+		if list, ok := v.data.(*types.List); ok && v.dtype.kind == 'O' && list.Len() == v.len() && (!v.fortran || len(v.shape) < 2) {
+			return *list, v.shape, true
+		}
+	}
+	return nil, nil, false
+}
+
+// numbers converts an array, a list or a tuple of numbers to float32, in row-major order.
+func (c *converter) numbers(v any) ([]float32, []int, error) {
+	if items, shape, ok := elements(v); ok {
+		if err := c.spend(4 * int64(len(items))); err != nil {
+			return nil, nil, err
+		}
+		x := make([]float32, len(items))
+		for i, item := range items {
+			var err error
+			if x[i], err = number(item); err != nil {
+				return nil, nil, fmt.Errorf("item %d: %w", i, err)
+			}
+		}
+		return x, shape, nil
+	}
+	a, ok := v.(*ndarray)
+	if !ok || a.dtype == nil || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
+		return nil, nil, fmt.Errorf("%s", describe(v))
+	}
+	r, err := a.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.spend(4 * int64(a.len())); err != nil {
+		return nil, nil, err
+	}
+	x := make([]float32, a.len())
+	chunk := make([]byte, min(1<<16, len(x)*a.dtype.size))
+	for dst := x; len(dst) > 0; {
+		n := min(len(dst), len(chunk)/a.dtype.size)
+		raw := chunk[:n*a.dtype.size]
+		if _, err := io.ReadFull(r, raw); err != nil {
+			return nil, nil, err
+		}
+		a.dtype.decode(dst[:n], raw)
+		dst = dst[n:]
+	}
+	if a.fortran && len(a.shape) > 1 {
+		x = rowMajor(x, a.shape)
+	}
+	return x, a.shape, nil
+}
+
+// rowMajor reorders an array stored with the first index fastest.
+func rowMajor(x []float32, shape []int) []float32 {
+	out := make([]float32, len(x))
+	index := make([]int, len(shape))
+	for _, v := range x {
+		at := 0
+		for k, i := range index {
+			at = at*shape[k] + i
+		}
+		out[at] = v
+		for k := range index {
+			if index[k]++; index[k] < shape[k] {
+				break
+			}
+			index[k] = 0
+		}
+	}
+	return out
+}
+
+func number(v any) (float32, error) {
+	switch v := v.(type) {
+	case int:
+		return float32(v), nil
+	case float64:
+		return float32(v), nil
+	case bool:
+		if v {
+			return 1, nil
+		}
+		return 0, nil
+	case *ndarray:
+		if v.dtype != nil && v.dtype.size <= 8 && v.len() == 1 {
+			one := converter{left: 4}
+			x, _, err := one.numbers(v)
+			if err != nil {
+				return 0, err
+			}
+			return x[0], nil
+		}
+	}
+	return 0, fmt.Errorf("expected a number, found %s", describe(v))
+}
+
+// texts converts an array, a list or a tuple of strings; an integer becomes its digits.
+func (c *converter) texts(v any) ([]string, error) {
+	if items, _, ok := elements(v); ok {
+		if err := c.spend(16 * int64(len(items))); err != nil {
+			return nil, err
+		}
+		out := make([]string, len(items))
+		for i, item := range items {
+			var err error
+			if out[i], err = c.text(item); err != nil {
+				return nil, fmt.Errorf("item %d: %w", i, err)
+			}
+		}
+		return out, nil
+	}
+	a, ok := v.(*ndarray)
+	if !ok || a.dtype == nil || a.dtype.kind != 'U' && a.dtype.kind != 'S' {
+		return nil, fmt.Errorf("%s", describe(v))
+	}
+	r, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.spend(16*int64(a.len()) + int64(a.len())*int64(a.dtype.size)); err != nil {
+		return nil, err
+	}
+	out := make([]string, a.len())
+	raw := make([]byte, a.dtype.size)
+	for i := range out {
+		if _, err := io.ReadFull(r, raw); err != nil {
+			return nil, err
+		}
+		out[i] = a.dtype.text(raw)
+	}
+	return out, nil
+}
+
+func (c *converter) text(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int:
+		return strconv.Itoa(v), nil
+	case []byte:
+		return string(v), c.spend(int64(len(v)))
+	case *blob:
+		if err := c.spend(v.file.Size()); err != nil {
+			return "", err
+		}
+		s, err := v.utf8()
+		return string(s), err
+	case *ndarray:
+		if v.dtype != nil && len(v.shape) == 0 && (v.dtype.kind == 'U' || v.dtype.kind == 'S') {
+			s, err := c.texts(v)
+			if err != nil {
+				return "", err
+			}
+			return s[0], nil
+		}
+	}
+	return "", fmt.Errorf("expected a string, found %s", describe(v))
+}
+
+// text decodes one element, padded with zeros.
+func (d *dtype) text(raw []byte) string {
+	if d.kind == 'S' {
+		return string(bytes.TrimRight(raw, "\x00"))
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if d.big {
+		order = binary.BigEndian
+	}
+	var s []byte
+	for ; len(raw) > 0; raw = raw[4:] {
+		s = utf8.AppendRune(s, rune(order.Uint32(raw)))
+	}
+	return string(bytes.TrimRight(s, "\x00"))
+}
+
+// describe says what a value of the pickle is, without its contents.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case *ndarray:
+		return v.String()
+	case *types.List:
+		return fmt.Sprintf("list [%d]", v.Len())
+	case *types.Tuple:
+		return fmt.Sprintf("tuple [%d]", v.Len())
+	case *types.Dict, *types.OrderedDict:
+		return "dict"
+	case string, *blob:
+		return "string"
+	case int:
+		return "integer"
+	case float64:
+		return "float"
+	}
+	return fmt.Sprintf("%T", v)
+}

@@ -1,0 +1,178 @@
+package datasets
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// OpenFeatures reads utterances to predict; they need no labels, and with no labels at all Split.Label is nil.
+// The file is one of
+//
+//   - a pickle in the layout of [Open] with the named split, or with the keys of a split outermost;
+//
+//   - JSON, an array of utterances: text_bert has three rows of equal length (ids from [CLS] to [SEP], mask,
+//     segments), audio and vision a row for each frame, label and raw_text are optional; for two frames of one feature
+//
+//     [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
+//     "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]
+//
+// JSON's sequences are padded to the longest of their kind; [Split.Fit] pads further, to what a model expects.
+func OpenFeatures(path, split string) (*Split, error) {
+	var s *Split
+	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
+		s, err = readFeatures(path, split, f, size)
+		return err
+	})
+	return s, err
+}
+
+func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, error) {
+	head := make([]byte, min(size, 256))
+	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("datasets: %s: %w", path, err)
+	}
+	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // no opcodes
+		return readJSON(path, io.NewSectionReader(file, 0, size), freeCost+16*size)
+	}
+	l, root, err := newLayout(path, file, size)
+	if err != nil {
+		return nil, err
+	}
+	if _, flat := root.get("text_bert"); flat {
+		return l.split("features", root)
+	}
+	d, err := l.find(root, split)
+	if err != nil {
+		return nil, err
+	}
+	return l.split(split, d)
+}
+
+// An utterance is an element of OpenFeatures's JSON.
+type utterance struct {
+	ID       string      `json:"id"`
+	RawText  string      `json:"raw_text"`
+	TextBERT [][]int32   `json:"text_bert"`
+	Audio    [][]float32 `json:"audio"`
+	Vision   [][]float32 `json:"vision"`
+	Label    *float32    `json:"label"`
+}
+
+func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
+	d := json.NewDecoder(bufio.NewReader(file))
+	d.DisallowUnknownFields()
+	var all []utterance
+	if err := d.Decode(&all); err != nil {
+		return nil, fmt.Errorf("datasets: %s: byte %d: expected an array of utterances, found %w; see the documentation of OpenFeatures", path, d.InputOffset(), err)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("datasets: %s: expected utterances, found an empty array; give at least one", path)
+	}
+	s := &Split{}
+	labels := 0
+	for i, u := range all {
+		if err := u.check(&all[0]); err != nil {
+			return nil, fmt.Errorf("datasets: %s: utterance %d (%.60q): %w", path, i, u.ID, err)
+		}
+		s.Text.T = max(s.Text.T, len(u.TextBERT[0]))
+		s.Audio.T, s.Audio.D = max(s.Audio.T, len(u.Audio)), len(u.Audio[0])
+		s.Vision.T, s.Vision.D = max(s.Vision.T, len(u.Vision)), len(u.Vision[0])
+		if u.Label != nil {
+			labels++
+		}
+	}
+	if labels != 0 && labels != len(all) {
+		return nil, fmt.Errorf("datasets: %s: expected a label in each utterance or in none, found %d of %d", path, labels, len(all))
+	}
+	if need := 4 * int64(len(all)) * int64(3*s.Text.T+s.Audio.T*s.Audio.D+s.Vision.T*s.Vision.D); need > limit {
+		return nil, fmt.Errorf("datasets: %s: expected sequences of similar length, found some so long that padding needs %d MB; split the file by length", path, need>>20)
+	}
+	s.fill(all)
+	return s, nil
+}
+
+// check compares an utterance with the first.
+func (u *utterance) check(first *utterance) error {
+	if len(u.TextBERT) != 3 || len(u.TextBERT[0]) == 0 || len(u.TextBERT[1]) != len(u.TextBERT[0]) || len(u.TextBERT[2]) != len(u.TextBERT[0]) {
+		return errors.New("text_bert: expected three rows of equal length, found something else; give ids, mask and segments")
+	}
+	if slices.Min(u.TextBERT[0]) < 0 || slices.Min(u.TextBERT[2]) < 0 {
+		return errors.New("text_bert: expected ids and segments from 0, found a negative one; save the tokenizer's output")
+	}
+	for _, m := range []struct {
+		key        string
+		own, first [][]float32
+	}{{"audio", u.Audio, first.Audio}, {"vision", u.Vision, first.Vision}} {
+		if len(m.own) == 0 || len(m.own[0]) == 0 {
+			return fmt.Errorf("%s: expected frames, found none; give at least one frame, of zeros if need be", m.key)
+		}
+		for t, frame := range m.own {
+			if len(frame) != len(m.first[0]) {
+				return fmt.Errorf("%s: frame %d: expected %d features as in the first utterance, found %d; give all frames the same features", m.key, t, len(m.first[0]), len(frame))
+			}
+		}
+	}
+	return nil
+}
+
+// fill makes the padded arrays, whose sizes are set.
+func (s *Split) fill(all []utterance) {
+	n := len(all)
+	t, a, v := &s.Text, &s.Audio, &s.Vision
+	t.ID, t.Mask, t.Segment = make([]int32, n*t.T), make([]float32, n*t.T), make([]int32, n*t.T)
+	a.X, v.X = make([]float32, n*a.T*a.D), make([]float32, n*v.T*v.D)
+	for i, u := range all {
+		s.ID = append(s.ID, u.ID)
+		s.RawText = append(s.RawText, u.RawText)
+		if u.Label != nil {
+			s.Label = append(s.Label, *u.Label)
+		}
+		copy(t.ID[i*t.T:], u.TextBERT[0])
+		copy(t.Segment[i*t.T:], u.TextBERT[2])
+		for j, m := range u.TextBERT[1] {
+			t.Mask[i*t.T+j] = float32(m)
+		}
+		a.add(i, u.Audio)
+		v.add(i, u.Vision)
+	}
+}
+
+func (f *Frames) add(i int, x [][]float32) {
+	for t, frame := range x {
+		copy(f.X[(i*f.T+t)*f.D:], frame)
+	}
+	f.Len = append(f.Len, len(x))
+}
+
+// Fit returns the split with every sequence padded at the end to the shape, the split itself where it has that shape.
+// Sequences longer than the shape's are an error, and so are other features.
+func (s *Split) Fit(want Shape) (*Split, error) {
+	have := s.Shape()
+	if have == want {
+		return s, nil
+	}
+	if have.AudioD != want.AudioD || have.VisionD != want.VisionD || have.TextSteps > want.TextSteps ||
+		have.AudioSteps > want.AudioSteps || have.VisionSteps > want.VisionSteps {
+		return nil, fmt.Errorf("datasets: expected at most %v and the same features, found %v; extract the features as for the training data", want, have)
+	}
+	out := *s
+	n, from, to := s.Len(), have.TextSteps, want.TextSteps
+	out.Text = Tokens{to, padded(s.Text.ID, n, from, to), padded(s.Text.Mask, n, from, to), padded(s.Text.Segment, n, from, to)}
+	out.Audio.T, out.Audio.X = want.AudioSteps, padded(s.Audio.X, n, s.Audio.T*s.Audio.D, want.AudioSteps*s.Audio.D)
+	out.Vision.T, out.Vision.X = want.VisionSteps, padded(s.Vision.X, n, s.Vision.T*s.Vision.D, want.VisionSteps*s.Vision.D)
+	return &out, nil
+}
+
+// padded copies n rows of one width to rows of a larger.
+func padded[E any](x []E, n, from, to int) []E {
+	out := make([]E, n*to)
+	for i := range n {
+		copy(out[i*to:], x[i*from:][:from])
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package datasets
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// decode reads a data set of a file's bytes.
+func decode(name string, data []byte) (*Set, error) {
+	return read(name, bytes.NewReader(data), int64(len(data)))
+}
+
+func readTestdata(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// wave is make.py's.
+func wave(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(i*37%1024-512) / 512
+	}
+	return x
+}
+
+// madeSplit is make.py's split.
+func madeSplit(n int, name string) *Split {
+	const text = 6
+	s := &Split{
+		Text:   Tokens{text, make([]int32, n*text), make([]float32, n*text), make([]int32, n*text)},
+		Audio:  Frames{T: 40, D: 8, X: wave(n * 40 * 8)},
+		Vision: Frames{T: 5, D: 3, X: wave(n * 5 * 3)},
+	}
+	s.Audio.X[1*8+2] = 0 // -Inf in the file
+	for i := range n {
+		s.ID = append(s.ID, fmt.Sprintf("%s$_$%d", name, i))
+		s.RawText = append(s.RawText, fmt.Sprintf("naïve 电影 \\u0041 %s %d\n", name, i))
+		s.Label = append(s.Label, 0.5*float32(i)-1)
+		s.Audio.Len = append(s.Audio.Len, 10*(i+1))
+		s.Vision.Len = append(s.Vision.Len, max(i, 1)) // 0 in the file
+		for j := range 3 + i {
+			s.Text.ID[i*text+j] = int32(2000 + i + j - 1)
+			s.Text.Mask[i*text+j] = 1
+		}
+		s.Text.ID[i*text], s.Text.ID[i*text+2+i] = ClsID, SepID
+	}
+	return s
+}
+
+func madeSet(name string) *Set {
+	return &Set{Name: name, Train: madeSplit(3, "train"), Valid: madeSplit(2, "valid"), Test: madeSplit(2, "test"), Range: [2]float64{-1, 1}}
+}
+
+func TestOpenReadsEveryProtocol(t *testing.T) {
+	for p := range 6 {
+		name := fmt.Sprintf("protocol%d", p)
+		got, err := Open(filepath.Join("testdata", name+".pkl"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if diff := cmp.Diff(madeSet(name), got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestOpenReadsTheNamesOfNumPy1(t *testing.T) {
+	data := readTestdata(t, "protocol2.pkl")
+	old := bytes.ReplaceAll(data, []byte("cnumpy._core."), []byte("cnumpy.core."))
+	if bytes.Equal(old, data) {
+		t.Fatal("the file has no numpy._core")
+	}
+	got, err := decode("old", old)
+	if diff := cmp.Diff(madeSet("old"), got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+// The file holds int64, float16 and float64, big-endian and Fortran order, bytes, lists and objects.
+func TestOpenReadsOtherTypes(t *testing.T) {
+	got, err := Open("testdata/types.pkl")
+	if diff := cmp.Diff(madeSet("types"), got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+// The files are not part of the repository.
+func TestOpenReadsMOSI(t *testing.T) {
+	for _, c := range []struct {
+		file   string
+		counts [3]int
+		shape  Shape
+	}{
+		{"mosi_wordlevel.pkl", [3]int{129, 45, 55}, Shape{50, 50, 74, 50, 47}},
+		{"mosi_utterance.pkl", [3]int{1252, 195, 752}, Shape{50, 1, 73, 1, 100}},
+	} {
+		path := filepath.Join("..", "..", "shared", "data", c.file)
+		if _, err := os.Stat(path); err != nil {
+			t.Skipf("no real data beside the repository: %v", err)
+		}
+		set, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]int{set.Train.Len(), set.Valid.Len(), set.Test.Len()}; got != c.counts {
+			t.Errorf("%s: %v utterances, want %v", c.file, got, c.counts)
+		}
+		if set.Shape() != c.shape || set.Name != "mosi" || set.Range != [2]float64{-3, 3} || set.Vocab() > 30522 {
+			t.Errorf("%s: %v, %s, range %v, vocabulary %d", c.file, set.Shape(), set.Name, set.Range, set.Vocab())
+		}
+		for _, s := range []*Split{set.Train, set.Valid, set.Test} {
+			for i, y := range s.Label {
+				if y < -3 || y > 3 || s.ID[i] == "" || s.RawText[i] == "" {
+					t.Errorf("%s: utterance %d: label %v, id %q, text %q", c.file, i, y, s.ID[i], s.RawText[i])
+				}
+			}
+		}
+		report, err := Check(path)
+		if err != nil || len(report.Problems) > 0 {
+			t.Errorf("%s: %v %v", c.file, err, report)
+		}
+	}
+}
+
+func TestSetName(t *testing.T) {
+	for path, want := range map[string]string{
+		"MOSI/Processed/unaligned_50.pkl": "mosi", "x/CMU-MOSEI/aligned_50.pkl": "mosei", "sims_unaligned_39.pkl": "sims", "mosi/processed/deep/own.v2.pkl": "own.v2",
+	} {
+		if got := setName("/data/" + path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// rename replaces a key in the protocol-4 file by one of equal length.
+func rename(t *testing.T, from, to string) []byte {
+	t.Helper()
+	data := readTestdata(t, "protocol4.pkl")
+	out := bytes.Replace(data, []byte(from), []byte(to), 1)
+	if len(from) != len(to) || bytes.Equal(out, data) {
+		t.Fatalf("cannot replace %q by %q", from, to)
+	}
+	return out
+}
+
+func TestOpenRefusesOtherLayouts(t *testing.T) {
+	shape := func(dims ...byte) string { // as a pickle's tuple of small integers
+		s := ""
+		for _, d := range dims {
+			s += "K" + string(rune(d))
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"no valid split":  {rename(t, "\x05valid", "\x05dev__"), "expected split valid, found keys train, dev__, test"},
+		"no audio":        {rename(t, "\x05audio", "\x05sound"), "train: expected audio, found keys raw_text, id, text, text_bert, sound"},
+		"no text_bert":    {rename(t, "text_bert", "text_BERT"), "train: expected text_bert, found text features only; RECAP needs text_bert"},
+		"no labels":       {rename(t, "regression_labels", "regression_Labels"), "train: expected regression_labels, found none"},
+		"no lengths":      {rename(t, "audio_lengths", "audio_Lengths"), "train: expected audio_lengths, found keys"},
+		"other shape":     {rename(t, shape(3, 40, 8), shape(3, 8, 40)), "valid: expected as in train text 6, audio 8x40, vision 5x3, found text 6, audio 40x8"},
+		"wrong shape":     {rename(t, shape(3, 40, 8), shape(4, 40, 8)), "train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
+		"other rows":      {rename(t, shape(3, 5, 3), shape(5, 3, 3)), "train: vision: expected 3 utterances as in text_bert, found [5 3 3]"},
+		"two text rows":   {rename(t, shape(3, 3, 6), shape(3, 6, 3)), "train: text_bert: expected [N 3 T], found [3 6 3]"},
+		"structured type": {rename(t, "\x8c\x01<\x94NNN", "\x8c\x01<\x94NN)"), "expected a plain numpy type"},
+		"unknown type":    {rename(t, "\x8c\x02f4", "\x8c\x02c8"), `found "c8"`},
+		"a list":          {[]byte("\x80\x04]."), "expected a dict of train, valid and test, found list [0]"},
+		"no dict inside":  {[]byte("\x80\x04}\x8c\x05trainK\x01s."), "train: expected a dict, found integer"},
+		"an array":        {[]byte("\x80\x04}\x8c\x05train}\x8c\x09text_bertNss."), "train: text_bert: expected numbers [N 3 T], found None"},
+	} {
+		_, err := decode("features.pkl", c.data)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "datasets: features.pkl: ") || len(err.Error()) > 500 {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestOpenErrorsOfFiles(t *testing.T) {
+	if _, err := Open("testdata/none.pkl"); err == nil || !strings.Contains(err.Error(), "none.pkl") {
+		t.Error(err)
+	}
+	if _, err := Open("testdata"); err == nil || !strings.Contains(err.Error(), "found a directory") {
+		t.Error(err)
+	}
+}
+
+func TestAlignedFilesTakeTheTokensLength(t *testing.T) {
+	l := &layout{path: "aligned.pkl", convert: converter{left: 1 << 20}, fixed: map[string]int{}}
+	text := Tokens{T: 5, Mask: []float32{1, 1, 1, 0, 0, 1, 1, 1, 1, 1}}
+	for steps, want := range map[int][]int{5: {3, 5}, 1: {1, 1}} {
+		f := Frames{T: steps, D: 1}
+		if err := l.lengths("train", nil, "audio", 2, &text, &f); err != nil || !cmp.Equal(f.Len, want) {
+			t.Errorf("%d steps: lengths %v, want %v; %v", steps, f.Len, want, err)
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// A call is a Python function or class that a pickle may call.
+type call func(args []any) (any, error)
+
+// Call implements gopickle's types.Callable.
+func (f call) Call(args ...any) (any, error) { return f(args) }
+
+// findClass returns what stands for a Python name: the few that pickled numpy arrays need (numpy/core/multiarray.py
+// and numeric.py, numpy._core since numpy 2).
+func findClass(module, name string) (any, error) {
+	switch strings.Replace(module, "numpy._core", "numpy.core", 1) + "." + name {
+	case "numpy.ndarray":
+		return "numpy.ndarray", nil
+	case "numpy.dtype":
+		return call(newDType), nil
+	case "numpy.core.multiarray._reconstruct":
+		return call(func([]any) (any, error) { return &ndarray{}, nil }), nil
+	case "numpy.core.multiarray.scalar":
+		return call(newScalar), nil
+	case "numpy.core.numeric._frombuffer":
+		return call(fromBuffer), nil
+	case "_codecs.encode":
+		return call(encode), nil
+	case "__builtin__.bytes", "builtins.bytes":
+		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // Python writes bytes() so in protocols 0 to 2
+	}
+	return nil, &refusal{module, name}
+}
+
+// latin1Text is a string, or a blob of one, to be encoded as Latin-1: how protocols 0 to 2 hold an array's bytes.
+type latin1Text struct{ text any }
+
+func encode(args []any) (any, error) {
+	if len(args) == 2 && args[1] == "latin1" {
+		return latin1Text{args[0]}, nil
+	}
+	return nil, errors.New("_codecs.encode: expected a string and latin1")
+}
+
+// A dtype is numpy's type of an array's elements.
+type dtype struct {
+	kind byte // 'f', 'i', 'u', 'b' bool, 'U' UCS-4, 'S' bytes, 'O' object
+	size int  // bytes; of an object 0
+	big  bool // endian
+}
+
+// newDType reads a description such as "f4" or "<U12".
+func newDType(args []any) (any, error) {
+	var code string
+	if len(args) > 0 {
+		code, _ = args[0].(string)
+	}
+	d := &dtype{big: strings.HasPrefix(code, ">")}
+	kind := strings.TrimLeft(code, "<>=|")
+	if kind == "" {
+		return nil, fmt.Errorf("expected a numpy type, found %.40q", code)
+	}
+	size, err := strconv.Atoi(kind[1:])
+	d.kind, d.size = kind[0], size
+	switch {
+	case d.kind == 'O':
+		d.size, err = 0, nil
+	case err == nil && d.kind == 'U' && 0 < size && size < 1<<20:
+		d.size = 4 * size
+	case err == nil && d.kind == 'S' && 0 < size && size < 1<<22:
+	case kind == "b1", kind == "f2", kind == "f4", kind == "f8":
+	case (d.kind == 'i' || d.kind == 'u') && (size == 1 || size == 2 || size == 4 || size == 8):
+	default:
+		err = errors.ErrUnsupported
+	}
+	if err != nil {
+		return nil, fmt.Errorf("expected numpy type f2, f4, f8, i, u, b1, U, S or O, found %.40q", code)
+	}
+	return d, nil
+}
+
+// PySetState implements gopickle's types.PyStateSettable: (version, byte order, subtype, names, fields, …).
+func (d *dtype) PySetState(state any) error {
+	t, ok := state.(*types.Tuple)
+	if !ok || t.Len() < 5 || t.Get(2) != nil || t.Get(3) != nil || t.Get(4) != nil {
+		return errors.New("expected a plain numpy type, found a structured one")
+	}
+	d.big = t.Get(1) == ">"
+	return nil
+}
+
+func (d *dtype) String() string {
+	switch d.kind {
+	case 'f':
+		return fmt.Sprintf("float%d", 8*d.size)
+	case 'i':
+		return fmt.Sprintf("int%d", 8*d.size)
+	case 'u':
+		return fmt.Sprintf("uint%d", 8*d.size)
+	case 'b':
+		return "bool"
+	case 'U':
+		return "string"
+	case 'S':
+		return "bytes"
+	}
+	return "object"
+}
+
+// An ndarray is a numpy array, or with no shape a scalar, whose elements are still where the pickle has them.
+type ndarray struct {
+	shape   []int
+	dtype   *dtype
+	fortran bool // first index fastest
+	data    any  // *types.List of objects, or bytes: *blob, []byte, string, *types.ByteArray, latin1Text
+}
+
+func newScalar(args []any) (any, error) {
+	if len(args) == 2 {
+		if d, ok := args[0].(*dtype); ok && d.kind != 'O' {
+			return &ndarray{dtype: d, data: args[1]}, nil
+		}
+	}
+	return nil, errors.New("numpy scalar: expected a type and bytes")
+}
+
+func fromBuffer(args []any) (any, error) {
+	if len(args) != 4 {
+		return nil, errors.New("numpy _frombuffer: expected 4 arguments")
+	}
+	a := &ndarray{}
+	return a, a.set(args[2], args[1], args[3] == "F", args[0])
+}
+
+// PySetState implements gopickle's types.PyStateSettable: (version, shape, type, is Fortran, data).
+func (a *ndarray) PySetState(state any) error {
+	t, ok := state.(*types.Tuple)
+	if !ok || t.Len() != 5 {
+		return errors.New("numpy array: expected a state of 5 parts")
+	}
+	fortran := t.Get(3) == true || t.Get(3) == 1
+	return a.set(t.Get(1), t.Get(2), fortran, t.Get(4))
+}
+
+func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
+	dims, ok1 := shape.(*types.Tuple)
+	d, ok2 := kind.(*dtype)
+	if !ok1 || !ok2 || dims.Len() > 8 {
+		return errors.New("numpy array: expected a shape and a type")
+	}
+	a.shape, a.dtype, a.fortran, a.data = nil, d, fortran, data
+	count := 1
+	for _, dim := range *dims {
+		n, ok := dim.(int)
+		if !ok || n < 0 || n > 0 && count > maxElements/n {
+			return errors.New("numpy array: expected a shape of integers that some file could hold")
+		}
+		count *= n
+		a.shape = append(a.shape, n)
+	}
+	return nil
+}
+
+const maxElements = min(math.MaxInt, 1<<40) // times the largest size no overflow
+
+// len returns the number of elements.
+func (a *ndarray) len() int {
+	n := 1
+	for _, dim := range a.shape {
+		n *= dim
+	}
+	return n
+}
+
+func (a *ndarray) String() string {
+	if a.dtype == nil {
+		return "array without contents"
+	}
+	return fmt.Sprintf("%s %v", a.dtype, a.shape)
+}
+
+// open returns a reader of the array's bytes, of which there are as many as its shape says.
+func (a *ndarray) open() (io.Reader, error) {
+	want := int64(a.len()) * int64(a.dtype.size)
+	var raw []byte
+	var err error
+	switch d := a.data.(type) {
+	case *blob:
+		if found := d.file.Size(); found != want {
+			return nil, fmt.Errorf("%s of %d bytes with %d bytes of data", a, want, found)
+		}
+		return io.NewSectionReader(d.file, 0, want), nil
+	case []byte:
+		raw = d
+	case string: // Python 2's
+		raw = []byte(d)
+	case *types.ByteArray:
+		raw = *d
+	case latin1Text:
+		switch t := d.text.(type) {
+		case string:
+			raw, err = latin1([]byte(t))
+		case *blob:
+			if raw, err = t.utf8(); err == nil {
+				raw, err = latin1(raw)
+			}
+		}
+	}
+	if err == nil && int64(len(raw)) != want {
+		err = fmt.Errorf("%s of %d bytes with %d bytes of data", a, want, len(raw))
+	}
+	return bytes.NewReader(raw), err
+}
+
+// decode converts numbers to float32, of which dst has as many as raw.
+func (d *dtype) decode(dst []float32, raw []byte) {
+	var order binary.ByteOrder = binary.LittleEndian
+	if d.big {
+		order = binary.BigEndian
+	}
+	switch string(d.kind) + strconv.Itoa(d.size) {
+	case "f4":
+		for i := range dst {
+			dst[i] = math.Float32frombits(order.Uint32(raw[4*i:]))
+		}
+	case "f8":
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(order.Uint64(raw[8*i:])))
+		}
+	case "f2":
+		for i := range dst {
+			dst[i] = half(order.Uint16(raw[2*i:]))
+		}
+	default:
+		for i := range dst {
+			dst[i] = d.integer(order, raw[d.size*i:])
+		}
+	}
+}
+
+func (d *dtype) integer(order binary.ByteOrder, raw []byte) float32 {
+	var u uint64
+	switch d.size {
+	case 1:
+		u = uint64(raw[0])
+	case 2:
+		u = uint64(order.Uint16(raw))
+	case 4:
+		u = uint64(order.Uint32(raw))
+	case 8:
+		u = order.Uint64(raw)
+	}
+	if d.kind == 'i' {
+		unused := 64 - 8*d.size
+		return float32(int64(u<<unused) >> unused)
+	}
+	return float32(u)
+}
+
+// half converts IEEE 754 binary16: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
+func half(h uint16) float32 {
+	sign := float32(1)
+	if h>>15 == 1 {
+		sign = -1
+	}
+	exponent, fraction := int(h>>10&31), float64(h&1023)/1024
+	switch {
+	case exponent == 31 && fraction == 0:
+		return sign * float32(math.Inf(1))
+	case exponent == 31:
+		return float32(math.NaN())
+	case exponent == 0:
+		return sign * float32(math.Ldexp(fraction, -14))
+	}
+	return sign * float32(math.Ldexp(1+fraction, exponent-15))
+}
