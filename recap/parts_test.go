@@ -147,11 +147,12 @@ func TestBoundsEncloseTheTruth(t *testing.T) {
 	truth := -0.5 * n * math.Log(1-rho*rho)
 	for _, kind := range []string{"separable", "concat"} {
 		p := nn.NewParams(dev, r)
-		e := newEstimator(p, CriticConfig{Kind: kind, Width: 32, Hidden: 0}, n, 1)
-		opt := optim.NewAdamW(3e-3, 0, p.All())
+		e := newEstimator(p, CriticConfig{Kind: kind, Width: 32}, n, 1)
+		e.headX, e.headY = &nn.MLP{}, &nn.MLP{} // two numbers a side need no projection
+		opt := optim.NewAdamW(1e-2, 0, p.All())
 		tp := ag.NewTape(dev)
 		lower, upper := 0.0, 0.0
-		for step := range 800 {
+		for step := range 500 {
 			x, y := normals(r, b*n), normals(r, b*n)
 			for i := range y {
 				y[i] = rho*x[i] + math.Sqrt(1-rho*rho)*y[i]
@@ -159,12 +160,12 @@ func TestBoundsEncloseTheTruth(t *testing.T) {
 			tp.Reset()
 			xs, ys := []*ag.Tensor{ag.NewTensor(dev, x, b, n)}, []*ag.Tensor{ag.NewTensor(dev, y, b, n)}
 			learn, club := e.Learn(tp, xs, ys), e.CLUB(tp, xs, ys)
-			if step >= 600 {
+			if step >= 300 {
 				lower, upper = lower+learn.Item()/200, upper+club.Item()/200
 			}
 			opt.Step(tp.Backward(tp.Neg(learn)))
 		}
-		if !(lower > 0.6*truth && lower < 1.05*truth && upper > truth) {
+		if !(lower > 0.85*truth && lower < 1.05*truth && upper > truth) {
 			t.Errorf("%s: bounds %.3f and %.3f do not enclose the mutual information %.3f", kind, lower, upper, truth)
 		}
 	}

@@ -255,9 +255,9 @@ func TestOverfits(t *testing.T) {
 	m, dev := newTiny(t, "cpu", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
 	for i, name := range []string{"rec_", "task"} {
-		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(name))
+		first, last := train(m, m.Phases()[i], b, 300, 0.01, oneOf(name))
 		if !(last < 0.2*first) {
-			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under a fifth", name, first, last)
+			t.Errorf("%s fell from %.3f to %.3f in 300 steps on 8 samples; want under a fifth", name, first, last)
 		}
 	}
 }
