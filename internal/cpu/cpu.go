@@ -20,10 +20,10 @@ type Device[T Float] struct {
 	scratch sync.Pool // of *[]T
 }
 
-// New32 returns the device "cpu", which computes in float32 through blas32.
+// New32 returns the device "cpu", which computes in float32.
 func New32() *Device[float32] { return &Device[float32]{name: "cpu", bits: 32} }
 
-// New64 returns the device "cpu64", which computes in float64 through blas64.
+// New64 returns the device "cpu64", which computes in float64.
 func New64() *Device[float64] { return &Device[float64]{name: "cpu64", bits: 64} }
 
 var (

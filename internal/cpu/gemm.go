@@ -3,9 +3,16 @@ package cpu
 import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas32"
-	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// All products go through gonum's BLAS interfaces: gonum's own implementation in double precision, and in single precision one
+// whose Sgemm uses the vector instructions of the processor where it has them.
+var (
+	blas32 blas.Float32 = simd.BLAS{}
+	blas64 blas.Float64 = gonum.Implementation{}
 )
 
 // gemmWork is how many multiplications make a chunk of a product.
@@ -51,7 +58,7 @@ func blockLength(n, work int) int {
 	return (length + 31) / 32 * 32
 }
 
-// gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through the BLAS that is in use.
+// gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
 func gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
 	tA, tB := blas.NoTrans, blas.NoTrans
 	if transA {
@@ -62,8 +69,8 @@ func gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b 
 	}
 	switch a := any(a).(type) {
 	case []float32:
-		blas32.Implementation().Sgemm(tA, tB, m, n, k, float32(alpha), a, lda, any(b).([]float32), ldb, float32(beta), any(c).([]float32), ldc)
+		blas32.Sgemm(tA, tB, m, n, k, float32(alpha), a, lda, any(b).([]float32), ldb, float32(beta), any(c).([]float32), ldc)
 	case []float64:
-		blas64.Implementation().Dgemm(tA, tB, m, n, k, float64(alpha), a, lda, any(b).([]float64), ldb, float64(beta), any(c).([]float64), ldc)
+		blas64.Dgemm(tA, tB, m, n, k, float64(alpha), a, lda, any(b).([]float64), ldb, float64(beta), any(c).([]float64), ldc)
 	}
 }

@@ -6,10 +6,15 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/cpu"
 	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
-// Open returns the device called name: "cpu" (float32) or "cpu64" (float64).
+// Open returns the device called name: "cpu" (float32) or "cpu64" (float64). A value of RECAP_CPU that this processor cannot
+// follow is an error.
 func Open(name string) (device.Device, error) {
+	if err := simd.Check(); err != nil {
+		return nil, err
+	}
 	switch name {
 	case "cpu":
 		return cpu32, nil

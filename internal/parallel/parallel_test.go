@@ -1,0 +1,103 @@
+package parallel
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// at runs f with a number of cores.
+func at(t testing.TB, cores int, f func()) {
+	t.Helper()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+	f()
+}
+
+func TestEveryElementOnce(t *testing.T) {
+	for _, cores := range []int{1, 2, 4} {
+		at(t, cores, func() {
+			for _, n := range []int{0, 1, 2, 7, 64, 1000} {
+				for _, grain := range []int{0, 1, 3, 64, 2000} {
+					seen := make([]int, n)
+					For(n, grain, func(lo, hi int) {
+						if hi-lo > max(grain, 1) || lo%max(grain, 1) != 0 {
+							t.Errorf("n %d, grain %d: chunk [%d, %d)", n, grain, lo, hi)
+						}
+						for i := lo; i < hi; i++ {
+							seen[i]++
+						}
+					})
+					if slices.ContainsFunc(seen, func(c int) bool { return c != 1 }) {
+						t.Fatalf("%d cores, n %d, grain %d: elements were visited %v times", cores, n, grain, seen)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNestedAndConcurrentLoops(t *testing.T) {
+	at(t, 2, func() {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 200 {
+					sums := make([]int, 8)
+					For(8, 1, func(lo, hi int) {
+						For(100, 10, func(a, b int) { sums[lo] += b - a })
+					})
+					for _, s := range sums {
+						if s != 100 {
+							t.Errorf("an inner loop covered %d of 100", s)
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// A loop after the helpers fell asleep must wake them, and one while they spin must be seen.
+func TestSleepersWake(t *testing.T) {
+	at(t, 2, func() {
+		for i := range 20 {
+			count := make([]int, 64)
+			For(64, 1, func(lo, _ int) { count[lo]++ })
+			if slices.Contains(count, 0) {
+				t.Fatal("a chunk was not run")
+			}
+			time.Sleep(time.Duration(i%3) * 500 * time.Microsecond)
+		}
+	})
+}
+
+func TestPanicReachesTheCaller(t *testing.T) {
+	at(t, 2, func() {
+		defer func() {
+			if p := recover(); fmt.Sprint(p) != "chunk 7" {
+				t.Errorf("recovered %v, want chunk 7", p)
+			}
+			For(10, 1, func(int, int) {}) // and the next loop works
+		}()
+		For(10, 1, func(lo, _ int) {
+			if lo == 7 {
+				panic("chunk 7")
+			}
+		})
+	})
+}
+
+func BenchmarkFor(b *testing.B) {
+	x := make([]float32, 1<<16)
+	for b.Loop() {
+		For(len(x), 1<<13, func(lo, hi int) {
+			for i := range x[lo:hi] {
+				x[lo+i]++
+			}
+		})
+	}
+}

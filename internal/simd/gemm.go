@@ -1,0 +1,128 @@
+package simd
+
+// A product multiplies matrices with the kernels of one instruction set. The method is that of Goto and
+// van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008): a tile of C
+// stays in registers while a panel of B and a block of A, packed where that pays, stay in the caches.
+type product struct {
+	lanes     int         // numbers in a vector
+	rows      int         // most rows of a tile; the widest tile has 2·lanes columns
+	masked    bool        // kernels read B's last columns through a mask, so its tail need not be packed
+	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
+	pack      [2]packer   // pack[w−1] copies strips of w vectors
+	transpose transposer
+}
+
+// A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs + p·cs],
+// B [k width·lanes] with rows ldb apart, C with rows ldc apart. Of the last vector of columns only the
+// first tail lanes exist in C. Each number of C is one chain of fused multiply-adds. k ≥ 1.
+type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)
+
+// A packer copies k rows of strips, one or two vectors wide. In src the rows are ld apart and the strips
+// lie side by side, step apart; in dst each strip is contiguous and the strips are size apart. Of a strip's
+// last vector only tail lanes are read; the others become 0.
+type packer = func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)
+
+// A transposer copies as many rows of k numbers as a vector has lanes, at the given offsets from src, to k
+// rows of one vector, ld apart.
+type transposer = func(k int, src *float32, rows *int, dst *float32, ld int)
+
+// Sums of k numbers are cut to parts of at most blockK; a panel of B has blockN columns, a block of A
+// blockRows rows: sizes found by measuring.
+const (
+	blockK    = 1024
+	blockN    = 2048
+	blockRows = 84
+)
+
+// A gemm is one product C ← alpha·op(A)·op(B) + beta·C; see BLAS.Sgemm.
+type gemm struct {
+	m, n, k     int
+	alpha, beta float32
+	a, b        matrix
+	c           []float32
+	ldc         int
+}
+
+type matrix struct {
+	v     []float32
+	ld    int
+	trans bool
+}
+
+// from returns the matrix op(x) without its first rows and columns.
+func (x matrix) from(row, col int) matrix {
+	if x.trans {
+		row, col = col, row
+	}
+	x.v = x.v[row*x.ld+col:]
+	return x
+}
+
+func (p *product) gemm(g *gemm) {
+	if g.k <= blockK && g.n <= blockN {
+		p.panel(g)
+		return
+	}
+	h, parts := *g, ceil(g.k, blockK)
+	for part := range parts {
+		k0, k1 := cut(g.k, parts, part)
+		for j := 0; j < g.n; j += blockN {
+			h.n, h.k = min(g.n-j, blockN), k1-k0
+			h.a, h.b, h.c = g.a.from(0, k0), g.b.from(k0, j), g.c[j:]
+			p.panel(&h)
+		}
+		h.beta = 1
+	}
+}
+
+// panel computes a product whose panel of B is small enough for the cache.
+func (p *product) panel(g *gemm) {
+	var w *workspace
+	packA, packB := p.packs(g)
+	if packA || packB {
+		w = workspaces.Get().(*workspace)
+		defer workspaces.Put(w)
+	}
+	b := panel{v: g.b.v, ld: g.b.ld, strip: 2 * p.lanes}
+	if packB {
+		b = p.packB(w, g)
+	}
+	tiles := ceil(g.m, p.rows)
+	for first := 0; first < tiles; first += blockRows / p.rows {
+		last := min(first+blockRows/p.rows, tiles)
+		a := block{v: g.a.v, rs: g.a.ld, cs: 1}
+		if g.a.trans {
+			a.rs, a.cs = 1, g.a.ld
+		}
+		if packA {
+			a = p.packA(w, g, tiles, first, last)
+		}
+		for j := 0; j < g.n; j += 2 * p.lanes {
+			p.strip(g, a, b, tiles, first, last, j)
+		}
+	}
+}
+
+// strip computes those of the tiles from first to last, a block, that lie in the strip from column j.
+func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
+	cols := min(g.n-j, 2*p.lanes)
+	width := ceil(cols, p.lanes)
+	tail := cols - (width-1)*p.lanes
+	bv, ldb := &b.v[j/(2*p.lanes)*b.strip], b.ld
+	if b.packed {
+		ldb = width * p.lanes
+	}
+	for t := first; t < last; t++ {
+		i, end := cut(g.m, tiles, t)
+		at := (i - a.row) * a.rs
+		if a.tile > 0 {
+			at = (t - first) * a.tile
+		}
+		p.kernels[end-i-1][width-1](g.k, &a.v[at], a.rs, a.cs, bv, ldb, &g.c[i*g.ldc+j], g.ldc, tail, g.alpha, g.beta)
+	}
+}
+
+// cut returns the bounds of one of the parts, equal up to 1, of n things.
+func cut(n, parts, part int) (from, to int) { return part * n / parts, (part + 1) * n / parts }
+
+func ceil(n, d int) int { return (n + d - 1) / d }

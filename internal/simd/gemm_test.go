@@ -1,0 +1,157 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/blas"
+)
+
+var transposes = []blas.Transpose{blas.NoTrans, blas.Trans}
+
+// onEachPath runs a test on every path that this CPU supports.
+func onEachPath(t *testing.T, f func(t *testing.T)) {
+	before := active
+	defer func() { active = before }()
+	for _, s := range supported() {
+		active = s
+		t.Run(s.path, f)
+	}
+}
+
+// A problem is a random product with operands of the given leading dimensions, surrounded by what must not be touched.
+type problem struct {
+	tA, tB        blas.Transpose
+	m, n, k       int
+	lda, ldb, ldc int
+	alpha, beta   float32
+	a, b, c       []float32
+}
+
+func newProblem(r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, beta float32) *problem {
+	p := &problem{tA: tA, tB: tB, m: m, n: n, k: k, alpha: alpha, beta: beta, ldc: n + extra}
+	random := func(rows, cols int, trans blas.Transpose) ([]float32, int) {
+		if trans != blas.NoTrans {
+			rows, cols = cols, rows
+		}
+		v := make([]float32, (rows-1)*(cols+extra)+cols)
+		for i := range v {
+			v[i] = r.Float32()*2 - 1
+			if i%(cols+extra) >= cols {
+				v[i] = float32(math.NaN())
+			}
+		}
+		return v, cols + extra
+	}
+	p.a, p.lda = random(m, k, tA)
+	p.b, p.ldb = random(k, n, tB)
+	p.c, _ = random(m, n, blas.NoTrans)
+	if beta == 0 {
+		for i := range p.c {
+			p.c[i] = float32(math.NaN())
+		}
+	}
+	return p
+}
+
+// run returns C after the product, and checks it against a sum in double precision.
+func (p *problem) run(t *testing.T) []float32 {
+	t.Helper()
+	c := append([]float32(nil), p.c...)
+	BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta, c, p.ldc)
+	for i := range p.c {
+		row, col := i/p.ldc, i%p.ldc
+		if col >= p.n {
+			if math.Float32bits(c[i]) != math.Float32bits(p.c[i]) {
+				t.Fatalf("%v: C(%d, %d), beside the matrix, was written", p, row, col)
+			}
+			continue
+		}
+		want, size := p.want(row, col)
+		if d := math.Abs(float64(c[i]) - want); !(d <= 1e-7*(size+1)*math.Sqrt(float64(p.k)+4)) {
+			t.Fatalf("%v: C(%d, %d) = %g, want %g", p, row, col, c[i], want)
+		}
+	}
+	return c
+}
+
+// want returns the sum for one number of C, and the sum of the terms' sizes.
+func (p *problem) want(row, col int) (sum, size float64) {
+	for k := range p.k {
+		ia, ib := row*p.lda+k, k*p.ldb+col
+		if p.tA != blas.NoTrans {
+			ia = k*p.lda + row
+		}
+		if p.tB != blas.NoTrans {
+			ib = col*p.ldb + k
+		}
+		x := float64(p.alpha) * float64(p.a[ia]) * float64(p.b[ib])
+		sum, size = sum+x, size+math.Abs(x)
+	}
+	if p.beta != 0 {
+		x := float64(p.beta) * float64(p.c[row*p.ldc+col])
+		sum, size = sum+x, size+math.Abs(x)
+	}
+	return sum, size
+}
+
+func (p *problem) String() string {
+	return fmt.Sprintf("%c%c [%d %d %d] ld %d %d %d alpha %g beta %g", p.tA, p.tB, p.m, p.n, p.k, p.lda, p.ldb, p.ldc, p.alpha, p.beta)
+}
+
+// TestSgemmSmall covers every tile and every tail.
+func TestSgemmSmall(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		alphaBeta := [][2]float32{{1, 0}, {1, 1}, {-0.5, 2}, {0, 0}, {0, 3}}
+		count := 0
+		for m := 1; m <= 33; m++ {
+			for n := 1; n <= 33; n++ {
+				for k := 1; k <= 33; k += 1 + (m+n)%3*5 {
+					ab := alphaBeta[count%len(alphaBeta)]
+					newProblem(r, transposes[count/5%2], transposes[count/10%2], m, n, k, count%4, ab[0], ab[1]).run(t)
+					count++
+				}
+			}
+		}
+	})
+}
+
+// TestSgemmLarge covers packing, blocks and their edges.
+func TestSgemmLarge(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		sizes := []struct{ m, n, k int }{{200, 300, 40}, {3, 2100, 5}, {90, 33, 1025}, {57, 290, 300}, {1, 70, 2050}, {170, 1, 9}, {61, 257, 1030}}
+		for _, tA := range transposes {
+			for _, tB := range transposes {
+				for i, s := range sizes {
+					newProblem(r, tA, tB, s.m, s.n, s.k, i%3, 1.5, float32(i%2)).run(t)
+				}
+				for range 4 {
+					newProblem(r, tA, tB, 1+r.IntN(150), 1+r.IntN(400), 1+r.IntN(400), r.IntN(70), r.Float32(), r.Float32()).run(t)
+				}
+			}
+		}
+	})
+}
+
+// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it nor on the AVX path.
+func TestSgemmSplit(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	first := map[string][]float32{}
+	for _, s := range supported() {
+		if s.product == nil {
+			continue
+		}
+		for _, tA := range transposes {
+			for _, tB := range transposes {
+				p := newProblem(r, tA, tB, 150, 300, 1100, 0, 1, 1)
+				_ = first
+				_ = p
+				_ = s
+			}
+		}
+	}
+}

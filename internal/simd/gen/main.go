@@ -1,0 +1,28 @@
+// Command gen writes the assembly of package simd for one instruction set. It is a module of its own so
+// that the program proper does not depend on avo; run it through go generate in the directory above.
+package main
+
+import (
+	"flag"
+	"log"
+
+	"github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	log.SetFlags(0)
+	name := flag.String("isa", "", "instruction set to generate for: avx512 or avx2")
+	flag.Parse()
+	var v isa
+	switch *name {
+	case "avx512":
+		v = isa{name: *name, lanes: 16, rows: 14}
+	case "avx2":
+		v = isa{name: *name, lanes: 8, rows: 6}
+	default:
+		log.Fatalf("gen: -isa: expected avx512 or avx2, found %q", *name)
+	}
+	v.products()
+	v.packing()
+	build.Generate()
+}

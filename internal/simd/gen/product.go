@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)"
+
+// products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one or two
+// vectors of columns.
+func (v *isa) products() {
+	for rows := 1; rows <= v.rows; rows++ {
+		for width := 1; width <= 2; width++ {
+			v.product(rows, width)
+		}
+	}
+}
+
+// product writes C ← alpha·A·B + beta·C for rows×(width·lanes) numbers of C, all of which stay in
+// registers over the k steps of the sum; each is one chain of fused multiply-adds.
+func (v *isa) product(rows, width int) {
+	v.function(fmt.Sprintf("Product%dx%d", rows, width), productSignature,
+		fmt.Sprintf("is the micro-kernel for %d rows and %d vectors of columns.", rows, width))
+	prefetch(rows, width)
+	if v.wide() {
+		v.maskOf(param("tail"))
+	}
+	k, b, ldb, cs := param("k"), param("b"), stride("ldb"), stride("cs")
+	a := v.rowsOf(rows)
+	acc := make([][]reg.VecVirtual, rows)
+	for i := range acc {
+		acc[i] = v.vecs(width)
+		for _, r := range acc[i] {
+			VXORPS(r, r, r)
+		}
+	}
+
+	Label("step")
+	col := v.vecs(width)
+	for j, r := range col {
+		v.load(Mem{Base: b, Disp: v.bytes(j)}, r, v.wide() && j == width-1)
+	}
+	for i := range acc {
+		x := v.vec()
+		VBROADCASTSS(a.at[i], x)
+		for j := range col {
+			VFMADD231PS(col[j], x, acc[i][j])
+		}
+	}
+	for _, p := range a.pointers {
+		ADDQ(cs, p)
+	}
+	ADDQ(ldb, b)
+	DECQ(k)
+	JNZ(LabelRef("step"))
+
+	v.epilogue(acc)
+}
+
+// prefetch asks for the tile of C, so that it is there when the sums are.
+func prefetch(rows, width int) {
+	c, ldc := param("c"), stride("ldc")
+	for i := range rows {
+		for j := range width {
+			PREFETCHT0(Mem{Base: c, Disp: 64 * j})
+		}
+		if i < rows-1 {
+			ADDQ(ldc, c)
+		}
+	}
+}
+
+// A column addresses the numbers of A that one step of the sum needs.
+type column struct {
+	at       []Mem
+	pointers []reg.GPVirtual // to be moved by the column stride after each step
+}
+
+// rowsOf reaches up to 14 rows by two pointers, at rows 0 and 7, and the strides rs, 3rs and 5rs.
+func (v *isa) rowsOf(rows int) column {
+	p0, rs := param("a"), stride("rs")
+	none, rs3, rs5, p7 := GP64(), GP64(), GP64(), GP64()
+	type reach struct {
+		base, stride reg.GPVirtual
+		scale        uint8
+	}
+	table := []reach{{p0, none, 0}, {p0, rs, 1}, {p0, rs, 2}, {p0, rs3, 1}, {p0, rs, 4}, {p0, rs5, 1}, {p0, rs3, 2},
+		{p7, none, 0}, {p0, rs, 8}, {p7, rs, 2}, {p0, rs5, 2}, {p7, rs, 4}, {p0, rs3, 4}, {p7, rs3, 2}}[:rows]
+	col := column{pointers: []reg.GPVirtual{p0}}
+	if rows > 3 {
+		LEAQ(Mem{Base: rs, Index: rs, Scale: 2}, rs3)
+	}
+	if rows > 5 {
+		LEAQ(Mem{Base: rs, Index: rs, Scale: 4}, rs5)
+	}
+	if rows > 7 {
+		LEAQ(Mem{Base: p0, Index: rs3, Scale: 2}, p7)
+		ADDQ(rs, p7)
+		col.pointers = append(col.pointers, p7)
+	}
+	for _, r := range table {
+		m := Mem{Base: r.base}
+		if r.scale > 0 {
+			m.Index, m.Scale = r.stride, r.scale
+		}
+		col.at = append(col.at, m)
+	}
+	return col
+}
+
+// epilogue writes alpha·acc, or alpha·acc + beta·C; with beta 0, C is not read.
+func (v *isa) epilogue(acc [][]reg.VecVirtual) {
+	if !v.wide() {
+		v.maskOf(param("tail"))
+	}
+	c, ldc, bits := param("c"), stride("ldc"), GP32()
+	alpha, beta := v.vec(), v.vec()
+	VBROADCASTSS(argument("alpha"), alpha)
+	VBROADCASTSS(argument("beta"), beta)
+	MOVL(argument("beta"), bits)
+	for _, row := range acc {
+		for _, r := range row {
+			VMULPS(alpha, r, r)
+		}
+	}
+	SHLL(U8(1), bits)
+	JZ(LabelRef("overwrite"))
+	v.rowsOut(acc, c, ldc, beta)
+	Label("overwrite")
+	v.rowsOut(acc, c, ldc, nil)
+}
+
+// rowsOut writes the tile, after adding beta·C if beta is given, and returns.
+func (v *isa) rowsOut(acc [][]reg.VecVirtual, c, ldc reg.GPVirtual, beta reg.Register) {
+	for i, row := range acc {
+		for j, r := range row {
+			at, last := Mem{Base: c, Disp: v.bytes(j)}, j == len(row)-1
+			if beta != nil {
+				old := v.vec()
+				v.load(at, old, last)
+				VFMADD231PS(old, beta, r)
+			}
+			v.store(r, at, last)
+		}
+		if i < len(acc)-1 {
+			ADDQ(ldc, c)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}

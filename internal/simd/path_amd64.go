@@ -1,0 +1,15 @@
+package simd
+
+import "golang.org/x/sys/cpu"
+
+// supported returns the sets that the CPU and the operating system support, the fastest first.
+func supported() []set {
+	x, sets := cpu.X86, []set{{path: generic}}
+	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
+		sets = append([]set{{avx2, &avx2Product}}, sets...)
+		if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
+			sets = append([]set{{avx512, &avx512Product}}, sets...)
+		}
+	}
+	return sets
+}
