@@ -1,0 +1,13 @@
+module example.com/xor
+
+go 1.26.0
+
+require github.com/seed-6655bf3b/recap v0.0.0
+
+require (
+	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	gonum.org/v1/gonum v0.17.0 // indirect
+)
+
+replace github.com/seed-6655bf3b/recap => ../..
