@@ -18,9 +18,14 @@ type fusion struct {
 	even bool       // w/o MIR: every weight is 1/3
 }
 
+// fusionSD is the spread of the query, key and value weights at the start: so small that every α begins near 1/3. With larger
+// ones the modality that is slowest to learn loses its weight within an epoch, and with it all gradient (docs/guide.md).
+const fusionSD = 0.02
+
 func newFusion(p *nn.Params, c *Config, classes int) *fusion {
+	qkv := p.Sub("qkv")
 	return &fusion{
-		qkv:  nn.NewLinear(p.Sub("qkv"), c.Width, 3*c.Width),
+		qkv:  &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width), B: qkv.New("bias", nn.Zeros, 3*c.Width)},
 		head: nn.NewLinear(p.Sub("head"), c.Width, max(classes, 1)),
 		even: c.Without.MIR,
 	}

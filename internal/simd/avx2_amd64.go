@@ -76,3 +76,103 @@ func avx2Pack2(k int, strips int, src *float32, ld int, step int, dst *float32, 
 //
 //go:noescape
 func avx2Transpose(k int, src *float32, rows *int, dst *float32, ld int)
+
+// avx2Exp is a kernel of Exp.
+//
+//go:noescape
+func avx2Exp(dst []float32, x []float32)
+
+// avx2Tanh is a kernel of Tanh.
+//
+//go:noescape
+func avx2Tanh(dst []float32, x []float32)
+
+// avx2Sigmoid is a kernel of Sigmoid.
+//
+//go:noescape
+func avx2Sigmoid(dst []float32, x []float32)
+
+// avx2GELU is a kernel of GELU.
+//
+//go:noescape
+func avx2GELU(dst []float32, x []float32)
+
+// avx2ReLU is a kernel of ReLU.
+//
+//go:noescape
+func avx2ReLU(dst []float32, x []float32)
+
+// avx2GELUGrad is a kernel of GELUGrad.
+//
+//go:noescape
+func avx2GELUGrad(dx []float32, x []float32, g []float32)
+
+// avx2ReLUGrad is a kernel of ReLUGrad.
+//
+//go:noescape
+func avx2ReLUGrad(dx []float32, x []float32, g []float32)
+
+// avx2Add is a kernel of Add.
+//
+//go:noescape
+func avx2Add(dst []float32, x []float32, y []float32)
+
+// avx2Mul is a kernel of Mul.
+//
+//go:noescape
+func avx2Mul(dst []float32, x []float32, y []float32)
+
+// avx2Scale is a kernel of Scale.
+//
+//go:noescape
+func avx2Scale(dst []float32, alpha float32, x []float32)
+
+// avx2Axpy is a kernel of Axpy.
+//
+//go:noescape
+func avx2Axpy(y []float32, alpha float32, x []float32)
+
+// avx2Adam is a kernel of Adam.
+//
+//go:noescape
+func avx2Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
+
+// avx2Sum is a kernel of Sum.
+//
+//go:noescape
+func avx2Sum(x []float32) (sum float32)
+
+// avx2Dot is a kernel of Dot.
+//
+//go:noescape
+func avx2Dot(x []float32, y []float32) (sum float32)
+
+// avx2Dot64 is a kernel of Dot64.
+//
+//go:noescape
+func avx2Dot64(x []float32, y []float32) (sum float64)
+
+// avx2Softmax is a kernel of Softmax.
+//
+//go:noescape
+func avx2Softmax(y []float32, x []float32) (max float32, sum float32)
+
+// avx2SoftmaxGrad is a kernel of SoftmaxGrad.
+//
+//go:noescape
+func avx2SoftmaxGrad(dx []float32, y []float32, g []float32)
+
+// avx2ScoreGrad is a kernel of ScoreGrad.
+//
+//go:noescape
+func avx2ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
+
+// avx2LayerNorm is a kernel of LayerNorm.
+//
+//go:noescape
+func avx2LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
+
+// avx2LayerNormGrad is a kernel of LayerNormGrad.
+//
+//go:noescape
+func avx2LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)

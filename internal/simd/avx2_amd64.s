@@ -1348,3 +1348,3503 @@ next:
 	JG   block
 	VZEROUPPER
 	RET
+
+// func avx2Exp(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Exp(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000008, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      float42b20000<>+0(SB), Y1
+	VMOVUPS      floatc2d20000<>+0(SB), Y2
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, Y0
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      float3ab526ae<>+0(SB), Y2
+	VFMADD213PS  float3c091cc7<>+0(SB), Y0, Y2
+	VFMADD213PS  float3d2aac58<>+0(SB), Y0, Y2
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  float3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSRAD       $0x01, Y0, Y1
+	VPSUBD       Y1, Y0, Y0
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (CX)(BX*1), Y0, Y1
+	VMOVUPS      float42b20000<>+0(SB), Y2
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VMINPS       Y1, Y2, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y1
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y1, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y1, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float42b20000<>+0(SB)/4, $0x42b20000
+DATA float42b20000<>+4(SB)/4, $0x42b20000
+DATA float42b20000<>+8(SB)/4, $0x42b20000
+DATA float42b20000<>+12(SB)/4, $0x42b20000
+DATA float42b20000<>+16(SB)/4, $0x42b20000
+DATA float42b20000<>+20(SB)/4, $0x42b20000
+DATA float42b20000<>+24(SB)/4, $0x42b20000
+DATA float42b20000<>+28(SB)/4, $0x42b20000
+GLOBL float42b20000<>(SB), RODATA|NOPTR, $32
+
+DATA floatc2d20000<>+0(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+4(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+8(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+12(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+16(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+20(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+24(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+28(SB)/4, $0xc2d20000
+GLOBL floatc2d20000<>(SB), RODATA|NOPTR, $32
+
+DATA float3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL float3fb8aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA float3f318000<>+0(SB)/4, $0x3f318000
+DATA float3f318000<>+4(SB)/4, $0x3f318000
+DATA float3f318000<>+8(SB)/4, $0x3f318000
+DATA float3f318000<>+12(SB)/4, $0x3f318000
+DATA float3f318000<>+16(SB)/4, $0x3f318000
+DATA float3f318000<>+20(SB)/4, $0x3f318000
+DATA float3f318000<>+24(SB)/4, $0x3f318000
+DATA float3f318000<>+28(SB)/4, $0x3f318000
+GLOBL float3f318000<>(SB), RODATA|NOPTR, $32
+
+DATA floatb95e8083<>+0(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+4(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+8(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+12(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+16(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+20(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+24(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+28(SB)/4, $0xb95e8083
+GLOBL floatb95e8083<>(SB), RODATA|NOPTR, $32
+
+DATA float3ab526ae<>+0(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+4(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+8(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+12(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+16(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+20(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+24(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+28(SB)/4, $0x3ab526ae
+GLOBL float3ab526ae<>(SB), RODATA|NOPTR, $32
+
+DATA float3c091cc7<>+0(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+4(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+8(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+12(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+16(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+20(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+24(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+28(SB)/4, $0x3c091cc7
+GLOBL float3c091cc7<>(SB), RODATA|NOPTR, $32
+
+DATA float3d2aac58<>+0(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+4(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+8(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+12(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+16(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+20(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+24(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+28(SB)/4, $0x3d2aac58
+GLOBL float3d2aac58<>(SB), RODATA|NOPTR, $32
+
+DATA float3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+GLOBL float3e2aaa49<>(SB), RODATA|NOPTR, $32
+
+DATA float3efffffe<>+0(SB)/4, $0x3efffffe
+DATA float3efffffe<>+4(SB)/4, $0x3efffffe
+DATA float3efffffe<>+8(SB)/4, $0x3efffffe
+DATA float3efffffe<>+12(SB)/4, $0x3efffffe
+DATA float3efffffe<>+16(SB)/4, $0x3efffffe
+DATA float3efffffe<>+20(SB)/4, $0x3efffffe
+DATA float3efffffe<>+24(SB)/4, $0x3efffffe
+DATA float3efffffe<>+28(SB)/4, $0x3efffffe
+GLOBL float3efffffe<>(SB), RODATA|NOPTR, $32
+
+DATA float3f800000<>+0(SB)/4, $0x3f800000
+DATA float3f800000<>+4(SB)/4, $0x3f800000
+DATA float3f800000<>+8(SB)/4, $0x3f800000
+DATA float3f800000<>+12(SB)/4, $0x3f800000
+DATA float3f800000<>+16(SB)/4, $0x3f800000
+DATA float3f800000<>+20(SB)/4, $0x3f800000
+DATA float3f800000<>+24(SB)/4, $0x3f800000
+DATA float3f800000<>+28(SB)/4, $0x3f800000
+GLOBL float3f800000<>(SB), RODATA|NOPTR, $32
+
+// func avx2Tanh(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Tanh(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000008, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Y0
+	VANDPS       float80000000<>+0(SB), Y0, Y1
+	VXORPS       Y1, Y0, Y0
+	VADDPS       Y0, Y0, Y0
+	VMOVUPS      float4191999a<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMOVUPS      Y0, Y2
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y2
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y2
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y2, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y2, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y2, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VSUBPS       float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  Y2, Y0, Y3
+	VADDPS       float40000000<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y3
+	VXORPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (CX)(BX*1), Y0, Y1
+	VANDPS       float80000000<>+0(SB), Y1, Y2
+	VXORPS       Y2, Y1, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      float4191999a<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      Y1, Y3
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y3
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y3
+	VMOVUPS      float3ab526ae<>+0(SB), Y4
+	VFMADD213PS  float3c091cc7<>+0(SB), Y3, Y4
+	VFMADD213PS  float3d2aac58<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  float3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VSUBPS       float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  Y3, Y1, Y4
+	VADDPS       float40000000<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y4
+	VXORPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float80000000<>+0(SB)/4, $0x80000000
+DATA float80000000<>+4(SB)/4, $0x80000000
+DATA float80000000<>+8(SB)/4, $0x80000000
+DATA float80000000<>+12(SB)/4, $0x80000000
+DATA float80000000<>+16(SB)/4, $0x80000000
+DATA float80000000<>+20(SB)/4, $0x80000000
+DATA float80000000<>+24(SB)/4, $0x80000000
+DATA float80000000<>+28(SB)/4, $0x80000000
+GLOBL float80000000<>(SB), RODATA|NOPTR, $32
+
+DATA float4191999a<>+0(SB)/4, $0x4191999a
+DATA float4191999a<>+4(SB)/4, $0x4191999a
+DATA float4191999a<>+8(SB)/4, $0x4191999a
+DATA float4191999a<>+12(SB)/4, $0x4191999a
+DATA float4191999a<>+16(SB)/4, $0x4191999a
+DATA float4191999a<>+20(SB)/4, $0x4191999a
+DATA float4191999a<>+24(SB)/4, $0x4191999a
+DATA float4191999a<>+28(SB)/4, $0x4191999a
+GLOBL float4191999a<>(SB), RODATA|NOPTR, $32
+
+DATA float40000000<>+0(SB)/4, $0x40000000
+DATA float40000000<>+4(SB)/4, $0x40000000
+DATA float40000000<>+8(SB)/4, $0x40000000
+DATA float40000000<>+12(SB)/4, $0x40000000
+DATA float40000000<>+16(SB)/4, $0x40000000
+DATA float40000000<>+20(SB)/4, $0x40000000
+DATA float40000000<>+24(SB)/4, $0x40000000
+DATA float40000000<>+28(SB)/4, $0x40000000
+GLOBL float40000000<>(SB), RODATA|NOPTR, $32
+
+// func avx2Sigmoid(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Sigmoid(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000008, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Y0
+	VXORPS       float80000000<>+0(SB), Y0, Y0
+	VMOVUPS      float42b20000<>+0(SB), Y1
+	VMOVUPS      floatc2d20000<>+0(SB), Y2
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, Y0
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      float3ab526ae<>+0(SB), Y2
+	VFMADD213PS  float3c091cc7<>+0(SB), Y0, Y2
+	VFMADD213PS  float3d2aac58<>+0(SB), Y0, Y2
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  float3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSRAD       $0x01, Y0, Y1
+	VPSUBD       Y1, Y0, Y0
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VADDPS       float3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      float3f800000<>+0(SB), Y0
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (CX)(BX*1), Y0, Y1
+	VXORPS       float80000000<>+0(SB), Y1, Y1
+	VMOVUPS      float42b20000<>+0(SB), Y2
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VMINPS       Y1, Y2, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y1
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y1, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y1, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       float3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2GELU(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2GELU(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000008, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      float80000000<>+0(SB), Y1
+	VANDNPS      Y0, Y1, Y1
+	VMOVUPS      float41500000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       floatbf000000<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, Y3
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y3
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y3
+	VMOVUPS      float3ab526ae<>+0(SB), Y4
+	VFMADD213PS  float3c091cc7<>+0(SB), Y3, Y4
+	VFMADD213PS  float3d2aac58<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  float3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      float3f800000<>+0(SB), Y2
+	VMOVUPS      float3f800000<>+0(SB), Y3
+	VFMADD231PS  float3e6d3388<>+0(SB), Y1, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMOVUPS      float3f07dc22<>+0(SB), Y2
+	VFMADD213PS  floatbf3a00e3<>+0(SB), Y3, Y2
+	VFMADD213PS  float3f35f0e3<>+0(SB), Y3, Y2
+	VFMADD213PS  floatbe11a98e<>+0(SB), Y3, Y2
+	VFMADD213PS  float3e027906<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMOVUPS      Y3, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (CX)(BX*1), Y0, Y1
+	VMOVUPS      float80000000<>+0(SB), Y2
+	VANDNPS      Y1, Y2, Y2
+	VMOVUPS      float41500000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       floatbf000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, Y4
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y4
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y4
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y4, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y4, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      float3f800000<>+0(SB), Y3
+	VMOVUPS      float3f800000<>+0(SB), Y4
+	VFMADD231PS  float3e6d3388<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y4, Y4
+	VMOVUPS      float3f07dc22<>+0(SB), Y3
+	VFMADD213PS  floatbf3a00e3<>+0(SB), Y4, Y3
+	VFMADD213PS  float3f35f0e3<>+0(SB), Y4, Y3
+	VFMADD213PS  floatbe11a98e<>+0(SB), Y4, Y3
+	VFMADD213PS  float3e027906<>+0(SB), Y4, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y1, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float41500000<>+0(SB)/4, $0x41500000
+DATA float41500000<>+4(SB)/4, $0x41500000
+DATA float41500000<>+8(SB)/4, $0x41500000
+DATA float41500000<>+12(SB)/4, $0x41500000
+DATA float41500000<>+16(SB)/4, $0x41500000
+DATA float41500000<>+20(SB)/4, $0x41500000
+DATA float41500000<>+24(SB)/4, $0x41500000
+DATA float41500000<>+28(SB)/4, $0x41500000
+GLOBL float41500000<>(SB), RODATA|NOPTR, $32
+
+DATA floatbf000000<>+0(SB)/4, $0xbf000000
+DATA floatbf000000<>+4(SB)/4, $0xbf000000
+DATA floatbf000000<>+8(SB)/4, $0xbf000000
+DATA floatbf000000<>+12(SB)/4, $0xbf000000
+DATA floatbf000000<>+16(SB)/4, $0xbf000000
+DATA floatbf000000<>+20(SB)/4, $0xbf000000
+DATA floatbf000000<>+24(SB)/4, $0xbf000000
+DATA floatbf000000<>+28(SB)/4, $0xbf000000
+GLOBL floatbf000000<>(SB), RODATA|NOPTR, $32
+
+DATA float3e6d3388<>+0(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+4(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+8(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+12(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+16(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+20(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+24(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+28(SB)/4, $0x3e6d3388
+GLOBL float3e6d3388<>(SB), RODATA|NOPTR, $32
+
+DATA float3f07dc22<>+0(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+4(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+8(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+12(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+16(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+20(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+24(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+28(SB)/4, $0x3f07dc22
+GLOBL float3f07dc22<>(SB), RODATA|NOPTR, $32
+
+DATA floatbf3a00e3<>+0(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+4(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+8(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+12(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+16(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+20(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+24(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+28(SB)/4, $0xbf3a00e3
+GLOBL floatbf3a00e3<>(SB), RODATA|NOPTR, $32
+
+DATA float3f35f0e3<>+0(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+4(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+8(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+12(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+16(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+20(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+24(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+28(SB)/4, $0x3f35f0e3
+GLOBL float3f35f0e3<>(SB), RODATA|NOPTR, $32
+
+DATA floatbe11a98e<>+0(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+4(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+8(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+12(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+16(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+20(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+24(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+28(SB)/4, $0xbe11a98e
+GLOBL floatbe11a98e<>(SB), RODATA|NOPTR, $32
+
+DATA float3e027906<>+0(SB)/4, $0x3e027906
+DATA float3e027906<>+4(SB)/4, $0x3e027906
+DATA float3e027906<>+8(SB)/4, $0x3e027906
+DATA float3e027906<>+12(SB)/4, $0x3e027906
+DATA float3e027906<>+16(SB)/4, $0x3e027906
+DATA float3e027906<>+20(SB)/4, $0x3e027906
+DATA float3e027906<>+24(SB)/4, $0x3e027906
+DATA float3e027906<>+28(SB)/4, $0x3e027906
+GLOBL float3e027906<>(SB), RODATA|NOPTR, $32
+
+// func avx2ReLU(dst []float32, x []float32)
+// Requires: AVX
+TEXT ·avx2ReLU(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000020, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(BX*1), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)(BX*1)
+	VMOVUPS 96(CX)(BX*1), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (CX)(BX*1), Y0
+	VXORPS     Y1, Y1, Y1
+	VMAXPS     Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(CX)(BX*1), Y0
+	VXORPS     Y1, Y1, Y1
+	VMAXPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 32(AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(CX)(BX*1), Y0
+	VXORPS     Y1, Y1, Y1
+	VMAXPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 64(AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS 96(CX)(BX*1), Y0, Y1
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 96(AX)(BX*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS 64(CX)(BX*1), Y0, Y1
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 64(AX)(BX*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS 32(CX)(BX*1), Y0, Y1
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 32(AX)(BX*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS (CX)(BX*1), Y0, Y1
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2GELUGrad(dx []float32, x []float32, g []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2GELUGrad(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ g_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000008, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (CX)(SI*1), Y0
+	VMOVUPS      (DX)(SI*1), Y1
+	VMOVUPS      float80000000<>+0(SB), Y2
+	VANDNPS      Y0, Y2, Y2
+	VMOVUPS      float41500000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       floatbf000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, Y4
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y4
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y4
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y4, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y4, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      float3f800000<>+0(SB), Y3
+	VMOVUPS      float3f800000<>+0(SB), Y4
+	VFMADD231PS  float3e6d3388<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y4, Y4
+	VMOVUPS      float3f07dc22<>+0(SB), Y3
+	VFMADD213PS  floatbf3a00e3<>+0(SB), Y4, Y3
+	VFMADD213PS  float3f35f0e3<>+0(SB), Y4, Y3
+	VFMADD213PS  floatbe11a98e<>+0(SB), Y4, Y3
+	VFMADD213PS  float3e027906<>+0(SB), Y4, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      float3f000000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       float3ecc422a<>+0(SB), Y5, Y5
+	VFMADD231PS  Y5, Y2, Y4
+	VANDPS       float80000000<>+0(SB), Y0, Y0
+	VXORPS       Y0, Y4, Y4
+	VADDPS       float3f000000<>+0(SB), Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, BX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, BX
+	TESTQ        BX, BX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y0
+	VMASKMOVPS   (CX)(SI*1), Y0, Y1
+	VMASKMOVPS   (DX)(SI*1), Y0, Y2
+	VMOVUPS      float80000000<>+0(SB), Y3
+	VANDNPS      Y1, Y3, Y3
+	VMOVUPS      float41500000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       floatbf000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y4, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS float3f318000<>+0(SB), Y4, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y4, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y6
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y6
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y6
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      float3f800000<>+0(SB), Y4
+	VMOVUPS      float3f800000<>+0(SB), Y5
+	VFMADD231PS  float3e6d3388<>+0(SB), Y3, Y4
+	VDIVPS       Y4, Y5, Y5
+	VMOVUPS      float3f07dc22<>+0(SB), Y4
+	VFMADD213PS  floatbf3a00e3<>+0(SB), Y5, Y4
+	VFMADD213PS  float3f35f0e3<>+0(SB), Y5, Y4
+	VFMADD213PS  floatbe11a98e<>+0(SB), Y5, Y4
+	VFMADD213PS  float3e027906<>+0(SB), Y5, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      float3f000000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMULPS       float3ecc422a<>+0(SB), Y6, Y6
+	VFMADD231PS  Y6, Y3, Y5
+	VANDPS       float80000000<>+0(SB), Y1, Y1
+	VXORPS       Y1, Y5, Y5
+	VADDPS       float3f000000<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float3f000000<>+0(SB)/4, $0x3f000000
+DATA float3f000000<>+4(SB)/4, $0x3f000000
+DATA float3f000000<>+8(SB)/4, $0x3f000000
+DATA float3f000000<>+12(SB)/4, $0x3f000000
+DATA float3f000000<>+16(SB)/4, $0x3f000000
+DATA float3f000000<>+20(SB)/4, $0x3f000000
+DATA float3f000000<>+24(SB)/4, $0x3f000000
+DATA float3f000000<>+28(SB)/4, $0x3f000000
+GLOBL float3f000000<>(SB), RODATA|NOPTR, $32
+
+DATA float3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+28(SB)/4, $0x3ecc422a
+GLOBL float3ecc422a<>(SB), RODATA|NOPTR, $32
+
+// func avx2ReLUGrad(dx []float32, x []float32, g []float32)
+// Requires: AVX
+TEXT ·avx2ReLUGrad(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ g_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y0, Y2
+	VANDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y0, Y2
+	VANDPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Y0
+	VMOVUPS 64(DX)(SI*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y0, Y2
+	VANDPS  Y1, Y2, Y2
+	VMOVUPS Y2, 64(AX)(SI*1)
+	VMOVUPS 96(CX)(SI*1), Y0
+	VMOVUPS 96(DX)(SI*1), Y1
+	VXORPS  Y2, Y2, Y2
+	VCMPPS  $0x1e, Y2, Y0, Y2
+	VANDPS  Y1, Y2, Y2
+	VMOVUPS Y2, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (CX)(SI*1), Y0
+	VMOVUPS    (DX)(SI*1), Y1
+	VXORPS     Y2, Y2, Y2
+	VCMPPS     $0x1e, Y2, Y0, Y2
+	VANDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, (AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(CX)(SI*1), Y0
+	VMOVUPS    32(DX)(SI*1), Y1
+	VXORPS     Y2, Y2, Y2
+	VCMPPS     $0x1e, Y2, Y0, Y2
+	VANDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, 32(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(CX)(SI*1), Y0
+	VMOVUPS    64(DX)(SI*1), Y1
+	VXORPS     Y2, Y2, Y2
+	VCMPPS     $0x1e, Y2, Y0, Y2
+	VANDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, 64(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 96(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 96(DX)(SI*1), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y1, Y3
+	VANDPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, 96(AX)(SI*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 64(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 64(DX)(SI*1), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y1, Y3
+	VANDPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, 64(AX)(SI*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 32(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 32(DX)(SI*1), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y1, Y3
+	VANDPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, 32(AX)(SI*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS (CX)(SI*1), Y0, Y1
+	VMASKMOVPS (DX)(SI*1), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y1, Y3
+	VANDPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Add(dst []float32, x []float32, y []float32)
+// Requires: AVX
+TEXT ·avx2Add(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Y0
+	VMOVUPS 64(DX)(SI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*1)
+	VMOVUPS 96(CX)(SI*1), Y0
+	VMOVUPS 96(DX)(SI*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (CX)(SI*1), Y0
+	VMOVUPS    (DX)(SI*1), Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    Y0, (AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(CX)(SI*1), Y0
+	VMOVUPS    32(DX)(SI*1), Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 32(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(CX)(SI*1), Y0
+	VMOVUPS    64(DX)(SI*1), Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 64(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 96(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 96(DX)(SI*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 96(AX)(SI*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 64(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 64(DX)(SI*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 64(AX)(SI*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 32(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 32(DX)(SI*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 32(AX)(SI*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS (CX)(SI*1), Y0, Y1
+	VMASKMOVPS (DX)(SI*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Mul(dst []float32, x []float32, y []float32)
+// Requires: AVX
+TEXT ·avx2Mul(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(SI*1), Y0
+	VMOVUPS (DX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(CX)(SI*1), Y0
+	VMOVUPS 32(DX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Y0
+	VMOVUPS 64(DX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*1)
+	VMOVUPS 96(CX)(SI*1), Y0
+	VMOVUPS 96(DX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (CX)(SI*1), Y0
+	VMOVUPS    (DX)(SI*1), Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, (AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(CX)(SI*1), Y0
+	VMOVUPS    32(DX)(SI*1), Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 32(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(CX)(SI*1), Y0
+	VMOVUPS    64(DX)(SI*1), Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 64(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 96(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 96(DX)(SI*1), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 96(AX)(SI*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 64(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 64(DX)(SI*1), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 64(AX)(SI*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS 32(CX)(SI*1), Y0, Y1
+	VMASKMOVPS 32(DX)(SI*1), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, 32(AX)(SI*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS (CX)(SI*1), Y0, Y1
+	VMASKMOVPS (DX)(SI*1), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Scale(dst []float32, alpha float32, x []float32)
+// Requires: AVX
+TEXT ·avx2Scale(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS alpha+24(FP), Y0
+	XORQ         BX, BX
+	SUBQ         $0x00000020, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS (CX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)(BX*1)
+	VMOVUPS 96(CX)(BX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (CX)(BX*1), Y1
+	VMULPS     Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(CX)(BX*1), Y1
+	VMULPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 32(AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(CX)(BX*1), Y1
+	VMULPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 64(AX)(BX*1)
+	SUBQ       $0x00000008, DX
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS 96(CX)(BX*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 96(AX)(BX*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS 64(CX)(BX*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 64(AX)(BX*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS 32(CX)(BX*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(BX*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      DX, DX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS (CX)(BX*1), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Axpy(y []float32, alpha float32, x []float32)
+// Requires: AVX, FMA3
+TEXT ·avx2Axpy(SB), NOSPLIT, $0-56
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	MOVQ         y_len+8(FP), DX
+	VBROADCASTSS alpha+24(FP), Y0
+	XORQ         BX, BX
+	SUBQ         $0x00000020, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS     (AX)(BX*1), Y1
+	VMOVUPS     (CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (AX)(BX*1)
+	VMOVUPS     32(AX)(BX*1), Y1
+	VMOVUPS     32(CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Y1
+	VMOVUPS     64(CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 64(AX)(BX*1)
+	VMOVUPS     96(AX)(BX*1), Y1
+	VMOVUPS     96(CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 96(AX)(BX*1)
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, DX
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000020, DX
+	CMPQ        DX, $0x00000008
+	JL          loopTail0
+	VMOVUPS     (AX)(BX*1), Y1
+	VMOVUPS     (CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, (AX)(BX*1)
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JL          loopTail1
+	VMOVUPS     32(AX)(BX*1), Y1
+	VMOVUPS     32(CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 32(AX)(BX*1)
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JL          loopTail2
+	VMOVUPS     64(AX)(BX*1), Y1
+	VMOVUPS     64(CX)(BX*1), Y2
+	VFMADD231PS Y2, Y0, Y1
+	VMOVUPS     Y1, 64(AX)(BX*1)
+	SUBQ        $0x00000008, DX
+	TESTQ       DX, DX
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y1
+	VMASKMOVPS  96(AX)(BX*1), Y1, Y2
+	VMASKMOVPS  96(CX)(BX*1), Y1, Y3
+	VFMADD231PS Y3, Y0, Y2
+	VMASKMOVPS  Y2, Y1, 96(AX)(BX*1)
+	JMP         loopDone
+
+loopTail2:
+	TESTQ       DX, DX
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y1
+	VMASKMOVPS  64(AX)(BX*1), Y1, Y2
+	VMASKMOVPS  64(CX)(BX*1), Y1, Y3
+	VFMADD231PS Y3, Y0, Y2
+	VMASKMOVPS  Y2, Y1, 64(AX)(BX*1)
+	JMP         loopDone
+
+loopTail1:
+	TESTQ       DX, DX
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y1
+	VMASKMOVPS  32(AX)(BX*1), Y1, Y2
+	VMASKMOVPS  32(CX)(BX*1), Y1, Y3
+	VFMADD231PS Y3, Y0, Y2
+	VMASKMOVPS  Y2, Y1, 32(AX)(BX*1)
+	JMP         loopDone
+
+loopTail0:
+	TESTQ       DX, DX
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y1
+	VMASKMOVPS  (AX)(BX*1), Y1, Y2
+	VMASKMOVPS  (CX)(BX*1), Y1, Y3
+	VFMADD231PS Y3, Y0, Y2
+	VMASKMOVPS  Y2, Y1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
+// Requires: AVX, FMA3
+TEXT ·avx2Adam(SB), NOSPLIT, $0-132
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         m_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	MOVQ         p_len+8(FP), SI
+	VBROADCASTSS keep+96(FP), Y0
+	VBROADCASTSS decay+100(FP), Y1
+	VBROADCASTSS beta1+104(FP), Y2
+	VBROADCASTSS rest1+108(FP), Y3
+	VBROADCASTSS beta2+112(FP), Y4
+	VBROADCASTSS rest2+116(FP), Y5
+	VBROADCASTSS step+120(FP), Y6
+	VBROADCASTSS scale+124(FP), Y7
+	VBROADCASTSS eps+128(FP), Y8
+	XORQ         DI, DI
+	SUBQ         $0x00000008, SI
+	JL           loopRest
+
+loop:
+	VMOVUPS     (AX)(DI*1), Y9
+	VMOVUPS     (CX)(DI*1), Y10
+	VMOVUPS     (DX)(DI*1), Y11
+	VMOVUPS     (BX)(DI*1), Y12
+	VFMADD231PS Y9, Y1, Y10
+	VMULPS      Y2, Y11, Y11
+	VFMADD231PS Y10, Y3, Y11
+	VMOVUPS     Y11, (DX)(DI*1)
+	VMULPS      Y4, Y12, Y12
+	VMULPS      Y10, Y10, Y10
+	VFMADD231PS Y10, Y5, Y12
+	VMOVUPS     Y12, (BX)(DI*1)
+	VMULPS      Y7, Y12, Y12
+	VSQRTPS     Y12, Y12
+	VADDPS      Y8, Y12, Y12
+	VMULPS      Y6, Y11, Y11
+	VDIVPS      Y12, Y11, Y11
+	VFMSUB132PS Y0, Y11, Y9
+	VMOVUPS     Y9, (AX)(DI*1)
+	ADDQ        $0x00000020, DI
+	SUBQ        $0x00000008, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000008, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y9
+	VMASKMOVPS  (AX)(DI*1), Y9, Y10
+	VMASKMOVPS  (CX)(DI*1), Y9, Y11
+	VMASKMOVPS  (DX)(DI*1), Y9, Y12
+	VMASKMOVPS  (BX)(DI*1), Y9, Y13
+	VFMADD231PS Y10, Y1, Y11
+	VMULPS      Y2, Y12, Y12
+	VFMADD231PS Y11, Y3, Y12
+	VMASKMOVPS  Y12, Y9, (DX)(DI*1)
+	VMULPS      Y4, Y13, Y13
+	VMULPS      Y11, Y11, Y1
+	VFMADD231PS Y1, Y5, Y13
+	VMASKMOVPS  Y13, Y9, (BX)(DI*1)
+	VMULPS      Y7, Y13, Y13
+	VSQRTPS     Y13, Y13
+	VADDPS      Y8, Y13, Y13
+	VMULPS      Y6, Y12, Y12
+	VDIVPS      Y13, Y12, Y12
+	VFMSUB132PS Y0, Y12, Y10
+	VMASKMOVPS  Y10, Y9, (AX)(DI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2Sum(x []float32) (sum float32)
+// Requires: AVX, AVX2
+TEXT ·avx2Sum(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   DX, DX
+	SUBQ   $0x00000020, CX
+	JL     loopRest
+
+loop:
+	VMOVUPS (AX)(DX*1), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(AX)(DX*1), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(AX)(DX*1), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(AX)(DX*1), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, CX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, CX
+	CMPQ       CX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (AX)(DX*1), Y4
+	VADDPS     Y4, Y0, Y0
+	SUBQ       $0x00000008, CX
+	CMPQ       CX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(AX)(DX*1), Y4
+	VADDPS     Y4, Y1, Y1
+	SUBQ       $0x00000008, CX
+	CMPQ       CX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(AX)(DX*1), Y4
+	VADDPS     Y4, Y2, Y2
+	SUBQ       $0x00000008, CX
+	TESTQ      CX, CX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	VMOVUPS    (BX)(SI*4), Y4
+	VMASKMOVPS 96(AX)(DX*1), Y4, Y4
+	VADDPS     Y4, Y3, Y3
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      CX, CX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	VMOVUPS    (BX)(SI*4), Y4
+	VMASKMOVPS 64(AX)(DX*1), Y4, Y4
+	VADDPS     Y4, Y2, Y2
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      CX, CX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	VMOVUPS    (BX)(SI*4), Y4
+	VMASKMOVPS 32(AX)(DX*1), Y4, Y4
+	VADDPS     Y4, Y1, Y1
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      CX, CX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	VMOVUPS    (BX)(SI*4), Y4
+	VMASKMOVPS (AX)(DX*1), Y4, Y4
+	VADDPS     Y4, Y0, Y0
+
+loopDone:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       X0, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func avx2Dot(x []float32, y []float32) (sum float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Dot(SB), NOSPLIT, $0-52
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   x_len+8(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   BX, BX
+	SUBQ   $0x00000020, DX
+	JL     innerRest
+
+inner:
+	VMOVUPS     (AX)(BX*1), Y4
+	VMOVUPS     (CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(AX)(BX*1), Y4
+	VMOVUPS     32(CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     64(AX)(BX*1), Y4
+	VMOVUPS     64(CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     96(AX)(BX*1), Y4
+	VMOVUPS     96(CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, DX
+	JGE         inner
+
+innerRest:
+	ADDQ        $0x00000020, DX
+	CMPQ        DX, $0x00000008
+	JL          innerTail0
+	VMOVUPS     (AX)(BX*1), Y4
+	VMOVUPS     (CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y0
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JL          innerTail1
+	VMOVUPS     32(AX)(BX*1), Y4
+	VMOVUPS     32(CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JL          innerTail2
+	VMOVUPS     64(AX)(BX*1), Y4
+	VMOVUPS     64(CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y2
+	SUBQ        $0x00000008, DX
+	TESTQ       DX, DX
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  96(AX)(BX*1), Y4, Y5
+	VMASKMOVPS  96(CX)(BX*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y3
+	JMP         innerDone
+
+innerTail2:
+	TESTQ       DX, DX
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  64(AX)(BX*1), Y4, Y5
+	VMASKMOVPS  64(CX)(BX*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y2
+	JMP         innerDone
+
+innerTail1:
+	TESTQ       DX, DX
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  32(AX)(BX*1), Y4, Y5
+	VMASKMOVPS  32(CX)(BX*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y1
+	JMP         innerDone
+
+innerTail0:
+	TESTQ       DX, DX
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  (AX)(BX*1), Y4, Y5
+	VMASKMOVPS  (CX)(BX*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+innerDone:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       X0, sum+48(FP)
+	VZEROUPPER
+	RET
+
+// func avx2Dot64(x []float32, y []float32) (sum float64)
+// Requires: AVX, FMA3
+TEXT ·avx2Dot64(SB), NOSPLIT, $0-56
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   x_len+8(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   BX, BX
+	SUBQ   $0x00000020, DX
+	JL     loopRest
+
+loop:
+	VMOVUPS      (AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      (CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y11, Y1
+	VMOVUPS      32(AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      32(CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y11, Y3
+	VMOVUPS      64(AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      64(CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y11, Y5
+	VMOVUPS      96(AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      96(CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y6
+	VFMADD231PD  Y9, Y11, Y7
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000020, DX
+	CMPQ         DX, $0x00000008
+	JL           loopTail0
+	VMOVUPS      (AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      (CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y0
+	VFMADD231PD  Y9, Y11, Y1
+	SUBQ         $0x00000008, DX
+	CMPQ         DX, $0x00000008
+	JL           loopTail1
+	VMOVUPS      32(AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      32(CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y2
+	VFMADD231PD  Y9, Y11, Y3
+	SUBQ         $0x00000008, DX
+	CMPQ         DX, $0x00000008
+	JL           loopTail2
+	VMOVUPS      64(AX)(BX*1), Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X8, Y8
+	VMOVUPS      64(CX)(BX*1), Y10
+	VEXTRACTF128 $0x01, Y10, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X10, Y10
+	VFMADD231PD  Y8, Y10, Y4
+	VFMADD231PD  Y9, Y11, Y5
+	SUBQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y8
+	VMASKMOVPS   96(AX)(BX*1), Y8, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X9, Y9
+	VMASKMOVPS   96(CX)(BX*1), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y9, Y8, Y6
+	VFMADD231PD  Y10, Y11, Y7
+	JMP          loopDone
+
+loopTail2:
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y8
+	VMASKMOVPS   64(AX)(BX*1), Y8, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X9, Y9
+	VMASKMOVPS   64(CX)(BX*1), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y9, Y8, Y4
+	VFMADD231PD  Y10, Y11, Y5
+	JMP          loopDone
+
+loopTail1:
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y8
+	VMASKMOVPS   32(AX)(BX*1), Y8, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X9, Y9
+	VMASKMOVPS   32(CX)(BX*1), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y9, Y8, Y2
+	VFMADD231PD  Y10, Y11, Y3
+	JMP          loopDone
+
+loopTail0:
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y8
+	VMASKMOVPS   (AX)(BX*1), Y8, Y9
+	VEXTRACTF128 $0x01, Y9, X10
+	VCVTPS2PD    X10, Y10
+	VCVTPS2PD    X9, Y9
+	VMASKMOVPS   (CX)(BX*1), Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X11, Y11
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y9, Y8, Y0
+	VFMADD231PD  Y10, Y11, Y1
+
+loopDone:
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VMOVSD       X0, sum+48(FP)
+	VZEROUPPER
+	RET
+
+// func avx2Softmax(y []float32, x []float32) (max float32, sum float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Softmax(SB), NOSPLIT, $0-56
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VMOVUPS floatff7fffff<>+0(SB), Y0
+	VMOVUPS floatff7fffff<>+0(SB), Y1
+	VMOVUPS floatff7fffff<>+0(SB), Y2
+	VMOVUPS floatff7fffff<>+0(SB), Y3
+	XORQ    BX, BX
+	MOVQ    DX, SI
+	SUBQ    $0x00000020, SI
+	JL      maxRest
+
+max:
+	VMOVUPS (CX)(BX*1), Y4
+	VMAXPS  Y4, Y0, Y0
+	VMOVUPS 32(CX)(BX*1), Y4
+	VMAXPS  Y4, Y1, Y1
+	VMOVUPS 64(CX)(BX*1), Y4
+	VMAXPS  Y4, Y2, Y2
+	VMOVUPS 96(CX)(BX*1), Y4
+	VMAXPS  Y4, Y3, Y3
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, SI
+	JGE     max
+
+maxRest:
+	ADDQ       $0x00000020, SI
+	CMPQ       SI, $0x00000008
+	JL         maxTail0
+	VMOVUPS    (CX)(BX*1), Y4
+	VMAXPS     Y4, Y0, Y0
+	SUBQ       $0x00000008, SI
+	CMPQ       SI, $0x00000008
+	JL         maxTail1
+	VMOVUPS    32(CX)(BX*1), Y4
+	VMAXPS     Y4, Y1, Y1
+	SUBQ       $0x00000008, SI
+	CMPQ       SI, $0x00000008
+	JL         maxTail2
+	VMOVUPS    64(CX)(BX*1), Y4
+	VMAXPS     Y4, Y2, Y2
+	SUBQ       $0x00000008, SI
+	TESTQ      SI, SI
+	JZ         maxDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y4
+	VMASKMOVPS 96(CX)(BX*1), Y4, Y5
+	VBLENDVPS  Y4, Y5, Y3, Y5
+	VMAXPS     Y5, Y3, Y3
+	JMP        maxDone
+
+maxTail2:
+	TESTQ      SI, SI
+	JZ         maxDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y4
+	VMASKMOVPS 64(CX)(BX*1), Y4, Y5
+	VBLENDVPS  Y4, Y5, Y2, Y5
+	VMAXPS     Y5, Y2, Y2
+	JMP        maxDone
+
+maxTail1:
+	TESTQ      SI, SI
+	JZ         maxDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y4
+	VMASKMOVPS 32(CX)(BX*1), Y4, Y5
+	VBLENDVPS  Y4, Y5, Y1, Y5
+	VMAXPS     Y5, Y1, Y1
+	JMP        maxDone
+
+maxTail0:
+	TESTQ      SI, SI
+	JZ         maxDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y4
+	VMASKMOVPS (CX)(BX*1), Y4, Y5
+	VBLENDVPS  Y4, Y5, Y0, Y5
+	VMAXPS     Y5, Y0, Y0
+
+maxDone:
+	VMAXPS       Y2, Y0, Y0
+	VMAXPS       Y3, Y1, Y1
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       X0, max+48(FP)
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x00000020, SI
+	JL           expRest
+
+exp:
+	VMOVUPS      (CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VMOVUPS      Y7, (AX)(BX*1)
+	VMOVUPS      32(CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VMOVUPS      Y7, 32(AX)(BX*1)
+	VMOVUPS      64(CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VMOVUPS      Y7, 64(AX)(BX*1)
+	VMOVUPS      96(CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y7, 96(AX)(BX*1)
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, SI
+	JGE          exp
+
+expRest:
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, $0x00000008
+	JL           expTail0
+	VMOVUPS      (CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VMOVUPS      Y7, (AX)(BX*1)
+	SUBQ         $0x00000008, SI
+	CMPQ         SI, $0x00000008
+	JL           expTail1
+	VMOVUPS      32(CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VMOVUPS      Y7, 32(AX)(BX*1)
+	SUBQ         $0x00000008, SI
+	CMPQ         SI, $0x00000008
+	JL           expTail2
+	VMOVUPS      64(CX)(BX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      float42b20000<>+0(SB), Y6
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y5, Y6, Y6
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y6, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS float3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VMOVUPS      Y7, 64(AX)(BX*1)
+	SUBQ         $0x00000008, SI
+	TESTQ        SI, SI
+	JZ           expDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y5
+	VMASKMOVPS   96(CX)(BX*1), Y5, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      float42b20000<>+0(SB), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y6, Y0, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, Y6
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y6
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y6
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y6, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y6, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y6, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y6
+	VPSUBD       Y6, Y0, Y0
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VANDPS       Y5, Y7, Y7
+	VADDPS       Y7, Y4, Y4
+	VMASKMOVPS   Y7, Y5, 96(AX)(BX*1)
+	JMP          expDone
+
+expTail2:
+	TESTQ        SI, SI
+	JZ           expDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y5
+	VMASKMOVPS   64(CX)(BX*1), Y5, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      float42b20000<>+0(SB), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y6, Y0, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, Y6
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y6
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y6
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y6, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y6, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y6, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y6
+	VPSUBD       Y6, Y0, Y0
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VANDPS       Y5, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VMASKMOVPS   Y7, Y5, 64(AX)(BX*1)
+	JMP          expDone
+
+expTail1:
+	TESTQ        SI, SI
+	JZ           expDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y5
+	VMASKMOVPS   32(CX)(BX*1), Y5, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      float42b20000<>+0(SB), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y6, Y0, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, Y6
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y6
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y6
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y6, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y6, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y6, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y6
+	VPSUBD       Y6, Y0, Y0
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VANDPS       Y5, Y7, Y7
+	VADDPS       Y7, Y2, Y2
+	VMASKMOVPS   Y7, Y5, 32(AX)(BX*1)
+	JMP          expDone
+
+expTail0:
+	TESTQ        SI, SI
+	JZ           expDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y5
+	VMASKMOVPS   (CX)(BX*1), Y5, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      float42b20000<>+0(SB), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y7
+	VMINPS       Y6, Y0, Y0
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, Y6
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y6
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y6
+	VMOVUPS      float3ab526ae<>+0(SB), Y7
+	VFMADD213PS  float3c091cc7<>+0(SB), Y6, Y7
+	VFMADD213PS  float3d2aac58<>+0(SB), Y6, Y7
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y6, Y7
+	VFMADD213PS  float3efffffe<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  float3f800000<>+0(SB), Y6, Y7
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y6
+	VPSUBD       Y6, Y0, Y0
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       float3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VANDPS       Y5, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VMASKMOVPS   Y7, Y5, (AX)(BX*1)
+
+expDone:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VBROADCASTSS X1, Y0
+	VMOVSS       X0, sum+52(FP)
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VMOVUPS      float00800000<>+0(SB), Y2
+	VMAXPS       Y0, Y2, Y0
+	VDIVPS       Y0, Y1, Y1
+	XORQ         CX, CX
+	SUBQ         $0x00000020, DX
+	JL           scaleRest
+
+scale:
+	VMOVUPS (AX)(CX*1), Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(CX*1)
+	VMOVUPS 32(AX)(CX*1), Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(CX*1)
+	VMOVUPS 64(AX)(CX*1), Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(CX*1)
+	VMOVUPS 96(AX)(CX*1), Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(CX*1)
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, DX
+	JGE     scale
+
+scaleRest:
+	ADDQ       $0x00000020, DX
+	CMPQ       DX, $0x00000008
+	JL         scaleTail0
+	VMOVUPS    (AX)(CX*1), Y0
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, (AX)(CX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         scaleTail1
+	VMOVUPS    32(AX)(CX*1), Y0
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 32(AX)(CX*1)
+	SUBQ       $0x00000008, DX
+	CMPQ       DX, $0x00000008
+	JL         scaleTail2
+	VMOVUPS    64(AX)(CX*1), Y0
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, 64(AX)(CX*1)
+	SUBQ       $0x00000008, DX
+	TESTQ      DX, DX
+	JZ         scaleDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMASKMOVPS 96(AX)(CX*1), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 96(AX)(CX*1)
+	JMP        scaleDone
+
+scaleTail2:
+	TESTQ      DX, DX
+	JZ         scaleDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMASKMOVPS 64(AX)(CX*1), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 64(AX)(CX*1)
+	JMP        scaleDone
+
+scaleTail1:
+	TESTQ      DX, DX
+	JZ         scaleDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMASKMOVPS 32(AX)(CX*1), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, 32(AX)(CX*1)
+	JMP        scaleDone
+
+scaleTail0:
+	TESTQ      DX, DX
+	JZ         scaleDone
+	LEAQ       mask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(CX*1)
+
+scaleDone:
+	VZEROUPPER
+	RET
+
+DATA floatff7fffff<>+0(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+4(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+8(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+12(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+16(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+20(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+24(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+28(SB)/4, $0xff7fffff
+GLOBL floatff7fffff<>(SB), RODATA|NOPTR, $32
+
+DATA float00800000<>+0(SB)/4, $0x00800000
+DATA float00800000<>+4(SB)/4, $0x00800000
+DATA float00800000<>+8(SB)/4, $0x00800000
+DATA float00800000<>+12(SB)/4, $0x00800000
+DATA float00800000<>+16(SB)/4, $0x00800000
+DATA float00800000<>+20(SB)/4, $0x00800000
+DATA float00800000<>+24(SB)/4, $0x00800000
+DATA float00800000<>+28(SB)/4, $0x00800000
+GLOBL float00800000<>(SB), RODATA|NOPTR, $32
+
+// func avx2SoftmaxGrad(dx []float32, y []float32, g []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2SoftmaxGrad(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   g_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   SI, SI
+	MOVQ   BX, DI
+	SUBQ   $0x00000020, DI
+	JL     innerRest
+
+inner:
+	VMOVUPS     (CX)(SI*1), Y4
+	VMOVUPS     (DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(SI*1), Y4
+	VMOVUPS     32(DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     64(CX)(SI*1), Y4
+	VMOVUPS     64(DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     96(CX)(SI*1), Y4
+	VMOVUPS     96(DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, DI
+	JGE         inner
+
+innerRest:
+	ADDQ        $0x00000020, DI
+	CMPQ        DI, $0x00000008
+	JL          innerTail0
+	VMOVUPS     (CX)(SI*1), Y4
+	VMOVUPS     (DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y0
+	SUBQ        $0x00000008, DI
+	CMPQ        DI, $0x00000008
+	JL          innerTail1
+	VMOVUPS     32(CX)(SI*1), Y4
+	VMOVUPS     32(DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	SUBQ        $0x00000008, DI
+	CMPQ        DI, $0x00000008
+	JL          innerTail2
+	VMOVUPS     64(CX)(SI*1), Y4
+	VMOVUPS     64(DX)(SI*1), Y5
+	VFMADD231PS Y4, Y5, Y2
+	SUBQ        $0x00000008, DI
+	TESTQ       DI, DI
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        DI, R9
+	VMOVUPS     (R8)(R9*4), Y4
+	VMASKMOVPS  96(CX)(SI*1), Y4, Y5
+	VMASKMOVPS  96(DX)(SI*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y3
+	JMP         innerDone
+
+innerTail2:
+	TESTQ       DI, DI
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        DI, R9
+	VMOVUPS     (R8)(R9*4), Y4
+	VMASKMOVPS  64(CX)(SI*1), Y4, Y5
+	VMASKMOVPS  64(DX)(SI*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y2
+	JMP         innerDone
+
+innerTail1:
+	TESTQ       DI, DI
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        DI, R9
+	VMOVUPS     (R8)(R9*4), Y4
+	VMASKMOVPS  32(CX)(SI*1), Y4, Y5
+	VMASKMOVPS  32(DX)(SI*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y1
+	JMP         innerDone
+
+innerTail0:
+	TESTQ       DI, DI
+	JZ          innerDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        DI, R9
+	VMOVUPS     (R8)(R9*4), Y4
+	VMASKMOVPS  (CX)(SI*1), Y4, Y5
+	VMASKMOVPS  (DX)(SI*1), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+innerDone:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	XORQ         SI, SI
+	SUBQ         $0x00000020, BX
+	JL           loopRest
+
+loop:
+	VMOVUPS (DX)(SI*1), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS 32(DX)(SI*1), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS 32(CX)(SI*1), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)(SI*1)
+	VMOVUPS 64(DX)(SI*1), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS 64(CX)(SI*1), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(AX)(SI*1)
+	VMOVUPS 96(DX)(SI*1), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS 96(CX)(SI*1), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JGE     loop
+
+loopRest:
+	ADDQ       $0x00000020, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail0
+	VMOVUPS    (DX)(SI*1), Y1
+	VSUBPS     Y0, Y1, Y1
+	VMOVUPS    (CX)(SI*1), Y2
+	VMULPS     Y2, Y1, Y1
+	VMOVUPS    Y1, (AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail1
+	VMOVUPS    32(DX)(SI*1), Y1
+	VSUBPS     Y0, Y1, Y1
+	VMOVUPS    32(CX)(SI*1), Y2
+	VMULPS     Y2, Y1, Y1
+	VMOVUPS    Y1, 32(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	CMPQ       BX, $0x00000008
+	JL         loopTail2
+	VMOVUPS    64(DX)(SI*1), Y1
+	VSUBPS     Y0, Y1, Y1
+	VMOVUPS    64(CX)(SI*1), Y2
+	VMULPS     Y2, Y1, Y1
+	VMOVUPS    Y1, 64(AX)(SI*1)
+	SUBQ       $0x00000008, BX
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS 96(DX)(SI*1), Y1, Y2
+	VSUBPS     Y0, Y2, Y2
+	VMASKMOVPS 96(CX)(SI*1), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 96(AX)(SI*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS 64(DX)(SI*1), Y1, Y2
+	VSUBPS     Y0, Y2, Y2
+	VMASKMOVPS 64(CX)(SI*1), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 64(AX)(SI*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS 32(DX)(SI*1), Y1, Y2
+	VSUBPS     Y0, Y2, Y2
+	VMASKMOVPS 32(CX)(SI*1), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(SI*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      BX, BX
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS (DX)(SI*1), Y1, Y2
+	VSUBPS     Y0, Y2, Y2
+	VMASKMOVPS (CX)(SI*1), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ScoreGrad(SB), NOSPLIT, $0-56
+	MOVQ         p_base+0(FP), AX
+	MOVQ         ds_base+24(FP), CX
+	MOVQ         p_len+8(FP), DX
+	VBROADCASTSS lse+48(FP), Y0
+	VBROADCASTSS inner+52(FP), Y1
+	XORQ         BX, BX
+	SUBQ         $0x00000008, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (AX)(BX*1), Y2
+	VMOVUPS      (CX)(BX*1), Y3
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      float42b20000<>+0(SB), Y4
+	VMOVUPS      floatc2d20000<>+0(SB), Y5
+	VMINPS       Y2, Y4, Y4
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      Y4, Y2
+	VMULPS       float3fb8aa3b<>+0(SB), Y4, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS float3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS floatb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y2, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y2, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y2, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y2, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y5
+	VCVTPS2DQ    Y4, Y2
+	VPSRAD       $0x01, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*1)
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, (CX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (AX)(BX*1), Y2, Y3
+	VMASKMOVPS   (CX)(BX*1), Y2, Y4
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      float42b20000<>+0(SB), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y5
+	VMINPS       Y3, Y0, Y0
+	VMAXPS       Y0, Y5, Y0
+	VMOVUPS      Y0, Y3
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y3
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y3
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y3, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y3, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y3
+	VPSUBD       Y3, Y0, Y0
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y5, Y5
+	VMASKMOVPS   Y5, Y2, (AX)(BX*1)
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (CX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2LayerNorm(SB), NOSPLIT, $0-112
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         y_len+8(FP), SI
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x00000020, R8
+	JL           meanRest
+
+mean:
+	VMOVUPS (CX)(DI*1), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 32(CX)(DI*1), Y5
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS 64(CX)(DI*1), Y5
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS 96(CX)(DI*1), Y5
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $0x00000080, DI
+	SUBQ    $0x00000020, R8
+	JGE     mean
+
+meanRest:
+	ADDQ       $0x00000020, R8
+	CMPQ       R8, $0x00000008
+	JL         meanTail0
+	VMOVUPS    (CX)(DI*1), Y5
+	VADDPS     Y5, Y1, Y1
+	SUBQ       $0x00000008, R8
+	CMPQ       R8, $0x00000008
+	JL         meanTail1
+	VMOVUPS    32(CX)(DI*1), Y5
+	VADDPS     Y5, Y2, Y2
+	SUBQ       $0x00000008, R8
+	CMPQ       R8, $0x00000008
+	JL         meanTail2
+	VMOVUPS    64(CX)(DI*1), Y5
+	VADDPS     Y5, Y3, Y3
+	SUBQ       $0x00000008, R8
+	TESTQ      R8, R8
+	JZ         meanDone
+	LEAQ       mask<>+0(SB), R9
+	MOVQ       $0x00000008, R10
+	SUBQ       R8, R10
+	VMOVUPS    (R9)(R10*4), Y5
+	VMASKMOVPS 96(CX)(DI*1), Y5, Y5
+	VADDPS     Y5, Y4, Y4
+	JMP        meanDone
+
+meanTail2:
+	TESTQ      R8, R8
+	JZ         meanDone
+	LEAQ       mask<>+0(SB), R9
+	MOVQ       $0x00000008, R10
+	SUBQ       R8, R10
+	VMOVUPS    (R9)(R10*4), Y5
+	VMASKMOVPS 64(CX)(DI*1), Y5, Y5
+	VADDPS     Y5, Y3, Y3
+	JMP        meanDone
+
+meanTail1:
+	TESTQ      R8, R8
+	JZ         meanDone
+	LEAQ       mask<>+0(SB), R9
+	MOVQ       $0x00000008, R10
+	SUBQ       R8, R10
+	VMOVUPS    (R9)(R10*4), Y5
+	VMASKMOVPS 32(CX)(DI*1), Y5, Y5
+	VADDPS     Y5, Y2, Y2
+	JMP        meanDone
+
+meanTail0:
+	TESTQ      R8, R8
+	JZ         meanDone
+	LEAQ       mask<>+0(SB), R9
+	MOVQ       $0x00000008, R10
+	SUBQ       R8, R10
+	VMOVUPS    (R9)(R10*4), Y5
+	VMASKMOVPS (CX)(DI*1), Y5, Y5
+	VADDPS     Y5, Y1, Y1
+
+meanDone:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VPERMILPS    $0x4e, X1, X2
+	VADDPS       X2, X1, X1
+	VPERMILPS    $0xb1, X1, X2
+	VADDPS       X2, X1, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVSS       X1, mean+104(FP)
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x00000020, R8
+	JL           varianceRest
+
+variance:
+	VMOVUPS     (CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     32(CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, R8
+	JGE         variance
+
+varianceRest:
+	ADDQ        $0x00000020, R8
+	CMPQ        R8, $0x00000008
+	JL          varianceTail0
+	VMOVUPS     (CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JL          varianceTail1
+	VMOVUPS     32(CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y3
+	SUBQ        $0x00000008, R8
+	CMPQ        R8, $0x00000008
+	JL          varianceTail2
+	VMOVUPS     64(CX)(DI*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y6, Y4
+	SUBQ        $0x00000008, R8
+	TESTQ       R8, R8
+	JZ          varianceDone
+	LEAQ        mask<>+0(SB), R9
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R9)(R10*4), Y6
+	VMASKMOVPS  96(CX)(DI*1), Y6, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VFMADD231PS Y7, Y7, Y5
+	JMP         varianceDone
+
+varianceTail2:
+	TESTQ       R8, R8
+	JZ          varianceDone
+	LEAQ        mask<>+0(SB), R9
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R9)(R10*4), Y6
+	VMASKMOVPS  64(CX)(DI*1), Y6, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VFMADD231PS Y7, Y7, Y4
+	JMP         varianceDone
+
+varianceTail1:
+	TESTQ       R8, R8
+	JZ          varianceDone
+	LEAQ        mask<>+0(SB), R9
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R9)(R10*4), Y6
+	VMASKMOVPS  32(CX)(DI*1), Y6, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VFMADD231PS Y7, Y7, Y3
+	JMP         varianceDone
+
+varianceTail0:
+	TESTQ       R8, R8
+	JZ          varianceDone
+	LEAQ        mask<>+0(SB), R9
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R9)(R10*4), Y6
+	VMASKMOVPS  (CX)(DI*1), Y6, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VFMADD231PS Y7, Y7, Y2
+
+varianceDone:
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0x4e, X2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0xb1, X2, X3
+	VADDPS       X3, X2, X2
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y0, Y2, Y2
+	VBROADCASTSS eps+96(FP), Y0
+	VADDPS       Y0, Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMOVUPS      float3f800000<>+0(SB), Y0
+	VDIVPS       Y2, Y0, Y2
+	VMOVSS       X2, rstd+108(FP)
+	XORQ         DI, DI
+	SUBQ         $0x00000020, SI
+	JL           loopRest
+
+loop:
+	VMOVUPS     (CX)(DI*1), Y0
+	VMOVUPS     (BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     (DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, (AX)(DI*1)
+	VMOVUPS     32(CX)(DI*1), Y0
+	VMOVUPS     32(BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     32(DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 32(AX)(DI*1)
+	VMOVUPS     64(CX)(DI*1), Y0
+	VMOVUPS     64(BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     64(DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 64(AX)(DI*1)
+	VMOVUPS     96(CX)(DI*1), Y0
+	VMOVUPS     96(BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     96(DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 96(AX)(DI*1)
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000020, SI
+	CMPQ        SI, $0x00000008
+	JL          loopTail0
+	VMOVUPS     (CX)(DI*1), Y0
+	VMOVUPS     (BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     (DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, (AX)(DI*1)
+	SUBQ        $0x00000008, SI
+	CMPQ        SI, $0x00000008
+	JL          loopTail1
+	VMOVUPS     32(CX)(DI*1), Y0
+	VMOVUPS     32(BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     32(DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 32(AX)(DI*1)
+	SUBQ        $0x00000008, SI
+	CMPQ        SI, $0x00000008
+	JL          loopTail2
+	VMOVUPS     64(CX)(DI*1), Y0
+	VMOVUPS     64(BX)(DI*1), Y3
+	VSUBPS      Y1, Y0, Y0
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     64(DX)(DI*1), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 64(AX)(DI*1)
+	SUBQ        $0x00000008, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y0
+	VMASKMOVPS  96(CX)(DI*1), Y0, Y3
+	VMASKMOVPS  96(BX)(DI*1), Y0, Y4
+	VSUBPS      Y1, Y3, Y3
+	VMULPS      Y2, Y3, Y3
+	VMASKMOVPS  96(DX)(DI*1), Y0, Y1
+	VFMADD231PS Y1, Y3, Y4
+	VMASKMOVPS  Y4, Y0, 96(AX)(DI*1)
+	JMP         loopDone
+
+loopTail2:
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y0
+	VMASKMOVPS  64(CX)(DI*1), Y0, Y3
+	VMASKMOVPS  64(BX)(DI*1), Y0, Y4
+	VSUBPS      Y1, Y3, Y3
+	VMULPS      Y2, Y3, Y3
+	VMASKMOVPS  64(DX)(DI*1), Y0, Y1
+	VFMADD231PS Y1, Y3, Y4
+	VMASKMOVPS  Y4, Y0, 64(AX)(DI*1)
+	JMP         loopDone
+
+loopTail1:
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y0
+	VMASKMOVPS  32(CX)(DI*1), Y0, Y3
+	VMASKMOVPS  32(BX)(DI*1), Y0, Y4
+	VSUBPS      Y1, Y3, Y3
+	VMULPS      Y2, Y3, Y3
+	VMASKMOVPS  32(DX)(DI*1), Y0, Y1
+	VFMADD231PS Y1, Y3, Y4
+	VMASKMOVPS  Y4, Y0, 32(AX)(DI*1)
+	JMP         loopDone
+
+loopTail0:
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y0
+	VMASKMOVPS  (CX)(DI*1), Y0, Y3
+	VMASKMOVPS  (BX)(DI*1), Y0, Y4
+	VSUBPS      Y1, Y3, Y3
+	VMULPS      Y2, Y3, Y3
+	VMASKMOVPS  (DX)(DI*1), Y0, Y1
+	VFMADD231PS Y1, Y3, Y4
+	VMASKMOVPS  Y4, Y0, (AX)(DI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2LayerNormGrad(SB), NOSPLIT, $0-152
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dgamma_base+24(FP), CX
+	MOVQ         dbeta_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         x_base+96(FP), SI
+	MOVQ         gamma_base+120(FP), DI
+	MOVQ         dx_len+8(FP), R8
+	VBROADCASTSS mean+144(FP), Y0
+	VBROADCASTSS rstd+148(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	XORQ         R9, R9
+	MOVQ         R8, R10
+	SUBQ         $0x00000020, R10
+	JL           sumsRest
+
+sums:
+	VMOVUPS     (BX)(R9*1), Y10
+	VMOVUPS     (SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     (DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, (DX)(R9*1)
+	VMOVUPS     (CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, (CX)(R9*1)
+	VMOVUPS     (DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y11, Y6
+	VMOVUPS     32(BX)(R9*1), Y10
+	VMOVUPS     32(SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     32(DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, 32(DX)(R9*1)
+	VMOVUPS     32(CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, 32(CX)(R9*1)
+	VMOVUPS     32(DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y3, Y3
+	VFMADD231PS Y10, Y11, Y7
+	VMOVUPS     64(BX)(R9*1), Y10
+	VMOVUPS     64(SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     64(DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, 64(DX)(R9*1)
+	VMOVUPS     64(CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, 64(CX)(R9*1)
+	VMOVUPS     64(DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y4, Y4
+	VFMADD231PS Y10, Y11, Y8
+	VMOVUPS     96(BX)(R9*1), Y10
+	VMOVUPS     96(SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     96(DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, 96(DX)(R9*1)
+	VMOVUPS     96(CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, 96(CX)(R9*1)
+	VMOVUPS     96(DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y11, Y9
+	ADDQ        $0x00000080, R9
+	SUBQ        $0x00000020, R10
+	JGE         sums
+
+sumsRest:
+	ADDQ        $0x00000020, R10
+	CMPQ        R10, $0x00000008
+	JL          sumsTail0
+	VMOVUPS     (BX)(R9*1), Y10
+	VMOVUPS     (SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     (DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, (DX)(R9*1)
+	VMOVUPS     (CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, (CX)(R9*1)
+	VMOVUPS     (DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y11, Y6
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JL          sumsTail1
+	VMOVUPS     32(BX)(R9*1), Y10
+	VMOVUPS     32(SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     32(DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, 32(DX)(R9*1)
+	VMOVUPS     32(CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, 32(CX)(R9*1)
+	VMOVUPS     32(DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y3, Y3
+	VFMADD231PS Y10, Y11, Y7
+	SUBQ        $0x00000008, R10
+	CMPQ        R10, $0x00000008
+	JL          sumsTail2
+	VMOVUPS     64(BX)(R9*1), Y10
+	VMOVUPS     64(SI)(R9*1), Y11
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     64(DX)(R9*1), Y12
+	VADDPS      Y10, Y12, Y12
+	VMOVUPS     Y12, 64(DX)(R9*1)
+	VMOVUPS     64(CX)(R9*1), Y12
+	VFMADD231PS Y10, Y11, Y12
+	VMOVUPS     Y12, 64(CX)(R9*1)
+	VMOVUPS     64(DI)(R9*1), Y12
+	VMULPS      Y12, Y10, Y10
+	VADDPS      Y10, Y4, Y4
+	VFMADD231PS Y10, Y11, Y8
+	SUBQ        $0x00000008, R10
+	TESTQ       R10, R10
+	JZ          sumsDone
+	LEAQ        mask<>+0(SB), R11
+	MOVQ        $0x00000008, R12
+	SUBQ        R10, R12
+	VMOVUPS     (R11)(R12*4), Y10
+	VMASKMOVPS  96(BX)(R9*1), Y10, Y11
+	VMASKMOVPS  96(SI)(R9*1), Y10, Y12
+	VSUBPS      Y0, Y12, Y12
+	VMULPS      Y1, Y12, Y12
+	VMASKMOVPS  96(DX)(R9*1), Y10, Y13
+	VADDPS      Y11, Y13, Y13
+	VMASKMOVPS  Y13, Y10, 96(DX)(R9*1)
+	VMASKMOVPS  96(CX)(R9*1), Y10, Y13
+	VFMADD231PS Y11, Y12, Y13
+	VMASKMOVPS  Y13, Y10, 96(CX)(R9*1)
+	VMASKMOVPS  96(DI)(R9*1), Y10, Y10
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y5, Y5
+	VFMADD231PS Y11, Y12, Y9
+	JMP         sumsDone
+
+sumsTail2:
+	TESTQ       R10, R10
+	JZ          sumsDone
+	LEAQ        mask<>+0(SB), R11
+	MOVQ        $0x00000008, R12
+	SUBQ        R10, R12
+	VMOVUPS     (R11)(R12*4), Y10
+	VMASKMOVPS  64(BX)(R9*1), Y10, Y11
+	VMASKMOVPS  64(SI)(R9*1), Y10, Y12
+	VSUBPS      Y0, Y12, Y12
+	VMULPS      Y1, Y12, Y12
+	VMASKMOVPS  64(DX)(R9*1), Y10, Y13
+	VADDPS      Y11, Y13, Y13
+	VMASKMOVPS  Y13, Y10, 64(DX)(R9*1)
+	VMASKMOVPS  64(CX)(R9*1), Y10, Y13
+	VFMADD231PS Y11, Y12, Y13
+	VMASKMOVPS  Y13, Y10, 64(CX)(R9*1)
+	VMASKMOVPS  64(DI)(R9*1), Y10, Y10
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y4, Y4
+	VFMADD231PS Y11, Y12, Y8
+	JMP         sumsDone
+
+sumsTail1:
+	TESTQ       R10, R10
+	JZ          sumsDone
+	LEAQ        mask<>+0(SB), R11
+	MOVQ        $0x00000008, R12
+	SUBQ        R10, R12
+	VMOVUPS     (R11)(R12*4), Y10
+	VMASKMOVPS  32(BX)(R9*1), Y10, Y11
+	VMASKMOVPS  32(SI)(R9*1), Y10, Y12
+	VSUBPS      Y0, Y12, Y12
+	VMULPS      Y1, Y12, Y12
+	VMASKMOVPS  32(DX)(R9*1), Y10, Y13
+	VADDPS      Y11, Y13, Y13
+	VMASKMOVPS  Y13, Y10, 32(DX)(R9*1)
+	VMASKMOVPS  32(CX)(R9*1), Y10, Y13
+	VFMADD231PS Y11, Y12, Y13
+	VMASKMOVPS  Y13, Y10, 32(CX)(R9*1)
+	VMASKMOVPS  32(DI)(R9*1), Y10, Y10
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y12, Y7
+	JMP         sumsDone
+
+sumsTail0:
+	TESTQ       R10, R10
+	JZ          sumsDone
+	LEAQ        mask<>+0(SB), R11
+	MOVQ        $0x00000008, R12
+	SUBQ        R10, R12
+	VMOVUPS     (R11)(R12*4), Y10
+	VMASKMOVPS  (BX)(R9*1), Y10, Y11
+	VMASKMOVPS  (SI)(R9*1), Y10, Y12
+	VSUBPS      Y0, Y12, Y12
+	VMULPS      Y1, Y12, Y12
+	VMASKMOVPS  (DX)(R9*1), Y10, Y13
+	VADDPS      Y11, Y13, Y13
+	VMASKMOVPS  Y13, Y10, (DX)(R9*1)
+	VMASKMOVPS  (CX)(R9*1), Y10, Y13
+	VFMADD231PS Y11, Y12, Y13
+	VMASKMOVPS  Y13, Y10, (CX)(R9*1)
+	VMASKMOVPS  (DI)(R9*1), Y10, Y10
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y12, Y6
+
+sumsDone:
+	VXORPS       X10, X10, X10
+	VCVTSI2SSQ   R8, X10, X10
+	VBROADCASTSS X10, Y10
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0x4e, X2, X3
+	VADDPS       X3, X2, X2
+	VPERMILPS    $0xb1, X2, X3
+	VADDPS       X3, X2, X2
+	VBROADCASTSS X2, Y2
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X3
+	VADDPS       X3, X6, X6
+	VPERMILPS    $0x4e, X6, X3
+	VADDPS       X3, X6, X6
+	VPERMILPS    $0xb1, X6, X3
+	VADDPS       X3, X6, X6
+	VBROADCASTSS X6, Y3
+	VDIVPS       Y10, Y2, Y2
+	VDIVPS       Y10, Y3, Y3
+	XORQ         CX, CX
+	MOVQ         R8, DX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (BX)(CX*1), Y4
+	VMOVUPS      (SI)(CX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      (DI)(CX*1), Y6
+	VFMSUB132PS  Y6, Y2, Y4
+	VFNMADD231PS Y3, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (AX)(CX*1)
+	VMOVUPS      32(BX)(CX*1), Y4
+	VMOVUPS      32(SI)(CX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      32(DI)(CX*1), Y6
+	VFMSUB132PS  Y6, Y2, Y4
+	VFNMADD231PS Y3, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	CMPQ         DX, $0x00000008
+	JL           loopTail0
+	VMOVUPS      (BX)(CX*1), Y4
+	VMOVUPS      (SI)(CX*1), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      (DI)(CX*1), Y6
+	VFMSUB132PS  Y6, Y2, Y4
+	VFNMADD231PS Y3, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (AX)(CX*1)
+	SUBQ         $0x00000008, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         DX, R9
+	VMOVUPS      (R8)(R9*4), Y4
+	VMASKMOVPS   32(BX)(CX*1), Y4, Y5
+	VMASKMOVPS   32(SI)(CX*1), Y4, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   32(DI)(CX*1), Y4, Y0
+	VFMSUB132PS  Y0, Y2, Y5
+	VFNMADD231PS Y3, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y4, 32(AX)(CX*1)
+	JMP          loopDone
+
+loopTail0:
+	TESTQ        DX, DX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         DX, R9
+	VMOVUPS      (R8)(R9*4), Y4
+	VMASKMOVPS   (BX)(CX*1), Y4, Y5
+	VMASKMOVPS   (SI)(CX*1), Y4, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   (DI)(CX*1), Y4, Y0
+	VFMSUB132PS  Y0, Y2, Y5
+	VFNMADD231PS Y3, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y4, (AX)(CX*1)
+
+loopDone:
+	VZEROUPPER
+	RET

@@ -156,3 +156,103 @@ func avx512Pack2(k int, strips int, src *float32, ld int, step int, dst *float32
 //
 //go:noescape
 func avx512Transpose(k int, src *float32, rows *int, dst *float32, ld int)
+
+// avx512Exp is a kernel of Exp.
+//
+//go:noescape
+func avx512Exp(dst []float32, x []float32)
+
+// avx512Tanh is a kernel of Tanh.
+//
+//go:noescape
+func avx512Tanh(dst []float32, x []float32)
+
+// avx512Sigmoid is a kernel of Sigmoid.
+//
+//go:noescape
+func avx512Sigmoid(dst []float32, x []float32)
+
+// avx512GELU is a kernel of GELU.
+//
+//go:noescape
+func avx512GELU(dst []float32, x []float32)
+
+// avx512ReLU is a kernel of ReLU.
+//
+//go:noescape
+func avx512ReLU(dst []float32, x []float32)
+
+// avx512GELUGrad is a kernel of GELUGrad.
+//
+//go:noescape
+func avx512GELUGrad(dx []float32, x []float32, g []float32)
+
+// avx512ReLUGrad is a kernel of ReLUGrad.
+//
+//go:noescape
+func avx512ReLUGrad(dx []float32, x []float32, g []float32)
+
+// avx512Add is a kernel of Add.
+//
+//go:noescape
+func avx512Add(dst []float32, x []float32, y []float32)
+
+// avx512Mul is a kernel of Mul.
+//
+//go:noescape
+func avx512Mul(dst []float32, x []float32, y []float32)
+
+// avx512Scale is a kernel of Scale.
+//
+//go:noescape
+func avx512Scale(dst []float32, alpha float32, x []float32)
+
+// avx512Axpy is a kernel of Axpy.
+//
+//go:noescape
+func avx512Axpy(y []float32, alpha float32, x []float32)
+
+// avx512Adam is a kernel of Adam.
+//
+//go:noescape
+func avx512Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
+
+// avx512Sum is a kernel of Sum.
+//
+//go:noescape
+func avx512Sum(x []float32) (sum float32)
+
+// avx512Dot is a kernel of Dot.
+//
+//go:noescape
+func avx512Dot(x []float32, y []float32) (sum float32)
+
+// avx512Dot64 is a kernel of Dot64.
+//
+//go:noescape
+func avx512Dot64(x []float32, y []float32) (sum float64)
+
+// avx512Softmax is a kernel of Softmax.
+//
+//go:noescape
+func avx512Softmax(y []float32, x []float32) (max float32, sum float32)
+
+// avx512SoftmaxGrad is a kernel of SoftmaxGrad.
+//
+//go:noescape
+func avx512SoftmaxGrad(dx []float32, y []float32, g []float32)
+
+// avx512ScoreGrad is a kernel of ScoreGrad.
+//
+//go:noescape
+func avx512ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
+
+// avx512LayerNorm is a kernel of LayerNorm.
+//
+//go:noescape
+func avx512LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
+
+// avx512LayerNormGrad is a kernel of LayerNormGrad.
+//
+//go:noescape
+func avx512LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)

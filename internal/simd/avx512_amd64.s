@@ -4781,3 +4781,2768 @@ next:
 	JG   block
 	VZEROUPPER
 	RET
+
+// func avx512Exp(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Exp(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Z11
+	VMOVUPS      Z10, Z12
+	VMOVUPS      Z9, Z13
+	VMINPS       Z11, Z12, Z12
+	VMAXPS       Z12, Z13, Z12
+	VMOVUPS      Z12, Z11
+	VMULPS       Z1, Z12, Z12
+	VRNDSCALEPS  $0x08, Z12, Z12
+	VFNMADD231PS Z2, Z12, Z11
+	VFNMADD231PS Z3, Z12, Z11
+	VMOVUPS      Z8, Z13
+	VFMADD213PS  Z7, Z11, Z13
+	VFMADD213PS  Z6, Z11, Z13
+	VFMADD213PS  Z5, Z11, Z13
+	VFMADD213PS  Z4, Z11, Z13
+	VFMADD213PS  Z0, Z11, Z13
+	VFMADD213PS  Z0, Z11, Z13
+	VSCALEFPS    Z12, Z13, Z13
+	VMOVUPS      Z13, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z11
+	VMOVUPS      Z10, Z10
+	VMOVUPS      Z9, Z9
+	VMINPS       Z11, Z10, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float3f800000<>+0(SB)/4, $0x3f800000
+DATA float3f800000<>+4(SB)/4, $0x3f800000
+DATA float3f800000<>+8(SB)/4, $0x3f800000
+DATA float3f800000<>+12(SB)/4, $0x3f800000
+DATA float3f800000<>+16(SB)/4, $0x3f800000
+DATA float3f800000<>+20(SB)/4, $0x3f800000
+DATA float3f800000<>+24(SB)/4, $0x3f800000
+DATA float3f800000<>+28(SB)/4, $0x3f800000
+GLOBL float3f800000<>(SB), RODATA|NOPTR, $32
+
+DATA float3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA float3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL float3fb8aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA float3f318000<>+0(SB)/4, $0x3f318000
+DATA float3f318000<>+4(SB)/4, $0x3f318000
+DATA float3f318000<>+8(SB)/4, $0x3f318000
+DATA float3f318000<>+12(SB)/4, $0x3f318000
+DATA float3f318000<>+16(SB)/4, $0x3f318000
+DATA float3f318000<>+20(SB)/4, $0x3f318000
+DATA float3f318000<>+24(SB)/4, $0x3f318000
+DATA float3f318000<>+28(SB)/4, $0x3f318000
+GLOBL float3f318000<>(SB), RODATA|NOPTR, $32
+
+DATA floatb95e8083<>+0(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+4(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+8(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+12(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+16(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+20(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+24(SB)/4, $0xb95e8083
+DATA floatb95e8083<>+28(SB)/4, $0xb95e8083
+GLOBL floatb95e8083<>(SB), RODATA|NOPTR, $32
+
+DATA float3efffffe<>+0(SB)/4, $0x3efffffe
+DATA float3efffffe<>+4(SB)/4, $0x3efffffe
+DATA float3efffffe<>+8(SB)/4, $0x3efffffe
+DATA float3efffffe<>+12(SB)/4, $0x3efffffe
+DATA float3efffffe<>+16(SB)/4, $0x3efffffe
+DATA float3efffffe<>+20(SB)/4, $0x3efffffe
+DATA float3efffffe<>+24(SB)/4, $0x3efffffe
+DATA float3efffffe<>+28(SB)/4, $0x3efffffe
+GLOBL float3efffffe<>(SB), RODATA|NOPTR, $32
+
+DATA float3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA float3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+GLOBL float3e2aaa49<>(SB), RODATA|NOPTR, $32
+
+DATA float3d2aac58<>+0(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+4(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+8(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+12(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+16(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+20(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+24(SB)/4, $0x3d2aac58
+DATA float3d2aac58<>+28(SB)/4, $0x3d2aac58
+GLOBL float3d2aac58<>(SB), RODATA|NOPTR, $32
+
+DATA float3c091cc7<>+0(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+4(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+8(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+12(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+16(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+20(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+24(SB)/4, $0x3c091cc7
+DATA float3c091cc7<>+28(SB)/4, $0x3c091cc7
+GLOBL float3c091cc7<>(SB), RODATA|NOPTR, $32
+
+DATA float3ab526ae<>+0(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+4(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+8(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+12(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+16(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+20(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+24(SB)/4, $0x3ab526ae
+DATA float3ab526ae<>+28(SB)/4, $0x3ab526ae
+GLOBL float3ab526ae<>(SB), RODATA|NOPTR, $32
+
+DATA floatc2d20000<>+0(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+4(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+8(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+12(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+16(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+20(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+24(SB)/4, $0xc2d20000
+DATA floatc2d20000<>+28(SB)/4, $0xc2d20000
+GLOBL floatc2d20000<>(SB), RODATA|NOPTR, $32
+
+DATA float42b20000<>+0(SB)/4, $0x42b20000
+DATA float42b20000<>+4(SB)/4, $0x42b20000
+DATA float42b20000<>+8(SB)/4, $0x42b20000
+DATA float42b20000<>+12(SB)/4, $0x42b20000
+DATA float42b20000<>+16(SB)/4, $0x42b20000
+DATA float42b20000<>+20(SB)/4, $0x42b20000
+DATA float42b20000<>+24(SB)/4, $0x42b20000
+DATA float42b20000<>+28(SB)/4, $0x42b20000
+GLOBL float42b20000<>(SB), RODATA|NOPTR, $32
+
+// func avx512Tanh(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Tanh(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z9
+	VBROADCASTSS float80000000<>+0(SB), Z9
+	VBROADCASTSS float40000000<>+0(SB), Z10
+	VBROADCASTSS float4191999a<>+0(SB), Z11
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Z12
+	VANDPS       Z9, Z12, Z13
+	VXORPS       Z13, Z12, Z12
+	VADDPS       Z12, Z12, Z12
+	VMOVUPS      Z11, Z14
+	VMINPS       Z12, Z14, Z12
+	VMOVUPS      Z12, Z14
+	VMULPS       Z1, Z12, Z12
+	VRNDSCALEPS  $0x08, Z12, Z12
+	VFNMADD231PS Z2, Z12, Z14
+	VFNMADD231PS Z3, Z12, Z14
+	VMOVUPS      Z8, Z15
+	VFMADD213PS  Z7, Z14, Z15
+	VFMADD213PS  Z6, Z14, Z15
+	VFMADD213PS  Z5, Z14, Z15
+	VFMADD213PS  Z4, Z14, Z15
+	VFMADD213PS  Z0, Z14, Z15
+	VMULPS       Z14, Z15, Z15
+	VSCALEFPS    Z12, Z0, Z12
+	VSUBPS       Z0, Z12, Z14
+	VFMADD213PS  Z14, Z12, Z15
+	VADDPS       Z10, Z15, Z12
+	VDIVPS       Z12, Z15, Z15
+	VXORPS       Z13, Z15, Z15
+	VMOVUPS      Z15, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z12
+	VANDPS       Z9, Z12, Z9
+	VXORPS       Z9, Z12, Z12
+	VADDPS       Z12, Z12, Z12
+	VMOVUPS      Z11, Z11
+	VMINPS       Z12, Z11, Z12
+	VMOVUPS      Z12, Z11
+	VMULPS       Z1, Z12, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z11
+	VFNMADD231PS Z3, Z1, Z11
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z11, Z2
+	VFMADD213PS  Z6, Z11, Z2
+	VFMADD213PS  Z5, Z11, Z2
+	VFMADD213PS  Z4, Z11, Z2
+	VFMADD213PS  Z0, Z11, Z2
+	VMULPS       Z11, Z2, Z2
+	VSCALEFPS    Z1, Z0, Z1
+	VSUBPS       Z0, Z1, Z0
+	VFMADD213PS  Z0, Z1, Z2
+	VADDPS       Z10, Z2, Z0
+	VDIVPS       Z0, Z2, Z2
+	VXORPS       Z9, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float80000000<>+0(SB)/4, $0x80000000
+DATA float80000000<>+4(SB)/4, $0x80000000
+DATA float80000000<>+8(SB)/4, $0x80000000
+DATA float80000000<>+12(SB)/4, $0x80000000
+DATA float80000000<>+16(SB)/4, $0x80000000
+DATA float80000000<>+20(SB)/4, $0x80000000
+DATA float80000000<>+24(SB)/4, $0x80000000
+DATA float80000000<>+28(SB)/4, $0x80000000
+GLOBL float80000000<>(SB), RODATA|NOPTR, $32
+
+DATA float40000000<>+0(SB)/4, $0x40000000
+DATA float40000000<>+4(SB)/4, $0x40000000
+DATA float40000000<>+8(SB)/4, $0x40000000
+DATA float40000000<>+12(SB)/4, $0x40000000
+DATA float40000000<>+16(SB)/4, $0x40000000
+DATA float40000000<>+20(SB)/4, $0x40000000
+DATA float40000000<>+24(SB)/4, $0x40000000
+DATA float40000000<>+28(SB)/4, $0x40000000
+GLOBL float40000000<>(SB), RODATA|NOPTR, $32
+
+DATA float4191999a<>+0(SB)/4, $0x4191999a
+DATA float4191999a<>+4(SB)/4, $0x4191999a
+DATA float4191999a<>+8(SB)/4, $0x4191999a
+DATA float4191999a<>+12(SB)/4, $0x4191999a
+DATA float4191999a<>+16(SB)/4, $0x4191999a
+DATA float4191999a<>+20(SB)/4, $0x4191999a
+DATA float4191999a<>+24(SB)/4, $0x4191999a
+DATA float4191999a<>+28(SB)/4, $0x4191999a
+GLOBL float4191999a<>(SB), RODATA|NOPTR, $32
+
+// func avx512Sigmoid(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Sigmoid(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	VBROADCASTSS float80000000<>+0(SB), Z11
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Z12
+	VXORPS       Z11, Z12, Z12
+	VMOVUPS      Z10, Z13
+	VMOVUPS      Z9, Z14
+	VMINPS       Z12, Z13, Z13
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, Z12
+	VMULPS       Z1, Z13, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VFNMADD231PS Z2, Z13, Z12
+	VFNMADD231PS Z3, Z13, Z12
+	VMOVUPS      Z8, Z14
+	VFMADD213PS  Z7, Z12, Z14
+	VFMADD213PS  Z6, Z12, Z14
+	VFMADD213PS  Z5, Z12, Z14
+	VFMADD213PS  Z4, Z12, Z14
+	VFMADD213PS  Z0, Z12, Z14
+	VFMADD213PS  Z0, Z12, Z14
+	VSCALEFPS    Z13, Z14, Z14
+	VADDPS       Z0, Z14, Z14
+	VMOVUPS      Z0, Z12
+	VDIVPS       Z14, Z12, Z12
+	VMOVUPS      Z12, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z12
+	VXORPS       Z11, Z12, Z11
+	VMOVUPS      Z10, Z10
+	VMOVUPS      Z9, Z9
+	VMINPS       Z11, Z10, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VADDPS       Z0, Z2, Z2
+	VMOVUPS      Z0, Z0
+	VDIVPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512GELU(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512GELU(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z9
+	VBROADCASTSS float80000000<>+0(SB), Z9
+	VBROADCASTSS float41500000<>+0(SB), Z10
+	VBROADCASTSS float3e6d3388<>+0(SB), Z11
+	VBROADCASTSS float3e027906<>+0(SB), Z12
+	VBROADCASTSS floatbe11a98e<>+0(SB), Z13
+	VBROADCASTSS float3f35f0e3<>+0(SB), Z14
+	VBROADCASTSS floatbf3a00e3<>+0(SB), Z15
+	VBROADCASTSS float3f07dc22<>+0(SB), Z16
+	VBROADCASTSS float3ecc422a<>+0(SB), Z17
+	VBROADCASTSS float3f000000<>+0(SB), Z17
+	VBROADCASTSS floatbf000000<>+0(SB), Z17
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (CX)(BX*1), Z18
+	VMOVUPS      Z9, Z19
+	VANDNPS      Z18, Z19, Z19
+	VMOVUPS      Z10, Z20
+	VMINPS       Z19, Z20, Z19
+	VMULPS       Z17, Z19, Z20
+	VMULPS       Z19, Z20, Z20
+	VMOVUPS      Z20, Z21
+	VMULPS       Z1, Z20, Z20
+	VRNDSCALEPS  $0x08, Z20, Z20
+	VFNMADD231PS Z2, Z20, Z21
+	VFNMADD231PS Z3, Z20, Z21
+	VMOVUPS      Z8, Z22
+	VFMADD213PS  Z7, Z21, Z22
+	VFMADD213PS  Z6, Z21, Z22
+	VFMADD213PS  Z5, Z21, Z22
+	VFMADD213PS  Z4, Z21, Z22
+	VFMADD213PS  Z0, Z21, Z22
+	VFMADD213PS  Z0, Z21, Z22
+	VSCALEFPS    Z20, Z22, Z22
+	VMOVUPS      Z0, Z20
+	VMOVUPS      Z0, Z21
+	VFMADD231PS  Z11, Z19, Z20
+	VDIVPS       Z20, Z21, Z21
+	VMOVUPS      Z16, Z20
+	VFMADD213PS  Z15, Z21, Z20
+	VFMADD213PS  Z14, Z21, Z20
+	VFMADD213PS  Z13, Z21, Z20
+	VFMADD213PS  Z12, Z21, Z20
+	VMULPS       Z21, Z20, Z20
+	VMULPS       Z22, Z20, Z20
+	VXORPS       Z21, Z21, Z21
+	VMAXPS       Z18, Z21, Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMOVUPS      Z21, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z18
+	VMOVUPS      Z9, Z9
+	VANDNPS      Z18, Z9, Z9
+	VMOVUPS      Z10, Z10
+	VMINPS       Z9, Z10, Z9
+	VMULPS       Z17, Z9, Z10
+	VMULPS       Z9, Z10, Z10
+	VMOVUPS      Z10, Z17
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z17
+	VFNMADD231PS Z3, Z1, Z17
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z17, Z2
+	VFMADD213PS  Z6, Z17, Z2
+	VFMADD213PS  Z5, Z17, Z2
+	VFMADD213PS  Z4, Z17, Z2
+	VFMADD213PS  Z0, Z17, Z2
+	VFMADD213PS  Z0, Z17, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z0, Z1
+	VMOVUPS      Z0, Z0
+	VFMADD231PS  Z11, Z9, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z16, Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VXORPS       Z0, Z0, Z0
+	VMAXPS       Z18, Z0, Z0
+	VFNMADD231PS Z1, Z9, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float41500000<>+0(SB)/4, $0x41500000
+DATA float41500000<>+4(SB)/4, $0x41500000
+DATA float41500000<>+8(SB)/4, $0x41500000
+DATA float41500000<>+12(SB)/4, $0x41500000
+DATA float41500000<>+16(SB)/4, $0x41500000
+DATA float41500000<>+20(SB)/4, $0x41500000
+DATA float41500000<>+24(SB)/4, $0x41500000
+DATA float41500000<>+28(SB)/4, $0x41500000
+GLOBL float41500000<>(SB), RODATA|NOPTR, $32
+
+DATA float3e6d3388<>+0(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+4(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+8(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+12(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+16(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+20(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+24(SB)/4, $0x3e6d3388
+DATA float3e6d3388<>+28(SB)/4, $0x3e6d3388
+GLOBL float3e6d3388<>(SB), RODATA|NOPTR, $32
+
+DATA float3e027906<>+0(SB)/4, $0x3e027906
+DATA float3e027906<>+4(SB)/4, $0x3e027906
+DATA float3e027906<>+8(SB)/4, $0x3e027906
+DATA float3e027906<>+12(SB)/4, $0x3e027906
+DATA float3e027906<>+16(SB)/4, $0x3e027906
+DATA float3e027906<>+20(SB)/4, $0x3e027906
+DATA float3e027906<>+24(SB)/4, $0x3e027906
+DATA float3e027906<>+28(SB)/4, $0x3e027906
+GLOBL float3e027906<>(SB), RODATA|NOPTR, $32
+
+DATA floatbe11a98e<>+0(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+4(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+8(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+12(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+16(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+20(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+24(SB)/4, $0xbe11a98e
+DATA floatbe11a98e<>+28(SB)/4, $0xbe11a98e
+GLOBL floatbe11a98e<>(SB), RODATA|NOPTR, $32
+
+DATA float3f35f0e3<>+0(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+4(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+8(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+12(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+16(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+20(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+24(SB)/4, $0x3f35f0e3
+DATA float3f35f0e3<>+28(SB)/4, $0x3f35f0e3
+GLOBL float3f35f0e3<>(SB), RODATA|NOPTR, $32
+
+DATA floatbf3a00e3<>+0(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+4(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+8(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+12(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+16(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+20(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+24(SB)/4, $0xbf3a00e3
+DATA floatbf3a00e3<>+28(SB)/4, $0xbf3a00e3
+GLOBL floatbf3a00e3<>(SB), RODATA|NOPTR, $32
+
+DATA float3f07dc22<>+0(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+4(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+8(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+12(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+16(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+20(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+24(SB)/4, $0x3f07dc22
+DATA float3f07dc22<>+28(SB)/4, $0x3f07dc22
+GLOBL float3f07dc22<>(SB), RODATA|NOPTR, $32
+
+DATA float3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA float3ecc422a<>+28(SB)/4, $0x3ecc422a
+GLOBL float3ecc422a<>(SB), RODATA|NOPTR, $32
+
+DATA float3f000000<>+0(SB)/4, $0x3f000000
+DATA float3f000000<>+4(SB)/4, $0x3f000000
+DATA float3f000000<>+8(SB)/4, $0x3f000000
+DATA float3f000000<>+12(SB)/4, $0x3f000000
+DATA float3f000000<>+16(SB)/4, $0x3f000000
+DATA float3f000000<>+20(SB)/4, $0x3f000000
+DATA float3f000000<>+24(SB)/4, $0x3f000000
+DATA float3f000000<>+28(SB)/4, $0x3f000000
+GLOBL float3f000000<>(SB), RODATA|NOPTR, $32
+
+DATA floatbf000000<>+0(SB)/4, $0xbf000000
+DATA floatbf000000<>+4(SB)/4, $0xbf000000
+DATA floatbf000000<>+8(SB)/4, $0xbf000000
+DATA floatbf000000<>+12(SB)/4, $0xbf000000
+DATA floatbf000000<>+16(SB)/4, $0xbf000000
+DATA floatbf000000<>+20(SB)/4, $0xbf000000
+DATA floatbf000000<>+24(SB)/4, $0xbf000000
+DATA floatbf000000<>+28(SB)/4, $0xbf000000
+GLOBL floatbf000000<>(SB), RODATA|NOPTR, $32
+
+// func avx512ReLU(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512ReLU(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000040, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(BX*1), Z0
+	VXORPS  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z0
+	VXORPS  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	VMOVUPS 128(CX)(BX*1), Z0
+	VXORPS  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)(BX*1)
+	VMOVUPS 192(CX)(BX*1), Z0
+	VXORPS  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)(BX*1)
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000040, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (CX)(BX*1), Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(CX)(BX*1), Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(CX)(BX*1), Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 192(CX)(BX*1), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 192(AX)(BX*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 128(CX)(BX*1), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 128(AX)(BX*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 64(CX)(BX*1), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 64(AX)(BX*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*1), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512GELUGrad(dx []float32, x []float32, g []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512GELUGrad(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	MOVQ         dx_len+8(FP), BX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z9
+	VBROADCASTSS float80000000<>+0(SB), Z9
+	VBROADCASTSS float41500000<>+0(SB), Z10
+	VBROADCASTSS float3e6d3388<>+0(SB), Z11
+	VBROADCASTSS float3e027906<>+0(SB), Z12
+	VBROADCASTSS floatbe11a98e<>+0(SB), Z13
+	VBROADCASTSS float3f35f0e3<>+0(SB), Z14
+	VBROADCASTSS floatbf3a00e3<>+0(SB), Z15
+	VBROADCASTSS float3f07dc22<>+0(SB), Z16
+	VBROADCASTSS float3ecc422a<>+0(SB), Z17
+	VBROADCASTSS float3f000000<>+0(SB), Z18
+	VBROADCASTSS floatbf000000<>+0(SB), Z19
+	XORQ         SI, SI
+	SUBQ         $0x00000010, BX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (CX)(SI*1), Z20
+	VMOVUPS      (DX)(SI*1), Z21
+	VMOVUPS      Z9, Z22
+	VANDNPS      Z20, Z22, Z22
+	VMOVUPS      Z10, Z23
+	VMINPS       Z22, Z23, Z22
+	VMULPS       Z19, Z22, Z23
+	VMULPS       Z22, Z23, Z23
+	VMOVUPS      Z23, Z24
+	VMULPS       Z1, Z23, Z23
+	VRNDSCALEPS  $0x08, Z23, Z23
+	VFNMADD231PS Z2, Z23, Z24
+	VFNMADD231PS Z3, Z23, Z24
+	VMOVUPS      Z8, Z25
+	VFMADD213PS  Z7, Z24, Z25
+	VFMADD213PS  Z6, Z24, Z25
+	VFMADD213PS  Z5, Z24, Z25
+	VFMADD213PS  Z4, Z24, Z25
+	VFMADD213PS  Z0, Z24, Z25
+	VFMADD213PS  Z0, Z24, Z25
+	VSCALEFPS    Z23, Z25, Z25
+	VMOVUPS      Z0, Z23
+	VMOVUPS      Z0, Z24
+	VFMADD231PS  Z11, Z22, Z23
+	VDIVPS       Z23, Z24, Z24
+	VMOVUPS      Z16, Z23
+	VFMADD213PS  Z15, Z24, Z23
+	VFMADD213PS  Z14, Z24, Z23
+	VFMADD213PS  Z13, Z24, Z23
+	VFMADD213PS  Z12, Z24, Z23
+	VMULPS       Z24, Z23, Z23
+	VMULPS       Z25, Z23, Z23
+	VMOVUPS      Z18, Z24
+	VSUBPS       Z23, Z24, Z24
+	VMULPS       Z17, Z25, Z25
+	VFMADD231PS  Z25, Z22, Z24
+	VANDPS       Z9, Z20, Z20
+	VXORPS       Z20, Z24, Z24
+	VADDPS       Z18, Z24, Z24
+	VMULPS       Z21, Z24, Z24
+	VMOVUPS      Z24, (AX)(SI*1)
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, BX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, BX
+	TESTQ        BX, BX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, DI
+	BZHIQ        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(SI*1), K1, Z20
+	VMOVUPS.Z    (DX)(SI*1), K1, Z21
+	VMOVUPS      Z9, Z22
+	VANDNPS      Z20, Z22, Z22
+	VMOVUPS      Z10, Z10
+	VMINPS       Z22, Z10, Z22
+	VMULPS       Z19, Z22, Z10
+	VMULPS       Z22, Z10, Z10
+	VMOVUPS      Z10, Z19
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z19
+	VFNMADD231PS Z3, Z1, Z19
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z19, Z2
+	VFMADD213PS  Z6, Z19, Z2
+	VFMADD213PS  Z5, Z19, Z2
+	VFMADD213PS  Z4, Z19, Z2
+	VFMADD213PS  Z0, Z19, Z2
+	VFMADD213PS  Z0, Z19, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z0, Z1
+	VMOVUPS      Z0, Z0
+	VFMADD231PS  Z11, Z22, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z16, Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMULPS       Z0, Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z18, Z0
+	VSUBPS       Z1, Z0, Z0
+	VMULPS       Z17, Z2, Z2
+	VFMADD231PS  Z2, Z22, Z0
+	VANDPS       Z9, Z20, Z1
+	VXORPS       Z1, Z0, Z0
+	VADDPS       Z18, Z0, Z0
+	VMULPS       Z21, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512ReLUGrad(dx []float32, x []float32, g []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512ReLUGrad(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ g_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS   (CX)(SI*1), Z0
+	VMOVUPS   (DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, (AX)(SI*1)
+	VMOVUPS   64(CX)(SI*1), Z0
+	VMOVUPS   64(DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, 64(AX)(SI*1)
+	VMOVUPS   128(CX)(SI*1), Z0
+	VMOVUPS   128(DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, 128(AX)(SI*1)
+	VMOVUPS   192(CX)(SI*1), Z0
+	VMOVUPS   192(DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, 192(AX)(SI*1)
+	ADDQ      $0x00000100, SI
+	SUBQ      $0x00000040, BX
+	JGE       loop
+
+loopRest:
+	ADDQ      $0x00000040, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (CX)(SI*1), Z0
+	VMOVUPS   (DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, (AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(CX)(SI*1), Z0
+	VMOVUPS   64(DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, 64(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(CX)(SI*1), Z0
+	VMOVUPS   128(DX)(SI*1), Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, 128(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 192(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 192(DX)(SI*1), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, K1, 192(AX)(SI*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 128(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 128(DX)(SI*1), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, K1, 128(AX)(SI*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 64(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 64(DX)(SI*1), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, K1, 64(AX)(SI*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*1), K1, Z0
+	VMOVUPS.Z (DX)(SI*1), K1, Z1
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z0, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Add(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Add(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	VMOVUPS 128(CX)(SI*1), Z0
+	VMOVUPS 128(DX)(SI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*1)
+	VMOVUPS 192(CX)(SI*1), Z0
+	VMOVUPS 192(DX)(SI*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, BX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000040, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (CX)(SI*1), Z0
+	VMOVUPS   (DX)(SI*1), Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(CX)(SI*1), Z0
+	VMOVUPS   64(DX)(SI*1), Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, 64(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(CX)(SI*1), Z0
+	VMOVUPS   128(DX)(SI*1), Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, 128(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 192(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 192(DX)(SI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 192(AX)(SI*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 128(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 128(DX)(SI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 128(AX)(SI*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 64(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 64(DX)(SI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 64(AX)(SI*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*1), K1, Z0
+	VMOVUPS.Z (DX)(SI*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Mul(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Mul(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000040, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS (CX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(CX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	VMOVUPS 128(CX)(SI*1), Z0
+	VMOVUPS 128(DX)(SI*1), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*1)
+	VMOVUPS 192(CX)(SI*1), Z0
+	VMOVUPS 192(DX)(SI*1), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, BX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000040, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (CX)(SI*1), Z0
+	VMOVUPS   (DX)(SI*1), Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(CX)(SI*1), Z0
+	VMOVUPS   64(DX)(SI*1), Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, 64(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(CX)(SI*1), Z0
+	VMOVUPS   128(DX)(SI*1), Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, 128(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 192(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 192(DX)(SI*1), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 192(AX)(SI*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 128(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 128(DX)(SI*1), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 128(AX)(SI*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 64(CX)(SI*1), K1, Z0
+	VMOVUPS.Z 64(DX)(SI*1), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 64(AX)(SI*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*1), K1, Z0
+	VMOVUPS.Z (DX)(SI*1), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Scale(dst []float32, alpha float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Scale(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS alpha+24(FP), Z0
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS (CX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	VMOVUPS 128(CX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)(BX*1)
+	VMOVUPS 192(CX)(BX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)(BX*1)
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000040, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (CX)(BX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(CX)(BX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(CX)(BX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(BX*1)
+	SUBQ      $0x00000010, DX
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 192(CX)(BX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 192(AX)(BX*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 128(CX)(BX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 128(AX)(BX*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z 64(CX)(BX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 64(AX)(BX*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Axpy(y []float32, alpha float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Axpy(SB), NOSPLIT, $0-56
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	MOVQ         y_len+8(FP), DX
+	VBROADCASTSS alpha+24(FP), Z0
+	XORQ         BX, BX
+	SUBQ         $0x00000040, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS     (AX)(BX*1), Z1
+	VMOVUPS     (CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Z1
+	VMOVUPS     64(CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(BX*1)
+	VMOVUPS     128(AX)(BX*1), Z1
+	VMOVUPS     128(CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, 128(AX)(BX*1)
+	VMOVUPS     192(AX)(BX*1), Z1
+	VMOVUPS     192(CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, 192(AX)(BX*1)
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, DX
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000040, DX
+	CMPQ        DX, $0x00000010
+	JL          loopTail0
+	VMOVUPS     (AX)(BX*1), Z1
+	VMOVUPS     (CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)(BX*1)
+	SUBQ        $0x00000010, DX
+	CMPQ        DX, $0x00000010
+	JL          loopTail1
+	VMOVUPS     64(AX)(BX*1), Z1
+	VMOVUPS     64(CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(BX*1)
+	SUBQ        $0x00000010, DX
+	CMPQ        DX, $0x00000010
+	JL          loopTail2
+	VMOVUPS     128(AX)(BX*1), Z1
+	VMOVUPS     128(CX)(BX*1), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, 128(AX)(BX*1)
+	SUBQ        $0x00000010, DX
+	TESTQ       DX, DX
+	JZ          loopDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   192(AX)(BX*1), K1, Z1
+	VMOVUPS.Z   192(CX)(BX*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 192(AX)(BX*1)
+	JMP         loopDone
+
+loopTail2:
+	TESTQ       DX, DX
+	JZ          loopDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   128(AX)(BX*1), K1, Z1
+	VMOVUPS.Z   128(CX)(BX*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 128(AX)(BX*1)
+	JMP         loopDone
+
+loopTail1:
+	TESTQ       DX, DX
+	JZ          loopDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   64(AX)(BX*1), K1, Z1
+	VMOVUPS.Z   64(CX)(BX*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 64(AX)(BX*1)
+	JMP         loopDone
+
+loopTail0:
+	TESTQ       DX, DX
+	JZ          loopDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*1), K1, Z1
+	VMOVUPS.Z   (CX)(BX*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Adam(SB), NOSPLIT, $0-132
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         m_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	MOVQ         p_len+8(FP), SI
+	VBROADCASTSS keep+96(FP), Z0
+	VBROADCASTSS decay+100(FP), Z1
+	VBROADCASTSS beta1+104(FP), Z2
+	VBROADCASTSS rest1+108(FP), Z3
+	VBROADCASTSS beta2+112(FP), Z4
+	VBROADCASTSS rest2+116(FP), Z5
+	VBROADCASTSS step+120(FP), Z6
+	VBROADCASTSS scale+124(FP), Z7
+	VBROADCASTSS eps+128(FP), Z8
+	XORQ         DI, DI
+	SUBQ         $0x00000010, SI
+	JL           loopRest
+
+loop:
+	VMOVUPS     (AX)(DI*1), Z9
+	VMOVUPS     (CX)(DI*1), Z10
+	VMOVUPS     (DX)(DI*1), Z11
+	VMOVUPS     (BX)(DI*1), Z12
+	VFMADD231PS Z9, Z1, Z10
+	VMULPS      Z2, Z11, Z11
+	VFMADD231PS Z10, Z3, Z11
+	VMOVUPS     Z11, (DX)(DI*1)
+	VMULPS      Z4, Z12, Z12
+	VMULPS      Z10, Z10, Z10
+	VFMADD231PS Z10, Z5, Z12
+	VMOVUPS     Z12, (BX)(DI*1)
+	VMULPS      Z7, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z8, Z12, Z12
+	VMULPS      Z6, Z11, Z11
+	VDIVPS      Z12, Z11, Z11
+	VFMSUB132PS Z0, Z11, Z9
+	VMOVUPS     Z9, (AX)(DI*1)
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000010, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000010, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX)(DI*1), K1, Z9
+	VMOVUPS.Z   (CX)(DI*1), K1, Z10
+	VMOVUPS.Z   (DX)(DI*1), K1, Z11
+	VMOVUPS.Z   (BX)(DI*1), K1, Z12
+	VFMADD231PS Z9, Z1, Z10
+	VMULPS      Z2, Z11, Z11
+	VFMADD231PS Z10, Z3, Z11
+	VMOVUPS     Z11, K1, (DX)(DI*1)
+	VMULPS      Z4, Z12, Z12
+	VMULPS      Z10, Z10, Z1
+	VFMADD231PS Z1, Z5, Z12
+	VMOVUPS     Z12, K1, (BX)(DI*1)
+	VMULPS      Z7, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z8, Z12, Z12
+	VMULPS      Z6, Z11, Z11
+	VDIVPS      Z12, Z11, Z11
+	VFMSUB132PS Z0, Z11, Z9
+	VMOVUPS     Z9, K1, (AX)(DI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512Sum(x []float32) (sum float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Sum(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ   DX, DX
+	SUBQ   $0x00000020, CX
+	JL     loopRest
+
+loop:
+	VMOVUPS (AX)(DX*1), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(AX)(DX*1), Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, CX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000020, CX
+	CMPQ      CX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (AX)(DX*1), Z2
+	VADDPS    Z2, Z0, Z0
+	SUBQ      $0x00000010, CX
+	TESTQ     CX, CX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     CX, CX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*1), K1, Z2
+	VADDPS    Z2, Z0, Z0
+
+loopDone:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	VMOVSS        X0, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func avx512Dot(x []float32, y []float32) (sum float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Dot(SB), NOSPLIT, $0-52
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   x_len+8(FP), DX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ   BX, BX
+	SUBQ   $0x00000020, DX
+	JL     innerRest
+
+inner:
+	VMOVUPS     (AX)(BX*1), Z2
+	VMOVUPS     (CX)(BX*1), Z3
+	VFMADD231PS Z2, Z3, Z0
+	VMOVUPS     64(AX)(BX*1), Z2
+	VMOVUPS     64(CX)(BX*1), Z3
+	VFMADD231PS Z2, Z3, Z1
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, DX
+	JGE         inner
+
+innerRest:
+	ADDQ        $0x00000020, DX
+	CMPQ        DX, $0x00000010
+	JL          innerTail0
+	VMOVUPS     (AX)(BX*1), Z2
+	VMOVUPS     (CX)(BX*1), Z3
+	VFMADD231PS Z2, Z3, Z0
+	SUBQ        $0x00000010, DX
+	TESTQ       DX, DX
+	JZ          innerDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   64(AX)(BX*1), K1, Z2
+	VMOVUPS.Z   64(CX)(BX*1), K1, Z3
+	VFMADD231PS Z2, Z3, Z1
+	JMP         innerDone
+
+innerTail0:
+	TESTQ       DX, DX
+	JZ          innerDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*1), K1, Z2
+	VMOVUPS.Z   (CX)(BX*1), K1, Z3
+	VFMADD231PS Z2, Z3, Z0
+
+innerDone:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	VMOVSS        X0, sum+48(FP)
+	VZEROUPPER
+	RET
+
+// func avx512Dot64(x []float32, y []float32) (sum float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Dot64(SB), NOSPLIT, $0-56
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   x_len+8(FP), DX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	XORQ   BX, BX
+	SUBQ   $0x00000020, DX
+	JL     loopRest
+
+loop:
+	VMOVUPS       (AX)(BX*1), Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS       (CX)(BX*1), Z6
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z6, Z0
+	VFMADD231PD   Z5, Z7, Z1
+	VMOVUPS       64(AX)(BX*1), Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS       64(CX)(BX*1), Z6
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z6, Z2
+	VFMADD231PD   Z5, Z7, Z3
+	ADDQ          $0x00000080, BX
+	SUBQ          $0x00000020, DX
+	JGE           loop
+
+loopRest:
+	ADDQ          $0x00000020, DX
+	CMPQ          DX, $0x00000010
+	JL            loopTail0
+	VMOVUPS       (AX)(BX*1), Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS       (CX)(BX*1), Z6
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z6, Z0
+	VFMADD231PD   Z5, Z7, Z1
+	SUBQ          $0x00000010, DX
+	TESTQ         DX, DX
+	JZ            loopDone
+	MOVQ          $0x0000ffff, SI
+	BZHIQ         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     64(AX)(BX*1), K1, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS.Z     64(CX)(BX*1), K1, Z6
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z6, Z2
+	VFMADD231PD   Z5, Z7, Z3
+	JMP           loopDone
+
+loopTail0:
+	TESTQ         DX, DX
+	JZ            loopDone
+	MOVQ          $0x0000ffff, SI
+	BZHIQ         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (AX)(BX*1), K1, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS.Z     (CX)(BX*1), K1, Z6
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VCVTPS2PD     Y7, Z7
+	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z6, Z0
+	VFMADD231PD   Z5, Z7, Z1
+
+loopDone:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VMOVSD        X0, sum+48(FP)
+	VZEROUPPER
+	RET
+
+// func avx512Softmax(y []float32, x []float32) (max float32, sum float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Softmax(SB), NOSPLIT, $0-56
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         y_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	VBROADCASTSS floatff7fffff<>+0(SB), Z11
+	VBROADCASTSS float00800000<>+0(SB), Z12
+	VMOVUPS      Z11, Z13
+	VMOVUPS      Z11, Z11
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x00000020, SI
+	JL           maxRest
+
+max:
+	VMOVUPS (CX)(BX*1), Z14
+	VMAXPS  Z14, Z13, Z13
+	VMOVUPS 64(CX)(BX*1), Z14
+	VMAXPS  Z14, Z11, Z11
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, SI
+	JGE     max
+
+maxRest:
+	ADDQ    $0x00000020, SI
+	CMPQ    SI, $0x00000010
+	JL      maxTail0
+	VMOVUPS (CX)(BX*1), Z14
+	VMAXPS  Z14, Z13, Z13
+	SUBQ    $0x00000010, SI
+	TESTQ   SI, SI
+	JZ      maxDone
+	MOVQ    $0x0000ffff, DI
+	BZHIQ   SI, DI, DI
+	KMOVW   DI, K1
+	VMOVAPS Z11, Z14
+	VMOVUPS 64(CX)(BX*1), K1, Z14
+	VMAXPS  Z14, Z11, Z11
+	JMP     maxDone
+
+maxTail0:
+	TESTQ   SI, SI
+	JZ      maxDone
+	MOVQ    $0x0000ffff, DI
+	BZHIQ   SI, DI, DI
+	KMOVW   DI, K1
+	VMOVAPS Z13, Z14
+	VMOVUPS (CX)(BX*1), K1, Z14
+	VMAXPS  Z14, Z13, Z13
+
+maxDone:
+	VMAXPS        Z11, Z13, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y11
+	VMAXPS        Y11, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X11
+	VMAXPS        X11, X13, X13
+	VPERMILPS     $0x4e, X13, X11
+	VMAXPS        X11, X13, X13
+	VPERMILPS     $0xb1, X13, X11
+	VMAXPS        X11, X13, X13
+	VBROADCASTSS  X13, Z11
+	VMOVSS        X11, max+48(FP)
+	VXORPS        Z13, Z13, Z13
+	VXORPS        Z14, Z14, Z14
+	XORQ          BX, BX
+	MOVQ          DX, SI
+	SUBQ          $0x00000020, SI
+	JL            expRest
+
+exp:
+	VMOVUPS      (CX)(BX*1), Z15
+	VSUBPS       Z11, Z15, Z15
+	VMOVUPS      Z10, Z16
+	VMOVUPS      Z9, Z17
+	VMINPS       Z15, Z16, Z16
+	VMAXPS       Z16, Z17, Z16
+	VMOVUPS      Z16, Z15
+	VMULPS       Z1, Z16, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z2, Z16, Z15
+	VFNMADD231PS Z3, Z16, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z5, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VADDPS       Z17, Z13, Z13
+	VMOVUPS      Z17, (AX)(BX*1)
+	VMOVUPS      64(CX)(BX*1), Z15
+	VSUBPS       Z11, Z15, Z15
+	VMOVUPS      Z10, Z16
+	VMOVUPS      Z9, Z17
+	VMINPS       Z15, Z16, Z16
+	VMAXPS       Z16, Z17, Z16
+	VMOVUPS      Z16, Z15
+	VMULPS       Z1, Z16, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z2, Z16, Z15
+	VFNMADD231PS Z3, Z16, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z5, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VADDPS       Z17, Z14, Z14
+	VMOVUPS      Z17, 64(AX)(BX*1)
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, SI
+	JGE          exp
+
+expRest:
+	ADDQ         $0x00000020, SI
+	CMPQ         SI, $0x00000010
+	JL           expTail0
+	VMOVUPS      (CX)(BX*1), Z15
+	VSUBPS       Z11, Z15, Z15
+	VMOVUPS      Z10, Z16
+	VMOVUPS      Z9, Z17
+	VMINPS       Z15, Z16, Z16
+	VMAXPS       Z16, Z17, Z16
+	VMOVUPS      Z16, Z15
+	VMULPS       Z1, Z16, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z2, Z16, Z15
+	VFNMADD231PS Z3, Z16, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z5, Z15, Z17
+	VFMADD213PS  Z4, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VFMADD213PS  Z0, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VADDPS       Z17, Z13, Z13
+	VMOVUPS      Z17, (AX)(BX*1)
+	SUBQ         $0x00000010, SI
+	TESTQ        SI, SI
+	JZ           expDone
+	MOVQ         $0x0000ffff, DI
+	BZHIQ        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    64(CX)(BX*1), K1, Z15
+	VSUBPS       Z11, Z15, Z15
+	VMOVUPS      Z10, Z10
+	VMOVUPS      Z9, Z9
+	VMINPS       Z15, Z10, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVAPS.Z    Z2, K1, Z2
+	VADDPS       Z2, Z14, Z14
+	VMOVUPS      Z2, K1, 64(AX)(BX*1)
+	JMP          expDone
+
+expTail0:
+	TESTQ        SI, SI
+	JZ           expDone
+	MOVQ         $0x0000ffff, DI
+	BZHIQ        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z15
+	VSUBPS       Z11, Z15, Z15
+	VMOVUPS      Z10, Z10
+	VMOVUPS      Z9, Z9
+	VMINPS       Z15, Z10, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVAPS.Z    Z2, K1, Z2
+	VADDPS       Z2, Z13, Z13
+	VMOVUPS      Z2, K1, (AX)(BX*1)
+
+expDone:
+	VADDPS        Z14, Z13, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y1
+	VADDPS        Y1, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X1
+	VADDPS        X1, X13, X13
+	VPERMILPS     $0x4e, X13, X1
+	VADDPS        X1, X13, X13
+	VPERMILPS     $0xb1, X13, X1
+	VADDPS        X1, X13, X13
+	VBROADCASTSS  X13, Z1
+	VMOVSS        X1, sum+52(FP)
+	VMOVUPS       Z0, Z0
+	VMOVUPS       Z12, Z2
+	VMAXPS        Z1, Z2, Z1
+	VDIVPS        Z1, Z0, Z0
+	XORQ          CX, CX
+	SUBQ          $0x00000040, DX
+	JL            scaleRest
+
+scale:
+	VMOVUPS (AX)(CX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*1)
+	VMOVUPS 64(AX)(CX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(CX*1)
+	VMOVUPS 128(AX)(CX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)(CX*1)
+	VMOVUPS 192(AX)(CX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)(CX*1)
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, DX
+	JGE     scale
+
+scaleRest:
+	ADDQ      $0x00000040, DX
+	CMPQ      DX, $0x00000010
+	JL        scaleTail0
+	VMOVUPS   (AX)(CX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(CX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        scaleTail1
+	VMOVUPS   64(AX)(CX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(CX*1)
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JL        scaleTail2
+	VMOVUPS   128(AX)(CX*1), Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(CX*1)
+	SUBQ      $0x00000010, DX
+	TESTQ     DX, DX
+	JZ        scaleDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 192(AX)(CX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 192(AX)(CX*1)
+	JMP       scaleDone
+
+scaleTail2:
+	TESTQ     DX, DX
+	JZ        scaleDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 128(AX)(CX*1)
+	JMP       scaleDone
+
+scaleTail1:
+	TESTQ     DX, DX
+	JZ        scaleDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 64(AX)(CX*1)
+	JMP       scaleDone
+
+scaleTail0:
+	TESTQ     DX, DX
+	JZ        scaleDone
+	MOVQ      $0x0000ffff, BX
+	BZHIQ     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(CX*1)
+
+scaleDone:
+	VZEROUPPER
+	RET
+
+DATA floatff7fffff<>+0(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+4(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+8(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+12(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+16(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+20(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+24(SB)/4, $0xff7fffff
+DATA floatff7fffff<>+28(SB)/4, $0xff7fffff
+GLOBL floatff7fffff<>(SB), RODATA|NOPTR, $32
+
+DATA float00800000<>+0(SB)/4, $0x00800000
+DATA float00800000<>+4(SB)/4, $0x00800000
+DATA float00800000<>+8(SB)/4, $0x00800000
+DATA float00800000<>+12(SB)/4, $0x00800000
+DATA float00800000<>+16(SB)/4, $0x00800000
+DATA float00800000<>+20(SB)/4, $0x00800000
+DATA float00800000<>+24(SB)/4, $0x00800000
+DATA float00800000<>+28(SB)/4, $0x00800000
+GLOBL float00800000<>(SB), RODATA|NOPTR, $32
+
+// func avx512SoftmaxGrad(dx []float32, y []float32, g []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512SoftmaxGrad(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   g_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	XORQ   SI, SI
+	MOVQ   BX, DI
+	SUBQ   $0x00000020, DI
+	JL     innerRest
+
+inner:
+	VMOVUPS     (CX)(SI*1), Z2
+	VMOVUPS     (DX)(SI*1), Z3
+	VFMADD231PS Z2, Z3, Z0
+	VMOVUPS     64(CX)(SI*1), Z2
+	VMOVUPS     64(DX)(SI*1), Z3
+	VFMADD231PS Z2, Z3, Z1
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, DI
+	JGE         inner
+
+innerRest:
+	ADDQ        $0x00000020, DI
+	CMPQ        DI, $0x00000010
+	JL          innerTail0
+	VMOVUPS     (CX)(SI*1), Z2
+	VMOVUPS     (DX)(SI*1), Z3
+	VFMADD231PS Z2, Z3, Z0
+	SUBQ        $0x00000010, DI
+	TESTQ       DI, DI
+	JZ          innerDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   64(CX)(SI*1), K1, Z2
+	VMOVUPS.Z   64(DX)(SI*1), K1, Z3
+	VFMADD231PS Z2, Z3, Z1
+	JMP         innerDone
+
+innerTail0:
+	TESTQ       DI, DI
+	JZ          innerDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(SI*1), K1, Z2
+	VMOVUPS.Z   (DX)(SI*1), K1, Z3
+	VFMADD231PS Z2, Z3, Z0
+
+innerDone:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	XORQ          SI, SI
+	SUBQ          $0x00000040, BX
+	JL            loopRest
+
+loop:
+	VMOVUPS (DX)(SI*1), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS 64(DX)(SI*1), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS 64(CX)(SI*1), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(AX)(SI*1)
+	VMOVUPS 128(DX)(SI*1), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS 128(CX)(SI*1), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 128(AX)(SI*1)
+	VMOVUPS 192(DX)(SI*1), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS 192(CX)(SI*1), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, BX
+	JGE     loop
+
+loopRest:
+	ADDQ      $0x00000040, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail0
+	VMOVUPS   (DX)(SI*1), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   (CX)(SI*1), Z2
+	VMULPS    Z2, Z1, Z1
+	VMOVUPS   Z1, (AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail1
+	VMOVUPS   64(DX)(SI*1), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   64(CX)(SI*1), Z2
+	VMULPS    Z2, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	CMPQ      BX, $0x00000010
+	JL        loopTail2
+	VMOVUPS   128(DX)(SI*1), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   128(CX)(SI*1), Z2
+	VMULPS    Z2, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(SI*1)
+	SUBQ      $0x00000010, BX
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 192(DX)(SI*1), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z 192(CX)(SI*1), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 192(AX)(SI*1)
+	JMP       loopDone
+
+loopTail2:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 128(DX)(SI*1), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z 128(CX)(SI*1), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 128(AX)(SI*1)
+	JMP       loopDone
+
+loopTail1:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z 64(DX)(SI*1), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z 64(CX)(SI*1), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, 64(AX)(SI*1)
+	JMP       loopDone
+
+loopTail0:
+	TESTQ     BX, BX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*1), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z (CX)(SI*1), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512ScoreGrad(SB), NOSPLIT, $0-56
+	MOVQ         p_base+0(FP), AX
+	MOVQ         ds_base+24(FP), CX
+	MOVQ         p_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	VBROADCASTSS lse+48(FP), Z11
+	VBROADCASTSS inner+52(FP), Z12
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (AX)(BX*1), Z13
+	VMOVUPS      (CX)(BX*1), Z14
+	VSUBPS       Z11, Z13, Z13
+	VMOVUPS      Z10, Z15
+	VMOVUPS      Z9, Z16
+	VMINPS       Z13, Z15, Z15
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, Z13
+	VMULPS       Z1, Z15, Z15
+	VRNDSCALEPS  $0x08, Z15, Z15
+	VFNMADD231PS Z2, Z15, Z13
+	VFNMADD231PS Z3, Z15, Z13
+	VMOVUPS      Z8, Z16
+	VFMADD213PS  Z7, Z13, Z16
+	VFMADD213PS  Z6, Z13, Z16
+	VFMADD213PS  Z5, Z13, Z16
+	VFMADD213PS  Z4, Z13, Z16
+	VFMADD213PS  Z0, Z13, Z16
+	VFMADD213PS  Z0, Z13, Z16
+	VSCALEFPS    Z15, Z16, Z16
+	VMOVUPS      Z16, (AX)(BX*1)
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z16, Z14, Z14
+	VMOVUPS      Z14, (CX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (AX)(BX*1), K1, Z13
+	VMOVUPS.Z    (CX)(BX*1), K1, Z14
+	VSUBPS       Z11, Z13, Z13
+	VMOVUPS      Z10, Z10
+	VMOVUPS      Z9, Z9
+	VMINPS       Z13, Z10, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*1)
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z2, Z14, Z14
+	VMOVUPS      Z14, K1, (CX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512LayerNorm(SB), NOSPLIT, $0-112
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         y_len+8(FP), SI
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VBROADCASTSS X1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x00000020, R8
+	JL           meanRest
+
+mean:
+	VMOVUPS (CX)(DI*1), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 64(CX)(DI*1), Z4
+	VADDPS  Z4, Z3, Z3
+	ADDQ    $0x00000080, DI
+	SUBQ    $0x00000020, R8
+	JGE     mean
+
+meanRest:
+	ADDQ      $0x00000020, R8
+	CMPQ      R8, $0x00000010
+	JL        meanTail0
+	VMOVUPS   (CX)(DI*1), Z4
+	VADDPS    Z4, Z2, Z2
+	SUBQ      $0x00000010, R8
+	TESTQ     R8, R8
+	JZ        meanDone
+	MOVQ      $0x0000ffff, R9
+	BZHIQ     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z 64(CX)(DI*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	JMP       meanDone
+
+meanTail0:
+	TESTQ     R8, R8
+	JZ        meanDone
+	MOVQ      $0x0000ffff, R9
+	BZHIQ     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (CX)(DI*1), K1, Z4
+	VADDPS    Z4, Z2, Z2
+
+meanDone:
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VPERMILPS     $0x4e, X2, X3
+	VADDPS        X3, X2, X2
+	VPERMILPS     $0xb1, X2, X3
+	VADDPS        X3, X2, X2
+	VBROADCASTSS  X2, Z2
+	VDIVPS        Z1, Z2, Z2
+	VMOVSS        X2, mean+104(FP)
+	VXORPS        Z3, Z3, Z3
+	VXORPS        Z4, Z4, Z4
+	XORQ          DI, DI
+	MOVQ          SI, R8
+	SUBQ          $0x00000020, R8
+	JL            varianceRest
+
+variance:
+	VMOVUPS     (CX)(DI*1), Z5
+	VSUBPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     64(CX)(DI*1), Z5
+	VSUBPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, R8
+	JGE         variance
+
+varianceRest:
+	ADDQ        $0x00000020, R8
+	CMPQ        R8, $0x00000010
+	JL          varianceTail0
+	VMOVUPS     (CX)(DI*1), Z5
+	VSUBPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z5, Z3
+	SUBQ        $0x00000010, R8
+	TESTQ       R8, R8
+	JZ          varianceDone
+	MOVQ        $0x0000ffff, R9
+	BZHIQ       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   64(CX)(DI*1), K1, Z5
+	VSUBPS      Z2, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z4
+	JMP         varianceDone
+
+varianceTail0:
+	TESTQ       R8, R8
+	JZ          varianceDone
+	MOVQ        $0x0000ffff, R9
+	BZHIQ       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (CX)(DI*1), K1, Z5
+	VSUBPS      Z2, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z3
+
+varianceDone:
+	VADDPS        Z4, Z3, Z3
+	VEXTRACTF32X8 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VPERMILPS     $0x4e, X3, X4
+	VADDPS        X4, X3, X3
+	VPERMILPS     $0xb1, X3, X4
+	VADDPS        X4, X3, X3
+	VBROADCASTSS  X3, Z3
+	VDIVPS        Z1, Z3, Z3
+	VBROADCASTSS  eps+96(FP), Z1
+	VADDPS        Z1, Z3, Z3
+	VSQRTPS       Z3, Z3
+	VMOVUPS       Z0, Z0
+	VDIVPS        Z3, Z0, Z3
+	VMOVSS        X3, rstd+108(FP)
+	XORQ          DI, DI
+	SUBQ          $0x00000040, SI
+	JL            loopRest
+
+loop:
+	VMOVUPS     (CX)(DI*1), Z0
+	VMOVUPS     (BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     (DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, (AX)(DI*1)
+	VMOVUPS     64(CX)(DI*1), Z0
+	VMOVUPS     64(BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     64(DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(DI*1)
+	VMOVUPS     128(CX)(DI*1), Z0
+	VMOVUPS     128(BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     128(DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, 128(AX)(DI*1)
+	VMOVUPS     192(CX)(DI*1), Z0
+	VMOVUPS     192(BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     192(DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, 192(AX)(DI*1)
+	ADDQ        $0x00000100, DI
+	SUBQ        $0x00000040, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000040, SI
+	CMPQ        SI, $0x00000010
+	JL          loopTail0
+	VMOVUPS     (CX)(DI*1), Z0
+	VMOVUPS     (BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     (DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, (AX)(DI*1)
+	SUBQ        $0x00000010, SI
+	CMPQ        SI, $0x00000010
+	JL          loopTail1
+	VMOVUPS     64(CX)(DI*1), Z0
+	VMOVUPS     64(BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     64(DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(DI*1)
+	SUBQ        $0x00000010, SI
+	CMPQ        SI, $0x00000010
+	JL          loopTail2
+	VMOVUPS     128(CX)(DI*1), Z0
+	VMOVUPS     128(BX)(DI*1), Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS     128(DX)(DI*1), Z4
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, 128(AX)(DI*1)
+	SUBQ        $0x00000010, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   192(CX)(DI*1), K1, Z0
+	VMOVUPS.Z   192(BX)(DI*1), K1, Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS.Z   192(DX)(DI*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 192(AX)(DI*1)
+	JMP         loopDone
+
+loopTail2:
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   128(CX)(DI*1), K1, Z0
+	VMOVUPS.Z   128(BX)(DI*1), K1, Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS.Z   128(DX)(DI*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 128(AX)(DI*1)
+	JMP         loopDone
+
+loopTail1:
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   64(CX)(DI*1), K1, Z0
+	VMOVUPS.Z   64(BX)(DI*1), K1, Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS.Z   64(DX)(DI*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, 64(AX)(DI*1)
+	JMP         loopDone
+
+loopTail0:
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(DI*1), K1, Z0
+	VMOVUPS.Z   (BX)(DI*1), K1, Z1
+	VSUBPS      Z2, Z0, Z0
+	VMULPS      Z3, Z0, Z0
+	VMOVUPS.Z   (DX)(DI*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)(DI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512LayerNormGrad(SB), NOSPLIT, $0-152
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dgamma_base+24(FP), CX
+	MOVQ         dbeta_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         x_base+96(FP), SI
+	MOVQ         gamma_base+120(FP), DI
+	MOVQ         dx_len+8(FP), R8
+	VBROADCASTSS mean+144(FP), Z0
+	VBROADCASTSS rstd+148(FP), Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	VXORPS       Z5, Z5, Z5
+	XORQ         R9, R9
+	MOVQ         R8, R10
+	SUBQ         $0x00000020, R10
+	JL           sumsRest
+
+sums:
+	VMOVUPS     (BX)(R9*1), Z6
+	VMOVUPS     (SI)(R9*1), Z7
+	VSUBPS      Z0, Z7, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS     (DX)(R9*1), Z8
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (DX)(R9*1)
+	VMOVUPS     (CX)(R9*1), Z8
+	VFMADD231PS Z6, Z7, Z8
+	VMOVUPS     Z8, (CX)(R9*1)
+	VMOVUPS     (DI)(R9*1), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VFMADD231PS Z6, Z7, Z4
+	VMOVUPS     64(BX)(R9*1), Z6
+	VMOVUPS     64(SI)(R9*1), Z7
+	VSUBPS      Z0, Z7, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS     64(DX)(R9*1), Z8
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, 64(DX)(R9*1)
+	VMOVUPS     64(CX)(R9*1), Z8
+	VFMADD231PS Z6, Z7, Z8
+	VMOVUPS     Z8, 64(CX)(R9*1)
+	VMOVUPS     64(DI)(R9*1), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z3, Z3
+	VFMADD231PS Z6, Z7, Z5
+	ADDQ        $0x00000080, R9
+	SUBQ        $0x00000020, R10
+	JGE         sums
+
+sumsRest:
+	ADDQ        $0x00000020, R10
+	CMPQ        R10, $0x00000010
+	JL          sumsTail0
+	VMOVUPS     (BX)(R9*1), Z6
+	VMOVUPS     (SI)(R9*1), Z7
+	VSUBPS      Z0, Z7, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS     (DX)(R9*1), Z8
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, (DX)(R9*1)
+	VMOVUPS     (CX)(R9*1), Z8
+	VFMADD231PS Z6, Z7, Z8
+	VMOVUPS     Z8, (CX)(R9*1)
+	VMOVUPS     (DI)(R9*1), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VFMADD231PS Z6, Z7, Z4
+	SUBQ        $0x00000010, R10
+	TESTQ       R10, R10
+	JZ          sumsDone
+	MOVQ        $0x0000ffff, R11
+	BZHIQ       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   64(BX)(R9*1), K1, Z6
+	VMOVUPS.Z   64(SI)(R9*1), K1, Z7
+	VSUBPS      Z0, Z7, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS.Z   64(DX)(R9*1), K1, Z8
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, K1, 64(DX)(R9*1)
+	VMOVUPS.Z   64(CX)(R9*1), K1, Z8
+	VFMADD231PS Z6, Z7, Z8
+	VMOVUPS     Z8, K1, 64(CX)(R9*1)
+	VMOVUPS.Z   64(DI)(R9*1), K1, Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z3, Z3
+	VFMADD231PS Z6, Z7, Z5
+	JMP         sumsDone
+
+sumsTail0:
+	TESTQ       R10, R10
+	JZ          sumsDone
+	MOVQ        $0x0000ffff, R11
+	BZHIQ       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (BX)(R9*1), K1, Z6
+	VMOVUPS.Z   (SI)(R9*1), K1, Z7
+	VSUBPS      Z0, Z7, Z7
+	VMULPS      Z1, Z7, Z7
+	VMOVUPS.Z   (DX)(R9*1), K1, Z8
+	VADDPS      Z6, Z8, Z8
+	VMOVUPS     Z8, K1, (DX)(R9*1)
+	VMOVUPS.Z   (CX)(R9*1), K1, Z8
+	VFMADD231PS Z6, Z7, Z8
+	VMOVUPS     Z8, K1, (CX)(R9*1)
+	VMOVUPS.Z   (DI)(R9*1), K1, Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VFMADD231PS Z6, Z7, Z4
+
+sumsDone:
+	VXORPS        X6, X6, X6
+	VCVTSI2SSQ    R8, X6, X6
+	VBROADCASTSS  X6, Z6
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF32X8 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VPERMILPS     $0x4e, X2, X3
+	VADDPS        X3, X2, X2
+	VPERMILPS     $0xb1, X2, X3
+	VADDPS        X3, X2, X2
+	VBROADCASTSS  X2, Z2
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF32X8 $0x01, Z4, Y3
+	VADDPS        Y3, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X3, X4, X4
+	VPERMILPS     $0x4e, X4, X3
+	VADDPS        X3, X4, X4
+	VPERMILPS     $0xb1, X4, X3
+	VADDPS        X3, X4, X4
+	VBROADCASTSS  X4, Z3
+	VDIVPS        Z6, Z2, Z2
+	VDIVPS        Z6, Z3, Z3
+	XORQ          CX, CX
+	MOVQ          R8, DX
+	SUBQ          $0x00000020, DX
+	JL            loopRest
+
+loop:
+	VMOVUPS      (BX)(CX*1), Z4
+	VMOVUPS      (SI)(CX*1), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      (DI)(CX*1), Z6
+	VFMSUB132PS  Z6, Z2, Z4
+	VFNMADD231PS Z3, Z5, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, (AX)(CX*1)
+	VMOVUPS      64(BX)(CX*1), Z4
+	VMOVUPS      64(SI)(CX*1), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      64(DI)(CX*1), Z6
+	VFMSUB132PS  Z6, Z2, Z4
+	VFNMADD231PS Z3, Z5, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000020, DX
+	CMPQ         DX, $0x00000010
+	JL           loopTail0
+	VMOVUPS      (BX)(CX*1), Z4
+	VMOVUPS      (SI)(CX*1), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      (DI)(CX*1), Z6
+	VFMSUB132PS  Z6, Z2, Z4
+	VFNMADD231PS Z3, Z5, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, (AX)(CX*1)
+	SUBQ         $0x00000010, DX
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, R8
+	BZHIQ        DX, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    64(BX)(CX*1), K1, Z4
+	VMOVUPS.Z    64(SI)(CX*1), K1, Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS.Z    64(DI)(CX*1), K1, Z0
+	VFMSUB132PS  Z0, Z2, Z4
+	VFNMADD231PS Z3, Z5, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, K1, 64(AX)(CX*1)
+	JMP          loopDone
+
+loopTail0:
+	TESTQ        DX, DX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, R8
+	BZHIQ        DX, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (BX)(CX*1), K1, Z4
+	VMOVUPS.Z    (SI)(CX*1), K1, Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS.Z    (DI)(CX*1), K1, Z0
+	VFMSUB132PS  Z0, Z2, Z4
+	VFNMADD231PS Z3, Z5, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)(CX*1)
+
+loopDone:
+	VZEROUPPER
+	RET

@@ -4,18 +4,25 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
 )
+
+// plain names the path, in tests only, on which the kernels' plain twins run.
+const plain = "plain"
 
 var transposes = []blas.Transpose{blas.NoTrans, blas.Trans}
 
-// onEachPath runs a test on every path that this CPU supports.
+// onEachPath runs a test on every path that this CPU supports, and on the kernels' plain twins.
 func onEachPath(t *testing.T, f func(t *testing.T)) {
 	before := active
 	defer func() { active = before }()
-	for _, s := range supported() {
+	p := plainProduct(4, 3)
+	for _, s := range append(supported(), set{plain, &p}) {
 		active = s
 		t.Run(s.path, f)
 	}
@@ -137,21 +144,104 @@ func TestSgemmLarge(t *testing.T) {
 	})
 }
 
-// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it nor on the AVX path.
+// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it, nor on what runs
+// beside, nor on the AVX path.
 func TestSgemmSplit(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	first := map[string][]float32{}
-	for _, s := range supported() {
-		if s.product == nil {
-			continue
+	for _, tA := range transposes {
+		for _, tB := range transposes {
+			var whole []float32
+			onEachPath(t, func(t *testing.T) {
+				if active.product == nil || active.path == plain {
+					t.Skip("not an AVX path")
+				}
+				p := newProblem(rand.New(rand.NewPCG(5, 6)), tA, tB, 150, 300, 1100, 0, 0.7, 1)
+				if whole == nil {
+					whole = p.run(t)
+				}
+				for _, part := range []int{150, 64, 13} {
+					if c := p.split(part, 2*part); !slices.Equal(c, whole) {
+						t.Errorf("%v: other bits in parts of %d rows", p, part)
+					}
+				}
+			})
 		}
-		for _, tA := range transposes {
-			for _, tB := range transposes {
-				p := newProblem(r, tA, tB, 150, 300, 1100, 0, 1, 1)
-				_ = first
-				_ = p
-				_ = s
+	}
+}
+
+// split computes the product in parts, all at once.
+func (p *problem) split(rows, cols int) []float32 {
+	c := slices.Clone(p.c)
+	var wg sync.WaitGroup
+	for i := 0; i < p.m; i += rows {
+		for j := 0; j < p.n; j += cols {
+			a, b := i*p.lda, j
+			if p.tA != blas.NoTrans {
+				a = i
 			}
+			if p.tB != blas.NoTrans {
+				b = j * p.ldb
+			}
+			wg.Go(func() {
+				BLAS{}.Sgemm(p.tA, p.tB, min(rows, p.m-i), min(cols, p.n-j), p.k, p.alpha, p.a[a:], p.lda, p.b[b:], p.ldb,
+					p.beta, c[i*p.ldc+j:], p.ldc)
+			})
+		}
+	}
+	wg.Wait()
+	return c
+}
+
+func TestSgemmAllocates(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		if active.product == nil {
+			t.Skip("gonum's own Sgemm")
+		}
+		p := newProblem(rand.New(rand.NewPCG(7, 8)), blas.Trans, blas.Trans, 70, 300, 300, 0, 1, 0)
+		least := math.Inf(1) // the race detector makes the free list forget at random
+		for range 10 {
+			least = min(least, testing.AllocsPerRun(1, func() {
+				BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta, p.c, p.ldc)
+			}))
+		}
+		if least > 0 {
+			t.Errorf("at least %g allocations a call", least)
+		}
+	})
+}
+
+// TestSgemmPanics checks that wrong arguments panic as gonum's Sgemm does.
+func TestSgemmPanics(t *testing.T) {
+	call := func(sgemm func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int), wrong int) (message any) {
+		defer func() { message = recover() }()
+		x, no := make([]float32, 6), blas.NoTrans
+		switch wrong {
+		case 0:
+			sgemm('x', no, 2, 2, 3, 1, x, 3, x, 2, 0, x, 2)
+		case 1:
+			sgemm(no, 'x', 2, 2, 3, 1, x, 3, x, 2, 0, x, 2)
+		case 2:
+			sgemm(no, no, -1, 2, 3, 1, x, 3, x, 2, 0, x, 2)
+		case 3:
+			sgemm(no, no, 2, 2, 3, 1, x, 2, x, 2, 0, x, 2)
+		case 4:
+			sgemm(no, no, 2, 2, 3, 1, x, 3, x, 1, 0, x, 2)
+		case 5:
+			sgemm(no, no, 2, 2, 3, 1, x, 3, x, 2, 0, x, 1)
+		case 6:
+			sgemm(no, no, 2, 2, 3, 1, x[1:], 3, x, 2, 0, x, 2)
+		case 7:
+			sgemm(no, blas.Trans, 2, 2, 3, 1, x, 3, x[1:], 3, 0, x, 2)
+		case 8:
+			sgemm(no, no, 2, 2, 3, 1, x, 3, x, 2, 0, x[3:], 2)
+		case 9:
+			sgemm(no, no, 0, 0, 0, 1, nil, 0, x, 2, 0, x, 2)
+		}
+		return nil
+	}
+	for wrong := range 10 {
+		got, want := call(BLAS{}.Sgemm, wrong), call(gonum.Implementation{}.Sgemm, wrong)
+		if got == nil || got != want {
+			t.Errorf("case %d: panic %v, want %v", wrong, got, want)
 		}
 	}
 }

@@ -28,6 +28,20 @@ type block struct {
 	tile   int // distance of tiles; 0 where it follows from rs
 }
 
+// Packing pays from these sizes on: rows of C, stride of an operand, columns of C, length of a sum.
+const (
+	packFromRows   = 56
+	packFromStride = 128
+	packFromCols   = 256
+	packFromK      = 256
+)
+
+// Bounds of one call of a packer, which cannot be preempted: some tens of microseconds.
+const (
+	packStrips = 4
+	packRows   = 256
+)
+
 // A panel is B in strips of two vectors of columns.
 type panel struct {
 	v      []float32
@@ -37,15 +51,13 @@ type panel struct {
 }
 
 // packs tells which operands are packed. Of B: a transposed one, as kernels read vectors of columns; one
-// that ends within a vector, where kernels have no masks; and one that is read by many tiles. Of A: one that is read
-// by many strips.
+// that ends within a vector, if kernels have no masks; one of distant rows that many tiles read. Of A: one
+// of distant numbers that many strips read.
 func (p *product) packs(g *gemm) (a, b bool) {
-	b = g.b.trans || !p.masked && g.n%p.lanes > 0 || g.m >= packBRows && g.b.ld > packLd
-	a = g.n > packACols && (g.k > packAK || g.a.trans && g.a.ld > packLd)
+	a = g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
+	b = g.b.trans || !p.masked && g.n%p.lanes > 0 || g.m >= packFromRows && g.b.ld > packFromStride
 	return a, b
 }
-
-var packBRows, packLd, packACols, packAK = 56, 128, 256, 256
 
 // packA copies the rows of some tiles. As stored, rows are copied as they are, a little more than k apart so
 // that a column does not fall into one cache set; of a transposed matrix, tiles become rows of a vector.
@@ -69,38 +81,41 @@ func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	return block{v: v, rs: 1, cs: p.lanes, tile: size}
 }
 
-// packB copies the panel strip by strip, full strips packGroup at a time.
+// packB copies the panel strip by strip.
 func (p *product) packB(w *workspace, g *gemm) panel {
-	nr := 2 * p.lanes
-	size := g.k * nr
-	v := grown(&w.b, ceil(g.n, nr)*size)
-	for j := 0; j < g.n; {
-		cols := min(g.n-j, nr)
-		width := ceil(cols, p.lanes)
-		dst := v[j/nr*size:]
-		if g.b.trans {
-			for x := 0; x < cols; x += p.lanes {
-				p.transposeRows(w, g.b, j+x, min(cols-x, p.lanes), g.k, dst[x:], width*p.lanes)
-			}
-			j += nr
-			continue
+	wide := 2 * p.lanes
+	b := panel{strip: g.k * wide, packed: true}
+	b.v = grown(&w.b, ceil(g.n, wide)*b.strip)
+	for j, strips := 0, 0; j < g.n; j += strips * wide {
+		strips = 1
+		if dst := b.v[j/wide*b.strip:]; g.b.trans {
+			p.packTransposed(w, g, j, dst)
+		} else {
+			strips = max(1, min((g.n-j)/wide, packStrips))
+			p.packStored(g, j, strips, dst)
 		}
-		strips := max(1, min((g.n-j)/nr, packGroup))
-		for k := 0; k < g.k; k += packRows {
-			p.pack[width-1](min(g.k-k, packRows), strips, &g.b.v[k*g.b.ld+j], g.b.ld, nr, &dst[k*width*p.lanes], size, cols-(width-1)*p.lanes)
-		}
-		j += strips * nr
 	}
-	return panel{v: v, strip: size, packed: true}
+	return b
 }
 
-// Bounds of one call, which cannot be preempted: some tens of microseconds.
-const packGroup, packRows = 4, 256
-
-// transposeRows copies n rows of x, k numbers of each, to columns. Lanes from n on repeat the last row.
-func (p *product) transposeRows(w *workspace, x matrix, row, n, k int, dst []float32, ld int) {
-	for i := range p.lanes {
-		w.rows[i] = min(i, n-1) * x.ld
+// packStored copies strips from column j of B.
+func (p *product) packStored(g *gemm, j, strips int, dst []float32) {
+	cols := min(g.n-j, 2*p.lanes)
+	width := ceil(cols, p.lanes)
+	ld := width * p.lanes
+	for k := 0; k < g.k; k += packRows {
+		p.pack[width-1](min(g.k-k, packRows), strips, &g.b.v[k*g.b.ld+j], g.b.ld, ld, &dst[k*ld], g.k*ld, cols-ld+p.lanes)
 	}
-	p.transpose(k, &x.v[row*x.ld], &w.rows[0], &dst[0], ld)
+}
+
+// packTransposed copies the strip from column j of Bᵀ. Lanes beyond the last column repeat it.
+func (p *product) packTransposed(w *workspace, g *gemm, j int, dst []float32) {
+	cols := min(g.n-j, 2*p.lanes)
+	ld := ceil(cols, p.lanes) * p.lanes
+	for x := 0; x < cols; x += p.lanes {
+		for i := range p.lanes {
+			w.rows[i] = min(i, cols-x-1) * g.b.ld
+		}
+		p.transpose(g.k, &g.b.v[(j+x)*g.b.ld], &w.rows[0], &dst[x], ld)
+	}
 }

@@ -11,7 +11,11 @@ type isa struct {
 	name  string
 	lanes int // float32 numbers in a vector
 	rows  int // most rows of C that the accumulators of a product hold: 2·rows + 4 registers, or 2·rows + 3
-	mask  reg.Register
+
+	// The state of the function being written.
+	mask    reg.Register
+	index   reg.Register // of a loop, in bytes
+	hoisted map[float64]reg.VecVirtual
 }
 
 func (v *isa) wide() bool { return v.lanes == 16 }

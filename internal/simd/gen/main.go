@@ -24,5 +24,7 @@ func main() {
 	}
 	v.products()
 	v.packing()
+	v.elementwise()
+	v.rowwise()
 	build.Generate()
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+)
+
+type evalCommand struct {
+	Dir   string   `arg:"" type:"existingdir" help:"Run directory, of all seeds or of one."`
+	Rates string   `placeholder:"RATES" help:"Missing rates, first:last:step or a list; default those of the run."`
+	Drop  []string `placeholder:"MODALITY" help:"Modalities that are missing altogether: text, audio, vision."`
+	Data  string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
+}
+
+func (evalCommand) Help() string {
+	return "Example:\n  recap eval runs/synthetic/recap/full --rates 0:0.9:0.3 --drop audio,vision"
+}
+
+func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
+	drop, err := experiment.ParseModalities(c.Drop)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Rates != "" {
+		if _, err := experiment.ParseRates(c.Rates); err != nil {
+			return usageError{err}
+		}
+	}
+	s, err := experiment.Evaluate(ctx, c.Dir, experiment.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data}, t.log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, s.Table().Render())
+	return nil
+}
+
+type predictCommand struct {
+	Run_     string `name:"run" required:"" type:"existingdir" placeholder:"DIR" help:"Run directory of one seed."`
+	Features string `required:"" placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, or JSON."`
+}
+
+func (predictCommand) Help() string {
+	return `Prints a line of CSV for each utterance: its id, the prediction, and the weights of text, audio and vision.
+
+A JSON file is an array of utterances, text_bert being token ids, mask and segments:
+  [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]]}]
+
+Example:
+  recap predict --run runs/mosi/recap/full/seed1111 --features mine.json`
+}
+
+func (c *predictCommand) Run(t *terminal) error {
+	p, err := experiment.Predict(c.Run_, c.Features, t.log)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"id", "prediction", "alpha_l", "alpha_a", "alpha_v"}}
+	for i, id := range p.ID {
+		row := []string{id, strconv.FormatFloat(float64(p.Score[i]), 'f', 4, 32), "", "", ""}
+		if p.Weight != nil {
+			for m, v := range p.Weight[i] {
+				row[2+m] = strconv.FormatFloat(v, 'f', 4, 64)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return csv.NewWriter(t.out).WriteAll(rows)
+}

@@ -1,0 +1,80 @@
+// Command recap trains, evaluates and examines RECAP. Run "recap --help", or "recap COMMAND --help" for an example of each command.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	done   = 0
+	failed = 1
+	usage  = 2
+)
+
+// commands is the whole command line.
+type commands struct {
+	Train     trainCommand     `cmd:"" help:"Train a model, evaluate it at all missing rates, print a table."`
+	Eval      evalCommand      `cmd:"" help:"Evaluate a trained run."`
+	Predict   predictCommand   `cmd:"" help:"Apply a trained run to your own features."`
+	Ablate    ablateCommand    `cmd:"" help:"Train the variants of Table 3 and print them as one table."`
+	Gradcheck gradcheckCommand `cmd:"" help:"Compare the gradient of every operation with central differences."`
+	Data      struct {
+		Check dataCheckCommand `cmd:"" help:"Report the keys, shapes and problems of a feature file."`
+	} `cmd:"" help:"Examine feature files."`
+	Inspect inspectCommand `cmd:"" help:"Show what is in a checkpoint, a feature file or a run."`
+	Doctor  doctorCommand  `cmd:"" help:"Show what the program runs on."`
+}
+
+// A terminal is where a command writes: results to out, all else to err.
+type terminal struct {
+	out io.Writer
+	err io.Writer
+	log *slog.Logger
+}
+
+// A usageError is the user's: the command line or the configuration cannot be used.
+type usageError struct{ error }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes one command line and returns the exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+
+	parser, err := kong.New(&commands{}, kong.Name("recap"), kong.UsageOnError(),
+		kong.Description("RECAP: sentiment of videos whose words, sound or pictures are missing in part (AAAI 2026)."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	if err != nil {
+		panic("recap: the command line is declared wrong: " + err.Error())
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "recap: %v\nsee recap --help\n", err)
+		return usage
+	}
+	t := &terminal{os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(t); err != nil {
+		fmt.Fprintln(os.Stderr, "recap:", err)
+		if errors.As(err, &usageError{}) {
+			return usage
+		}
+		return failed
+	}
+	return done
+}

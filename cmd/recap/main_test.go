@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"recap":    main,
+		"exitcode": func() { fmt.Println("exit", run(os.Args[1:])) },
+	})
+}
+
+// tiny makes every part of the model small.
+const tiny = `
+data: {limit: 16}
+train: {batch: 8, epochs: {stage1: 2, stage2: 2}}
+eval: {rates: "0:0.5:0.5"}
+width: 8
+heads: 2
+head_width: 4
+feed_forward: 8
+depth: 1
+text: {width: 8, layers: 1, heads: 2, feed_forward: 8}
+critic: {width: 8}
+`
+
+// TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout), truncated.pkl and wrongkey.pkl.
+func TestScripts(t *testing.T) {
+	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{
+		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
+		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			for name, text := range files {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), text, 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// A process is a run of the command that can be killed.
+func process(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.Command("recap", args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	return cmd, &stderr
+}
+
+// trained runs a whole training in a new directory, and returns the files that must be the same bit for bit.
+func trained(t *testing.T, env ...string) map[string]string {
+	t.Helper()
+	dir := workDir(t)
+	cmd, stderr := process(t, dir, "train", "--config", "tiny.yaml")
+	cmd.Env = append(os.Environ(), env...)
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err, stderr)
+	}
+	return bits(t, dir)
+}
+
+func workDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tiny.yaml"), []byte(tiny), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func bits(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, name := range []string{"seed1111/best.safetensors", "seed1111/state.safetensors", "seed1111/predictions.csv", "summary.csv"} {
+		text, err := os.ReadFile(filepath.Join(dir, "runs", "synthetic", "recap", "full", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+	}
+	return files
+}
+
+func same(t *testing.T, what string, got, want map[string]string) {
+	t.Helper()
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s: %s is not that of an unbroken run", what, name)
+		}
+	}
+}
+
+// TestKilledAndResumed kills RECAP's training at various moments.
+func TestKilledAndResumed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signals")
+	}
+	start := time.Now()
+	want := trained(t)
+	whole := time.Since(start)
+	for i, signal := range []os.Signal{os.Kill, os.Kill, os.Interrupt} {
+		dir := workDir(t)
+		cmd, stderr := process(t, dir, "train", "--config", "tiny.yaml")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(whole * time.Duration(2*i+3) / 10)
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Log("finished before the signal: ", err)
+		}
+		err := cmd.Wait()
+		if signal == os.Interrupt && err != nil && (cmd.ProcessState.ExitCode() != failed || !strings.Contains(stderr.String(), "--resume")) {
+			t.Errorf("interrupted: %v\n%s", err, stderr)
+		}
+		again, stderr := process(t, dir, "train", "--resume", "runs/synthetic/recap/full")
+		if err := again.Run(); err != nil {
+			t.Fatal(err, stderr)
+		}
+		same(t, fmt.Sprint(signal), bits(t, dir), want)
+	}
+}
+
+func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
+	same(t, "two cores", trained(t, "GOMAXPROCS=2"), trained(t, "GOMAXPROCS=1"))
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// configFlags make a configuration. Those left out are taken from --set, the environment, --config and the preset, in this order.
+type configFlags struct {
+	Dataset string            `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
+	Model   string            `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
+	Data    string            `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
+	Seed    []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
+	Preset  string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
+	Device  string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
+	Rates   string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
+	Select  string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
+	Config  string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
+	Set     map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
+	Out     string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
+}
+
+// resolve returns the configuration and the seeds.
+func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
+	given := map[string]string{
+		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "preset": f.Preset, "device": f.Device,
+		"eval.rates": f.Rates, "select": f.Select,
+	}
+	for key, value := range more {
+		given[key] = value
+	}
+	for key, value := range given {
+		if value == "" {
+			delete(given, key)
+		}
+	}
+	c, err := experiment.Resolve(experiment.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: given})
+	if err != nil {
+		return c, nil, usageError{err}
+	}
+	if f.Seed == nil {
+		return c, []uint64{c.Seed}, nil
+	}
+	return c, f.Seed, nil
+}
+
+type trainCommand struct {
+	configFlags
+	Variant string `placeholder:"NAME" help:"Variant of the model, default full; recap ablate --help lists them."`
+	Name    string `help:"Name of the run directory; the default is the variant's, with a number if it is taken."`
+	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue the unfinished run in DIR, with its own settings."`
+}
+
+func (trainCommand) Help() string {
+	return `Every setting can come from, in rising order: the preset, --config, the environment (RECAP_TRAIN_LR for train.lr), --set, flags.
+
+Examples:
+  recap train
+  recap train -d mosi --data unaligned_50.pkl -s 1111 -s 1112 -s 1113
+  recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
+  recap train --resume runs/synthetic/recap/full`
+}
+
+func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
+	runner, stop := newRunner(t, c.Out)
+	defer stop()
+	var dir string
+	var summary *experiment.Summary
+	var err error
+	if c.Resume != "" {
+		dir, summary, err = runner.Resume(ctx, c.Resume)
+	} else {
+		config, seeds, wrong := c.resolve(map[string]string{"variant": c.Variant, "name": c.Name})
+		if wrong != nil {
+			return wrong
+		}
+		dir, summary, err = runner.Train(ctx, config, seeds)
+	}
+	stop()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, summary.Table().Render())
+	fmt.Fprintln(t.out, dir)
+	return nil
+}
+
+type ablateCommand struct {
+	configFlags
+	Variants []string `placeholder:"NAME" help:"Variants to compare; all by default."`
+}
+
+func (ablateCommand) Help() string {
+	text := "Finished runs of the same settings are used again, unfinished ones continued.\n\nVariants:\n"
+	for _, v := range recap.Variants {
+		text += fmt.Sprintf("  %-18s %s\n", v.Name, v.Label)
+	}
+	return text + "\nExample:\n  recap ablate --variants full,no-fid,no-stage1 -s 1111,1112,1113 --set data.labels=0.1"
+}
+
+func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
+	variants := c.Variants
+	if variants == nil {
+		for _, v := range recap.Variants {
+			variants = append(variants, v.Name)
+		}
+	}
+	var configs []experiment.Config
+	var seeds []uint64
+	for _, name := range variants {
+		config, list, err := c.resolve(map[string]string{"variant": name})
+		if err != nil {
+			return err
+		}
+		configs, seeds = append(configs, config), list
+	}
+	runner, stop := newRunner(t, c.Out)
+	defer stop()
+	summaries, err := runner.Ablate(ctx, configs, seeds)
+	stop()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, experiment.AblationTable(summaries).Render())
+	return nil
+}

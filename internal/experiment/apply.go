@@ -1,0 +1,199 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// test predicts with each of the run's choices, at each rate.
+func (p *predictor) test(ctx context.Context, c *Config, d runDir, s *datasets.Split, rates []float64, drop []zoo.Modality) ([][]*Predictions, error) {
+	var all [][]*Predictions
+	for _, choice := range choices(c, p.feed.kind) {
+		path := d.file(choice.of(bestFile))
+		file, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("experiment: checkpoint: %w", err)
+		}
+		if err := nn.Load(file, p.params); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		var list []*Predictions
+		for _, rate := range rates {
+			if ctx.Err() != nil {
+				return nil, &Interrupted{filepath.Dir(string(d))}
+			}
+			list = append(list, p.predict(s, rate, drop))
+		}
+		all = append(all, list)
+	}
+	return all, nil
+}
+
+// merge scores what test returned: each metric by the choice that owns it.
+func merge(c *Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores {
+	var all []metric.Scores
+	for i, choice := range choices(c, kind) {
+		for j, p := range tested[i] {
+			scores := p.compare(kind, c.Data.Classes)
+			if i == 0 {
+				all = append(all, scores)
+				continue
+			}
+			for key, v := range scores {
+				if owner(key) == choice.key {
+					all[j][key] = v
+				}
+			}
+		}
+	}
+	return all
+}
+
+// EvalOptions say on what a finished run is evaluated.
+type EvalOptions struct {
+	Rates string         // "" for those of the run
+	Drop  []zoo.Modality // of which everything is missing
+	File  string         // "" for the run's data
+}
+
+// Evaluate tests the checkpoints of a run, or of one seed of it.
+func Evaluate(ctx context.Context, dir string, o EvalOptions, log *slog.Logger) (*Summary, error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{Note: o.note()}
+	for _, d := range there {
+		c, err := d.config()
+		if err != nil {
+			return nil, err
+		}
+		if o.File != "" {
+			c.Data.File = o.File
+		}
+		p, err := d.open(&c)
+		if err != nil {
+			return nil, err
+		}
+		set, err := openData(&c)
+		if err != nil {
+			return nil, err
+		}
+		split, err := fit(set.Test, p.dims, log)
+		if err != nil {
+			return nil, err
+		}
+		if o.Rates != "" {
+			c.Eval.Rates = o.Rates
+		}
+		rates, err := ParseRates(c.Eval.Rates)
+		if err != nil {
+			return nil, err
+		}
+		tested, err := p.test(ctx, &c, d, split, rates, o.Drop)
+		if err != nil {
+			return nil, err
+		}
+		s.Config, s.kind = c, p.feed.kind
+		s.add(&c, merge(&c, s.kind, tested), tested[0])
+	}
+	return s, nil
+}
+
+func (o *EvalOptions) note() string {
+	var notes []string
+	if o.File != "" {
+		notes = append(notes, "data of "+filepath.Base(o.File))
+	}
+	if len(o.Drop) > 0 {
+		notes = append(notes, "without "+strings.Join(names(o.Drop, modalityName), ", "))
+	}
+	return strings.Join(notes, "; ")
+}
+
+var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
+
+func modalityName(m zoo.Modality) string { return modalityNames[m] }
+
+// ParseModalities reads a list such as "text,audio".
+func ParseModalities(s []string) ([]zoo.Modality, error) {
+	var list []zoo.Modality
+	for _, name := range s {
+		i := slices.Index(modalityNames[:], name)
+		if i < 0 {
+			return nil, wrong("modality", "text, audio or vision", name)
+		}
+		list = append(list, zoo.Modality(i))
+	}
+	return list, nil
+}
+
+// Predict applies a run to the utterances of a feature file (datasets.OpenFeatures). dir is a seed's directory, or a run's with one seed.
+func Predict(dir, file string, log *slog.Logger) (*Predictions, error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(there) > 1 {
+		return nil, fmt.Errorf("experiment: %s: expected one seed, found %d; give one of %v", dir, len(there), there)
+	}
+	c, err := there[0].config()
+	if err != nil {
+		return nil, err
+	}
+	p, err := there[0].open(&c)
+	if err != nil {
+		return nil, err
+	}
+	split, err := datasets.OpenFeatures(file, "test")
+	if err != nil {
+		return nil, err
+	}
+	if split, err = fit(split, p.dims, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p.predict(split, 0, nil), nil
+}
+
+// open makes the model of a run and loads its checkpoint.
+func (d runDir) open(c *Config) (*predictor, error) {
+	file, dims, err := d.checkpoint()
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLearner(c, dims)
+	if err != nil {
+		return nil, err
+	}
+	if err := nn.Load(file, l.params); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.file(bestFile), err)
+	}
+	return newPredictor(c, l), nil
+}
+
+// checkpoint returns the run's checkpoint and the dimensions it was trained for.
+func (d runDir) checkpoint() (file []byte, dims zoo.Dims, err error) {
+	path := d.file(bestFile)
+	if file, err = os.ReadFile(path); err != nil {
+		return nil, dims, fmt.Errorf("experiment: checkpoint: %w", err)
+	}
+	meta, err := nn.Meta(file)
+	if err != nil {
+		return nil, dims, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := json.Unmarshal([]byte(meta["dims"]), &dims); err != nil {
+		return nil, dims, fmt.Errorf("experiment: %s: expected the data's dimensions in the metadata, found %q; it is not a run's checkpoint", path, meta["dims"])
+	}
+	return file, dims, nil
+}

@@ -1,0 +1,200 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// Config fixes everything about a run. YAML names are the keys of `recap train --set`.
+type Config struct {
+	Dataset string `yaml:"dataset"` // synthetic, synthetic-mosi (MOSI's sizes), or the name that goes with data.file
+	Model   string `yaml:"model"`
+	Variant string `yaml:"variant"` // of the model; applied after everything else
+	Preset  string `yaml:"preset"`  // the defaults: quick or paper
+	Name    string `yaml:"name"`    // of the run directory; empty for a free one that begins with the variant
+	Select  string `yaml:"select"`  // valid or per-metric-test
+	Device  string `yaml:"device"`
+	Seed    uint64 `yaml:"seed"`
+
+	Data  DataConfig  `yaml:"data"`
+	Train TrainConfig `yaml:"train"`
+	Eval  EvalConfig  `yaml:"eval"`
+
+	Recap recap.Config `yaml:",inline"`
+}
+
+// DataConfig says what is learned from.
+type DataConfig struct {
+	File     string  `yaml:"file"`     // pickle in MMSA's layout; empty for synthetic data
+	Labels   float64 `yaml:"labels"`   // share of the training utterances whose label may be used
+	Classes  int     `yaml:"classes"`  // 0: predict the label; 2, 3, 5 or 7: its class
+	Resample string  `yaml:"resample"` // holes of training: "epoch", fresh in each; "static", drawn once
+	Scale    float64 `yaml:"scale"`    // length of synthetic sequences
+	Limit    int     `yaml:"limit"`    // utterances of each part that are used, from the first; 0: all
+}
+
+// TrainConfig says how.
+type TrainConfig struct {
+	Batch       int            `yaml:"batch"`
+	LR          float64        `yaml:"lr"`
+	WeightDecay float64        `yaml:"weight_decay"`
+	Clip        float64        `yaml:"clip"`   // largest norm of the gradient; 0: no clipping
+	Epochs      map[string]int `yaml:"epochs"` // of each phase
+}
+
+// EvalConfig says at which shares of missing positions models are compared.
+type EvalConfig struct {
+	ValidRate float64 `yaml:"valid_rate"` // of validation after each epoch
+	Rates     string  `yaml:"rates"`      // of the test, see ParseRates
+}
+
+// Protocols of selection.
+const (
+	SelectValid = "valid"           // one epoch, the best on the validation part
+	SelectTest  = "per-metric-test" // for each metric the epoch that is best on the test part: the literature's, optimistic
+)
+
+// A Spec is a model that can be trained by name.
+type Spec struct {
+	Name string
+	New  func(p *nn.Params, c *Config, d zoo.Dims) zoo.Model
+}
+
+// Models lists the models by name.
+var Models = []Spec{
+	{"recap", func(p *nn.Params, c *Config, d zoo.Dims) zoo.Model { return recap.New(p, c.Recap, d) }},
+}
+
+// Preset returns the defaults called name, or ok false if there are none: "paper" has the paper's numbers, "quick" trains in minutes on a CPU.
+func Preset(name string) (c Config, ok bool) {
+	c = Config{
+		Model: "recap", Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
+		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
+		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1"},
+	}
+	switch name {
+	case "quick":
+		c.Recap = recap.Quick()
+		c.Train = TrainConfig{Batch: 64, LR: 1e-3, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 12, "stage2": 15}}
+	case "paper":
+		c.Recap = recap.Paper()
+		c.Train = TrainConfig{Batch: 64, LR: 1e-4, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 200, "stage2": 200}}
+	default:
+		return c, false
+	}
+	return c, true
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// check returns an error that names the first key whose value cannot be used.
+func (c *Config) check() error {
+	for _, f := range []struct{ key, value string }{{"dataset", c.Dataset}, {"name", c.Name}} {
+		if f.value != "" && !plainName.MatchString(f.value) {
+			return wrong(f.key, "letters, digits, '.', '_' and '-'", f.value)
+		}
+	}
+	for _, f := range []struct {
+		key, value string
+		among      []string
+	}{
+		{"model", c.Model, names(Models, func(s Spec) string { return s.Name })},
+		{"variant", c.Variant, names(recap.Variants, func(v recap.Variant) string { return v.Name })},
+		{"select", c.Select, []string{SelectValid, SelectTest}},
+		{"data.resample", c.Data.Resample, []string{"epoch", "static"}},
+		{"data.classes", strconv.Itoa(c.Data.Classes), []string{"0", "2", "3", "5", "7"}},
+	} {
+		if !slices.Contains(f.among, f.value) {
+			return wrong(f.key, "one of "+strings.Join(f.among, ", "), f.value)
+		}
+	}
+	for _, f := range []struct {
+		key   string
+		good  bool
+		want  string
+		value any
+	}{
+		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a share above 0, at most 1", c.Data.Labels},
+		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
+		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
+		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid, "0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
+		{"train.batch", c.Train.Batch > 0, "1 or more", c.Train.Batch},
+		{"train.lr", c.Train.LR > 0 && !math.IsInf(c.Train.LR, 1), "a number above 0", c.Train.LR},
+		{"train.weight_decay", c.Train.WeightDecay >= 0, "0 or more", c.Train.WeightDecay},
+		{"train.clip", c.Train.Clip >= 0, "0 or more", c.Train.Clip},
+		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
+	} {
+		if !f.good {
+			return wrong(f.key, f.want, f.value)
+		}
+	}
+	for phase, n := range c.Train.Epochs {
+		if n < 0 {
+			return wrong("train.epochs."+phase, "0 or more", n)
+		}
+	}
+	if _, err := ParseRates(c.Eval.Rates); err != nil {
+		return err
+	}
+	return c.Recap.Check()
+}
+
+func wrong(key, expected string, found any) error {
+	return fmt.Errorf("experiment: %s: expected %s, found %v", key, expected, found)
+}
+
+func names[T any](list []T, name func(T) string) []string {
+	var s []string
+	for _, x := range list {
+		s = append(s, name(x))
+	}
+	return s
+}
+
+// variant returns the variant that c names; c has been checked.
+func (c *Config) variant() recap.Variant {
+	i := slices.IndexFunc(recap.Variants, func(v recap.Variant) bool { return v.Name == c.Variant })
+	return recap.Variants[i]
+}
+
+// ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1" has ten.
+func ParseRates(s string) ([]float64, error) {
+	bad := func() ([]float64, error) {
+		return nil, wrong("rates", "first:last:step or a list, of increasing shares from 0 to 1, such as 0:0.9:0.1 or 0,0.5", strconv.Quote(s))
+	}
+	var rates []float64
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ':' }) {
+		r, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return bad()
+		}
+		rates = append(rates, r)
+	}
+	if strings.Contains(s, ":") {
+		if len(rates) != 3 || strings.Contains(s, ",") || !(rates[2] >= 1e-3) || !(rates[1] <= 1) {
+			return bad()
+		}
+		first, last, step := rates[0], rates[1], rates[2]
+		rates = nil
+		for i := 0; first+float64(i)*step < last+step/2; i++ {
+			rates = append(rates, math.Round((first+float64(i)*step)*1e9)/1e9) // 0.3, not 0.30000000000000004
+		}
+	}
+	for i, r := range rates {
+		if !(r >= 0 && r <= 1) || i > 0 && !(r > rates[i-1]) {
+			return bad()
+		}
+	}
+	if len(rates) == 0 {
+		return bad()
+	}
+	return rates, nil
+}

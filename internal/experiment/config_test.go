@@ -1,0 +1,147 @@
+package experiment
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+)
+
+// TestPrecedence gives one setting in more and more places; each place must override those before.
+func TestPrecedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte("train: {lr: 0.2, batch: 5, epochs: {stage1: 7}}\nwidth: 32\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	s := Sources{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+	steps := []struct {
+		place string
+		add   func()
+		want  float64
+	}{
+		{"preset", func() {}, 1e-3},
+		{"file", func() { s.File = file }, 0.2},
+		{"environment", func() { env["RECAP_TRAIN_LR"] = "0.3" }, 0.3},
+		{"set", func() { s.Set = map[string]string{"train.lr": "0.4"} }, 0.4},
+		{"flags", func() { s.Flags = map[string]string{"train.lr": "0.5"} }, 0.5},
+	}
+	for _, step := range steps {
+		step.add()
+		c, err := Resolve(s)
+		if err != nil || c.Train.LR != step.want {
+			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
+		}
+		if s.File != "" && (c.Train.Batch != 5 || c.Recap.Width != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != 15) {
+			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
+		}
+	}
+	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
+	s.Set = map[string]string{"without.fid": "false"}
+	c, err := Resolve(s)
+	if err != nil || c.Recap.Depth != 2 || c.Train.Epochs["stage2"] != 200 || c.Recap.Width != 32 || !c.Recap.Without.FID {
+		t.Errorf("preset paper, variant no-fid: %+v (%v)", c, err)
+	}
+}
+
+func TestPresetsCanBeUsed(t *testing.T) {
+	for _, name := range []string{"quick", "paper"} {
+		c, ok := Preset(name)
+		if err := c.check(); err != nil || !ok {
+			t.Error(name, err)
+		}
+	}
+}
+
+func TestConfigurationSurvivesTheFile(t *testing.T) {
+	c := resolved(t, map[string]string{"granularities": "[4, 2]", "loss.modality": "[1, 2, 3]", "variant": "no-hcag", "data.labels": "0.1"})
+	d := runDir(t.TempDir())
+	if err := d.create(&c); err != nil {
+		t.Fatal(err)
+	}
+	back, err := d.config()
+	if diff := cmp.Diff(c, back); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	dir := t.TempDir()
+	file := func(text string) string {
+		path := filepath.Join(dir, "c.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		file       string
+		key, value string
+		want       string
+	}{
+		{"", "train.bach", "3", `unknown key "train.bach", did you mean "train.batch"?`},
+		{"", "batch", "3", `did you mean "train.batch"?`},
+		{"", "train.epochs.stage3", "3", `did you mean "train.epochs.stage1"?`},
+		{"", "nonsense", "3", "known keys: dataset, model"},
+		{"", "train.batch", "many", `train.batch: expected a value of type int, found many`},
+		{"", "train.batch", "0", "train.batch: expected 1 or more, found 0"},
+		{"", "train.lr", ".nan", "train.lr: expected a number above 0"},
+		{"", "train.epochs.stage1", "x", "train.epochs.stage1: expected a whole number"},
+		{"", "variant", "no-luck", "variant: expected one of full, no-hcag"},
+		{"", "preset", "slow", "preset: expected quick or paper, found slow"},
+		{"", "eval.rates", "0:2:0.1", "rates: expected first:last:step"},
+		{"", "data.classes", "4", "data.classes: expected one of 0, 2, 3, 5, 7"},
+		{"", "name", "../x", "name: expected letters"},
+		{"", "heads", "0", "heads is 0"},
+		{"train:\n  bach: 3\n", "", "", `unknown field "bach"`},
+		{"train: {epochs: {stage9: 1}}", "", "", `unknown phase "stage9"`},
+		{"{", "", "", "expected YAML or JSON"},
+	} {
+		s := Sources{Env: func(string) (string, bool) { return "", false }}
+		if c.file != "" {
+			s.File = file(c.file)
+		} else {
+			s.Set = map[string]string{c.key: c.value}
+		}
+		if _, err := Resolve(s); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s%s=%s: error %v, want %q", c.file, c.key, c.value, err, c.want)
+		}
+	}
+	var unknown *KeyError
+	if _, err := Resolve(Sources{Env: os.LookupEnv, Set: map[string]string{"x": "1"}}); !errors.As(err, &unknown) || unknown.Key != "x" {
+		t.Errorf("unknown key: %v", err)
+	}
+}
+
+func TestParseRates(t *testing.T) {
+	for text, want := range map[string][]float64{
+		"0:0.9:0.1": {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "0,0.5": {0, 0.5}, "0.3": {0.3}, "0:1:0.5": {0, 0.5, 1},
+		"": nil, "a": nil, "0.5,0.5": nil, "0:1": nil, "0:1:0": nil, "-0.1": nil, "NaN": nil, "0:1:NaN": nil,
+	} {
+		if got, err := ParseRates(text); !slices.Equal(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	for _, c := range []struct {
+		kind    metric.Kind
+		classes int
+		y       float64
+		want    int
+	}{
+		{metric.MOSI, 2, 0, 1}, {metric.MOSI, 2, -0.1, 0}, {metric.MOSI, 7, -3, 0}, {metric.MOSI, 7, 0.5, 3}, {metric.MOSI, 7, 1.5, 5}, {metric.MOSI, 5, 3, 4},
+		{metric.SIMS, 2, 0, 0}, {metric.SIMS, 2, 0.1, 1}, {metric.SIMS, 3, 0.1, 1}, {metric.SIMS, 3, 0.2, 2}, {metric.SIMS, 5, -1, 0}, {metric.SIMS, 5, 0.7, 3},
+	} {
+		if got := classOf(c.y, c.classes, c.kind); got != c.want {
+			t.Errorf("kind %d, %d classes: label %g is in class %d, want %d", c.kind, c.classes, c.y, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package experiment
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// generators make the data sets that need no file.
+var generators = map[string]func() datasets.SyntheticConfig{
+	"synthetic":      datasets.DefaultSynthetic,
+	"synthetic-mosi": datasets.MOSISynthetic,
+}
+
+// openData returns the data set that c asks for and fills in c.Dataset where it is empty.
+func openData(c *Config) (*datasets.Set, error) {
+	if c.Dataset == "" && c.Data.File == "" {
+		c.Dataset = "synthetic"
+	}
+	generator, made := generators[c.Dataset]
+	var set *datasets.Set
+	switch {
+	case made && c.Data.File != "":
+		return nil, fmt.Errorf("experiment: data set %s is made by the program: expected no file, found %s; leave out one of the two", c.Dataset, c.Data.File)
+	case made:
+		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
+	case c.Data.File == "":
+		return nil, fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike) with --data FILE or %s",
+			c.Dataset, EnvName("data.file"))
+	default:
+		var err error
+		if set, err = datasets.Open(c.Data.File); err != nil {
+			return nil, err
+		}
+		if c.Dataset == "" {
+			c.Dataset = set.Name
+		}
+	}
+	if n := c.Data.Limit; n > 0 {
+		for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
+			*s = (*s).Subset(firstOf(min(n, (*s).Len())))
+		}
+	}
+	return set, nil
+}
+
+func firstOf(n int) []int {
+	index := make([]int, n)
+	for i := range index {
+		index[i] = i
+	}
+	return index
+}
+
+// labelsOf returns the family of a data set's labels.
+func labelsOf(dataset string, limits [2]float64) metric.Kind {
+	if dataset == "sims" || dataset != "mosi" && dataset != "mosei" && limits[1] <= 1 {
+		return metric.SIMS
+	}
+	return metric.MOSI
+}
+
+// dimsOf returns what a model has to know of a data set.
+func dimsOf(c *Config, set *datasets.Set) (zoo.Dims, error) {
+	s := set.Shape()
+	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.TextSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
+		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
+	if d.Classes == 7 && labelsOf(c.Dataset, d.Range) == metric.SIMS {
+		return d, wrong("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", d.Classes)
+	}
+	return d, nil
+}
+
+func shapeOf(d zoo.Dims) datasets.Shape {
+	return datasets.Shape{TextSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
+}
+
+// fit makes a split from elsewhere fit a trained model: sequences are padded to the model's lengths, and tokens that training did not
+// know become [UNK].
+func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, error) {
+	s, err := s.Fit(shapeOf(d))
+	if err != nil {
+		return nil, err
+	}
+	unknown := 0
+	ids := slices.Clone(s.Text.ID)
+	for i, id := range ids {
+		if int(id) >= d.Vocab {
+			ids[i] = datasets.UnkID
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of", len(ids), "vocabulary", d.Vocab)
+		known := *s
+		known.Text.ID = ids
+		s = &known
+	}
+	return s, nil
+}
+
+// classOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut (package metric).
+func classOf(y float64, classes int, kind metric.Kind) int {
+	switch {
+	case kind == metric.SIMS:
+		edges := map[int][]float64{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
+		i, _ := slices.BinarySearch(edges, y) // intervals (lo, hi]
+		return i
+	case classes == 2:
+		if y >= 0 {
+			return 1
+		}
+		return 0
+	}
+	limit := float64(classes / 2)
+	return int(math.RoundToEven(min(max(y, -limit), limit)) + limit)
+}

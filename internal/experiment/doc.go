@@ -1,0 +1,20 @@
+// Package experiment trains, evaluates and compares models: it turns a configuration into a run directory.
+//
+//	runs/<dataset>/<model>/<name>/        a run: one configuration, any number of seeds
+//	    seed<S>/config.yaml               the configuration, resolved
+//	    seed<S>/metrics.jsonl             a line an epoch: terms of the loss, validation
+//	    seed<S>/best.safetensors          the selected parameters
+//	    seed<S>/state.safetensors         all that resuming needs
+//	    seed<S>/predictions.csv           test predictions at every missing rate
+//	    summary.csv, summary.md           the scores of all seeds
+//
+// There is one training loop. Models differ by their phases and terms (package zoo), never by a loop of their own.
+//
+// A run is a function of its configuration and seed alone: every random number is drawn from a generator made for the place where it is
+// needed, a (phase, epoch, purpose), so nothing but parameters, moments and a position has to be saved, and a run that was killed at
+// any moment ends with the same bits as one that was not.
+//
+// # Reading order
+//
+// config.go, resolve.go, data.go, train.go, selection.go, state.go, evaluate.go, rundir.go, journal.go, summary.go, run.go.
+package experiment

@@ -1,0 +1,122 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+)
+
+// numbers maps names to values; JSON writes those that are no number as null.
+type numbers map[string]float64
+
+// MarshalJSON writes NaN and infinities, which JSON lacks, as null.
+func (n numbers) MarshalJSON() ([]byte, error) {
+	m := map[string]*float64{}
+	for k, v := range n {
+		m[k] = nil
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			m[k] = &v
+		}
+	}
+	return json.Marshal(m)
+}
+
+// UnmarshalJSON reads null as NaN.
+func (n *numbers) UnmarshalJSON(text []byte) error {
+	m := map[string]*float64{}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	*n = numbers{}
+	for k, v := range m {
+		(*n)[k] = math.NaN()
+		if v != nil {
+			(*n)[k] = *v
+		}
+	}
+	return nil
+}
+
+// A record is a line of metrics.jsonl.
+type record struct {
+	Phase   string  `json:"phase"`
+	Epoch   int     `json:"epoch"` // of the phase, from 1
+	LR      float64 `json:"lr"`
+	Terms   numbers `json:"terms"`           // means over the steps; "loss" is their weighted sum
+	Valid   numbers `json:"valid,omitempty"` // scores at eval.valid_rate
+	Test    numbers `json:"test,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// attributes returns what the log shows of an epoch.
+func (r *record) attributes(epochs int) []any {
+	a := []any{"phase", r.Phase, "epoch", fmt.Sprintf("%d/%d", r.Epoch, epochs), "lr", short(r.LR), "loss", short(r.Terms["loss"])}
+	for _, key := range []string{"MAE", "Corr", lossKey} {
+		if v, ok := r.Valid[key]; ok {
+			a = append(a, "valid_"+key, short(v))
+		}
+	}
+	return append(a, "seconds", short(r.Seconds))
+}
+
+func short(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// A journal is the file metrics.jsonl and its contents. It is the one file that grows in place.
+type journal struct {
+	path    string
+	records []record
+}
+
+// openJournal reads the lines up to and with the last of the given epoch, and cuts the file there: a run that was killed may have
+// written lines, or half a line, of an epoch that does not count. With epoch 0 it starts a new file.
+func openJournal(path, phase string, epoch int) (*journal, error) {
+	j := &journal{path: path}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("experiment: journal: %w", err)
+	}
+	kept := 0
+	for rest := text; epoch > 0 && j.find(phase, epoch) == nil; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil || !whole {
+			return nil, fmt.Errorf("experiment: %s: expected a line for epoch %d of %s, to which state.safetensors belongs, found none; train anew", path, epoch, phase)
+		}
+		j.records = append(j.records, r)
+		kept += len(line) + 1
+		rest = after
+	}
+	return j, writeFile(path, text[:kept])
+}
+
+// add appends a line.
+func (j *journal) add(r record) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("experiment: journal: %w", err)
+	}
+	f, err := os.OpenFile(j.path, os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("experiment: journal: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("experiment: journal: %w", err)
+	}
+	j.records = append(j.records, r)
+	return nil
+}
+
+// find returns the record of an epoch, nil if there is none.
+func (j *journal) find(phase string, epoch int) *record {
+	i := slices.IndexFunc(j.records, func(r record) bool { return r.Phase == phase && r.Epoch == epoch })
+	if i < 0 {
+		return nil
+	}
+	return &j.records[i]
+}

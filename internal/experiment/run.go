@@ -1,0 +1,175 @@
+package experiment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// A Runner trains into directories under Out.
+type Runner struct {
+	Out  string
+	Log  *slog.Logger
+	Step func(seed uint64, phase string, done, total int) // called after each step
+}
+
+// Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the run's directory (place says which) and
+// what summary.csv there holds.
+func (r *Runner) Train(ctx context.Context, c Config, seeds []uint64) (dir string, s *Summary, err error) {
+	set, err := openData(&c)
+	if err != nil {
+		return "", nil, err
+	}
+	if dir, err = place(r.Out, &c, seeds); err != nil {
+		return "", nil, err
+	}
+	there, err := createSeeds(dir, c, seeds)
+	if err != nil {
+		return dir, nil, err
+	}
+	if err := r.finish(ctx, set, there); err != nil {
+		return dir, nil, err
+	}
+	s, err = summarize(dir, nil)
+	return dir, s, err
+}
+
+// Resume continues the unfinished seeds of a run, or one seed given by its own directory.
+func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *Summary, err error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	c, err := there[0].config()
+	if err != nil {
+		return "", nil, err
+	}
+	set, err := openData(&c)
+	if err != nil {
+		return "", nil, err
+	}
+	run = filepath.Dir(filepath.Clean(string(there[0])))
+	if err := r.finish(ctx, set, there); err != nil {
+		return run, nil, err
+	}
+	s, err = summarize(run, nil)
+	return run, s, err
+}
+
+// Ablate trains several configurations, variants of each other, and returns the summary of each, in their order. Where a run of the same
+// configuration is there, its finished seeds are used and its unfinished ones continued.
+func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) ([]*Summary, error) {
+	set, err := openData(&variants[0])
+	if err != nil {
+		return nil, err
+	}
+	var all []*Summary
+	for _, c := range variants {
+		c.Dataset = variants[0].Dataset
+		dir, err := placeOrReuse(r.Out, &c, seeds)
+		if err != nil {
+			return nil, err
+		}
+		there, err := createSeeds(dir, c, seeds)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.finish(ctx, set, there); err != nil {
+			return nil, err
+		}
+		s, err := summarize(dir, seeds)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// finish trains the seeds that are unfinished.
+func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []runDir) error {
+	for _, d := range there {
+		c, err := d.config()
+		if err != nil {
+			return err
+		}
+		if d.finished() {
+			r.Log.Info("finished already", "run", string(d))
+		} else if err := r.seed(ctx, c, set, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seed trains and evaluates one seed, from where its directory stands, and brings the run's summary up to date.
+func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir) error {
+	dims, err := dimsOf(&c, set)
+	if err != nil {
+		return err
+	}
+	l, err := newLearner(&c, dims)
+	if err != nil {
+		return err
+	}
+	r.Log.Info("training", "run", string(d), "parameters", count(l.params), "utterances", set.Train.Len())
+	t := &trainer{
+		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), learner: l,
+		tape: ag.NewTape(l.device), feed: newFeed(&c, dims), predictor: newPredictor(&c, l), log: r.Log,
+		step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) },
+	}
+	if err := t.train(ctx); err != nil {
+		return err
+	}
+	if err := t.test(ctx); err != nil {
+		return err
+	}
+	s, err := summarize(filepath.Dir(string(d)), nil)
+	if err != nil {
+		return err
+	}
+	return s.write(filepath.Dir(string(d)))
+}
+
+// test writes the predictions for the test part at all rates, those of the first choice last: with them the run is finished.
+func (t *trainer) test(ctx context.Context) error {
+	c := &t.config
+	rates, err := ParseRates(c.Eval.Rates)
+	if err != nil {
+		return err
+	}
+	tested, err := t.predictor.test(ctx, c, t.dir, t.set.Test, rates, nil)
+	if err != nil {
+		return err
+	}
+	for i, choice := range slices.Backward(choices(c, t.feed.kind)) {
+		var b bytes.Buffer
+		if err := errors.Join(WriteCSV(&b, tested[i]), writeFile(t.dir.file(choice.of(predictionsFile)), b.Bytes())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func count(ps []nn.Param) int {
+	n := 0
+	for _, p := range ps {
+		n += p.Len()
+	}
+	return n
+}
+
+// An Interrupted run was stopped by its context; the state of its last whole epoch is on disk.
+type Interrupted struct{ Dir string }
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("experiment: interrupted; continue with: recap train --resume %s", e.Dir)
+}

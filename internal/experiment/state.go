@@ -1,0 +1,82 @@
+package experiment
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// A position is how far training has come.
+type position struct {
+	phase int // index
+	epoch int // of it, the last that is whole
+}
+
+// saveState puts parameters, moments and the position on disk.
+func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
+	all := slices.Concat(t.params, opt.State())
+	return saveTensors(t.dir.file(stateFile), all, t.facts(ph.Name, epoch))
+}
+
+// restore reads the state, if there is one, and sets parameters, moments and journal to it.
+func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
+	if err := t.dir.sweep(); err != nil {
+		return at, nil, err
+	}
+	path := t.dir.file(stateFile)
+	file, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.journal, err = openJournal(t.dir.file(journalFile), "", 0)
+		return at, nil, err
+	}
+	if err != nil {
+		return at, nil, fmt.Errorf("experiment: state: %w", err)
+	}
+	meta, err := nn.Meta(file)
+	if err != nil {
+		return at, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if meta["config"] != t.config.hash() {
+		return at, nil, fmt.Errorf("experiment: %s: expected the state of the configuration beside it, found another's; restore %s or train anew", path, configFile)
+	}
+	phases := t.model.Phases()
+	at.phase = slices.IndexFunc(phases, func(ph zoo.Phase) bool { return ph.Name == meta["phase"] })
+	if at.epoch, err = strconv.Atoi(meta["epoch"]); err != nil || at.phase < 0 {
+		return at, nil, fmt.Errorf("experiment: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
+	}
+	opt = t.optimizer(phases[at.phase])
+	if err := nn.Load(file, slices.Concat(t.params, opt.State())); err != nil {
+		return at, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	t.journal, err = openJournal(t.dir.file(journalFile), meta["phase"], at.epoch)
+	return at, opt, err
+}
+
+// facts returns what is saved beside tensors; a checkpoint of it needs no data set to be used.
+func (t *trainer) facts(phase string, epoch int) map[string]string {
+	dims, err := json.Marshal(t.dims)
+	if err != nil {
+		panic("experiment: dimensions cannot be written: " + err.Error())
+	}
+	return map[string]string{
+		"dataset": t.config.Dataset, "model": t.config.Model, "variant": t.config.Variant,
+		"seed": strconv.FormatUint(t.config.Seed, 10), "config": t.config.hash(), "dims": string(dims),
+		"phase": phase, "epoch": strconv.Itoa(epoch),
+	}
+}
+
+func saveTensors(path string, ps []nn.Param, meta map[string]string) error {
+	return writeThrough(path, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		return errors.Join(nn.Save(w, ps, meta), w.Flush())
+	})
+}

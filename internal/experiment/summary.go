@@ -1,0 +1,173 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+)
+
+// A Summary holds the scores of one configuration: of each seed at each missing rate.
+type Summary struct {
+	Config Config
+	Seeds  []uint64
+	Rates  []float64
+	Note   string // said above the table besides
+
+	kind metric.Kind
+	runs [][]metric.Scores // [seed][rate]
+}
+
+// keys returns the metrics of tables.
+func (s *Summary) keys() []string {
+	if c := s.Config.Data.Classes; c > 0 {
+		return []string{fmt.Sprintf("Acc_%d", c), fmt.Sprintf("F1_score_%d", c)}
+	}
+	return metric.Keys(s.kind)
+}
+
+// allKeys returns the metrics of summary.csv.
+func (s *Summary) allKeys() []string {
+	if s.Config.Data.Classes > 0 {
+		return s.keys()
+	}
+	return append(s.keys(), metric.ExtraKeys(s.kind)...)
+}
+
+// A scored line has the scores of a seed, or of their "mean" or "std", at a rate or at the "mean" of the rates.
+type scored struct {
+	seed, rate string
+	metric.Scores
+}
+
+// lines returns all of the table.
+func (s *Summary) lines() []scored {
+	var all []scored
+	means := make([]metric.Scores, len(s.Seeds)) // over rates
+	for i, seed := range s.Seeds {
+		for j, rate := range s.Rates {
+			all = append(all, scored{fmt.Sprint(seed), number(rate), s.runs[i][j]})
+		}
+		means[i], _ = metric.MeanStd(s.runs[i])
+		all = append(all, scored{fmt.Sprint(seed), "mean", means[i]})
+	}
+	over := func(rate string, runs []metric.Scores) {
+		mean, std := metric.MeanStd(runs)
+		all = append(all, scored{"mean", rate, mean}, scored{"std", rate, std})
+	}
+	for j, rate := range s.Rates {
+		column := make([]metric.Scores, len(s.Seeds))
+		for i := range s.Seeds {
+			column[i] = s.runs[i][j]
+		}
+		over(number(rate), column)
+	}
+	over("mean", means)
+	return all
+}
+
+// Mean returns the mean of each metric over rates and seeds.
+func (s *Summary) Mean() metric.Scores { return s.find("mean", "mean") }
+
+func (s *Summary) find(seed, rate string) metric.Scores {
+	all := s.lines()
+	return all[slices.IndexFunc(all, func(l scored) bool { return l.seed == seed && l.rate == rate })].Scores
+}
+
+// title says what the table shows, and always how the checkpoints were selected.
+func (s *Summary) title() string {
+	c := &s.Config
+	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.variant().Label, seedList(s.Seeds), c.selection())
+	if s.Note != "" {
+		title += "; " + s.Note
+	}
+	return title
+}
+
+func seedList(seeds []uint64) string {
+	if len(seeds) == 1 {
+		return fmt.Sprintf("seed %d", seeds[0])
+	}
+	return "seeds " + strings.Trim(fmt.Sprint(seeds), "[]") + " (mean ± standard deviation)"
+}
+
+// selection says in words how checkpoints are chosen.
+func (c *Config) selection() string {
+	score := "MAE"
+	if c.Data.Classes > 0 {
+		score = "cross-entropy"
+	}
+	if c.Select == SelectTest {
+		return fmt.Sprintf("selected per metric on TEST at rate %g: optimistic, as in the literature", c.Eval.ValidRate)
+	}
+	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
+}
+
+// Table returns a row for each rate and one for their mean.
+func (s *Summary) Table() table.Writer {
+	t := newTable(s.title(), "rate", s.keys())
+	for _, rate := range append(names(s.Rates, number), "mean") {
+		if rate == "mean" {
+			t.AppendSeparator()
+		}
+		t.AppendRow(append(table.Row{rate}, s.cells(rate)...))
+	}
+	return t
+}
+
+// cells returns the row of a rate: means over seeds, with deviations where there are several.
+func (s *Summary) cells(rate string) table.Row {
+	mean, std := s.find("mean", rate), s.find("std", rate)
+	var row table.Row
+	for _, key := range s.keys() {
+		cell := fmt.Sprintf("%.4f", mean[key])
+		if len(s.Seeds) > 1 {
+			cell += fmt.Sprintf(" ± %.4f", std[key])
+		}
+		row = append(row, cell)
+	}
+	return row
+}
+
+func newTable(title, first string, keys []string) table.Writer {
+	t := table.NewWriter()
+	t.SetTitle(title)
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Title.Align = text.AlignLeft
+	header := table.Row{first}
+	var columns []table.ColumnConfig
+	for i, key := range keys {
+		header = append(header, key)
+		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(columns)
+	return t
+}
+
+// write puts summary.csv and summary.md into the run's directory. The first is tidy, one number a line.
+func (s *Summary) write(dir string) error {
+	c := &s.Config
+	rows := [][]string{{"dataset", "model", "variant", "select", "seed", "rate", "metric", "value"}}
+	for _, l := range s.lines() {
+		for _, key := range s.allKeys() {
+			rows = append(rows, []string{c.Dataset, c.Model, c.Variant, c.Select, l.seed, l.rate, key, number(l.Scores[key])})
+		}
+	}
+	var b bytes.Buffer
+	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
+		return fmt.Errorf("experiment: summary: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, summaryCSV), b.Bytes()); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, summaryMarkdown), []byte(s.Table().RenderMarkdown()+"\n"))
+}

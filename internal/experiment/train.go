@@ -1,0 +1,204 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// A trainer trains one model with one seed.
+type trainer struct {
+	config   Config
+	dir      runDir
+	set      *datasets.Set
+	labelled *datasets.Split // the training utterances whose label may be used
+	*learner
+
+	tape      *ag.Tape
+	feed      feed
+	predictor *predictor
+	journal   *journal
+	log       *slog.Logger
+	step      func(phase string, done, total int) // called after each step
+}
+
+// train runs the phases from where the state on disk stands, and leaves the selected parameters on disk.
+func (t *trainer) train(ctx context.Context) error {
+	at, opt, err := t.restore()
+	if err != nil {
+		return err
+	}
+	for _, ph := range t.model.Phases()[at.phase:] {
+		epochs, ok := t.config.Train.Epochs[ph.Name]
+		if !ok {
+			return wrong("train.epochs."+ph.Name, "a number", "none")
+		}
+		if opt == nil {
+			opt = t.optimizer(ph)
+		}
+		for epoch := at.epoch + 1; epoch <= epochs; epoch++ {
+			if err := t.epoch(ctx, ph, opt, epoch); err != nil {
+				return err
+			}
+		}
+		at, opt = position{}, nil
+	}
+	return t.saveUnchosen()
+}
+
+func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
+	return optim.NewAdamW(t.config.Train.LR, t.config.Train.WeightDecay, ph.Params)
+}
+
+// epoch trains for one epoch, validates where the phase learns from labels, and puts everything on disk: chosen parameters, then a line
+// of the journal, then the state, which makes the epoch count.
+func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
+	began := time.Now()
+	epochs := t.config.Train.Epochs[ph.Name]
+	opt.LR = optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
+	terms, err := t.steps(ctx, ph, opt, epoch)
+	if err != nil {
+		return err
+	}
+	r := record{Phase: ph.Name, Epoch: epoch, LR: opt.LR, Terms: terms}
+	if ph.Labels {
+		if err := t.validate(&r); err != nil {
+			return err
+		}
+	}
+	if err := t.tape.Device().Sync(); err != nil {
+		return fmt.Errorf("experiment: %s, epoch %d: %w", ph.Name, epoch, err)
+	}
+	r.Seconds = time.Since(began).Seconds()
+	if err := t.journal.add(r); err != nil {
+		return err
+	}
+	if err := t.saveState(ph, opt, epoch); err != nil {
+		return err
+	}
+	t.log.Info("epoch", r.attributes(epochs)...)
+	if epoch == epochs && epochs > 1 && ph.Warn != nil {
+		if text := ph.Warn(t.journal.find(ph.Name, 1).Terms, terms); text != "" {
+			t.log.Warn(text, "phase", ph.Name)
+		}
+	}
+	return nil
+}
+
+// steps goes once through the phase's utterances and returns the mean of each term over the steps.
+func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (numbers, error) {
+	c := &t.config
+	split := t.set.Train
+	if ph.Labels {
+		split = t.labelled
+	}
+	holes := t.holes(split, ph.Name, epoch)
+	batches := datasets.Order(split.Len(), c.Train.Batch, ph.Least, stream(c.Seed, ph.Name, epoch, "order"))
+	sums := numbers{}
+	for i, index := range batches {
+		t.tape.Reset()
+		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
+		t.feed.Fill(split, index, holes)
+		terms := ph.Terms(t.tape, t.feed.Batch(t.tape))
+		loss, err := t.total(terms, sums)
+		if err != nil {
+			return nil, fmt.Errorf("experiment: phase %s, epoch %d, step %d: %w; a smaller train.lr or train.clip=1 may help. %s",
+				ph.Name, epoch, i+1, err, t.dir.lastGood())
+		}
+		t.update(ph, opt, loss)
+		t.step(ph.Name, (epoch-1)*len(batches)+i+1, c.Train.Epochs[ph.Name]*len(batches))
+		if ctx.Err() != nil {
+			return nil, &Interrupted{filepath.Dir(string(t.dir))}
+		}
+	}
+	for name := range sums {
+		sums[name] /= float64(len(batches))
+	}
+	return sums, nil
+}
+
+// update moves the phase's parameters against the gradient of the loss.
+func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, loss *ag.Tensor) {
+	if loss == nil {
+		return
+	}
+	grads := t.tape.Backward(loss)
+	if t.config.Train.Clip > 0 {
+		optim.ClipNorm(t.tape, grads, ph.Params, t.config.Train.Clip)
+	}
+	opt.Step(grads)
+}
+
+// total returns Σ Weight·Loss, nil where no term has weight, and adds the terms' values to sums, the total's under "loss".
+func (t *trainer) total(terms []zoo.Term, sums numbers) (loss *ag.Tensor, err error) {
+	value := 0.0
+	for _, term := range terms {
+		v := term.Loss.Item()
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("term %s: expected a finite number, found %v", term.Name, v)
+		}
+		sums[term.Name] += v
+		if term.Weight == 0 {
+			continue
+		}
+		value += term.Weight * v
+		weighted := t.tape.Scale(term.Loss, term.Weight)
+		if loss == nil {
+			loss = weighted
+		} else {
+			loss = t.tape.Add(loss, weighted)
+		}
+	}
+	sums["loss"] += value
+	return loss, nil
+}
+
+// staticSeed draws the rates of train.resample=static, the same in every run, as the literature's code does.
+const staticSeed = 1111
+
+// holes draws what is missing in training.
+func (t *trainer) holes(s *datasets.Split, phase string, epoch int) *datasets.Holes {
+	if t.config.Data.Resample == "static" {
+		return s.Holes(datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0))))
+	}
+	rates := datasets.TrainingRates(s.Len(), stream(t.config.Seed, phase, epoch, "rates"))
+	return s.FreshHoles(rates, stream(t.config.Seed, phase, epoch, "holes"))
+}
+
+// stream returns the random numbers for one purpose.
+func stream(seed uint64, purpose ...any) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q", purpose)
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// A learner is a model with its parameters.
+type learner struct {
+	model  zoo.Model
+	params []nn.Param
+	dims   zoo.Dims
+	device ag.Device
+}
+
+// newLearner makes the model that c names.
+func newLearner(c *Config, d zoo.Dims) (*learner, error) {
+	dev, err := ag.Open(c.Device)
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	p := nn.NewParams(dev, stream(c.Seed, "init"))
+	i := slices.IndexFunc(Models, func(s Spec) bool { return s.Name == c.Model })
+	return &learner{Models[i].New(p, c, d), p.All(), d, dev}, nil
+}

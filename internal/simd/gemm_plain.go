@@ -1,0 +1,60 @@
+package simd
+
+import "unsafe"
+
+// plainProduct returns the plain twins of the product's kernels, for any number of lanes and rows. They say
+// what the assembly computes and stand in for it in tests.
+func plainProduct(lanes, rows int) product {
+	p := product{lanes: lanes, rows: rows, pack: [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)}, transpose: plainTranspose(lanes)}
+	for r := 1; r <= rows; r++ {
+		p.kernels = append(p.kernels, [2]kernel{plainKernel(r, lanes, lanes), plainKernel(r, 2*lanes, lanes)})
+	}
+	return p
+}
+
+// at returns the number n places after *x.
+func at(x *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(x), 4*n)) }
+
+func plainKernel(rows, cols, lanes int) kernel {
+	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32) {
+		for i := range rows {
+			for j := range cols - lanes + tail {
+				var sum float32
+				for p := range k {
+					sum += *at(a, i*rs+p*cs) * *at(b, p*ldb+j)
+				}
+				sum *= alpha
+				if beta != 0 {
+					sum += beta * *at(c, i*ldc+j)
+				}
+				*at(c, i*ldc+j) = sum
+			}
+		}
+	}
+}
+
+func plainPack(cols, lanes int) packer {
+	return func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int) {
+		for p := range k {
+			for s := range strips {
+				for j := range cols {
+					var x float32
+					if j < cols-lanes+tail {
+						x = *at(src, p*ld+s*step+j)
+					}
+					*at(dst, s*size+p*cols+j) = x
+				}
+			}
+		}
+	}
+}
+
+func plainTranspose(lanes int) transposer {
+	return func(k int, src *float32, rows *int, dst *float32, ld int) {
+		for i, from := range unsafe.Slice(rows, lanes) {
+			for p := range k {
+				*at(dst, p*ld+i) = *at(src, from+p)
+			}
+		}
+	}
+}

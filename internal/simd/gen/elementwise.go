@@ -1,0 +1,133 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// elementwise writes the kernels that treat each number by itself.
+func (v *isa) elementwise() {
+	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual { return v.exp(v.clamp(x, expMin, expMax)) })
+	v.unary("Tanh", append(expConstants, negativeZero, 2, tanhMax), v.tanh)
+	v.unary("Sigmoid", append(expConstants, negativeZero), v.sigmoid)
+	v.unary("GELU", gaussConstants, v.gelu)
+	v.unary("ReLU", nil, v.relu)
+	v.binary("GELUGrad", "dx, x, g", gaussConstants, func(x reg.Register, g Op) reg.VecVirtual {
+		y := v.geluSlope(x)
+		VMULPS(g, y, y)
+		return y
+	})
+	v.binary("ReLUGrad", "dx, x, g", nil, v.reluGrad)
+	v.binary("Add", "dst, x, y", nil, func(x reg.Register, y Op) reg.VecVirtual {
+		s := v.vec()
+		VADDPS(y, x, s)
+		return s
+	})
+	v.binary("Mul", "dst, x, y", nil, func(x reg.Register, y Op) reg.VecVirtual {
+		p := v.vec()
+		VMULPS(y, x, p)
+		return p
+	})
+	v.scale()
+	v.axpy()
+	v.adam()
+}
+
+// few is how many vectors the light kernels treat in one round.
+const few = 4
+
+func (v *isa) unary(name string, constants []float64, f func(x reg.Register) reg.VecVirtual) {
+	v.function(name, "func(dst, x []float32)", "is a kernel of "+name+".")
+	p, n := pointers("dst", "x"), length("dst")
+	v.hoist(constants...)
+	v.loop("loop", n, v.unit(constants), func(u int, masked bool) {
+		v.put(f(v.get(p[1], u, masked)), p[0], u, masked)
+	})
+	v.ret()
+}
+
+func (v *isa) unit(constants []float64) int {
+	if constants == nil {
+		return few
+	}
+	return 1
+}
+
+func (v *isa) binary(name, params string, constants []float64, f func(x reg.Register, y Op) reg.VecVirtual) {
+	v.function(name, "func("+params+" []float32)", "is a kernel of "+name+".")
+	names := splitParams(params)
+	p, n := pointers(names...), length(names[0])
+	v.hoist(constants...)
+	v.loop("loop", n, v.unit(constants), func(u int, masked bool) {
+		x := v.get(p[1], u, masked)
+		v.put(f(x, v.get(p[2], u, masked)), p[0], u, masked)
+	})
+	v.ret()
+}
+
+// reluGrad returns g where x > 0, and 0 elsewhere.
+func (v *isa) reluGrad(x reg.Register, g Op) reg.VecVirtual {
+	const greater = 30 // GT_OQ: false for NaN
+	zero := v.zeros(1)[0]
+	if v.wide() {
+		VCMPPS(U8(greater), zero, x, reg.K2)
+		VMOVAPS_Z(g, reg.K2, zero)
+		return zero
+	}
+	VCMPPS(U8(greater), zero, x, zero)
+	VANDPS(g, zero, zero)
+	return zero
+}
+
+func (v *isa) scale() {
+	v.function("Scale", "func(dst []float32, alpha float32, x []float32)", "is a kernel of Scale.")
+	p, n, alpha := pointers("dst", "x"), length("dst"), v.scalar("alpha")
+	v.loop("loop", n, few, func(u int, masked bool) {
+		x := v.get(p[1], u, masked)
+		VMULPS(alpha, x, x)
+		v.put(x, p[0], u, masked)
+	})
+	v.ret()
+}
+
+func (v *isa) axpy() {
+	v.function("Axpy", "func(y []float32, alpha float32, x []float32)", "is a kernel of Axpy.")
+	p, n, alpha := pointers("y", "x"), length("y"), v.scalar("alpha")
+	v.loop("loop", n, few, func(u int, masked bool) {
+		y, x := v.get(p[0], u, masked), v.get(p[1], u, masked)
+		VFMADD231PS(x, alpha, y)
+		v.put(y, p[0], u, masked)
+	})
+	v.ret()
+}
+
+// adam writes one step of Adam; see AdamStep.
+func (v *isa) adam() {
+	v.function("Adam", "func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)", "is a kernel of Adam.")
+	at, n := pointers("p", "g", "m", "v"), length("p")
+	s := map[string]reg.VecVirtual{}
+	for _, name := range []string{"keep", "decay", "beta1", "rest1", "beta2", "rest2", "step", "scale", "eps"} {
+		s[name] = v.scalar(name)
+	}
+	v.loop("loop", n, 1, func(u int, masked bool) {
+		p, g, m, w := v.get(at[0], u, masked), v.get(at[1], u, masked), v.get(at[2], u, masked), v.get(at[3], u, masked)
+		VFMADD231PS(p, s["decay"], g)
+		VMULPS(s["beta1"], m, m)
+		VFMADD231PS(g, s["rest1"], m)
+		v.put(m, at[2], u, masked)
+		VMULPS(s["beta2"], w, w)
+		square := v.vec()
+		VMULPS(g, g, square)
+		VFMADD231PS(square, s["rest2"], w)
+		v.put(w, at[3], u, masked)
+		VMULPS(s["scale"], w, w)
+		VSQRTPS(w, w)
+		VADDPS(s["eps"], w, w)
+		VMULPS(s["step"], m, m)
+		VDIVPS(w, m, m)
+		VFMSUB132PS(s["keep"], m, p)
+		v.put(p, at[0], u, masked)
+	})
+	v.ret()
+}
