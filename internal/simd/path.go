@@ -18,6 +18,7 @@ const (
 type set struct {
 	path    string
 	product *product // nil: gonum's own Sgemm
+	vector  *vector
 }
 
 var active, choiceErr = choose(os.Getenv("RECAP_CPU"), supported())

@@ -15,7 +15,7 @@ type isa struct {
 	// The state of the function being written.
 	mask    reg.Register
 	index   reg.Register // of a loop, in bytes
-	hoisted map[float64]reg.VecVirtual
+	hoisted map[uint32]reg.VecVirtual
 }
 
 func (v *isa) wide() bool { return v.lanes == 16 }

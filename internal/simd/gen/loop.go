@@ -154,16 +154,14 @@ func (v *isa) fold(acc []reg.VecVirtual, op func(...Op)) reg.VecVirtual {
 
 // hoist loads constants into registers for the rest of the function, where there are enough of them.
 func (v *isa) hoist(constants ...float64) {
-	v.hoisted = map[float64]reg.VecVirtual{}
+	v.hoisted = map[uint32]reg.VecVirtual{}
 	if !v.wide() {
 		return
 	}
 	for _, c := range constants {
-		if v.hoisted[c] == nil {
-			r := v.vec()
-			VBROADCASTSS(constant(c), r)
-			v.hoisted[c] = r
-		}
+		r := v.vec()
+		VBROADCASTSS(constant(c), r)
+		v.hoisted[bitsOf(c)] = r
 	}
 }
 
@@ -172,10 +170,11 @@ func (v *isa) c(x float64) Op {
 	if !v.wide() {
 		return constant(x)
 	}
-	if v.hoisted[x] == nil {
+	r, ok := v.hoisted[bitsOf(x)]
+	if !ok {
 		panic(fmt.Sprintf("gen: constant %g was not hoisted", x))
 	}
-	return v.hoisted[x]
+	return r
 }
 
 // copyOf returns a constant, or another operand, in a fresh register.
@@ -185,11 +184,13 @@ func (v *isa) copyOf(x Op) reg.VecVirtual {
 	return r
 }
 
+func bitsOf(x float64) uint32 { return math.Float32bits(float32(x)) }
+
 var constants = map[uint32]Mem{}
 
 // constant returns the memory of a float32 repeated eight times.
 func constant(x float64) Mem {
-	bits := math.Float32bits(float32(x))
+	bits := bitsOf(x)
 	m, known := constants[bits]
 	if !known {
 		m = GLOBL(fmt.Sprintf("float%08x", bits), RODATA|NOPTR)

@@ -1,0 +1,128 @@
+package simd
+
+import "fmt"
+
+// A vector is what one path has for rows of numbers. Arguments are those of the exported functions, and
+// of equal lengths.
+type vector struct {
+	exp, tanh, sigmoid, gelu, relu func(dst, x []float32)
+	geluGrad, reluGrad             func(dx, x, g []float32)
+	add, mul                       func(dst, x, y []float32)
+	scale                          func(dst []float32, alpha float32, x []float32)
+	axpy                           func(y []float32, alpha float32, x []float32)
+	adam                           func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)
+
+	sum           func(x []float32) float32
+	dot           func(x, y []float32) float32
+	dot64         func(x, y []float32) float64
+	softmax       func(y, x []float32) (max, sum float32)
+	softmaxGrad   func(dx, y, g []float32)
+	scoreGrad     func(p, ds []float32, lse, inner float32)
+	layerNorm     func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)
+	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)
+}
+
+// span bounds the length of one call of an elementwise kernel, which cannot be preempted, to some tens of microseconds.
+const span = 1 << 15
+
+// spans calls f for consecutive parts of n numbers.
+func spans(n int, f func(lo, hi int)) {
+	for lo := 0; lo < n; lo += span {
+		f(lo, min(lo+span, n))
+	}
+}
+
+func equal(op string, n int, lengths ...int) {
+	for _, m := range lengths {
+		if m != n {
+			panic(fmt.Sprintf("simd: %s: lengths %d and %d differ", op, n, m))
+		}
+	}
+}
+
+// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is at most 1e-7; results below
+// the smallest normal number are rounded as they should be on the AVX paths and are 0 on the generic one.
+func Exp(dst, x []float32) {
+	equal("Exp", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.exp(dst[lo:hi], x[lo:hi]) })
+}
+
+// Tanh sets dst to tanh x, with a relative error of at most 3e-7.
+func Tanh(dst, x []float32) {
+	equal("Tanh", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.tanh(dst[lo:hi], x[lo:hi]) })
+}
+
+// Sigmoid sets dst to 1/(1 + e⁻ˣ), with a relative error of at most 3e-7 where x > −87.
+func Sigmoid(dst, x []float32) {
+	equal("Sigmoid", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.sigmoid(dst[lo:hi], x[lo:hi]) })
+}
+
+// GELU sets dst to x·Φ(x) = x/2·(1 + erf(x/√2)), with an error of at most 1e-6, or one in the last place where that is more.
+func GELU(dst, x []float32) {
+	equal("GELU", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.gelu(dst[lo:hi], x[lo:hi]) })
+}
+
+// GELUGrad sets dx to g·(Φ(x) + x·φ(x)); the error of the factor is at most 1e-6.
+func GELUGrad(dx, x, g []float32) {
+	equal("GELUGrad", len(dx), len(x), len(g))
+	spans(len(dx), func(lo, hi int) { active.vector.geluGrad(dx[lo:hi], x[lo:hi], g[lo:hi]) })
+}
+
+// ReLU sets dst to max(x, 0).
+func ReLU(dst, x []float32) {
+	equal("ReLU", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.relu(dst[lo:hi], x[lo:hi]) })
+}
+
+// ReLUGrad sets dx to g where x > 0 and to 0 elsewhere.
+func ReLUGrad(dx, x, g []float32) {
+	equal("ReLUGrad", len(dx), len(x), len(g))
+	spans(len(dx), func(lo, hi int) { active.vector.reluGrad(dx[lo:hi], x[lo:hi], g[lo:hi]) })
+}
+
+// Add sets dst to x + y.
+func Add(dst, x, y []float32) {
+	equal("Add", len(dst), len(x), len(y))
+	spans(len(dst), func(lo, hi int) { active.vector.add(dst[lo:hi], x[lo:hi], y[lo:hi]) })
+}
+
+// Mul sets dst to x ⊙ y.
+func Mul(dst, x, y []float32) {
+	equal("Mul", len(dst), len(x), len(y))
+	spans(len(dst), func(lo, hi int) { active.vector.mul(dst[lo:hi], x[lo:hi], y[lo:hi]) })
+}
+
+// Scale sets dst to alpha·x.
+func Scale(dst []float32, alpha float32, x []float32) {
+	equal("Scale", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.scale(dst[lo:hi], alpha, x[lo:hi]) })
+}
+
+// Axpy adds alpha·x to y.
+func Axpy(y []float32, alpha float32, x []float32) {
+	equal("Axpy", len(y), len(x))
+	spans(len(y), func(lo, hi int) { active.vector.axpy(y[lo:hi], alpha, x[lo:hi]) })
+}
+
+// An AdamStep holds the constants of one step of Adam (Kingma and Ba, ICLR 2015) or AdamW (Loshchilov and
+// Hutter, ICLR 2019):
+//
+//	g ← g + Decay·p,  m ← Beta1·m + Rest1·g,  v ← Beta2·v + Rest2·g²
+//	p ← Keep·p − Step·m/(√(Scale·v) + Eps)
+//
+// Rest1 is 1 − β₁ and Rest2 is 1 − β₂, each rounded once; Step is the learning rate by the correction 1 − β₁ᵗ and Scale is
+// 1/(1 − β₂ᵗ). Of Adam, Keep is 1; of AdamW, Decay is 0 and Keep 1 − the product of learning rate and weight decay.
+type AdamStep struct {
+	Keep, Decay, Beta1, Rest1, Beta2, Rest2, Step, Scale, Eps float32
+}
+
+// Update makes the step on p, m and v with the gradient g.
+func (a AdamStep) Update(p, g, m, v []float32) {
+	equal("AdamStep.Update", len(p), len(g), len(m), len(v))
+	spans(len(p), func(lo, hi int) {
+		active.vector.adam(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], a.Keep, a.Decay, a.Beta1, a.Rest1, a.Beta2, a.Rest2, a.Step, a.Scale, a.Eps)
+	})
+}

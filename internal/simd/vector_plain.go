@@ -1,0 +1,153 @@
+package simd
+
+import "math"
+
+// plainVector holds the plain twins of the vector kernels: the generic path.
+var plainVector = vector{
+	exp:      func(dst, x []float32) { plainMap(dst, x, exp32) },
+	tanh:     func(dst, x []float32) { plainMap(dst, x, tanh32) },
+	sigmoid:  func(dst, x []float32) { plainMap(dst, x, func(x float32) float32 { return 1 / (1 + exp32(-x)) }) },
+	gelu:     plainGELU,
+	relu:     func(dst, x []float32) { plainMap(dst, x, func(x float32) float32 { return max(x, 0) }) },
+	geluGrad: plainGELUGrad,
+	reluGrad: plainReLUGrad,
+	add:      plainAdd,
+	mul:      plainMul,
+	scale:    plainScale,
+	axpy:     plainAxpy,
+	adam:     plainAdam,
+
+	sum:           plainSum,
+	dot:           plainDot,
+	dot64:         plainDot64,
+	softmax:       plainSoftmax,
+	softmaxGrad:   plainSoftmaxGrad,
+	scoreGrad:     plainScoreGrad,
+	layerNorm:     plainLayerNorm,
+	layerNormGrad: plainLayerNormGrad,
+}
+
+func plainMap(dst, x []float32, f func(float32) float32) {
+	for i, v := range x {
+		dst[i] = f(v)
+	}
+}
+
+const (
+	log2e   = math.Log2E
+	ln2Hi   = 355. / 512 // so that n·ln2Hi is exact
+	ln2Lo   = -2.1219444005469057e-4
+	rounder = 3 << 22 // adding it rounds a number to an integer
+)
+
+// reduce32 returns n = round(x/ln 2), r = x − n·ln 2, and q(r) = (eʳ − 1)/r. q is the polynomial of degree 5
+// with q(0) = 1 whose largest relative error of 1 + r·q, for |r| ≤ ½ ln 2, is least: 3.2e-9 (Remez).
+func reduce32(x float32) (n, r, q float32) {
+	n = float32(float32(x*log2e)+rounder) - rounder
+	r = float32(x-n*ln2Hi) - n*ln2Lo
+	q = 1 + r*(0.4999999403953552+r*(0.1666652113199234+r*(0.04166826605796814+r*(0.008368677459657192+r*0.0013820731546729803))))
+	return n, r, q
+}
+
+// exp32 returns eˣ = 2ⁿ·(1 + r·q(r)), and 0 under the smallest normal number.
+func exp32(x float32) float32 {
+	switch {
+	case x != x:
+		return x
+	case x > 88.7228:
+		return float32(math.Inf(1))
+	case x < -87.3365:
+		return 0
+	}
+	n, r, q := reduce32(x)
+	half := float32(int32(n) / 2)
+	return (1 + r*q) * power2(half) * power2(n-half) // 2¹²⁸ is not a number
+}
+
+// power2 returns 2ⁿ for an integer n.
+func power2(n float32) float32 { return math.Float32frombits(uint32(int32(n)+127) << 23) }
+
+// tanh32 returns t/(t + 2), t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1), which is as exact near 0 as elsewhere.
+func tanh32(x float32) float32 {
+	if x != x {
+		return x
+	}
+	n, r, q := reduce32(min(2*abs32(x), 18.2)) // tanh 9.1 rounds to 1
+	p := power2(n)
+	t := p*(r*q) + (p - 1)
+	return float32(math.Copysign(float64(t/(t+2)), float64(x)))
+}
+
+func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+// gauss32 returns a = |x|, at most 13, e = exp(−a²/2) and Φ(−a), with an error of at most 7.5e-8: Abramowitz and Stegun,
+// Handbook of Mathematical Functions (1964), 7.1.26.
+func gauss32(x float32) (a, e, tail float32) {
+	a = min(abs32(x), 13)
+	e = exp32(-0.5 * a * a)
+	t := 1 / (1 + 0.3275911/math.Sqrt2*a)
+	return a, e, 0.5 * e * t * (0.254829592 + t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))
+}
+
+func plainGELU(dst, x []float32) {
+	for i, v := range x {
+		a, _, tail := gauss32(v)
+		dst[i] = max(v, 0) - a*tail
+	}
+}
+
+func plainGELUGrad(dx, x, g []float32) {
+	const peak = 0.3989422804014327 // φ(0) = 1/√2π
+	for i, v := range x {
+		a, e, tail := gauss32(v)
+		half := 0.5 - tail + a*peak*e
+		if v < 0 {
+			half = -half
+		}
+		dx[i] = g[i] * (0.5 + half)
+	}
+}
+
+func plainReLUGrad(dx, x, g []float32) {
+	for i, v := range x {
+		d := float32(0)
+		if v > 0 {
+			d = g[i]
+		}
+		dx[i] = d
+	}
+}
+
+func plainAdd(dst, x, y []float32) {
+	for i, v := range x {
+		dst[i] = v + y[i]
+	}
+}
+
+func plainMul(dst, x, y []float32) {
+	for i, v := range x {
+		dst[i] = v * y[i]
+	}
+}
+
+func plainScale(dst []float32, alpha float32, x []float32) {
+	for i, v := range x {
+		dst[i] = alpha * v
+	}
+}
+
+func plainAxpy(y []float32, alpha float32, x []float32) {
+	for i, v := range x {
+		y[i] += alpha * v
+	}
+}
+
+func plainAdam(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32) {
+	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
+	for i, x := range p {
+		d := g[i] + decay*x
+		m[i] = beta1*m[i] + rest1*d
+		v[i] = beta2*v[i] + rest2*(d*d)
+		p[i] = keep*x - step*m[i]/(float32(math.Sqrt(float64(scale*v[i])))+eps)
+	}
+}
