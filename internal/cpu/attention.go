@@ -32,8 +32,8 @@ func (d *Device[T]) heads(a device.Attention, n int, f func(h head[T], scratch [
 }
 
 // scores writes Scale·Q Kᵀ to p [Queries Keys], −Inf at the excluded keys.
-func (h *head[T]) scores(p, q, k []T) {
-	gemm(false, true, h.Queries, h.Keys, h.Width, T(h.Scale), q[h.q:], h.stride, k[h.k:], h.stride, 0, p, h.Keys)
+func (d *Device[T]) scores(h *head[T], p, q, k []T) {
+	d.gemm(false, true, h.Queries, h.Keys, h.Width, T(h.Scale), q[h.q:], h.stride, k[h.k:], h.stride, 0, p, h.Keys)
 	if h.mask == nil && !h.Causal {
 		return
 	}
@@ -60,15 +60,16 @@ func (h *head[T]) drop(row []T, i int) {
 func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffer) {
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
 	d.heads(a, 1, func(h head[T], p []T) {
-		h.scores(p, qs, ks)
+		d.scores(&h, p, qs, ks)
 		for i := range h.Queries {
 			row := p[i*h.Keys : (i+1)*h.Keys]
-			l[h.index*h.Queries+i] = softmax(row, row)
+			m, sum := d.loops.softmax(row, row)
+			l[h.index*h.Queries+i] = m + log(sum)
 			if h.Dropout > 0 {
 				h.drop(row, i)
 			}
 		}
-		gemm(false, false, h.Queries, h.Width, h.Keys, 1, p, h.Keys, vs[h.k:], h.stride, 0, o[h.q:], h.stride)
+		d.gemm(false, false, h.Queries, h.Width, h.Keys, 1, p, h.Keys, vs[h.k:], h.stride, 0, o[h.q:], h.stride)
 	})
 }
 
@@ -81,20 +82,20 @@ func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q
 	d.heads(a, 2, func(h head[T], scratch []T) {
 		n := h.Queries * h.Keys
 		p, ds := scratch[:n], scratch[n:]
-		h.scores(p, qs, ks)
-		gemm(false, true, h.Queries, h.Keys, h.Width, 1, gs[h.q:], h.stride, vs[h.k:], h.stride, 0, ds, h.Keys)
+		d.scores(&h, p, qs, ks)
+		d.gemm(false, true, h.Queries, h.Keys, h.Width, 1, gs[h.q:], h.stride, vs[h.k:], h.stride, 0, ds, h.Keys)
 		for i := range h.Queries {
 			at := h.q + i*h.stride
-			h.scoreGrad(p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], i, l[h.index*h.Queries+i], dot(gs[at:at+h.Width], o[at:at+h.Width]))
+			d.scoreGrad(&h, p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], i, l[h.index*h.Queries+i], d.loops.dot(gs[at:at+h.Width], o[at:at+h.Width]))
 		}
-		gemm(true, false, h.Keys, h.Width, h.Queries, 1, p, h.Keys, gs[h.q:], h.stride, 0, dvs[h.k:], h.stride)
-		gemm(false, false, h.Queries, h.Width, h.Keys, T(h.Scale), ds, h.Keys, ks[h.k:], h.stride, 0, dqs[h.q:], h.stride)
-		gemm(true, false, h.Keys, h.Width, h.Queries, T(h.Scale), ds, h.Keys, qs[h.q:], h.stride, 0, dks[h.k:], h.stride)
+		d.gemm(true, false, h.Keys, h.Width, h.Queries, 1, p, h.Keys, gs[h.q:], h.stride, 0, dvs[h.k:], h.stride)
+		d.gemm(false, false, h.Queries, h.Width, h.Keys, T(h.Scale), ds, h.Keys, ks[h.k:], h.stride, 0, dqs[h.q:], h.stride)
+		d.gemm(true, false, h.Keys, h.Width, h.Queries, T(h.Scale), ds, h.Keys, qs[h.q:], h.stride, 0, dks[h.k:], h.stride)
 	})
 }
 
 // scoreGrad turns a row of scores into D(P), and of Ō Vᵀ into S̄; inner is Σ Ō⊙O.
-func (h *head[T]) scoreGrad(p, ds []T, i int, lse, inner T) {
+func (d *Device[T]) scoreGrad(h *head[T], p, ds []T, i int, lse, inner T) {
 	if lse == inf[T](-1) {
 		clear(p)
 		clear(ds)
@@ -103,11 +104,7 @@ func (h *head[T]) scoreGrad(p, ds []T, i int, lse, inner T) {
 	if h.Dropout > 0 {
 		h.drop(ds, i)
 	}
-	for j, s := range p {
-		w := exp(s - lse)
-		p[j] = w
-		ds[j] = w * (ds[j] - inner)
-	}
+	d.loops.scoreGrad(p, ds, lse, inner)
 	if h.Dropout > 0 {
 		h.drop(p, i)
 	}

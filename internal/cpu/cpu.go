@@ -13,18 +13,19 @@ import (
 // Float is the type of a number.
 type Float interface{ float32 | float64 }
 
-// Device computes in the precision of T. It holds no state but reusable scratch memory.
+// Device computes in the precision of T. Two precisions differ in their loops. It holds no state but reusable scratch memory.
 type Device[T Float] struct {
 	name    string
 	bits    int
+	loops   *loops[T]
 	scratch sync.Pool // of *[]T
 }
 
 // New32 returns the device "cpu", which computes in float32.
-func New32() *Device[float32] { return &Device[float32]{name: "cpu", bits: 32} }
+func New32() *Device[float32] { return &Device[float32]{name: "cpu", bits: 32, loops: &single} }
 
 // New64 returns the device "cpu64", which computes in float64.
-func New64() *Device[float64] { return &Device[float64]{name: "cpu64", bits: 64} }
+func New64() *Device[float64] { return &Device[float64]{name: "cpu64", bits: 64, loops: &double} }
 
 var (
 	_ device.Device = (*Device[float32])(nil)

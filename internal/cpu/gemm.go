@@ -3,16 +3,7 @@ package cpu
 import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
-	"github.com/seed-6655bf3b/recap/internal/simd"
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/gonum"
-)
-
-// All products go through gonum's BLAS interfaces: gonum's own implementation in double precision, and in single precision one
-// whose Sgemm uses the vector instructions of the processor where it has them.
-var (
-	blas32 blas.Float32 = simd.BLAS{}
-	blas64 blas.Float64 = gonum.Implementation{}
 )
 
 // gemmWork is how many multiplications make a chunk of a product.
@@ -29,7 +20,7 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.Count > 1 {
 		parallel.For(g.Count, max(1, gemmWork/work), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
-				gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride, b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
+				d.gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride, b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
 			}
 		})
 		return
@@ -43,12 +34,12 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	}
 	if g.M >= g.N {
 		parallel.For(g.M, blockLength(g.M, work), func(lo, hi int) {
-			gemm(g.TransA, g.TransB, hi-lo, g.N, g.K, T(g.Alpha), a[lo*nextRow:], g.A.Stride, b, g.B.Stride, T(g.Beta), c[lo*g.C.Stride:], g.C.Stride)
+			d.gemm(g.TransA, g.TransB, hi-lo, g.N, g.K, T(g.Alpha), a[lo*nextRow:], g.A.Stride, b, g.B.Stride, T(g.Beta), c[lo*g.C.Stride:], g.C.Stride)
 		})
 		return
 	}
 	parallel.For(g.N, blockLength(g.N, work), func(lo, hi int) {
-		gemm(g.TransA, g.TransB, g.M, hi-lo, g.K, T(g.Alpha), a, g.A.Stride, b[lo*nextColumn:], g.B.Stride, T(g.Beta), c[lo:], g.C.Stride)
+		d.gemm(g.TransA, g.TransB, g.M, hi-lo, g.K, T(g.Alpha), a, g.A.Stride, b[lo*nextColumn:], g.B.Stride, T(g.Beta), c[lo:], g.C.Stride)
 	})
 }
 
@@ -59,7 +50,7 @@ func blockLength(n, work int) int {
 }
 
 // gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
-func gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+func (d *Device[T]) gemm(transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
 	tA, tB := blas.NoTrans, blas.NoTrans
 	if transA {
 		tA = blas.Trans
@@ -67,10 +58,5 @@ func gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b 
 	if transB {
 		tB = blas.Trans
 	}
-	switch a := any(a).(type) {
-	case []float32:
-		blas32.Sgemm(tA, tB, m, n, k, float32(alpha), a, lda, any(b).([]float32), ldb, float32(beta), any(c).([]float32), ldc)
-	case []float64:
-		blas64.Dgemm(tA, tB, m, n, k, float64(alpha), a, lda, any(b).([]float64), ldb, float64(beta), any(c).([]float64), ldc)
-	}
+	d.loops.gemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }

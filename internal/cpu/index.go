@@ -40,22 +40,5 @@ func (d *Device[T]) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 // Adam implements device.Device.
 func (d *Device[T]) Adam(a device.Adam, p, g, m, v device.Buffer) {
 	ps, gs, ms, vs := d.data(p), d.data(g), d.data(m), d.data(v)
-	each(len(ps), func(lo, hi int) { adam(a, ps[lo:hi], gs[lo:hi], ms[lo:hi], vs[lo:hi]) })
-}
-
-func adam[T Float](a device.Adam, p, g, m, v []T) {
-	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
-	keep, decay := T(1), T(a.WeightDecay)
-	if a.Decoupled {
-		keep, decay = T(1-a.LR*a.WeightDecay), 0
-	}
-	b1, b2, eps := T(a.Beta1), T(a.Beta2), T(a.Eps)
-	n1, n2 := T(1-a.Beta1), T(1-a.Beta2) // rounded once: 1−β₂ in float32 has lost four digits
-	step, scale := T(a.LR/a.Correction1), T(1/a.Correction2)
-	for i, x := range p {
-		gi := g[i] + decay*x
-		m[i] = b1*m[i] + n1*gi
-		v[i] = b2*v[i] + n2*gi*gi
-		p[i] = keep*x - step*m[i]/(sqrt(v[i]*scale)+eps)
-	}
+	each(len(ps), func(lo, hi int) { d.loops.adam(a, ps[lo:hi], gs[lo:hi], ms[lo:hi], vs[lo:hi]) })
 }

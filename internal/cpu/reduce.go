@@ -20,7 +20,7 @@ func (d *Device[T]) Reduce(op device.Reduction, dst, x device.Buffer, outer, n, 
 	}
 	parallel.For(outer, rowGrain(n), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			y[i] = reduceRow(op, v[i*n:(i+1)*n])
+			y[i] = d.reduceRow(op, v[i*n:(i+1)*n])
 		}
 	})
 }
@@ -29,14 +29,14 @@ func (d *Device[T]) Reduce(op device.Reduction, dst, x device.Buffer, outer, n, 
 func (d *Device[T]) reduceLong(op device.Reduction, y, x []T) {
 	partial := d.borrow((len(x) + grain - 1) / grain)
 	defer d.giveBack(partial)
-	each(len(x), func(lo, hi int) { (*partial)[lo/grain] = reduceRow(op, x[lo:hi]) })
-	y[0] = reduceRow(op, *partial)
+	each(len(x), func(lo, hi int) { (*partial)[lo/grain] = d.reduceRow(op, x[lo:hi]) })
+	y[0] = d.reduceRow(op, *partial)
 }
 
-func reduceRow[T Float](op device.Reduction, x []T) T {
+func (d *Device[T]) reduceRow(op device.Reduction, x []T) T {
 	switch op {
 	case device.Sum:
-		return sum(x)
+		return d.loops.sum(x)
 	case device.Max:
 		return largest(x)
 	case device.LogSumExp:
@@ -53,28 +53,6 @@ func reduceRow[T Float](op device.Reduction, x []T) T {
 	panic(fmt.Sprintf("cpu: reduction %d is not known", op))
 }
 
-// sum adds in four interleaved parts: faster than one chain of additions, and more exact.
-func sum[T Float](x []T) T {
-	var a, b, c, e T
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		v := x[i : i+4 : i+4]
-		a, b, c, e = a+v[0], b+v[1], c+v[2], e+v[3]
-	}
-	for ; i < len(x); i++ {
-		a += x[i]
-	}
-	return (a + b) + (c + e)
-}
-
-func largest[T Float](x []T) T {
-	m := inf[T](-1)
-	for _, v := range x {
-		m = max(m, v)
-	}
-	return m
-}
-
 // reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time, reading along the rows.
 func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner int) {
 	block := min(inner, max(16, grain/n))
@@ -83,21 +61,19 @@ func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner
 		for task := lo; task < hi; task++ {
 			i, from := task/blocks, task%blocks*block
 			to := min(from+block, inner)
-			reduceBlock(op, y[i*inner+from:i*inner+to], x[i*n*inner+from:], n, inner)
+			d.reduceBlock(op, y[i*inner+from:i*inner+to], x[i*n*inner+from:], n, inner)
 		}
 	})
 }
 
 // reduceBlock reduces n rows, the given stride apart, of the length of y.
-func reduceBlock[T Float](op device.Reduction, y, x []T, n, stride int) {
+func (d *Device[T]) reduceBlock(op device.Reduction, y, x []T, n, stride int) {
 	row := func(k int) []T { return x[k*stride : k*stride+len(y)] }
 	switch op {
 	case device.Sum:
 		clear(y)
 		for k := range n {
-			for j, v := range row(k) {
-				y[j] += v
-			}
+			d.loops.add(y, y, row(k))
 		}
 	case device.Max:
 		copy(y, row(0))

@@ -149,20 +149,25 @@ func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, 
 		if split > 1 {
 			for p := lo; p < hi; p++ {
 				a, b := p*grain, min((p+1)*grain, n)
-				binary(op, z[a:b], xs[x.Offset+a*sx:], ys[y.Offset+a*sy:], sx, sy)
+				d.binary(op, z[a:b], xs[x.Offset+a*sx:], ys[y.Offset+a*sy:], sx, sy)
 			}
 			return
 		}
 		w.visit(lo, hi, func(row int, at []int) {
-			binary(op, z[row*n:(row+1)*n], xs[at[1]:], ys[at[2]:], sx, sy)
+			d.binary(op, z[row*n:(row+1)*n], xs[at[1]:], ys[at[2]:], sx, sy)
 		})
 	})
 }
 
 // binary computes one row; sx and sy are the distances between its operands.
-func binary[T Float](op device.Binary, z, x, y []T, sx, sy int) {
-	if sx == 1 && sy == 1 && op <= device.Div {
-		binaryDense(op, z, x[:len(z)], y[:len(z)])
+func (d *Device[T]) binary(op device.Binary, z, x, y []T, sx, sy int) {
+	dense := sx == 1 && sy == 1
+	switch {
+	case dense && op == device.Add:
+		d.loops.add(z, x[:len(z)], y[:len(z)])
+		return
+	case dense && op == device.Mul:
+		d.loops.mul(z, x[:len(z)], y[:len(z)])
 		return
 	}
 	switch op {
@@ -196,27 +201,5 @@ func binary[T Float](op device.Binary, z, x, y []T, sx, sy int) {
 		}
 	default:
 		panic(fmt.Sprintf("cpu: binary operation %d is not known", op))
-	}
-}
-
-func binaryDense[T Float](op device.Binary, z, x, y []T) {
-	x, y = x[:len(z)], y[:len(z)]
-	switch op {
-	case device.Add:
-		for i := range z {
-			z[i] = x[i] + y[i]
-		}
-	case device.Sub:
-		for i := range z {
-			z[i] = x[i] - y[i]
-		}
-	case device.Mul:
-		for i := range z {
-			z[i] = x[i] * y[i]
-		}
-	case device.Div:
-		for i := range z {
-			z[i] = x[i] / y[i]
-		}
 	}
 }

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
@@ -10,21 +9,30 @@ import (
 // Unary implements device.Device.
 func (d *Device[T]) Unary(op device.Unary, dst, x device.Buffer, a, b float64) {
 	y, v := d.data(dst), d.data(x)
-	each(len(v), func(lo, hi int) { unary(op, y[lo:hi], v[lo:hi], T(a), T(b)) })
+	each(len(v), func(lo, hi int) { d.unary(op, y[lo:hi], v[lo:hi], T(a), T(b)) })
 }
 
 // unary has one loop an operation: a call of a function value for each element would double the cost of the cheap ones.
-func unary[T Float](op device.Unary, y, x []T, a, b T) {
-	y = y[:len(x)]
+func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 	switch op {
 	case device.Affine:
+		if b == 0 {
+			d.loops.scale(y, a, x)
+			return
+		}
 		for i, v := range x {
 			y[i] = a*v + b
 		}
 	case device.Exp:
-		for i, v := range x {
-			y[i] = exp(v)
-		}
+		d.loops.exp(y, x)
+	case device.Tanh:
+		d.loops.tanh(y, x)
+	case device.Sigmoid:
+		d.loops.sigmoid(y, x)
+	case device.GELU:
+		d.loops.gelu(y, x)
+	case device.ReLU:
+		d.loops.relu(y, x)
 	case device.Log:
 		for i, v := range x {
 			y[i] = log(v)
@@ -33,60 +41,37 @@ func unary[T Float](op device.Unary, y, x []T, a, b T) {
 		for i, v := range x {
 			y[i] = sqrt(v)
 		}
-	case device.Abs:
-		for i, v := range x {
-			y[i] = T(math.Abs(float64(v)))
-		}
-	case device.ReLU:
-		for i, v := range x {
-			y[i] = max(v, 0)
-		}
-	case device.LeakyReLU:
-		for i, v := range x {
-			y[i] = v
-			if v < 0 {
-				y[i] = a * v
-			}
-		}
-	case device.Clamp:
-		for i, v := range x {
-			y[i] = min(max(v, a), b)
-		}
 	default:
-		unarySmooth(op, y, x, a)
+		unaryRare(op, y, x, a, b)
 	}
 }
 
-func unarySmooth[T Float](op device.Unary, y, x []T, a T) {
+func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 	switch op {
-	case device.Tanh:
+	case device.Abs:
 		for i, v := range x {
-			y[i] = tanh(v)
-		}
-	case device.Sigmoid:
-		for i, v := range x {
-			y[i] = sigmoid(v)
+			y[i] = abs(v)
 		}
 	case device.Softplus:
 		for i, v := range x {
 			y[i] = softplus(v)
 		}
-	case device.GELU:
-		for i, v := range x {
-			cdf, _ := gauss(v)
-			y[i] = v * cdf
-		}
 	case device.SiLU:
 		for i, v := range x {
 			y[i] = v * sigmoid(v)
 		}
+	case device.LeakyReLU:
+		for i, v := range x {
+			y[i] = choose(v > 0, v, a*v)
+		}
+	case device.Clamp:
+		for i, v := range x {
+			y[i] = min(max(v, a), b)
+		}
 	case device.Huber:
 		for i, v := range x {
-			if v = T(math.Abs(float64(v))); v < a {
-				y[i] = v * v / (2 * a)
-			} else {
-				y[i] = v - a/2
-			}
+			v = abs(v)
+			y[i] = choose(v < a, v*v/(2*a), v-a/2)
 		}
 	default:
 		panic(fmt.Sprintf("cpu: unary operation %d is not known", op))
@@ -96,20 +81,19 @@ func unarySmooth[T Float](op device.Unary, y, x []T, a T) {
 // UnaryGrad implements device.Device.
 func (d *Device[T]) UnaryGrad(op device.Unary, dx, x, y, g device.Buffer, a, b float64) {
 	dxs, xs, ys, gs := d.data(dx), d.data(x), d.data(y), d.data(g)
-	each(len(xs), func(lo, hi int) { unaryGrad(op, dxs[lo:hi], xs[lo:hi], ys[lo:hi], gs[lo:hi], T(a), T(b)) })
+	each(len(xs), func(lo, hi int) { d.unaryGrad(op, dxs[lo:hi], xs[lo:hi], ys[lo:hi], gs[lo:hi], T(a), T(b)) })
 }
 
-func unaryGrad[T Float](op device.Unary, dx, x, y, g []T, a, b T) {
-	dx, y, g = dx[:len(x)], y[:len(x)], g[:len(x)]
+func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 	switch op {
 	case device.Affine:
-		for i := range x {
-			dx[i] = a * g[i]
-		}
+		d.loops.scale(dx, a, g)
 	case device.Exp:
-		for i := range x {
-			dx[i] = g[i] * y[i]
-		}
+		d.loops.mul(dx, g, y)
+	case device.GELU:
+		d.loops.geluGrad(dx, x, g)
+	case device.ReLU:
+		d.loops.reluGrad(dx, x, g)
 	case device.Log:
 		for i, v := range x {
 			dx[i] = g[i] / v
@@ -130,11 +114,6 @@ func unaryGrad[T Float](op device.Unary, dx, x, y, g []T, a, b T) {
 		for i, v := range x {
 			dx[i] = g[i] * sigmoid(v)
 		}
-	case device.GELU:
-		for i, v := range x {
-			cdf, pdf := gauss(v)
-			dx[i] = g[i] * (cdf + v*pdf)
-		}
 	case device.SiLU:
 		for i, v := range x {
 			s := sigmoid(v)
@@ -151,10 +130,6 @@ func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
 	case device.Abs:
 		for i, v := range x {
 			dx[i] = choose(v > 0, g[i], choose(v < 0, -g[i], 0))
-		}
-	case device.ReLU:
-		for i, v := range x {
-			dx[i] = choose(v > 0, g[i], 0)
 		}
 	case device.LeakyReLU:
 		for i, v := range x {
@@ -173,13 +148,6 @@ func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
 	}
 }
 
-func choose[T Float](yes bool, a, b T) T {
-	if yes {
-		return a
-	}
-	return b
-}
-
 // Fill implements device.Device.
 func (d *Device[T]) Fill(dst device.Buffer, v float64) {
 	y, c := d.data(dst), T(v)
@@ -192,11 +160,6 @@ func (d *Device[T]) Fill(dst device.Buffer, v float64) {
 
 // Axpy implements device.Device.
 func (d *Device[T]) Axpy(alpha float64, x, y device.Buffer) {
-	xs, ys, a := d.data(x), d.data(y), T(alpha)
-	each(len(xs), func(lo, hi int) {
-		to := ys[lo:hi]
-		for i, v := range xs[lo:hi] {
-			to[i] += a * v
-		}
-	})
+	xs, ys := d.data(x), d.data(y)
+	each(len(xs), func(lo, hi int) { d.loops.axpy(ys[lo:hi], T(alpha), xs[lo:hi]) })
 }

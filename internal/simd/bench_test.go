@@ -61,3 +61,29 @@ func BenchmarkKernel(b *testing.B) {
 	}
 	b.ReportMetric(2e-7*float64(rows*cols*k)*float64(b.N)/b.Elapsed().Seconds(), "GF/s")
 }
+
+// BenchmarkVector runs each vector kernel on rows of 128 numbers in the first-level cache, and on long ones; ns/number is
+// what to read.
+func BenchmarkVector(b *testing.B) {
+	for _, k := range routines {
+		for _, n := range []int{50, 128, 383, 1 << 15} {
+			b.Run(fmt.Sprintf("%s/%d", k.name, n), func(b *testing.B) {
+				row := func(count int) (all [][]float32) {
+					for range count {
+						x := make([]float32, n)
+						for i := range x {
+							x[i] = float32(i%13)/4 - 1.4
+						}
+						all = append(all, x)
+					}
+					return all
+				}
+				outs, ins := row(k.outs), row(k.ins)
+				for b.Loop() {
+					k.call(active.vector, outs, ins)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/number")
+			})
+		}
+	}
+}

@@ -63,17 +63,21 @@ func newProblem(r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, 
 	return p
 }
 
-// run returns C after the product, and checks it against a sum in double precision.
+// run returns C after the product, and checks it against sums in double precision; of a large one, some numbers.
 func (p *problem) run(t *testing.T) []float32 {
 	t.Helper()
 	c := append([]float32(nil), p.c...)
 	BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta, c, p.ldc)
+	large := p.m*p.n*p.k > 1e5
 	for i := range p.c {
 		row, col := i/p.ldc, i%p.ldc
 		if col >= p.n {
 			if math.Float32bits(c[i]) != math.Float32bits(p.c[i]) {
 				t.Fatalf("%v: C(%d, %d), beside the matrix, was written", p, row, col)
 			}
+			continue
+		}
+		if large && i%7 > 0 && row < p.m-1 && col < p.n-1 {
 			continue
 		}
 		want, size := p.want(row, col)
@@ -116,7 +120,7 @@ func TestSgemmSmall(t *testing.T) {
 		count := 0
 		for m := 1; m <= 33; m++ {
 			for n := 1; n <= 33; n++ {
-				for k := 1; k <= 33; k += 1 + (m+n)%3*5 {
+				for k := 1; k <= 33; k += 1 + (m+n)%4*5 {
 					ab := alphaBeta[count%len(alphaBeta)]
 					newProblem(r, transposes[count/5%2], transposes[count/10%2], m, n, k, count%4, ab[0], ab[1]).run(t)
 					count++

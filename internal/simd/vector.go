@@ -40,8 +40,8 @@ func equal(op string, n int, lengths ...int) {
 	}
 }
 
-// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is at most 1e-7; results below
-// the smallest normal number are rounded as they should be on the AVX paths and are 0 on the generic one.
+// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is at most 1e-7, of
+// results under the smallest normal number that of their rounding.
 func Exp(dst, x []float32) {
 	equal("Exp", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.exp(dst[lo:hi], x[lo:hi]) })

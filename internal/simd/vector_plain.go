@@ -49,29 +49,26 @@ func reduce32(x float32) (n, r, q float32) {
 	return n, r, q
 }
 
-// exp32 returns eˣ = 2ⁿ·(1 + r·q(r)), and 0 under the smallest normal number.
+// exp32 returns eˣ = 2ⁿ·(1 + r·q(r)). e⁸⁹ rounds to infinity and e⁻¹⁰⁵ to 0.
 func exp32(x float32) float32 {
 	switch {
 	case x != x:
 		return x
-	case x > 88.7228:
-		return float32(math.Inf(1))
-	case x < -87.3365:
+	case x < -105:
 		return 0
+	case x > 89:
+		return float32(math.Inf(1))
 	}
 	n, r, q := reduce32(x)
-	half := float32(int32(n) / 2)
-	return (1 + r*q) * power2(half) * power2(n-half) // 2¹²⁸ is not a number
+	half := float32(int32(n) >> 1) // in two steps, as 2ⁿ need not be a number
+	return (1 + r*q) * power2(half) * power2(n-half)
 }
 
-// power2 returns 2ⁿ for an integer n.
+// power2 returns 2ⁿ, a normal number.
 func power2(n float32) float32 { return math.Float32frombits(uint32(int32(n)+127) << 23) }
 
 // tanh32 returns t/(t + 2), t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1), which is as exact near 0 as elsewhere.
 func tanh32(x float32) float32 {
-	if x != x {
-		return x
-	}
 	n, r, q := reduce32(min(2*abs32(x), 18.2)) // tanh 9.1 rounds to 1
 	p := power2(n)
 	t := p*(r*q) + (p - 1)

@@ -1,0 +1,201 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/simd"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// loops are the inner loops that training spends its time in, on slices of equal lengths; results may overwrite inputs. In single
+// precision they are package simd's, which uses the vector instructions of the processor; in double precision they are below,
+// plainly, and serve as the measure of the others.
+type loops[T Float] struct {
+	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
+
+	add, mul                       func(z, x, y []T)
+	scale                          func(y []T, a T, x []T)
+	axpy                           func(y []T, a T, x []T)
+	exp, tanh, sigmoid, gelu, relu func(y, x []T)
+	geluGrad, reluGrad             func(dx, x, g []T)
+	adam                           func(a device.Adam, p, g, m, v []T)
+
+	sum           func(x []T) T
+	dot           func(x, y []T) T
+	softmax       func(y, x []T) (largest, sum T) // a row of −Inf gives zeros and sum 0
+	softmaxGrad   func(dx, y, g []T)
+	scoreGrad     func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
+	layerNorm     func(y, x, gamma, beta []T, eps T) (mean, rstd T)
+	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) // adds to dgamma and dbeta
+}
+
+var single = loops[float32]{
+	gemm: simd.BLAS{}.Sgemm,
+	add:  simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
+	exp: simd.Exp, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU, relu: simd.ReLU,
+	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
+	adam: func(a device.Adam, p, g, m, v []float32) {
+		c := adamOf[float32](a)
+		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps, Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
+	},
+	sum: simd.Sum, dot: simd.Dot, softmax: simd.Softmax, softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
+	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
+}
+
+var double = loops[float64]{
+	gemm: gonum.Implementation{}.Dgemm,
+	add: func(z, x, y []float64) {
+		for i := range z {
+			z[i] = x[i] + y[i]
+		}
+	},
+	mul: func(z, x, y []float64) {
+		for i := range z {
+			z[i] = x[i] * y[i]
+		}
+	},
+	scale: func(y []float64, a float64, x []float64) {
+		for i, v := range x {
+			y[i] = a * v
+		}
+	},
+	axpy: func(y []float64, a float64, x []float64) {
+		for i, v := range x {
+			y[i] += a * v
+		}
+	},
+	exp:      mapped(math.Exp),
+	tanh:     mapped(math.Tanh),
+	sigmoid:  mapped(sigmoid[float64]),
+	gelu:     mapped(func(x float64) float64 { cdf, _ := gauss(x); return x * cdf }),
+	relu:     mapped(func(x float64) float64 { return max(x, 0) }),
+	geluGrad: mappedGrad(func(x, g float64) float64 { cdf, pdf := gauss(x); return g * (cdf + x*pdf) }),
+	reluGrad: mappedGrad(func(x, g float64) float64 { return choose(x > 0, g, 0) }),
+	adam:     adam[float64],
+	sum:      sum[float64], dot: dot[float64],
+	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
+	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
+}
+
+func mapped(f func(float64) float64) func(y, x []float64) {
+	return func(y, x []float64) {
+		for i, v := range x {
+			y[i] = f(v)
+		}
+	}
+}
+
+func mappedGrad(f func(x, g float64) float64) func(dx, x, g []float64) {
+	return func(dx, x, g []float64) {
+		for i, v := range x {
+			dx[i] = f(v, g[i])
+		}
+	}
+}
+
+func sum[T Float](x []T) T {
+	s := T(0)
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
+func dot[T Float](x, y []T) T {
+	s := T(0)
+	for i, v := range x {
+		s += v * y[i]
+	}
+	return s
+}
+
+func largest[T Float](x []T) T {
+	m := inf[T](-1)
+	for _, v := range x {
+		m = max(m, v)
+	}
+	return m
+}
+
+func softmax[T Float](y, x []T) (m, s T) {
+	m = largest(x)
+	if m == inf[T](-1) {
+		clear(y)
+		return m, 0
+	}
+	for i, v := range x {
+		y[i] = exp(v - m)
+		s += y[i]
+	}
+	for i := range y {
+		y[i] /= s
+	}
+	return m, s
+}
+
+func softmaxGrad[T Float](dx, y, g []T) {
+	s := dot(y, g)
+	for i := range dx {
+		dx[i] = y[i] * (g[i] - s)
+	}
+}
+
+func scoreGrad[T Float](p, ds []T, lse, inner T) {
+	for j, s := range p {
+		p[j] = exp(s - lse)
+		ds[j] = p[j] * (ds[j] - inner)
+	}
+}
+
+func layerNorm[T Float](y, x, gamma, beta []T, eps T) (mean, rstd T) {
+	n := T(len(x))
+	mean = sum(x) / n
+	variance := T(0)
+	for _, v := range x {
+		variance += (v - mean) * (v - mean)
+	}
+	rstd = 1 / sqrt(variance/n+eps)
+	for i, v := range x {
+		y[i] = gamma[i]*((v-mean)*rstd) + beta[i]
+	}
+	return mean, rstd
+}
+
+func layerNormGrad[T Float](dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) {
+	n := T(len(x))
+	var sumH, sumHX T
+	for i, v := range x {
+		normed, h := (v-mean)*rstd, g[i]*gamma[i]
+		sumH += h
+		sumHX += h * normed
+		dgamma[i] += g[i] * normed
+		dbeta[i] += g[i]
+	}
+	for i, v := range x {
+		dx[i] = rstd * (g[i]*gamma[i] - sumH/n - (v-mean)*rstd*sumHX/n)
+	}
+}
+
+// adamConstants are those of device.Adam, each rounded once: 1−β₂ computed in single precision would have lost four digits.
+type adamConstants[T Float] struct{ b1, n1, b2, n2, eps, keep, decay, step, scale T }
+
+func adamOf[T Float](a device.Adam) adamConstants[T] {
+	c := adamConstants[T]{T(a.Beta1), T(1 - a.Beta1), T(a.Beta2), T(1 - a.Beta2), T(a.Eps), 1, T(a.WeightDecay),
+		T(a.LR / a.Correction1), T(1 / a.Correction2)}
+	if a.Decoupled {
+		c.keep, c.decay = T(1-a.LR*a.WeightDecay), 0
+	}
+	return c
+}
+
+func adam[T Float](a device.Adam, p, g, m, v []T) {
+	c := adamOf[T](a)
+	for i, x := range p {
+		gi := g[i] + c.decay*x
+		m[i] = c.b1*m[i] + c.n1*gi
+		v[i] = c.b2*v[i] + c.n2*gi*gi
+		p[i] = c.keep*x - c.step*m[i]/(sqrt(v[i]*c.scale)+c.eps)
+	}
+}
