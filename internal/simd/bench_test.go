@@ -62,8 +62,7 @@ func BenchmarkKernel(b *testing.B) {
 	b.ReportMetric(2e-7*float64(rows*cols*k)*float64(b.N)/b.Elapsed().Seconds(), "GF/s")
 }
 
-// BenchmarkVector runs each vector kernel on rows of 128 numbers in the first-level cache, and on long ones; ns/number is
-// what to read.
+// BenchmarkVector runs each vector kernel on rows as long as those of RECAP, and on a long one.
 func BenchmarkVector(b *testing.B) {
 	for _, k := range routines {
 		for _, n := range []int{50, 128, 383, 1 << 15} {

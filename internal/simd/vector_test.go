@@ -85,40 +85,41 @@ func TestAccuracy(t *testing.T) {
 type routine struct {
 	name      string
 	outs, ins int
+	sums      bool
 	call      func(v *vector, outs, ins [][]float32) []float64 // the numbers returned
 }
 
 var routines = []routine{
-	{"Exp", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.exp(o[0], i[0]); return nil }},
-	{"Tanh", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.tanh(o[0], i[0]); return nil }},
-	{"Sigmoid", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.sigmoid(o[0], i[0]); return nil }},
-	{"GELU", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.gelu(o[0], i[0]); return nil }},
-	{"ReLU", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.relu(o[0], i[0]); return nil }},
-	{"GELUGrad", 1, 2, func(v *vector, o, i [][]float32) []float64 { v.geluGrad(o[0], i[0], i[1]); return nil }},
-	{"ReLUGrad", 1, 2, func(v *vector, o, i [][]float32) []float64 { v.reluGrad(o[0], i[0], i[1]); return nil }},
-	{"Add", 1, 2, func(v *vector, o, i [][]float32) []float64 { v.add(o[0], i[0], i[1]); return nil }},
-	{"Mul", 1, 2, func(v *vector, o, i [][]float32) []float64 { v.mul(o[0], i[0], i[1]); return nil }},
-	{"Scale", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.scale(o[0], -1.7, i[0]); return nil }},
-	{"Axpy", 1, 1, func(v *vector, o, i [][]float32) []float64 { v.axpy(o[0], -1.7, i[0]); return nil }},
-	{"Adam", 3, 1, func(v *vector, o, i [][]float32) []float64 {
+	{"Exp", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.exp(o[0], i[0]); return nil }},
+	{"Tanh", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.tanh(o[0], i[0]); return nil }},
+	{"Sigmoid", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.sigmoid(o[0], i[0]); return nil }},
+	{"GELU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.gelu(o[0], i[0]); return nil }},
+	{"ReLU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.relu(o[0], i[0]); return nil }},
+	{"GELUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.geluGrad(o[0], i[0], i[1]); return nil }},
+	{"ReLUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.reluGrad(o[0], i[0], i[1]); return nil }},
+	{"Add", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.add(o[0], i[0], i[1]); return nil }},
+	{"Mul", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.mul(o[0], i[0], i[1]); return nil }},
+	{"Scale", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.scale(o[0], -1.7, i[0]); return nil }},
+	{"Axpy", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.axpy(o[0], -1.7, i[0]); return nil }},
+	{"Adam", 3, 1, false, func(v *vector, o, i [][]float32) []float64 {
 		plainMap(o[2], o[2], abs32)
 		v.adam(o[0], i[0], o[1], o[2], 0.9, 0.1, 0.9, 0.1, 0.99, 0.01, 0.01, 1.5, 1e-3)
 		return nil
 	}},
-	{"Sum", 0, 1, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.sum(i[0]))} }},
-	{"Dot", 0, 2, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.dot(i[0], i[1]))} }},
-	{"Dot64", 0, 2, func(v *vector, o, i [][]float32) []float64 { return []float64{v.dot64(i[0], i[1])} }},
-	{"Softmax", 1, 1, func(v *vector, o, i [][]float32) []float64 {
+	{"Sum", 0, 1, true, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.sum(i[0]))} }},
+	{"Dot", 0, 2, true, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.dot(i[0], i[1]))} }},
+	{"Dot64", 0, 2, true, func(v *vector, o, i [][]float32) []float64 { return []float64{v.dot64(i[0], i[1])} }},
+	{"Softmax", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
 		a, b := v.softmax(o[0], i[0])
 		return []float64{float64(a), float64(b)}
 	}},
-	{"SoftmaxGrad", 1, 2, func(v *vector, o, i [][]float32) []float64 { v.softmaxGrad(o[0], i[0], i[1]); return nil }},
-	{"ScoreGrad", 2, 0, func(v *vector, o, i [][]float32) []float64 { v.scoreGrad(o[0], o[1], 0.5, 0.25); return nil }},
-	{"LayerNorm", 1, 3, func(v *vector, o, i [][]float32) []float64 {
+	{"SoftmaxGrad", 1, 2, true, func(v *vector, o, i [][]float32) []float64 { v.softmaxGrad(o[0], i[0], i[1]); return nil }},
+	{"ScoreGrad", 2, 0, false, func(v *vector, o, i [][]float32) []float64 { v.scoreGrad(o[0], o[1], 0.5, 0.25); return nil }},
+	{"LayerNorm", 1, 3, false, func(v *vector, o, i [][]float32) []float64 {
 		a, b := v.layerNorm(o[0], i[0], i[1], i[2], 1e-5)
 		return []float64{float64(a), float64(b)}
 	}},
-	{"LayerNormGrad", 3, 3, func(v *vector, o, i [][]float32) []float64 {
+	{"LayerNormGrad", 3, 3, true, func(v *vector, o, i [][]float32) []float64 {
 		v.layerNormGrad(o[0], o[1], o[2], i[0], i[1], i[2], 0.1, 0.9)
 		return nil
 	}},
@@ -172,13 +173,13 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	}
 	got, want := k.call(v, inside(outs), inside(ins)), k.call(&plainVector, inside(wants), inside(ins))
 	for i := range got {
-		if !near(got[i], want[i], n) {
+		if !k.near(got[i], want[i], n) {
 			t.Fatalf("%s of %d: returns %v, plain %v", k.name, n, got, want)
 		}
 	}
 	for o := range outs {
 		for i := range outs[o] {
-			if !near(float64(outs[o][i]), float64(wants[o][i]), n) {
+			if !k.near(float64(outs[o][i]), float64(wants[o][i]), n) {
 				t.Fatalf("%s of %d: result %d, number %d is %g, plain %g", k.name, n, o, i-offset, outs[o][i], wants[o][i])
 			}
 		}
@@ -190,9 +191,13 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	}
 }
 
-// near compares results of sums of n numbers of size 10 that are rounded differently.
-func near(got, want float64, n int) bool {
-	return got == want || math.Abs(got-want) <= 4e-6*(1+math.Abs(want)+float64(n))
+// near compares results that are rounded differently: of elementwise kernels, or of sums of n numbers of size 10.
+func (k *routine) near(got, want float64, n int) bool {
+	tolerance := 2e-6 * (1 + math.Abs(want))
+	if k.sums {
+		tolerance += 4e-6 * (math.Abs(want) + float64(n))
+	}
+	return got == want || math.Abs(got-want) <= tolerance
 }
 
 // TestFixedOrder checks that sums have the same bits on every path.
@@ -212,6 +217,20 @@ func TestFixedOrder(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestVectorAllocates(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		x, y := make([]float32, 100), make([]float32, 100)
+		if n := testing.AllocsPerRun(10, func() {
+			Exp(y, x)
+			GELUGrad(y, x, x)
+			Softmax(y, x)
+			AdamStep{Eps: 1}.Update(y, x, x, x)
+		}); n > 0 {
+			t.Errorf("%g allocations", n)
+		}
+	})
 }
 
 // TestInPlace checks that elementwise kernels work in place and over more than one span.
