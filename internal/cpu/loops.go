@@ -24,6 +24,7 @@ type loops[T Float] struct {
 
 	sum           func(x []T) T
 	dot           func(x, y []T) T
+	dot64         func(x, y []T) float64          // accumulated in double precision
 	softmax       func(y, x []T) (largest, sum T) // a row of −Inf gives zeros and sum 0
 	softmaxGrad   func(dx, y, g []T)
 	scoreGrad     func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
@@ -40,7 +41,7 @@ var single = loops[float32]{
 		c := adamOf[float32](a)
 		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps, Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
 	},
-	sum: simd.Sum, dot: simd.Dot, softmax: simd.Softmax, softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
+	sum: simd.Sum, dot: simd.Dot, dot64: simd.Dot64, softmax: simd.Softmax, softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
 	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
 }
 
@@ -74,7 +75,7 @@ var double = loops[float64]{
 	geluGrad: mappedGrad(func(x, g float64) float64 { cdf, pdf := gauss(x); return g * (cdf + x*pdf) }),
 	reluGrad: mappedGrad(func(x, g float64) float64 { return choose(x > 0, g, 0) }),
 	adam:     adam[float64],
-	sum:      sum[float64], dot: dot[float64],
+	sum:      sum[float64], dot: dot[float64], dot64: dot[float64],
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
 }

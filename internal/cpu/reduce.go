@@ -106,12 +106,6 @@ func (d *Device[T]) reduceBlock(op device.Reduction, y, x []T, n, stride int) {
 func (d *Device[T]) Dot(x, y device.Buffer) float64 {
 	xs, ys := d.data(x), d.data(y)
 	partial := make([]float64, (len(xs)+grain-1)/grain)
-	each(len(xs), func(lo, hi int) {
-		s := 0.0
-		for i := lo; i < hi; i++ {
-			s += float64(xs[i]) * float64(ys[i])
-		}
-		partial[lo/grain] = s
-	})
+	each(len(xs), func(lo, hi int) { partial[lo/grain] = d.loops.dot64(xs[lo:hi], ys[lo:hi]) })
 	return sum(partial)
 }
