@@ -254,10 +254,13 @@ func TestOverfits(t *testing.T) {
 	c.Text.Dropout = 0
 	m, dev := newTiny(t, "cpu", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
-	for i, name := range []string{"rec_", "task"} {
-		first, last := train(m, m.Phases()[i], b, 300, 0.01, oneOf(name))
-		if !(last < 0.2*first) {
-			t.Errorf("%s fell from %.3f to %.3f in 300 steps on 8 samples; want under a fifth", name, first, last)
+	for i, part := range []struct {
+		term string
+		to   float64 // share of the start; the target of the reconstruction moves while E_m learns
+	}{{"rec_", 1. / 3}, {"task", 1. / 5}} {
+		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(part.term))
+		if !(last < part.to*first) {
+			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under %.2f of the start", part.term, first, last, part.to)
 		}
 	}
 }

@@ -1,0 +1,136 @@
+package recap
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// TestAdversarialLossesAreEquations1To6 compares L_gen and L_disc with loops over granularities, samples and segments, in the form
+// the paper prints: binary cross-entropy of probabilities.
+func TestAdversarialLossesAreEquations1To6(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	tp := ag.NewTape(dev)
+	x := m.embedder.Forward(tp, sample(dev, tinyDims, 3).Corrupted)[zoo.Audio]
+	a := m.adversaries[zoo.Audio]
+	gen, disc := a.Losses(tp, x)
+
+	bce := func(s *ag.Tensor, target float64) float64 { // mean over the segment's positions
+		sum := 0.0
+		p := tp.Sigmoid(a.discriminator.Forward(tp, s)).Values()
+		for _, p := range p {
+			sum -= target*math.Log(p) + (1-target)*math.Log(1-p)
+		}
+		return sum / float64(len(p))
+	}
+	wantGen, wantDisc := 0.0, 0.0
+	for _, n := range a.granularities {
+		w := 4 / n // tiny has 4 tokens
+		for b := range 3 {
+			segment := func(t int) *ag.Tensor { return tp.Slice(tp.Slice(x, 0, b, b+1), 1, t*w, (t+1)*w) }
+			for t := range n - 1 {
+				made := a.generator.Forward(tp, segment(t))
+				now, next := segment(t).Values(), segment(t+1).Values()
+				var ab, aa, bb float64
+				for i := range now {
+					ab, aa, bb = ab+now[i]*next[i], aa+now[i]*now[i], bb+next[i]*next[i]
+				}
+				omega := (1 + ab/math.Sqrt(aa*bb)) / 2
+				wantGen += omega * bce(made, 1) / 3
+				wantDisc += (bce(segment(t+1), 1) + bce(made, 0)) / 2 / 3
+			}
+		}
+	}
+	if math.Abs(gen.Item()-wantGen) > 1e-9 || math.Abs(disc.Item()-wantDisc) > 1e-9 {
+		t.Errorf("L_gen %.9f and L_disc %.9f, want %.9f and %.9f", gen.Item(), disc.Item(), wantGen, wantDisc)
+	}
+}
+
+// TestFactorisationIsEquations8To11 recomputes L_FID of each pair from its bounds.
+func TestFactorisationIsEquations8To11(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	tp := ag.NewTape(dev)
+	b := sample(dev, tinyDims, 8)
+	x, made := m.embedder.Forward(tp, b.Complete), features{}
+	for i, h := range m.generate(tp, m.embedder.Forward(tp, b.Corrupted)) {
+		x[i], made[i] = m.critical(tp, x[i]), m.critical(tp, h)
+	}
+	for k, q := range m.pairs {
+		m1, m2 := [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][0], [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][1]
+		one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
+		with := func(m zoo.Modality) []*ag.Tensor { return []*ag.Tensor{made[m], x[m]} }
+		shared := -q.common.NCE(tp, one(made[m1]), one(made[m2])).Item() + q.commonClub.CLUB(tp, with(m1), with(m2)).Item()
+		club, given := q.club.CLUB(tp, one(made[m1]), one(made[m2])).Item(), q.given.NCE(tp, with(m1), with(m2)).Item()
+		unique1 := -q.own1.NCE(tp, one(x[m1]), one(made[m1])).Item() + club - given
+		unique2 := -q.own2.NCE(tp, one(x[m2]), one(made[m2])).Item() + club - given
+		learn := q.club.NCE(tp, one(made[m1]), one(made[m2])).Item() + q.commonClub.NCE(tp, with(m1), with(m2)).Item()
+
+		const lambda = 0.001
+		got := total(tp, q.terms(tp, lambda, x[m1], x[m2], made[m1], made[m2]), every).Item()
+		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
+			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name, got, want)
+		}
+	}
+}
+
+// TestWeightsAreEquations7And14And19 checks the weight of every term against the paper's numbers.
+func TestWeightsAreEquations7And14And19(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	want := map[string]float64{
+		"gen_l": 0.005, "gen_a": 0.002, "gen_v": 0.003, "disc_l": 0.005, "disc_a": 0.002, "disc_v": 0.003,
+		"nce_common": -0.001, "club_common": 0.001, "nce_own1": -0.001, "nce_own2": -0.001, "club": 0.002, "nce_given": -0.002,
+		"learn_club": -1, "learn_club_common": -1, "rec_l": 0.1, "rec_a": 0.1, "rec_v": 0.1,
+		"task": 1, "rank": 0.01, "probe_l": 1, "probe_a": 1, "probe_v": 1,
+		"disc_chance": 0, "spread_l": 0, "spread_a": 0, "spread_v": 0,
+	}
+	for _, ph := range m.Phases() {
+		for _, term := range ph.Terms(ag.NewTape(dev), sample(dev, tinyDims, 8)) {
+			name := term.Name
+			for _, pair := range []string{"_la", "_lv", "_av"} {
+				name = strings.TrimSuffix(name, pair)
+			}
+			if w, ok := want[name]; !ok || math.Abs(term.Weight-w) > 1e-15 {
+				t.Errorf("%s: %s has weight %g, want %g", ph.Name, term.Name, term.Weight, w)
+			}
+		}
+	}
+}
+
+// TestTargetIsConstant compares the gradient of E_m in stage 1 with the one it has when the complete features come from a twin
+// that is no part of the graph.
+func TestTargetIsConstant(t *testing.T) {
+	c := tiny()
+	c.Text.Dropout = 0
+	m, dev := newTiny(t, "cpu64", c, tinyDims)
+	twin, _ := newTiny(t, "cpu64", c, tinyDims)
+	b := sample(dev, tinyDims, 8)
+	tp := ag.NewTape(dev)
+	whole := tp.Backward(total(tp, m.completionTerms(tp, b), oneOf("rec_", "nce_own")))
+	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp, m.embedder.Forward(tp, b.Corrupted))
+	terms := append(m.fid(tp, complete, completed), m.reconstruct(tp, complete, completed)...)
+	apart := tp.Backward(total(tp, terms, oneOf("rec_", "nce_own")))
+	for _, p := range m.all.Sub("embed").All() {
+		if g, h := whole[p.Tensor], apart[p.Tensor]; g == nil || !slices.EqualFunc(g.Values(), h.Values(), func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
+			t.Errorf("the gradient of %s reaches it through the target", p.Name)
+		}
+	}
+}
+
+// A feature that is the same in every sample of a batch has no spread to divide by.
+func TestConstantFeatureIsNoNaN(t *testing.T) {
+	dev := open(t, "cpu64")
+	m := &Model{}
+	tp := ag.NewTape(dev)
+	x := ag.NewParam(dev, make([]float64, 8*2*3), 8, 2, 3)
+	y := m.target(tp, x)
+	z := m.critical(tp, x)
+	for _, v := range slices.Concat(y.Values(), z.Values(), tp.Backward(tp.Sum(tp.Mul(z, z)))[x].Values()) {
+		if v != 0 {
+			t.Fatalf("found %g, want 0", v)
+		}
+	}
+}
