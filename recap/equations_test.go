@@ -86,6 +86,7 @@ func TestWeightsAreEquations7And14And19(t *testing.T) {
 		"learn_club": -1, "learn_club_common": -1, "rec_l": 0.1, "rec_a": 0.1, "rec_v": 0.1,
 		"task": 1, "rank": 0.01, "probe_l": 1, "probe_a": 1, "probe_v": 1,
 		"disc_chance": 0, "spread_l": 0, "spread_a": 0, "spread_v": 0,
+		"alpha_l": 0, "alpha_a": 0, "alpha_v": 0,
 	}
 	for _, ph := range m.Phases() {
 		for _, term := range ph.Terms(ag.NewTape(dev), sample(dev, tinyDims, 8)) {

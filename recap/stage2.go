@@ -16,7 +16,7 @@ func (m *Model) stage2() zoo.Phase {
 	if m.config.Without.Stage1 {
 		moves = append(moves, "generate")
 	}
-	return zoo.Phase{Name: "stage2", Params: m.params(moves...), Labels: true, Terms: m.predictionTerms}
+	return zoo.Phase{Name: "stage2", Params: m.params(moves...), Labels: true, Terms: m.predictionTerms, Warn: starved}
 }
 
 func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
@@ -33,7 +33,23 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 		terms = append(terms, zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
 	}
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
-	return append(terms, zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
+	terms = append(terms, zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
+	for i := range zoo.Modalities {
+		terms = append(terms, zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(tp.Slice(alpha, 1, i, i+1))})
+	}
+	return terms
+}
+
+// starved tells of a modality that lost its weight, and with it the gradient by which it could have earned it back.
+func starved(_, last map[string]float64) string {
+	for i := range zoo.Modalities {
+		if name := "alpha_" + zoo.Modality(i).String(); last[name] < 0.01 {
+			if _, logged := last[name]; logged {
+				return "a modality has starved: " + name + " is under 0.01"
+			}
+		}
+	}
+	return ""
 }
 
 // complete returns X'_m of an input. The generators' weights are constants, except where there was no stage 1 to train them.
