@@ -83,7 +83,7 @@ func Preset(name string) (c Config, ok bool) {
 	switch name {
 	case "quick":
 		c.Recap = recap.Quick()
-		c.Train = TrainConfig{Batch: 64, LR: 1e-3, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 10, "stage2": 25}}
+		c.Train = TrainConfig{Batch: 64, LR: 1e-3, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 5, "stage2": 25}}
 	case "paper":
 		c.Recap = recap.Paper()
 		c.Train = TrainConfig{Batch: 64, LR: 1e-4, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 200, "stage2": 200}}
