@@ -40,17 +40,23 @@ func (d *Device[T]) reduceRow(op device.Reduction, x []T) T {
 	case device.Max:
 		return largest(x)
 	case device.LogSumExp:
-		m := largest(x)
-		if m == inf[T](-1) {
-			return m
-		}
-		s := T(0)
-		for _, v := range x {
-			s += exp(v - m)
-		}
-		return m + log(s)
+		m, rest := logSumExp(x)
+		return m + rest
 	}
 	panic(fmt.Sprintf("cpu: reduction %d is not known", op))
+}
+
+// logSumExp returns ln Σ eˣ as the sum of the largest x and a rest, which keeps the digits that a large x would take from it.
+func logSumExp[T Float](x []T) (m, rest T) {
+	m = largest(x)
+	if m == inf[T](-1) {
+		return m, 0
+	}
+	s := T(0)
+	for _, v := range x {
+		s += exp(v - m)
+	}
+	return m, log(s)
 }
 
 // reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time, reading along the rows.

@@ -35,9 +35,9 @@ func (d *Device[T]) SoftmaxGrad(dx, y, g device.Buffer, rows, n int) {
 // LogSoftmax implements device.Device.
 func (d *Device[T]) LogSoftmax(dst, x device.Buffer, rows, n int) {
 	d.rows(rows, n, func(_ int, v [3][]T) {
-		lse := d.reduceRow(device.LogSumExp, v[1])
+		m, rest := logSumExp(v[1])
 		for i, x := range v[1] {
-			v[0][i] = choose(x == inf[T](-1), x, x-lse)
+			v[0][i] = choose(x == inf[T](-1), x, x-m-rest)
 		}
 	}, dst, x)
 }

@@ -91,6 +91,14 @@ func TestPanicReachesTheCaller(t *testing.T) {
 	})
 }
 
+// A loop of one chunk must cost no more than its call.
+func TestOneChunkAllocatesNothing(t *testing.T) {
+	f := func(int, int) {}
+	if n := testing.AllocsPerRun(100, func() { For(64, 64, f) }); n != 0 {
+		t.Errorf("a loop of one chunk makes %g allocations", n)
+	}
+}
+
 func BenchmarkFor(b *testing.B) {
 	x := make([]float32, 1<<16)
 	for b.Loop() {

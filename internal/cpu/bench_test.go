@@ -1,0 +1,172 @@
+package cpu
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// A kernel is one call, of a size that is split between cores.
+type kernel struct {
+	name    string
+	numbers int // read and written; 0 where flops measure the work
+	flops   int
+	call    func()
+	outs    []device.Buffer
+}
+
+// A maker makes kernels with random inputs, the same ones each time.
+type maker[T Float] struct {
+	dev     *Device[T]
+	rng     *rand.Rand
+	kernels []kernel
+}
+
+// input returns n numbers in [0.5, 1.5).
+func (m *maker[T]) input(n int) device.Buffer {
+	b := buffer[T](make([]T, n))
+	for i := range b {
+		b[i] = T(0.5 + m.rng.Float64())
+	}
+	return b
+}
+
+func (m *maker[T]) add(name string, numbers, flops int, call func(), outs ...device.Buffer) {
+	m.kernels = append(m.kernels, kernel{name, numbers, flops, call, outs})
+}
+
+func kernels[T Float](dev *Device[T]) []kernel {
+	m := &maker[T]{dev: dev, rng: rand.New(rand.NewPCG(1, 2))}
+	m.elementwise()
+	m.movement()
+	m.rowwise()
+	m.products()
+	return m.kernels
+}
+
+func (m *maker[T]) elementwise() {
+	const n = 100003
+	d, x, y, g := m.dev, m.input(n), m.input(n), m.input(n)
+	names := map[device.Unary]string{device.Affine: "Affine", device.Exp: "Exp", device.Log: "Log", device.Tanh: "Tanh", device.Softplus: "Softplus",
+		device.Sigmoid: "Sigmoid", device.GELU: "GELU", device.ReLU: "ReLU"}
+	for op := range device.NumUnary {
+		if names[op] == "" {
+			continue
+		}
+		dst, dx := d.Alloc(n), d.Alloc(n)
+		m.add(names[op], 2*n, 0, func() { d.Unary(op, dst, x, 0.5, 0.25) }, dst)
+		m.add(names[op]+"Grad", 4*n, 0, func() { d.UnaryGrad(op, dx, x, y, g, 0.5, 0.25) }, dx)
+	}
+	filled, sum, dropped, total := d.Alloc(n), m.input(n), d.Alloc(n), d.Alloc(1)
+	m.add("Fill", n, 0, func() { d.Fill(filled, 0.5) }, filled)
+	m.add("Axpy", 3*n, 0, func() { d.Axpy(0.5, x, sum) }, sum)
+	m.add("Dropout", 2*n, 0, func() { d.Dropout(dropped, x, 0.1, 7) }, dropped)
+	m.add("Dot", 2*n, 0, func() { total.(buffer[T])[0] = T(d.Dot(x, y)) }, total)
+	p, mean, square := m.input(n), m.input(n), m.input(n)
+	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
+	m.add("Adam", 7*n, 0, func() { d.Adam(step, p, g, mean, square) }, p, mean, square)
+
+	const rows, columns = 400, 253
+	shape, dense, row := []int{rows, columns}, []int{columns, 1}, []int{0, 1}
+	a, b := m.input(rows*columns), m.input(rows*columns)
+	for _, c := range []struct {
+		name    string
+		op      device.Binary
+		strides []int
+	}{{"Add", device.Add, dense}, {"Mul", device.Mul, dense}, {"Div", device.Div, dense}, {"AddRow", device.Add, row}, {"MulColumn", device.Mul, []int{1, 0}}} {
+		dst := d.Alloc(rows * columns)
+		m.add(c.name, 3*rows*columns, 0, func() {
+			d.Binary(c.op, dst, shape, device.Operand{Buf: a, Strides: dense}, device.Operand{Buf: b, Strides: c.strides})
+		}, dst)
+	}
+}
+
+func (m *maker[T]) movement() {
+	const rows, columns, n = 400, 253, 400 * 253
+	d, x, shape := m.dev, m.input(n), []int{rows, columns}
+	transposed, folded, gathered, scattered := d.Alloc(n), m.input(columns), d.Alloc(n), m.input(n)
+	along := device.Operand{Buf: x, Strides: []int{columns, 1}}
+	m.add("Transpose", 2*n, 0, func() { d.Copy(device.Operand{Buf: transposed, Strides: []int{1, rows}}, shape, along) }, transposed)
+	m.add("Accumulate", 2*n, 0, func() { d.Accumulate(device.Operand{Buf: folded, Strides: []int{0, 1}}, shape, along) }, folded)
+	index := make([]int, rows)
+	for i := range index {
+		index[i] = m.rng.IntN(rows)
+	}
+	m.add("Gather", 2*n, 0, func() { d.Gather(gathered, x, index, columns) }, gathered)
+	m.add("ScatterAdd", 3*n, 0, func() { d.ScatterAdd(scattered, index, x, columns) }, scattered)
+	for op, name := range [device.NumReductions]string{device.Sum: "Sum", device.Max: "Max", device.LogSumExp: "LogSumExp"} {
+		op := device.Reduction(op)
+		all, each, middle := d.Alloc(1), d.Alloc(rows), d.Alloc(columns)
+		m.add(name, n, 0, func() { d.Reduce(op, all, x, 1, n, 1) }, all)
+		m.add(name+"OfRows", n, 0, func() { d.Reduce(op, each, x, rows, columns, 1) }, each)
+		m.add(name+"OfColumns", n, 0, func() { d.Reduce(op, middle, x, 1, rows, columns) }, middle)
+	}
+}
+
+func (m *maker[T]) rowwise() {
+	const rows, n = 500, 128
+	d, x, g := m.dev, m.input(rows*n), m.input(rows*n)
+	soft, logs, softGrad, logsGrad := d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n)
+	m.add("Softmax", 2*rows*n, 0, func() { d.Softmax(soft, x, rows, n) }, soft)
+	m.add("LogSoftmax", 2*rows*n, 0, func() { d.LogSoftmax(logs, x, rows, n) }, logs)
+	m.add("SoftmaxGrad", 3*rows*n, 0, func() { d.SoftmaxGrad(softGrad, x, g, rows, n) }, softGrad)
+	m.add("LogSoftmaxGrad", 3*rows*n, 0, func() { d.LogSoftmaxGrad(logsGrad, x, g, rows, n) }, logsGrad)
+	gamma, beta, y, stats, given := m.input(n), m.input(n), d.Alloc(rows*n), d.Alloc(2*rows), m.input(2*rows)
+	dx, dgamma, dbeta := d.Alloc(rows*n), d.Alloc(n), d.Alloc(n)
+	m.add("LayerNorm", 2*rows*n, 0, func() { d.LayerNorm(y, stats, x, gamma, beta, rows, n, 1e-5) }, y, stats)
+	m.add("LayerNormGrad", 3*rows*n, 0, func() { d.LayerNormGrad(dx, dgamma, dbeta, g, x, given, gamma, rows, n) }, dx, dgamma, dbeta)
+}
+
+func (m *maker[T]) products() {
+	d := m.dev
+	for _, c := range []struct {
+		name         string
+		rows, n, k   int
+		count        int
+		tA, tB, read bool
+	}{{"GemmTall", 301, 128, 128, 1, false, true, false}, {"GemmWide", 64, 515, 130, 1, true, false, true}, {"GemmBatch", 50, 50, 32, 32, false, true, false}} {
+		a, b, y := m.input(c.count*c.rows*c.k), m.input(c.count*c.k*c.n), m.input(c.count*c.rows*c.n)
+		g := device.Gemm{TransA: c.tA, TransB: c.tB, M: c.rows, N: c.n, K: c.k, Alpha: 0.5, Count: c.count,
+			A: device.Matrix{Buf: a, Stride: c.k, Batch: c.rows * c.k}, B: device.Matrix{Buf: b, Stride: c.n, Batch: c.k * c.n},
+			C: device.Matrix{Buf: y, Stride: c.n, Batch: c.rows * c.n}}
+		if c.tA {
+			g.A.Stride = c.rows
+		}
+		if c.tB {
+			g.B.Stride = c.k
+		}
+		if c.read {
+			g.Beta = 0.5
+		}
+		m.add(c.name, 0, 2*c.count*c.rows*c.n*c.k, func() { d.Gemm(g) }, y)
+	}
+	const samples, heads, n, width = 8, 4, 50, 16
+	size := samples * n * heads * width
+	q, k, v, g, out, lse := m.input(size), m.input(size), m.input(size), m.input(size), d.Alloc(size), d.Alloc(samples*heads*n)
+	dq, dk, dv, given := d.Alloc(size), d.Alloc(size), d.Alloc(size), m.input(samples*heads*n)
+	a := device.Attention{Samples: samples, Heads: heads, Queries: n, Keys: n, Width: width, Scale: 1 / math.Sqrt(width), Dropout: 0.1, Seed: 3}
+	product := 2 * samples * heads * n * n * width
+	m.add("Attention", 0, 2*product, func() { d.Attention(a, out, lse, q, k, v) }, out, lse)
+	m.add("AttentionGrad", 0, 5*product, func() { d.AttentionGrad(a, dq, dk, dv, g, q, given, q, k, v) }, dq, dk, dv)
+}
+
+func BenchmarkFloat32(b *testing.B) { benchmark(b, New32()) }
+
+func BenchmarkFloat64(b *testing.B) { benchmark(b, New64()) }
+
+func benchmark[T Float](b *testing.B, dev *Device[T]) {
+	for _, k := range kernels(dev) {
+		b.Run(k.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(k.numbers * dev.Bits() / 8))
+			for b.Loop() {
+				k.call()
+			}
+			if k.flops > 0 {
+				b.ReportMetric(float64(k.flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
+			}
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package cpu
+
+import (
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/device/devicetest"
+)
+
+func TestDevice(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { devicetest.Run(t, New32()) })
+	t.Run("float64", func(t *testing.T) { devicetest.Run(t, New64()) })
+}
+
+// TestSameBits holds results to the same bits on any number of cores.
+func TestSameBits(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { sameBits(t, New32) })
+	t.Run("float64", func(t *testing.T) { sameBits(t, New64) })
+}
+
+func sameBits[T Float](t *testing.T, open func() *Device[T]) {
+	want := bitsOn(1, open())
+	for _, cores := range []int{2, 3} {
+		got := bitsOn(cores, open())
+		for name, w := range want {
+			for i, bits := range got[name] {
+				if bits != w[i] {
+					t.Errorf("%s: number %d is %g on %d cores, %g on one", name, i, math.Float64frombits(bits), cores, math.Float64frombits(w[i]))
+					break
+				}
+			}
+		}
+	}
+}
+
+// bitsOn returns what the kernels write when they run on the given number of cores.
+func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+	bits := map[string][]uint64{}
+	for _, k := range kernels(dev) {
+		k.call()
+		for _, out := range k.outs {
+			for _, v := range dev.data(out) {
+				bits[k.name] = append(bits[k.name], math.Float64bits(float64(v)))
+			}
+		}
+	}
+	return bits
+}
+
+// TestSteadyState holds repeated calls to small allocations: closures and lists of chunks, but no numbers. It takes the least of
+// several calls, since a garbage collection may empty the pool of scratch memory.
+func TestSteadyState(t *testing.T) {
+	if raced {
+		t.Skip("under the race detector sync.Pool drops memory at random")
+	}
+	t.Run("float32", func(t *testing.T) { steadyState(t, New32()) })
+	t.Run("float64", func(t *testing.T) { steadyState(t, New64()) })
+}
+
+func steadyState[T Float](t *testing.T, dev *Device[T]) {
+	const limit = 1024
+	for _, k := range kernels(dev) {
+		least := uint64(math.MaxUint64)
+		for range 10 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			k.call()
+			runtime.ReadMemStats(&after)
+			least = min(least, after.TotalAlloc-before.TotalAlloc)
+		}
+		if least > limit {
+			t.Errorf("%s allocates %d bytes a call, at most %d expected", k.name, least, limit)
+		}
+	}
+}
+
+// TestForeignBuffer checks that a buffer of another precision is refused.
+func TestForeignBuffer(t *testing.T) {
+	defer func() {
+		if want := "cpu: a buffer of type cpu.buffer[float64] on device cpu"; recover() != want {
+			t.Errorf("want a panic: %s", want)
+		}
+	}()
+	var single device.Device = New32()
+	single.Fill(New64().Alloc(1), 0)
+}

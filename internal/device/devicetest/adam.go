@@ -1,0 +1,46 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// adam makes three steps, as published: Adam by Kingma and Ba (ICLR 2015, algorithm 1), AdamW by Loshchilov and Hutter (ICLR 2019,
+// algorithm 2).
+func (s *suite) adam() {
+	for _, n := range sizes {
+		for _, a := range []device.Adam{
+			{LR: 0.125, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
+			{LR: 0.01, Beta1: 0.8, Beta2: 0.99, Eps: 1e-3, WeightDecay: 0.25},
+			{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25, Decoupled: true},
+		} {
+			p, m, v := s.numbers(n), make([]float64, n), make([]float64, n)
+			pb, mb, vb := s.put(p), s.put(m), s.put(v)
+			for step := 1.0; step <= 3; step++ {
+				a.Correction1, a.Correction2 = 1-math.Pow(a.Beta1, step), 1-math.Pow(a.Beta2, step)
+				g := s.numbers(n)
+				s.dev.Adam(a, pb, s.put(g), mb, vb)
+				for i := range p {
+					adamElement(a, &p[i], &m[i], &v[i], g[i])
+				}
+				name := fmt.Sprintf("step %g of Adam of %d, decay %g, decoupled %t", step, n, a.WeightDecay, a.Decoupled)
+				s.expect(name+": p", pb, p, 0)
+				s.expect(name+": m", mb, m, 0)
+				s.expect(name+": v", vb, v, 0)
+			}
+		}
+	}
+}
+
+func adamElement(a device.Adam, p, m, v *float64, g float64) {
+	if a.Decoupled {
+		*p -= a.LR * a.WeightDecay * *p
+	} else {
+		g += a.WeightDecay * *p
+	}
+	*m = a.Beta1**m + (1-a.Beta1)*g
+	*v = a.Beta2**v + (1-a.Beta2)*g*g
+	*p -= a.LR * (*m / a.Correction1) / (math.Sqrt(*v/a.Correction2) + a.Eps)
+}

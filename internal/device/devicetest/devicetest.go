@@ -1,0 +1,186 @@
+// Package devicetest checks a device against the kernels' definitions in package device: each kernel is compared with plain loops
+// in double precision, over sizes that leave remainders and sizes that are split between cores. Every device must pass.
+package devicetest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// Run checks every kernel of dev and every constant that selects one.
+func Run(t *testing.T, dev device.Device) {
+	families := []struct {
+		name  string
+		check func(s *suite)
+	}{
+		{"Buffers", (*suite).buffers},
+		{"Fill", (*suite).fill},
+		{"Axpy", (*suite).axpy},
+		{"Unary", (*suite).unary},
+		{"UnarySpecial", (*suite).unarySpecial},
+		{"UnaryGrad", (*suite).unaryGrad},
+		{"UnaryGradSpecial", (*suite).unaryGradSpecial},
+		{"Binary", (*suite).binary},
+		{"BinarySpecial", (*suite).binarySpecial},
+		{"Copy", (*suite).copy},
+		{"Accumulate", (*suite).accumulate},
+		{"Gather", (*suite).gather},
+		{"ScatterAdd", (*suite).scatterAdd},
+		{"Dropout", (*suite).dropout},
+		{"Reduce", (*suite).reduce},
+		{"ReduceSpecial", (*suite).reduceSpecial},
+		{"Dot", (*suite).dot},
+		{"Gemm", (*suite).gemm},
+		{"Softmax", (*suite).softmax},
+		{"SoftmaxSpecial", (*suite).softmaxSpecial},
+		{"LayerNorm", (*suite).layerNorm},
+		{"Attention", (*suite).attention},
+		{"Adam", (*suite).adam},
+	}
+	for i, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			f.check(&suite{t, dev, rand.New(rand.NewPCG(1, uint64(i)))})
+		})
+	}
+}
+
+// A suite checks one device.
+type suite struct {
+	*testing.T
+	dev device.Device
+	rng *rand.Rand
+}
+
+// sizes are lengths with and without a remainder, below and above what one core takes at once.
+var sizes = []int{1, 7, 33, 16384, 40001}
+
+// numbers returns n random multiples of 1/1024 in [−2, 2): exact in either precision, and often equal to one another.
+func (s *suite) numbers(n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = float64(s.rng.IntN(4096)-2048) / 1024
+	}
+	return v
+}
+
+// put returns a buffer that holds v.
+func (s *suite) put(v []float64) device.Buffer {
+	b := s.dev.Alloc(len(v))
+	s.dev.Upload(b, v)
+	return b
+}
+
+// poison returns a buffer of NaN, in which an element that a kernel should have written, or should not have read, stands out.
+func (s *suite) poison(n int) device.Buffer { return s.put(filled(n, math.NaN())) }
+
+func filled(n int, v float64) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = v
+	}
+	return x
+}
+
+// get returns what a buffer holds.
+func (s *suite) get(b device.Buffer) []float64 {
+	s.Helper()
+	v := make([]float64, b.Len())
+	s.dev.Download(v, b)
+	if err := s.dev.Sync(); err != nil {
+		s.Fatalf("Sync: %v", err)
+	}
+	return v
+}
+
+// expect compares a buffer with want. An element may differ by 32 units in the last place, of 1 if it is smaller, and by one more
+// for each of the terms of a sum.
+func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) {
+	s.Helper()
+	got := s.get(b)
+	if len(got) != len(want) {
+		s.Fatalf("%s: %d elements, want %d", what, len(got), len(want))
+	}
+	unit := 0x1p-23
+	if s.dev.Bits() == 64 {
+		unit = 0x1p-52
+	}
+	for i, w := range want {
+		if got[i] == w || math.IsNaN(got[i]) && math.IsNaN(w) {
+			continue
+		}
+		if tolerance := unit * (32*max(1, math.Abs(w)) + float64(terms)); math.IsInf(w, 0) || !(math.Abs(got[i]-w) <= tolerance) {
+			s.Errorf("%s: element %d of %d is %g, want %g ± %.1g", what, i, len(want), got[i], w, tolerance)
+			return
+		}
+	}
+}
+
+// buffers checks that numbers come back as they went, rounded to the device's precision.
+func (s *suite) buffers() {
+	if s.dev.Name() == "" || s.dev.Bits() != 32 && s.dev.Bits() != 64 {
+		s.Errorf("Name %q, Bits %d", s.dev.Name(), s.dev.Bits())
+	}
+	rounded := func(v float64) float64 {
+		if s.dev.Bits() == 32 {
+			return float64(float32(v))
+		}
+		return v
+	}
+	for _, n := range append([]int{0}, sizes...) {
+		src, src32 := make([]float64, n), make([]float32, n)
+		special := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1e300, 1e-300}
+		for i := range src {
+			if i < len(special) && n > 1 {
+				src[i] = special[i]
+			} else {
+				src[i] = s.rng.NormFloat64()
+			}
+			src32[i] = float32(src[i])
+		}
+		wide, narrow := s.poison(n), s.poison(n)
+		s.dev.Upload(wide, src)
+		s.dev.Upload32(narrow, src32)
+		if wide.Len() != n {
+			s.Errorf("Alloc(%d): Len is %d", n, wide.Len())
+		}
+		a, b := s.get(wide), s.get(narrow)
+		for i := range src {
+			if w := rounded(src[i]); math.Float64bits(a[i]) != math.Float64bits(w) && !math.IsNaN(w) {
+				s.Fatalf("Upload: element %d of %d is %g, want %g", i, n, a[i], w)
+			}
+			if w := float64(src32[i]); math.Float64bits(b[i]) != math.Float64bits(w) && !math.IsNaN(w) {
+				s.Fatalf("Upload32: element %d of %d is %g, want %g", i, n, b[i], w)
+			}
+			if math.IsNaN(src[i]) != math.IsNaN(a[i]) || math.IsNaN(src[i]) != math.IsNaN(b[i]) {
+				s.Fatalf("element %d of %d: NaN came back as %g and %g", i, n, a[i], b[i])
+			}
+		}
+	}
+}
+
+func (s *suite) fill() {
+	for _, n := range sizes {
+		b := s.poison(n)
+		for _, v := range []float64{0, -1.75, math.Inf(-1)} {
+			s.dev.Fill(b, v)
+			s.expect(fmt.Sprintf("Fill(%g) of %d", v, n), b, filled(n, v), 0)
+		}
+	}
+}
+
+func (s *suite) axpy() {
+	for _, n := range sizes {
+		x, y := s.numbers(n), s.numbers(n)
+		want := make([]float64, n)
+		for i := range want {
+			want[i] = y[i] - 1.75*x[i]
+		}
+		b := s.put(y)
+		s.dev.Axpy(-1.75, s.put(x), b)
+		s.expect(fmt.Sprintf("Axpy of %d", n), b, want, 0)
+	}
+}

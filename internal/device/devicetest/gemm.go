@@ -1,0 +1,103 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// products are sizes of a product, and how many there are; the largest are split by rows, by columns and by products.
+var products = []struct{ m, n, k, count int }{
+	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3}, {64, 32, 48, 2},
+	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23},
+}
+
+func (s *suite) gemm() {
+	for _, c := range products {
+		for _, trans := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
+			g := device.Gemm{TransA: trans[0], TransB: trans[1], M: c.m, N: c.n, K: c.k, Count: c.count}
+			for _, v := range []struct {
+				alpha, beta float64
+				gap         int // between rows, between matrices and before the first
+				repeat      byte
+			}{{1, 0, 0, 0}, {-0.75, 1, 3, 0}, {0.5, 0.25, 1, 'A'}, {2, 0, 2, 'B'}} {
+				g.Alpha, g.Beta = v.alpha, v.beta
+				s.gemmOne(g, v.gap, v.repeat)
+			}
+		}
+	}
+}
+
+// A block is a batch of matrices and its buffer's contents.
+type block struct {
+	device.Matrix
+	values []float64
+}
+
+// block returns count random matrices of the given size, with gaps of NaN.
+func (s *suite) block(rows, columns, count, gap int, repeat bool) block {
+	b := block{Matrix: device.Matrix{Offset: gap, Stride: max(1, columns+gap)}}
+	size := rows*b.Stride + gap
+	if !repeat {
+		b.Batch = size
+	}
+	b.values = filled(b.Offset+(count-1)*b.Batch+size+1, math.NaN())
+	for i := range count {
+		for r := range rows {
+			copy(b.values[b.Offset+i*b.Batch+r*b.Stride:], s.numbers(columns))
+		}
+	}
+	return b
+}
+
+// rows returns the rows of matrix i, which has the given size, or its columns.
+func (b *block) rows(i, rows, columns int, transposed bool) [][]float64 {
+	nextRow, nextColumn := b.Stride, 1
+	if transposed {
+		rows, columns, nextRow, nextColumn = columns, rows, 1, b.Stride
+	}
+	v := make([][]float64, rows)
+	for r := range v {
+		v[r] = make([]float64, columns)
+		for c := range columns {
+			v[r][c] = b.values[b.Offset+i*b.Batch+r*nextRow+c*nextColumn]
+		}
+	}
+	return v
+}
+
+// gemmOne checks the product described by g, whose matrices it makes. Gaps, and with beta 0 all of C, hold NaN; the gaps must
+// still hold it afterwards.
+func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
+	rowsA, columnsA, rowsB, columnsB := g.M, g.K, g.K, g.N
+	if g.TransA {
+		rowsA, columnsA = g.K, g.M
+	}
+	if g.TransB {
+		rowsB, columnsB = g.N, g.K
+	}
+	a := s.block(rowsA, columnsA, g.Count, gap, repeat == 'A')
+	b := s.block(rowsB, columnsB, g.Count, gap, repeat == 'B')
+	c := s.block(g.M, g.N, g.Count, gap, false)
+	want := append([]float64(nil), c.values...)
+	for i := range g.Count {
+		left, right := a.rows(i, rowsA, columnsA, g.TransA), b.rows(i, rowsB, columnsB, !g.TransB)
+		for r := range g.M {
+			for col := range g.N {
+				at := c.Offset + i*c.Batch + r*c.Stride + col
+				want[at] = g.Alpha * inner(left[r], right[col])
+				if g.Beta == 0 {
+					c.values[at] = math.NaN()
+				} else {
+					want[at] += g.Beta * c.values[at]
+				}
+			}
+		}
+	}
+	a.Buf, b.Buf, c.Buf = s.put(a.values), s.put(b.values), s.put(c.values)
+	g.A, g.B, g.C = a.Matrix, b.Matrix, c.Matrix
+	s.dev.Gemm(g)
+	s.expect(fmt.Sprintf("Gemm [%d %d]×[%d %d], count %d, transposes %t %t, alpha %g, beta %g, gap %d, repeated %q",
+		g.M, g.K, g.K, g.N, g.Count, g.TransA, g.TransB, g.Alpha, g.Beta, gap, repeat), c.Buf, want, g.K)
+}
