@@ -15,6 +15,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -54,7 +55,12 @@ func (c *inspectCommand) Run(t *terminal) error {
 	case filepath.Ext(c.File) == ".safetensors":
 		return inspectTensors(t, c.File)
 	}
-	return (&dataCheckCommand{c.File}).Run(t)
+	report, err := datasets.Check(c.File)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(t.out, report)
+	return nil
 }
 
 // inspectRun shows the text files of a run and lists the others.
@@ -125,6 +131,7 @@ func (c *doctorCommand) Run(t *terminal) error {
 	show("system", runtime.GOOS+"/"+runtime.GOARCH)
 	show("cores", fmt.Sprintf("%d, of which %d are used", runtime.NumCPU(), runtime.GOMAXPROCS(0)))
 	show("processor", strings.Join(features(), " "))
+	show("kernels", simd.Path()+", of avx512, avx2 and generic; RECAP_CPU chooses another")
 	var open []string
 	for _, name := range []string{"cpu", "cpu64"} {
 		if d, err := ag.Open(name); err == nil {

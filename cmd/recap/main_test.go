@@ -68,11 +68,14 @@ func process(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer
 	return cmd, &stderr
 }
 
+// longer trains for ten epochs, so that there is something to interrupt.
+var longer = []string{"train", "--config", "tiny.yaml", "--set", "train.epochs.stage1=5", "--set", "train.epochs.stage2=5"}
+
 // trained runs a whole training in a new directory, and returns the files that must be the same bit for bit.
 func trained(t *testing.T, env ...string) map[string]string {
 	t.Helper()
 	dir := workDir(t)
-	cmd, stderr := process(t, dir, "train", "--config", "tiny.yaml")
+	cmd, stderr := process(t, dir, longer...)
 	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err, stderr)
@@ -116,16 +119,14 @@ func TestKilledAndResumed(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals")
 	}
-	start := time.Now()
 	want := trained(t)
-	whole := time.Since(start)
 	for i, signal := range []os.Signal{os.Kill, os.Kill, os.Interrupt} {
 		dir := workDir(t)
-		cmd, stderr := process(t, dir, "train", "--config", "tiny.yaml")
+		cmd, stderr := process(t, dir, longer...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(whole * time.Duration(2*i+3) / 10)
+		awaitEpoch(t, dir, 3*i+2)
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Log("finished before the signal: ", err)
 		}
@@ -139,6 +140,20 @@ func TestKilledAndResumed(t *testing.T) {
 		}
 		same(t, fmt.Sprint(signal), bits(t, dir), want)
 	}
+}
+
+// awaitEpoch waits until the journal has n lines, and then a moment longer: the epoch after is under way.
+func awaitEpoch(t *testing.T, dir string, n int) {
+	t.Helper()
+	for range 10000 {
+		text, _ := os.ReadFile(filepath.Join(dir, "runs/synthetic/recap/full/seed1111/metrics.jsonl"))
+		if bytes.Count(text, []byte("\n")) >= n {
+			time.Sleep(time.Duration(n) * time.Millisecond)
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("no epoch within ten seconds")
 }
 
 func TestSameBitsOnAnyNumberOfCores(t *testing.T) {

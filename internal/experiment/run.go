@@ -24,7 +24,7 @@ type Runner struct {
 // Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the run's directory (place says which) and
 // what summary.csv there holds.
 func (r *Runner) Train(ctx context.Context, c Config, seeds []uint64) (dir string, s *Summary, err error) {
-	set, err := openData(&c)
+	set, err := open(&c)
 	if err != nil {
 		return "", nil, err
 	}
@@ -52,7 +52,7 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *Summary
 	if err != nil {
 		return "", nil, err
 	}
-	set, err := openData(&c)
+	set, err := open(&c)
 	if err != nil {
 		return "", nil, err
 	}
@@ -67,7 +67,7 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *Summary
 // Ablate trains several configurations, variants of each other, and returns the summary of each, in their order. Where a run of the same
 // configuration is there, its finished seeds are used and its unfinished ones continued.
 func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) ([]*Summary, error) {
-	set, err := openData(&variants[0])
+	set, err := open(&variants[0])
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,14 @@ func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) 
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// open opens what a run needs before it has a directory: its device and its data.
+func open(c *Config) (*datasets.Set, error) {
+	if _, err := ag.Open(c.Device); err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	return openData(c)
 }
 
 // finish trains the seeds that are unfinished.
