@@ -98,13 +98,15 @@ func (v view) Shape() []uint64 {
 func (v view) DataLen() uint64 { return uint64(v.p.Len()) * v.DType().Size() }
 
 func (v view) Data() []byte {
-	b := make([]byte, 0, v.DataLen())
-	for _, x := range v.p.Values() {
-		if v.DType() == safetensors.F32 {
-			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
-		} else {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+	b := make([]byte, v.DataLen())
+	if v.DType() == safetensors.F32 {
+		for i, x := range v.p.Values() {
+			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(float32(x)))
 		}
+		return b
+	}
+	for i, x := range v.p.Values() {
+		binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(x))
 	}
 	return b
 }
