@@ -9,7 +9,7 @@ import (
 
 // For calls f on consecutive chunks [lo, hi) that cover [0, n), each of at most grain elements, possibly at the same time. The
 // chunks depend on n and grain alone, never on the number of cores, so a reduction that combines its chunks in order gives the
-// same bits everywhere. A loop of one chunk, a loop inside another, and a loop while another goroutine's runs, is run by the caller.
+// same bits everywhere. A loop of one chunk, a loop inside a parallel one, and a loop while another goroutine's runs, is run by the caller.
 // A panic in f is raised again in the caller, after all chunks are done.
 func For(n, grain int, f func(lo, hi int)) {
 	if n <= 0 {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -45,12 +46,12 @@ func TestNestedAndConcurrentLoops(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for range 200 {
-					sums := make([]int, 8)
+					sums := make([]atomic.Int64, 8)
 					For(8, 1, func(lo, hi int) {
-						For(100, 10, func(a, b int) { sums[lo] += b - a })
+						For(100, 10, func(a, b int) { sums[lo].Add(int64(b - a)) })
 					})
-					for _, s := range sums {
-						if s != 100 {
+					for i := range sums {
+						if s := sums[i].Load(); s != 100 {
 							t.Errorf("an inner loop covered %d of 100", s)
 						}
 					}
