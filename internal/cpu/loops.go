@@ -6,7 +6,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/simd"
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/gonum"
+	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // loops are the inner loops that training spends its time in, on slices of equal lengths; results may overwrite inputs. In single
@@ -32,9 +33,15 @@ type loops[T Float] struct {
 	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) // adds to dgamma and dbeta
 }
 
+// All products go through gonum's doors, blas32 and blas64, so a program can put another BLAS behind them with blas32.Use. Until
+// it does, single precision has package simd's Sgemm and gonum's other routines.
+func init() { blas32.Use(simd.BLAS{}) }
+
 var single = loops[float32]{
-	gemm: simd.BLAS{}.Sgemm,
-	add:  simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
+	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+		blas32.Implementation().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	},
+	add: simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
 	exp: simd.Exp, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU, relu: simd.ReLU,
 	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
 	adam: func(a device.Adam, p, g, m, v []float32) {
@@ -46,7 +53,9 @@ var single = loops[float32]{
 }
 
 var double = loops[float64]{
-	gemm: gonum.Implementation{}.Dgemm,
+	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+		blas64.Implementation().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	},
 	add: func(z, x, y []float64) {
 		for i := range z {
 			z[i] = x[i] + y[i]
