@@ -72,6 +72,9 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	var summary *experiment.Summary
 	var err error
 	if c.Resume != "" {
+		if extra := c.given(); extra != "" {
+			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: leave out %s, or train a new run", extra)}
+		}
 		dir, summary, err = runner.Resume(ctx, c.Resume)
 	} else {
 		config, seeds, wrong := c.resolve(map[string]string{"variant": c.Variant, "name": c.Name})
@@ -87,6 +90,23 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	fmt.Fprintln(t.out, summary.Table().Render())
 	fmt.Fprintln(t.out, dir)
 	return nil
+}
+
+// given names a setting on the command line, "" if there is none.
+func (c *trainCommand) given() string {
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--seed", c.Seed != nil},
+		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""}, {"--select", c.Select != ""},
+		{"--config", c.Config != ""}, {"--set", c.Set != nil}, {"--variant", c.Variant != ""}, {"--name", c.Name != ""},
+	} {
+		if f.set {
+			return f.name
+		}
+	}
+	return ""
 }
 
 type ablateCommand struct {
