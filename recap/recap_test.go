@@ -31,6 +31,11 @@ func newTiny(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Devi
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
+	return newUnchecked(t, device, c, d)
+}
+
+func newUnchecked(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Device) {
+	t.Helper()
 	dev, err := ag.Open(device)
 	if err != nil {
 		t.Fatal(err)
