@@ -103,7 +103,8 @@ func (c separableCritic) Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
 }
 
 // A concatCritic is f(x, y) = MLP([x; y]) with ReLU. Its first layer on [x; y] is W_x x + W_y y + b, so it is
-// applied to B rows of each side rather than to B² pairs; the rest sees every pair.
+// applied to B rows of each side rather than to B² pairs; the rest sees every pair, in one pass without the B²×width tensor where
+// there is no further hidden layer.
 type concatCritic struct {
 	firstX, firstY *nn.Linear // the halves of the first layer; the bias is firstY's
 	rest           *nn.MLP
@@ -124,7 +125,11 @@ func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
 
 func (c concatCritic) Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
 	b, w := x.Shape()[0], c.firstX.W.Shape()[0]
-	u := tp.Reshape(c.firstX.Forward(tp, x), 1, b, w)
-	v := tp.Reshape(c.firstY.Forward(tp, y), b, 1, w)
-	return tp.Reshape(c.rest.Forward(tp, tp.ReLU(tp.Add(v, u))), b, b)
+	u, v := c.firstX.Forward(tp, x), c.firstY.Forward(tp, y)
+	if len(c.rest.Layers) == 1 {
+		last := c.rest.Layers[0]
+		return tp.Add(tp.PairScores(u, v, last.W), last.B)
+	}
+	hidden := tp.ReLU(tp.Add(tp.Reshape(v, b, 1, w), tp.Reshape(u, 1, b, w)))
+	return tp.Reshape(c.rest.Forward(tp, hidden), b, b)
 }

@@ -122,8 +122,14 @@ func TestBoundsAreTheFormulas(t *testing.T) {
 func TestConcatCriticIsAnMLPOnPairs(t *testing.T) {
 	dev := open(t, "cpu64")
 	r := rand.New(rand.NewPCG(5, 6))
+	for hidden := range 2 {
+		concatIsAnMLP(t, dev, r, hidden)
+	}
+}
+
+func concatIsAnMLP(t *testing.T, dev ag.Device, r *rand.Rand, hidden int) {
 	const b, n, w = 4, 3, 5
-	c := newConcatCritic(nn.NewParams(dev, r), CriticConfig{Width: w, Hidden: 1}, n)
+	c := newConcatCritic(nn.NewParams(dev, r), CriticConfig{Width: w, Hidden: hidden}, n)
 	x, y := ag.NewTensor(dev, normals(r, b*n), b, n), ag.NewTensor(dev, normals(r, b*n), b, n)
 	tp := ag.NewTape(dev)
 	scores := c.Scores(tp, x, y).Values()

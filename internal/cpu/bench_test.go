@@ -43,7 +43,16 @@ func kernels[T Float](dev *Device[T]) []kernel {
 	m.movement()
 	m.rowwise()
 	m.products()
+	m.pairs()
 	return m.kernels
+}
+
+func (m *maker[T]) pairs() {
+	const rows, columns, width = 40, 33, 1030
+	d, u, v, w, g := m.dev, m.input(columns*width), m.input(rows*width), m.input(width), m.input(rows*columns)
+	y, du, dv, dw := d.Alloc(rows*columns), d.Alloc(columns*width), d.Alloc(rows*width), d.Alloc(width)
+	m.add("PairScores", rows*columns*width, 0, func() { d.PairScores(y, u, v, w, rows, columns, width) }, y)
+	m.add("PairScoresGrad", rows*columns*width, 0, func() { d.PairScoresGrad(du, dv, dw, g, u, v, w, rows, columns, width) }, du, dv, dw)
 }
 
 func (m *maker[T]) elementwise() {

@@ -162,6 +162,11 @@ type Device interface {
 	Attention(a Attention, out, lse, q, k, v Buffer)
 	AttentionGrad(a Attention, dq, dk, dv, g, out, lse, q, k, v Buffer)
 
+	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m width] and w [width]: a two-layer perceptron on all
+	// pairs of n and m rows. PairScoresGrad writes du, dv and dw for the gradient g [m n]. No m×n×width tensor is made.
+	PairScores(dst, u, v, w Buffer, m, n, width int)
+	PairScoresGrad(du, dv, dw, g, u, v, w Buffer, m, n, width int)
+
 	// Adam updates p, m and v in place with the gradient g.
 	Adam(a Adam, p, g, m, v Buffer)
 }

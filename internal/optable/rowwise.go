@@ -80,6 +80,14 @@ var rowwise = []Case{
 				return dot(a, b) / math.Sqrt(dot(a, a)*dot(b, b))
 			})
 		}},
+	{Op: "PairScores", Shapes: [][]int{{3, 5}, {4, 5}, {5}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.PairScores(x[0], x[1], x[2]) },
+		Want: func(x [][]float64) []float64 {
+			return each(12, func(e int) float64 {
+				i, j := e/3, e%3
+				return sum(each(5, func(h int) float64 { return x[2][h] * max(0, x[0][j*5+h]+x[1][i*5+h]) }))
+			})
+		}},
 	{Op: "Dropout", Shapes: [][]int{{4, 9}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { tp.Seed(5); return tp.Dropout(x[0], 0.3) },
 		Want: func(x [][]float64) []float64 {

@@ -39,6 +39,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"SoftmaxSpecial", (*suite).softmaxSpecial},
 		{"LayerNorm", (*suite).layerNorm},
 		{"Attention", (*suite).attention},
+		{"PairScores", (*suite).pairs},
 		{"Adam", (*suite).adam},
 	}
 	for i, f := range families {

@@ -1,0 +1,35 @@
+package devicetest
+
+import "fmt"
+
+// pairs compares PairScores and PairScoresGrad with loops over all pairs and hidden units. Inputs are multiples of 1/1024, so sums are
+// never a rounding error away from the kink at 0.
+func (s *suite) pairs() {
+	for _, c := range [][3]int{{1, 1, 1}, {3, 5, 7}, {5, 3, 33}, {4, 2, 300}, {9, 7, 1030}} {
+		m, n, width := c[0], c[1], c[2]
+		u, v, w, g := s.numbers(n*width), s.numbers(m*width), s.numbers(width), s.numbers(m*n)
+		y, du, dv, dw := make([]float64, m*n), make([]float64, n*width), make([]float64, m*width), make([]float64, width)
+		for i := range m {
+			for j := range n {
+				for h := range width {
+					if sum := u[j*width+h] + v[i*width+h]; sum > 0 {
+						y[i*n+j] += w[h] * sum
+						du[j*width+h] += g[i*n+j] * w[h]
+						dv[i*width+h] += g[i*n+j] * w[h]
+						dw[h] += g[i*n+j] * sum
+					}
+				}
+			}
+		}
+		what := fmt.Sprintf("PairScores [%d %d] of width %d", m, n, width)
+		us, vs, ws := s.put(u), s.put(v), s.put(w)
+		dst := s.poison(m * n)
+		s.dev.PairScores(dst, us, vs, ws, m, n, width)
+		s.expect(what, dst, y, 8*width)
+		gu, gv, gw := s.poison(n*width), s.poison(m*width), s.poison(width)
+		s.dev.PairScoresGrad(gu, gv, gw, s.put(g), us, vs, ws, m, n, width)
+		s.expect(what+", du", gu, du, 4*m)
+		s.expect(what+", dv", gv, dv, 4*n)
+		s.expect(what+", dw", gw, dw, 4*m*n)
+	}
+}
