@@ -11,7 +11,8 @@ import (
 // A Tape records one forward computation and owns the memory of its results. A tape is for one goroutine;
 // any number of tapes may share parameters.
 type Tape struct {
-	// Poison fills memory with NaN before it is handed out, so that a kernel that leaves a hole shows. For tests.
+	// Poison fills memory with NaN when it is new and when it is taken back, so that a kernel that leaves a hole or reads what is gone
+	// shows. For tests.
 	Poison bool
 
 	dev       Device
@@ -20,11 +21,17 @@ type Tape struct {
 	inference bool
 	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
 
-	epoch int                     // counts Resets
-	inUse []device.Buffer         // since the last Reset
-	spare map[int][]device.Buffer // by length
+	epoch int               // counts Resets and Backwards
+	inUse []*memory         // by tensors made since the last Reset, in that order
+	spare map[int][]*memory // by length
 
 	seed, draws uint64 // of dropout
+}
+
+// A memory is a buffer of the tape's.
+type memory struct {
+	device.Buffer
+	holders int // in Backward: how many still need it
 }
 
 // A node is one recorded operation: its vjp turns the gradients of out into those of in.
@@ -32,6 +39,7 @@ type node struct {
 	op      string
 	out, in []*Tensor
 	vjp     func(g []*Tensor) []*Tensor
+	made    int // memories in use when it was recorded: operations before it know none of the later ones
 }
 
 // Grads holds the gradient of a loss with respect to each tensor it depends on that was made by NewParam.
@@ -39,7 +47,7 @@ type Grads map[*Tensor]*Tensor
 
 // NewTape returns a tape that records for Backward.
 func NewTape(dev Device) *Tape {
-	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, spare: map[int][]device.Buffer{}}
+	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, spare: map[int][]*memory{}}
 }
 
 // NewInferenceTape returns a tape that computes and never records; Dropout is the identity on it.
@@ -55,16 +63,24 @@ func (t *Tape) Device() Device { return t.dev }
 // Seed restarts the random numbers of the dropout operations that follow.
 func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 
-// Reset forgets the recorded computation and takes back the memory of all its results: the next step, having
+// Reset forgets the recorded computation and takes back the memory of all tensors: the next step, having
 // the same shapes, allocates none. Tensors made before are stale and panic when used.
 func (t *Tape) Reset() {
 	t.epoch++
 	clear(t.nodes)
 	t.nodes = t.nodes[:0]
-	for _, b := range t.inUse {
-		t.spare[b.Len()] = append(t.spare[b.Len()], b)
+	for _, m := range t.inUse {
+		t.recycle(m)
 	}
 	t.inUse = t.inUse[:0]
+}
+
+// recycle takes back memory that no live tensor is in.
+func (t *Tape) recycle(m *memory) {
+	if t.Poison {
+		t.dev.Fill(m.Buffer, math.NaN())
+	}
+	t.spare[m.Len()] = append(t.spare[m.Len()], m)
 }
 
 // Input copies data to a tensor of the tape: a constant that lives for one step.
@@ -132,7 +148,7 @@ func (t *Tape) record(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Ten
 	for _, y := range out {
 		y.needsGrad, y.recorded = true, true
 	}
-	t.nodes = append(t.nodes, node{op, out, in, vjp})
+	t.nodes = append(t.nodes, node{op, out, in, vjp, len(t.inUse)})
 }
 
 func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x] == 0 }
@@ -161,74 +177,20 @@ func (t *Tape) Frozen(params []*Tensor, f func()) {
 	f()
 }
 
-// Backward returns the gradient of the scalar loss with respect to the parameters it depends on.
-//
-//	x̄ = Σ over uses of x of vjp(ȳ),  L̄ = 1
-func (t *Tape) Backward(loss *Tensor) Grads {
-	t.use("Backward", loss)
-	if loss.Len() != 1 {
-		panic(fmt.Sprintf("autograd: Backward: loss has shape %v, want a scalar; take Mean or Sum first", loss.shape))
-	}
-	grads := Grads{}
-	t.NoGrad(func() {
-		if loss.needsGrad {
-			grads[loss] = t.full(loss.shape, 1)
-		}
-		for _, n := range slices.Backward(t.nodes) {
-			if g, used := t.take(grads, n.out); used {
-				t.spread(grads, n, n.vjp(g))
-			}
-		}
-	})
-	return grads
-}
-
-// take removes the gradients of an operation's results; used tells whether the loss depends on any.
-func (t *Tape) take(grads Grads, out []*Tensor) (g []*Tensor, used bool) {
-	g = make([]*Tensor, len(out))
-	for i, y := range out {
-		if g[i] = grads[y]; g[i] != nil {
-			used = true
-			delete(grads, y)
-		}
-	}
-	for i, y := range out {
-		if used && g[i] == nil {
-			g[i] = t.full(y.shape, 0)
-		}
-	}
-	return g, used
-}
-
-// spread adds the gradients gx to those of the operation's inputs. The first contribution is stored, later ones are
-// added out of place: one tensor may be the gradient of several inputs.
-func (t *Tape) spread(grads Grads, n node, gx []*Tensor) {
-	for i, x := range n.in {
-		if x == nil || gx[i] == nil {
-			continue
-		}
-		g := t.sumTo(n.op, gx[i], x.shape)
-		if old := grads[x]; old != nil {
-			g = t.Add(old, g)
-		}
-		grads[x] = g
-	}
-}
-
 // alloc returns an undefined tensor of the tape. It keeps shape.
 func (t *Tape) alloc(shape []int) *Tensor {
 	n := size(shape)
-	var b device.Buffer
+	var m *memory
 	if s := t.spare[n]; len(s) > 0 {
-		b, t.spare[n] = s[len(s)-1], s[:len(s)-1]
+		m, t.spare[n] = s[len(s)-1], s[:len(s)-1]
 	} else {
-		b = t.dev.Alloc(n)
+		m = &memory{Buffer: t.dev.Alloc(n)}
+		if t.Poison {
+			t.dev.Fill(m.Buffer, math.NaN())
+		}
 	}
-	t.inUse = append(t.inUse, b)
-	if t.Poison {
-		t.dev.Fill(b, math.NaN())
-	}
-	return &Tensor{shape: shape, buf: b, dev: t.dev, tape: t, epoch: t.epoch}
+	t.inUse = append(t.inUse, m)
+	return &Tensor{shape: shape, buf: m.Buffer, mem: m, dev: t.dev, tape: t, epoch: t.epoch}
 }
 
 // full returns a tensor of equal elements.
@@ -240,7 +202,7 @@ func (t *Tape) full(shape []int, v float64) *Tensor {
 
 // alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors do not change.
 func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
-	return &Tensor{shape: shape, buf: x.buf, dev: t.dev, tape: t, epoch: t.epoch}
+	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, dev: t.dev, tape: t, epoch: t.epoch}
 }
 
 // use panics if an operand cannot be used on this tape.

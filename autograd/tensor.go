@@ -20,8 +20,9 @@ type Tensor struct {
 	buf       device.Buffer
 	dev       Device
 	needsGrad bool
-	tape      *Tape // that owns the memory; nil if the caller does
-	epoch     int   // of the tape when it was made
+	tape      *Tape   // that made it; nil if the caller did
+	mem       *memory // the tape's, around buf; nil if the caller's
+	epoch     int     // of the tape when it was made or kept
 	recorded  bool
 }
 
@@ -83,7 +84,7 @@ func (x *Tensor) rank() int { return len(x.shape) }
 // mustLive panics if the memory of x was recycled.
 func (x *Tensor) mustLive(op string) {
 	if x.tape != nil && x.epoch != x.tape.epoch {
-		panic("autograd: " + op + ": operand was made before the last Tape.Reset; Clone what must outlive a step")
+		panic("autograd: " + op + ": operand was made before the last Reset or Backward of its tape; Clone what must outlive a step, name to Backward what to keep")
 	}
 }
 

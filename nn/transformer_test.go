@@ -20,7 +20,7 @@ func TestHeadIsTheBeginningOfForward(t *testing.T) {
 		run := func(f func(tp *ag.Tape) *ag.Tensor) (*ag.Tensor, ag.Grads) {
 			tp := ag.NewTape(dev)
 			y := f(tp)
-			return y, tp.Backward(tp.Sum(tp.Mul(y, u)))
+			return y, tp.Backward(tp.Sum(tp.Mul(y, u)), y)
 		}
 		y, g := run(func(tp *ag.Tape) *ag.Tensor { return m.Head(tp, x, 3) })
 		wantY, wantG := run(func(tp *ag.Tape) *ag.Tensor { return tp.Slice(m.Forward(tp, x), 1, 0, 3) })

@@ -111,6 +111,7 @@ func TestTargetIsConstant(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	tp := ag.NewTape(dev)
 	whole := tp.Backward(total(tp, m.completionTerms(tp, b), oneOf("rec_", "nce_own")))
+	tp = ag.NewTape(dev)
 	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp, m.embedder.Forward(tp, b.Corrupted))
 	terms := append(m.fid(tp, complete, completed), m.reconstruct(tp, complete, completed)...)
 	apart := tp.Backward(total(tp, terms, oneOf("rec_", "nce_own")))

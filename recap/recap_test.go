@@ -153,11 +153,12 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	for _, ph := range m.Phases() {
 		tp := ag.NewTape(dev)
-		for _, term := range ph.Terms(tp, b) {
+		for i, term := range ph.Terms(tp, b) {
 			if term.Weight == 0 {
 				continue
 			}
-			grads := tp.Backward(term.Loss)
+			tp.Reset()
+			grads := tp.Backward(ph.Terms(tp, b)[i].Loss)
 			for name, params := range groups(m) {
 				moved := len(agtest.Dead(grads, params)) < len(params)
 				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
@@ -239,7 +240,6 @@ func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep fun
 		tp.Reset()
 		tp.Seed(uint64(i))
 		terms := ph.Terms(tp, b)
-		grads := tp.Backward(total(tp, terms, every))
 		last = 0
 		for _, term := range terms {
 			if keep(term.Name) {
@@ -249,7 +249,7 @@ func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep fun
 		if i == 0 {
 			first = last
 		}
-		opt.Step(grads)
+		opt.Step(tp.Backward(total(tp, terms, every)))
 	}
 	return first, last
 }
