@@ -22,17 +22,6 @@ func (t *Tape) Backward(loss *Tensor, keep ...*Tensor) Grads {
 	}
 	grads := Grads{}
 	t.NoGrad(func() { t.differentiate(grads, loss, keep) })
-	t.epoch++
-	for _, x := range keep {
-		if x.tape == t {
-			x.epoch, x.needsGrad = t.epoch, false
-		}
-	}
-	for _, g := range grads {
-		if g.tape == t {
-			g.epoch = t.epoch
-		}
-	}
 	return grads
 }
 
@@ -63,6 +52,9 @@ func (t *Tape) differentiate(grads Grads, loss *Tensor, keep []*Tensor) {
 			t.drop(t.inUse[start:]...)
 			t.release(g...)
 			t.release(gx...)
+		}
+		for _, y := range n.out {
+			y.needsGrad = false
 		}
 		t.nodes[i] = node{}
 	}

@@ -24,3 +24,9 @@ func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
 	})
 	return y
 }
+
+// Normalize is LayerNorm without scale and shift: it returns x̂, for those who scale and shift it in several ways.
+func (t *Tape) Normalize(x *Tensor, eps float64) *Tensor {
+	_, n := t.rows("Normalize", x)
+	return t.LayerNorm(x, t.full([]int{n}, 1), t.full([]int{n}, 0), eps)
+}

@@ -21,7 +21,6 @@ type Tape struct {
 	inference bool
 	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
 
-	epoch int               // counts Resets and Backwards
 	inUse []*memory         // by tensors made since the last Reset, in that order
 	spare map[int][]*memory // by length
 
@@ -31,6 +30,7 @@ type Tape struct {
 // A memory is a buffer of the tape's.
 type memory struct {
 	device.Buffer
+	uses    int // how often it was taken back: a tensor made before is stale
 	holders int // in Backward: how many still need it
 }
 
@@ -66,7 +66,6 @@ func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 // Reset forgets the recorded computation and takes back the memory of all tensors: the next step, having
 // the same shapes, allocates none. Tensors made before are stale and panic when used.
 func (t *Tape) Reset() {
-	t.epoch++
 	clear(t.nodes)
 	t.nodes = t.nodes[:0]
 	for _, m := range t.inUse {
@@ -80,6 +79,7 @@ func (t *Tape) recycle(m *memory) {
 	if t.Poison {
 		t.dev.Fill(m.Buffer, math.NaN())
 	}
+	m.uses++
 	t.spare[m.Len()] = append(t.spare[m.Len()], m)
 }
 
@@ -161,6 +161,26 @@ func (t *Tape) NoGrad(f func()) {
 	f()
 }
 
+// Scope runs f and returns its result, taking back at once the memory of all else made in f. It does so where no operation was recorded
+// in f, that is without gradients; else Backward does.
+func (t *Tape) Scope(f func() *Tensor) *Tensor {
+	nodes, made := len(t.nodes), len(t.inUse)
+	y := f()
+	if len(t.nodes) > nodes {
+		return y
+	}
+	inner := t.inUse[made:]
+	t.inUse = t.inUse[:made]
+	for _, m := range inner {
+		if m == y.mem {
+			t.inUse = append(t.inUse, m)
+		} else {
+			t.recycle(m)
+		}
+	}
+	return y
+}
+
 // Frozen runs f with the given parameters held constant: a frozen view of a module. Operations recorded in f use the
 // parameters' values and pass gradients to their other inputs, but none to the parameters.
 func (t *Tape) Frozen(params []*Tensor, f func()) {
@@ -190,7 +210,7 @@ func (t *Tape) alloc(shape []int) *Tensor {
 		}
 	}
 	t.inUse = append(t.inUse, m)
-	return &Tensor{shape: shape, buf: m.Buffer, mem: m, dev: t.dev, tape: t, epoch: t.epoch}
+	return &Tensor{shape: shape, buf: m.Buffer, mem: m, use: m.uses, dev: t.dev, tape: t}
 }
 
 // full returns a tensor of equal elements.
@@ -202,7 +222,7 @@ func (t *Tape) full(shape []int, v float64) *Tensor {
 
 // alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors do not change.
 func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
-	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, dev: t.dev, tape: t, epoch: t.epoch}
+	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, use: x.use, dev: t.dev, tape: t}
 }
 
 // use panics if an operand cannot be used on this tape.

@@ -86,6 +86,32 @@ func TestAliasedGradients(t *testing.T) {
 	near(t, "c̄", g[c].Item(), 2*(2+2))
 }
 
+// Scope takes memory back where nothing was recorded, and else leaves it to Backward.
+func TestScope(t *testing.T) {
+	dev := open(t, "cpu64")
+	x, c := param(dev, 3), ag.NewTensor(dev, []float64{3}, 1)
+	tp := ag.NewTape(dev)
+	tp.Poison = true
+	run := func(x *ag.Tensor) (inner, y *ag.Tensor) {
+		y = tp.Scope(func() *ag.Tensor {
+			inner = tp.Mul(x, x)
+			return tp.Mul(inner, inner)
+		})
+		return inner, y
+	}
+	inner, y := run(x)
+	near(t, "value inside", inner.Item(), 9)
+	near(t, "d(x⁴)", tp.Backward(tp.Sum(y))[x].Item(), 108)
+	inner, y = run(c)
+	near(t, "x⁴", y.Item(), 81)
+	defer func() {
+		if recover() == nil {
+			t.Error("a constant made in a Scope can be read after it")
+		}
+	}()
+	inner.Item()
+}
+
 func TestFrozen(t *testing.T) {
 	dev := open(t, "cpu64")
 	w, x := param(dev, 3), param(dev, 2)
@@ -242,8 +268,8 @@ func TestMisusePanics(t *testing.T) {
 	}{
 		{"autograd: MatMul: shapes [2 3] and [4 2]: inner lengths 3 and 4 differ", func() { tp.MatMul(a, b, ag.NN) }},
 		{"autograd: Add: shapes [2 3] and [4 2] do not broadcast", func() { tp.Add(a, b) }},
-		{"autograd: Exp: operand was made before the last Reset", func() { tp.Exp(stale) }},
-		{"autograd: Values: operand was made before the last Reset", func() { stale.Values() }},
+		{"autograd: Exp: the operand's memory was taken back", func() { tp.Exp(stale) }},
+		{"autograd: Values: the operand's memory was taken back", func() { stale.Values() }},
 		{"autograd: Exp: operand belongs to another tape", func() { tp.Exp(ag.NewTape(dev).Exp(a)) }},
 		{"autograd: Exp: operand is on device cpu, the tape on cpu64", func() { tp.Exp(ag.NewTensor(other, []float64{1}, 1)) }},
 		{"autograd: Backward: loss has shape [2 3], want a scalar", func() { tp.Backward(a) }},

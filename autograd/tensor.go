@@ -22,7 +22,7 @@ type Tensor struct {
 	needsGrad bool
 	tape      *Tape   // that made it; nil if the caller did
 	mem       *memory // the tape's, around buf; nil if the caller's
-	epoch     int     // of the tape when it was made or kept
+	use       int     // mem.uses when it was made
 	recorded  bool
 }
 
@@ -81,10 +81,10 @@ func (x *Tensor) String() string { return fmt.Sprintf("Tensor%v on %s", x.shape,
 
 func (x *Tensor) rank() int { return len(x.shape) }
 
-// mustLive panics if the memory of x was recycled.
+// mustLive panics if the memory of x was taken back.
 func (x *Tensor) mustLive(op string) {
-	if x.tape != nil && x.epoch != x.tape.epoch {
-		panic("autograd: " + op + ": operand was made before the last Reset or Backward of its tape; Clone what must outlive a step, name to Backward what to keep")
+	if x.mem != nil && x.use != x.mem.uses {
+		panic("autograd: " + op + ": the operand's memory was taken back by Reset, Backward or Scope; Clone what must outlive a step, name to Backward what to keep")
 	}
 }
 

@@ -17,3 +17,8 @@ func NewLayerNorm(p *Params, width int) *LayerNorm {
 func (l *LayerNorm) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return tp.LayerNorm(x, l.Gamma, l.Beta, l.Eps)
 }
+
+// foldInto returns the weight and the bias by which a projection w [out n] of the norm's result is one of x̂: w·(γ ⊙ x̂ + β) = (w diag γ)·x̂ + w·β.
+func (l *LayerNorm) foldInto(tp *ag.Tape, w *ag.Tensor) (weight, bias *ag.Tensor) {
+	return tp.Mul(w, l.Gamma), tp.Reshape(tp.MatMul(w, tp.Reshape(l.Beta, -1, 1), ag.NN), -1)
+}

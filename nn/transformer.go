@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -11,19 +12,24 @@ import (
 type feedForward struct{ in, out *Linear }
 
 func (f feedForward) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	return f.out.Forward(tp, tp.GELU(f.in.Forward(tp, x)))
+	return tp.GELULinear(f.in.Forward(tp, x), f.out.W, f.out.B)
 }
 
 // Transformer is a pre-norm Transformer encoder (Xiong et al. 2020) without a norm at its end. Each layer is
 //
 //	x ← x + MultiHead(LN_q x, LN_k x, LN_v x)
 //	x ← x + FFN(LN x),  FFN = Linear, GELU, Linear
+//
+// The norms of queries, keys and values scale and shift the same x̂; their scales and shifts are folded into the projections. LN_k has no
+// shift: it would add the same to all scores of a query, which the softmax does not see.
 type Transformer struct{ layers []transformerLayer }
 
 type transformerLayer struct {
-	normQ, normK, normV, norm *LayerNorm
-	attention                 *MultiHead
-	feedForward               feedForward
+	normQ, normV *LayerNorm
+	scaleK       *ag.Tensor // γ of LN_k, [d]
+	attention    *MultiHead
+	norm         *LayerNorm
+	feedForward  feedForward
 }
 
 // TransformerConfig describes a Transformer.
@@ -41,7 +47,7 @@ func NewTransformer(p *Params, c TransformerConfig) *Transformer {
 	for i := range c.Depth {
 		q := p.Sub("layers").Sub(strconv.Itoa(i))
 		t.layers = append(t.layers, transformerLayer{
-			normQ: NewLayerNorm(q.Sub("norm_q"), c.Width), normK: NewLayerNorm(q.Sub("norm_k"), c.Width),
+			normQ: NewLayerNorm(q.Sub("norm_q"), c.Width), scaleK: q.Sub("norm_k").New("weight", Ones, c.Width),
 			normV: NewLayerNorm(q.Sub("norm_v"), c.Width), norm: NewLayerNorm(q.Sub("norm"), c.Width),
 			attention: NewMultiHead(q.Sub("attention"), MultiHeadConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth}),
 			feedForward: feedForward{NewLinear(q.Sub("feed_forward.in"), c.Width, c.FeedForward),
@@ -68,17 +74,48 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 		if i == last {
 			positions = n
 		}
-		x = t.layers[i].head(tp, x, positions)
+		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, positions) })
 	}
 	return x
 }
 
 // head returns the layer's first n positions.
 func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
-	y := x
+	y, hat := x, tp.Normalize(x, l.normQ.Eps)
+	hatY := hat
 	if n < x.Shape()[1] {
-		y = tp.Slice(x, 1, 0, n)
+		y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
 	}
-	y = tp.Add(y, l.attention.Forward(tp, l.normQ.Forward(tp, y), l.normK.Forward(tp, x), l.normV.Forward(tp, x), nil))
+	y = tp.Add(y, l.attention.Output.Forward(tp, l.attend(tp, hatY, hat)))
 	return tp.Add(y, l.feedForward.Forward(tp, l.norm.Forward(tp, y)))
+}
+
+// attend returns the heads, [B n H·w], of the queries at hatY [B n d] for the keys and values at hat [B T d].
+func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor {
+	wq, bq := l.normQ.foldInto(tp, l.attention.Query.W)
+	wv, bv := l.normV.foldInto(tp, l.attention.Value.W)
+	wk := tp.Mul(l.attention.Key.W, l.scaleK)
+	q, heads := tp.Linear(hatY, wq, bq), l.attention.Heads
+	n, t, d, w := hatY.Shape()[1], hat.Shape()[1], hat.Shape()[2], wq.Shape()[0]/heads
+	if n*(w*d+t*(d-w)) < t*w*d { // multiplications with and without absorption, over 2·B·H
+		return tp.Add(absorbed(tp, q, hat, wk, wv, heads), bv)
+	}
+	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, bv), ag.AttentionConfig{Heads: heads})
+}
+
+// absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T d] to a key and a value:
+//
+//	Q_h (x̂ W_k,hᵀ)ᵀ = (Q_h W_k,h) x̂ᵀ,  P_h (x̂ W_v,hᵀ) = (P_h x̂) W_v,hᵀ
+//
+// So the queries of all heads meet x̂ itself, as one head of width d.
+func absorbed(tp *ag.Tape, q, hat, wk, wv *ag.Tensor, heads int) *ag.Tensor {
+	b, n, d, w := q.Shape()[0], q.Shape()[1], hat.Shape()[2], q.Shape()[2]/heads
+	q = tp.Reshape(tp.Permute(tp.Reshape(q, b, n, heads, w), 2, 0, 1, 3), heads, b*n, w)
+	q = tp.MatMul(q, tp.Reshape(wk, heads, w, d), ag.NN) // [H B·n d]
+	q = tp.Scale(q, math.Sqrt(float64(d)/float64(w)))    // Attention divides by √d instead of √w
+	q = tp.Reshape(tp.Permute(tp.Reshape(q, heads, b, n, d), 1, 0, 2, 3), b, heads*n, d)
+	o := tp.Attention(q, hat, hat, ag.AttentionConfig{Heads: 1})
+	o = tp.Reshape(tp.Permute(tp.Reshape(o, b, heads, n, d), 1, 0, 2, 3), heads, b*n, d)
+	o = tp.MatMul(o, tp.Reshape(wv, heads, w, d), ag.NT) // [H B·n w]
+	return tp.Reshape(tp.Permute(tp.Reshape(o, heads, b, n, w), 1, 2, 0, 3), b, n, heads*w)
 }

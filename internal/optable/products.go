@@ -1,6 +1,10 @@
 package optable
 
-import ag "github.com/seed-6655bf3b/recap/autograd"
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
 
 var products = []Case{
 	matmul("", [][]int{{3, 5}, {5, 4}}, ag.NN),
@@ -17,6 +21,12 @@ var products = []Case{
 	{Op: "Linear", Shapes: [][]int{{2, 3, 5}, {4, 5}, {4}},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], x[2]) },
 		Want: func(x [][]float64) []float64 { return linear(x[0], x[1], x[2], 5, 4) }},
+	{Op: "GELULinear", Shapes: [][]int{{2, 3, 5}, {4, 5}, {4}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.GELULinear(x[0], x[1], x[2]) },
+		Want: func(x [][]float64) []float64 {
+			a := each(len(x[0]), func(i int) float64 { return x[0][i] * 0.5 * math.Erfc(-x[0][i]/math.Sqrt2) })
+			return linear(a, x[1], x[2], 5, 4)
+		}},
 	{Op: "Linear", Kind: "no bias", Shapes: [][]int{{6, 5}, {4, 5}},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], nil) },
 		Want: func(x [][]float64) []float64 { return linear(x[0], x[1], make([]float64, 4), 5, 4) }},

@@ -72,6 +72,11 @@ var rowwise = []Case{
 				return each(5, func(i int) float64 { return x[1][i]*s[i] + x[2][i] })
 			})
 		}},
+	{Op: "Normalize", Shapes: [][]int{{2, 3, 5}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Normalize(x[0], 1e-5) },
+		Want: func(x [][]float64) []float64 {
+			return perRow(x[0], 5, func(r []float64) []float64 { return standardised(r, 1e-5) })
+		}},
 	{Op: "CosineSimilarity", Shapes: [][]int{{3, 5}, {3, 5}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.CosineSimilarity(x[0], x[1]) },
 		Want: func(x [][]float64) []float64 {

@@ -40,9 +40,9 @@ class Waves(dict):
         w = self(name + ".weight", out, x.shape[-1])
         return F.linear(x, w, self(name + ".bias", out) if bias else None)
 
-    def norm(self, name, x, eps):
+    def norm(self, name, x, eps, bias=True):
         n = x.shape[-1]
-        return F.layer_norm(x, (n,), self(name + ".weight", n), self(name + ".bias", n), eps)
+        return F.layer_norm(x, (n,), self(name + ".weight", n), self(name + ".bias", n) if bias else None, eps)
 
 
 def layer_norm():
@@ -70,7 +70,7 @@ def transformer(depth=2, width=6, heads=2, head_width=4, hidden=7):
     for i in range(depth):
         at = f"layers.{i}."
         q, k, v = (
-            p.linear(at + "attention." + long, p.norm(at + "norm_" + long[0], x, 1e-5), heads * head_width, bias=False)
+            p.linear(at + "attention." + long, p.norm(at + "norm_" + long[0], x, 1e-5, bias=long != "key"), heads * head_width, bias=False)
             for long in ("query", "key", "value")
         )
         x = x + p.linear(at + "attention.output", attention(q, k, v, heads), width)
