@@ -126,7 +126,8 @@ func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 
 // RecordJoint is Record for operations whose vjp yields the gradients of all inputs at once, or which have
 // several results. g has an entry for each of out (zeros where the loss does not depend on it); vjp returns one for each
-// of in, nil where the input is a constant by nature.
+// of in, nil where the input is a constant by nature. Record replaces the constants in the slice in by nil, so that vjp can spare
+// itself their gradients.
 func (t *Tape) RecordJoint(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
 	t.record(op, out, in, vjp)
 }

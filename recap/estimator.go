@@ -126,9 +126,13 @@ func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
 func (c concatCritic) Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
 	b, w := x.Shape()[0], c.firstX.W.Shape()[0]
 	u, v := c.firstX.Forward(tp, x), c.firstY.Forward(tp, y)
-	if len(c.rest.Layers) == 1 {
-		last := c.rest.Layers[0]
+	last := c.rest.Layers[len(c.rest.Layers)-1]
+	switch len(c.rest.Layers) {
+	case 1:
 		return tp.Add(tp.PairScores(u, v, last.W), last.B)
+	case 2:
+		hidden := c.rest.Layers[0]
+		return tp.Add(tp.PairScoresDeep(u, v, hidden.W, hidden.B, last.W), last.B)
 	}
 	hidden := tp.ReLU(tp.Add(tp.Reshape(v, b, 1, w), tp.Reshape(u, 1, b, w)))
 	return tp.Reshape(c.rest.Forward(tp, hidden), b, b)

@@ -40,6 +40,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"LayerNorm", (*suite).layerNorm},
 		{"Attention", (*suite).attention},
 		{"PairScores", (*suite).pairs},
+		{"Signs", (*suite).signs},
 		{"Adam", (*suite).adam},
 	}
 	for i, f := range families {
