@@ -1,16 +1,18 @@
 package cpu
 
 import (
+	"runtime"
+
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 	"gonum.org/v1/gonum/blas"
 )
 
-// gemmWork is how many multiplications make a chunk of a product.
-const gemmWork = 1 << 19
+// gemmWork is the least number of multiplications in a block of a product: some tens of microseconds.
+const gemmWork = 1 << 20
 
-// Gemm implements device.Device. A batch is split between its products, a large product into blocks of rows or of columns; the sums over
-// K are never split.
+// Gemm implements device.Device. A batch is split between its products, a large product into blocks; the sums over K are never
+// split.
 func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
@@ -32,21 +34,30 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.TransB {
 		nextColumn = g.B.Stride
 	}
-	if g.M >= g.N {
-		parallel.For(g.M, blockLength(g.M, work), func(lo, hi int) {
-			d.gemm(g.TransA, g.TransB, hi-lo, g.N, g.K, T(g.Alpha), a[lo*nextRow:], g.A.Stride, b, g.B.Stride, T(g.Beta), c[lo*g.C.Stride:], g.C.Stride)
-		})
-		return
-	}
-	parallel.For(g.N, blockLength(g.N, work), func(lo, hi int) {
-		d.gemm(g.TransA, g.TransB, g.M, hi-lo, g.K, T(g.Alpha), a, g.A.Stride, b[lo*nextColumn:], g.B.Stride, T(g.Beta), c[lo:], g.C.Stride)
+	rows, columns := blocks(g.M, g.N, work)
+	down, across := (g.M+rows-1)/rows, (g.N+columns-1)/columns
+	parallel.For(down*across, 1, func(lo, hi int) {
+		for block := lo; block < hi; block++ {
+			i, j := block/across*rows, block%across*columns
+			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha), a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
+				T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
+		}
 	})
 }
 
-// blockLength cuts a side of length n of a product into blocks of a multiple of 32.
-func blockLength(n, work int) int {
-	length := (gemmWork + work/n - 1) / (work / n)
-	return (length + 31) / 32 * 32
+// blocks cuts C into some blocks a thread, no smaller than 128 by 128 where that is a choice: of what a block packs it shares nothing, and large
+// ones pack less. The numbers in C do not depend on the cut.
+func blocks(m, n, work int) (rows, columns int) {
+	half := func(x int) int { return (x/2 + 31) / 32 * 32 }
+	rows, columns = m, n
+	for count := 1; count < 4*runtime.GOMAXPROCS(0) && work/count > gemmWork && max(rows, columns) > 128; count *= 2 {
+		if rows >= columns {
+			rows = half(rows)
+		} else {
+			columns = half(columns)
+		}
+	}
+	return rows, columns
 }
 
 // gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
