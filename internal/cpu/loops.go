@@ -16,6 +16,9 @@ import (
 type loops[T Float] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 
+	// transpose writes the rows of src, stride apart and n long, to the columns of dst [n rows].
+	transpose func(dst, src []T, stride, rows, n int)
+
 	add, mul                       func(z, x, y []T)
 	scale                          func(y []T, a T, x []T)
 	axpy                           func(y []T, a T, x []T)
@@ -41,7 +44,8 @@ var single = loops[float32]{
 	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 		blas32.Implementation().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	},
-	add: simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
+	transpose: simd.Transpose,
+	add:       simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
 	exp: simd.Exp, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU, relu: simd.ReLU,
 	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
 	adam: func(a device.Adam, p, g, m, v []float32) {
@@ -55,6 +59,13 @@ var single = loops[float32]{
 var double = loops[float64]{
 	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
 		blas64.Implementation().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	},
+	transpose: func(dst, src []float64, stride, rows, n int) {
+		for i := range rows {
+			for j, v := range src[i*stride:][:n] {
+				dst[j*rows+i] = v
+			}
+		}
 	},
 	add: func(z, x, y []float64) {
 		for i := range z {

@@ -249,3 +249,30 @@ func TestSgemmPanics(t *testing.T) {
 		}
 	}
 }
+
+// TestTranspose checks every number, and that none beyond is written, for rows and lengths around those that kernels take at once.
+func TestTranspose(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		for _, rows := range []int{0, 1, 7, 8, 15, 16, 17, 33, 128} {
+			for _, n := range []int{0, 1, 3, 16, 63, 64, 255, 257, 600} {
+				const stride = 603
+				src, dst := make([]float32, rows*stride), make([]float32, rows*n+1)
+				for i := range src {
+					src[i] = float32(i)
+				}
+				dst[rows*n] = -1
+				Transpose(dst, src, stride, rows, n)
+				for i := range rows {
+					for j := range n {
+						if got, want := dst[j*rows+i], src[i*stride+j]; got != want {
+							t.Fatalf("[%d %d]: element (%d, %d) is %g, want %g", n, rows, j, i, got, want)
+						}
+					}
+				}
+				if dst[rows*n] != -1 {
+					t.Fatalf("[%d %d]: wrote beyond the end", n, rows)
+				}
+			}
+		}
+	})
+}

@@ -119,3 +119,29 @@ func (p *product) packTransposed(w *workspace, g *gemm, j int, dst []float32) {
 		p.transpose(g.k, &g.b.v[(j+x)*g.b.ld], &w.rows[0], &dst[x], ld)
 	}
 }
+
+// Transpose writes the rows of src, stride apart and n long, to the columns of dst [n rows].
+func Transpose(dst, src []float32, stride, rows, n int) {
+	if rows == 0 || n == 0 {
+		return
+	}
+	_, _ = dst[n*rows-1], src[(rows-1)*stride+n-1]
+	first := 0
+	if p := active.product; p != nil {
+		w := workspaces.Get().(*workspace)
+		for i := range p.lanes {
+			w.rows[i] = i * stride
+		}
+		for ; first+p.lanes <= rows; first += p.lanes {
+			for j := 0; j < n; j += packRows {
+				p.transpose(min(packRows, n-j), &src[first*stride+j], &w.rows[0], &dst[j*rows+first], rows)
+			}
+		}
+		workspaces.Put(w)
+	}
+	for i := first; i < rows; i++ {
+		for j, v := range src[i*stride:][:n] {
+			dst[j*rows+i] = v
+		}
+	}
+}

@@ -25,6 +25,7 @@ var heads = []struct {
 	{5, 3, 20, 31, 8, true, true, 0.25},
 	{2, 2, 65, 66, 17, true, false, 0},
 	{1, 1, 40, 300, 40, false, true, 0},
+	{2, 1, 270, 150, 6, true, true, 0.25}, // more than one block of either
 }
 
 // A reference holds one attention, forward and backward, computed by its definition.
