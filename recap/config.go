@@ -138,8 +138,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("recap: text.dropout is %g, want 0 ≤ dropout < 1", c.Text.Dropout)
 	case c.Critic.Kind != "separable" && c.Critic.Kind != "concat":
 		return fmt.Errorf("recap: critic.kind is %q, want separable or concat", c.Critic.Kind)
-	case c.Critic.Hidden < 0:
-		return fmt.Errorf("recap: critic.hidden is %d, want at least 0", c.Critic.Hidden)
+	case c.Critic.Hidden < 0 || c.Critic.Kind == "concat" && c.Critic.Hidden > 1:
+		return fmt.Errorf("recap: critic.hidden is %d, want at least 0, and at most 1 with critic.kind=concat", c.Critic.Hidden)
 	case c.Discriminator != "transformer" && c.Discriminator != "mlp":
 		return fmt.Errorf("recap: discriminator is %q, want transformer or mlp", c.Discriminator)
 	}

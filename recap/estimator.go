@@ -15,9 +15,15 @@ type estimator struct {
 	params       []*ag.Tensor
 }
 
-// A critic scores all pairs of x [B n] and y [B n]: element (i, j) of the result [B B] is f(x_j, y_i).
+// A critic scores all pairs of x [B n] and y [B n] in two steps: what can be done for each row alone, u and v, and the rest.
 type critic interface {
-	Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor
+	// Sides returns u of x and v of y, [B …].
+	Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor)
+	// Pairs returns [B B], of which element (i, j) is f(x_j, y_i).
+	Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor
+	// PairsTwice returns Pairs of u and v, and the same numbers as a function of cu and cv, whose values are u's and v's, with the
+	// critic's weights held constant.
+	PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor)
 }
 
 // newEstimator makes an estimator for features of the given width, of which each side has parts: 1, or 2 with a condition.
@@ -35,10 +41,10 @@ func newEstimator(p *nn.Params, c CriticConfig, width, parts int) *estimator {
 	return e
 }
 
-// Scores returns f for all pairs, [B B]. x and y hold the parts of each side, [B n] each: the features, and the condition where
+// sides returns the two sides of the critic. x and y hold the parts of each side, [B n] each: the features, and the condition where
 // there is one. A head serves all parts of its side, and the projected parts are concatenated.
-func (e *estimator) Scores(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
-	side := func(head *nn.MLP, parts []*ag.Tensor) *ag.Tensor {
+func (e *estimator) sides(tp *ag.Tape, x, y []*ag.Tensor) (u, v *ag.Tensor) {
+	project := func(head *nn.MLP, parts []*ag.Tensor) *ag.Tensor {
 		h := make([]*ag.Tensor, len(parts))
 		for i, part := range parts {
 			h[i] = head.Forward(tp, part)
@@ -48,33 +54,35 @@ func (e *estimator) Scores(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
 		}
 		return tp.Concat(1, h...)
 	}
-	return e.critic.Scores(tp, side(e.headX, x), side(e.headY, y))
+	return e.critic.Sides(tp, project(e.headX, x), project(e.headY, y))
 }
 
 // NCE returns the InfoNCE lower bound (van den Oord, Li, Vinyals 2018), at most ln B:
 //
 //	I_NCE(x; y) = mean_i f(x_i, y_i) − mean_i [ ln Σ_j e^f(x_j, y_i) − ln B ]
 func (e *estimator) NCE(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
-	s := e.Scores(tp, x, y)
-	b := float64(s.Shape()[0])
-	return tp.AddScalar(tp.Sub(tp.Mean(tp.Diagonal(s)), tp.Mean(tp.LogSumExp(s, 1))), math.Log(b))
+	u, v := e.sides(tp, x, y)
+	return lowerBound(tp, e.critic.Pairs(tp, u, v))
 }
 
 // CLUB returns the upper bound of eq 9, whose critic f* is the estimator's and is held constant, so that only the features
 // move (Cheng et al. 2020; Liang et al. 2023):
 //
 //	I_NCE-CLUB(x; y) = mean_i f*(x_i, y_i) − mean_ij f*(x_j, y_i)
-func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound *ag.Tensor) {
-	tp.Frozen(e.params, func() {
-		s := e.Scores(tp, x, y)
-		bound = tp.Sub(tp.Mean(tp.Diagonal(s)), tp.Mean(s))
-	})
-	return bound
+//
+// and learn, the lower bound on detached features: maximising it makes the estimator's critic the optimal f* and moves nothing else.
+func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound, learn *ag.Tensor) {
+	var cu, cv *ag.Tensor
+	tp.Frozen(e.params, func() { cu, cv = e.sides(tp, x, y) })
+	u, v := e.sides(tp, detached(tp, x), detached(tp, y))
+	scores, constant := e.critic.PairsTwice(tp, u, v, cu, cv)
+	bound = tp.Sub(tp.Mean(tp.Diagonal(constant)), tp.Mean(constant))
+	return bound, lowerBound(tp, scores)
 }
 
-// Learn returns the lower bound on detached features: maximising it makes the estimator's critic the optimal f* and moves nothing else.
-func (e *estimator) Learn(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
-	return e.NCE(tp, detached(tp, x), detached(tp, y))
+func lowerBound(tp *ag.Tape, scores *ag.Tensor) *ag.Tensor {
+	b := float64(scores.Shape()[0])
+	return tp.AddScalar(tp.Sub(tp.Mean(tp.Diagonal(scores)), tp.Mean(tp.LogSumExp(scores, 1))), math.Log(b))
 }
 
 func detached(tp *ag.Tape, x []*ag.Tensor) []*ag.Tensor {
@@ -97,43 +105,58 @@ func newSeparableCritic(p *nn.Params, c CriticConfig, in int) separableCritic {
 	return separableCritic{nn.NewMLP(p.Sub("g"), widths...), nn.NewMLP(p.Sub("h"), widths...)}
 }
 
-func (c separableCritic) Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
-	g, h := c.g.Forward(tp, x), c.h.Forward(tp, y)
-	return tp.Scale(tp.MatMul(h, g, ag.NT), 1/math.Sqrt(float64(g.Shape()[1])))
+func (c separableCritic) Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor) {
+	return c.g.Forward(tp, x), c.h.Forward(tp, y)
 }
 
-// A concatCritic is f(x, y) = MLP([x; y]) with ReLU. Its first layer on [x; y] is W_x x + W_y y + b, so it is
-// applied to B rows of each side rather than to B² pairs; the rest sees every pair, in one pass without the B²×width tensor where
-// there is no further hidden layer.
+func (c separableCritic) Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor {
+	return tp.Scale(tp.MatMul(v, u, ag.NT), 1/math.Sqrt(float64(u.Shape()[1])))
+}
+
+func (c separableCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor) {
+	return c.Pairs(tp, u, v), c.Pairs(tp, cu, cv)
+}
+
+// A concatCritic is f(x, y) = MLP([x; y]) with ReLU, of one hidden layer or two. Its first layer on [x; y] is W_x x + W_y y + b, so it is
+// applied to B rows of each side rather than to B² pairs; the rest sees every pair, in one pass that never holds all B²×width numbers.
 type concatCritic struct {
 	firstX, firstY *nn.Linear // the halves of the first layer; the bias is firstY's
-	rest           *nn.MLP
+	second         *nn.Linear // nil for one hidden layer
+	last           *nn.Linear
+	constants      []*ag.Tensor // the weights that see pairs
 }
 
 func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
-	var widths []int
-	for range c.Hidden + 1 {
-		widths = append(widths, c.Width)
-	}
 	fan := nn.FanIn(2 * in) // both halves are one layer of 2·in inputs
-	return concatCritic{
+	critic := concatCritic{
 		firstX: &nn.Linear{W: p.Sub("first_x").New("weight", fan, c.Width, in)},
 		firstY: &nn.Linear{W: p.Sub("first_y").New("weight", fan, c.Width, in), B: p.Sub("first_y").New("bias", fan, c.Width)},
-		rest:   nn.NewMLP(p.Sub("rest"), append(widths, 1)...),
 	}
+	if c.Hidden == 1 {
+		critic.second = nn.NewLinear(p.Sub("second"), c.Width, c.Width)
+	}
+	critic.last = nn.NewLinear(p.Sub("last"), c.Width, 1)
+	critic.constants = append(p.Sub("second").Tensors(), p.Sub("last").Tensors()...)
+	return critic
 }
 
-func (c concatCritic) Scores(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
-	b, w := x.Shape()[0], c.firstX.W.Shape()[0]
-	u, v := c.firstX.Forward(tp, x), c.firstY.Forward(tp, y)
-	last := c.rest.Layers[len(c.rest.Layers)-1]
-	switch len(c.rest.Layers) {
-	case 1:
-		return tp.Add(tp.PairScores(u, v, last.W), last.B)
-	case 2:
-		hidden := c.rest.Layers[0]
-		return tp.Add(tp.PairScoresDeep(u, v, hidden.W, hidden.B, last.W), last.B)
+func (c concatCritic) Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor) {
+	return c.firstX.Forward(tp, x), c.firstY.Forward(tp, y)
+}
+
+func (c concatCritic) Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor {
+	if c.second == nil {
+		return tp.Add(tp.PairScores(u, v, c.last.W), c.last.B)
 	}
-	hidden := tp.ReLU(tp.Add(tp.Reshape(v, b, 1, w), tp.Reshape(u, 1, b, w)))
-	return tp.Reshape(c.rest.Forward(tp, hidden), b, b)
+	return tp.Add(tp.PairScoresDeep(u, v, c.second.W, c.second.B, c.last.W), c.last.B)
+}
+
+func (c concatCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor) {
+	if c.second == nil {
+		scores = c.Pairs(tp, u, v)
+		tp.Frozen(c.constants, func() { constant = c.Pairs(tp, cu, cv) })
+		return scores, constant
+	}
+	scores, constant = tp.PairScoresTwice(u, v, cu, cv, c.second.W, c.second.B, c.last.W)
+	return tp.Add(scores, c.last.B), tp.Add(constant, tp.StopGradient(c.last.B))
 }

@@ -83,14 +83,16 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, made1, made2 *ag.Tenso
 	}
 	if q.common != nil {
 		add("nce_common", -lambda, q.common.NCE(tp, one(made1), one(made2)))
-		add("club_common", lambda, q.commonClub.CLUB(tp, side1, side2))
-		add("learn_club_common", -1, q.commonClub.Learn(tp, side1, side2))
+		bound, learn := q.commonClub.CLUB(tp, side1, side2)
+		add("club_common", lambda, bound)
+		add("learn_club_common", -1, learn)
 	}
 	if q.club != nil {
 		add("nce_own1", -lambda, q.own1.NCE(tp, one(x1), one(made1)))
 		add("nce_own2", -lambda, q.own2.NCE(tp, one(x2), one(made2)))
-		add("club", 2*lambda, q.club.CLUB(tp, one(made1), one(made2)))
-		add("learn_club", -1, q.club.Learn(tp, one(made1), one(made2)))
+		bound, learn := q.club.CLUB(tp, one(made1), one(made2))
+		add("club", 2*lambda, bound)
+		add("learn_club", -1, learn)
 		add("nce_given", -2*lambda, q.given.NCE(tp, side1, side2))
 	}
 	return terms

@@ -85,9 +85,13 @@ func TestRankingIsEquation15(t *testing.T) {
 }
 
 // table is a critic whose scores are given.
-type table struct{ s *ag.Tensor }
+type table struct{ scores *ag.Tensor }
 
-func (c table) Scores(*ag.Tape, *ag.Tensor, *ag.Tensor) *ag.Tensor { return c.s }
+func (c table) Sides(_ *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor) { return x, y }
+func (c table) Pairs(*ag.Tape, *ag.Tensor, *ag.Tensor) *ag.Tensor   { return c.scores }
+func (c table) PairsTwice(_ *ag.Tape, _, _, _, _ *ag.Tensor) (scores, constant *ag.Tensor) {
+	return c.scores, c.scores
+}
 
 // TestBoundsAreTheFormulas compares both bounds with loops, for given scores f(x_j, y_i).
 func TestBoundsAreTheFormulas(t *testing.T) {
@@ -113,8 +117,12 @@ func TestBoundsAreTheFormulas(t *testing.T) {
 	if got := e.NCE(tp, x, x).Item(); math.Abs(got-nce) > 1e-12 {
 		t.Errorf("I_NCE is %g, want %g", got, nce)
 	}
-	if got := e.CLUB(tp, x, x).Item(); math.Abs(got-club) > 1e-12 {
+	bound, learn := e.CLUB(tp, x, x)
+	if got := bound.Item(); math.Abs(got-club) > 1e-12 {
 		t.Errorf("I_CLUB is %g, want %g", got, club)
+	}
+	if got := learn.Item(); math.Abs(got-nce) > 1e-12 {
+		t.Errorf("the objective of f* is %g, want %g", got, nce)
 	}
 }
 
@@ -132,12 +140,21 @@ func concatIsAnMLP(t *testing.T, dev ag.Device, r *rand.Rand, hidden int) {
 	c := newConcatCritic(nn.NewParams(dev, r), CriticConfig{Width: w, Hidden: hidden}, n)
 	x, y := ag.NewTensor(dev, normals(r, b*n), b, n), ag.NewTensor(dev, normals(r, b*n), b, n)
 	tp := ag.NewTape(dev)
-	scores := c.Scores(tp, x, y).Values()
+	u, v := c.Sides(tp, x, y)
+	pairs, constant := c.PairsTwice(tp, u, v, u, v)
+	scores := c.Pairs(tp, u, v).Values()
+	if !slices.Equal(pairs.Values(), scores) || !slices.Equal(constant.Values(), scores) {
+		t.Error("PairsTwice differs from Pairs")
+	}
 	first := tp.Concat(1, c.firstX.W, c.firstY.W) // [w 2n]
 	for i := range b {
 		for j := range b {
 			pair := tp.Concat(1, tp.Slice(x, 0, j, j+1), tp.Slice(y, 0, i, i+1))
-			want := c.rest.Forward(tp, tp.ReLU(tp.Linear(pair, first, c.firstY.B))).Item()
+			h := tp.ReLU(tp.Linear(pair, first, c.firstY.B))
+			if hidden == 1 {
+				h = tp.ReLU(c.second.Forward(tp, h))
+			}
+			want := c.last.Forward(tp, h).Item()
 			if got := scores[i*b+j]; math.Abs(got-want) > 1e-12 {
 				t.Errorf("f(x_%d, y_%d) is %g, want %g", j, i, got, want)
 			}
@@ -165,7 +182,7 @@ func TestBoundsEncloseTheTruth(t *testing.T) {
 			}
 			tp.Reset()
 			xs, ys := []*ag.Tensor{ag.NewTensor(dev, x, b, n)}, []*ag.Tensor{ag.NewTensor(dev, y, b, n)}
-			learn, club := e.Learn(tp, xs, ys), e.CLUB(tp, xs, ys)
+			club, learn := e.CLUB(tp, xs, ys)
 			if step >= 300 {
 				lower, upper = lower+learn.Item()/200, upper+club.Item()/200
 			}

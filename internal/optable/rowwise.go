@@ -85,16 +85,6 @@ var rowwise = []Case{
 				return dot(a, b) / math.Sqrt(dot(a, a)*dot(b, b))
 			})
 		}},
-	{Op: "PairScores", Shapes: [][]int{{3, 5}, {4, 5}, {5}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.PairScores(x[0], x[1], x[2]) },
-		Want: func(x [][]float64) []float64 {
-			return each(12, func(e int) float64 {
-				i, j := e/3, e%3
-				return sum(each(5, func(h int) float64 { return x[2][h] * max(0, x[0][j*5+h]+x[1][i*5+h]) }))
-			})
-		}},
-	pairScoresDeep("", 3, 4, 5, 6),
-	pairScoresDeep("in blocks", 400, 5, 2, 3), // of two rows, the last of one
 	{Op: "Dropout", Shapes: [][]int{{4, 9}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { tp.Seed(5); return tp.Dropout(x[0], 0.3) },
 		Want: func(x [][]float64) []float64 {
@@ -109,17 +99,4 @@ var rowwise = []Case{
 
 func dot(a, b []float64) float64 {
 	return sum(each(len(a), func(i int) float64 { return a[i] * b[i] }))
-}
-
-// pairScoresDeep is the case of n rows of u and m of v, with hidden layers of width and deep units.
-func pairScoresDeep(kind string, n, m, width, deep int) Case {
-	return Case{Op: "PairScoresDeep", Kind: kind, Shapes: [][]int{{n, width}, {m, width}, {deep, width}, {deep}, {deep}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.PairScoresDeep(x[0], x[1], x[2], x[3], x[4]) },
-		Want: func(x [][]float64) []float64 {
-			return each(m*n, func(e int) float64 {
-				i, j := e/n, e%n
-				h := each(width, func(c int) float64 { return max(0, x[0][j*width+c]+x[1][i*width+c]) })
-				return sum(each(deep, func(k int) float64 { return x[4][k] * max(0, x[3][k]+dot(x[2][k*width:(k+1)*width], h)) }))
-			})
-		}}
 }
