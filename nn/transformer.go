@@ -86,21 +86,29 @@ func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	if n < x.Shape()[1] {
 		y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
 	}
-	y = tp.Add(y, l.attention.Output.Forward(tp, l.attend(tp, hatY, hat)))
+	y = tp.Add(y, l.attend(tp, hatY, hat))
 	return tp.Add(y, l.feedForward.Forward(tp, l.norm.Forward(tp, y)))
 }
 
-// attend returns the heads, [B n H·w], of the queries at hatY [B n d] for the keys and values at hat [B T d].
+// attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat [B T d]. The bias b_v that LN_v gives the values
+// is that of every weighted mean of them, so it enters after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
 func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor {
 	wq, bq := l.normQ.foldInto(tp, l.attention.Query.W)
-	wv, bv := l.normV.foldInto(tp, l.attention.Value.W)
 	wk := tp.Mul(l.attention.Key.W, l.scaleK)
+	wv, bv := l.normV.foldInto(tp, l.attention.Value.W)
+	out := l.attention.Output
+	bias := tp.Add(out.B, tp.Reshape(tp.MatMul(out.W, tp.Reshape(bv, -1, 1), ag.NN), -1))
+	return tp.Linear(l.attendHeads(tp, hatY, hat, wq, bq, wk, wv), out.W, bias)
+}
+
+// attendHeads returns the heads, [B n H·w], for projections of x̂.
+func (l *transformerLayer) attendHeads(tp *ag.Tape, hatY, hat, wq, bq, wk, wv *ag.Tensor) *ag.Tensor {
 	q, heads := tp.Linear(hatY, wq, bq), l.attention.Heads
 	n, t, d, w := hatY.Shape()[1], hat.Shape()[1], hat.Shape()[2], wq.Shape()[0]/heads
 	if n*(w*d+t*(d-w)) < t*w*d { // multiplications with and without absorption, over 2·B·H
-		return tp.Add(absorbed(tp, q, hat, wk, wv, heads), bv)
+		return absorbed(tp, q, hat, wk, wv, heads)
 	}
-	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, bv), ag.AttentionConfig{Heads: heads})
+	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil), ag.AttentionConfig{Heads: heads})
 }
 
 // absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T d] to a key and a value:
