@@ -139,7 +139,7 @@ func (m *maker[T]) products() {
 		rows, n, k   int
 		count        int
 		tA, tB, read bool
-	}{{"GemmTall", 301, 128, 128, 1, false, true, false}, {"GemmWide", 64, 515, 130, 1, true, false, true}, {"GemmBatch", 50, 50, 32, 32, false, true, false}} {
+	}{{"GemmTall", 301, 128, 128, 1, false, true, false}, {"GemmWide", 64, 515, 130, 1, true, false, true}, {"GemmBatch", 50, 50, 32, 32, false, true, false}, {"GemmLong", 128, 64, 4100, 1, true, false, false}} {
 		a, b, y := m.input(c.count*c.rows*c.k), m.input(c.count*c.k*c.n), m.input(c.count*c.rows*c.n)
 		g := device.Gemm{TransA: c.tA, TransB: c.tB, M: c.rows, N: c.n, K: c.k, Alpha: 0.5, Count: c.count,
 			A: device.Matrix{Buf: a, Stride: c.k, Batch: c.rows * c.k}, B: device.Matrix{Buf: b, Stride: c.n, Batch: c.k * c.n},

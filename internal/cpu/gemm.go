@@ -11,8 +11,8 @@ import (
 // gemmWork is the least number of multiplications in a block of a product: some tens of microseconds.
 const gemmWork = 1 << 20
 
-// Gemm implements device.Device. A batch is split between its products, a large product into blocks; the sums over K are never
-// split.
+// Gemm implements device.Device. A batch is split between its products, a large product into blocks, and the sums over K only where
+// they are long, always at the same places.
 func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
@@ -25,6 +25,10 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 				d.gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride, b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
 			}
 		})
+		return
+	}
+	if g.TransA && !g.TransB && g.K >= longParts*max(g.M, g.N) {
+		d.longGemm(g, a, b, c)
 		return
 	}
 	nextRow, nextColumn := g.A.Stride, 1 // from one row of op(A), and from one column of op(B), to the next
@@ -41,6 +45,48 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 			i, j := block/across*rows, block%across*columns
 			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha), a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
 				T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
+		}
+	})
+}
+
+// longParts is into how many parts a long sum is cut.
+const longParts = 16
+
+// longGemm computes Aᵀ·B for few columns of many rows, the gradient of a weight: parts of the rows, read in order, give products of their
+// own, which are added in order. The side with fewer columns is the one that is read through its columns, A.
+func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
+	m, n, lda, ldb := g.M, g.N, g.A.Stride, g.B.Stride
+	swapped := m > n
+	if swapped {
+		a, b, m, n, lda, ldb = b, a, n, m, ldb, lda
+	}
+	scratch := d.borrow(longParts * m * n)
+	defer d.giveBack(scratch)
+	parts := *scratch
+	parallel.For(longParts, 1, func(lo, hi int) {
+		for p := lo; p < hi; p++ {
+			k0, k1 := p*g.K/longParts, (p+1)*g.K/longParts
+			d.gemm(true, false, m, n, k1-k0, T(g.Alpha), a[k0*lda:], lda, b[k0*ldb:], ldb, 0, parts[p*m*n:], n)
+		}
+	})
+	parallel.For(m, rowGrain(longParts*n), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			sum := parts[i*n : (i+1)*n]
+			for p := 1; p < longParts; p++ {
+				d.loops.add(sum, sum, parts[(p*m+i)*n:][:n])
+			}
+			row, next := i*g.C.Stride, 1
+			if swapped {
+				row, next = i, g.C.Stride
+			}
+			for j, v := range sum {
+				at := row + j*next
+				if g.Beta == 0 {
+					c[at] = v
+				} else {
+					c[at] = v + T(g.Beta)*c[at]
+				}
+			}
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 // products are sizes of a product, and how many there are; the largest are split by rows, by columns and by products.
 var products = []struct{ m, n, k, count int }{
 	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3}, {64, 32, 48, 2},
-	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23},
+	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23}, {9, 5, 400, 1}, {4, 13, 333, 1},
 }
 
 func (s *suite) gemm() {
