@@ -72,6 +72,9 @@ func (m *Model) Phases() []zoo.Phase {
 	return []zoo.Phase{m.stage1(), m.stage2()}
 }
 
+// PredictParams returns the parameters of E_m, G_m and the fusion.
+func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "generate") }
+
 // params returns the parameters of the named groups of modules, in the order of creation.
 func (m *Model) params(groups ...string) []nn.Param {
 	var ps []nn.Param

@@ -25,7 +25,7 @@ func (p *predictor) test(ctx context.Context, c *Config, d runDir, s *datasets.S
 		if err != nil {
 			return nil, fmt.Errorf("experiment: checkpoint: %w", err)
 		}
-		if err := nn.Load(file, p.params); err != nil {
+		if err := nn.Load(file, p.model.PredictParams()); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		var list []*Predictions
@@ -176,7 +176,7 @@ func (d runDir) open(c *Config) (*predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := nn.Load(file, l.params); err != nil {
+	if err := nn.Load(file, l.model.PredictParams()); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.file(bestFile), err)
 	}
 	return newPredictor(c, l), nil

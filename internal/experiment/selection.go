@@ -86,7 +86,7 @@ func (t *trainer) validate(r *record) error {
 			}
 		}
 		if c.better(c.score(r), best) {
-			if err := saveTensors(t.dir.file(c.of(bestFile)), t.params, t.facts(r.Phase, r.Epoch)); err != nil {
+			if err := saveTensors(t.dir.file(c.of(bestFile)), t.model.PredictParams(), t.facts(r.Phase, r.Epoch)); err != nil {
 				return err
 			}
 		}
@@ -111,7 +111,7 @@ func (t *trainer) saveUnchosen() error {
 			continue
 		}
 		t.log.Warn("no epoch was chosen by validation; the last is kept", "score", c.key)
-		if err := saveTensors(t.dir.file(c.of(bestFile)), t.params, t.facts("", 0)); err != nil {
+		if err := saveTensors(t.dir.file(c.of(bestFile)), t.model.PredictParams(), t.facts("", 0)); err != nil {
 			return err
 		}
 	}

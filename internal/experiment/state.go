@@ -23,8 +23,23 @@ type position struct {
 
 // saveState puts parameters, moments and the position on disk.
 func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
-	all := slices.Concat(t.params, opt.State())
-	return saveTensors(t.dir.file(stateFile), all, t.facts(ph.Name, epoch))
+	return saveTensors(t.dir.file(stateFile), slices.Concat(t.neededFrom(ph), opt.State()), t.facts(ph.Name, epoch))
+}
+
+// neededFrom returns the parameters that a phase, those after it and prediction need: others have served.
+func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
+	needed := map[string]bool{}
+	mark := func(ps []nn.Param) {
+		for _, p := range ps {
+			needed[p.Name] = true
+		}
+	}
+	mark(t.model.PredictParams())
+	phases := t.model.Phases()
+	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool { return p.Name == ph.Name }):] {
+		mark(later.Params)
+	}
+	return slices.DeleteFunc(slices.Clone(t.params), func(p nn.Param) bool { return !needed[p.Name] })
 }
 
 // restore reads the state, if there is one, and sets parameters, moments and journal to it.
@@ -54,7 +69,7 @@ func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
 		return at, nil, fmt.Errorf("experiment: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
 	}
 	opt = t.optimizer(phases[at.phase])
-	if err := nn.Load(file, slices.Concat(t.params, opt.State())); err != nil {
+	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), opt.State())); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	t.journal, err = openJournal(t.dir.file(journalFile), meta["phase"], at.epoch)

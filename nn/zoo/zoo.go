@@ -77,4 +77,6 @@ type Phase struct {
 type Model interface {
 	Phases() []Phase
 	Predict(tp *ag.Tape, in *Input) Output
+	// PredictParams returns the parameters that Predict reads: what a trained model is.
+	PredictParams() []nn.Param
 }
