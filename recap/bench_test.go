@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -27,7 +28,8 @@ func BenchmarkStep(b *testing.B) {
 			if s.phase == 1 { // stage 2 has no use for what only stage 1 trains
 				c.Without.Shared, c.Without.Unique = true, true
 			}
-			m, dev := newUnchecked(b, "cpu", c, d)
+			dev := newCounter(b)
+			m := New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d)
 			batch := sample(dev, d, 64)
 			ph := m.Phases()[s.phase]
 			steps(b, dev, ph.Params, func(tp *ag.Tape) *ag.Tensor { return total(tp, ph.Terms(tp, batch), every) })
@@ -38,10 +40,7 @@ func BenchmarkStep(b *testing.B) {
 // BenchmarkBERT times a training step of BERT-base on 64 sequences of 50 tokens, without dropout and, as far as the vocabulary of
 // 1000 goes, without the embeddings.
 func BenchmarkBERT(b *testing.B) {
-	dev, err := ag.Open("cpu")
-	if err != nil {
-		b.Fatal(err)
-	}
+	dev := newCounter(b)
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	bert := nn.NewBERT(p, nn.BERTConfig{Vocab: 1000, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Positions: 50, Types: 2, Eps: 1e-12})
 	ids, segments, ones := make([]int, 64*50), make([]int, 64*50), make([]float64, 64*50)
@@ -55,8 +54,37 @@ func BenchmarkBERT(b *testing.B) {
 	})
 }
 
-// steps runs one step to warm up, and then the benchmark.
-func steps(b *testing.B, dev ag.Device, params []nn.Param, loss func(tp *ag.Tape) *ag.Tensor) {
+// A counter counts the floating-point operations of matrix products.
+type counter struct {
+	ag.Device
+	flops int
+}
+
+func newCounter(b *testing.B) *counter {
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &counter{Device: dev}
+}
+
+func (c *counter) Gemm(g device.Gemm) {
+	c.flops += 2 * g.M * g.N * g.K * g.Count
+	c.Device.Gemm(g)
+}
+
+func (c *counter) Attention(a device.Attention, out, lse, q, k, v device.Buffer) {
+	c.flops += 2 * 2 * a.Samples * a.Heads * a.Queries * a.Keys * a.Width
+	c.Device.Attention(a, out, lse, q, k, v)
+}
+
+func (c *counter) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
+	c.flops += 5 * 2 * a.Samples * a.Heads * a.Queries * a.Keys * a.Width
+	c.Device.AttentionGrad(a, dq, dk, dv, g, out, lse, q, k, v)
+}
+
+// steps runs one step to warm up, and then the benchmark. Beside the time it reports the operations of the step's matrix products.
+func steps(b *testing.B, dev *counter, params []nn.Param, loss func(tp *ag.Tape) *ag.Tensor) {
 	opt := optim.NewAdamW(1e-4, 1e-4, params)
 	tp := ag.NewTape(dev)
 	step := func() {
@@ -65,7 +93,10 @@ func steps(b *testing.B, dev ag.Device, params []nn.Param, loss func(tp *ag.Tape
 		opt.Step(tp.Backward(loss(tp)))
 	}
 	step()
+	dev.flops = 0
 	for b.Loop() {
 		step()
 	}
+	b.ReportMetric(float64(dev.flops)/1e9/float64(b.N), "GF/op")
+	b.ReportMetric(float64(dev.flops)/float64(b.Elapsed().Nanoseconds()), "GF/s")
 }
