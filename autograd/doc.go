@@ -32,7 +32,8 @@
 // # Tensors, memory, precision
 //
 // Tensors are immutable, dense and row-major; there are no views. Results belong to the tape that made
-// them and live until its Reset; a stale tensor panics at its next use, and Clone keeps one. Parameters,
+// them and live until its Backward, which gives their memory back at its last use, or its Reset; a stale
+// tensor panics at its next use; Clone keeps one, and so does naming it to Backward. Parameters,
 // data and optimizer state belong to the caller. Precision belongs to the device: the same model runs in
 // float32 on "cpu" and in float64 on "cpu64", where its gradients can be checked to many digits.
 //
@@ -41,6 +42,6 @@
 //
 // # Reading order
 //
-// tensor.go, tape.go, broadcast.go, arith.go, activation.go, matmul.go, shape.go, concat.go, reduce.go,
+// tensor.go, tape.go, backward.go, broadcast.go, arith.go, activation.go, matmul.go, shape.go, concat.go, reduce.go,
 // softmax.go, norm.go, attention.go, index.go, dropout.go, similarity.go, pairs.go, loss.go, constant.go, update.go.
 package autograd
