@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
 // A converter makes Go slices of a pickle's arrays and lists.
@@ -172,11 +174,11 @@ func (c *converter) text(v any) (string, error) {
 		return strconv.Itoa(v), nil
 	case []byte:
 		return string(v), c.spend(int64(len(v)))
-	case *blob:
-		if err := c.spend(v.file.Size()); err != nil {
+	case *unpickle.Blob:
+		if err := c.spend(v.Size()); err != nil {
 			return "", err
 		}
-		s, err := v.utf8()
+		s, err := v.Text()
 		return string(s), err
 	case *ndarray:
 		if v.dtype != nil && len(v.shape) == 0 && (v.dtype.kind == 'U' || v.dtype.kind == 'S') {
@@ -219,7 +221,7 @@ func describe(v any) string {
 		return fmt.Sprintf("tuple [%d]", v.Len())
 	case *types.Dict, *types.OrderedDict:
 		return "dict"
-	case string, *blob:
+	case string, *unpickle.Blob:
 		return "string"
 	case int:
 		return "integer"

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
 // OpenFeatures reads utterances to predict; they need no labels, and with no labels at all Split.Label is nil.
@@ -37,7 +39,7 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
 	}
 	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // no opcodes
-		return readJSON(path, io.NewSectionReader(file, 0, size), freeCost+16*size)
+		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.Free+16*size)
 	}
 	l, root, err := newLayout(path, file, size)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
 // Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), as MOSI, MOSEI and CH-SIMS are
@@ -123,11 +125,12 @@ type layout struct {
 
 // newLayout reads the file's outermost dict.
 func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error) {
-	v, err := unpickle(path, file, size)
+	loader := unpickle.Loader{Name: path, Class: findClass}
+	v, _, err := loader.Load(file, 0, size)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("datasets: %w", err)
 	}
-	l := &layout{path: path, convert: converter{left: freeCost + 4*size}, fixed: map[string]int{}}
+	l := &layout{path: path, convert: converter{left: unpickle.Free + 4*size}, fixed: map[string]int{}}
 	root, ok := asDict(v)
 	if !ok {
 		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v), "give a data set in MMSA's layout")

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
 // A call is a Python function or class that a pickle may call.
@@ -38,7 +40,7 @@ func findClass(module, name string) (any, error) {
 	case "__builtin__.bytes", "builtins.bytes":
 		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // Python writes bytes() so in protocols 0 to 2
 	}
-	return nil, &refusal{module, name}
+	return nil, &unpickle.Refusal{Module: module, Name: name}
 }
 
 // latin1Text is a string, or a blob of one, to be encoded as Latin-1: how protocols 0 to 2 hold an array's bytes.
@@ -121,7 +123,7 @@ type ndarray struct {
 	shape   []int
 	dtype   *dtype
 	fortran bool // first index fastest
-	data    any  // *types.List of objects, or bytes: *blob, []byte, string, *types.ByteArray, latin1Text
+	data    any  // *types.List of objects, or bytes: *unpickle.Blob, []byte, string, *types.ByteArray, latin1Text
 }
 
 func newScalar(args []any) (any, error) {
@@ -194,11 +196,11 @@ func (a *ndarray) open() (io.Reader, error) {
 	var raw []byte
 	var err error
 	switch d := a.data.(type) {
-	case *blob:
-		if found := d.file.Size(); found != want {
+	case *unpickle.Blob:
+		if found := d.Size(); found != want {
 			return nil, fmt.Errorf("%s of %d bytes with %d bytes of data", a, want, found)
 		}
-		return io.NewSectionReader(d.file, 0, want), nil
+		return d.Reader(), nil
 	case []byte:
 		raw = d
 	case string: // Python 2's
@@ -208,10 +210,10 @@ func (a *ndarray) open() (io.Reader, error) {
 	case latin1Text:
 		switch t := d.text.(type) {
 		case string:
-			raw, err = latin1([]byte(t))
-		case *blob:
-			if raw, err = t.utf8(); err == nil {
-				raw, err = latin1(raw)
+			raw, err = unpickle.Latin1([]byte(t))
+		case *unpickle.Blob:
+			if raw, err = t.Text(); err == nil {
+				raw, err = unpickle.Latin1(raw)
 			}
 		}
 	}

@@ -1,4 +1,6 @@
-package datasets
+// Package unpickle reads Python's pickles without trusting them: no code is run, no length is believed, and memory is bounded by the size of
+// the file.
+package unpickle
 
 import (
 	"bufio"
@@ -14,47 +16,63 @@ import (
 	"github.com/nlpodyssey/gopickle/pickle"
 )
 
-// A blob is a long string or bytes that stays in the file until an array is made of it.
-type blob struct {
+// A Blob is a long string or bytes that stays in the file until it is read.
+type Blob struct {
 	file   *io.SectionReader
 	opcode byte // BINBYTES and the like, BINUNICODE (UTF-8) or UNICODE (escaped)
 }
 
-const (
-	longest  = 1024 // bytes of a string that is read at once; longer ones become blobs
-	freeCost = 64 << 20
-)
+const longest = 1024 // bytes of a string that is read at once; longer ones become blobs
+
+// Free is the memory, in bytes, that a file of any size may need.
+const Free = 64 << 20
+
+// A Loader says what a pickle's names mean.
+type Loader struct {
+	Name       string // of the file, for errors
+	Class      func(module, name string) (any, error)
+	Persistent func(id any) (any, error) // nil for files that have no persistent ids
+}
 
 // A walker reads the opcodes of a pickle and copies them, with a persistent id in place of each blob. So an
 // unpickler that trusts lengths meets only such as were checked, and holds none of the arrays.
 type walker struct {
-	name    string
+	Loader
 	file    *io.SectionReader
 	r       *bufio.Reader
 	off     int64 // in the file
 	cost    int64 // bytes of memory that the program may need
 	program []byte
-	blobs   []*blob
+	blobs   []*Blob
 	shifts  []shift
 }
 
 // A shift says where the program goes on copying after it left something out.
 type shift struct{ program, file int64 }
 
-// unpickle reads a pickle of dicts, lists, strings, numbers and numpy arrays. It executes nothing of the file: classes
-// come from findClass alone. Its memory is bounded by freeCost and twice the size; arrays stay in the file.
-func unpickle(name string, file io.ReaderAt, size int64) (root any, err error) {
-	w := &walker{name: name, file: io.NewSectionReader(file, 0, size)}
+// Load reads the pickle that begins at byte from of a file, and returns what it holds and the byte after it. Of the file it executes
+// nothing: classes come from l.Class alone, but for collections.OrderedDict, list and dict. Its memory is bounded by Free and twice the
+// size; long strings stay in the file.
+func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, err error) {
+	w := &walker{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from, shifts: []shift{{0, from}}}
 	w.r = bufio.NewReaderSize(w.file, 1<<16)
+	if err := w.seek(from); err != nil {
+		return nil, 0, err
+	}
 	if err := w.begin(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for stop := false; !stop; {
 		if stop, err = w.step(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
+	root, err = w.run()
+	return root, w.off, err
+}
 
+// run unpickles the program.
+func (w *walker) run() (root any, err error) {
 	program := bytes.NewReader(w.program)
 	fail := func(what any) error {
 		return w.fault(w.origin(int64(len(w.program)-program.Len())), "%.300s", fmt.Sprint(what))
@@ -65,20 +83,40 @@ func unpickle(name string, file io.ReaderAt, size int64) (root any, err error) {
 		}
 	}()
 	u := pickle.NewUnpickler(program)
-	u.FindClass = findClass
-	u.PersistentLoad = func(id any) (any, error) { return w.blobs[id.(int)], nil }
+	u.FindClass = w.Class
+	u.PersistentLoad = w.persistent
 	if root, err = u.Load(); err != nil {
-		var r *refusal
+		var r *Refusal
 		if errors.As(err, &r) {
-			return nil, fmt.Errorf("datasets: %s: %w", name, r)
+			return nil, fmt.Errorf("%s: %w", w.Name, r)
 		}
 		return nil, fail(err)
 	}
 	return root, nil
 }
 
+// persistent returns the blob of an id that the walker made, which is an integer, or what the loader makes of another.
+func (w *walker) persistent(id any) (any, error) {
+	if i, ok := id.(int); ok && i >= 0 && i < len(w.blobs) {
+		return w.blobs[i], nil
+	}
+	if w.Persistent == nil {
+		return nil, errors.New("expected no persistent id, found one")
+	}
+	return w.Persistent(id)
+}
+
+func (w *walker) seek(off int64) error {
+	w.off = off
+	if _, err := w.file.Seek(off, io.SeekStart); err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	w.r.Reset(w.file)
+	return nil
+}
+
 func (w *walker) fault(off int64, format string, args ...any) error {
-	return fmt.Errorf("datasets: %s: byte %d: %s; the file is damaged or no data set, get it anew", w.name, off, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%s: byte %d: %s; the file is damaged or of another kind, get it anew", w.Name, off, fmt.Sprintf(format, args...))
 }
 
 // origin returns the place in the file of a place in the program.
@@ -95,15 +133,17 @@ func (w *walker) origin(program int64) int64 {
 
 // begin tells a pickle from other files: it starts with PROTO, or in protocols 0 and 1 with a dict or a class.
 func (w *walker) begin() error {
-	head, err := w.r.Peek(int(min(w.file.Size(), 40)))
-	if err != nil {
-		return fmt.Errorf("datasets: %s: %w", w.name, err)
-	}
-	if len(head) == 0 {
-		return fmt.Errorf("datasets: %s: expected a pickle, found an empty file; get it anew", w.name)
+	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 40)))
+	switch {
+	case w.file.Size() == 0:
+		return fmt.Errorf("%s: expected a pickle, found an empty file; get it anew", w.Name)
+	case w.file.Size() <= w.off:
+		return w.fault(w.off, "expected a pickle, found the end of the file")
+	case err != nil:
+		return fmt.Errorf("%s: %w", w.Name, err)
 	}
 	if !bytes.Contains([]byte("\x80(}]c"), head[:1]) {
-		return fmt.Errorf("datasets: %s: expected a pickle, found a file that begins with %q; give the .pkl file of the features", w.name, head)
+		return fmt.Errorf("%s: expected a pickle, found a file that begins with %q; give the .pkl file", w.Name, head)
 	}
 	return nil
 }
@@ -142,7 +182,7 @@ func (w *walker) step() (stop bool, err error) {
 		return false, err
 	}
 	w.cost += code.cost
-	if limit := freeCost + 2*w.file.Size(); w.cost > limit {
+	if limit := Free + 2*w.file.Size(); w.cost > limit {
 		return false, w.fault(start, "expected arrays, found small objects for more than %d MB of memory", limit>>20)
 	}
 	return op == '.', nil
@@ -187,9 +227,7 @@ func (w *walker) counted(start int64, op byte) error {
 		return w.fault(start, "%s: expected at most 255 bytes, found %d", code.name, n)
 	case n > longest:
 		w.keep(op, int64(n))
-		_, err = w.file.Seek(w.off, io.SeekStart)
-		w.r.Reset(w.file)
-		return err
+		return w.seek(w.off)
 	}
 	w.program = append(w.program, wide[:code.width()]...)
 	body, err := w.take(start, code.name, int(n))
@@ -201,7 +239,7 @@ func (w *walker) counted(start int64, op byte) error {
 
 // keep makes a blob of the next n bytes, and its persistent id of the opcode just copied.
 func (w *walker) keep(op byte, n int64) {
-	w.blobs = append(w.blobs, &blob{io.NewSectionReader(w.file, w.off, n), op})
+	w.blobs = append(w.blobs, &Blob{io.NewSectionReader(w.file, w.off, n), op})
 	w.off += n
 	w.program = append(w.program[:len(w.program)-1], 'J')
 	w.program = binary.LittleEndian.AppendUint32(w.program, uint32(len(w.blobs)-1))
@@ -212,7 +250,7 @@ func (w *walker) keep(op byte, n int64) {
 // text copies a string. One names a function of gopickle's own, which would allocate by what the file says.
 func (w *walker) text(start int64, s []byte) error {
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
-		return fmt.Errorf("datasets: %s: byte %d: %w", w.name, start, &refusal{"array", "_array_reconstructor"})
+		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &Refusal{"array", "_array_reconstructor"})
 	}
 	w.program = append(w.program, s...)
 	w.cost += 3 * int64(len(s))
@@ -308,8 +346,14 @@ func unescape(s []byte) []byte {
 	return out
 }
 
-// utf8 returns a string's text.
-func (b *blob) utf8() ([]byte, error) {
+// Size returns the bytes that the string has in the file.
+func (b *Blob) Size() int64 { return b.file.Size() }
+
+// Reader returns a reader of the string as it is in the file.
+func (b *Blob) Reader() io.Reader { return io.NewSectionReader(b.file, 0, b.file.Size()) }
+
+// Text returns the string in UTF-8.
+func (b *Blob) Text() ([]byte, error) {
 	raw := make([]byte, b.file.Size())
 	if _, err := b.file.ReadAt(raw, 0); err != nil && err != io.EOF {
 		return nil, err
@@ -320,8 +364,8 @@ func (b *blob) utf8() ([]byte, error) {
 	return raw, nil
 }
 
-// latin1 encodes UTF-8 as Python's _codecs.encode(s, "latin1") does.
-func latin1(s []byte) ([]byte, error) {
+// Latin1 encodes UTF-8 as Python's _codecs.encode(s, "latin1") does.
+func Latin1(s []byte) ([]byte, error) {
 	out := make([]byte, 0, len(s))
 	for len(s) > 0 {
 		r, n := utf8.DecodeRune(s)
@@ -334,10 +378,10 @@ func latin1(s []byte) ([]byte, error) {
 	return out, nil
 }
 
-// A refusal is the error for a class that no data set needs.
-type refusal struct{ module, name string }
+// A Refusal is the error for a class that the files read here do not need.
+type Refusal struct{ Module, Name string }
 
-func (r *refusal) Error() string {
+func (r *Refusal) Error() string {
 	return fmt.Sprintf("expected arrays, lists and strings, found %.60s.%.60s; it was refused and nothing was executed, "+
-		"do not open this file elsewhere unless you trust it", r.module, r.name)
+		"do not open this file elsewhere unless you trust it", r.Module, r.Name)
 }

@@ -1,4 +1,4 @@
-package datasets
+package unpickle
 
 // argument says what follows an opcode in the file.
 type argument byte
@@ -33,7 +33,8 @@ const (
 	memo  = 112 // an entry of a map
 )
 
-// opcodes omits PERSID, BINPERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER: what they refer to is not in the file.
+// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER: what they refer to is not in the file. BINPERSID is for
+// files that give ids a meaning.
 var opcodes = [256]opcode{
 	'(':  {"MARK", nothing, 336},
 	')':  {"EMPTY_TUPLE", nothing, small},
@@ -51,6 +52,7 @@ var opcodes = [256]opcode{
 	'L':  {"LONG", line, 4 * small},
 	'M':  {"BININT2", fixed2, small},
 	'N':  {"NONE", nothing, small},
+	'Q':  {"BINPERSID", nothing, small},
 	'R':  {"REDUCE", nothing, 512},
 	'S':  {"STRING", quoted, small},
 	'T':  {"BINSTRING", counted4, small},

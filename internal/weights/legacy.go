@@ -1,0 +1,58 @@
+package weights
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/big"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// legacyMagic begins a file of torch.save before version 1.6, as a pickled integer (torch/serialization.py).
+var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
+
+// readLegacy reads five pickles, namely a magic number, the version 1001, facts of the machine, the state dict and the keys of its
+// storages, and after them each storage: its number of elements in 8 bytes, and its bytes.
+func (f *File) readLegacy(file io.ReaderAt, size int64) error {
+	f.Format = "PyTorch, legacy"
+	raw := map[string]*io.SectionReader{}
+	t := newTorch(f, func(key string) *io.SectionReader { return raw[key] })
+	var part [5]any
+	var end int64
+	for i := range part {
+		var err error
+		if part[i], end, err = t.load(f.Path, file, end, size); err != nil {
+			return err
+		}
+		if magic, ok := part[0].(*big.Int); !ok || magic.Cmp(legacyMagic) != 0 {
+			return fmt.Errorf("%s: expected a file of torch.save, found another pickle; a feature file goes with --data", f.Path)
+		}
+	}
+	if facts, ok := part[2].(*types.Dict); ok {
+		for _, e := range *facts {
+			if e.Key == "little_endian" && e.Value != true {
+				return fmt.Errorf("%s: expected little-endian numbers, found others; save it on another machine", f.Path)
+			}
+		}
+	}
+	keys, ok := part[4].(*types.List)
+	if !ok {
+		return fmt.Errorf("%s: byte %d: expected the keys of storages, found something else; the file is damaged, get it anew", f.Path, end)
+	}
+	for _, k := range *keys {
+		key, ok := k.(string)
+		head := make([]byte, 8)
+		if n, _ := file.ReadAt(head, end); n < 8 || !ok || t.types[key] == "" {
+			return fmt.Errorf("%s: byte %d: expected storage %.40v, found none; the file is damaged, get it anew", f.Path, end, k)
+		}
+		count, left := binary.LittleEndian.Uint64(head), size-end-8
+		width := int64(t.types[key].Size())
+		if count > uint64(left/width) {
+			return fmt.Errorf("%s: byte %d: storage %.40q: expected %d elements of %d bytes, found the end of the file after %d bytes; get it anew", f.Path, end, key, count, width, left)
+		}
+		raw[key] = io.NewSectionReader(file, end+8, int64(count)*width)
+		end += 8 + int64(count)*width
+	}
+	return t.collect(part[3], "", 0)
+}

@@ -1,0 +1,269 @@
+package weights
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
+)
+
+// readZip reads what torch.save writes since version 1.6: a zip archive of uncompressed entries, of which NAME/data.pkl is a pickle of
+// the state dict and NAME/data/KEY the bytes of a storage.
+func (f *File) readZip(file io.ReaderAt, size int64) error {
+	f.Format = "PyTorch"
+	archive, err := zip.NewReader(&budget{file, maxDirectory}, size)
+	if err != nil {
+		return fmt.Errorf("%s: expected a zip archive as torch.save writes it, found: %w; the file is damaged, get it anew", f.Path, err)
+	}
+	entries := map[string]*io.SectionReader{}
+	root := ""
+	for _, e := range archive.File {
+		at, err := e.DataOffset()
+		if err != nil || e.Method != zip.Store || at > size || e.UncompressedSize64 > uint64(size-at) {
+			return fmt.Errorf("%s: %.100q: expected an uncompressed entry within the %d bytes of the file, found another (%v); save it with torch.save", f.Path, e.Name, size, err)
+		}
+		entries[e.Name] = io.NewSectionReader(file, at, int64(e.UncompressedSize64))
+		if dir, ok := strings.CutSuffix(e.Name, "data.pkl"); ok && strings.Count(e.Name, "/") <= 1 {
+			root = dir
+		}
+	}
+	program := entries[root+"data.pkl"]
+	if program == nil {
+		return fmt.Errorf("%s: expected the entry data.pkl, found a zip archive without it; save a state dict with torch.save", f.Path)
+	}
+	if b := entries[root+"byteorder"]; b != nil {
+		order := make([]byte, min(b.Size(), 16))
+		if _, err := b.ReadAt(order, 0); err != nil || string(order) != "little" {
+			return fmt.Errorf("%s: expected little-endian numbers, found %q; save it on another machine", f.Path, order)
+		}
+	}
+	t := newTorch(f, func(key string) *io.SectionReader { return entries[root+"data/"+key] })
+	v, _, err := t.load(f.Path+": data.pkl", program, 0, program.Size())
+	if err != nil {
+		return err
+	}
+	return t.collect(v, "", 0)
+}
+
+// maxDirectory bounds what is read of a zip archive to list its entries; a thousand need 100 KB.
+const maxDirectory = 8 << 20
+
+// A budget reads a file until so many bytes are read.
+type budget struct {
+	io.ReaderAt
+	left int
+}
+
+func (b *budget) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, fmt.Errorf("more than %d bytes of directory", maxDirectory)
+	}
+	return b.ReaderAt.ReadAt(p, off)
+}
+
+// A torch makes tensors of a pickle by PyTorch.
+type torch struct {
+	file    *File
+	storage func(key string) *io.SectionReader // bytes of a storage, nil if there is none
+	types   map[string]DType                   // of the storages that were named
+	cost    int                                // bytes spent on names and values
+}
+
+func newTorch(f *File, storage func(key string) *io.SectionReader) *torch {
+	return &torch{file: f, storage: storage, types: map[string]DType{}}
+}
+
+// A storage is a persistent id: bytes elsewhere in the file.
+type storage struct {
+	DType
+	key   string
+	count int64 // elements
+}
+
+// load unpickles at a place in a file.
+func (t *torch) load(name string, file io.ReaderAt, from, size int64) (any, int64, error) {
+	l := unpickle.Loader{Name: name, Class: t.class, Persistent: t.persistent}
+	v, end, err := l.Load(file, from, size)
+	var refused *unpickle.Refusal
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w; only state dicts are read: save model.state_dict() instead of a whole model", err)
+	}
+	return v, end, err
+}
+
+// A function stands for one of Python's.
+type function func(args []any) (any, error)
+
+// Call implements gopickle's types.Callable.
+func (f function) Call(args ...any) (any, error) { return f(args) }
+
+var storages = map[string]DType{"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16, "BFloat16Storage": BF16, "LongStorage": I64,
+	"IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8, "BoolStorage": Bool}
+
+// class returns what stands for a name of PyTorch's (torch/_utils.py).
+func (t *torch) class(module, name string) (any, error) {
+	if d, ok := storages[name]; ok && module == "torch" {
+		return d, nil
+	}
+	switch module + "." + name {
+	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2":
+		return function(t.rebuild), nil
+	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
+		return function(func(args []any) (any, error) {
+			if len(args) == 0 {
+				return nil, errors.New("parameter: expected a tensor, found nothing")
+			}
+			return args[0], nil
+		}), nil
+	case "torch.Size", "torch.device", "collections.Counter", "builtins.set", "__builtin__.set":
+		return function(func(args []any) (any, error) { return name, nil }), nil
+	}
+	if module == "torch" && slices.Contains([]string{"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, name) {
+		return name, nil
+	}
+	return nil, &unpickle.Refusal{Module: module, Name: name}
+}
+
+// persistent reads ('storage', type, key, device, elements), in the format before 1.6 with a view that is None.
+func (t *torch) persistent(id any) (any, error) {
+	tuple, ok := id.(*types.Tuple)
+	if !ok || tuple.Len() < 5 || tuple.Len() == 6 && tuple.Get(5) != nil {
+		return nil, errors.New("expected a storage, found another persistent id")
+	}
+	d, ok1 := tuple.Get(1).(DType)
+	key, ok2 := tuple.Get(2).(string)
+	count, ok3 := tuple.Get(4).(int)
+	if tuple.Get(0) != "storage" || !ok1 || !ok2 || !ok3 || count < 0 {
+		return nil, errors.New("expected a storage of a known type, found another")
+	}
+	t.types[key] = d
+	return &storage{d, key, int64(count)}, nil
+}
+
+// rebuild makes a tensor of (storage, offset, shape, strides, …), all in elements.
+func (t *torch) rebuild(args []any) (any, error) {
+	if len(args) < 4 {
+		return nil, errors.New("tensor: expected a storage, an offset, a shape and strides")
+	}
+	s, ok1 := args[0].(*storage)
+	offset, ok2 := args[1].(int)
+	shape, ok3 := integers(args[2])
+	strides, ok4 := integers(args[3])
+	if !ok1 || !ok2 || !ok3 || !ok4 || offset < 0 || len(shape) != len(strides) {
+		return nil, errors.New("tensor: expected a storage, an offset, a shape and strides")
+	}
+	return &rebuilt{s, int64(offset), shape, strides}, nil
+}
+
+// A rebuilt is a tensor whose bytes have not been looked up yet: in the format before 1.6 they come after the pickle.
+type rebuilt struct {
+	storage        *storage
+	offset         int64
+	shape, strides []int
+}
+
+func integers(v any) ([]int, bool) {
+	tuple, ok := v.(*types.Tuple)
+	if !ok || tuple.Len() > 16 {
+		return nil, false
+	}
+	x := []int{}
+	for _, v := range *tuple {
+		n, ok := v.(int)
+		if !ok || n < 0 {
+			return nil, false
+		}
+		x = append(x, n)
+	}
+	return x, true
+}
+
+// tensor checks a tensor against its storage's bytes. It has at most as many elements as its storage, so that no small file becomes large.
+func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
+	raw := t.storage(r.storage.key)
+	if raw == nil {
+		return nil, fmt.Errorf("expected storage %.40q, found none", r.storage.key)
+	}
+	size := int64(r.storage.Size())
+	if have := raw.Size() / size; have < r.storage.count {
+		return nil, fmt.Errorf("expected a storage of %d elements, found %d", r.storage.count, have)
+	}
+	count, ok := elements(r.shape, r.storage.count)
+	last, dense, want := int64(0), true, 1
+	for k := len(r.shape) - 1; k >= 0 && count > 0 && ok; k-- {
+		if n := int64(r.shape[k] - 1); n > 0 {
+			if int64(r.strides[k]) > r.storage.count/n {
+				ok = false
+			}
+			last += n * int64(r.strides[k])
+			dense = dense && r.strides[k] == want
+		}
+		want *= r.shape[k]
+	}
+	if !ok || r.offset > r.storage.count || count > 0 && last >= r.storage.count-r.offset {
+		return nil, fmt.Errorf("expected a tensor within its storage of %d elements, found shape %v, strides %v, offset %d", r.storage.count, r.shape, r.strides, r.offset)
+	}
+	x := &Tensor{Type: r.storage.DType, Shape: r.shape, data: io.NewSectionReader(raw, r.offset*size, (r.storage.count-r.offset)*size)}
+	if !dense {
+		x.strides = r.strides
+	}
+	return x, nil
+}
+
+const (
+	maxDepth = 8  // of dicts in dicts
+	nodeCost = 64 // bytes of memory for a name or a value, beside its text
+)
+
+// collect adds the tensors of nested dicts and lists under their dotted names, and numbers and strings to the facts.
+func (t *torch) collect(v any, name string, depth int) error {
+	if t.cost += nodeCost + len(name); t.cost > unpickle.Free || depth > maxDepth {
+		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.Free>>20)
+	}
+	switch v := v.(type) {
+	case *rebuilt:
+		x, err := t.tensor(v)
+		if err != nil {
+			return fmt.Errorf("%s: tensor %.100q: %w; the file is damaged, get it anew", t.file.Path, name, err)
+		}
+		return t.file.add(name, x)
+	case *types.Dict:
+		for _, e := range *v {
+			if err := t.collect(e.Value, under(name, e.Key), depth+1); err != nil {
+				return err
+			}
+		}
+	case *types.OrderedDict:
+		for e := v.List.Front(); e != nil; e = e.Next() {
+			entry := e.Value.(*types.OrderedDictEntry)
+			if err := t.collect(entry.Value, under(name, entry.Key), depth+1); err != nil {
+				return err
+			}
+		}
+	case *types.List:
+		for i, e := range *v {
+			if err := t.collect(e, under(name, i), depth+1); err != nil {
+				return err
+			}
+		}
+	case string, int, float64, bool:
+		text := fmt.Sprint(v)
+		t.cost += len(text)
+		t.file.Meta[name] = text
+	}
+	return nil
+}
+
+// under returns the dotted name of what a dict or list has under a key.
+func under(name string, key any) string {
+	if name == "" {
+		return fmt.Sprint(key)
+	}
+	return fmt.Sprintf("%s.%v", name, key)
+}

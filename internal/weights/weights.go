@@ -1,0 +1,189 @@
+package weights
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"golang.org/x/exp/mmap"
+)
+
+// A File holds named tensors and facts about them. It reads the file until Close.
+type File struct {
+	Path   string
+	Format string            // "safetensors", "PyTorch" or "PyTorch, legacy"
+	Meta   map[string]string // what else the file says
+
+	tensors map[string]*Tensor
+	names   []string
+	close   func() error
+}
+
+// A Tensor is an array that is still in its file, row-major unless strided says otherwise.
+type Tensor struct {
+	Type  DType
+	Shape []int
+
+	data    *io.SectionReader // from the first element on
+	strides []int             // in elements; nil where row-major
+}
+
+// Open opens a file of tensors. The file must not change until Close.
+func Open(path string) (*File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: expected a file of tensors, found a directory; give the file in it", path)
+	}
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	f, err := read(path, m, int64(m.Len()))
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	f.close = m.Close
+	return f, nil
+}
+
+// read tells the formats apart: a zip archive, a pickle, or else safetensors, which begins with the length of its header.
+func read(path string, file io.ReaderAt, size int64) (*File, error) {
+	f := &File{Path: path, Meta: map[string]string{}, tensors: map[string]*Tensor{}}
+	head := make([]byte, min(size, 9))
+	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var err error
+	switch {
+	case bytes.HasPrefix(head, []byte("PK")):
+		err = f.readZip(file, size)
+	case len(head) == 9 && head[8] == '{':
+		err = f.readSafetensors(file, size)
+	case bytes.HasPrefix(head, []byte{0x80}):
+		err = f.readLegacy(file, size)
+	default:
+		err = fmt.Errorf("%s: expected safetensors or a file of torch.save, found %d bytes that begin with %q; get the file anew", path, size, head)
+	}
+	return f, err
+}
+
+// add makes a tensor known. Its last element must lie within data.
+func (f *File) add(name string, t *Tensor) error {
+	if _, ok := f.tensors[name]; ok {
+		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file anew", f.Path, name)
+	}
+	f.tensors[name] = t
+	f.names = append(f.names, name)
+	return nil
+}
+
+// Close gives the file back. Tensors cannot be read afterwards.
+func (f *File) Close() error { return f.close() }
+
+// Names returns the tensors' names in the order of the file.
+func (f *File) Names() []string { return f.names }
+
+// Tensor returns a tensor by name, nil if there is none.
+func (f *File) Tensor(name string) *Tensor { return f.tensors[name] }
+
+// Len returns the number of elements.
+func (t *Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// String renders the tensor as "F32 [2 3]".
+func (t *Tensor) String() string { return fmt.Sprintf("%s %v", t.Type, t.Shape) }
+
+// Read converts the elements from the first-th on to float32 and fills dst.
+func (t *Tensor) Read(dst []float32, first int) error {
+	if first < 0 || first > t.Len() || len(dst) > t.Len()-first {
+		panic(fmt.Sprintf("weights: Read: %d elements from %d of %v", len(dst), first, t))
+	}
+	if t.strides != nil {
+		return t.gather(dst, first)
+	}
+	size := t.Type.Size()
+	raw := make([]byte, min(len(dst)*size, 1<<16))
+	for len(dst) > 0 {
+		n := min(len(dst), len(raw)/size)
+		if err := t.at(raw[:n*size], first); err != nil {
+			return err
+		}
+		t.Type.Decode(dst[:n], raw[:n*size])
+		dst, first = dst[n:], first+n
+	}
+	return nil
+}
+
+// gather is Read for a tensor that is not row-major.
+func (t *Tensor) gather(dst []float32, first int) error {
+	index := make([]int, len(t.Shape))
+	for k, rest := len(index)-1, first; k >= 0; k-- {
+		index[k], rest = rest%t.Shape[k], rest/t.Shape[k]
+	}
+	raw := make([]byte, t.Type.Size())
+	for i := range dst {
+		at := 0
+		for k, j := range index {
+			at += j * t.strides[k]
+		}
+		if err := t.at(raw, at); err != nil {
+			return err
+		}
+		t.Type.Decode(dst[i:i+1], raw)
+		for k := len(index) - 1; k >= 0; k-- {
+			if index[k]++; index[k] < t.Shape[k] {
+				break
+			}
+			index[k] = 0
+		}
+	}
+	return nil
+}
+
+// at fills raw with the file's bytes from the first-th element on.
+func (t *Tensor) at(raw []byte, first int) error {
+	if n, err := t.data.ReadAt(raw, int64(first)*int64(t.Type.Size())); n < len(raw) {
+		return fmt.Errorf("weights: element %d of %v: %w", first, t, err)
+	}
+	return nil
+}
+
+// Floats returns all elements.
+func (t *Tensor) Floats() ([]float32, error) {
+	x := make([]float32, t.Len())
+	return x, t.Read(x, 0)
+}
+
+// Bytes returns a tensor of type U8.
+func (t *Tensor) Bytes() ([]byte, error) {
+	if t.Type != U8 || t.strides != nil {
+		return nil, fmt.Errorf("weights: expected bytes, found %v", t)
+	}
+	raw := make([]byte, t.Len())
+	return raw, t.at(raw, 0)
+}
+
+// elements returns the product of a shape, ok false where it is not a number of elements that a file of some size could hold.
+func elements(shape []int, most int64) (n int64, ok bool) {
+	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
+		return 0, false
+	}
+	if slices.Contains(shape, 0) {
+		return 0, true
+	}
+	n = 1
+	for _, d := range shape {
+		if n > most/int64(d) {
+			return 0, false
+		}
+		n *= int64(d)
+	}
+	return n, true
+}

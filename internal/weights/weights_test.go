@@ -1,0 +1,239 @@
+package weights
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
+)
+
+// An array is a tensor of expected.json.
+type array struct {
+	Shape  []int
+	Values []float32
+}
+
+func expected(t *testing.T) map[string]array {
+	t.Helper()
+	var all map[string]array
+	if err := json.Unmarshal(readTestdata(t, "expected.json"), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func readTestdata(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestTensorsOfEveryFormat(t *testing.T) {
+	want := expected(t)
+	for _, c := range []struct {
+		file, format string
+		tensors      int
+	}{{"state.pth", "PyTorch", 15}, {"legacy.pth", "PyTorch, legacy", 15}, {"safe.safetensors", "safetensors", 12}} {
+		f, err := Open(filepath.Join("testdata", c.file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if f.Format != c.format || len(f.Names()) != c.tensors {
+			t.Errorf("%s: %s with %d tensors, want %s with %d", c.file, f.Format, len(f.Names()), c.format, c.tensors)
+		}
+		for _, name := range f.Names() {
+			x := f.Tensor(name)
+			values, err := x.Floats()
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(want[name], array{x.Shape, values}); diff != "" {
+				t.Errorf("%s: %s: %s", c.file, name, diff)
+			}
+			if n := x.Len(); n > 5 { // a part
+				part := make([]float32, 3)
+				if err := x.Read(part, n-4); err != nil || !slices.Equal(part, values[n-4:n-1]) {
+					t.Errorf("%s: %s from %d: %v, %v", c.file, name, n-4, part, err)
+				}
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNestedDicts(t *testing.T) {
+	f, err := Open("testdata/nested.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if diff := cmp.Diff([]string{"state_dict.weight", "state_dict.bias", "state_dict.x"}, f.Names()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"epoch": "3", "loss": "0.25", "note": "nested"}, f.Meta); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLongTensorsAreReadInParts(t *testing.T) {
+	const n = 100_000
+	raw := make([]byte, 4*n)
+	for i := range n {
+		binary.LittleEndian.PutUint32(raw[4*i:], uint32(i)-50_000)
+	}
+	f, err := read("long", bytes.NewReader(safe(`{"x":{"dtype":"I32","shape":[100,1000],"data_offsets":[0,400000]}}`, string(raw))), int64(8+66+4*n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := f.Tensor("x").Floats()
+	if err != nil || x[0] != -50_000 || x[77_777] != 27_777 || x[n-1] != 49_999 {
+		t.Error(err, x[0], x[77_777], x[n-1])
+	}
+}
+
+// safe returns a safetensors file.
+func safe(header, data string) []byte {
+	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), data...)
+}
+
+// pth returns a zip archive with a pickle and a storage.
+func pth(t testing.TB, method uint16, program, storage string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, data := range map[string]string{"a/data.pkl": program, "a/data/0": storage} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err == nil {
+			_, err = io.WriteString(w, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// tensor is a pickle of {"x": a tensor}, given offset, shape and strides as opcodes.
+func tensor(count, offset, shape, strides string) string {
+	return "\x80\x02}X\x01\x00\x00\x00xctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" +
+		count + "tQ" + offset + shape + strides + "\x89NtRs."
+}
+
+func TestHostileFiles(t *testing.T) {
+	four := strings.Repeat("\x00", 16)
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":           {nil, "expected safetensors or a file of torch.save, found 0 bytes"},
+		"text":            {[]byte("<!DOCTYPE html>"), "expected safetensors"},
+		"header too long": {safe(`{"x":1}`, "")[:9], "expected a header of at most 1 bytes, found 7"},
+		"header of 2^60":  {append(binary.LittleEndian.AppendUint64(nil, 1<<60), '{'), "found 1152921504606846976"},
+		"no JSON":         {safe(`{"x":`, ""), "expected a header, found"},
+		"deep JSON":       {safe(strings.Repeat(`{"a":`, 1e5), ""), "expected a header, found"},
+		"beyond the end":  {safe(`{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, "1234"), "expected 8 bytes of data, found 4"},
+		"trailing data":   {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "12345"), "expected 4 bytes of data, found 5"},
+		"overlap":         {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456"), `tensor "y": expected F32 [1] from byte 4`},
+		"shape of 2^64":   {safe(`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, "1234"), `tensor "x": expected F32`},
+		"shape of 2^63":   {safe(`{"x":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}}`, "1234"), `tensor "x": expected F32`},
+		"unknown type":    {safe(`{"x":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}`, "12345678"), "expected a header, found"},
+		"other type":      {safe(`{"x":{"dtype":"U16","shape":[1],"data_offsets":[0,2]}}`, "12"), "found U16"},
+		"zip without":     {[]byte("PK\x05\x06" + strings.Repeat("\x00", 18)), "expected the entry data.pkl"},
+		"half a zip":      {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), four)[:200], "expected a zip archive"},
+		"compressed":      {pth(t, zip.Deflate, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), four), "expected an uncompressed entry"},
+		"os.system":       {pth(t, zip.Store, "\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.", ""), "found posix.system; it was refused and nothing was executed"},
+		"whole module":    {readTestdata(t, "module.pth"), "only state dicts are read: save model.state_dict()"},
+		"storage cut":     {pth(t, zip.Store, tensor("K\x05", "K\x00", "K\x04\x85", "K\x01\x85"), four), "expected a storage of 5 elements, found 4"},
+		"past the end":    {pth(t, zip.Store, tensor("K\x04", "K\x01", "K\x04\x85", "K\x01\x85"), four), "expected a tensor within its storage"},
+		"strides past":    {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x02\x85", "K\x04\x85"), four), "expected a tensor within its storage"},
+		"expanded":        {pth(t, zip.Store, tensor("K\x04", "K\x00", "J\x00\x00\x00\x40\x85", "K\x00\x85"), four), "expected a tensor within its storage"},
+		"overflow":        {pth(t, zip.Store, tensor("K\x04", "K\x00", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x04\x86", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x01\x86"), four), "expected a tensor within its storage"},
+		"no storage":      {pth(t, zip.Store, strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), "X\x01\x00\x00\x000", "X\x01\x00\x00\x009", 1), four), `expected storage "9", found none`},
+		"unknown storage": {pth(t, zip.Store, strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), "FloatStorage", "ComplexFloatStorage", 1), four), "found torch.ComplexFloatStorage; it was refused"},
+		"dict in itself":  {pth(t, zip.Store, "\x80\x02}q\x00X\x01\x00\x00\x00xh\x00s.", ""), "more than 8 deep"},
+		"dicts of dicts":  {pth(t, zip.Store, laughs(), ""), "dicts within dicts"},
+		"other pickle":    {[]byte("\x80\x02}."), "expected a file of torch.save, found another pickle"},
+	} {
+		var err error
+		n := allocated(func() { _, err = read("hostile", bytes.NewReader(c.data), int64(len(c.data))) })
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "hostile: ") || len(err.Error()) > 600 {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if n > 3*unpickle.Free {
+			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
+		}
+	}
+}
+
+// laughs is a list of ten lists, each of which has ten times the next, and so on.
+func laughs() string {
+	s := "\x80\x02]q\x00(" + strings.Repeat("K\x01", 10) + "e"
+	for i := range 6 {
+		s += fmt.Sprintf("0]q%c(%se", i+1, strings.Repeat("h"+string(rune(i)), 20))
+	}
+	return s + "."
+}
+
+// allocated returns the bytes that f allocates, garbage included.
+func allocated(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
+}
+
+func TestTruncatedFiles(t *testing.T) {
+	for _, name := range []string{"state.pth", "legacy.pth", "safe.safetensors"} {
+		data := readTestdata(t, name)
+		for n := 0; n < len(data); n += 1 + n/40 {
+			if _, err := read(name, bytes.NewReader(data[:n]), int64(n)); err == nil {
+				t.Errorf("%s: no error for %d of %d bytes", name, n, len(data))
+			}
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"state.pth", "legacy.pth", "safe.safetensors", "nested.pth"} {
+		f.Add(readTestdata(f, name))
+	}
+	f.Add(pth(f, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), strings.Repeat("\x00", 16)))
+	f.Add(safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := read("fuzz", bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for _, name := range file.Names() {
+			x := file.Tensor(name)
+			if n := x.Len(); n > 16*len(data) {
+				t.Fatalf("%s: %v in a file of %d bytes", name, x, len(data))
+			}
+			if _, err := x.Floats(); err != nil {
+				t.Fatalf("%s: %v: %v", name, x, err)
+			}
+		}
+	})
+}
