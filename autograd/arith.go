@@ -58,7 +58,12 @@ func (t *Tape) Neg(x *Tensor) *Tensor { return t.unary("Neg", device.Affine, x, 
 // Scale returns a·x for a constant a.
 //
 //	x̄ = a·ȳ
-func (t *Tape) Scale(x *Tensor, a float64) *Tensor { return t.unary("Scale", device.Affine, x, a, 0) }
+func (t *Tape) Scale(x *Tensor, a float64) *Tensor {
+	if x.rows != nil {
+		return t.scaleRows(x, a)
+	}
+	return t.unary("Scale", device.Affine, x, a, 0)
+}
 
 // AddScalar returns x + b for a constant b.
 //

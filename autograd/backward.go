@@ -93,10 +93,10 @@ func (t *Tape) spread(grads Grads, n node, gx []*Tensor) {
 		case old == nil:
 			grads[x] = g
 			hold(g)
-		case old.mem != nil && old.mem.holders == 1:
+		case old.mem != nil && old.mem.holders == 1 && old.rows == nil && g.rows == nil:
 			t.dev.Axpy(1, g.buf, old.buf)
 		default:
-			grads[x] = t.Add(old, g)
+			grads[x] = t.sum(old, g)
 			hold(grads[x])
 			t.release(old)
 		}

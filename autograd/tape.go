@@ -230,6 +230,7 @@ func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
 func (t *Tape) use(op string, operands ...*Tensor) {
 	for _, x := range operands {
 		x.mustLive(op)
+		x.mustBeDense(op)
 		if x.tape != nil && x.tape != t {
 			panic("autograd: " + op + ": operand belongs to another tape; Clone it")
 		}

@@ -24,6 +24,7 @@ type Tensor struct {
 	mem       *memory // the tape's, around buf; nil if the caller's
 	use       int     // mem.uses when it was made
 	recorded  bool
+	rows      []int // of a row-sparse gradient, in rising order; nil if dense, see Lookup
 }
 
 // NewTensor returns a constant that belongs to no tape. It panics if data does not fill the shape.
@@ -47,7 +48,7 @@ func NewParam(dev Device, data []float64, shape ...int) *Tensor {
 func (x *Tensor) Shape() []int { return x.shape }
 
 // Len returns the number of elements.
-func (x *Tensor) Len() int { return x.buf.Len() }
+func (x *Tensor) Len() int { return size(x.shape) }
 
 // Device returns the device that holds x.
 func (x *Tensor) Device() Device { return x.dev }
@@ -55,8 +56,11 @@ func (x *Tensor) Device() Device { return x.dev }
 // Values copies x to the host. It waits for the device.
 func (x *Tensor) Values() []float64 {
 	x.mustLive("Values")
-	v := make([]float64, x.Len())
+	v := make([]float64, x.buf.Len())
 	x.dev.Download(v, x.buf)
+	if x.rows != nil {
+		return x.expand(v)
+	}
 	return v
 }
 
@@ -71,6 +75,7 @@ func (x *Tensor) Item() float64 {
 // Clone returns a copy of x that belongs to no tape, hence outlives Reset. The copy is a constant.
 func (x *Tensor) Clone() *Tensor {
 	x.mustLive("Clone")
+	x.mustBeDense("Clone")
 	c := &Tensor{shape: x.shape, buf: x.dev.Alloc(x.Len()), dev: x.dev}
 	x.dev.Copy(dense(c), x.shape, dense(x))
 	return c

@@ -25,6 +25,7 @@ func (x *Tensor) Assign(data []float64) {
 func (x *Tensor) AddScaled(a float64, y *Tensor) {
 	x.mustOwn("AddScaled")
 	x.mustMatch("AddScaled", y)
+	y.mustBeDense("AddScaled")
 	x.dev.Axpy(a, y.buf, x.buf)
 }
 
@@ -39,10 +40,15 @@ func (x *Tensor) Multiply(a float64) {
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  x ← x − lr·(m/c₁) / (√(v/c₂) + eps),  cᵢ = 1 − βᵢᵗ
 //
 // Weight decay is added to g (Kingma and Ba 2015) or, decoupled, taken from x first: x ← x − lr·decay·x (Loshchilov and Hutter 2019).
+// Of a row-sparse gradient (Lookup) only the rows that it stores are updated.
 func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	for _, y := range []*Tensor{x, m, v} {
 		y.mustOwn("AdamStep")
 		y.mustMatch("AdamStep", g)
+	}
+	if g.rows != nil {
+		x.dev.AdamRows(a, x.buf, g.buf, m.buf, v.buf, g.rows, size(x.shape[1:]))
+		return
 	}
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
@@ -51,6 +57,10 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 func (x *Tensor) Dot(y *Tensor) float64 {
 	x.mustLive("Dot")
 	x.mustMatch("Dot", y)
+	if x != y {
+		x.mustBeDense("Dot")
+		y.mustBeDense("Dot")
+	}
 	return x.dev.Dot(x.buf, y.buf)
 }
 

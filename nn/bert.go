@@ -35,8 +35,11 @@ type BERTConfig struct {
 	FeedForward int     `json:"intermediate_size"`
 	Positions   int     `json:"max_position_embeddings"` // the longest sequence
 	Types       int     `json:"type_vocab_size"`
-	Dropout     float64 `json:"hidden_dropout_prob"` // of the attention weights too
+	Dropout     float64 `json:"hidden_dropout_prob"`
+	Attention   float64 `json:"attention_probs_dropout_prob"` // dropout of the attention weights
 	Eps         float64 `json:"layer_norm_eps"`
+
+	SparseWords bool `json:"-"` // of the words' embedding, see Embedding
 }
 
 // NewBERT makes a BERT with weights from N(0, 0.02²), biases 0.
@@ -54,6 +57,7 @@ func NewBERT(p *Params, c BERTConfig) *BERT {
 		norm:      c.norm(p.Sub("embeddings")),
 		dropout:   c.Dropout,
 	}
+	b.words.Sparse = c.SparseWords
 	for i := range c.Layers {
 		b.layers = append(b.layers, c.layer(p.Sub("encoder.layer").Sub(strconv.Itoa(i))))
 	}
@@ -69,7 +73,7 @@ func (c *BERTConfig) layer(p *Params) bertLayer {
 			Value:   c.linear(self.Sub("value"), c.Width, c.Width),
 			Output:  c.linear(p.Sub("attention.output.dense"), c.Width, c.Width),
 			Heads:   c.Heads,
-			Dropout: c.Dropout,
+			Dropout: c.Attention,
 		},
 		attentionNorm: c.norm(p.Sub("attention.output")),
 		feedForward: feedForward{

@@ -50,7 +50,7 @@ func tinyTokens(dev ag.Device) (ids, segments []int, mask *ag.Tensor) {
 func TestBERTDropout(t *testing.T) {
 	dev := open(t, "cpu64")
 	c := tinyBERT
-	c.Dropout = 0.3
+	c.Dropout, c.Attention = 0.3, 0.3
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	b := NewBERT(p, c)
 	ids, segments, mask := tinyTokens(dev)

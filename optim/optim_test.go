@@ -257,3 +257,39 @@ func mustBeClose(t *testing.T, tol float64, got, want []float64) {
 		}
 	}
 }
+
+// TestRowSparseGradients compares a step of AdamW on a table that is read by Lookup with one by Gather: equal for the rows that are read,
+// none for the others.
+func TestRowSparseGradients(t *testing.T) {
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		tol := map[int]float64{64: 1e-14, 32: 1e-6}[dev.Bits()]
+		step := func(sparse bool) (table []float64, norm float64, state []nn.Param) {
+			x := ag.NewParam(dev, wave(dev, 1, 12).Values(), 6, 2)
+			ps := []nn.Param{{Name: "table", Tensor: x}}
+			opt := NewAdamW(0.1, 0.2, ps)
+			tp := ag.NewTape(dev)
+			for range 2 {
+				tp.Reset()
+				y := (&nn.Embedding{W: x, Sparse: sparse}).Forward(tp, []int{1, 4, 1})
+				grads := tp.Backward(tp.Sum(tp.Mul(y, y)))
+				norm = ClipNorm(tp, grads, ps, 1.5)
+				opt.Step(grads)
+			}
+			return x.Values(), norm, opt.State()
+		}
+		before := wave(dev, 1, 12).Values()
+		dense, denseNorm, _ := step(false)
+		sparse, sparseNorm, state := step(true)
+		mustBeClose(t, tol, []float64{sparseNorm}, []float64{denseNorm})
+		for i := range sparse {
+			read := i/2 == 1 || i/2 == 4
+			if want := map[bool]float64{true: dense[i], false: before[i]}[read]; math.Abs(sparse[i]-want) > tol {
+				t.Errorf("%s: number %d is %g, want %g", name, i, sparse[i], want)
+			}
+			if moved := state[0].Values()[i] != 0; moved != read {
+				t.Errorf("%s: moment %d: %t", name, i, moved)
+			}
+		}
+	}
+}

@@ -71,7 +71,7 @@ func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
 	t := c.Text
 	return &embedder{
 		text: nn.NewBERT(p.Sub("text"), nn.BERTConfig{Vocab: d.Vocab, Width: t.Width, Layers: t.Layers, Heads: t.Heads,
-			FeedForward: t.FeedForward, Positions: d.TextT, Types: 2, Dropout: t.Dropout, Eps: 1e-12}),
+			FeedForward: t.FeedForward, Positions: d.TextT, Types: 2, Dropout: t.Dropout, Attention: t.Dropout, Eps: 1e-12}),
 		each: [zoo.Modalities]*embedding{
 			newEmbedding(p.Sub("l"), c, d.TextT, t.Width),
 			newEmbedding(p.Sub("a"), c, d.AudioT, d.AudioD),

@@ -108,6 +108,10 @@ func (m *maker[T]) movement() {
 		index[i] = m.rng.IntN(rows)
 	}
 	m.add("Gather", 2*n, 0, func() { d.Gather(gathered, x, index, columns) }, gathered)
+	some := []int{3, 50, 51, 200}
+	table, tableMean, tableSquare := m.input(n), m.input(n), m.input(n)
+	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001}
+	m.add("AdamRows", 7*len(some)*columns, 0, func() { d.AdamRows(step, table, x, tableMean, tableSquare, some, columns) }, table, tableMean, tableSquare)
 	m.add("ScatterAdd", 3*n, 0, func() { d.ScatterAdd(scattered, index, x, columns) }, scattered)
 	for op, name := range [device.NumReductions]string{device.Sum: "Sum", device.Max: "Max", device.LogSumExp: "LogSumExp"} {
 		op := device.Reduction(op)

@@ -174,6 +174,8 @@ type Device interface {
 
 	// Adam updates p, m and v in place with the gradient g.
 	Adam(a Adam, p, g, m, v Buffer)
+	// AdamRows is Adam for some rows of p, m and v, all different and width long: row index[i] with the gradient g[i]. Other rows keep.
+	AdamRows(a Adam, p, g, m, v Buffer, index []int, width int)
 }
 
 // Keep tells whether element i survives a dropout of probability p: a counter-based generator, so that

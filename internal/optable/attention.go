@@ -61,6 +61,25 @@ var indexing = []Case{
 		Want: func(x [][]float64) []float64 {
 			return each(15, func(i int) float64 { return x[0][[]int{2, 0, 2, 3, 2}[i/3]*3+i%3] })
 		}},
+	{Op: "Lookup", Shapes: [][]int{{4, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Lookup(x[0], []int{2, 0, 2, 3, 2}) },
+		Want: func(x [][]float64) []float64 {
+			return each(15, func(i int) float64 { return x[0][[]int{2, 0, 2, 3, 2}[i/3]*3+i%3] })
+		}},
+	{Op: "Lookup", Kind: "twice", Shapes: [][]int{{5, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.Mul(tp.Lookup(x[0], []int{2, 0, 2}), tp.Lookup(x[0], []int{4, 0, 1}))
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(9, func(i int) float64 { return x[0][[]int{2, 0, 2}[i/3]*3+i%3] * x[0][[]int{4, 0, 1}[i/3]*3+i%3] })
+		}},
+	{Op: "Lookup", Kind: "tied", Shapes: [][]int{{4, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.MatMul(tp.Lookup(x[0], []int{2, 0}), x[0], ag.NT) },
+		Want: func(x [][]float64) []float64 {
+			return each(8, func(i int) float64 {
+				return sum(each(3, func(j int) float64 { return x[0][[]int{2, 0}[i/4]*3+j] * x[0][i%4*3+j] }))
+			})
+		}},
 	{Op: "Pick", Shapes: [][]int{{3, 4}},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Pick(x[0], []int{1, 3, 0}) },
 		Want: func(x [][]float64) []float64 { return []float64{x[0][1], x[0][7], x[0][8]} }},

@@ -34,6 +34,24 @@ func (s *suite) adam() {
 	}
 }
 
+// adamRows updates some rows of a table as adam does, and the others not at all.
+func (s *suite) adamRows() {
+	const rows, width = 7, 5
+	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25, Decoupled: true, Correction1: 0.1, Correction2: 0.02}
+	p, m, v, g := s.numbers(rows*width), make([]float64, rows*width), make([]float64, rows*width), s.numbers(3*width)
+	pb, mb, vb := s.put(p), s.put(m), s.put(v)
+	index := []int{0, 4, 6}
+	s.dev.AdamRows(a, pb, s.put(g), mb, vb, index, width)
+	for i, r := range index {
+		for j := range width {
+			adamElement(a, &p[r*width+j], &m[r*width+j], &v[r*width+j], g[i*width+j])
+		}
+	}
+	s.expect("AdamRows: p", pb, p, 0)
+	s.expect("AdamRows: m", mb, m, 0)
+	s.expect("AdamRows: v", vb, v, 0)
+}
+
 func adamElement(a device.Adam, p, m, v *float64, g float64) {
 	if a.Decoupled {
 		*p -= a.LR * a.WeightDecay * *p
