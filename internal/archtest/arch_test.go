@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"autograd":            {"internal/device", "internal/devices"},
 	"autograd/agtest":     {"autograd"},
 	"internal/optable":    {"autograd", "internal/device"},
-	"nn":                  {"autograd"},
+	"nn":                  {"autograd", "internal/weights"},
 	"nn/zoo":              {"autograd", "nn"},
 	"optim":               {"autograd", "nn"},
 	"recap":               {"autograd", "nn", "nn/zoo"},

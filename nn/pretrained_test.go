@@ -1,0 +1,249 @@
+package nn
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/weights"
+)
+
+// A bertGolden is what transformers' BertModel computes (testdata/make_bert.py).
+type bertGolden struct {
+	IDs, Types   []int
+	Mask, Hidden []float64
+	Shape        []int
+	Grads        map[string][]float64
+}
+
+// run computes the same by a pretrained BERT on a device.
+func (g *bertGolden) run(t *testing.T, dir, device string) (hidden []float64, grads map[string][]float64, grown int) {
+	t.Helper()
+	pre, err := OpenBERT(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pre.Close()
+	dev := open(t, device)
+	p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	c := pre.Config
+	c.Dropout, c.Attention, c.SparseWords = 0, 0, true
+	bert := NewBERT(p.Sub("text"), c)
+	if err := pre.Load(p.Sub("text")); err != nil {
+		t.Fatal(err)
+	}
+	tp := ag.NewTape(dev)
+	y := bert.Forward(tp, g.IDs, g.Types, ag.NewTensor(dev, g.Mask, g.Shape...))
+	w := make([]float64, y.Len())
+	for i := range w {
+		w[i] = math.Sin(1.7*float64(i)) * g.Mask[i/c.Width]
+	}
+	all := tp.Backward(tp.Sum(tp.Mul(y, ag.NewTensor(dev, w, y.Shape()...))), y)
+	grads = map[string][]float64{}
+	for _, x := range p.All() {
+		grads[strings.TrimPrefix(x.Name, "text.")] = all[x.Tensor].Values()
+	}
+	return y.Values(), grads, len(p.All())
+}
+
+// distance is the largest difference over the largest absolute value wanted.
+func distance(got, want []float64) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	worst, size := 0.0, 0.0
+	for i := range want {
+		worst, size = max(worst, math.Abs(got[i]-want[i])), max(size, math.Abs(want[i]))
+	}
+	return worst / size
+}
+
+func TestPretrainedBERTAgreesWithTransformers(t *testing.T) {
+	var g bertGolden
+	text, err := os.ReadFile("testdata/tiny_bert/golden.json")
+	if err == nil {
+		err = json.Unmarshal(text, &g)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for device, tol := range map[string]float64{"cpu64": 2e-7, "cpu": 3e-6} { // the file's numbers are float32
+		for _, dir := range []string{"safe", "old"} {
+			hidden, grads, params := g.run(t, "testdata/tiny_bert/"+dir, device)
+			if d := distance(hidden, g.Hidden); !(d <= tol) {
+				t.Errorf("%s, %s: hidden states differ by %g", device, dir, d)
+			}
+			if params != len(g.Grads) {
+				t.Errorf("%d parameters, transformers has gradients of %d", params, len(g.Grads))
+			}
+			for name, want := range g.Grads {
+				if strings.HasSuffix(name, "self.key.bias") { // 0 but for rounding, as the softmax does not see it
+					want, grads[name] = append(want, 1), append(grads[name], 1)
+				}
+				if d := distance(grads[name], want); !(d <= 10*tol) {
+					t.Errorf("%s, %s: gradient of %s differs by %g", device, dir, name, d)
+				}
+			}
+		}
+	}
+}
+
+// TestPretrainedRealBERT compares a real model with transformers', where RECAP_BERT names its folder and RECAP_BERT_GOLDEN the file
+// that testdata/make_bert.py made with it.
+func TestPretrainedRealBERT(t *testing.T) {
+	dir, path := os.Getenv("RECAP_BERT"), os.Getenv("RECAP_BERT_GOLDEN")
+	if dir == "" || path == "" {
+		t.Skip("RECAP_BERT and RECAP_BERT_GOLDEN are not set: no real weights to compare with")
+	}
+	f, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	floats := func(name string) []float64 {
+		v, err := f.Tensor(name).Floats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wide := make([]float64, len(v))
+		for i := range v {
+			wide[i] = float64(v[i])
+		}
+		return wide
+	}
+	integers := func(name string) (ids []int) {
+		for _, v := range floats(name) {
+			ids = append(ids, int(v))
+		}
+		return ids
+	}
+	g := bertGolden{IDs: integers("ids"), Types: integers("types"), Mask: floats("mask"), Shape: f.Tensor("ids").Shape, Hidden: floats("hidden")}
+	hidden, grads, _ := g.run(t, dir, "cpu")
+	d := distance(hidden, g.Hidden)
+	t.Logf("last hidden state of %v tokens, %d of them [UNK]: relative difference %.2g", g.Shape, count(g.IDs, 100), d)
+	if !(d <= 1e-5) {
+		t.Errorf("hidden states differ by %g", d)
+	}
+	worst, where := 0.0, ""
+	for _, name := range f.Names() {
+		own, ok := strings.CutPrefix(name, "grad.")
+		if !ok || strings.HasSuffix(own, "self.key.bias") {
+			continue
+		}
+		if d := distance(grads[own], floats(name)); d > worst {
+			worst, where = d, own
+		}
+	}
+	t.Logf("gradients of the embeddings and the last layer: relative difference at most %.2g, of %s", worst, where)
+	if !(worst <= 1e-4) || where == "" {
+		t.Errorf("gradients differ by %g (%s)", worst, where)
+	}
+}
+
+func count(x []int, v int) (n int) {
+	for _, y := range x {
+		if y == v {
+			n++
+		}
+	}
+	return n
+}
+
+// bertDir returns a copy of the tiny BERT's folder with some of its files replaced; "" leaves one out.
+func bertDir(t *testing.T, replaced map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile("testdata/tiny_bert/safe/" + name)
+		if other, ok := replaced[name]; ok {
+			data = []byte(other)
+		}
+		if err == nil && len(data) > 0 {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
+	config, err := os.ReadFile("testdata/tiny_bert/safe/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(old, new string) map[string]string {
+		s := strings.Replace(string(config), old, new, 1)
+		if s == string(config) {
+			t.Fatalf("config.json has no %s", old)
+		}
+		return map[string]string{"config.json": s}
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"no config":     {map[string]string{"config.json": ""}, "expected the folder of a Hugging Face model"},
+		"no weights":    {map[string]string{"model.safetensors": ""}, "expected model.safetensors or pytorch_model.bin, found neither"},
+		"half a config": {map[string]string{"config.json": string(config[:40])}, "expected the configuration of a model"},
+		"half a file":   {map[string]string{"model.safetensors": "half"}, "expected safetensors or a file of torch.save"},
+		"no BERT":       {with(`"model_type": "bert"`, `"model_type": "roberta"`), `model_type: expected bert, found "roberta"`},
+		"heads":         {with(`"num_attention_heads": 3`, `"num_attention_heads": 5`), "hidden_size: expected a multiple of num_attention_heads, 5, found 12"},
+		"vocabulary":    {with(`"vocab_size": 19`, `"vocab_size": 16777216`), "embeddings.word_embeddings.weight: expected [16777216 12], found [19 12]"},
+		"negative":      {with(`"vocab_size": 19`, `"vocab_size": -1`), "vocab_size: expected a number from 1 to 16777216, found -1"},
+		"a layer more":  {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 3`), "missing encoder.layer.2.output.dense.weight [12 20]"},
+		"a layer less":  {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 1`), ""},
+		"many layers":   {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 16777216`), "missing encoder.layer.2.output.dense.weight [12 20]"},
+	} {
+		b, err := OpenBERT(bertDir(t, c.files))
+		switch {
+		case c.want == "" && (err != nil || !slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") || !slices.Contains(b.Unused, "pooler.dense.weight")):
+			t.Errorf("%s: %v, unused %v", name, err, b)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if err == nil {
+			b.Close()
+		}
+	}
+}
+
+func TestFindPretrained(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HF_HOME", home)
+	model := filepath.Join(home, "hub", "models--some--bert")
+	for _, commit := range []string{"aaa", "bbb"} {
+		dir := filepath.Join(model, "snapshots", commit)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func(name, want string) {
+		t.Helper()
+		if got, err := FindPretrained(name); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", name, got, err, want)
+		}
+	}
+	find("some/bert", filepath.Join(model, "snapshots", "bbb"))
+	if err := os.MkdirAll(filepath.Join(model, "refs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte("aaa\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	find("some/bert", filepath.Join(model, "snapshots", "aaa"))
+	find(home, home)
+	if _, err := FindPretrained("other/bert"); err == nil || !strings.Contains(err.Error(), "found neither; give the folder with config.json, or set HF_HOME") {
+		t.Error(err)
+	}
+}
