@@ -33,6 +33,9 @@ func NewParams(dev ag.Device, rng *rand.Rand) *Params {
 	return &Params{&registry{dev: dev, rng: rng, named: map[string]bool{}}, ""}
 }
 
+// Device returns the device of the parameters.
+func (p *Params) Device() ag.Device { return p.dev }
+
 // Sub returns a view of p in which names begin with "name.", after p's own prefix.
 func (p *Params) Sub(name string) *Params {
 	return &Params{p.registry, p.prefix + name + "."}

@@ -1,6 +1,10 @@
 package recap
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
 
 // Config fixes everything about the model that the data do not. YAML names are the keys of `recap train --set`.
 type Config struct {
@@ -11,25 +15,16 @@ type Config struct {
 	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
 	Depth       int `yaml:"depth"`        // layers of every Transformer
 
-	Text          TextConfig   `yaml:"text"`
-	Critic        CriticConfig `yaml:"critic"`
-	Discriminator string       `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
-	Granularities []int        `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
-	Loss          LossConfig   `yaml:"loss"`
+	Text          zoo.TextConfig `yaml:"text"`
+	Critic        CriticConfig   `yaml:"critic"`
+	Discriminator string         `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
+	Granularities []int          `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
+	Loss          LossConfig     `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal takes stage 1 by the letter, without the three measures against collapse (docs/guide.md): positions start at
 	// N(0,1), critics see raw features, the reconstruction target is not standardised.
 	Literal bool `yaml:"literal"`
-}
-
-// TextConfig describes the BERT-shaped encoder of tokens, trained from scratch.
-type TextConfig struct {
-	Width       int     `yaml:"width"`
-	Layers      int     `yaml:"layers"`
-	Heads       int     `yaml:"heads"`
-	FeedForward int     `yaml:"feed_forward"`
-	Dropout     float64 `yaml:"dropout"`
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -68,7 +63,7 @@ type Ablation struct {
 func Paper() Config {
 	return Config{
 		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
-		Text:          TextConfig{Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1},
+		Text:          zoo.TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1},
 		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
 		Discriminator: "transformer",
 		Granularities: []int{8, 4, 2},
@@ -81,7 +76,7 @@ func Paper() Config {
 func Quick() Config {
 	c := Paper()
 	c.Width, c.Heads, c.HeadWidth, c.FeedForward = 64, 4, 16, 64
-	c.Text = TextConfig{Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+	c.Text = zoo.TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
 	c.Critic = CriticConfig{Kind: "separable", Width: 256, Hidden: 0}
 	return c
 }
@@ -116,8 +111,7 @@ func (c *Config) Check() error {
 		value int
 	}{
 		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth}, {"feed_forward", c.FeedForward},
-		{"depth", c.Depth}, {"text.width", c.Text.Width}, {"text.layers", c.Text.Layers}, {"text.heads", c.Text.Heads},
-		{"text.feed_forward", c.Text.FeedForward}, {"critic.width", c.Critic.Width},
+		{"depth", c.Depth}, {"critic.width", c.Critic.Width},
 	}
 	for _, f := range positive {
 		if f.value < 1 {
@@ -129,13 +123,12 @@ func (c *Config) Check() error {
 			return fmt.Errorf("recap: granularities contain %d, want numbers of at least 2 that divide tokens (%d)", n, c.Tokens)
 		}
 	}
+	if err := c.Text.Check(); err != nil {
+		return fmt.Errorf("recap: %w", err)
+	}
 	switch {
-	case c.Text.Width%c.Text.Heads != 0:
-		return fmt.Errorf("recap: text.width %d does not divide into text.heads %d", c.Text.Width, c.Text.Heads)
 	case c.Width%predictorHeads != 0:
 		return fmt.Errorf("recap: width %d does not divide into the %d heads of the predictors g_m", c.Width, predictorHeads)
-	case c.Text.Dropout < 0 || c.Text.Dropout >= 1:
-		return fmt.Errorf("recap: text.dropout is %g, want 0 ≤ dropout < 1", c.Text.Dropout)
 	case c.Critic.Kind != "separable" && c.Critic.Kind != "concat":
 		return fmt.Errorf("recap: critic.kind is %q, want separable or concat", c.Critic.Kind)
 	case c.Critic.Hidden < 0 || c.Critic.Kind == "concat" && c.Critic.Hidden > 1:

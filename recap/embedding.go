@@ -63,17 +63,16 @@ func (c *Config) positionSD() float64 {
 
 // An embedder maps the three modalities of an input to h_l, h_a, h_v, each [B L d].
 type embedder struct {
-	text *nn.BERT
+	text *zoo.Text
 	each [zoo.Modalities]*embedding
 }
 
 func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
-	t := c.Text
+	text := zoo.NewText(p.Sub("text"), c.Text, d)
 	return &embedder{
-		text: nn.NewBERT(p.Sub("text"), nn.BERTConfig{Vocab: d.Vocab, Width: t.Width, Layers: t.Layers, Heads: t.Heads,
-			FeedForward: t.FeedForward, Positions: d.TextT, Types: 2, Dropout: t.Dropout, Attention: t.Dropout, Eps: 1e-12}),
+		text: text,
 		each: [zoo.Modalities]*embedding{
-			newEmbedding(p.Sub("l"), c, d.TextT, t.Width),
+			newEmbedding(p.Sub("l"), c, d.TextT, text.Width),
 			newEmbedding(p.Sub("a"), c, d.AudioT, d.AudioD),
 			newEmbedding(p.Sub("v"), c, d.VisionT, d.VisionD),
 		},
@@ -84,7 +83,7 @@ func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
 type features [zoo.Modalities]*ag.Tensor
 
 func (e *embedder) Forward(tp *ag.Tape, in *zoo.Input) features {
-	words := e.text.Forward(tp, in.IDs, in.Segments, in.Mask)
+	words := e.text.Forward(tp, in)
 	return features{
 		e.each[zoo.Language].Forward(tp, words),
 		e.each[zoo.Audio].Forward(tp, in.Audio),

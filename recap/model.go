@@ -1,6 +1,8 @@
 package recap
 
 import (
+	"slices"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -74,6 +76,19 @@ func (m *Model) Phases() []zoo.Phase {
 
 // PredictParams returns the parameters of E_m, G_m and the fusion.
 func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "generate") }
+
+// Text returns the encoder of words.
+func (m *Model) Text() *zoo.Text { return m.embedder.text }
+
+// trained returns params without those of a frozen encoder of words.
+func (m *Model) trained(groups ...string) []nn.Param {
+	ps := m.params(groups...)
+	if text := m.Text(); text.Frozen {
+		fixed := text.Params.All()
+		ps = slices.DeleteFunc(ps, func(p nn.Param) bool { return slices.Contains(fixed, p) })
+	}
+	return ps
+}
 
 // params returns the parameters of the named groups of modules, in the order of creation.
 func (m *Model) params(groups ...string) []nn.Param {

@@ -18,7 +18,7 @@ import (
 func tiny() Config {
 	c := Quick()
 	c.Width, c.Tokens, c.Heads, c.HeadWidth, c.FeedForward = 8, 4, 2, 4, 8
-	c.Text = TextConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+	c.Text = zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
 	c.Critic.Width = 8
 	c.Granularities = []int{4, 2}
 	return c

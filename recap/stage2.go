@@ -16,7 +16,7 @@ func (m *Model) stage2() zoo.Phase {
 	if m.config.Without.Stage1 {
 		moves = append(moves, "generate")
 	}
-	return zoo.Phase{Name: "stage2", Params: m.params(moves...), Labels: true, Terms: m.predictionTerms, Warn: starved}
+	return zoo.Phase{Name: "stage2", Params: m.trained(moves...), Labels: true, Terms: m.predictionTerms, Warn: starved}
 }
 
 func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {

@@ -14,6 +14,7 @@ type configFlags struct {
 	Dataset string            `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
 	Model   string            `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
 	Data    string            `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
+	BERT    string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
 	Seed    []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
 	Preset  string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
 	Device  string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
@@ -27,7 +28,7 @@ type configFlags struct {
 // resolve returns the configuration and the seeds.
 func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
 	given := map[string]string{
-		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "preset": f.Preset, "device": f.Device,
+		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "text.bert": f.BERT, "preset": f.Preset, "device": f.Device,
 		"eval.rates": f.Rates, "select": f.Select,
 	}
 	for key, value := range more {
@@ -98,7 +99,7 @@ func (c *trainCommand) given() string {
 		name string
 		set  bool
 	}{
-		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--seed", c.Seed != nil},
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"--seed", c.Seed != nil},
 		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""}, {"--select", c.Select != ""},
 		{"--config", c.Config != ""}, {"--set", c.Set != nil}, {"--variant", c.Variant != ""}, {"--name", c.Name != ""},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -70,6 +71,20 @@ func dimsOf(c *Config, set *datasets.Set) (zoo.Dims, error) {
 	s := set.Shape()
 	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.TextSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
 		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
+	if dir := c.Recap.Text.BERT; dir != "" {
+		bert, err := nn.OpenBERT(dir)
+		if err != nil {
+			return d, fmt.Errorf("experiment: text.bert: %w", err)
+		}
+		defer bert.Close()
+		switch b := &bert.Config; {
+		case b.Vocab < d.Vocab:
+			return d, fmt.Errorf("experiment: %s: expected tokens below %d, the vocabulary of %s, found %d; give the model that the tokens were made for", set.Name, b.Vocab, dir, d.Vocab-1)
+		case b.Positions < d.TextT:
+			return d, fmt.Errorf("experiment: %s: expected sequences of at most %d tokens, the positions of %s, found %d; give a model with more", set.Name, b.Positions, dir, d.TextT)
+		}
+		d.Vocab, d.BERT = bert.Config.Vocab, &bert.Config
+	}
 	if d.Classes == 7 && labelsOf(c.Dataset, d.Range) == metric.SIMS {
 		return d, wrong("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", d.Classes)
 	}

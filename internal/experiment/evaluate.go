@@ -56,7 +56,9 @@ func (p *predictor) predict(s *datasets.Split, rate float64, drop []zoo.Modality
 	for _, index := range datasets.Order(s.Len(), p.batch, 0, nil) {
 		p.tape.Reset()
 		p.feed.Fill(s, index, holes)
-		y := p.model.Predict(p.tape, p.feed.Corrupted(p.tape))
+		in := p.feed.Corrupted(p.tape)
+		in.Recurs = true
+		y := p.model.Predict(p.tape, in)
 		out.add(y, &p.feed, p.dims.Classes, s.Len())
 	}
 	return out

@@ -44,6 +44,7 @@ func (m *toy) Phases() []zoo.Phase {
 }
 
 func (m *toy) PredictParams() []nn.Param { return m.p.All() }
+func (m *toy) Text() *zoo.Text           { return nil }
 
 func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), 0.1)

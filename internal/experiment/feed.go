@@ -10,6 +10,7 @@ import (
 // A feed turns utterances into a model's input. Its memory is used again for each batch.
 type feed struct {
 	classes int
+	static  bool // the holes of training are the same in each epoch
 	kind    metric.Kind
 
 	data  datasets.Batch
@@ -17,7 +18,7 @@ type feed struct {
 }
 
 func newFeed(c *Config, d zoo.Dims) feed {
-	return feed{classes: d.Classes, kind: labelsOf(c.Dataset, d.Range)}
+	return feed{classes: d.Classes, static: c.Data.Resample == "static", kind: labelsOf(c.Dataset, d.Range)}
 }
 
 // Fill takes the utterances of s with the given indices, with holes.
@@ -35,6 +36,7 @@ func (f *feed) Fill(s *datasets.Split, index []int, h *datasets.Holes) {
 func (f *feed) Batch(tp *ag.Tape) *zoo.Batch {
 	d := &f.data
 	b := &zoo.Batch{Complete: f.input(tp, d.Text.ID, d.Audio.X, d.Vision.X), Corrupted: f.Corrupted(tp)}
+	b.Complete.Recurs, b.Corrupted.Recurs = true, f.static
 	if f.classes > 0 {
 		b.Class = f.class
 	} else {

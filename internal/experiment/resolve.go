@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/seed-6655bf3b/recap/nn"
 )
 
 // Sources are the places a configuration comes from, besides its preset. Each overrides those before it:
@@ -58,7 +60,26 @@ func Resolve(s Sources) (Config, error) {
 			}
 		}
 	}
-	return c, c.finish()
+	if err := c.finish(); err != nil {
+		return c, err
+	}
+	return c, c.findBERT()
+}
+
+// findBERT replaces the name of a pretrained model by its folder.
+func (c *Config) findBERT() error {
+	text := &c.Recap.Text
+	if text.BERT == "" {
+		return nil
+	}
+	dir, err := nn.FindPretrained(text.BERT)
+	if err != nil {
+		return fmt.Errorf("experiment: text.bert: %w", err)
+	}
+	if text.BERT, err = filepath.Abs(dir); err != nil {
+		return fmt.Errorf("experiment: text.bert: %w", err)
+	}
+	return nil
 }
 
 // EnvName returns the environment variable of a key.

@@ -128,6 +128,9 @@ func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir
 	if err != nil {
 		return err
 	}
+	if err := l.loadText(&c, r.Log); err != nil {
+		return err
+	}
 	r.Log.Info("training", "run", string(d), "parameters", count(l.params), "utterances", set.Train.Len())
 	t := &trainer{
 		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), learner: l,

@@ -58,8 +58,26 @@ func (t *trainer) train(ctx context.Context) error {
 	return t.saveUnchosen()
 }
 
+// optimizer returns AdamW for a phase's parameters. Those of a pretrained encoder of words have a learning rate of their own.
 func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
-	return optim.NewAdamW(t.config.Train.LR, t.config.Train.WeightDecay, ph.Params)
+	c := &t.config.Train
+	opt := optim.NewAdamW(c.LR, c.WeightDecay, nil)
+	text := optim.Group{WeightDecay: c.WeightDecay, Scale: c.TextLR / c.LR}
+	rest := optim.Group{WeightDecay: c.WeightDecay}
+	var pretrained []nn.Param
+	if t.dims.BERT != nil {
+		pretrained = t.model.Text().Trained()
+	}
+	for _, p := range ph.Params {
+		if slices.Contains(pretrained, p) {
+			text.Params = append(text.Params, p)
+		} else {
+			rest.Params = append(rest.Params, p)
+		}
+	}
+	opt.AddGroup(rest)
+	opt.AddGroup(text)
+	return opt
 }
 
 // epoch trains for one epoch, validates where the phase learns from labels, and puts everything on disk: chosen parameters, then a line
@@ -201,4 +219,22 @@ func newLearner(c *Config, d zoo.Dims) (*learner, error) {
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
 	i := slices.IndexFunc(Models, func(s Spec) bool { return s.Name == c.Model })
 	return &learner{Models[i].New(p, c, d), p.All(), d, dev}, nil
+}
+
+// loadText gives the encoder of words its pretrained parameters, if there are any.
+func (l *learner) loadText(c *Config, log *slog.Logger) error {
+	if l.dims.BERT == nil {
+		return nil
+	}
+	bert, err := nn.OpenBERT(c.Recap.Text.BERT)
+	if err != nil {
+		return fmt.Errorf("experiment: text.bert: %w", err)
+	}
+	defer bert.Close()
+	if err := bert.Load(l.model.Text().Params); err != nil {
+		return fmt.Errorf("experiment: text.bert: %w", err)
+	}
+	log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
+		"finetune", c.Recap.Text.Finetune, "unused", bert.Unused)
+	return nil
 }

@@ -28,6 +28,8 @@ type Dims struct {
 	VisionT, VisionD int
 	Classes          int        // 0: regression of the label; otherwise the number of classes
 	Range            [2]float64 // of the label
+
+	BERT *nn.BERTConfig `json:",omitempty"` // of a pretrained encoder of words; nil: the model's own sizes
 }
 
 // An Input is one version, complete or corrupted, of B utterances.
@@ -36,6 +38,7 @@ type Input struct {
 	Mask          *ag.Tensor // [B T_l], 1 at tokens, 0 at padding
 	Audio         *ag.Tensor // [B T_a d_a]
 	Vision        *ag.Tensor // [B T_v d_v]
+	Recurs        bool       // the same tokens, holes included, come again, so that a frozen encoder should remember them
 }
 
 // Batch returns the number of utterances B.
@@ -77,6 +80,8 @@ type Phase struct {
 type Model interface {
 	Phases() []Phase
 	Predict(tp *ag.Tape, in *Input) Output
+	// Text returns the encoder of words, whose parameters may be pretrained and have a learning rate of their own.
+	Text() *Text
 	// PredictParams returns the parameters that Predict reads: what a trained model is.
 	PredictParams() []nn.Param
 }
