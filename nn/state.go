@@ -10,16 +10,19 @@ import (
 	"strings"
 
 	"github.com/nlpodyssey/safetensors"
+
+	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
 // Save writes named tensors, and facts about them, as a safetensors file. A tensor keeps its device's precision, F32 or F64, so Load
 // restores it exactly. Equal contents give equal bytes. It panics if two tensors have one name.
 func Save(w io.Writer, ps []Param, meta map[string]string) error {
-	views := map[string]view{}
-	for name, p := range byName("Save", ps) {
-		views[name] = view{p}
+	byName("Save", ps)
+	var entries []weights.Entry
+	for _, p := range ps {
+		entries = append(entries, weights.Entry{Name: p.Name, Type: typeOf(p), Shape: p.Shape(), Write: p.write})
 	}
-	if err := safetensors.SerializeToWriter(views, meta, w); err != nil {
+	if err := weights.Write(w, meta, entries); err != nil {
 		return fmt.Errorf("nn: save: %w", err)
 	}
 	return nil
@@ -37,8 +40,8 @@ func Load(file []byte, ps []Param) error {
 	for _, p := range ps {
 		if v, ok := st.Tensor(p.Name); !ok {
 			wrong = append(wrong, "missing "+p.Name)
-		} else if own := (view{p}); v.DType() != own.DType() || !slices.Equal(v.Shape(), own.Shape()) {
-			wrong = append(wrong, fmt.Sprintf("%s: expected %v %v, found %v %v", p.Name, own.DType(), own.Shape(), v.DType(), v.Shape()))
+		} else if found := fmt.Sprint(v.DType(), " ", v.Shape()); found != fmt.Sprint(typeOf(p), " ", p.Shape()) {
+			wrong = append(wrong, fmt.Sprintf("%s: expected %v %v, found %s", p.Name, typeOf(p), p.Shape(), found))
 		}
 	}
 	for _, name := range slices.Sorted(slices.Values(st.Names())) {
@@ -77,38 +80,31 @@ func byName(op string, ps []Param) map[string]Param {
 	return m
 }
 
-// A view shows a tensor to package safetensors.
-type view struct{ p Param }
-
-func (v view) DType() safetensors.DType {
-	if v.p.Device().Bits() == 32 {
-		return safetensors.F32
+// typeOf returns the type of the tensor's elements in a file.
+func typeOf(p Param) weights.DType {
+	if p.Device().Bits() == 32 {
+		return weights.F32
 	}
-	return safetensors.F64
+	return weights.F64
 }
 
-func (v view) Shape() []uint64 {
-	s := make([]uint64, len(v.p.Shape()))
-	for i, d := range v.p.Shape() {
-		s[i] = uint64(d)
-	}
-	return s
-}
-
-func (v view) DataLen() uint64 { return uint64(v.p.Len()) * v.DType().Size() }
-
-func (v view) Data() []byte {
-	b := make([]byte, v.DataLen())
-	if v.DType() == safetensors.F32 {
-		for i, x := range v.p.Values() {
-			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(float32(x)))
+// write writes the tensor's elements, little-endian.
+func (p Param) write(w io.Writer) error {
+	b := make([]byte, 0, 1<<16)
+	for part := range slices.Chunk(p.Values(), 1<<13) {
+		b = b[:0]
+		for _, x := range part {
+			if typeOf(p) == weights.F32 {
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
+			} else {
+				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+			}
 		}
-		return b
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
 	}
-	for i, x := range v.p.Values() {
-		binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(x))
-	}
-	return b
+	return nil
 }
 
 // numbers decodes a tensor of type F32 or F64.
