@@ -76,7 +76,7 @@ func (b *FrameBatch) fill(s *Frames, index []int, keep []bool) {
 	b.X, b.Corrupted = sized(b.X, len(index)*row), sized(b.Corrupted, len(index)*row)
 	for r, i := range index {
 		x, corrupted := b.X[r*row:][:row], b.Corrupted[r*row:][:row]
-		copy(x, s.X[i*row:])
+		s.Row(x, i)
 		copy(corrupted, x)
 		if keep == nil {
 			continue

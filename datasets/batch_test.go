@@ -29,7 +29,7 @@ func TestFill(t *testing.T) {
 		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Corrupted: []float32{1, 1, 1, 0}},
 		Label:  []float32{3, 1},
 	}
-	if diff := cmp.Diff(want, b); diff != "" {
+	if diff := cmp.Diff(want, b, inside); diff != "" {
 		t.Error(diff)
 	}
 	if n := testing.AllocsPerRun(10, func() { b.Fill(s, []int{1, 2}, h) }); n != 0 {
@@ -81,7 +81,7 @@ func TestFraction(t *testing.T) {
 	if tenth.Len() != 5 || half.Len() != 25 || s.Fraction(1e-9, 7).Len() != 1 {
 		t.Fatalf("%d and %d of 50", tenth.Len(), half.Len())
 	}
-	if diff := cmp.Diff(s, s.Fraction(1, 7)); diff != "" {
+	if diff := cmp.Diff(s, s.Fraction(1, 7), inside); diff != "" {
 		t.Errorf("all of it: %s", diff)
 	}
 	for _, id := range tenth.ID {
@@ -89,7 +89,7 @@ func TestFraction(t *testing.T) {
 			t.Errorf("%s is in the tenth, not in the half", id)
 		}
 	}
-	if diff := cmp.Diff(tenth, s.Fraction(0.1, 7)); diff != "" {
+	if diff := cmp.Diff(tenth, s.Fraction(0.1, 7), inside); diff != "" {
 		t.Errorf("the same seed: %s", diff)
 	}
 	if slices.Equal(half.ID, s.Fraction(0.5, 8).ID) {
@@ -101,7 +101,7 @@ func TestFraction(t *testing.T) {
 	want.Fill(s, []int{i}, nil)
 	got.Fill(tenth, []int{3}, nil)
 	want.Index, got.Index = nil, nil
-	if diff := cmp.Diff(want, got); diff != "" || tenth.RawText[3] != s.RawText[i] || tenth.Audio.Len[3] != s.Audio.Len[i] {
+	if diff := cmp.Diff(want, got, inside); diff != "" || tenth.RawText[3] != s.RawText[i] || tenth.Audio.Len[3] != s.Audio.Len[i] {
 		t.Errorf("utterance %s changed: %s", tenth.ID[3], diff)
 	}
 	if v := set.Vocab(); v <= SepID || v > SyntheticVocab {

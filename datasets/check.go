@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 )
@@ -36,13 +37,16 @@ type KeyReport struct{ Key, Value string }
 // A Summary holds three statistics.
 type Summary struct{ Min, Mean, Max float64 }
 
-// Check reads a data set, or one split, and reports what it holds. What [Open] would refuse is a problem in the
-// report; only a file that cannot be read as a pickle of dicts is an error.
-func Check(path string) (*Report, error) {
+// Check reads a data set, or one split, and reports what it holds, with own features in place of its. What [Open] would refuse is a
+// problem in the report; only a file that cannot be read as a pickle of dicts, or as a packed data set, is an error.
+func Check(path string, own Features) (*Report, error) {
 	r := &Report{Path: path, Name: setName(path)}
+	if isPacked(path) {
+		return r, r.readPacked(own)
+	}
 	err := withFile(path, func(f io.ReaderAt, size int64) error {
 		r.Bytes = size
-		return r.read(f, size)
+		return r.read(f, size, own)
 	})
 	if err != nil {
 		return nil, err
@@ -50,12 +54,17 @@ func Check(path string) (*Report, error) {
 	return r, nil
 }
 
-func (r *Report) read(file io.ReaderAt, size int64) error {
+func (r *Report) read(file io.ReaderAt, size int64, own Features) error {
 	l, root, err := newLayout(r.Path, file, size)
 	if err != nil {
 		return err
 	}
+	if err := l.replace(own); err != nil {
+		return err
+	}
+	defer l.close()
 	var splits []*Split
+	refused := func(err error) { r.problem("%s", strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": ")) }
 	add := func(name string, d dict) {
 		report := SplitReport{Name: name}
 		for _, e := range d {
@@ -63,9 +72,8 @@ func (r *Report) read(file io.ReaderAt, size int64) error {
 				report.Keys = append(report.Keys, KeyReport{strings.Trim(fmt.Sprintf("%.40q", key), `"`), describe(e.Value)})
 			}
 		}
-		s, err := l.split(name, d)
-		if err != nil {
-			r.problem("%s", strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": "))
+		if s, err := l.split(name, d); err != nil {
+			refused(err)
 		} else {
 			report.summarize(s)
 			splits = append(splits, s)
@@ -77,7 +85,7 @@ func (r *Report) read(file io.ReaderAt, size int64) error {
 	} else {
 		for _, name := range splitNames {
 			if d, err := l.find(root, name); err != nil {
-				r.problem("%s", strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": "))
+				refused(err)
 			} else {
 				add(name, d)
 			}
@@ -87,6 +95,36 @@ func (r *Report) read(file io.ReaderAt, size int64) error {
 	for _, what := range slices.Sorted(maps.Keys(l.fixed)) {
 		r.problem("%s: %d times", what, l.fixed[what])
 	}
+	r.compare(splits)
+	return nil
+}
+
+// readPacked reads a file of Pack.
+func (r *Report) readPacked(own Features) error {
+	set, err := OpenWith(r.Path, own)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(r.Path); err == nil {
+		r.Bytes = info.Size()
+	}
+	r.Name, r.Range = set.Name, set.Range
+	for i, s := range set.splits() {
+		report := SplitReport{Name: splitNames[i]}
+		for _, e := range set.entries() {
+			if key, ok := strings.CutPrefix(e.Name, splitNames[i]+"."); ok {
+				report.Keys = append(report.Keys, KeyReport{key, fmt.Sprintf("%s %v", e.Type, e.Shape)})
+			}
+		}
+		report.summarize(s)
+		r.Splits = append(r.Splits, report)
+	}
+	r.compare(set.splits())
+	return nil
+}
+
+// compare inspects the splits that could be read, and compares their sizes.
+func (r *Report) compare(splits []*Split) {
 	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool { return s.Utterances == 0 })
 	for i, s := range splits {
 		if found, want := good[i].Shape, good[0].Shape; found != want {
@@ -94,7 +132,6 @@ func (r *Report) read(file io.ReaderAt, size int64) error {
 		}
 		r.inspect(good[i].Name, s)
 	}
-	return nil
 }
 
 func (r *Report) problem(format string, args ...any) {
@@ -140,8 +177,7 @@ func (r *Report) inspect(name string, s *Split) {
 		key string
 		*Frames
 	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
-		row := m.T * m.D
-		r.notFinite(name, m.key, m.X, func(i int) string { return fmt.Sprintf("%q, frame %d", s.ID[i/row], i%row/m.D) })
+		r.frames(name, m.key, s, m.Frames)
 		ones := 0
 		for _, n := range m.Len {
 			if n == 1 {
@@ -155,7 +191,9 @@ func (r *Report) inspect(name string, s *Split) {
 	if s.Label == nil {
 		return
 	}
-	r.notFinite(name, "regression_labels", s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
+	bad := finite{}
+	bad.look(s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
+	r.notFinite(name, "regression_labels", bad)
 	outside := 0
 	for _, y := range s.Label {
 		if y := float64(y); y < r.Range[0] || y > r.Range[1] {
@@ -167,18 +205,36 @@ func (r *Report) inspect(name string, s *Split) {
 	}
 }
 
-func (r *Report) notFinite(name, key string, x []float32, where func(int) string) {
-	count, first := 0, 0
+// frames looks for frames that are not finite.
+func (r *Report) frames(name, key string, s *Split, m *Frames) {
+	bad := finite{}
+	row := make([]float32, m.T*m.D)
+	for i := range m.Len {
+		m.Row(row, i)
+		bad.look(row, func(j int) string { return fmt.Sprintf("%q, frame %d", s.ID[i], j/m.D) })
+	}
+	r.notFinite(name, key, bad)
+}
+
+// finite counts numbers that are NaN or Inf.
+type finite struct {
+	count int
+	first string // what and where
+}
+
+func (f *finite) look(x []float32, where func(i int) string) {
 	for i, v := range x {
 		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-			if count == 0 {
-				first = i
+			if f.count++; f.count == 1 {
+				f.first = fmt.Sprintf("%v in %s", v, where(i))
 			}
-			count++
 		}
 	}
-	if count > 0 {
-		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %v in %s", name, key, count, x[first], where(first))
+}
+
+func (r *Report) notFinite(name, key string, bad finite) {
+	if bad.count > 0 {
+		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %s", name, key, bad.count, bad.first)
 	}
 }
 

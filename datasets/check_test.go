@@ -10,7 +10,7 @@ import (
 )
 
 func TestCheckDescribesAFile(t *testing.T) {
-	r, err := Check("testdata/types.pkl")
+	r, err := Check("testdata/types.pkl", Features{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(path, rename(t, "K\x03K\x28K\x08", "K\x04K\x28K\x08"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Check(path)
+	r, err := Check(path, Features{})
 	if err != nil || len(r.Problems) == 0 || r.Splits[1].Utterances != 2 ||
 		!slices.ContainsFunc(r.Problems, func(p string) bool {
 			return strings.HasPrefix(p, "train: audio: expected numbers [N T D], found float32 [4 40 8]")
@@ -48,7 +48,7 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(path, []byte("not a pickle"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Check(path); err == nil {
+	if _, err := Check(path, Features{}); err == nil {
 		t.Error("no error for a text file")
 	}
 }

@@ -37,11 +37,49 @@ type Tokens struct {
 	Segment []int32   // [N T], token types
 }
 
-// Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the end to T.
+// Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the end to T. They are in memory, or in a file
+// of [Pack].
 type Frames struct {
 	T, D int
-	X    []float32 // [N T D]
+	X    []float32 // [N T D]; nil where they are in a file
 	Len  []int     // [N], valid frames, 1 ≤ Len ≤ T
+
+	file numbers // [N' T D]
+	at   []int   // [N], each utterance's row of the file; nil for those of the file, in order
+}
+
+// numbers are an array in a file.
+type numbers interface {
+	// Read converts the elements from the first-th on to float32 and fills dst.
+	Read(dst []float32, first int) error
+}
+
+// Row copies the frames of utterance i to dst [T D]. It panics if a file that was opened cannot be read any more.
+func (f *Frames) Row(dst []float32, i int) {
+	n := f.T * f.D
+	if f.X != nil {
+		copy(dst, f.X[i*n:][:n])
+		return
+	}
+	if f.at != nil {
+		i = f.at[i]
+	}
+	if err := f.file.Read(dst[:n], i*n); err != nil {
+		panic(fmt.Sprintf("datasets: the file of a data set in use has changed: %v", err))
+	}
+}
+
+// load returns all frames [N T D].
+func (f *Frames) load() []float32 {
+	if f.X != nil {
+		return f.X
+	}
+	n := f.T * f.D
+	x := make([]float32, len(f.Len)*n)
+	for i := range f.Len {
+		f.Row(x[i*n:], i)
+	}
+	return x
 }
 
 // Special token ids, common to bert-base-uncased and bert-base-chinese.
@@ -79,10 +117,12 @@ func (s *Split) Shape() Shape { return Shape{s.Text.T, s.Audio.T, s.Audio.D, s.V
 // Shape returns the sizes of the set's sequences, which its splits share.
 func (s *Set) Shape() Shape { return s.Train.Shape() }
 
+func (s *Set) splits() []*Split { return []*Split{s.Train, s.Valid, s.Test} }
+
 // Vocab returns the smallest vocabulary that holds every token: the largest id and 1.
 func (s *Set) Vocab() int {
 	largest := int32(SepID)
-	for _, p := range []*Split{s.Train, s.Valid, s.Test} {
+	for _, p := range s.splits() {
 		for _, id := range p.Text.ID {
 			largest = max(largest, id)
 		}
@@ -103,7 +143,14 @@ func (s *Split) Subset(index []int) *Split {
 }
 
 func (f *Frames) subset(index []int) Frames {
-	return Frames{f.T, f.D, rows(f.X, index, f.T*f.D), rows(f.Len, index, 1)}
+	out := Frames{T: f.T, D: f.D, X: rows(f.X, index, f.T*f.D), Len: rows(f.Len, index, 1), file: f.file}
+	if f.file != nil {
+		out.at = index
+		if f.at != nil {
+			out.at = rows(f.at, index, 1)
+		}
+	}
+	return out
 }
 
 // rows copies rows of a width; nil stays nil.
@@ -118,11 +165,14 @@ func rows[E any](x []E, index []int, width int) []E {
 	return out
 }
 
-// Fraction returns a random share of the utterances, 0 < f ≤ 1, at least one, in their old order. The same seed
+// Fraction returns a random share of the utterances, 0 < f ≤ 1, at least one, in their old order; all of them are s itself. The same seed
 // gives the same choice, and a smaller share is part of a larger one.
 func (s *Split) Fraction(f float64, seed uint64) *Split {
 	if !(f > 0 && f <= 1) {
 		panic(fmt.Sprintf("datasets: Fraction: share %v not in (0, 1]", f))
+	}
+	if f == 1 {
+		return s
 	}
 	n := max(1, int(math.Round(f*float64(s.Len()))))
 	index := rand.New(rand.NewPCG(seed, 0)).Perm(s.Len())[:n]

@@ -15,7 +15,9 @@ import (
 // OpenFeatures reads utterances to predict; they need no labels, and with no labels at all Split.Label is nil.
 // The file is one of
 //
-//   - a pickle in the layout of [Open] with the named split, or with the keys of a split outermost;
+//   - a file that [Open] reads, of which the named split is taken;
+//
+//   - a pickle with the keys of a split outermost;
 //
 //   - JSON, an array of utterances: text_bert has three rows of equal length (ids from [CLS] to [SEP], mask,
 //     segments), audio and vision a row for each frame, label and raw_text are optional; for two frames of one feature
@@ -25,12 +27,27 @@ import (
 //
 // JSON's sequences are padded to the longest of their kind; [Split.Fit] pads further, to what a model expects.
 func OpenFeatures(path, split string) (*Split, error) {
+	if isPacked(path) {
+		return openPackedSplit(path, split)
+	}
 	var s *Split
 	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
 		s, err = readFeatures(path, split, f, size)
 		return err
 	})
 	return s, err
+}
+
+func openPackedSplit(path, name string) (*Split, error) {
+	set, err := openPacked(path)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.Index(splitNames, name)
+	if i < 0 {
+		return nil, fmt.Errorf("datasets: %s: expected one of the splits %v, found %q asked for; name one of them", path, splitNames, name)
+	}
+	return set.splits()[i], nil
 }
 
 func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, error) {
@@ -165,9 +182,13 @@ func (s *Split) Fit(want Shape) (*Split, error) {
 	out := *s
 	n, from, to := s.Len(), have.TextSteps, want.TextSteps
 	out.Text = Tokens{to, padded(s.Text.ID, n, from, to), padded(s.Text.Mask, n, from, to), padded(s.Text.Segment, n, from, to)}
-	out.Audio.T, out.Audio.X = want.AudioSteps, padded(s.Audio.X, n, s.Audio.T*s.Audio.D, want.AudioSteps*s.Audio.D)
-	out.Vision.T, out.Vision.X = want.VisionSteps, padded(s.Vision.X, n, s.Vision.T*s.Vision.D, want.VisionSteps*s.Vision.D)
+	out.Audio, out.Vision = s.Audio.padded(want.AudioSteps), s.Vision.padded(want.VisionSteps)
 	return &out, nil
+}
+
+// padded returns the frames in memory, padded at the end to a number of steps.
+func (f *Frames) padded(steps int) Frames {
+	return Frames{T: steps, D: f.D, X: padded(f.load(), len(f.Len), f.T*f.D, steps*f.D), Len: f.Len}
 }
 
 // padded copies n rows of one width to rows of a larger.

@@ -14,7 +14,7 @@ func features(data, split string) (*Split, error) {
 
 func TestOpenFeaturesReadsASplit(t *testing.T) {
 	got, err := OpenFeatures("testdata/protocol4.pkl", "valid")
-	if diff := cmp.Diff(madeSplit(2, "valid"), got); err != nil || diff != "" {
+	if diff := cmp.Diff(madeSplit(2, "valid"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 	if _, err := OpenFeatures("testdata/protocol4.pkl", ""); err == nil || !strings.Contains(err.Error(), "found keys train, valid, test") {
@@ -26,7 +26,7 @@ func TestOpenFeaturesReadsAFlatDictWithoutLabels(t *testing.T) {
 	got, err := OpenFeatures("testdata/flat.pkl", "")
 	want := madeSplit(3, "train")
 	want.Label = nil
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+	if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }
@@ -43,18 +43,18 @@ func TestOpenFeaturesReadsJSON(t *testing.T) {
 	want := &Split{
 		ID: []string{"a", "b"}, RawText: []string{"great", ""},
 		Text:   Tokens{3, []int32{101, 2307, 102, 101, 102, 0}, []float32{1, 1, 1, 1, 1, 0}, []int32{0, 0, 1, 0, 0, 0}},
-		Audio:  Frames{2, 2, []float32{1, 2, 0, 0, 5, 6, 7, 8}, []int{1, 2}},
-		Vision: Frames{2, 1, []float32{3, 4, 9, 0}, []int{2, 1}},
+		Audio:  Frames{T: 2, D: 2, X: []float32{1, 2, 0, 0, 5, 6, 7, 8}, Len: []int{1, 2}},
+		Vision: Frames{T: 2, D: 1, X: []float32{3, 4, 9, 0}, Len: []int{2, 1}},
 		Label:  []float32{1.5, -1},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, inside); diff != "" {
 		t.Error(diff)
 	}
 
 	fit, err := got.Fit(Shape{4, 2, 2, 3, 1})
 	want.Text = Tokens{4, []int32{101, 2307, 102, 0, 101, 102, 0, 0}, []float32{1, 1, 1, 0, 1, 1, 0, 0}, []int32{0, 0, 1, 0, 0, 0, 0, 0}}
-	want.Vision = Frames{3, 1, []float32{3, 4, 0, 9, 0, 0}, []int{2, 1}}
-	if diff := cmp.Diff(want, fit); err != nil || diff != "" {
+	want.Vision = Frames{T: 3, D: 1, X: []float32{3, 4, 0, 9, 0, 0}, Len: []int{2, 1}}
+	if diff := cmp.Diff(want, fit, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 	for _, shape := range []Shape{{2, 2, 2, 3, 1}, {4, 2, 3, 3, 1}, {4, 1, 2, 3, 1}} {

@@ -152,7 +152,7 @@ func FuzzOpen(f *testing.F) {
 			b.Fill(set.Test, []int{0}, set.Test.Holes(FixedRates(set.Test.Len(), 0.5)))
 		}
 		report := &Report{Path: "fuzz.pkl"}
-		if report.read(bytes.NewReader(data), int64(len(data))) == nil {
+		if report.read(bytes.NewReader(data), int64(len(data)), Features{}) == nil {
 			_ = report.String()
 		}
 	})

@@ -44,8 +44,8 @@ func tokenSplit(ids [][]int32, steps int, audio []int, audioSteps int, vision []
 	s := &Split{
 		ID:     make([]string, n),
 		Text:   Tokens{steps, make([]int32, n*steps), make([]float32, n*steps), make([]int32, n*steps)},
-		Audio:  Frames{audioSteps, 2, slices.Repeat([]float32{1}, n*audioSteps*2), audio},
-		Vision: Frames{visionSteps, 1, slices.Repeat([]float32{1}, n*visionSteps), vision},
+		Audio:  Frames{T: audioSteps, D: 2, X: slices.Repeat([]float32{1}, n*audioSteps*2), Len: audio},
+		Vision: Frames{T: visionSteps, D: 1, X: slices.Repeat([]float32{1}, n*visionSteps), Len: vision},
 	}
 	for i, row := range ids {
 		copy(s.Text.ID[i*steps:], row)

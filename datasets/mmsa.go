@@ -27,10 +27,21 @@ import (
 // Sizes come from the arrays, the name from the path, the range from the name or else the labels. An audio value of
 // -Inf becomes 0, as there, and lengths are clamped to [1, T]. Any numeric type and any pickle protocol will do;
 // nothing in the file is executed, and memory is bounded by a small multiple of its size.
-func Open(path string) (*Set, error) {
+//
+// A file of [Pack] is opened as well.
+func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
+
+// OpenWith is Open with some features from other files.
+func OpenWith(path string, own Features) (*Set, error) {
+	if isPacked(path) {
+		if own != (Features{}) {
+			return nil, fmt.Errorf("datasets: %s: expected a pickle to replace features of, found a packed data set; give the features to recap data pack", path)
+		}
+		return openPacked(path)
+	}
 	var set *Set
 	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
-		set, err = read(path, f, size)
+		set, err = read(path, f, size, own)
 		return err
 	})
 	return set, err
@@ -54,12 +65,22 @@ func withFile(path string, use func(io.ReaderAt, int64) error) error {
 
 var splitNames = []string{"train", "valid", "test"}
 
-func read(path string, file io.ReaderAt, size int64) (*Set, error) {
+// read reads a pickle into memory.
+func read(path string, file io.ReaderAt, size int64, own Features) (*Set, error) {
 	l, root, err := newLayout(path, file, size)
 	if err != nil {
 		return nil, err
 	}
-	set := &Set{Name: setName(path)}
+	if err := l.replace(own); err != nil {
+		return nil, err
+	}
+	defer l.close()
+	return l.set(root)
+}
+
+// set reads the splits.
+func (l *layout) set(root dict) (*Set, error) {
+	set := &Set{Name: setName(l.path)}
 	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
 		d, err := l.find(root, splitNames[i])
 		if err != nil {
@@ -121,6 +142,8 @@ type layout struct {
 	path    string
 	convert converter
 	fixed   map[string]int // what was put right, and how often
+	lazily  bool           // frames stay in the file where they can
+	own     []replacement
 }
 
 // newLayout reads the file's outermost dict.
@@ -198,7 +221,7 @@ func (l *layout) find(root dict, name string) (dict, error) {
 	if !ok {
 		return nil, l.mismatch(name, "a dict", describe(v), "give a data set in MMSA's layout")
 	}
-	return d, nil
+	return l.replaced(name, d)
 }
 
 // split reads one part of the data set. Labels may be absent.
@@ -301,14 +324,18 @@ func integers(dst []int32, src []float32) error {
 }
 
 func (l *layout) frames(name string, d dict, key string, n int, to *Frames) error {
-	x, shape, err := l.array(name, d, key, "[N T D]", 3)
-	if err != nil {
+	var shape []int
+	var err error
+	v, _ := d.get(key)
+	if file, ok := lazy(v, key == "audio"); ok && l.lazily && len(v.(*ndarray).shape) == 3 && v.(*ndarray).len() > 0 {
+		to.file, shape = file, v.(*ndarray).shape
+	} else if to.X, shape, err = l.array(name, d, key, "[N T D]", 3); err != nil {
 		return err
 	}
 	if shape[0] != n {
 		return l.mismatch(name+": "+key, fmt.Sprintf("%d utterances as in text_bert", n), fmt.Sprint(shape), "save one row for each utterance")
 	}
-	to.X, to.T, to.D = x, shape[1], shape[2]
+	to.T, to.D = shape[1], shape[2]
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 // decode reads a data set of a file's bytes.
 func decode(name string, data []byte) (*Set, error) {
-	return read(name, bytes.NewReader(data), int64(len(data)))
+	return read(name, bytes.NewReader(data), int64(len(data)), Features{})
 }
 
 func readTestdata(t testing.TB, name string) []byte {
@@ -70,7 +70,7 @@ func TestOpenReadsEveryProtocol(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(madeSet(name), got); diff != "" {
+		if diff := cmp.Diff(madeSet(name), got, inside); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -83,7 +83,7 @@ func TestOpenReadsTheNamesOfNumPy1(t *testing.T) {
 		t.Fatal("the file has no numpy._core")
 	}
 	got, err := decode("old", old)
-	if diff := cmp.Diff(madeSet("old"), got); err != nil || diff != "" {
+	if diff := cmp.Diff(madeSet("old"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }
@@ -91,7 +91,7 @@ func TestOpenReadsTheNamesOfNumPy1(t *testing.T) {
 // The file holds int64, float16 and float64, big-endian and Fortran order, bytes, lists and objects.
 func TestOpenReadsOtherTypes(t *testing.T) {
 	got, err := Open("testdata/types.pkl")
-	if diff := cmp.Diff(madeSet("types"), got); err != nil || diff != "" {
+	if diff := cmp.Diff(madeSet("types"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }
@@ -127,7 +127,7 @@ func TestOpenReadsMOSI(t *testing.T) {
 				}
 			}
 		}
-		report, err := Check(path)
+		report, err := Check(path, Features{})
 		if err != nil || len(report.Problems) > 0 {
 			t.Errorf("%s: %v %v", c.file, err, report)
 		}

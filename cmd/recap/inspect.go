@@ -1,61 +1,42 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"strings"
 
-	"github.com/nlpodyssey/safetensors"
-	"golang.org/x/sys/cpu"
-
-	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
-	"github.com/seed-6655bf3b/recap/internal/simd"
-	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-type dataCheckCommand struct {
-	File string `arg:"" help:"Feature file in MMSA's layout."`
-}
-
-func (dataCheckCommand) Help() string { return "Example:\n  recap data check unaligned_50.pkl" }
-
-func (c *dataCheckCommand) Run(t *terminal) error {
-	report, err := datasets.Check(c.File)
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(t.out, report)
-	if n := len(report.Problems); n > 0 {
-		return fmt.Errorf("data check: %s: expected no problems, found %d, listed above", c.File, n)
-	}
-	return nil
-}
-
 type inspectCommand struct {
-	File string `arg:"" type:"path" help:"A .safetensors checkpoint, a feature file, or a run directory."`
+	File string `arg:"" type:"path" help:"A checkpoint or other file of weights (.safetensors, .pth, .bin), a feature file, a run directory, or the folder of a pretrained model."`
 }
 
 func (inspectCommand) Help() string {
-	return "Examples:\n  recap inspect runs/synthetic/recap/full/seed1111/best.safetensors\n  recap inspect runs/synthetic/recap/full"
+	return `Examples:
+  recap inspect runs/synthetic/recap/full/seed1111/best.safetensors
+  recap inspect runs/synthetic/recap/full
+  recap inspect pytorch_model.bin
+  recap inspect unaligned_50.pkl`
 }
 
 func (c *inspectCommand) Run(t *terminal) error {
 	info, err := os.Stat(c.File)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("inspect: %w", err)
-	case info.IsDir():
-		return inspectRun(t, c.File)
-	case filepath.Ext(c.File) == ".safetensors":
-		return inspectTensors(t, c.File)
 	}
-	report, err := datasets.Check(c.File)
+	if info.IsDir() {
+		return inspectDir(t, c.File)
+	}
+	if isWeights(c.File) {
+		return inspectWeights(t, c.File)
+	}
+	report, err := datasets.Check(c.File, datasets.Features{})
 	if err != nil {
 		return err
 	}
@@ -63,8 +44,8 @@ func (c *inspectCommand) Run(t *terminal) error {
 	return nil
 }
 
-// inspectRun shows the text files of a run and lists the others.
-func inspectRun(t *terminal, dir string) error {
+// inspectDir shows the text files of a run or of a pretrained model, and lists the others.
+func inspectDir(t *terminal, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("inspect: %w", err)
@@ -72,7 +53,7 @@ func inspectRun(t *terminal, dir string) error {
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch e.Name() {
-		case "config.yaml", "summary.md":
+		case "config.yaml", "config.json", "summary.md":
 			text, err := os.ReadFile(path)
 			if err != nil {
 				return fmt.Errorf("inspect: %w", err)
@@ -85,79 +66,49 @@ func inspectRun(t *terminal, dir string) error {
 	return nil
 }
 
-// inspectTensors lists the tensors of a safetensors file.
-func inspectTensors(t *terminal, path string) error {
-	file, err := os.ReadFile(path)
+// isWeights tells by its first bytes whether a file holds weights: a zip archive, a pickle that begins with the magic number of torch.save, or
+// safetensors that are no packed data set.
+func isWeights(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	if n, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || n < 9 {
+		return false
+	}
+	switch {
+	case string(head[:2]) == "PK", string(head[:4]) == "\x80\x02\x8a\x0a":
+		return true
+	case head[8] == '{' && head[0] != 0x80, filepath.Ext(path) == ".safetensors":
+		w, err := weights.Open(path)
+		if err != nil {
+			return true // and inspectWeights says what is wrong
+		}
+		defer w.Close()
+		return !datasets.IsPacked(w.Meta)
+	}
+	return false
+}
+
+// inspectWeights lists the facts and tensors of a file of weights.
+func inspectWeights(t *terminal, path string) error {
+	f, err := weights.Open(path)
 	if err != nil {
 		return fmt.Errorf("inspect: %w", err)
 	}
-	meta, err := nn.Meta(file)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	tensors, err := safetensors.Deserialize(file)
-	if err != nil {
-		return fmt.Errorf("inspect: %s: %w", path, err)
-	}
-	for _, key := range slices.Sorted(maps.Keys(meta)) {
-		fmt.Fprintf(t.out, "%-10s %s\n", key, meta[key])
+	defer f.Close()
+	fmt.Fprintf(t.out, "%-10s %s\n", "format", f.Format)
+	for _, key := range slices.Sorted(maps.Keys(f.Meta)) {
+		fmt.Fprintf(t.out, "%-10s %s\n", key, f.Meta[key])
 	}
 	numbers := 0
-	for _, name := range slices.Sorted(slices.Values(tensors.Names())) {
-		v, _ := tensors.Tensor(name)
-		n := 1
-		for _, d := range v.Shape() {
-			n *= int(d)
-		}
-		numbers += n
-		fmt.Fprintf(t.out, "%-60s %-4v %v\n", name, v.DType(), v.Shape())
+	for _, name := range slices.Sorted(slices.Values(f.Names())) {
+		x := f.Tensor(name)
+		numbers += x.Len()
+		fmt.Fprintf(t.out, "%-60s %-4v %v\n", name, x.Type, x.Shape)
 	}
-	fmt.Fprintf(t.out, "%d tensors, %d numbers\n", len(tensors.Names()), numbers)
+	fmt.Fprintf(t.out, "%d tensors, %d numbers\n", len(f.Names()), numbers)
 	return nil
-}
-
-type doctorCommand struct{}
-
-func (doctorCommand) Help() string { return "Example:\n  recap doctor" }
-
-func (c *doctorCommand) Run(t *terminal) error {
-	show := func(what string, value any) { fmt.Fprintf(t.out, "%-10s %v\n", what, value) }
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	show("recap", version)
-	show("go", runtime.Version())
-	show("system", runtime.GOOS+"/"+runtime.GOARCH)
-	show("cores", fmt.Sprintf("%d, of which %d are used", runtime.NumCPU(), runtime.GOMAXPROCS(0)))
-	show("processor", strings.Join(features(), " "))
-	show("kernels", simd.Path()+", of avx512, avx2 and generic; RECAP_CPU chooses another")
-	var open []string
-	for _, name := range []string{"cpu", "cpu64"} {
-		if d, err := ag.Open(name); err == nil {
-			open = append(open, fmt.Sprintf("%s (%d bits)", d.Name(), d.Bits()))
-		}
-	}
-	show("devices", strings.Join(open, ", "))
-	return nil
-}
-
-// features lists the processor's vector extensions.
-func features() []string {
-	var list []string
-	for _, f := range []struct {
-		name string
-		has  bool
-	}{
-		{"SSE4.2", cpu.X86.HasSSE42}, {"AVX", cpu.X86.HasAVX}, {"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
-		{"AVX512BF16", cpu.X86.HasAVX512BF16}, {"AMX", cpu.X86.HasAMXTile}, {"ASIMD", cpu.ARM64.HasASIMD}, {"SVE", cpu.ARM64.HasSVE},
-	} {
-		if f.has {
-			list = append(list, f.name)
-		}
-	}
-	if list == nil {
-		return []string{"no vector extensions known"}
-	}
-	return list
 }

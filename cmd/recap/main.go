@@ -30,8 +30,9 @@ type commands struct {
 	Gradcheck gradcheckCommand `cmd:"" help:"Compare the gradient of every operation with central differences."`
 	Data      struct {
 		Check dataCheckCommand `cmd:"" help:"Report the keys, shapes and problems of a feature file."`
-	} `cmd:"" help:"Examine feature files."`
-	Inspect inspectCommand `cmd:"" help:"Show what is in a checkpoint, a feature file or a run."`
+		Pack  dataPackCommand  `cmd:"" help:"Write a feature file as one that opens at once."`
+	} `cmd:"" help:"Examine and pack feature files."`
+	Inspect inspectCommand `cmd:"" help:"Show what is in a checkpoint, a file of weights, a feature file or a run."`
 	Doctor  doctorCommand  `cmd:"" help:"Show what the program runs on."`
 }
 
@@ -62,7 +63,7 @@ func run(args []string) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(longFlags(args))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "recap: %v\nsee recap --help\n", err)
 		return usage

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
 )
 
 func TestMain(m *testing.M) {
@@ -35,21 +40,47 @@ text: {width: 8, layers: 1, heads: 2, feed_forward: 8}
 critic: {width: 8}
 `
 
-// TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout), truncated.pkl and wrongkey.pkl.
+// bertConfig is that of a small BERT for the tokens of small.pkl.
+const bertConfig = `{"model_type": "bert", "vocab_size": 2100, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+"intermediate_size": 8, "max_position_embeddings": 12}`
+
+func bertWeights(t *testing.T) []byte {
+	t.Helper()
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	nn.NewBERT(p, nn.BERTConfig{Vocab: 2100, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: 12, Types: 2, Eps: 1e-12})
+	var b bytes.Buffer
+	if err := nn.Save(&b, p.All(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout), truncated.pkl and wrongkey.pkl, state.pth of
+// PyTorch, and the folder of a pretrained BERT.
 func TestScripts(t *testing.T) {
 	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	state, err := os.ReadFile(filepath.Join("..", "..", "internal", "weights", "testdata", "state.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := map[string][]byte{
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
+		"state.pth": state, "bert/config.json": []byte(bertConfig), "bert/model.safetensors": bertWeights(t),
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			for name, text := range files {
-				if err := os.WriteFile(filepath.Join(env.WorkDir, name), text, 0o644); err != nil {
+				path := filepath.Join(env.WorkDir, name)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o644)); err != nil {
 					return err
 				}
 			}

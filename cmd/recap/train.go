@@ -5,30 +5,33 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // configFlags make a configuration. Those left out are taken from --set, the environment, --config and the preset, in this order.
 type configFlags struct {
-	Dataset string            `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
-	Model   string            `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
-	Data    string            `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
-	BERT    string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
-	Seed    []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
-	Preset  string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
-	Device  string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
-	Rates   string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
-	Select  string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
-	Config  string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
-	Set     map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
-	Out     string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
+	Dataset string `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
+	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
+	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
+	featureFlags
+	BERT   string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
+	Seed   []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
+	Preset string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
+	Device string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
+	Rates  string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
+	Select string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
+	Config string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
+	Set    map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
+	Out    string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
 }
 
 // resolve returns the configuration and the seeds.
 func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
 	given := map[string]string{
-		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "text.bert": f.BERT, "preset": f.Preset, "device": f.Device,
+		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
+		"text.bert": f.BERT, "preset": f.Preset, "device": f.Device,
 		"eval.rates": f.Rates, "select": f.Select,
 	}
 	for key, value := range more {
@@ -99,7 +102,7 @@ func (c *trainCommand) given() string {
 		name string
 		set  bool
 	}{
-		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"--seed", c.Seed != nil},
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"-Ft, -Fa or -Fv", c.own() != datasets.Features{}}, {"--seed", c.Seed != nil},
 		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""}, {"--select", c.Select != ""},
 		{"--config", c.Config != ""}, {"--set", c.Set != nil}, {"--variant", c.Variant != ""}, {"--name", c.Name != ""},
 	} {

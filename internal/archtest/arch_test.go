@@ -30,13 +30,14 @@ var allowed = map[string][]string{
 	"nn":                  {"autograd", "internal/weights"},
 	"nn/zoo":              {"autograd", "nn"},
 	"optim":               {"autograd", "nn"},
-	"recap":               {"autograd", "nn", "nn/zoo"},
+	"recap":               {"autograd", "nn", "nn/zoo", "internal/weights"},
 	"internal/unpickle":   {},
 	"internal/weights":    {"internal/unpickle"},
+	"datasets/wordpiece":  {},
 	"datasets":            {"internal/unpickle", "internal/weights"},
 	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "internal/metric"},
 	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/experiment",
-		"internal/metric", "internal/optable", "internal/simd"},
+		"internal/metric", "internal/optable", "internal/simd", "internal/weights"},
 	"internal/device/devicetest": {"internal/device"},
 }
 

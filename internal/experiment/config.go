@@ -33,7 +33,10 @@ type Config struct {
 
 // DataConfig says what is learned from.
 type DataConfig struct {
-	File     string  `yaml:"file"`     // pickle in MMSA's layout; empty for synthetic data
+	File     string  `yaml:"file"`     // pickle in MMSA's layout, or packed; empty for synthetic data
+	Text     string  `yaml:"text"`     // file whose text_bert takes the place of data.file's
+	Audio    string  `yaml:"audio"`    // file whose audio features do
+	Vision   string  `yaml:"vision"`   // file whose visual features do
 	Labels   float64 `yaml:"labels"`   // share of the training utterances whose label may be used
 	Classes  int     `yaml:"classes"`  // 0: predict the label; 2, 3, 5 or 7: its class
 	Resample string  `yaml:"resample"` // holes of training: "epoch", fresh in each; "static", drawn once

@@ -28,14 +28,16 @@ func openData(c *Config) (*datasets.Set, error) {
 	switch {
 	case made && c.Data.File != "":
 		return nil, fmt.Errorf("experiment: data set %s is made by the program: expected no file, found %s; leave out one of the two", c.Dataset, c.Data.File)
+	case made && c.Data.own() != (datasets.Features{}):
+		return nil, fmt.Errorf("experiment: data set %s is made by the program: expected no features of your own, found some; give the data set that they belong to with --data FILE", c.Dataset)
 	case made:
 		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
 	case c.Data.File == "":
-		return nil, fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike) with --data FILE or %s",
+		return nil, fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike), or what recap data pack made of it, with --data FILE or %s",
 			c.Dataset, EnvName("data.file"))
 	default:
 		var err error
-		if set, err = datasets.Open(c.Data.File); err != nil {
+		if set, err = datasets.OpenWith(c.Data.File, c.Data.own()); err != nil {
 			return nil, err
 		}
 		if c.Dataset == "" {
@@ -48,6 +50,11 @@ func openData(c *Config) (*datasets.Set, error) {
 		}
 	}
 	return set, nil
+}
+
+// own returns the features that take the place of the data set's.
+func (d *DataConfig) own() datasets.Features {
+	return datasets.Features{Text: d.Text, Audio: d.Audio, Vision: d.Vision}
 }
 
 func firstOf(n int) []int {

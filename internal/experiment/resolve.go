@@ -132,12 +132,16 @@ func (c *Config) decode(text []byte) error {
 
 // finish puts the variant in place and checks the whole.
 func (c *Config) finish() error {
-	if c.Data.File != "" {
-		path, err := filepath.Abs(c.Data.File) // the run directory may be used from elsewhere
-		if err != nil {
-			return fmt.Errorf("experiment: data.file: %w", err)
+	d := &c.Data
+	for _, file := range []*string{&d.File, &d.Text, &d.Audio, &d.Vision} {
+		if *file == "" {
+			continue
 		}
-		c.Data.File = path
+		path, err := filepath.Abs(*file) // the run directory may be used from elsewhere
+		if err != nil {
+			return fmt.Errorf("experiment: data: %w", err)
+		}
+		*file = path
 	}
 	if err := c.check(); err != nil {
 		return err

@@ -350,7 +350,7 @@ func unescape(s []byte) []byte {
 func (b *Blob) Size() int64 { return b.file.Size() }
 
 // Reader returns a reader of the string as it is in the file.
-func (b *Blob) Reader() io.Reader { return io.NewSectionReader(b.file, 0, b.file.Size()) }
+func (b *Blob) Reader() *io.SectionReader { return io.NewSectionReader(b.file, 0, b.file.Size()) }
 
 // Text returns the string in UTF-8.
 func (b *Blob) Text() ([]byte, error) {

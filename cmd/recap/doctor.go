@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"golang.org/x/sys/cpu"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/simd"
+)
+
+type doctorCommand struct{}
+
+func (doctorCommand) Help() string { return "Example:\n  recap doctor" }
+
+func (c *doctorCommand) Run(t *terminal) error {
+	show := func(what string, value any) { fmt.Fprintf(t.out, "%-10s %v\n", what, value) }
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	show("recap", version)
+	show("go", runtime.Version())
+	show("system", runtime.GOOS+"/"+runtime.GOARCH)
+	show("cores", fmt.Sprintf("%d, of which %d are used", runtime.NumCPU(), runtime.GOMAXPROCS(0)))
+	show("processor", strings.Join(features(), " "))
+	show("kernels", simd.Path()+", of avx512, avx2 and generic; RECAP_CPU chooses another")
+	var open []string
+	for _, name := range []string{"cpu", "cpu64"} {
+		if d, err := ag.Open(name); err == nil {
+			open = append(open, fmt.Sprintf("%s (%d bits)", d.Name(), d.Bits()))
+		}
+	}
+	show("devices", strings.Join(open, ", "))
+	return nil
+}
+
+// features lists the processor's vector extensions.
+func features() []string {
+	var list []string
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"SSE4.2", cpu.X86.HasSSE42}, {"AVX", cpu.X86.HasAVX}, {"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
+		{"AVX512BF16", cpu.X86.HasAVX512BF16}, {"AMX", cpu.X86.HasAMXTile}, {"ASIMD", cpu.ARM64.HasASIMD}, {"SVE", cpu.ARM64.HasSVE},
+	} {
+		if f.has {
+			list = append(list, f.name)
+		}
+	}
+	if list == nil {
+		return []string{"no vector extensions known"}
+	}
+	return list
+}

@@ -1,0 +1,325 @@
+package datasets
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
+	"github.com/seed-6655bf3b/recap/internal/weights"
+)
+
+// packFormat marks a packed data set, in its metadata.
+const packFormat = "recap data set 1"
+
+// Pack writes the data set in a file that [Open] reads as a safetensors file, which Open opens at once: its frames stay in the file, mapped
+// into memory, and a batch reads its own. Training gives the same bits. For each split it holds
+//
+//	SPLIT.text.id, SPLIT.text.segment        I32 [N T_l]
+//	SPLIT.text.mask                          F32 [N T_l]
+//	SPLIT.audio, SPLIT.vision                F32 [N T D]
+//	SPLIT.audio.length, SPLIT.vision.length  I32 [N]
+//	SPLIT.label                              F32 [N]
+//	SPLIT.id, SPLIT.raw_text                 U8, one string after the other, and their lengths in bytes, .length, I32 [N]
+//
+// Frames are copied utterance by utterance, so that a file larger than memory can be packed, unless its arrays are of pickle protocol 2
+// or lower, in Fortran order or of objects. own are as for [OpenWith].
+func Pack(in, out string, own Features) error {
+	if same(in, out) {
+		return fmt.Errorf("datasets: pack: expected another file than %s for the result; name a new one", in)
+	}
+	return withFile(in, func(f io.ReaderAt, size int64) error {
+		l, root, err := newLayout(in, f, size)
+		if err != nil {
+			return err
+		}
+		l.lazily = true
+		if err := l.replace(own); err != nil {
+			return err
+		}
+		defer l.close()
+		set, err := l.set(root)
+		if err != nil {
+			return err
+		}
+		tmp, err := os.CreateTemp(filepath.Dir(out), filepath.Base(out)+".*")
+		if err != nil {
+			return fmt.Errorf("datasets: pack: %w", err)
+		}
+		defer os.Remove(tmp.Name())
+		w := bufio.NewWriterSize(tmp, 1<<20)
+		err = errors.Join(weights.Write(w, set.facts(), set.entries()), w.Flush(), tmp.Chmod(0o644), tmp.Close())
+		if err == nil {
+			err = os.Rename(tmp.Name(), out)
+		}
+		if err != nil {
+			return fmt.Errorf("datasets: pack %s: %w", out, err)
+		}
+		return nil
+	})
+}
+
+func same(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// IsPacked tells by the metadata of a safetensors file whether it is a packed data set.
+func IsPacked(meta map[string]string) bool { return meta["format"] == packFormat }
+
+func (s *Set) facts() map[string]string {
+	return map[string]string{"format": packFormat, "name": s.Name,
+		"lowest": strconv.FormatFloat(s.Range[0], 'g', -1, 64), "highest": strconv.FormatFloat(s.Range[1], 'g', -1, 64)}
+}
+
+// entries describes the set's arrays.
+func (s *Set) entries() []weights.Entry {
+	var all []weights.Entry
+	for i, p := range s.splits() {
+		add := func(name string, d weights.DType, write func(w io.Writer) error, shape ...int) {
+			all = append(all, weights.Entry{Name: splitNames[i] + "." + name, Type: d, Shape: shape, Write: write})
+		}
+		n := p.Len()
+		add("text.id", weights.I32, array(p.Text.ID), n, p.Text.T)
+		add("text.segment", weights.I32, array(p.Text.Segment), n, p.Text.T)
+		add("text.mask", weights.F32, array(p.Text.Mask), n, p.Text.T)
+		add("label", weights.F32, array(p.Label), n)
+		for _, m := range []struct {
+			name string
+			*Frames
+		}{{"audio", &p.Audio}, {"vision", &p.Vision}} {
+			add(m.name, weights.F32, m.write, n, m.T, m.D)
+			add(m.name+".length", weights.I32, array(lengths(m.Len, func(v int) int { return v })), n)
+		}
+		for _, m := range []struct {
+			name  string
+			texts []string
+		}{{"id", p.ID}, {"raw_text", p.RawText}} {
+			if m.texts == nil {
+				continue
+			}
+			text := strings.Join(m.texts, "")
+			add(m.name, weights.U8, array([]byte(text)), len(text))
+			add(m.name+".length", weights.I32, array(lengths(m.texts, func(t string) int { return len(t) })), n)
+		}
+	}
+	return all
+}
+
+func lengths[E any](list []E, length func(E) int) []int32 {
+	x := make([]int32, len(list))
+	for i, v := range list {
+		x[i] = int32(length(v))
+	}
+	return x
+}
+
+// array returns what writes numbers.
+func array[E byte | int32 | float32](x []E) func(io.Writer) error {
+	return func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, x) }
+}
+
+// write writes the frames, one utterance after the other.
+func (f *Frames) write(w io.Writer) error {
+	row := make([]float32, f.T*f.D)
+	raw := make([]byte, 4*len(row))
+	for i := range f.Len {
+		f.Row(row, i)
+		for j, v := range row {
+			binary.LittleEndian.PutUint32(raw[4*j:], math.Float32bits(v))
+		}
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A packed reads a file of Pack.
+type packed struct {
+	*weights.File
+	err error // the first
+}
+
+// openPacked opens a file of Pack. The set holds the file open as long as it lives.
+func openPacked(path string) (*Set, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("datasets: %w", err)
+	}
+	p := &packed{File: f}
+	set := &Set{Name: f.Meta["name"]}
+	if !IsPacked(f.Meta) {
+		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the features anew", packFormat, f.Meta["format"])
+	}
+	for i, key := range []string{"lowest", "highest"} {
+		v, err := strconv.ParseFloat(f.Meta[key], 64)
+		if err != nil {
+			p.fail("%s label: expected a number, found %.40q; pack the features anew", key, f.Meta[key])
+		}
+		set.Range[i] = v
+	}
+	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
+		*to = p.split(splitNames[i])
+		if p.err == nil && (*to).Shape() != set.Train.Shape() {
+			p.fail("%s: expected the shape of train, %v, found %v; pack the features anew", splitNames[i], set.Train.Shape(), (*to).Shape())
+		}
+	}
+	if p.err != nil {
+		f.Close()
+		return nil, p.err
+	}
+	return set, nil
+}
+
+func (p *packed) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("datasets: %s: %s", p.Path, fmt.Sprintf(format, args...))
+	}
+}
+
+// tensor returns a tensor of a rank and a type, of n rows; nil where it is not there or something failed before.
+func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tensor {
+	t := p.Tensor(name)
+	switch {
+	case p.err != nil:
+		return nil
+	case t == nil:
+		p.fail("expected tensor %s, found none; pack the features anew", name)
+		return nil
+	case t.Type != d || len(t.Shape) != rank || n >= 0 && t.Shape[0] != n || t.Len() == 0 && d != weights.U8:
+		p.fail("tensor %s: expected %s of rank %d with %d rows, found %v; pack the features anew", name, d, rank, n, t)
+		return nil
+	}
+	return t
+}
+
+// numbers reads a tensor; integers that float32 cannot hold are not in such files.
+func (p *packed) numbers(name string, d weights.DType, rank, n int) ([]float32, []int) {
+	t := p.tensor(name, d, rank, n)
+	if t == nil {
+		return nil, make([]int, rank)
+	}
+	x, err := t.Floats()
+	if err != nil {
+		p.fail("%v", err)
+	}
+	return x, t.Shape
+}
+
+func (p *packed) split(name string) *Split {
+	s := &Split{}
+	ids, shape := p.numbers(name+".text.id", weights.I32, 2, -1)
+	n, steps := shape[0], shape[1]
+	segments, second := p.numbers(name+".text.segment", weights.I32, 2, n)
+	mask, third := p.numbers(name+".text.mask", weights.F32, 2, n)
+	if p.err == nil && (second[1] != steps || third[1] != steps) {
+		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack the features anew", name, steps, second[1], third[1])
+	}
+	s.Text = Tokens{T: steps, ID: make([]int32, len(ids)), Mask: mask, Segment: make([]int32, len(segments))}
+	if err := errors.Join(integers(s.Text.ID, ids), integers(s.Text.Segment, segments)); err != nil && p.err == nil {
+		p.fail("%s.text: expected token ids and segments from 0 to 2²⁴, found %v; pack the features anew", name, err)
+	}
+	s.Audio, s.Vision = p.frames(name+".audio", n), p.frames(name+".vision", n)
+	s.Label, _ = p.numbers(name+".label", weights.F32, 1, n)
+	s.ID = p.texts(name+".id", n)
+	if p.Tensor(name+".raw_text") != nil {
+		s.RawText = p.texts(name+".raw_text", n)
+	}
+	return s
+}
+
+func (p *packed) frames(name string, n int) Frames {
+	length, _ := p.numbers(name+".length", weights.I32, 1, n)
+	t := p.tensor(name, weights.F32, 3, n)
+	if t == nil {
+		return Frames{}
+	}
+	f := Frames{T: t.Shape[1], D: t.Shape[2], Len: make([]int, n), file: t}
+	for i, v := range length {
+		if f.Len[i] = int(v); f.Len[i] < 1 || f.Len[i] > f.T {
+			p.fail("%s.length: expected numbers from 1 to %d, found %v; pack the features anew", name, f.T, v)
+		}
+	}
+	return f
+}
+
+func (p *packed) texts(name string, n int) []string {
+	length, _ := p.numbers(name+".length", weights.I32, 1, n)
+	t := p.tensor(name, weights.U8, 1, -1)
+	if t == nil {
+		return nil
+	}
+	raw, err := t.Bytes()
+	if err != nil {
+		p.fail("%v", err)
+		return nil
+	}
+	all, texts, at := string(raw), make([]string, n), 0
+	for i, v := range length {
+		if v < 0 || int(v) > len(all)-at {
+			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features anew", name, len(all)-at, v)
+			return nil
+		}
+		texts[i], at = all[at:at+int(v)], at+int(v)
+	}
+	return texts
+}
+
+// lazy returns the frames of an array where they are in the pickle, if they can be read there row by row. As in [Open], zeroInf makes -Inf 0.
+func lazy(v any, zeroInf bool) (numbers, bool) {
+	a, ok := v.(*ndarray)
+	if !ok || a.dtype == nil || a.fortran || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
+		return nil, false
+	}
+	b, ok := a.data.(*unpickle.Blob)
+	if !ok || b.Size() != int64(a.len())*int64(a.dtype.size) {
+		return nil, false
+	}
+	return &pickled{dtype: a.dtype, file: b.Reader(), zeroInf: zeroInf}, true
+}
+
+// A pickled is an array in a pickle.
+type pickled struct {
+	dtype   *dtype
+	file    io.ReaderAt
+	zeroInf bool
+	raw     []byte
+}
+
+// Read implements numbers.
+func (p *pickled) Read(dst []float32, first int) error {
+	p.raw = sized(p.raw, len(dst)*p.dtype.size)
+	if n, err := p.file.ReadAt(p.raw, int64(first)*int64(p.dtype.size)); n < len(p.raw) {
+		return err
+	}
+	p.dtype.decode(dst, p.raw)
+	if p.zeroInf {
+		for i, v := range dst {
+			if math.IsInf(float64(v), -1) {
+				dst[i] = 0
+			}
+		}
+	}
+	return nil
+}
+
+// isPacked tells a safetensors file from a pickle: it begins with the length of a JSON object.
+func isPacked(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 9)
+	n, _ := io.ReadFull(f, head)
+	return n == 9 && head[8] == '{' && head[0] != 0x80
+}

@@ -1,0 +1,301 @@
+package datasets
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/weights"
+)
+
+// inside lets cmp look into Frames, where only tests of memory's have no file.
+var inside = cmp.AllowUnexported(Frames{})
+
+// packTestdata packs a file of testdata.
+func packTestdata(t *testing.T, name string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "packed.safetensors")
+	if err := Pack(filepath.Join("testdata", name), out, Features{}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestPackedSetIsTheSame(t *testing.T) {
+	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl", "protocol5.pkl", "types.pkl"} {
+		want, err := Open(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := packTestdata(t, name)
+		got, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range got.splits() {
+			w := want.splits()[i]
+			for _, index := range [][]int{{0, 1}, {1}} {
+				var a, b Batch
+				holes := w.Holes(FixedRates(w.Len(), 0.5))
+				a.Fill(w, index, holes)
+				b.Fill(s, index, s.Holes(FixedRates(s.Len(), 0.5)))
+				if diff := cmp.Diff(a, b); diff != "" {
+					t.Errorf("%s: %s %v: %s", name, splitNames[i], index, diff)
+				}
+			}
+			for _, f := range []*Frames{&s.Audio, &s.Vision} {
+				f.X, f.file = f.load(), nil
+			}
+		}
+		if diff := cmp.Diff(want, got, inside); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestSubsetsOfPackedSets(t *testing.T) {
+	set, err := Open(packTestdata(t, "protocol4.pkl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set.Train.Subset([]int{2, 0, 1}).Subset([]int{0, 2})
+	want := madeSplit(3, "train").Subset([]int{2, 1})
+	if diff := cmp.Diff(want.Vision.X, s.Vision.load()); diff != "" || !slices.Equal(want.ID, s.ID) {
+		t.Error(diff, s.ID)
+	}
+	shape := s.Shape()
+	shape.AudioSteps += 2
+	fit, err := s.Fit(shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := want.Fit(shape)
+	if diff := cmp.Diff(wide, fit, inside); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func TestPackingReadsRowsOnly(t *testing.T) {
+	const n, steps, width = 64, 200, 100 // 5 MB of audio
+	data := madePickle(n, steps, width)
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pkl"), filepath.Join(dir, "out.safetensors")
+	if err := os.WriteFile(in, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	packing := allocated(func() { err = Pack(in, out, Features{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packing > 3<<20 {
+		t.Errorf("packing %d bytes allocated %d", len(data), packing)
+	}
+	var set *Set
+	if opening := allocated(func() { set, err = Open(out) }); err != nil || opening > 1<<20 {
+		t.Errorf("opening allocated %d: %v", opening, err)
+	}
+	row := make([]float32, steps*width)
+	set.Train.Audio.Row(row, 63)
+	if row[0] != 63 || row[steps*width-1] != 63 {
+		t.Errorf("row 63 begins with %g", row[0])
+	}
+}
+
+// madePickle returns a pickle of protocol 4 whose three splits share arrays; audio row i is filled with i.
+func madePickle(n, steps, width int) []byte {
+	var b bytes.Buffer
+	text := func(s string) { fmt.Fprintf(&b, "\x8c%c%s", len(s), s) }
+	number := func(v int) { b.WriteString(counted('J', 4, uint64(v))) }
+	array := func(kind string, size int, fill func(i int) byte, shape ...int) {
+		text("numpy._core.multiarray")
+		text("_reconstruct")
+		b.WriteString("\x93")
+		text("numpy")
+		text("ndarray")
+		b.WriteString("\x93K\x00\x85C\x01b\x87R(K\x01(")
+		count := 1
+		for _, d := range shape {
+			number(d)
+			count *= d
+		}
+		b.WriteString("t")
+		text("numpy")
+		text("dtype")
+		b.WriteString("\x93")
+		text(kind)
+		b.WriteString("\x89\x88\x87R\x89")
+		b.WriteString(counted(0x8e, 8, uint64(count*size)))
+		for i := range count {
+			b.WriteByte(fill(i))
+			b.Write(make([]byte, size-1))
+		}
+		b.WriteString("tb")
+	}
+	b.WriteString("\x80\x04}(")
+	for _, split := range splitNames {
+		text(split)
+		b.WriteString("}(")
+		text("text_bert")
+		array("i8", 8, func(i int) byte { return []byte{101, 102, 1, 1, 0, 0}[i%6] }, n, 3, 2)
+		text("audio")
+		array("u1", 1, func(i int) byte { return byte(i / (steps * width)) }, n, steps, width)
+		text("audio_lengths")
+		array("i8", 8, func(int) byte { return 5 }, n)
+		text("vision")
+		array("u1", 1, func(int) byte { return 1 }, n, 2, 1)
+		text("regression_labels")
+		array("u1", 1, func(i int) byte { return byte(i % 3) }, n)
+		b.WriteString("u")
+	}
+	b.WriteString("u.")
+	return b.Bytes()
+}
+
+func TestOpenRefusesOtherPackedFiles(t *testing.T) {
+	good := packTestdata(t, "protocol4.pkl")
+	f, err := weights.Open(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(change func(meta map[string]string, e *weights.Entry) bool) string {
+		path := filepath.Join(t.TempDir(), "other.safetensors")
+		meta := map[string]string{}
+		for k, v := range f.Meta {
+			meta[k] = v
+		}
+		change(meta, &weights.Entry{})
+		var entries []weights.Entry
+		for _, name := range f.Names() {
+			x := f.Tensor(name)
+			e := weights.Entry{Name: name, Type: x.Type, Shape: x.Shape}
+			e.Write = func(w io.Writer) error {
+				values, err := x.Floats()
+				switch {
+				case err != nil:
+					return err
+				case x.Type == weights.F32:
+					return array(values)(w)
+				case x.Type == weights.U8:
+					return array(make([]byte, x.Len()))(w)
+				}
+				return array(lengths(values, func(v float32) int { return int(v) }))(w)
+			}
+			if change(map[string]string{}, &e) {
+				entries = append(entries, e)
+			}
+		}
+		var b bytes.Buffer
+		if err := weights.Write(&b, meta, entries); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for want, change := range map[string]func(meta map[string]string, e *weights.Entry) bool{
+		"expected a data set of recap data pack": func(m map[string]string, _ *weights.Entry) bool { delete(m, "format"); return true },
+		"lowest label: expected a number":        func(m map[string]string, _ *weights.Entry) bool { m["lowest"] = "x"; return true },
+		"expected tensor valid.audio, found none": func(_ map[string]string, e *weights.Entry) bool {
+			return e.Name != "valid.audio"
+		},
+		"tensor test.label: expected F32 of rank 1": func(_ map[string]string, e *weights.Entry) bool {
+			if e.Name == "test.label" {
+				e.Shape = []int{1, 2}
+			}
+			return true
+		},
+		"train.audio.length: expected numbers from 1 to 40, found 0": func(_ map[string]string, e *weights.Entry) bool {
+			if e.Name == "train.audio.length" {
+				e.Write = array(make([]int32, 3))
+			}
+			return true
+		},
+		"train.id.length: expected numbers from 0 to": func(_ map[string]string, e *weights.Entry) bool {
+			if e.Name == "train.id.length" {
+				e.Write = array([]int32{1 << 20, 0, 0})
+			}
+			return true
+		},
+	} {
+		if _, err := Open(write(change)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestOwnFeatures(t *testing.T) {
+	set, err := OpenWith("testdata/protocol4.pkl", Features{Audio: "testdata/types.pkl", Vision: "testdata/protocol2.pkl"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(madeSet("protocol4"), set, inside); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOwnFeaturesAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	own := func(name, old, new string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, rename(t, old, new), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for want, f := range map[string]Features{
+		"no such file":                          {Audio: filepath.Join(dir, "none.pkl")},
+		"train: expected text_bert, found keys": {Text: own("text.pkl", "text_bert", "text_bart")},
+		`id: utterance 0: expected "train$_$0" as in the data set, found "train$_$7"; bring the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
+	} {
+		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	path := packTestdata(t, "protocol4.pkl")
+	if _, err := OpenWith(path, Features{Audio: "x.pkl"}); err == nil || !strings.Contains(err.Error(), "give the features to recap data pack") {
+		t.Error(err)
+	}
+	r, err := Check(path, Features{})
+	if err != nil || !strings.Contains(r.String(), "  audio                      F32 [3 40 8]\n") {
+		t.Error(err, r)
+	}
+	s, err := OpenFeatures(path, "valid")
+	if err != nil || s.Len() != 2 {
+		t.Error(err, s)
+	}
+}
+
+func FuzzOpenPacked(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "packed.safetensors")
+	if err := Pack("testdata/protocol4.pkl", path, Features{}); err != nil {
+		f.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, err := openPacked(path)
+		if err != nil {
+			return
+		}
+		for _, s := range set.splits() {
+			var b Batch
+			b.Fill(s, []int{s.Len() - 1}, s.Holes(FixedRates(s.Len(), 0.5)))
+		}
+	})
+}
