@@ -92,3 +92,17 @@ func TestOpenFeaturesBoundsPadding(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzOpenFeatures(f *testing.F) {
+	f.Add([]byte(`[{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]`))
+	f.Add([]byte(`[{"text_bert": [[1],[1],[0]], "audio": [[]], "vision": [[1e99]]}]`))
+	f.Add(readTestdata(f, "flat.pkl"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := readFeatures("fuzz", "test", bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		var b Batch
+		b.Fill(s, []int{0}, s.Holes(FixedRates(s.Len(), 0.5)))
+	})
+}

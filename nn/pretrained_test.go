@@ -247,3 +247,34 @@ func TestFindPretrained(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzOpenBERT(f *testing.F) {
+	dir := f.TempDir()
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile("testdata/tiny_bert/safe/" + name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		if name == "config.json" {
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, config []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := OpenBERT(dir)
+		if err != nil {
+			return
+		}
+		defer b.Close()
+		p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+		NewBERT(p, b.Config)
+		if err := b.Load(p); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
