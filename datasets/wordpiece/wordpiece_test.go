@@ -1,0 +1,192 @@
+package wordpiece
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A golden is what the tokenizers library makes of texts (testdata/golden.py).
+type golden struct {
+	Texts []string
+	Cases map[string]struct {
+		Vocab []string
+		Lower bool
+		IDs   [][]int32
+	}
+}
+
+func readGolden(t testing.TB) golden {
+	t.Helper()
+	var g golden
+	text, err := os.ReadFile("testdata/golden.json")
+	if err == nil {
+		err = json.Unmarshal(text, &g)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func tokens(t *Tokenizer, ids []int32) []string {
+	var s []string
+	for _, id := range ids {
+		s = append(s, t.Token(id))
+	}
+	return s
+}
+
+// TestTokensAreTheReference compares all texts with a part of each vocabulary, and with the whole where RECAP_BERT_VOCAB is its folder.
+func TestTokensAreTheReference(t *testing.T) {
+	g := readGolden(t)
+	if len(g.Texts) < 400 {
+		t.Fatalf("%d texts", len(g.Texts))
+	}
+	for name, c := range g.Cases {
+		part, err := New(c.Vocab, c.Lower)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]*Tokenizer{name: part}
+		if dir := os.Getenv("RECAP_BERT_VOCAB"); dir != "" {
+			f, err := os.Open(filepath.Join(dir, name+"-vocab.txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			vocab, err := readVocab(f)
+			f.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all[name+", whole"], err = New(vocab, c.Lower); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for kind, tokenizer := range all {
+			wrong := 0
+			for i, text := range g.Texts {
+				want := slices.Concat([]string{"[CLS]"}, tokens(part, c.IDs[i]), []string{"[SEP]"})
+				if got := tokens(tokenizer, tokenizer.Encode(text, math.MaxInt)); !slices.Equal(got, want) {
+					wrong++
+					t.Errorf("%s: %q: %s", kind, text, cmp.Diff(want, got))
+				}
+			}
+			t.Logf("%s: %d texts, %d wrong", kind, len(g.Texts), wrong)
+		}
+	}
+}
+
+func TestLongTextsAreCut(t *testing.T) {
+	c := readGolden(t).Cases["bert-base-uncased"]
+	tokenizer, err := New(c.Vocab, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "I really loved this film [SEP], from start to finish!"
+	whole := tokenizer.Encode(text, 100)
+	for most := 2; most <= len(whole)+1; most++ {
+		got := tokenizer.Encode(text, most)
+		want := slices.Clone(whole[:min(most, len(whole))])
+		want[len(want)-1] = whole[len(whole)-1]
+		if !slices.Equal(got, want) {
+			t.Errorf("at most %d: %q, want %q", most, tokens(tokenizer, got), tokens(tokenizer, want))
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nfilm\nFilm\n##s\r\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string // of "Films", or the error
+	}{
+		"uncased":        {map[string]string{"vocab.txt": vocab}, "film ##s"},
+		"cased":          {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"do_lower_case": false}`}, "Film ##s"},
+		"settings":       {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true}`}, "film ##s"},
+		"no vocabulary":  {nil, "expected the vocabulary of a Hugging Face model"},
+		"other settings": {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"strip_accents": false}`}, "only tokenizers built as BERT's are supported"},
+		"half settings":  {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"strip`}, "expected a tokenizer's settings"},
+		"no [SEP]":       {map[string]string{"vocab.txt": "[CLS]\n[UNK]\n"}, "expected the token [SEP], found 2 tokens without it"},
+		"twice":          {map[string]string{"vocab.txt": vocab + "film\n"}, `token 7: expected a new one, found "film" again, which is token 4`},
+		"binary":         {map[string]string{"vocab.txt": "a\n" + strings.Repeat("\xff", 1<<20)}, "line 2: expected a token of less than 1024 bytes"},
+		"empty":          {map[string]string{"vocab.txt": ""}, "expected the token [CLS], found 0 tokens"},
+	} {
+		dir := t.TempDir()
+		for file, text := range c.files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tokenizer, err := Open(dir)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = strings.Join(tokens(tokenizer, tokenizer.Encode("Films", 9)), " ")
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	g := readGolden(f)
+	c := g.Cases["bert-base-uncased"]
+	tokenizer, err := New(c.Vocab, true)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i, text := range g.Texts {
+		f.Add(text, 2+i%40)
+	}
+	f.Add("\xff\xfe[SEP\xc3", 5)
+	f.Fuzz(func(t *testing.T, text string, most int) {
+		most = max(most, 2)
+		ids := tokenizer.Encode(text, most)
+		if n := len(ids); n < 2 || n > most || n > 2+2*utf8.RuneCountInString(text) || ids[0] != tokenizer.cls || ids[n-1] != tokenizer.sep {
+			t.Fatalf("%q: %v", text, ids)
+		}
+		for _, id := range ids {
+			tokenizer.Token(id)
+		}
+	})
+}
+
+func FuzzVocabulary(f *testing.F) {
+	f.Add("[PAD]\n[UNK]\n[CLS]\n[SEP]\nfilm\n##s\n", "films")
+	f.Add("[UNK]\n[CLS]\n[SEP]\n\n##\n#\n", "##\n a")
+	f.Fuzz(func(t *testing.T, vocab, text string) {
+		list, err := readVocab(strings.NewReader(vocab))
+		if err != nil {
+			return
+		}
+		tokenizer, err := New(list, true)
+		if err != nil {
+			return
+		}
+		for _, id := range tokenizer.Encode(text, math.MaxInt) {
+			tokenizer.Token(id)
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	g := readGolden(b)
+	tokenizer, err := New(g.Cases["bert-base-uncased"].Vocab, true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		tokenizer.Encode("The cinematography was breathtaking, the plot unbelievably predictable.", 50)
+	}
+}
