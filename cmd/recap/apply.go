@@ -39,22 +39,31 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 }
 
 type predictCommand struct {
-	Run_     string `name:"run" required:"" type:"existingdir" placeholder:"DIR" help:"Run directory of one seed."`
-	Features string `required:"" placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, or JSON."`
+	Run_     string   `name:"run" required:"" type:"existingdir" placeholder:"DIR" help:"Run directory of one seed."`
+	Features string   `xor:"input" required:"" placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, packed, or JSON."`
+	Text     []string `sep:"none" xor:"input" required:"" placeholder:"TEXT" help:"What is said, with nothing heard or seen; may be given several times."`
+	BERT     string   `name:"bert" placeholder:"DIR" help:"With --text: the model whose vocabulary the run's tokens are of; default the run's own."`
 }
 
 func (predictCommand) Help() string {
-	return `Prints a line of CSV for each utterance: its id, the prediction, and the weights of text, audio and vision.
+	return `Prints a line of CSV for each utterance: its id, or the text, the prediction, and the weights of text, audio and vision.
 
 A JSON file is an array of utterances, text_bert being token ids, mask and segments:
   [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]]}]
 
-Example:
-  recap predict --run runs/mosi/recap/full/seed1111 --features mine.json`
+Examples:
+  recap predict --run runs/mosi/recap/full/seed1111 --features mine.json
+  recap predict --run runs/mosi/recap/full/seed1111 --text "I loved every minute of it." --text "Meh."`
 }
 
 func (c *predictCommand) Run(t *terminal) error {
-	p, err := experiment.Predict(c.Run_, c.Features, t.log)
+	var p *experiment.Predictions
+	var err error
+	if c.Features != "" {
+		p, err = experiment.Predict(c.Run_, c.Features, t.log)
+	} else {
+		p, err = experiment.PredictText(c.Run_, c.Text, c.BERT, t.log)
+	}
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,19 @@ critic: {width: 8}
 const bertConfig = `{"model_type": "bert", "vocab_size": 2100, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
 "intermediate_size": 8, "max_position_embeddings": 12}`
 
+// vocabulary has the special tokens of BERT where they are, and a few words.
+func vocabulary() string {
+	var b strings.Builder
+	for i := range 2100 {
+		name, ok := map[int]string{0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 2000: "i", 2001: "loved", 2090: "meh"}[i]
+		if !ok {
+			name = fmt.Sprintf("[unused%d]", i)
+		}
+		fmt.Fprintln(&b, name)
+	}
+	return b.String()
+}
+
 func bertWeights(t *testing.T) []byte {
 	t.Helper()
 	dev, err := ag.Open("cpu")
@@ -72,7 +85,7 @@ func TestScripts(t *testing.T) {
 	}
 	files := map[string][]byte{
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
-		"state.pth": state, "bert/config.json": []byte(bertConfig), "bert/model.safetensors": bertWeights(t),
+		"state.pth": state, "bert/config.json": []byte(bertConfig), "bert/model.safetensors": bertWeights(t), "bert/vocab.txt": []byte(vocabulary()),
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{

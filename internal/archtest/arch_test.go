@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/weights":    {"internal/unpickle"},
 	"datasets/wordpiece":  {},
 	"datasets":            {"internal/unpickle", "internal/weights"},
-	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "internal/metric"},
+	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "datasets/wordpiece", "internal/metric"},
 	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/experiment",
 		"internal/metric", "internal/optable", "internal/simd", "internal/weights"},
 	"internal/device/devicetest": {"internal/device"},

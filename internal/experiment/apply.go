@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -141,18 +142,7 @@ func ParseModalities(s []string) ([]zoo.Modality, error) {
 
 // Predict applies a run to the utterances of a feature file (datasets.OpenFeatures). dir is a seed's directory, or a run's with one seed.
 func Predict(dir, file string, log *slog.Logger) (*Predictions, error) {
-	there, err := seedDirs(dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(there) > 1 {
-		return nil, fmt.Errorf("experiment: %s: expected one seed, found %d; give one of %v", dir, len(there), there)
-	}
-	c, err := there[0].config()
-	if err != nil {
-		return nil, err
-	}
-	p, err := there[0].open(&c)
+	p, _, err := openOne(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +154,66 @@ func Predict(dir, file string, log *slog.Logger) (*Predictions, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return p.predict(split, 0, nil), nil
+}
+
+// PredictText applies a run to texts, with all of audio and vision missing. The texts are the predictions' ids. The vocabulary is that of a
+// pretrained model (nn.FindPretrained), by default the run's own.
+func PredictText(dir string, texts []string, model string, log *slog.Logger) (*Predictions, error) {
+	p, c, err := openOne(dir)
+	if err != nil {
+		return nil, err
+	}
+	if model == "" {
+		model = c.Recap.Text.BERT
+	}
+	if _, made := generators[c.Dataset]; made || model == "" {
+		return nil, fmt.Errorf("experiment: %s: expected a run with tokens of BERT, found one on %s with no pretrained encoder; train with --data, and name the vocabulary with --bert", dir, c.Dataset)
+	}
+	if model, err = nn.FindPretrained(model); err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	words, err := wordpiece.Open(model)
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	split, err := fit(speechless(texts, words, p.dims), p.dims, log)
+	if err != nil {
+		return nil, err
+	}
+	return p.predict(split, 0, nil), nil
+}
+
+// speechless returns utterances of which only the words are there.
+func speechless(texts []string, words *wordpiece.Tokenizer, d zoo.Dims) *datasets.Split {
+	n := len(texts)
+	none := func(steps, width int) datasets.Frames {
+		return datasets.Frames{T: steps, D: width, X: make([]float32, n*steps*width), Len: slices.Repeat([]int{1}, n)}
+	}
+	s := &datasets.Split{ID: texts, RawText: texts, Audio: none(d.AudioT, d.AudioD), Vision: none(d.VisionT, d.VisionD)}
+	s.Text = datasets.Tokens{T: d.TextT, ID: make([]int32, n*d.TextT), Mask: make([]float32, n*d.TextT), Segment: make([]int32, n*d.TextT)}
+	for i, text := range texts {
+		for j, id := range words.Encode(text, d.TextT) {
+			s.Text.ID[i*d.TextT+j], s.Text.Mask[i*d.TextT+j] = id, 1
+		}
+	}
+	return s
+}
+
+// openOne opens the checkpoint of a seed's directory, or of a run's with one seed.
+func openOne(dir string) (*predictor, *Config, error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(there) > 1 {
+		return nil, nil, fmt.Errorf("experiment: %s: expected one seed, found %d; give one of %v", dir, len(there), there)
+	}
+	c, err := there[0].config()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := there[0].open(&c)
+	return p, &c, err
 }
 
 // open makes the model of a run and loads its checkpoint.
