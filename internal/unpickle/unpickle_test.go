@@ -1,0 +1,107 @@
+package unpickle
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+func load(l *Loader, data string, from int64) (any, int64, error) {
+	return l.Load(strings.NewReader(data), from, int64(len(data)))
+}
+
+// refuse refuses all classes.
+func refuse(module, name string) (any, error) { return nil, &Refusal{module, name} }
+
+func TestPicklesInARow(t *testing.T) {
+	l := &Loader{Name: "row", Class: refuse}
+	data := "\x80\x02K\x01." + "\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x02." + "\x80\x02K"
+	first, end, err := load(l, data, 0)
+	if first != 1 || end != 5 || err != nil {
+		t.Fatal(first, end, err)
+	}
+	second, end, err := load(l, data, end)
+	if second != 2 || end != 19 || err != nil {
+		t.Fatal(second, end, err)
+	}
+	if _, _, err := load(l, data, end); err == nil || !strings.Contains(err.Error(), "row: byte 21: BININT1: expected 1 more bytes, found the end of the file after 0") {
+		t.Error(err)
+	}
+	if _, _, err := load(l, data, int64(len(data))); err == nil || !strings.Contains(err.Error(), "expected a pickle, found the end of the file") {
+		t.Error(err)
+	}
+}
+
+func TestLongStringsStayInTheFile(t *testing.T) {
+	long := strings.Repeat("é", 5000)
+	head := "\x80\x03X"
+	data := head + string(binary.LittleEndian.AppendUint32(nil, uint32(len(long)))) + long + "."
+	v, _, err := load(&Loader{Name: "long", Class: refuse}, data, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, ok := v.(*Blob)
+	if !ok || b.Size() != 10_000 {
+		t.Fatalf("%T", v)
+	}
+	text, err := b.Text()
+	if string(text) != long || err != nil {
+		t.Error(err)
+	}
+	raw, err := io.ReadAll(b.Reader())
+	if string(raw) != long || err != nil {
+		t.Error(err)
+	}
+	latin, err := Latin1(text)
+	if len(latin) != 5000 || latin[0] != 0xe9 || err != nil {
+		t.Error(len(latin), err)
+	}
+	if _, err := Latin1([]byte("电")); err == nil {
+		t.Error("Chinese is not Latin-1")
+	}
+}
+
+func TestPersistentIDs(t *testing.T) {
+	const data = "\x80\x02(X\x03\x00\x00\x00keyK\x07tQ."
+	l := &Loader{Name: "ids", Class: refuse, Persistent: func(id any) (any, error) {
+		pair, ok := id.(*types.Tuple)
+		if !ok || pair.Len() != 2 {
+			return nil, errors.New("no pair")
+		}
+		return pair.Get(1), nil
+	}}
+	if v, _, err := load(l, data, 0); v != 7 || err != nil {
+		t.Error(v, err)
+	}
+	if _, _, err := load(l, "\x80\x02K\x00Q.", 0); err == nil || !strings.Contains(err.Error(), "no pair") {
+		t.Error("an integer is not an id here:", err)
+	}
+	if _, _, err := load(&Loader{Name: "ids", Class: refuse}, data, 0); err == nil || !strings.Contains(err.Error(), "expected no persistent id") {
+		t.Error(err)
+	}
+}
+
+func TestClassesAreRefused(t *testing.T) {
+	_, _, err := load(&Loader{Name: "evil", Class: refuse}, "cos\nsystem\n(S'id'\ntR.", 0)
+	var r *Refusal
+	if !errors.As(err, &r) || r.Module != "os" || r.Name != "system" {
+		t.Error(err)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, seed := range []string{"\x80\x02K\x01.", "(lp0\nI1\naS'a'\na.", "\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x02.", "ccollections\nOrderedDict\n)R(K\x01K\x02u."} {
+		f.Add([]byte(seed))
+	}
+	l := &Loader{Name: "fuzz", Class: refuse, Persistent: func(id any) (any, error) { return id, nil }}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, end, err := l.Load(strings.NewReader(string(data)), 0, int64(len(data)))
+		if err == nil && (end < 1 || end > int64(len(data))) {
+			t.Errorf("end %d of %d", end, len(data))
+		}
+	})
+}
