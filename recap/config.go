@@ -15,16 +15,27 @@ type Config struct {
 	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
 	Depth       int `yaml:"depth"`        // layers of every Transformer
 
-	Text          zoo.TextConfig `yaml:"text"`
-	Critic        CriticConfig   `yaml:"critic"`
-	Discriminator string         `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
-	Granularities []int          `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
-	Loss          LossConfig     `yaml:"loss"`
+	Text          zoo.TextConfig  `yaml:"text"`
+	Generator     GeneratorConfig `yaml:"generator"`
+	Critic        CriticConfig    `yaml:"critic"`
+	Discriminator string          `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
+	Granularities []int           `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
+	Loss          LossConfig      `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal takes stage 1 by the letter, without the three measures against collapse (docs/guide.md): positions start at
 	// N(0,1), critics see raw features, the reconstruction target is not standardised.
 	Literal bool `yaml:"literal"`
+}
+
+// GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for MOSEI.
+type GeneratorConfig struct {
+	Kind   string `yaml:"kind"`             // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
+	File   string `yaml:"file"`             // imagebind_huge.pth, from which they start; empty: from scratch
+	Blocks int    `yaml:"blocks"`           // the first of each of ImageBind's encoders of text, audio and images
+	Width  int    `yaml:"width"`            // of the blocks, where there is no file
+	Freeze bool   `yaml:"freeze"`           // hold what the file gave constant, but for a norm after the last block
+	Widths []int  `yaml:"widths,omitempty"` // of the file's blocks, by modality; ResolveGenerator fills it in
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -64,6 +75,7 @@ func Paper() Config {
 	return Config{
 		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
 		Text:          zoo.TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1},
+		Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
 		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
 		Discriminator: "transformer",
 		Granularities: []int{8, 4, 2},
@@ -77,6 +89,7 @@ func Quick() Config {
 	c := Paper()
 	c.Width, c.Heads, c.HeadWidth, c.FeedForward = 64, 4, 16, 64
 	c.Text = zoo.TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+	c.Generator.Width = 64
 	c.Critic = CriticConfig{Kind: "separable", Width: 256, Hidden: 0}
 	return c
 }
@@ -111,7 +124,7 @@ func (c *Config) Check() error {
 		value int
 	}{
 		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth}, {"feed_forward", c.FeedForward},
-		{"depth", c.Depth}, {"critic.width", c.Critic.Width},
+		{"depth", c.Depth}, {"generator.blocks", c.Generator.Blocks}, {"generator.width", c.Generator.Width}, {"critic.width", c.Critic.Width},
 	}
 	for _, f := range positive {
 		if f.value < 1 {
@@ -126,6 +139,9 @@ func (c *Config) Check() error {
 	if err := c.Text.Check(); err != nil {
 		return fmt.Errorf("recap: %w", err)
 	}
+	if err := c.Generator.check(); err != nil {
+		return err
+	}
 	switch {
 	case c.Width%predictorHeads != 0:
 		return fmt.Errorf("recap: width %d does not divide into the %d heads of the predictors g_m", c.Width, predictorHeads)
@@ -135,6 +151,27 @@ func (c *Config) Check() error {
 		return fmt.Errorf("recap: critic.hidden is %d, want at least 0, and at most 1 with critic.kind=concat", c.Critic.Hidden)
 	case c.Discriminator != "transformer" && c.Discriminator != "mlp":
 		return fmt.Errorf("recap: discriminator is %q, want transformer or mlp", c.Discriminator)
+	}
+	return nil
+}
+
+func (g *GeneratorConfig) check() error {
+	fits := func(width int) bool { return width > 0 && width%headWidth == 0 }
+	switch {
+	case g.Kind != "transformer" && g.Kind != "imagebind":
+		return fmt.Errorf("recap: generator.kind is %q, want transformer or imagebind", g.Kind)
+	case g.Blocks > mostBlocks:
+		return fmt.Errorf("recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest encoder", g.Blocks, mostBlocks)
+	case !fits(g.Width):
+		return fmt.Errorf("recap: generator.width is %d, want a multiple of %d, the width of a head", g.Width, headWidth)
+	case g.File != "" && g.Kind != "imagebind":
+		return fmt.Errorf("recap: generator.file is %s, but generator.kind=%s reads none; want generator.kind=imagebind", g.File, g.Kind)
+	case g.Freeze && g.File == "":
+		return fmt.Errorf("recap: generator.freeze is true without generator.file: blocks that start from scratch have to be trained; give a file")
+	case len(g.Widths) > 0 && g.File == "":
+		return fmt.Errorf("recap: generator.widths is %v without generator.file, want generator.width", g.Widths)
+	case len(g.Widths) > 0 && (len(g.Widths) != zoo.Modalities || !fits(g.Widths[0]) || !fits(g.Widths[1]) || !fits(g.Widths[2])):
+		return fmt.Errorf("recap: generator.widths is %v, want %d multiples of %d; leave it to be read from generator.file", g.Widths, zoo.Modalities, headWidth)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@
 //
 //	embedding.go      E_m, and the Transformer with positions that all parts are made of
 //	hcag.go           generator, discriminator, H-CAG                eqs 1–7
+//	imagebind.go      MOSEI's generator, and imagebind_file.go where it starts
 //	estimator.go      bounds of mutual information and their critics eqs 8–10
 //	fid.go            factorised information decomposition           eqs 8–11
 //	reconstructor.go  E_rec                                          eqs 12–13

@@ -11,6 +11,20 @@ import (
 // H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the sequence X̃_m is cut into
 // segments; the generator continues each segment, and a discriminator compares what it made with the real next segment.
 
+// A generator is G_m. It maps x [B T d] to [B T d]: a segment to the next one, and corrupted features to complete ones.
+type generator interface {
+	Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor
+}
+
+// newGenerator makes a modality's generator, and tells which of its parameters are held constant.
+func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, held []*ag.Tensor) {
+	if c.Generator.Kind == "imagebind" {
+		g := newImageBind(p, c, m)
+		return g, g.held
+	}
+	return newSequence(p, c, c.Heads, c.Tokens), nil
+}
+
 // A discriminator is D_m: a logit for each position of a segment, positive where it takes the segment for real.
 type discriminator struct {
 	body  *sequence // nil for the release's two-layer MLP
@@ -34,7 +48,7 @@ func (d *discriminator) Forward(tp *ag.Tape, s *ag.Tensor) *ag.Tensor {
 
 // An adversary trains one modality's generator and discriminator against each other.
 type adversary struct {
-	generator      *sequence // G_m
+	generator      generator // G_m
 	discriminator  *discriminator
 	discriminatorP []*ag.Tensor // the discriminator's parameters
 	granularities  []int        // 𝒢, numbers of segments

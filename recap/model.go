@@ -13,10 +13,12 @@ type Model struct {
 	config Config
 	dims   zoo.Dims
 	all    *nn.Params
+	loaded []nn.Param // of the generators, from generator.file
 
 	embedder   *embedder    // E_m
-	generators []*sequence  // G_m
+	generators []generator  // G_m
 	generatorP []*ag.Tensor // their parameters
+	held       []*ag.Tensor // those that generator.freeze holds constant
 	fusion     *fusion
 	predictors []*predictor // g_m
 
@@ -37,7 +39,8 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.Classes))
 		}
 		if !c.Without.HCAG {
-			m.generators = append(m.generators, newSequence(p.Sub("generate").Sub(name), &c, c.Heads, c.Tokens))
+			g, held := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))
+			m.generators, m.held = append(m.generators, g), append(m.held, held...)
 		}
 	}
 	m.generatorP = p.Sub("generate").Tensors()
@@ -80,14 +83,13 @@ func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "g
 // Text returns the encoder of words.
 func (m *Model) Text() *zoo.Text { return m.embedder.text }
 
-// trained returns params without those of a frozen encoder of words.
+// trained returns params without those of a frozen encoder of words and those that generator.freeze holds constant.
 func (m *Model) trained(groups ...string) []nn.Param {
-	ps := m.params(groups...)
+	fixed := m.held
 	if text := m.Text(); text.Frozen {
-		fixed := text.Params.All()
-		ps = slices.DeleteFunc(ps, func(p nn.Param) bool { return slices.Contains(fixed, p) })
+		fixed = slices.Concat(fixed, text.Params.Tensors())
 	}
-	return ps
+	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
 }
 
 // params returns the parameters of the named groups of modules, in the order of creation.

@@ -16,22 +16,23 @@ type configFlags struct {
 	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
 	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
 	featureFlags
-	BERT   string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
-	Seed   []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
-	Preset string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
-	Device string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
-	Rates  string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
-	Select string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
-	Config string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
-	Set    map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
-	Out    string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
+	BERT      string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
+	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"imagebind_huge.pth, from which generators of generator.kind=imagebind start."`
+	Seed      []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
+	Preset    string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
+	Device    string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
+	Rates     string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
+	Select    string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
+	Config    string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
+	Set       map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
+	Out       string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
 }
 
 // resolve returns the configuration and the seeds.
 func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
 	given := map[string]string{
 		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
-		"text.bert": f.BERT, "preset": f.Preset, "device": f.Device,
+		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device,
 		"eval.rates": f.Rates, "select": f.Select,
 	}
 	for key, value := range more {
@@ -102,7 +103,7 @@ func (c *trainCommand) given() string {
 		name string
 		set  bool
 	}{
-		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"-Ft, -Fa or -Fv", c.own() != datasets.Features{}}, {"--seed", c.Seed != nil},
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"--imagebind", c.ImageBind != ""}, {"-Ft, -Fa or -Fv", c.own() != datasets.Features{}}, {"--seed", c.Seed != nil},
 		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""}, {"--select", c.Select != ""},
 		{"--config", c.Config != ""}, {"--set", c.Set != nil}, {"--variant", c.Variant != ""}, {"--name", c.Name != ""},
 	} {

@@ -48,7 +48,8 @@ type DataConfig struct {
 type TrainConfig struct {
 	Batch       int            `yaml:"batch"`
 	LR          float64        `yaml:"lr"`
-	TextLR      float64        `yaml:"text_lr"` // of a pretrained encoder of words
+	TextLR      float64        `yaml:"text_lr"`      // of a pretrained encoder of words
+	GeneratorLR float64        `yaml:"generator_lr"` // of what generator.file gives
 	WeightDecay float64        `yaml:"weight_decay"`
 	Clip        float64        `yaml:"clip"`   // largest norm of the gradient; 0: no clipping
 	Epochs      map[string]int `yaml:"epochs"` // of each phase
@@ -87,10 +88,10 @@ func Preset(name string) (c Config, ok bool) {
 	switch name {
 	case "quick":
 		c.Recap = recap.Quick()
-		c.Train = TrainConfig{Batch: 64, LR: 1e-3, TextLR: 5e-5, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 5, "stage2": 25}}
+		c.Train = TrainConfig{Batch: 64, LR: 1e-3, TextLR: 5e-5, GeneratorLR: 1e-5, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 5, "stage2": 25}}
 	case "paper":
 		c.Recap = recap.Paper()
-		c.Train = TrainConfig{Batch: 64, LR: 1e-4, TextLR: 1e-4, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 200, "stage2": 200}}
+		c.Train = TrainConfig{Batch: 64, LR: 1e-4, TextLR: 1e-4, GeneratorLR: 1e-5, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 200, "stage2": 200}}
 	default:
 		return c, false
 	}
@@ -133,6 +134,7 @@ func (c *Config) check() error {
 		{"train.batch", c.Train.Batch > 0, "1 or more", c.Train.Batch},
 		{"train.lr", c.Train.LR > 0 && !math.IsInf(c.Train.LR, 1), "a number above 0", c.Train.LR},
 		{"train.text_lr", c.Train.TextLR > 0 && !math.IsInf(c.Train.TextLR, 1), "a number above 0", c.Train.TextLR},
+		{"train.generator_lr", c.Train.GeneratorLR > 0 && !math.IsInf(c.Train.GeneratorLR, 1), "a number above 0", c.Train.GeneratorLR},
 		{"train.weight_decay", c.Train.WeightDecay >= 0, "0 or more", c.Train.WeightDecay},
 		{"train.clip", c.Train.Clip >= 0, "0 or more", c.Train.Clip},
 		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},

@@ -281,3 +281,28 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 		t.Errorf("resumed under a changed configuration: error %v", err)
 	}
 }
+
+// TestPretrainedParametersHaveTheirOwnRates makes one step of Adam, which moves every number by its learning rate.
+func TestPretrainedParametersHaveTheirOwnRates(t *testing.T) {
+	dev, err := ag.Open("cpu64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := nn.NewParams(dev, stream(1, "test"))
+	for _, name := range []string{"scratch", "text", "generator"} {
+		p.New(name, nn.Zeros, 1)
+	}
+	c, _ := Preset("quick")
+	c.Train.LR, c.Train.TextLR, c.Train.GeneratorLR = 0.1, 0.01, 0.001
+	tr := &trainer{config: c, learner: &learner{pretrained: map[string]int{"text": pretrainedText, "generator": pretrainedGenerator}}}
+	grads := ag.Grads{}
+	for _, x := range p.All() {
+		grads[x.Tensor] = ag.NewTensor(dev, []float64{1}, 1)
+	}
+	tr.optimizer(zoo.Phase{Params: p.All()}).Step(grads)
+	for i, want := range []float64{-0.1, -0.01, -0.001} {
+		if got := p.All()[i].Item(); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s moved by %g, want %g", p.All()[i].Name, got, want)
+		}
+	}
+}

@@ -63,7 +63,10 @@ func Resolve(s Sources) (Config, error) {
 	if err := c.finish(); err != nil {
 		return c, err
 	}
-	return c, c.findBERT()
+	if err := c.findBERT(); err != nil {
+		return c, err
+	}
+	return c, c.Recap.ResolveGenerator()
 }
 
 // findBERT replaces the name of a pretrained model by its folder.

@@ -128,7 +128,7 @@ func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir
 	if err != nil {
 		return err
 	}
-	if err := l.loadText(&c, r.Log); err != nil {
+	if err := l.loadPretrained(&c, r.Log); err != nil {
 		return err
 	}
 	r.Log.Info("training", "run", string(d), "parameters", count(l.params), "utterances", set.Train.Len())

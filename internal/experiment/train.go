@@ -16,6 +16,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A trainer trains one model with one seed.
@@ -58,25 +59,22 @@ func (t *trainer) train(ctx context.Context) error {
 	return t.saveUnchosen()
 }
 
-// optimizer returns AdamW for a phase's parameters. Those of a pretrained encoder of words have a learning rate of their own.
+// optimizer returns AdamW for a phase's parameters. What is pretrained has learning rates of its own.
 func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
 	c := &t.config.Train
-	opt := optim.NewAdamW(c.LR, c.WeightDecay, nil)
-	text := optim.Group{WeightDecay: c.WeightDecay, Scale: c.TextLR / c.LR}
-	rest := optim.Group{WeightDecay: c.WeightDecay}
-	var pretrained []nn.Param
-	if t.dims.BERT != nil {
-		pretrained = t.model.Text().Trained()
+	groups := []optim.Group{
+		{WeightDecay: c.WeightDecay},
+		{WeightDecay: c.WeightDecay, Scale: c.TextLR / c.LR},
+		{WeightDecay: c.WeightDecay, Scale: c.GeneratorLR / c.LR},
 	}
 	for _, p := range ph.Params {
-		if slices.Contains(pretrained, p) {
-			text.Params = append(text.Params, p)
-		} else {
-			rest.Params = append(rest.Params, p)
-		}
+		g := &groups[t.pretrained[p.Name]]
+		g.Params = append(g.Params, p)
 	}
-	opt.AddGroup(rest)
-	opt.AddGroup(text)
+	opt := optim.NewAdamW(c.LR, c.WeightDecay, nil)
+	for _, g := range groups {
+		opt.AddGroup(g)
+	}
 	return opt
 }
 
@@ -208,6 +206,8 @@ type learner struct {
 	params []nn.Param
 	dims   zoo.Dims
 	device ag.Device
+
+	pretrained map[string]int // group of a parameter by name
 }
 
 // newLearner makes the model that c names.
@@ -218,23 +218,42 @@ func newLearner(c *Config, d zoo.Dims) (*learner, error) {
 	}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
 	i := slices.IndexFunc(Models, func(s Spec) bool { return s.Name == c.Model })
-	return &learner{Models[i].New(p, c, d), p.All(), d, dev}, nil
+	return &learner{model: Models[i].New(p, c, d), params: p.All(), dims: d, device: dev}, nil
 }
 
-// loadText gives the encoder of words its pretrained parameters, if there are any.
-func (l *learner) loadText(c *Config, log *slog.Logger) error {
-	if l.dims.BERT == nil {
-		return nil
+// Groups of parameters by where they come from: those that are not named start from scratch.
+const (
+	pretrainedText = 1 + iota
+	pretrainedGenerator
+)
+
+// loadPretrained gives the model the parameters that the configuration takes from files.
+func (l *learner) loadPretrained(c *Config, log *slog.Logger) error {
+	l.pretrained = map[string]int{}
+	mark := func(ps []nn.Param, group int) {
+		for _, p := range ps {
+			l.pretrained[p.Name] = group
+		}
 	}
-	bert, err := nn.OpenBERT(c.Recap.Text.BERT)
-	if err != nil {
-		return fmt.Errorf("experiment: text.bert: %w", err)
+	if l.dims.BERT != nil {
+		bert, err := nn.OpenBERT(c.Recap.Text.BERT)
+		if err != nil {
+			return fmt.Errorf("experiment: text.bert: %w", err)
+		}
+		defer bert.Close()
+		if err := bert.Load(l.model.Text().Params); err != nil {
+			return fmt.Errorf("experiment: text.bert: %w", err)
+		}
+		mark(l.model.Text().Trained(), pretrainedText)
+		log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
+			"finetune", c.Recap.Text.Finetune, "unused", bert.Unused)
 	}
-	defer bert.Close()
-	if err := bert.Load(l.model.Text().Params); err != nil {
-		return fmt.Errorf("experiment: text.bert: %w", err)
+	if m, ok := l.model.(*recap.Model); ok && c.Recap.Generator.File != "" {
+		if err := m.LoadGenerator(c.Recap.Generator.File); err != nil {
+			return err
+		}
+		mark(m.LoadedGenerator(), pretrainedGenerator)
+		log.Info("pretrained generators", "file", c.Recap.Generator.File, "widths", c.Recap.Generator.Widths, "blocks", c.Recap.Generator.Blocks)
 	}
-	log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
-		"finetune", c.Recap.Text.Finetune, "unused", bert.Unused)
 	return nil
 }
