@@ -69,7 +69,7 @@ func Resolve(s Sources) (Config, error) {
 	return c, c.Recap.ResolveGenerator()
 }
 
-// findBERT replaces the name of a pretrained model by its folder.
+// findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of words by the model's.
 func (c *Config) findBERT() error {
 	text := &c.Recap.Text
 	if text.BERT == "" {
@@ -82,7 +82,13 @@ func (c *Config) findBERT() error {
 	if text.BERT, err = filepath.Abs(dir); err != nil {
 		return fmt.Errorf("experiment: text.bert: %w", err)
 	}
-	return nil
+	bert, err := nn.OpenBERT(dir)
+	if err != nil {
+		return fmt.Errorf("experiment: text.bert: %w", err)
+	}
+	b := &bert.Config
+	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers, b.Heads, b.FeedForward, b.Dropout
+	return bert.Close()
 }
 
 // EnvName returns the environment variable of a key.

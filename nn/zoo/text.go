@@ -10,7 +10,7 @@ import (
 
 // TextConfig describes the encoder of words. YAML names are keys under "text".
 type TextConfig struct {
-	BERT     string `yaml:"bert"`     // folder of a pretrained BERT; empty: an encoder of the sizes below, trained from scratch
+	BERT     string `yaml:"bert"`     // folder of a pretrained BERT, whose sizes those below then are; empty: an encoder trained from scratch
 	Finetune bool   `yaml:"finetune"` // train a pretrained encoder further; false: its features are constants
 
 	Width       int     `yaml:"width"`
