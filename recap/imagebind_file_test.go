@@ -126,7 +126,7 @@ var taken = regexp.MustCompile(`^modality_(trunks\.(text|audio|vision)\.(blocks\
 // writeImageBind writes a state dict with the small parts. Numbers that no generator of two blocks takes are NaN.
 func writeImageBind(t *testing.T, edit func(shapes map[string][]int)) (path string, values map[string][]float64) {
 	t.Helper()
-	shapes := stateDict(smallParts, 50, 24)
+	shapes := stateDict(smallParts, 2100, 24)
 	if edit != nil {
 		edit(shapes)
 	}
@@ -186,7 +186,7 @@ func TestImageBindValuesArrive(t *testing.T) {
 	fresh, _ := newTiny(t, "cpu", m.config, tinyDims)
 	rms := 0.0
 	for _, v := range file["modality_preprocessors.text.token_embedding.weight"] {
-		rms += v * v / (50 * 32)
+		rms += v * v
 	}
 	for i, key := range []struct{ trunk, stem, head string }{
 		{"modality_trunks.text.", "", ""},
@@ -208,7 +208,7 @@ func TestImageBindValuesArrive(t *testing.T) {
 			case local == "positions" && name == "l":
 				want = file["modality_preprocessors.text.pos_embed"][:4*32]
 			case local == "gain":
-				want = []float64{float64(float32(math.Sqrt(rms)))}
+				want = []float64{float64(float32(math.Sqrt(rms/(2100*32))))}
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("%s.%s: the values are not those expected", name, local)
