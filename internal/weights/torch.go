@@ -114,15 +114,13 @@ func (t *torch) class(module, name string) (any, error) {
 	switch module + "." + name {
 	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2":
 		return function(t.rebuild), nil
-	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
+	case "torch._utils._rebuild_parameter", "torch.Size", "torch.device":
 		return function(func(args []any) (any, error) {
 			if len(args) == 0 {
-				return nil, errors.New("parameter: expected a tensor, found nothing")
+				return nil, errors.New(name + ": expected an argument, found none")
 			}
 			return args[0], nil
 		}), nil
-	case "torch.Size", "torch.device", "collections.Counter", "builtins.set", "__builtin__.set":
-		return function(func(args []any) (any, error) { return name, nil }), nil
 	}
 	if module == "torch" && slices.Contains([]string{"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, name) {
 		return name, nil

@@ -88,7 +88,7 @@ func TestNestedDicts(t *testing.T) {
 	if diff := cmp.Diff([]string{"state_dict.weight", "state_dict.bias", "state_dict.x"}, f.Names()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{"epoch": "3", "loss": "0.25", "note": "nested"}, f.Meta); diff != "" {
+	if diff := cmp.Diff(map[string]string{"epoch": "3", "loss": "0.25", "note": "nested", "device": "cpu", "dtype": "float16"}, f.Meta); diff != "" {
 		t.Error(diff)
 	}
 }

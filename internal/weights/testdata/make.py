@@ -20,7 +20,8 @@ state["transposed"] = base.float().reshape(4, 6).t()
 state["slice"] = base.float().reshape(4, 6)[1:3, 2:5]
 state["parameter"] = torch.nn.Parameter(base.float()[:6].reshape(2, 3))
 torch.save(state, "state.pth")
-torch.save({"epoch": 3, "loss": 0.25, "state_dict": torch.nn.Linear(2, 1).state_dict() | {"x": state["slice"]}, "note": "nested", "none": None}, "nested.pth")
+torch.save({"epoch": 3, "loss": 0.25, "state_dict": torch.nn.Linear(2, 1).state_dict() | {"x": state["slice"]}, "note": "nested", "none": None,
+            "device": torch.device("cpu"), "dtype": torch.float16, "shape": torch.Size([1, 2])}, "nested.pth")
 torch.save(state, "legacy.pth", _use_new_zipfile_serialization=False)
 torch.save(torch.nn.Linear(2, 1), "module.pth")
 save_file(safe, "safe.safetensors", metadata={"format": "pt"})
