@@ -208,7 +208,7 @@ func TestImageBindValuesArrive(t *testing.T) {
 			case local == "positions" && name == "l":
 				want = file["modality_preprocessors.text.pos_embed"][:4*32]
 			case local == "gain":
-				want = []float64{float64(float32(math.Sqrt(rms/(2100*32))))}
+				want = []float64{float64(float32(math.Sqrt(rms / (2100 * 32))))}
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("%s.%s: the values are not those expected", name, local)
