@@ -14,7 +14,7 @@ import (
 type configFlags struct {
 	Dataset string `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
 	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
-	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl)."`
+	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl), or what recap data pack made of one."`
 	featureFlags
 	BERT      string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
 	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"imagebind_huge.pth, from which generators of generator.kind=imagebind start."`
@@ -66,6 +66,7 @@ func (trainCommand) Help() string {
 Examples:
   recap train
   recap train -d mosi --data unaligned_50.pkl -s 1111 -s 1112 -s 1113
+  recap train -d mosi --data unaligned_50.pkl --bert bert-base-uncased/ --set text.finetune=false
   recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
   recap train --resume runs/synthetic/recap/full`
 }
