@@ -26,7 +26,8 @@ func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
 	return saveTensors(t.dir.file(stateFile), slices.Concat(t.neededFrom(ph), opt.State()), t.facts(ph.Name, epoch))
 }
 
-// neededFrom returns the parameters that a phase, those after it and prediction need: others have served.
+// neededFrom returns the parameters that a phase, those after it and prediction need: others have served. A frozen encoder of words comes
+// from its own file again.
 func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	needed := map[string]bool{}
 	mark := func(ps []nn.Param) {
@@ -38,6 +39,11 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	phases := t.model.Phases()
 	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool { return p.Name == ph.Name }):] {
 		mark(later.Params)
+	}
+	if t.dims.BERT != nil && t.model.Text().Frozen {
+		for _, p := range t.model.Text().Params.All() {
+			needed[p.Name] = false
+		}
 	}
 	return slices.DeleteFunc(slices.Clone(t.params), func(p nn.Param) bool { return !needed[p.Name] })
 }
