@@ -13,6 +13,7 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
+	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
 // A call is a Python function or class that a pickle may call.
@@ -240,7 +241,7 @@ func (d *dtype) decode(dst []float32, raw []byte) {
 		}
 	case "f2":
 		for i := range dst {
-			dst[i] = half(order.Uint16(raw[2*i:]))
+			dst[i] = weights.Half(order.Uint16(raw[2*i:]))
 		}
 	default:
 		for i := range dst {
@@ -266,22 +267,4 @@ func (d *dtype) integer(order binary.ByteOrder, raw []byte) float32 {
 		return float32(int64(u<<unused) >> unused)
 	}
 	return float32(u)
-}
-
-// half converts IEEE 754 binary16: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
-func half(h uint16) float32 {
-	sign := float32(1)
-	if h>>15 == 1 {
-		sign = -1
-	}
-	exponent, fraction := int(h>>10&31), float64(h&1023)/1024
-	switch {
-	case exponent == 31 && fraction == 0:
-		return sign * float32(math.Inf(1))
-	case exponent == 31:
-		return float32(math.NaN())
-	case exponent == 0:
-		return sign * float32(math.Ldexp(fraction, -14))
-	}
-	return sign * float32(math.Ldexp(1+fraction, exponent-15))
 }
