@@ -64,7 +64,9 @@ func (r *Report) read(file io.ReaderAt, size int64, own Features) error {
 	}
 	defer l.close()
 	var splits []*Split
-	refused := func(err error) { r.problem("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": ")) }
+	refused := func(err error) {
+		r.problem("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": "))
+	}
 	add := func(name string, d dict) {
 		report := SplitReport{Name: name}
 		for _, e := range d {
