@@ -22,7 +22,8 @@ type Tape struct {
 	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
 
 	inUse []*memory         // by tensors made since the last Reset, in that order
-	spare map[int][]*memory // by length
+	spare map[int][]*memory // by length; the last is taken first
+	made  int               // memories
 
 	seed, draws uint64 // of dropout
 }
@@ -30,6 +31,7 @@ type Tape struct {
 // A memory is a buffer of the tape's.
 type memory struct {
 	device.Buffer
+	id      int // how many of the tape's are older
 	uses    int // how often it was taken back: a tensor made before is stale
 	holders int // in Backward: how many still need it
 }
@@ -64,7 +66,7 @@ func (t *Tape) Device() Device { return t.dev }
 func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 
 // Reset forgets the recorded computation and takes back the memory of all tensors: the next step, having
-// the same shapes, allocates none. Tensors made before are stale and panic when used.
+// the same shapes, allocates none and finds each tensor where the last step had it. Tensors made before are stale and panic when used.
 func (t *Tape) Reset() {
 	clear(t.nodes)
 	t.nodes = t.nodes[:0]
@@ -72,6 +74,10 @@ func (t *Tape) Reset() {
 		t.recycle(m)
 	}
 	t.inUse = t.inUse[:0]
+	for _, spare := range t.spare {
+		slices.SortFunc(spare, func(a, b *memory) int { return b.id - a.id })
+	}
+	t.dev.Submit()
 }
 
 // recycle takes back memory that no live tensor is in.
@@ -205,7 +211,8 @@ func (t *Tape) alloc(shape []int) *Tensor {
 	if s := t.spare[n]; len(s) > 0 {
 		m, t.spare[n] = s[len(s)-1], s[:len(s)-1]
 	} else {
-		m = &memory{Buffer: t.dev.Alloc(n)}
+		m = &memory{Buffer: t.dev.Alloc(n), id: t.made}
+		t.made++
 		if t.Poison {
 			t.dev.Fill(m.Buffer, math.NaN())
 		}

@@ -53,7 +53,7 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
 
-// Dot returns Σ x⊙y, accumulated in double precision. It waits for the device.
+// Dot returns Σ x⊙y, accumulated in double precision and rounded to the device's. It waits for the device.
 func (x *Tensor) Dot(y *Tensor) float64 {
 	x.mustLive("Dot")
 	x.mustMatch("Dot", y)
@@ -61,7 +61,9 @@ func (x *Tensor) Dot(y *Tensor) float64 {
 		x.mustBeDense("Dot")
 		y.mustBeDense("Dot")
 	}
-	return x.dev.Dot(x.buf, y.buf)
+	dot := NewTensor(x.dev, []float64{0})
+	x.dev.Dot(dot.buf, 0, x.buf, y.buf)
+	return dot.Item()
 }
 
 func (x *Tensor) mustOwn(op string) {

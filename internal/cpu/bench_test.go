@@ -76,7 +76,7 @@ func (m *maker[T]) elementwise() {
 	m.add("Fill", n, 0, func() { d.Fill(filled, 0.5) }, filled)
 	m.add("Axpy", 3*n, 0, func() { d.Axpy(0.5, x, sum) }, sum)
 	m.add("Dropout", 2*n, 0, func() { d.Dropout(dropped, x, 0.1, 7) }, dropped)
-	m.add("Dot", 2*n, 0, func() { total.(buffer[T])[0] = T(d.Dot(x, y)) }, total)
+	m.add("Dot", 2*n, 0, func() { d.Dot(total, 0, x, y) }, total)
 	p, mean, square := m.input(n), m.input(n), m.input(n)
 	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
 	m.add("Adam", 7*n, 0, func() { d.Adam(step, p, g, mean, square) }, p, mean, square)

@@ -54,6 +54,9 @@ func (d *Device[T]) Bits() int { return d.bits }
 // Sync returns nil: kernels are done when they return.
 func (d *Device[T]) Sync() error { return nil }
 
+// Submit does nothing: kernels run when they are called.
+func (d *Device[T]) Submit() {}
+
 // Alloc implements device.Device.
 func (d *Device[T]) Alloc(n int) device.Buffer { return buffer[T](make([]T, n)) }
 

@@ -109,9 +109,9 @@ func (d *Device[T]) reduceBlock(op device.Reduction, y, x []T, n, stride int) {
 }
 
 // Dot implements device.Device.
-func (d *Device[T]) Dot(x, y device.Buffer) float64 {
+func (d *Device[T]) Dot(dst device.Buffer, at int, x, y device.Buffer) {
 	xs, ys := d.data(x), d.data(y)
 	partial := make([]float64, (len(xs)+grain-1)/grain)
 	each(len(xs), func(lo, hi int) { partial[lo/grain] = d.loops.dot64(xs[lo:hi], ys[lo:hi]) })
-	return sum(partial)
+	d.data(dst)[at] = T(sum(partial))
 }

@@ -122,6 +122,7 @@ type Device interface {
 	Upload(dst Buffer, src []float64)
 	Upload32(dst Buffer, src []float32)
 	Download(dst []float64, src Buffer) // waits for the kernels before it
+	Submit()                            // begins what waits to be begun, such as a whole step at once
 	Sync() error                        // waits for every kernel; reports what failed since the last call
 
 	// Elementwise.
@@ -141,7 +142,7 @@ type Device interface {
 	ScatterAdd(dst Buffer, index []int, src Buffer, width int) // dst[index[i]] ← dst[index[i]] + src[i]
 	Dropout(dst, x Buffer, p float64, seed uint64)             // x/(1−p) where Keep(seed, i, p), 0 elsewhere
 	Reduce(op Reduction, dst, x Buffer, outer, n, inner int)   // x [outer n inner] → dst [outer inner]
-	Dot(x, y Buffer) float64                                   // Σ x·y, accumulated in double precision
+	Dot(dst Buffer, at int, x, y Buffer)                       // dst[at] = Σ x·y, accumulated in double precision
 
 	// Row-wise and products.
 

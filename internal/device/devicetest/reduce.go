@@ -118,15 +118,13 @@ func (s *suite) dot() {
 		for i := range x {
 			want += x[i] * y[i]
 		}
-		if got := s.dev.Dot(s.put(x), s.put(y)); math.Abs(got-want) > 1e-9 {
-			s.Errorf("Dot of %d: %.12g, want %.12g", n, got, want)
-		}
 		b, square := s.put(x), 0.0
 		for _, v := range x {
 			square += v * v
 		}
-		if got := s.dev.Dot(b, b); math.Abs(got-square) > 1e-9 {
-			s.Errorf("Dot of %d with itself: %.12g, want %.12g", n, got, square)
-		}
+		dst := s.put([]float64{7, 7, 7})
+		s.dev.Dot(dst, 1, b, s.put(y))
+		s.dev.Dot(dst, 2, b, b)
+		s.expect(fmt.Sprintf("7, and Dot of %d with another and with itself", n), dst, []float64{7, want, square}, 0)
 	}
 }
