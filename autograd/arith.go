@@ -32,6 +32,9 @@ func (t *Tape) Sub(a, b *Tensor) *Tensor {
 //
 //	ā = ȳ ⊙ b,  b̄ = ȳ ⊙ a
 func (t *Tape) Mul(a, b *Tensor) *Tensor {
+	if a.rows != nil {
+		return t.scaleRows(a, b)
+	}
 	return t.Record("Mul", t.binary("Mul", device.Mul, a, b),
 		Wrt(a, func(g *Tensor) *Tensor { return t.Mul(g, b) }),
 		Wrt(b, func(g *Tensor) *Tensor { return t.Mul(g, a) }))
@@ -59,9 +62,6 @@ func (t *Tape) Neg(x *Tensor) *Tensor { return t.unary("Neg", device.Affine, x, 
 //
 //	x̄ = a·ȳ
 func (t *Tape) Scale(x *Tensor, a float64) *Tensor {
-	if x.rows != nil {
-		return t.scaleRows(x, a)
-	}
 	return t.unary("Scale", device.Affine, x, a, 0)
 }
 

@@ -31,7 +31,7 @@ func broadcast(op string, a, b []int) []int {
 // spreadOver returns the operand that reads x as if it had the shape it broadcasts to.
 func spreadOver(x *Tensor, shape []int) device.Operand {
 	s := make([]int, len(shape))
-	own := strides(x.shape)
+	own := device.Strides(x.shape)
 	for i, d := range x.shape {
 		if d != 1 {
 			s[len(shape)-len(x.shape)+i] = own[i]

@@ -27,7 +27,7 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 		shape[axis] += x.shape[axis]
 	}
 	y := t.alloc(shape)
-	s := strides(shape)
+	s := device.Strides(shape)
 	edges := make([]Edge, len(xs))
 	at := 0
 	for i, x := range xs {

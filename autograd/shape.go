@@ -52,7 +52,7 @@ func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides 
 func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	t.use("Permute", x)
 	shape, s := make([]int, x.rank()), make([]int, x.rank())
-	own := strides(x.shape)
+	own := device.Strides(x.shape)
 	seen := make([]bool, x.rank())
 	for i, a := range axes {
 		if len(axes) != x.rank() || a < 0 || a >= x.rank() || seen[a] {
@@ -71,7 +71,7 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 	if from < 0 || from >= to || to > x.shape[axis] {
 		panic(fmt.Sprintf("autograd: Slice: [%d, %d) of axis %d of %v", from, to, axis, x.shape))
 	}
-	shape, s := slices.Clone(x.shape), strides(x.shape)
+	shape, s := slices.Clone(x.shape), device.Strides(x.shape)
 	shape[axis] = to - from
 	return t.rearrange("Slice", x, shape, from*s[axis], s, true)
 }
@@ -85,7 +85,7 @@ func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	if length < 1 || length > n || step < 1 {
 		panic(fmt.Sprintf("autograd: Unfold: windows of %d every %d along axis %d of %v", length, step, axis, x.shape))
 	}
-	own := strides(x.shape)
+	own := device.Strides(x.shape)
 	shape := slices.Insert(slices.Clone(x.shape), axis+1, length)
 	shape[axis] = (n-length)/step + 1
 	s := slices.Insert(slices.Clone(own), axis+1, own[axis])
@@ -100,7 +100,7 @@ func (t *Tape) Diagonal(x *Tensor) *Tensor {
 	if r < 2 || x.shape[r-1] != x.shape[r-2] {
 		panic(fmt.Sprintf("autograd: Diagonal: shape %v: want [… n n]", x.shape))
 	}
-	s := strides(x.shape)[:r-1]
+	s := device.Strides(x.shape)[:r-1]
 	s[r-2]++
 	return t.rearrange("Diagonal", x, slices.Clone(x.shape[:r-1]), 0, s, true)
 }

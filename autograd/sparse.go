@@ -3,11 +3,13 @@ package autograd
 import (
 	"fmt"
 	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
 // Lookup is Gather from a parameter, typically a large table of which a step reads a few rows. Its gradient is row-sparse: it stores the
 // rows that index names, and all others are zero. Tensor.AdamStep updates these rows alone, with their moments, and leaves the others as they are,
-// weight decay included; ClipNorm and Values take such a gradient as any other. No other operation does.
+// weight decay included; Norm, Mul by a scalar and Values take such a gradient as any other. No other operation does.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
@@ -60,13 +62,21 @@ func (t *Tape) sum(x, y *Tensor) *Tensor {
 	return z
 }
 
-// scaleRows is Scale for a row-sparse gradient.
-func (t *Tape) scaleRows(x *Tensor, a float64) *Tensor {
-	x.mustLive("Scale")
-	y := t.full([]int{x.buf.Len()}, 0)
-	t.dev.Axpy(a, x.buf, y.buf)
+// scaleRows is Mul for a row-sparse gradient and a scalar.
+func (t *Tape) scaleRows(x, a *Tensor) *Tensor {
+	if a.Len() != 1 {
+		panic(fmt.Sprintf("autograd: Mul: the row-sparse gradient %v by %v: want a scalar", x, a))
+	}
+	y := t.binary("Mul", device.Mul, stored(x), a)
 	y.shape, y.rows = x.shape, x.rows
 	return y
+}
+
+// stored returns the numbers that x stores as a vector: of a row-sparse gradient those of its rows.
+func stored(x *Tensor) *Tensor {
+	y := *x
+	y.shape, y.rows = []int{x.buf.Len()}, nil
+	return &y
 }
 
 // expand returns the values, which are those of some rows, with the other rows' zeros.

@@ -277,6 +277,14 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: Reshape: [2 3] to [4 -1]", func() { tp.Reshape(a, 4, -1) }},
 		{"autograd: Gather: index 2 of 2 rows", func() { tp.Gather(a, []int{0, 2}) }},
 		{"autograd: Assign: the tensor belongs to a tape", func() { tp.Exp(a).Assign(make([]float64, 6)) }},
+		{"autograd: AddToRow: Tensor[4 2] on cpu64 as row 1 of Tensor[2 3] on cpu64", func() { a.AddToRow(1, b) }},
+		{"autograd: AddToRow: Tensor[3] on cpu64 as row 2 of Tensor[2 3] on cpu64", func() { a.AddToRow(2, param(dev, 1, 2, 3)) }},
+		{"autograd: AddToRow: the tensor belongs to a tape", func() { tp.Exp(a).AddToRow(0, param(dev, 1, 2, 3)) }},
+		{"autograd: Mul: the row-sparse gradient Tensor[2 3] on cpu64 by Tensor[3] on cpu64: want a scalar", func() {
+			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
+			tp.Mul(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
+		}},
+		{"autograd: Norm: the operand's memory was taken back", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)
 			y := tp.Exp(x)
@@ -307,6 +315,18 @@ func TestKeptValueOutlivesReset(t *testing.T) {
 	y := tp.Exp(param(dev, 0)).Clone()
 	tp.Reset()
 	near(t, "clone", y.Item(), 1)
+}
+
+func TestAddToRow(t *testing.T) {
+	dev := open(t, "cpu")
+	tp := ag.NewTape(dev)
+	x := ag.NewTensor(dev, make([]float64, 6), 3, 2)
+	x.AddToRow(2, tp.Exp(ag.NewTensor(dev, make([]float64, 2), 2)))
+	x.AddToRow(0, tp.Reshape(param(dev, 4, 5), 2, 1))
+	tp.Reset()
+	if v := x.Values(); !slices.Equal(v, []float64{4, 5, 0, 0, 1, 1}) {
+		t.Errorf("rows %v, want 4 5, 0 0, 1 1", v)
+	}
 }
 
 func TestEqualMaximaShareTheGradient(t *testing.T) {

@@ -104,16 +104,5 @@ func size(shape []int) int {
 
 // dense returns the operand that reads all of x in order.
 func dense(x *Tensor) device.Operand {
-	return device.Operand{Buf: x.buf, Strides: strides(x.shape)}
-}
-
-// strides returns the row-major strides of a shape.
-func strides(shape []int) []int {
-	s := make([]int, len(shape))
-	n := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		s[i] = n
-		n *= shape[i]
-	}
-	return s
+	return device.Dense(x.buf, x.shape)
 }

@@ -21,6 +21,18 @@ func (x *Tensor) Assign(data []float64) {
 	x.dev.Upload(x.buf, data)
 }
 
+// AddToRow adds y to row i of x, what has index i along the first axis. It does not wait for the device: a way to keep a value of every step. The
+// commands that a device gets are the same for each i.
+func (x *Tensor) AddToRow(i int, y *Tensor) {
+	x.mustOwn("AddToRow")
+	y.mustLive("AddToRow")
+	y.mustBeDense("AddToRow")
+	if x.rank() == 0 || i < 0 || i >= x.shape[0] || y.Len() != size(x.shape[1:]) || x.dev != y.dev {
+		panic(fmt.Sprintf("autograd: AddToRow: %v as row %d of %v: want a row's size and the same device", y, i, x))
+	}
+	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
+}
+
 // AddScaled replaces x by x + a·y.
 func (x *Tensor) AddScaled(a float64, y *Tensor) {
 	x.mustOwn("AddScaled")
@@ -51,6 +63,18 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 		return
 	}
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
+}
+
+// Norm returns the Euclidean norm of tensors taken as one vector: a constant, no gradient passes. Each one's square is accumulated in
+// double precision. Row-sparse gradients (Lookup) are taken as any others.
+func (t *Tape) Norm(xs ...*Tensor) *Tensor {
+	squares := t.full([]int{max(1, len(xs))}, 0) // of no tensors it is 0
+	for i, x := range xs {
+		x = stored(x)
+		t.use("Norm", x)
+		t.dev.Dot(squares.buf, i, x.buf, x.buf)
+	}
+	return t.Sqrt(t.Sum(squares))
 }
 
 // Dot returns Σ x⊙y, accumulated in double precision and rounded to the device's. It waits for the device.

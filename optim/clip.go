@@ -1,8 +1,6 @@
 package optim
 
 import (
-	"math"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 )
@@ -11,21 +9,21 @@ import (
 // Bengio 2013), and returns the norm before. The scaled gradients are new tensors of the tape that take the old ones' places in grads.
 //
 //	g ← g · min(1, limit / (norm + 1e-6))
-func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (norm float64) {
-	sum := 0.0
+//
+// It does not wait for the device: gradients within the limit are scaled too, by exactly 1.
+func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (norm *ag.Tensor) {
+	var gs []*ag.Tensor
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {
-			sum += g.Dot(g)
+			gs = append(gs, g)
 		}
 	}
-	norm = math.Sqrt(sum)
-	scale := limit / (norm + 1e-6) // as PyTorch has it
-	if scale >= 1 {
-		return norm
-	}
+	norm = tp.Norm(gs...)
+	positive := tp.AddScalar(norm, 1e-6) // as PyTorch has it
+	scale := tp.Div(tp.Clamp(positive, 0, limit), positive)
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {
-			grads[p.Tensor] = tp.Scale(g, scale)
+			grads[p.Tensor] = tp.Mul(g, scale)
 		}
 	}
 	return norm

@@ -102,7 +102,7 @@ func TestStepsAgreeWithPyTorch(t *testing.T) {
 					grads := gradients(ps, i)
 					if c.clip > 0 {
 						norm := ClipNorm(ag.NewTape(dev), grads, ps, c.clip)
-						mustBeClose(t, tol, []float64{norm}, []float64{want.Norm})
+						mustBeClose(t, tol, norm.Values(), []float64{want.Norm})
 					}
 					opt.Step(grads)
 					mustBeClose(t, tol, ps[0].Values(), want.A)
@@ -176,12 +176,31 @@ func TestClipNormKeepsSharedGradientsApart(t *testing.T) {
 	ps := []nn.Param{{Name: "a", Tensor: wave(dev, 1, 3)}, {Name: "b", Tensor: wave(dev, 2, 3)}}
 	g := ag.NewTensor(dev, []float64{3, 0, 4}, 3)
 	grads := ag.Grads{ps[0].Tensor: g, ps[1].Tensor: g}
-	if norm := ClipNorm(ag.NewTape(dev), grads, ps, 7.1); norm != math.Sqrt(50) || grads[ps[0].Tensor] != g {
-		t.Errorf("norm %g, want √50; gradients within the limit must stay", norm)
+	if norm := ClipNorm(ag.NewTape(dev), grads, ps, 0.99*math.Sqrt(50)).Item(); norm != math.Sqrt(50) {
+		t.Errorf("norm %g, want √50", norm)
 	}
-	ClipNorm(ag.NewTape(dev), grads, ps, 0.99*math.Sqrt(50))
 	for _, p := range ps {
 		mustBeClose(t, 1e-6, grads[p.Tensor].Values(), []float64{2.97, 0, 3.96})
+	}
+}
+
+// TestClipNormKeepsSmallGradients compares bits of gradients within the limit, at it, and of none at all.
+func TestClipNormKeepsSmallGradients(t *testing.T) {
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		ps := parameters(dev)
+		tp := ag.NewTape(dev)
+		all := tp.Norm(ps[0].Tensor, ps[1].Tensor).Item()
+		for _, limit := range []float64{all + 2e-6, 1e6} {
+			grads := ag.Grads{ps[0].Tensor: ps[0].Tensor, ps[1].Tensor: ps[1].Tensor}
+			ClipNorm(tp, grads, ps, limit)
+			for _, p := range ps {
+				mustBeClose(t, 0, grads[p.Tensor].Values(), p.Values())
+			}
+		}
+		if norm := ClipNorm(tp, ag.Grads{}, ps, 1).Item(); norm != 0 {
+			t.Errorf("%s: the norm of no gradients is %g", name, norm)
+		}
 	}
 }
 
@@ -273,7 +292,7 @@ func TestRowSparseGradients(t *testing.T) {
 				tp.Reset()
 				y := (&nn.Embedding{W: x, Sparse: sparse}).Forward(tp, []int{1, 4, 1})
 				grads := tp.Backward(tp.Sum(tp.Mul(y, y)))
-				norm = ClipNorm(tp, grads, ps, 1.5)
+				norm = ClipNorm(tp, grads, ps, 1.5).Item()
 				opt.Step(grads)
 			}
 			return x.Values(), norm, opt.State()

@@ -56,14 +56,15 @@ func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch {
 		}
 		return ag.NewTensor(dev, x, size, t, w), ag.NewTensor(dev, y, size, t, w)
 	}
-	ids, holed, mask := make([]int, size*d.TextT), make([]int, size*d.TextT), make([]float64, size*d.TextT)
+	ids, holed := make([]int, size*d.TextT), make([]int, size*d.TextT)
+	mask, host := make([]float64, size*d.TextT), make([]float32, size*d.TextT)
 	for i := range ids {
 		ids[i] = 1 + r.IntN(d.Vocab-1)
 		if holed[i] = ids[i]; i%3 == 0 {
 			holed[i] = 0
 		}
 		if i%d.TextT < d.TextT-i/d.TextT%2 {
-			mask[i] = 1
+			mask[i], host[i] = 1, 1
 		}
 	}
 	label, class := make([]float64, size), make([]int, size)
@@ -75,7 +76,7 @@ func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch {
 	b.Complete.Audio, b.Corrupted.Audio = frames(d.AudioT, d.AudioD)
 	b.Complete.Vision, b.Corrupted.Vision = frames(d.VisionT, d.VisionD)
 	for _, in := range []*zoo.Input{b.Complete, b.Corrupted} {
-		in.Segments, in.Mask = make([]int, len(ids)), ag.NewTensor(dev, mask, size, d.TextT)
+		in.Segments, in.HostMask, in.Mask = make([]int, len(ids)), host, ag.NewTensor(dev, mask, size, d.TextT)
 	}
 	return b
 }

@@ -16,35 +16,10 @@ type walk struct {
 	offset  []int
 }
 
-// newWalk merges the axes of the operands; dense stands for an array without gaps.
+// newWalk returns the walk over operands.
 func newWalk(shape []int, operands ...device.Operand) *walk {
-	w := &walk{strides: make([][]int, len(operands)), offset: make([]int, len(operands))}
-	var lengths []int
-	for axis, n := range shape {
-		if n == 1 {
-			continue
-		}
-		last := len(lengths) - 1
-		merge := last >= 0
-		for k, o := range operands {
-			merge = merge && w.strides[k][last] == o.Strides[axis]*n
-		}
-		if merge {
-			lengths[last] *= n
-		} else {
-			lengths = append(lengths, n)
-			last++
-		}
-		for k, o := range operands {
-			w.strides[k] = append(w.strides[k][:last], o.Strides[axis])
-		}
-	}
-	if len(lengths) == 0 {
-		lengths = []int{1}
-		for k := range operands {
-			w.strides[k] = []int{1}
-		}
-	}
+	lengths, strides := device.Merge(shape, operands...)
+	w := &walk{strides: strides, offset: make([]int, len(operands))}
 	for k, o := range operands {
 		w.offset[k] = o.Offset
 	}
@@ -93,17 +68,6 @@ func (w *walk) visit(lo, hi int, f func(row int, at []int)) {
 	}
 }
 
-// dense returns the operand of an array of the given shape without gaps.
-func dense(b device.Buffer, shape []int) device.Operand {
-	s := make([]int, len(shape))
-	n := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		s[i] = n
-		n *= shape[i]
-	}
-	return device.Operand{Buf: b, Strides: s}
-}
-
 // Copy implements device.Device.
 func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 	y, x := d.data(dst.Buf), d.data(src.Buf)
@@ -139,7 +103,7 @@ func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Opera
 // Binary implements device.Device.
 func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, y device.Operand) {
 	z, xs, ys := d.data(dst), d.data(x.Buf), d.data(y.Buf)
-	w := newWalk(shape, dense(dst, shape), x, y)
+	w := newWalk(shape, device.Dense(dst, shape), x, y)
 	sx, sy := w.step(1), w.step(2)
 	rows, n, split := w.rows(), w.n, 1
 	if rows == 1 { // one long row is cut into pieces

@@ -16,5 +16,5 @@
 //
 // # Reading order
 //
-// config.go, resolve.go, data.go, train.go, selection.go, state.go, evaluate.go, rundir.go, journal.go, summary.go, run.go.
+// config.go, resolve.go, data.go, train.go, ledger.go, selection.go, state.go, evaluate.go, rundir.go, journal.go, summary.go, run.go.
 package experiment

@@ -20,7 +20,7 @@ import (
 type toy struct {
 	p           *nn.Params
 	audio, head *nn.Linear
-	poison      string // the phase whose loss becomes NaN in its second epoch
+	poison      int // the step of stage2, counted over its epochs, from which on the loss is NaN; 0: never
 	steps       int
 }
 
@@ -29,8 +29,8 @@ func newToy(p *nn.Params, c *Config, d zoo.Dims) zoo.Model {
 	if d.Classes > 0 {
 		m.head = nn.NewLinear(p.Sub("classes"), d.AudioD, d.Classes)
 	}
-	if c.Recap.Discriminator == "mlp" { // a setting that means nothing else here
-		m.poison = "stage2"
+	if c.Recap.Discriminator == "mlp" { // settings that mean nothing else here
+		m.poison = c.Recap.Critic.Width
 	}
 	return m
 }
@@ -63,7 +63,7 @@ func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	} else {
 		loss = tp.MSE(y, b.Label)
 	}
-	if m.poison != "" && m.steps > 4 {
+	if m.poison > 0 && m.steps >= m.poison {
 		loss = tp.Scale(loss, math.NaN())
 	}
 	return []zoo.Term{{Name: "task", Weight: 1, Loss: loss}}
@@ -245,20 +245,42 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	sameFiles(t, "two cores", runs[1], runs[0])
 }
 
+// TestNaNStopsTheRun names the step that failed, though later ones were made before it was noticed.
 func TestNaNStopsTheRun(t *testing.T) {
-	r := newTestRunner(t)
-	dir, _, err := r.Train(context.Background(), resolved(t, map[string]string{"discriminator": "mlp"}), []uint64{5})
-	for _, part := range []string{"phase stage2, epoch 2, step 2", "term task", "NaN", filepath.Join(dir, "seed5", stateFile)} {
-		if err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("error %v does not say %q", err, part)
+	for _, c := range []struct {
+		batch, poison string
+		want          string
+		made          int // steps of stage2 of which progress was told
+	}{
+		{"16", "5", "epoch 2, step 2:", 5},       // of 3, all read together
+		{"2", "23", "epoch 2, step 3:", 20 + 15}, // of 20, in the first reading
+		{"2", "36", "epoch 2, step 16:", 20 + 15},
+		{"2", "37", "epoch 2, step 17:", 20 + 19},
+		{"2", "40", "epoch 2, step 20:", 20 + 19},
+	} {
+		r := newTestRunner(t)
+		made := 0
+		r.Step = func(_ uint64, phase string, done, _ int) {
+			if phase == "stage2" {
+				made = done
+			}
 		}
-	}
-	file, err := os.ReadFile(filepath.Join(dir, "seed5", stateFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if meta, err := nn.Meta(file); err != nil || meta["phase"] != "stage2" || meta["epoch"] != "1" {
-		t.Errorf("the state kept is of %v, want stage2, epoch 1 (%v)", meta, err)
+		dir, _, err := r.Train(context.Background(), resolved(t, map[string]string{"discriminator": "mlp", "critic.width": c.poison, "train.batch": c.batch}), []uint64{5})
+		for _, part := range []string{"phase stage2, " + c.want, "term task", "NaN", filepath.Join(dir, "seed5", stateFile)} {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("error %v does not say %q", err, part)
+			}
+		}
+		if made != c.made {
+			t.Errorf("%s: the last step told is %d, want %d", c.want, made, c.made)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "seed5", stateFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if meta, err := nn.Meta(file); err != nil || meta["phase"] != "stage2" || meta["epoch"] != "1" {
+			t.Errorf("the state kept is of %v, want stage2, epoch 1 (%v)", meta, err)
+		}
 	}
 }
 

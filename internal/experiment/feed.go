@@ -54,7 +54,7 @@ func (f *feed) Corrupted(tp *ag.Tape) *zoo.Input {
 func (f *feed) input(tp *ag.Tape, ids []int, audio, vision []float32) *zoo.Input {
 	d, n := &f.data, len(f.data.Index)
 	return &zoo.Input{
-		IDs: ids, Segments: d.Text.Segment,
+		IDs: ids, Segments: d.Text.Segment, HostMask: d.Text.Mask,
 		Mask:   tp.Input(d.Text.Mask, n, d.Text.T),
 		Audio:  tp.Input(audio, n, d.Audio.T, d.Audio.D),
 		Vision: tp.Input(vision, n, d.Vision.T, d.Vision.D),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -29,6 +28,7 @@ type trainer struct {
 
 	tape      *ag.Tape
 	feed      feed
+	ledger    ledger
 	predictor *predictor
 	journal   *journal
 	log       *slog.Logger
@@ -113,7 +113,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	return nil
 }
 
-// steps goes once through the phase's utterances and returns the mean of each term over the steps.
+// steps goes once through the phase's utterances and returns the mean of each term over the steps. A term that is not finite ends the run,
+// though at the next reading only: the state on disk, that of the last whole epoch, knows nothing of the steps after it.
 func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (numbers, error) {
 	c := &t.config
 	split := t.set.Train
@@ -128,12 +129,13 @@ func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
 		t.feed.Fill(split, index, holes)
 		terms := ph.Terms(t.tape, t.feed.Batch(t.tape))
-		loss, err := t.total(terms, sums)
-		if err != nil {
-			return nil, fmt.Errorf("experiment: phase %s, epoch %d, step %d: %w; a smaller train.lr or train.clip=1 may help. %s",
-				ph.Name, epoch, i+1, err, t.dir.lastGood())
+		t.ledger.note(t.tape, terms)
+		t.update(ph, opt, t.total(terms))
+		if (i+1)%stepsPerReading == 0 || i+1 == len(batches) {
+			if err := t.read(ph, epoch, i+1, sums); err != nil {
+				return nil, err
+			}
 		}
-		t.update(ph, opt, loss)
 		t.step(ph.Name, (epoch-1)*len(batches)+i+1, c.Train.Epochs[ph.Name]*len(batches))
 		if ctx.Err() != nil {
 			return nil, &Interrupted{filepath.Dir(string(t.dir))}
@@ -157,19 +159,12 @@ func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, loss *ag.Tensor) {
 	opt.Step(grads)
 }
 
-// total returns Σ Weight·Loss, nil where no term has weight, and adds the terms' values to sums, the total's under "loss".
-func (t *trainer) total(terms []zoo.Term, sums numbers) (loss *ag.Tensor, err error) {
-	value := 0.0
+// total returns Σ Weight·Loss, nil where no term has weight.
+func (t *trainer) total(terms []zoo.Term) (loss *ag.Tensor) {
 	for _, term := range terms {
-		v := term.Loss.Item()
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("term %s: expected a finite number, found %v", term.Name, v)
-		}
-		sums[term.Name] += v
 		if term.Weight == 0 {
 			continue
 		}
-		value += term.Weight * v
 		weighted := t.tape.Scale(term.Loss, term.Weight)
 		if loss == nil {
 			loss = weighted
@@ -177,8 +172,7 @@ func (t *trainer) total(terms []zoo.Term, sums numbers) (loss *ag.Tensor, err er
 			loss = t.tape.Add(loss, weighted)
 		}
 	}
-	sums["loss"] += value
-	return loss, nil
+	return loss
 }
 
 // staticSeed draws the rates of train.resample=static, the same in every run, as the literature's code does.

@@ -46,6 +46,11 @@ var activations = []Case{
 
 var constants = []Case{
 	altered(one("StopGradient", Normal, (*ag.Tape).StopGradient, func(x float64) float64 { return x }), 0),
+	altered(Case{Op: "Norm", Shapes: [][]int{{3, 4}, {}, {700}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Norm(x...) },
+		Want: func(x [][]float64) []float64 {
+			return []float64{math.Sqrt(dot(x[0], x[0]) + dot(x[1], x[1]) + dot(x[2], x[2]))}
+		}}, 0),
 	altered(one("ReverseGrad", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.ReverseGrad(x, 0.5) }, func(x float64) float64 { return x }), -0.5),
 }
 

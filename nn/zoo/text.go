@@ -85,31 +85,31 @@ func (t *Text) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
 	if !t.Frozen {
 		return t.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
 	}
-	s := in.Mask.Shape()
-	steps, row := s[1], s[1]*t.Width
-	features := make([]float32, s[0]*row)
-	mask := in.Mask.Values()
+	n := in.Batch()
+	steps := len(in.IDs) / n
+	row := steps * t.Width
+	features := make([]float32, n*row)
 	var unknown []int // rows
-	keys := make([]string, s[0])
+	keys := make([]string, n)
 	for i := range keys {
 		at, end := i*steps, (i+1)*steps
-		keys[i] = key(in.IDs[at:end], in.Segments[at:end], mask[at:end])
+		keys[i] = key(in.IDs[at:end], in.Segments[at:end], in.HostMask[at:end])
 		if !copied(features[i*row:][:row], t.known[keys[i]]) {
 			unknown = append(unknown, i)
 		}
 	}
-	t.compute(features, in, mask, unknown)
+	t.compute(features, in, unknown)
 	for _, i := range unknown {
 		if cost := 4*row + len(keys[i]); in.Recurs && cost <= t.left {
 			t.left -= cost
 			t.known[keys[i]] = append([]float32(nil), features[i*row:][:row]...)
 		}
 	}
-	return tp.Input(features, s[0], steps, t.Width)
+	return tp.Input(features, n, steps, t.Width)
 }
 
 // key identifies a sequence.
-func key(ids, segments []int, mask []float64) string {
+func key(ids, segments []int, mask []float32) string {
 	b := make([]byte, 0, 5*len(ids))
 	for i, id := range ids {
 		b = binary.LittleEndian.AppendUint32(b, uint32(id))
@@ -124,7 +124,7 @@ func copied(dst, src []float32) bool {
 }
 
 // compute fills the given rows of features.
-func (t *Text) compute(features []float32, in *Input, mask []float64, rows []int) {
+func (t *Text) compute(features []float32, in *Input, rows []int) {
 	if len(rows) == 0 {
 		return
 	}
@@ -134,9 +134,7 @@ func (t *Text) compute(features []float32, in *Input, mask []float64, rows []int
 	for _, i := range rows {
 		ids = append(ids, in.IDs[i*steps:][:steps]...)
 		segments = append(segments, in.Segments[i*steps:][:steps]...)
-		for _, m := range mask[i*steps:][:steps] {
-			keep = append(keep, float32(m))
-		}
+		keep = append(keep, in.HostMask[i*steps:][:steps]...)
 	}
 	t.tape.Reset()
 	y := t.bert.Forward(t.tape, ids, segments, t.tape.Input(keep, len(rows), steps)).Values()

@@ -35,7 +35,8 @@ type Dims struct {
 // An Input is one version, complete or corrupted, of B utterances.
 type Input struct {
 	IDs, Segments []int      // [B T_l] tokens and their types
-	Mask          *ag.Tensor // [B T_l], 1 at tokens, 0 at padding
+	HostMask      []float32  // [B T_l], 1 at tokens, 0 at padding
+	Mask          *ag.Tensor // [B T_l], HostMask on the device
 	Audio         *ag.Tensor // [B T_a d_a]
 	Vision        *ag.Tensor // [B T_v d_v]
 	Recurs        bool       // the same tokens, holes included, come again, so that a frozen encoder should remember them
@@ -70,7 +71,8 @@ type Phase struct {
 	Params []nn.Param // that the optimizer moves; others get no update even if they have gradients
 	Least  int        // a last batch of fewer samples is merged into the one before it; 0 keeps every batch
 	Labels bool       // whether the phase learns from labels (then it sees only the labelled samples, and is validated)
-	Terms  func(tp *ag.Tape, b *Batch) []Term
+	// Terms computes the loss of a batch in parts, as many for every batch.
+	Terms func(tp *ag.Tape, b *Batch) []Term
 	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns what should worry the user;
 	// nil never warns.
 	Warn func(first, last map[string]float64) string

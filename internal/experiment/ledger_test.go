@@ -1,0 +1,155 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// A watched device counts what a step should do without, and fails when it is told to.
+type watched struct {
+	ag.Device
+	downloads, allocs int
+	failure           error
+}
+
+func (w *watched) Alloc(n int) device.Buffer {
+	w.allocs++
+	return w.Device.Alloc(n)
+}
+
+func (w *watched) Download(dst []float64, src device.Buffer) {
+	w.downloads++
+	w.Device.Download(dst, src)
+}
+
+func (w *watched) Sync() error { return w.failure }
+
+// newWatched returns a trainer whose device is watched.
+func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trainer, *watched) {
+	t.Helper()
+	c := resolved(t, set)
+	data, err := openData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dims, err := dimsOf(&c, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bert != nil {
+		bert.Vocab, bert.Positions = dims.Vocab, dims.TextT
+		dims.BERT, c.Recap.Text.Finetune = bert, false
+	}
+	cpu, err := ag.Open("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := &watched{Device: cpu}
+	p := nn.NewParams(dev, stream(c.Seed, "init"))
+	l := &learner{dims: dims, device: dev}
+	for _, s := range Models {
+		if s.Name == c.Model {
+			l.model, l.params = s.New(p, &c, dims), p.All()
+		}
+	}
+	return &trainer{config: c, dir: runDir(t.TempDir()), set: data, labelled: data.Train, learner: l, tape: ag.NewTape(dev), feed: newFeed(&c, dims)}, dev
+}
+
+// small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19 where a last of 2 joins the one before.
+var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2", "data.resample": "static",
+	"width": "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8", "granularities": "[2]", "critic.width": "8",
+	"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
+
+// TestStepsStayOnTheDevice counts what crosses to the host, and the buffers, while an epoch is made after others.
+func TestStepsStayOnTheDevice(t *testing.T) {
+	frozen := &nn.BERTConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Types: 2, Eps: 1e-12}
+	for _, c := range []struct {
+		name, model string
+		bert        *nn.BERTConfig
+	}{{"toy", "toy", nil}, {"recap", "recap", nil}, {"recap with frozen words", "recap", frozen}} {
+		t.Run(c.name, func(t *testing.T) {
+			set := map[string]string{"model": c.model}
+			for k, v := range small {
+				set[k] = v
+			}
+			tr, dev := newWatched(t, set, c.bert)
+			for _, ph := range tr.model.Phases() {
+				opt := tr.optimizer(ph)
+				for epoch := 1; epoch <= 3; epoch++ {
+					dev.downloads, dev.allocs = 0, 0
+					tr.step = func(_ string, done, total int) {
+						steps := total / tr.config.Train.Epochs[ph.Name]
+						i := (done-1)%steps + 1
+						readings := i / stepsPerReading
+						if i == steps {
+							readings++
+						}
+						if epoch > 1 && (dev.downloads != readings || dev.allocs != 0) {
+							t.Fatalf("%s, epoch %d, step %d: %d transfers to the host, want %d; %d buffers allocated, want none",
+								ph.Name, epoch, i, dev.downloads, readings, dev.allocs)
+						}
+					}
+					if _, err := tr.steps(context.Background(), ph, opt, epoch); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFailureOfTheDevice is told as such, though it makes NaN of the terms.
+func TestFailureOfTheDevice(t *testing.T) {
+	tr, dev := newWatched(t, map[string]string{"discriminator": "mlp", "critic.width": "1"}, nil)
+	dev.failure = errors.New("out of memory")
+	tr.step = func(string, int, int) {}
+	ph := tr.model.Phases()[1]
+	_, err := tr.steps(context.Background(), ph, tr.optimizer(ph), 1)
+	if want := "experiment: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err, dev.failure) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// TestLedger notes phases of different numbers of terms on one ledger, and sums what was noted.
+func TestLedger(t *testing.T) {
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar := func(tp *ag.Tape, v float32) *ag.Tensor { return tp.Input([]float32{v}) }
+	tp := ag.NewTape(dev)
+	tr := &trainer{}
+	for _, weights := range [][]float64{{1, 0}, {0.5, 2, 0}} {
+		sums := numbers{}
+		for step := range stepsPerReading {
+			tp.Reset()
+			var terms []zoo.Term
+			for i, w := range weights {
+				terms = append(terms, zoo.Term{Name: "abc"[i : i+1], Weight: w, Loss: scalar(tp, float32(10*i+step))})
+			}
+			tr.ledger.note(tp, terms)
+			tp.Reset()
+		}
+		if err := tr.read(zoo.Phase{}, 1, stepsPerReading, sums); err != nil {
+			t.Fatal(err)
+		}
+		want := numbers{"a": 120, "b": 280, "loss": 120}
+		if len(weights) == 3 {
+			want = numbers{"a": 120, "b": 280, "c": 440, "loss": 60 + 560}
+		}
+		for name, v := range want {
+			if sums[name] != v {
+				t.Errorf("the sum of %s is %g, want %g", name, sums[name], v)
+			}
+		}
+		if len(sums) != len(want) {
+			t.Errorf("sums %v, want %v", sums, want)
+		}
+	}
+}
