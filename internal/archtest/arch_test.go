@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"internal/simd":       {},
 	"internal/metric":     {},
 	"internal/cpu":        {"internal/device", "internal/parallel", "internal/simd"},
-	"internal/devices":    {"internal/device", "internal/cpu", "internal/simd"},
+	"internal/cuda":       {"internal/device"},
+	"internal/devices":    {"internal/device", "internal/cpu", "internal/cuda", "internal/simd"},
 	"autograd":            {"internal/device", "internal/devices"},
 	"autograd/agtest":     {"autograd"},
 	"internal/optable":    {"autograd", "internal/device"},
@@ -39,6 +40,8 @@ var allowed = map[string][]string{
 	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/experiment",
 		"internal/metric", "internal/optable", "internal/simd", "internal/weights"},
 	"internal/device/devicetest": {"internal/device"},
+	"internal/cuda/cudatest":     {"internal/cuda/emulator"},
+	"internal/cuda/emulator":     {},
 }
 
 // libraries lists what the library packages may use from outside, besides the standard library.

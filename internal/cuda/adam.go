@@ -1,0 +1,70 @@
+//go:build cuda && cgo && linux
+
+package cuda
+
+import (
+	"unsafe"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// An adamTensor is struct adam_tensor of adam.cu.
+type adamTensor struct {
+	p, g, m, v                                                uint64
+	n, first                                                  int
+	beta1, rest1, beta2, rest2, eps, keep, decay, step, scale float64
+}
+
+// adamBlock is ADAM_BLOCK in adam.cu.
+const adamBlock = 2048
+
+func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
+	t := adamTensor{p: d.data(p, 0), g: d.data(g, 0), m: d.data(m, 0), v: d.data(v, 0), n: p.Len(),
+		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2, eps: a.Eps, keep: 1, decay: a.WeightDecay,
+		step: a.LR / a.Correction1, scale: 1 / a.Correction2}
+	if a.Decoupled {
+		t.keep, t.decay = 1-a.LR*a.WeightDecay, 0
+	}
+	return t
+}
+
+// Adam implements device.Device. Steps that follow each other are made by one kernel.
+func (d *Device) Adam(a device.Adam, p, g, m, v device.Buffer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.Len() > 0 {
+		d.adams = append(d.adams, d.newAdam(a, p, g, m, v))
+	}
+}
+
+// launchAdams launches the steps that wait.
+func (d *Device) launchAdams() {
+	if len(d.adams) == 0 {
+		return
+	}
+	blocks := 0
+	for i := range d.adams {
+		d.adams[i].first = blocks
+		blocks += (d.adams[i].n + adamBlock - 1) / adamBlock
+	}
+	at := stageSlice(d, d.adams)
+	d.launchBlocks("adam", blocks, blockThreads, at, whole(len(d.adams)))
+	d.adams = d.adams[:0]
+}
+
+// AdamRows implements device.Device.
+func (d *Device) AdamRows(a device.Adam, p, g, m, v device.Buffer, index []int, width int) {
+	d.begin()
+	defer d.mu.Unlock()
+	n := len(index) * width
+	if n == 0 {
+		return
+	}
+	host, at := d.stage(int(unsafe.Sizeof(adamTensor{})) + 4*len(index))
+	*(*adamTensor)(host) = d.newAdam(a, p, g, m, v)
+	rows := unsafe.Slice((*int32)(unsafe.Add(host, unsafe.Sizeof(adamTensor{}))), len(index))
+	for i, r := range index {
+		rows[i] = int32(r)
+	}
+	d.launch("adam_rows", n, at, at+uint64(unsafe.Sizeof(adamTensor{})), whole(n), whole(width))
+}

@@ -1,0 +1,61 @@
+//go:build cuda && cgo && linux
+
+package cuda
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSourcesCompile compiles all kernels to PTX, attention's for a narrow, a usual, an odd and a wide head, by NVIDIA's own compiler where it
+// is installed; no GPU is needed.
+func TestSourcesCompile(t *testing.T) {
+	compiler := libraries[2]
+	path, err := compiler.open()
+	if err != nil {
+		t.Skipf("NVRTC is not installed; the Python package nvidia-cuda-nvrtc brings it, RECAP_CUDA names the folder of its library: %v", err)
+	}
+	t.Logf("by %s", path)
+	for _, arch := range []string{"compute_80", "compute_90"} {
+		image, err := compileSource(source(files...), true, []string{"--gpu-architecture=" + arch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range kernelName.FindAllStringSubmatch(source(files...), -1) {
+			if !bytes.Contains(image, []byte(".entry "+name[1])) {
+				t.Errorf("%s: the PTX has no kernel %s", arch, name[1])
+			}
+		}
+		for _, width := range []string{"4", "64", "17", "768"} {
+			if _, err := compileSource(source("attention"), true, []string{"--gpu-architecture=" + arch, "-DWIDTH=" + width}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestCache checks that what is kept on disk comes back, and that what is damaged does not.
+func TestCache(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "folder", "image")
+	if got := readCached(path); got != nil {
+		t.Errorf("found %q where nothing was kept", got)
+	}
+	writeCached(path, []byte("machine code"))
+	if got := readCached(path); string(got) != "machine code" {
+		t.Errorf("found %q, want what was kept", got)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damage := range [][]byte{nil, file[:10], file[:len(file)-1], append(bytes.Clone(file[:len(file)-1]), 'x')} {
+		if err := os.WriteFile(path, damage, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := readCached(path); got != nil {
+			t.Errorf("found %q in a damaged file of %d bytes", got, len(damage))
+		}
+	}
+}

@@ -1,0 +1,250 @@
+//go:build cuda && cgo && linux
+
+package cuda
+
+/*
+#include "driver.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// A Device is one GPU. What the three libraries do, they do on its OS thread, in the order in which it was asked for.
+type Device struct {
+	name  string
+	gpu   *C.struct_gpu
+	facts C.struct_facts
+	arch  int          // 90 for compute capability 9.0
+	tasks chan func()  // for the thread
+	fault atomic.Value // of type failure, the first: a device that failed stays so
+
+	mu      sync.Mutex // of what follows
+	next    *submission
+	free    chan *submission
+	graphs  graphs // of the thread
+	kernels kernels
+	memory  memory
+	scratch *buffer // of kernels that go over their input twice
+	adams   []adamTensor
+}
+
+var _ device.Device = (*Device)(nil)
+
+type failure struct{ error }
+
+// Open returns the GPU of the given number, counted as the driver counts them (CUDA_VISIBLE_DEVICES hides some), named "cuda:0". With
+// tf32, named "cuda:0,tf32", products round their inputs to TF32's ten bits of mantissa, for speed.
+func Open(ordinal int, tf32 bool) (device.Device, error) {
+	if _, err := openLibraries(); err != nil {
+		return nil, err
+	}
+	d := &Device{name: fmt.Sprintf("cuda:%d", ordinal), tasks: make(chan func(), 4)}
+	mode := C.int(0)
+	if tf32 {
+		d.name, mode = d.name+",tf32", 1
+	}
+	go d.work()
+	var err error
+	d.do(func() { err = d.open(ordinal, mode) })
+	if err != nil {
+		close(d.tasks)
+		return nil, err
+	}
+	return d, nil
+}
+
+// open readies the GPU, on its thread.
+func (d *Device) open(ordinal int, tf32 C.int) error {
+	var count, version C.int
+	if err := check("the driver does not start", C.device_count(&count, &version)); err != nil {
+		return err
+	}
+	if ordinal < 0 || ordinal >= int(count) {
+		return fmt.Errorf("cuda: device cuda:%d: expected a number below %d, the number of GPUs that the driver sees", ordinal, int(count))
+	}
+	if err := check(d.name, C.device_open(C.int(ordinal), tf32, &d.gpu, &d.facts)); err != nil {
+		return err
+	}
+	d.arch = int(10*d.facts.major + d.facts.minor)
+	if err := d.kernels.open(d); err != nil {
+		return err
+	}
+	d.memory.device = d
+	d.free = make(chan *submission, arenas)
+	for p := range arenas {
+		s, err := d.newSubmission(p)
+		if err != nil {
+			return err
+		}
+		d.free <- s
+	}
+	return nil
+}
+
+// work runs tasks, on one OS thread: the driver ties what it knows to the thread.
+func (d *Device) work() {
+	runtime.LockOSThread()
+	for f := range d.tasks {
+		f()
+	}
+}
+
+// do runs f on the device's thread and waits for it.
+func (d *Device) do(f func()) {
+	done := make(chan struct{})
+	d.tasks <- func() { defer close(done); f() }
+	<-done
+}
+
+// fail notes the device's first failure.
+func (d *Device) fail(err error) { d.fault.CompareAndSwap(nil, failure{err}) }
+
+// failed returns the device's failure.
+func (d *Device) failed() error {
+	if f, ok := d.fault.Load().(failure); ok {
+		return f.error
+	}
+	return nil
+}
+
+// Name returns "cuda:0" or "cuda:0,tf32".
+func (d *Device) Name() string { return d.name }
+
+// Bits returns 32.
+func (d *Device) Bits() int { return 32 }
+
+// Submit implements device.Device.
+func (d *Device) Submit() {
+	d.begin()
+	defer d.mu.Unlock()
+	d.submit()
+}
+
+// Sync implements device.Device. A device that failed stays failed: its error is returned from then on, and what is read from it is NaN.
+func (d *Device) Sync() error {
+	d.Submit()
+	d.do(func() {
+		if d.failed() == nil {
+			if err := check(d.name, C.stream_wait(d.gpu)); err != nil {
+				d.fail(fmt.Errorf("%w, in a step that ran well before", err))
+			}
+		}
+	})
+	return d.failed()
+}
+
+// A buffer is numbers on the device.
+type buffer struct {
+	device  *Device
+	address uint64
+	n       int
+}
+
+// Len returns how many numbers the buffer holds.
+func (b *buffer) Len() int { return b.n }
+
+// data returns the address of number i of a buffer of this device.
+func (d *Device) data(b device.Buffer, i int) uint64 {
+	v, ok := b.(*buffer)
+	if !ok || v.device != d {
+		panic(fmt.Sprintf("cuda: a buffer of type %T on device %s", b, d.name))
+	}
+	return v.address + uint64(4*i)
+}
+
+// Upload implements device.Device.
+func (d *Device) Upload(dst device.Buffer, src []float64) {
+	upload(d, dst, src)
+}
+
+// Upload32 implements device.Device.
+func (d *Device) Upload32(dst device.Buffer, src []float32) {
+	upload(d, dst, src)
+}
+
+// upload passes numbers through the arena, in as many parts as they need.
+func upload[T float32 | float64](d *Device, dst device.Buffer, src []T) {
+	d.begin()
+	defer d.mu.Unlock()
+	for at := 0; at < len(src); {
+		part := src[at:min(len(src), at+arenaBytes/8)]
+		host, address := d.stage(4 * len(part))
+		to := unsafe.Slice((*float32)(host), len(part))
+		for i, v := range part {
+			to[i] = float32(v)
+		}
+		d.launch("move", len(part), d.data(dst, at), address, whole(len(part)))
+		at += len(part)
+	}
+}
+
+// Download implements device.Device.
+func (d *Device) Download(dst []float64, src device.Buffer) {
+	d.Submit()
+	host := make([]float32, len(dst))
+	address := d.data(src, 0)
+	if len(dst) > 0 {
+		d.do(func() { d.download(host, address) })
+	}
+	for i, v := range host {
+		dst[i] = float64(v)
+	}
+}
+
+// download copies numbers to the host, on the thread.
+func (d *Device) download(host []float32, address uint64) {
+	if d.failed() == nil {
+		if err := check(d.name, C.memory_download(d.gpu, unsafe.Pointer(&host[0]), C.uint64_t(address), C.size_t(4*len(host)))); err != nil {
+			d.fail(err)
+		}
+	}
+	if d.failed() != nil {
+		for i := range host {
+			host[i] = float32(math.NaN())
+		}
+	}
+}
+
+// Report describes the driver, the libraries and the GPUs.
+func Report() ([]string, error) {
+	paths, err := openLibraries()
+	if err != nil {
+		return nil, err
+	}
+	var count, version, major, minor C.int
+	var lines []string
+	if err := check("the driver does not start", C.device_count(&count, &version)); err != nil {
+		return nil, err
+	}
+	C.compiler_version(&major, &minor)
+	lines = append(lines, fmt.Sprintf("driver for CUDA %d.%d (%s)", version/1000, version%1000/10, paths[C.DRIVER]),
+		fmt.Sprintf("NVRTC %d.%d (%s)", major, minor, paths[C.COMPILER]))
+	for i := range int(count) {
+		dev, err := Open(i, false)
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, dev.(*Device).describe(paths[C.BLAS])...)
+	}
+	return lines, nil
+}
+
+// describe returns lines about a GPU.
+func (d *Device) describe(blas string) []string {
+	f := &d.facts
+	_, total, available := d.memory.counts()
+	return []string{
+		fmt.Sprintf("cuBLAS %d.%d.%d (%s)", f.blas/10000, f.blas/100%100, f.blas%100, blas),
+		fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s of it free", d.name, C.GoString(&f.name[0]),
+			f.major, f.minor, f.processors, mebibytes(total), mebibytes(available)),
+	}
+}

@@ -1,0 +1,62 @@
+//go:build cuda && cgo && linux
+
+package cuda
+
+import (
+	"math"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// Fill implements device.Device.
+func (d *Device) Fill(dst device.Buffer, v float64) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("fill", dst.Len(), d.data(dst, 0), whole(dst.Len()), number(v))
+}
+
+// Axpy implements device.Device.
+func (d *Device) Axpy(alpha float64, x, y device.Buffer) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("axpy", x.Len(), d.data(y, 0), d.data(x, 0), whole(x.Len()), number(alpha))
+}
+
+// Unary implements device.Device.
+func (d *Device) Unary(op device.Unary, dst, x device.Buffer, a, b float64) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("unary", x.Len(), d.data(dst, 0), d.data(x, 0), whole(x.Len()), whole(int(op)), number(a), number(b))
+}
+
+// UnaryGrad implements device.Device.
+func (d *Device) UnaryGrad(op device.Unary, dx, x, y, g device.Buffer, a, b float64) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("unary_grad", x.Len(), d.data(dx, 0), d.data(x, 0), d.data(y, 0), d.data(g, 0), whole(x.Len()), whole(int(op)), number(a), number(b))
+}
+
+// Dropout implements device.Device.
+func (d *Device) Dropout(dst, x device.Buffer, p float64, seed uint64) {
+	d.begin()
+	defer d.mu.Unlock()
+	at := stageSlice(d, []uint64{seed})
+	d.launch("dropout", x.Len(), d.data(dst, 0), d.data(x, 0), at, whole(x.Len()), keepLimit(p), number(1/(1-p)))
+}
+
+// keepLimit returns ⌈p·2⁵³⌉, the least of Hash's first 53 bits that device.Keep keeps.
+func keepLimit(p float64) uint64 { return uint64(math.Ceil(p * 0x1p53)) }
+
+// Signs implements device.Device.
+func (d *Device) Signs(dst, x device.Buffer) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("signs", dst.Len(), d.data(dst, 0), d.data(x, 0), whole(dst.Len()), whole(x.Len()))
+}
+
+// Gate implements device.Device.
+func (d *Device) Gate(dst, x, signs device.Buffer) {
+	d.begin()
+	defer d.mu.Unlock()
+	d.launch("gate", x.Len(), d.data(dst, 0), d.data(x, 0), d.data(signs, 0), whole(x.Len()))
+}

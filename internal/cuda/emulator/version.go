@@ -1,0 +1,21 @@
+package emulator
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+)
+
+// Version identifies the emulator's sources.
+func Version() (string, error) {
+	hash := sha256.New()
+	err := fs.WalkDir(src, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := src.ReadFile(path)
+		fmt.Fprintf(hash, "%s %d\n%s", path, len(text), text)
+		return err
+	})
+	return fmt.Sprintf("%x", hash.Sum(nil)[:8]), err
+}

@@ -1,0 +1,136 @@
+struct move { float *y; const float *x; whole n; };
+KERNEL(move, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] = k.x[i];
+}
+
+struct fill { float *y; whole n; double v; };
+KERNEL(fill, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] = (float)k.v;
+}
+
+struct axpy { float *y; const float *x; whole n; double a; };
+KERNEL(axpy, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] += (float)k.a * k.x[i];
+}
+
+static __device__ float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+
+// value is f(x; a, b). A comparison with NaN is false: where x comes last, NaN stays.
+static __device__ float value(int op, float x, float a, float b) {
+	switch (op) {
+	case AFFINE:
+		return a * x + b;
+	case EXP:
+		return expf(x);
+	case LOG:
+		return logf(x);
+	case SQRT:
+		return sqrtf(x);
+	case ABS:
+		return fabsf(x);
+	case TANH:
+		return tanhf(x);
+	case SIGMOID:
+		return sigmoid(x);
+	case SOFTPLUS:
+		return (x < 0 ? 0 : x) + log1pf(expf(-fabsf(x)));
+	case RELU:
+		return x <= 0 ? 0 : x;
+	case LEAKY_RELU:
+		return x > 0 ? x : a * x;
+	case GELU:
+		return x * 0.5f * erfcf(x * -0.70710678f);
+	case SILU:
+		return x * sigmoid(x);
+	case CLAMP:
+		return x < a ? a : x > b ? b : x;
+	case HUBER:
+		x = fabsf(x);
+		return x < a ? x * x / (2 * a) : x - a / 2;
+	}
+	return __int_as_float(0x7fc00000); // NaN: there is no such operation
+}
+
+struct unary { float *y; const float *x; whole n, op; double a, b; };
+KERNEL(unary, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] = value((int)k.op, k.x[i], (float)k.a, (float)k.b);
+}
+
+// slope is g·f′(x) for y = f(x); 0 where f is flat, even if g is infinite.
+static __device__ float slope(int op, float x, float y, float g, float a, float b) {
+	float s;
+	switch (op) {
+	case AFFINE:
+		return a * g;
+	case EXP:
+		return g * y;
+	case LOG:
+		return g / x;
+	case SQRT:
+		return g / (2 * y);
+	case ABS:
+		return x > 0 ? g : x < 0 ? -g : 0;
+	case TANH:
+		return g * (1 - y * y);
+	case SIGMOID:
+		return g * y * (1 - y);
+	case SOFTPLUS:
+		return g * sigmoid(x);
+	case RELU:
+		return x > 0 ? g : 0;
+	case LEAKY_RELU:
+		return x > 0 ? g : a * g;
+	case GELU:
+		return g * (0.5f * erfcf(x * -0.70710678f) + x * expf(-0.5f * x * x) * 0.39894228f); // Φ + x·φ
+	case SILU:
+		s = sigmoid(x);
+		return g * s * (1 + x * (1 - s));
+	case CLAMP:
+		return x >= a && x <= b ? g : 0;
+	case HUBER:
+		return fabsf(x) < a ? g * x / a : x > 0 ? g : -g;
+	}
+	return __int_as_float(0x7fc00000);
+}
+
+struct unary_grad { float *dx; const float *x, *y, *g; whole n, op; double a, b; };
+KERNEL(unary_grad, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.dx[i] = slope((int)k.op, k.x[i], k.y[i], k.g[i], (float)k.a, (float)k.b);
+}
+
+struct dropout { float *y; const float *x; const bits *seed; whole n; bits limit; double scale; };
+KERNEL(dropout, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] = keeps(*k.seed, (bits)i, k.limit) ? k.x[i] * (float)k.scale : 0;
+}
+
+// signs packs sixteen signs to a number; gate reads them.
+struct signs { float *y; const float *x; whole packed, n; };
+KERNEL(signs, 256) {
+	whole i = ITEM;
+	if (i >= k.packed)
+		return;
+	int word = 0;
+	for (int b = 0; b < 16 && 16 * i + b < k.n; b++)
+		if (k.x[16 * i + b] > 0)
+			word |= 1 << b;
+	k.y[i] = (float)word;
+}
+
+struct gate { float *y; const float *x, *signs; whole n; };
+KERNEL(gate, 256) {
+	whole i = ITEM;
+	if (i < k.n)
+		k.y[i] = (int)k.signs[i / 16] >> i % 16 & 1 ? k.x[i] : 0;
+}

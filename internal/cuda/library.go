@@ -1,0 +1,96 @@
+//go:build cuda && cgo && linux
+
+package cuda
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "driver.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// A library is one of the three that are opened at run time.
+type library struct {
+	number  C.int
+	what    string
+	names   []string // the first that can be opened is taken
+	missing string   // what to do without it
+}
+
+var libraries = []library{
+	{C.DRIVER, "NVIDIA's driver", []string{"libcuda.so.1"}, "install the driver of the GPU, or, in a container, start it with access to the GPU"},
+	{C.BLAS, "cuBLAS", []string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}, install},
+	{C.COMPILER, "NVRTC", []string{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"}, install},
+}
+
+const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cublas and nvidia-cuda-nvrtc, and name the folders of their " +
+	"libraries in RECAP_CUDA, separated by colons"
+
+// folders returns where libraries are looked for: the folders in RECAP_CUDA, then wherever the system finds libraries (""), then where
+// CUDA and its Python packages are installed by default.
+func folders() []string {
+	list := append(filepath.SplitList(os.Getenv("RECAP_CUDA")), "")
+	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/local/nvidia/lib64"}
+	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), "/usr/local", "/usr"} {
+		if root != "" {
+			places = append(places, root+"/lib/python3*/site-packages/nvidia/*/lib", root+"/lib/python3*/dist-packages/nvidia/*/lib")
+		}
+	}
+	for _, pattern := range places {
+		found, _ := filepath.Glob(pattern) // the pattern is well formed
+		list = append(list, found...)
+	}
+	return list
+}
+
+// openLibraries opens all libraries, once, and returns their paths.
+var openLibraries = sync.OnceValues(func() ([]string, error) {
+	var paths []string
+	for _, l := range libraries {
+		path, err := l.open()
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+})
+
+// open opens the library where it is found first, and finds its functions.
+func (l *library) open() (path string, err error) {
+	first := ""
+	for _, folder := range folders() {
+		for _, name := range l.names {
+			path := C.CString(filepath.Join(folder, name))
+			failed := C.library_open(l.number, path)
+			C.free(unsafe.Pointer(path))
+			if failed == nil {
+				if function := C.library_bind(l.number); function != nil {
+					return "", fmt.Errorf("cuda: %s: function %s is missing: expected the library of CUDA 11.4 or newer", filepath.Join(folder, name), C.GoString(function))
+				}
+				return filepath.Join(folder, name), nil
+			}
+			if text := C.GoString(failed); first == "" || !strings.Contains(text, "No such file") {
+				first = text
+			}
+		}
+	}
+	return "", fmt.Errorf("cuda: %s (%s) was not found: %s; %s", l.what, strings.Join(l.names, ", "), first, l.missing)
+}
+
+// check returns the error of a code that the driver or cuBLAS returned.
+func check(what string, code C.int) error {
+	if code == 0 {
+		return nil
+	}
+	return fmt.Errorf("cuda: %s: %s", what, C.GoString(C.driver_error(code)))
+}
