@@ -128,7 +128,11 @@ func (d *Device) image(text string, options []string) ([]byte, error) {
 		return nil, err
 	}
 	options = append([]string{"--gpu-architecture=" + target}, options...)
-	path := cachePath(fmt.Sprint(major, ".", minor, " ", options, "\n", text))
+	paths, err := openLibraries()
+	if err != nil {
+		return nil, err
+	}
+	path := cachePath(fmt.Sprint(paths[C.COMPILER], " ", major, ".", minor, " ", options, "\n", text))
 	if image := readCached(path); image != nil {
 		return image, nil
 	}

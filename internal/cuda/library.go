@@ -56,7 +56,7 @@ func folders() []string {
 var openLibraries = sync.OnceValues(func() ([]string, error) {
 	var paths []string
 	for _, l := range libraries {
-		path, err := l.open()
+		path, err := l.open(folders())
 		if err != nil {
 			return paths, err
 		}
@@ -65,10 +65,10 @@ var openLibraries = sync.OnceValues(func() ([]string, error) {
 	return paths, nil
 })
 
-// open opens the library where it is found first, and finds its functions.
-func (l *library) open() (path string, err error) {
+// open opens the library in the first folder that has it, and finds its functions.
+func (l *library) open(folders []string) (path string, err error) {
 	first := ""
-	for _, folder := range folders() {
+	for _, folder := range folders {
 		for _, name := range l.names {
 			path := C.CString(filepath.Join(folder, name))
 			failed := C.library_open(l.number, path)

@@ -5,59 +5,65 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/cuda/emulator"
 )
 
-// Real tells whether tests run on a GPU of NVIDIA's: where its driver has made a device, or RECAP_CUDA names libraries.
-func Real() bool {
-	_, err := os.Stat("/dev/nvidiactl")
-	return err == nil || os.Getenv("RECAP_CUDA") != "" && os.Getenv("RECAP_CUDA") != emulated
-}
+// Emulator is the folder of the emulator's libraries, "" where the tests run on a GPU of NVIDIA's, which its driver shows as /dev/nvidiactl.
+var Emulator string
 
-// emulated is the folder of the emulator, once it is used.
-var emulated string
-
-// Main runs the tests of a package whose build has CUDA. Call it from TestMain, before any device is opened.
+// Main runs the tests of a package in a build with CUDA. Call it from TestMain.
 func Main(m *testing.M) {
-	if !Real() && runtime.GOOS == "linux" {
-		dir, err := build()
-		if err != nil {
+	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
+		if err := emulate(); err != nil {
 			fmt.Fprintln(os.Stderr, "cudatest:", err)
 			os.Exit(1)
 		}
-		emulated = dir
-		os.Setenv("RECAP_CUDA", dir)
-		os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache")) // compiled kernels stay with it
 	}
 	os.Exit(m.Run())
 }
 
-// build returns the folder of the emulator, built if it is not there yet. Packages under test at the same time build it into folders of their own,
-// of which the first to be done stays.
+// emulate puts the emulator before the folders in which package cuda looks for libraries.
+func emulate() (err error) {
+	if Emulator, err = build(); err != nil {
+		return err
+	}
+	return os.Setenv("RECAP_CUDA", Emulator+string(filepath.ListSeparator)+os.Getenv("RECAP_CUDA"))
+}
+
+// build returns the folder of the emulator, and builds it if it is not there. Packages that are tested at the same time build it into folders of
+// their own, of which the first to be done stays.
 func build() (dir string, err error) {
 	version, err := emulator.Version()
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(os.TempDir(), "recap-emulator-"+version)
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	fresh, err := os.MkdirTemp("", "recap-emulator-")
+	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
+	if dir = filepath.Join(cache, "recap", "emulator-"+version); exists(dir) {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), "new-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(fresh) // nothing is there after the renaming
 	if err := emulator.Build(fresh); err != nil {
 		return "", err
 	}
-	if err := os.Rename(fresh, dir); err != nil { // another was faster
-		if _, there := os.Stat(dir); there != nil {
-			return "", err
-		}
-		os.RemoveAll(fresh)
+	if err := os.Rename(fresh, dir); err != nil && !exists(dir) {
+		return "", err
 	}
 	return dir, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

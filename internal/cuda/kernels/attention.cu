@@ -31,13 +31,20 @@ static __device__ void load(float *to, const float *x, whole sample, whole head,
 	}
 }
 
-// inner is Σ x·y over a slice, of one row each, from shared memory.
-static __device__ float inner(const float *x, const float *y, float sum) {
-	for (int c = 0; c < SLICE; c += 4) {
-		float4 a = *(const float4 *)(x + c), b = *(const float4 *)(y + c);
-		sum += a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w;
+// inner adds to sum[r][c] the products Σ x·y over a slice of rows ty + 16·r of x and tx + 16·c of y, in shared memory.
+static __device__ void inner(float (*sum)[2], const float *x, const float *y, int rows) {
+	x += threadIdx.x / 16 * STEP;
+	y += threadIdx.x % 16 * STEP;
+#pragma unroll 2
+	for (int i = 0; i < SLICE; i += 4) {
+		float4 left = *(const float4 *)(y + i), right = *(const float4 *)(y + 16 * STEP + i);
+#pragma unroll
+		for (int r = 0; r < rows; r++) {
+			float4 v = *(const float4 *)(x + 16 * r * STEP + i);
+			sum[r][0] += v.x * left.x + v.y * left.y + v.z * left.z + v.w * left.w;
+			sum[r][1] += v.x * right.x + v.y * right.y + v.z * right.z + v.w * right.w;
+		}
 	}
-	return sum;
 }
 
 // excluded tells whether query i must not see key j.
@@ -66,19 +73,26 @@ static __device__ float sum16(float v) {
 	return v;
 }
 
-// add_weighted adds Σ_e w[e]·x[e][column…] to a thread's four columns of each slice, for the slice at hand; w points to the row's weights.
-static __device__ void add_weighted(float *sum, const float *w, const float *x, int many, int column) {
-	if (column >= SLICE)
+// add_weighted adds to sum[r], four columns from 4·tx on of a slice, Σ_e w[ty + 16·r][e]·x[e], in shared memory; the rows of w are so many
+// numbers apart. What belongs to other slices lies between sum[r] and sum[r+1].
+static __device__ void add_weighted(float (*sum)[SLICES][4], int slice, int rows, const float *w, int apart, const float *x, int many) {
+	w += threadIdx.x / 16 * apart;
+	x += 4 * (threadIdx.x % 16);
+	if (4 * (threadIdx.x % 16) >= SLICE)
 		return;
+#pragma unroll 2
 	for (int e = 0; e < many; e += 4) {
-		float4 weight = *(const float4 *)(w + e);
-		for (int d = 0; d < 4; d++) {
-			float p = d == 0 ? weight.x : d == 1 ? weight.y : d == 2 ? weight.z : weight.w;
-			float4 v = *(const float4 *)(x + (e + d) * STEP + column);
-			sum[0] += p * v.x;
-			sum[1] += p * v.y;
-			sum[2] += p * v.z;
-			sum[3] += p * v.w;
+		float4 v[4];
+#pragma unroll
+		for (int d = 0; d < 4; d++)
+			v[d] = *(const float4 *)(x + (e + d) * STEP);
+#pragma unroll
+		for (int r = 0; r < rows; r++) {
+			float4 p = *(const float4 *)(w + 16 * r * apart + e);
+			sum[r][slice][0] += p.x * v[0].x + p.y * v[1].x + p.z * v[2].x + p.w * v[3].x;
+			sum[r][slice][1] += p.x * v[0].y + p.y * v[1].y + p.z * v[2].y + p.w * v[3].y;
+			sum[r][slice][2] += p.x * v[0].z + p.y * v[1].z + p.z * v[2].z + p.w * v[3].z;
+			sum[r][slice][3] += p.x * v[0].w + p.y * v[1].w + p.z * v[2].w + p.w * v[3].w;
 		}
 	}
 }
@@ -115,6 +129,7 @@ KERNEL(attention, 256) {
 		float score[OWN][2];
 		for (int r = 0; r < OWN; r++)
 			score[r][0] = score[r][1] = 0;
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			if (SLICES > 1 || j0 == 0)
@@ -123,9 +138,7 @@ KERNEL(attention, 256) {
 			if (SLICES == 1)
 				load(vs, k.v, sample, head, k.a.heads, j0, k.a.keys, COLUMNS, s);
 			__syncthreads();
-			for (int r = 0; r < OWN; r++)
-				for (int c = 0; c < 2; c++)
-					score[r][c] = inner(qs + (ty + 16 * r) * STEP, ks + (tx + 16 * c) * STEP, score[r][c]);
+			inner(score, qs, ks, OWN);
 		}
 		for (int r = 0; r < OWN; r++) {
 			whole i = first + ty + 16 * r;
@@ -147,14 +160,14 @@ KERNEL(attention, 256) {
 				for (int c = 0; c < 4; c++)
 					sum[r][s][c] *= shrink;
 		}
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			if (SLICES > 1) {
 				load(vs, k.v, sample, head, k.a.heads, j0, k.a.keys, COLUMNS, s);
 				__syncthreads();
 			}
-			for (int r = 0; r < OWN; r++)
-				add_weighted(sum[r][s], ps + (ty + 16 * r) * (COLUMNS + 4), vs, COLUMNS, 4 * tx);
+			add_weighted(sum, s, OWN, ps, COLUMNS + 4, vs, COLUMNS);
 		}
 	}
 	for (int r = 0; r < OWN; r++) {
@@ -220,16 +233,6 @@ static __device__ void weigh(struct tile *t, const struct heads *a, const struct
 		}
 }
 
-// products adds a slice's part of the scores and of the gradients of the weights.
-static __device__ void products(const struct tile *t, float score[2][2], float grad[2][2]) {
-	int tx = threadIdx.x % 16, ty = threadIdx.x / 16;
-	for (int r = 0; r < 2; r++)
-		for (int c = 0; c < 2; c++) {
-			score[r][c] = inner(t->q + (ty + 16 * r) * STEP, t->k + (tx + 16 * c) * STEP, score[r][c]);
-			grad[r][c] = inner(t->g + (ty + 16 * r) * STEP, t->v + (tx + 16 * c) * STEP, grad[r][c]);
-		}
-}
-
 // attention_grad_keys has a block for 32 keys and goes through the queries: V̄ = D(P)ᵀ Ō, K̄ = scale·S̄ᵀ Q.
 KERNEL(attention_grad_keys, 256) {
 	__shared__ __align__(16) struct tile t;
@@ -243,25 +246,26 @@ KERNEL(attention_grad_keys, 256) {
 				dk[r][s][c] = dv[r][s][c] = 0;
 	for (at.i = 0; at.i < k.a.queries; at.i += TILE) {
 		float score[2][2] = {{0, 0}, {0, 0}}, grad[2][2] = {{0, 0}, {0, 0}};
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			load_queries(&t, &k.a, &at, k.q, k.g, s);
 			if (SLICES > 1 || at.i == 0)
 				load_keys(&t, &k.a, &at, k.k, k.v, s);
 			__syncthreads();
-			products(&t, score, grad);
+			inner(score, t.q, t.k, 2);
+			inner(grad, t.g, t.v, 2);
 		}
 		weigh(&t, &k.a, &at, score, grad, k.lse, k.delta, 1);
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			if (SLICES > 1) {
 				load_queries(&t, &k.a, &at, k.q, k.g, s);
 				__syncthreads();
 			}
-			for (int r = 0; r < 2; r++) {
-				add_weighted(dv[r][s], t.p + (ty + 16 * r) * WEIGHTS, t.g, TILE, 4 * tx);
-				add_weighted(dk[r][s], t.ds + (ty + 16 * r) * WEIGHTS, t.q, TILE, 4 * tx);
-			}
+			add_weighted(dv, s, 2, t.p, WEIGHTS, t.g, TILE);
+			add_weighted(dk, s, 2, t.ds, WEIGHTS, t.q, TILE);
 		}
 	}
 	for (int r = 0; r < 2; r++)
@@ -284,23 +288,25 @@ KERNEL(attention_grad_queries, 256) {
 				dq[r][s][c] = 0;
 	for (at.j = 0; at.j < k.a.keys; at.j += TILE) {
 		float score[2][2] = {{0, 0}, {0, 0}}, grad[2][2] = {{0, 0}, {0, 0}};
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			load_keys(&t, &k.a, &at, k.k, k.v, s);
 			if (SLICES > 1 || at.j == 0)
 				load_queries(&t, &k.a, &at, k.q, k.g, s);
 			__syncthreads();
-			products(&t, score, grad);
+			inner(score, t.q, t.k, 2);
+			inner(grad, t.g, t.v, 2);
 		}
 		weigh(&t, &k.a, &at, score, grad, k.lse, k.delta, 0);
+#pragma unroll
 		for (int s = 0; s < SLICES; s++) {
 			__syncthreads();
 			if (SLICES > 1) {
 				load_keys(&t, &k.a, &at, k.k, k.v, s);
 				__syncthreads();
 			}
-			for (int r = 0; r < 2; r++)
-				add_weighted(dq[r][s], t.ds + (ty + 16 * r) * WEIGHTS, t.k, TILE, 4 * tx);
+			add_weighted(dq, s, 2, t.ds, WEIGHTS, t.k, TILE);
 		}
 	}
 	for (int r = 0; r < 2; r++)

@@ -3,7 +3,7 @@
 // A kernel has one argument, a struct k of its own name whose members have eight bytes each: addresses, whole numbers, numbers. Blocks and
 // grids have one dimension.
 #ifndef KERNEL
-#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads) name(struct name k)
+#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads, 2) name(struct name k)
 #endif
 
 typedef long long whole;

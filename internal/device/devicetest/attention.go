@@ -26,6 +26,9 @@ var heads = []struct {
 	{2, 2, 65, 66, 17, true, false, 0},
 	{1, 1, 40, 300, 40, false, true, 0},
 	{2, 1, 270, 150, 6, true, true, 0.25}, // more than one block of either
+	{2, 2, 9, 33, 70, true, false, 0.25},  // heads so wide that they are read in slices
+	{1, 2, 70, 35, 130, false, true, 0},
+	{1, 1, 40, 18, 300, false, true, 0.25},
 }
 
 // A reference holds one attention, forward and backward, computed by its definition.
