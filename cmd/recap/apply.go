@@ -10,10 +10,11 @@ import (
 )
 
 type evalCommand struct {
-	Dir   string   `arg:"" type:"existingdir" help:"Run directory, of all seeds or of one."`
-	Rates string   `placeholder:"RATES" help:"Missing rates, first:last:step or a list; default those of the run."`
-	Drop  []string `placeholder:"MODALITY" help:"Modalities that are missing altogether: text, audio, vision."`
-	Data  string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
+	Dir    string   `arg:"" type:"existingdir" help:"Run directory, of all seeds or of one."`
+	Rates  string   `placeholder:"RATES" help:"Missing rates, first:last:step or a list; default those of the run."`
+	Drop   []string `placeholder:"MODALITY" help:"Modalities that are missing altogether: text, audio, vision."`
+	Data   string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
+	Device string   `placeholder:"NAME" help:"Device: cpu, cpu64, cuda:0 ...; default the run's."`
 }
 
 func (evalCommand) Help() string {
@@ -30,7 +31,7 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 			return usageError{err}
 		}
 	}
-	s, err := experiment.Evaluate(ctx, c.Dir, experiment.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data}, t.log)
+	s, err := experiment.Evaluate(ctx, c.Dir, experiment.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}, t.log)
 	if err != nil {
 		return err
 	}
@@ -43,6 +44,7 @@ type predictCommand struct {
 	Features string   `xor:"input" required:"" placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, packed, or JSON."`
 	Text     []string `sep:"none" xor:"input" required:"" placeholder:"TEXT" help:"What is said, with nothing heard or seen; may be given several times."`
 	BERT     string   `name:"bert" placeholder:"DIR" help:"With --text: the model whose vocabulary the run's tokens are of; default the run's own."`
+	Device   string   `placeholder:"NAME" help:"Device: cpu, cpu64, cuda:0 ...; default the run's."`
 }
 
 func (predictCommand) Help() string {
@@ -60,9 +62,9 @@ func (c *predictCommand) Run(t *terminal) error {
 	var p *experiment.Predictions
 	var err error
 	if c.Features != "" {
-		p, err = experiment.Predict(c.Run_, c.Features, t.log)
+		p, err = experiment.Predict(c.Run_, c.Features, c.Device, t.log)
 	} else {
-		p, err = experiment.PredictText(c.Run_, c.Text, c.BERT, t.log)
+		p, err = experiment.PredictText(c.Run_, c.Text, c.BERT, c.Device, t.log)
 	}
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/devices"
 	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
@@ -35,6 +36,9 @@ func (c *doctorCommand) Run(t *terminal) error {
 		}
 	}
 	show("devices", strings.Join(open, ", "))
+	for i, line := range devices.CUDA() {
+		show([]string{"cuda", ""}[min(i, 1)], line)
+	}
 	return nil
 }
 

@@ -20,7 +20,7 @@ type configFlags struct {
 	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"imagebind_huge.pth, from which generators of generator.kind=imagebind start."`
 	Seed      []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
 	Preset    string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
-	Device    string            `placeholder:"NAME" help:"Device: cpu (default) or cpu64."`
+	Device    string            `placeholder:"NAME" help:"Device: cpu (default), cpu64, or cuda:0 and so on in a build with CUDA."`
 	Rates     string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
 	Select    string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
 	Config    string            `placeholder:"FILE" help:"Settings as YAML or JSON."`

@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"datasets/wordpiece":  {},
 	"datasets":            {"internal/unpickle", "internal/weights"},
 	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "datasets/wordpiece", "internal/metric"},
-	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/experiment",
+	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/devices", "internal/experiment",
 		"internal/metric", "internal/optable", "internal/simd", "internal/weights"},
 	"internal/device/devicetest": {"internal/device"},
 	"internal/cuda/cudatest":     {"internal/cuda/emulator"},

@@ -3,9 +3,20 @@
 package cuda
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-6655bf3b/recap/internal/cuda/cudatest"
+	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/device/devicetest"
 )
 
@@ -24,3 +35,262 @@ func open(t testing.TB) *Device {
 }
 
 func TestDevice(t *testing.T) { devicetest.Run(t, open(t)) }
+
+func values(t testing.TB, d *Device, b device.Buffer) []float64 {
+	t.Helper()
+	v := make([]float64, b.Len())
+	d.Download(v, b)
+	if err := d.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// A step is commands of every kind that take something from the host, on buffers that stay.
+type step struct {
+	d                        *Device
+	x, y, z, p, m, v, square device.Buffer
+}
+
+const width, rows = 33, 40
+
+func newStep(d *Device) *step {
+	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(width * width)}
+	for _, b := range []device.Buffer{s.p, s.m, s.v} {
+		d.Fill(b, 0.5)
+	}
+	return s
+}
+
+// run does step i, whose numbers, rows, mask and learning rate are its own, and submits it.
+func (s *step) run(i int) {
+	r := rand.New(rand.NewPCG(1, uint64(i)))
+	in := make([]float32, rows*width)
+	for j := range in {
+		in[j] = float32(r.NormFloat64())
+	}
+	index := make([]int, rows)
+	for j := range index {
+		index[j] = r.IntN(rows)
+	}
+	d := s.d
+	d.Upload32(s.x, in)
+	d.Dropout(s.y, s.x, 0.25, r.Uint64())
+	d.Gather(s.z, s.y, index, width)
+	d.ScatterAdd(s.z, index, s.x, width)
+	d.Gemm(device.Gemm{TransA: true, M: width, N: width, K: rows, Alpha: 1, Count: 1, A: device.Matrix{Buf: s.z, Stride: width},
+		B: device.Matrix{Buf: s.x, Stride: width}, C: device.Matrix{Buf: s.square, Stride: width}})
+	a := device.Adam{LR: 0.1 / float64(i+1), Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Correction1: 1 - math.Pow(0.9, float64(i+1)), Correction2: 1 - math.Pow(0.99, float64(i+1))}
+	d.Adam(a, s.p, s.z, s.m, s.v)
+	a.LR *= 2
+	d.AdamRows(a, s.p, s.z, s.m, s.v, []int{2, 7, 8 + i%3}, width)
+	d.Submit()
+}
+
+// TestReplay compares steps that are run kernel by kernel, captured and replayed with the same steps on a device that has seen none of them twice,
+// bit for bit: everything that differs from step to step has to come from the arena.
+func TestReplay(t *testing.T) {
+	const steps = 9
+	d := open(t)
+	s := newStep(d)
+	d.Submit()
+	var replayed [][]float64
+	for i := range steps {
+		s.run(i)
+	}
+	for _, b := range []device.Buffer{s.p, s.m, s.v, s.square} {
+		replayed = append(replayed, values(t, d, b))
+	}
+	captured := 0
+	d.do(func() {
+		for _, g := range d.graphs.known {
+			if g.graph != nil {
+				captured++
+			}
+		}
+	})
+	if captured != arenas {
+		t.Errorf("%d graphs after %d equal steps, want one for each of %d arenas", captured, steps, arenas)
+	}
+	s = newStep(d)
+	for i := range steps {
+		s.run(i)
+		d.Fill(d.Alloc(i+1), 0) // no list of commands is like another
+		d.do(func() { d.graphs.known = nil })
+	}
+	for i, b := range []device.Buffer{s.p, s.m, s.v, s.square} {
+		if got := values(t, d, b); !slices.Equal(got, replayed[i]) {
+			t.Errorf("buffer %d differs between replayed and plain steps", i)
+		}
+	}
+}
+
+// TestGraphsAreForgotten holds the number of lists that are remembered.
+func TestGraphsAreForgotten(t *testing.T) {
+	d := open(t)
+	b := d.Alloc(4)
+	for i := range 3 * maxGraphs {
+		for range 3 {
+			d.Fill(b, float64(i))
+			d.Submit()
+		}
+	}
+	if got := values(t, d, b); got[0] != 3*maxGraphs-1 {
+		t.Errorf("filled with %g, want %d", got[0], 3*maxGraphs-1)
+	}
+	d.do(func() {
+		if n := len(d.graphs.known); n > maxGraphs {
+			t.Errorf("%d lists are remembered, at most %d", n, maxGraphs)
+		}
+	})
+}
+
+// TestLargeUpload sends more than the arenas hold together.
+func TestLargeUpload(t *testing.T) {
+	d := open(t)
+	n := 3*arenaBytes/4 + 5
+	src := make([]float32, n)
+	for i := range src {
+		src[i] = float32(i % 9973)
+	}
+	b := d.Alloc(n)
+	d.Upload32(b, src)
+	for i, v := range values(t, d, b) {
+		if v != float64(src[i]) {
+			t.Fatalf("number %d of %d came back as %g, want %g", i, n, v, src[i])
+		}
+	}
+}
+
+// TestMemoryIsUsedAgain checks that what the garbage collector finds is handed out again, and that one step after another takes no more.
+func TestMemoryIsUsedAgain(t *testing.T) {
+	d := open(t)
+	const n = 100003
+	d.Fill(d.Alloc(n), 1)
+	held, _, _ := d.memory.counts()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		runtime.GC()
+		d.memory.mu.Lock()
+		spare := d.memory.spare
+		d.memory.mu.Unlock()
+		if spare >= 4*n {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a buffer that nobody holds did not come back")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	b := d.Alloc(n)
+	d.Fill(b, 2)
+	if again, _, _ := d.memory.counts(); again != held {
+		t.Errorf("%d bytes held, %d before", again, held)
+	}
+	if got := values(t, d, b); got[n-1] != 2 {
+		t.Errorf("the last number is %g, want 2", got[n-1])
+	}
+}
+
+// TestOutOfMemory asks for more than any device has. The error comes at Sync, says what was asked for, held and free, and stays.
+func TestOutOfMemory(t *testing.T) {
+	d := open(t)
+	x := d.Alloc(1000)
+	d.Fill(x, 1)
+	huge := d.Alloc(1 << 38)
+	d.Fill(huge, 1)
+	d.Axpy(2, x, x)
+	for range 2 {
+		err := d.Sync()
+		want := regexp.MustCompile(`^cuda: cuda:0: out of memory: asked for 1048576.0 MiB, holding [0-9.]+ MiB of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; a smaller train.batch`)
+		if err == nil || !want.MatchString(err.Error()) {
+			t.Fatalf("Sync returns %v, want %s", err, want)
+		}
+	}
+	v := make([]float64, 1000)
+	if d.Download(v, x); !math.IsNaN(v[0]) {
+		t.Errorf("a failed device gives %g, want NaN", v[0])
+	}
+}
+
+// TestSpareMemoryIsReturned fills the memory with blocks of one size, drops them and asks for larger ones, while commands that were not yet
+// submitted still name a dropped block.
+func TestSpareMemoryIsReturned(t *testing.T) {
+	if cudatest.Emulator == "" {
+		t.Skip("it would fill a real GPU's memory, which may not be ours alone; the emulator's is limited for this")
+	}
+	d := open(t)
+	_, _, available := d.memory.counts()
+	t.Setenv("RECAP_EMULATOR_MEMORY", fmt.Sprint(8<<30-available+24<<20))
+	kept := d.Alloc(1 << 20)
+	func() {
+		for range 4 {
+			b := d.Alloc(1 << 20)
+			d.Fill(b, 3)
+			d.Copy(device.Dense(kept, []int{1 << 20}), []int{1 << 20}, device.Dense(b, []int{1 << 20}))
+		}
+	}()
+	for i := range 50 {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+		_ = i
+	}
+	d.Fill(d.Alloc(4<<20), 1)
+	if got := values(t, d, kept); got[1<<20-1] != 3 {
+		t.Errorf("the kept buffer holds %g, want 3", got[1<<20-1])
+	}
+}
+
+// TestFailureHasAName reads far outside of a table, in a process of its own, since a GPU is lost to a process by that.
+func TestFailureHasAName(t *testing.T) {
+	if os.Getenv("RECAP_TEST_FAILURE") != "" {
+		d := open(t)
+		x := d.Alloc(10)
+		d.Fill(x, 1)
+		d.Gather(x, x, []int{1 << 30}, 10)
+		d.Fill(x, 2)
+		fmt.Println("found:", d.Sync())
+		fmt.Println("again:", d.Sync())
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFailureHasAName$")
+	cmd.Env = append(os.Environ(), "RECAP_TEST_FAILURE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const want = "cuda: cuda:0: kernel gather: CUDA_ERROR_ILLEGAL_ADDRESS"
+	for _, line := range []string{"found: ", "again: "} {
+		if !strings.Contains(string(out), line+want) {
+			t.Errorf("output %s, want %q", out, line+want)
+		}
+	}
+}
+
+// TestForeignBuffer checks that a buffer of another device is refused.
+func TestForeignBuffer(t *testing.T) {
+	defer func() {
+		if got, _ := recover().(string); got != "cuda: a buffer of type *cuda.buffer on device cuda:0" {
+			t.Errorf("panic %q", got)
+		}
+	}()
+	open(t).Fill(open(t).Alloc(1), 0)
+}
+
+// TestWrongNumber checks that a GPU that is not there is refused.
+func TestWrongNumber(t *testing.T) {
+	if _, err := Open(1000, false); err == nil || !strings.Contains(err.Error(), "expected a number below") {
+		t.Errorf("Open(1000) returns %v", err)
+	}
+}
+
+// TestReport expects each library with its path, and the GPU.
+func TestReport(t *testing.T) {
+	report := strings.Join(Report(), "\n")
+	for _, want := range []string{`driver: .*libcuda\.so\.1, for CUDA \d+\.\d`, `cuBLAS: .*libcublas\.so\.\d+, version \d+`, `NVRTC: .*libnvrtc\.so\.\d+.*, version \d+`,
+		`cuda:0: .*, compute capability \d+\.\d+, \d+ multiprocessors, .* MiB of memory, .* MiB free`} {
+		if !regexp.MustCompile(want).MatchString(report) {
+			t.Errorf("the report has no line like %s:\n%s", want, report)
+		}
+	}
+}

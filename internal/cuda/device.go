@@ -214,37 +214,50 @@ func (d *Device) download(host []float32, address uint64) {
 	}
 }
 
-// Report describes the driver, the libraries and the GPUs.
-func Report() ([]string, error) {
-	paths, err := openLibraries()
-	if err != nil {
-		return nil, err
+// Report describes the libraries and the GPUs, a line each, and what is missing.
+func Report() []string {
+	var lines []string
+	missing := false
+	for _, l := range libraries {
+		path, err := l.open(folders())
+		if err != nil {
+			missing, path = true, err.Error()
+		}
+		lines = append(lines, l.what+": "+path)
+	}
+	if missing {
+		return lines
 	}
 	var count, version, major, minor C.int
-	var lines []string
 	if err := check("the driver does not start", C.device_count(&count, &version)); err != nil {
-		return nil, err
+		return append(lines, err.Error())
 	}
 	C.compiler_version(&major, &minor)
-	lines = append(lines, fmt.Sprintf("driver for CUDA %d.%d (%s)", version/1000, version%1000/10, paths[C.DRIVER]),
-		fmt.Sprintf("NVRTC %d.%d (%s)", major, minor, paths[C.COMPILER]))
+	lines[C.DRIVER] += fmt.Sprintf(", for CUDA %d.%d", version/1000, version%1000/10)
+	lines[C.COMPILER] += fmt.Sprintf(", version %d.%d", major, minor)
+	if count == 0 {
+		lines = append(lines, "no GPU is seen by the driver")
+	}
 	for i := range int(count) {
 		dev, err := Open(i, false)
 		if err != nil {
-			return lines, err
+			lines = append(lines, err.Error())
+			continue
 		}
-		lines = append(lines, dev.(*Device).describe(paths[C.BLAS])...)
+		d := dev.(*Device)
+		if i == 0 {
+			v := d.facts.blas
+			lines[C.BLAS] += fmt.Sprintf(", version %d.%d.%d", v/10000, v/100%100, v%100)
+		}
+		lines = append(lines, d.describe())
 	}
-	return lines, nil
+	return lines
 }
 
-// describe returns lines about a GPU.
-func (d *Device) describe(blas string) []string {
+// describe returns a line about a GPU.
+func (d *Device) describe() string {
 	f := &d.facts
 	_, total, available := d.memory.counts()
-	return []string{
-		fmt.Sprintf("cuBLAS %d.%d.%d (%s)", f.blas/10000, f.blas/100%100, f.blas%100, blas),
-		fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s of it free", d.name, C.GoString(&f.name[0]),
-			f.major, f.minor, f.processors, mebibytes(total), mebibytes(available)),
-	}
+	return fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s free", d.name, C.GoString(&f.name[0]), f.major, f.minor,
+		f.processors, mebibytes(total), mebibytes(available))
 }

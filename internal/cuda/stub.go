@@ -14,5 +14,5 @@ var errNotBuilt = errors.New("this program was built without CUDA; build it on L
 // Open fails: this build has no CUDA.
 func Open(ordinal int, tf32 bool) (device.Device, error) { return nil, errNotBuilt }
 
-// Report returns the reason why there is no CUDA.
-func Report() ([]string, error) { return nil, errNotBuilt }
+// Report says why there is no CUDA.
+func Report() []string { return []string{errNotBuilt.Error()} }

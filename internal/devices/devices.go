@@ -40,6 +40,9 @@ func Open(name string) (device.Device, error) {
 	return dev, nil
 }
 
+// CUDA describes the GPUs and the libraries that they need, a line each, or what is missing.
+func CUDA() []string { return cuda.Report() }
+
 var cudaName = regexp.MustCompile(`^cuda:([0-9]+)(,tf32)?$`)
 
 // One device of each name serves the whole program, so that tensors made through two calls of Open can meet.

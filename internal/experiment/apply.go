@@ -63,9 +63,10 @@ func merge(c *Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores
 
 // EvalOptions say on what a finished run is evaluated.
 type EvalOptions struct {
-	Rates string         // "" for those of the run
-	Drop  []zoo.Modality // of which everything is missing
-	File  string         // "" for the run's data
+	Rates  string         // "" for those of the run
+	Drop   []zoo.Modality // of which everything is missing
+	File   string         // "" for the run's data
+	Device string         // "" for the run's
 }
 
 // Evaluate tests the checkpoints of a run, or of one seed of it.
@@ -83,6 +84,7 @@ func Evaluate(ctx context.Context, dir string, o EvalOptions, log *slog.Logger) 
 		if o.File != "" {
 			c.Data.File = o.File
 		}
+		c.moveTo(o.Device)
 		p, err := d.open(&c)
 		if err != nil {
 			return nil, err
@@ -110,6 +112,13 @@ func Evaluate(ctx context.Context, dir string, o EvalOptions, log *slog.Logger) 
 		s.add(&c, merge(&c, s.kind, tested), tested[0])
 	}
 	return s, nil
+}
+
+// moveTo chooses another device than the run's, unless name is empty.
+func (c *Config) moveTo(name string) {
+	if name != "" {
+		c.Device, c.CUDA.TF32 = name, c.CUDA.TF32 && strings.HasPrefix(name, "cuda:")
+	}
 }
 
 func (o *EvalOptions) note() string {
@@ -140,9 +149,10 @@ func ParseModalities(s []string) ([]zoo.Modality, error) {
 	return list, nil
 }
 
-// Predict applies a run to the utterances of a feature file (datasets.OpenFeatures). dir is a seed's directory, or a run's with one seed.
-func Predict(dir, file string, log *slog.Logger) (*Predictions, error) {
-	p, _, err := openOne(dir)
+// Predict applies a run to the utterances of a feature file (datasets.OpenFeatures), on a device, by default the run's. dir is a seed's
+// directory, or a run's with one seed.
+func Predict(dir, file, device string, log *slog.Logger) (*Predictions, error) {
+	p, _, err := openOne(dir, device)
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +167,9 @@ func Predict(dir, file string, log *slog.Logger) (*Predictions, error) {
 }
 
 // PredictText applies a run to texts, with all of audio and vision missing. The texts are the predictions' ids. The vocabulary is that of a
-// pretrained model (nn.FindPretrained), by default the run's own.
-func PredictText(dir string, texts []string, model string, log *slog.Logger) (*Predictions, error) {
-	p, c, err := openOne(dir)
+// pretrained model (nn.FindPretrained), by default the run's own, and so is the device.
+func PredictText(dir string, texts []string, model, device string, log *slog.Logger) (*Predictions, error) {
+	p, c, err := openOne(dir, device)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +210,7 @@ func speechless(texts []string, words *wordpiece.Tokenizer, d zoo.Dims) *dataset
 }
 
 // openOne opens the checkpoint of a seed's directory, or of a run's with one seed.
-func openOne(dir string) (*predictor, *Config, error) {
+func openOne(dir, device string) (*predictor, *Config, error) {
 	there, err := seedDirs(dir)
 	if err != nil {
 		return nil, nil, err
@@ -212,6 +222,7 @@ func openOne(dir string) (*predictor, *Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c.moveTo(device)
 	p, err := there[0].open(&c)
 	return p, &c, err
 }

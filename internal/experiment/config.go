@@ -21,12 +21,13 @@ type Config struct {
 	Preset  string `yaml:"preset"`  // the defaults: quick or paper
 	Name    string `yaml:"name"`    // of the run directory; empty for a free one that begins with the variant
 	Select  string `yaml:"select"`  // valid or per-metric-test
-	Device  string `yaml:"device"`
+	Device  string `yaml:"device"`  // cpu, cpu64, or cuda:0 and so on
 	Seed    uint64 `yaml:"seed"`
 
 	Data  DataConfig  `yaml:"data"`
 	Train TrainConfig `yaml:"train"`
 	Eval  EvalConfig  `yaml:"eval"`
+	CUDA  CUDAConfig  `yaml:"cuda"`
 
 	Recap recap.Config `yaml:",inline"`
 }
@@ -59,6 +60,19 @@ type TrainConfig struct {
 type EvalConfig struct {
 	ValidRate float64 `yaml:"valid_rate"` // of validation after each epoch
 	Rates     string  `yaml:"rates"`      // of the test, see ParseRates
+}
+
+// CUDAConfig says how a GPU computes.
+type CUDAConfig struct {
+	TF32 bool `yaml:"tf32"` // products on tensor cores, whose inputs have ten bits of mantissa
+}
+
+// device returns the name under which the device is opened: how it computes is a part of it.
+func (c *Config) device() string {
+	if c.CUDA.TF32 {
+		return c.Device + ",tf32"
+	}
+	return c.Device
 }
 
 // Protocols of selection.
@@ -97,6 +111,8 @@ func Preset(name string) (c Config, ok bool) {
 	}
 	return c, true
 }
+
+var deviceName = regexp.MustCompile(`^(cpu|cpu64|cuda:[0-9]+)$`)
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -137,6 +153,8 @@ func (c *Config) check() error {
 		{"train.generator_lr", c.Train.GeneratorLR > 0 && !math.IsInf(c.Train.GeneratorLR, 1), "a number above 0", c.Train.GeneratorLR},
 		{"train.weight_decay", c.Train.WeightDecay >= 0, "0 or more", c.Train.WeightDecay},
 		{"train.clip", c.Train.Clip >= 0, "0 or more", c.Train.Clip},
+		{"device", deviceName.MatchString(c.Device), "cpu, cpu64, or cuda:0 and so on", c.Device},
+		{"cuda.tf32", !c.CUDA.TF32 || strings.HasPrefix(c.Device, "cuda:"), "false with device " + c.Device, c.CUDA.TF32},
 		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
 	} {
 		if !f.good {

@@ -258,7 +258,7 @@ func TestPredict(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	p, err := Predict(dir, file, slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := Predict(dir, file, "", slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) 
 
 // open opens what a run needs before it has a directory: its device and its data.
 func open(c *Config) (*datasets.Set, error) {
-	if _, err := ag.Open(c.Device); err != nil {
+	if _, err := ag.Open(c.device()); err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	return openData(c)

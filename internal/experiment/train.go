@@ -206,7 +206,7 @@ type learner struct {
 
 // newLearner makes the model that c names.
 func newLearner(c *Config, d zoo.Dims) (*learner, error) {
-	dev, err := ag.Open(c.Device)
+	dev, err := ag.Open(c.device())
 	if err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
