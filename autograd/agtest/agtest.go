@@ -112,24 +112,14 @@ func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic
 		tp.Seed(1)
 		return loss(tp)
 	}
-	at, along := make([][]float64, len(params)), make([][]float64, len(params))
-	r := rand.New(rand.NewPCG(3, 4))
-	sum := 0.0
-	for i, p := range params {
-		at[i], along[i] = p.Values(), normal(r, p.Len())
-		for _, d := range along[i] {
-			sum += d * d
-		}
-	}
+	at, along := make([][]float64, len(params)), UnitDirection(params)
 	grads := tp.Backward(eval())
 	for i, p := range params {
-		g := make([]float64, p.Len())
+		at[i] = p.Values()
 		if grads[p] != nil {
-			g = grads[p].Values()
-		}
-		for j := range g {
-			along[i][j] /= math.Sqrt(sum)
-			analytic += g[j] * along[i][j]
+			for j, g := range grads[p].Values() {
+				analytic += g * along[i][j]
+			}
 		}
 	}
 	numeric = fd.Derivative(func(h float64) float64 {
@@ -146,6 +136,25 @@ func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic
 		p.Assign(at[i])
 	}
 	return analytic, numeric
+}
+
+// UnitDirection returns Direction's direction: random, of length 1 in the space of all the parameters.
+func UnitDirection(params []*ag.Tensor) [][]float64 {
+	along := make([][]float64, len(params))
+	r := rand.New(rand.NewPCG(3, 4))
+	sum := 0.0
+	for i, p := range params {
+		along[i] = normal(r, p.Len())
+		for _, d := range along[i] {
+			sum += d * d
+		}
+	}
+	for _, a := range along {
+		for j := range a {
+			a[j] /= math.Sqrt(sum)
+		}
+	}
+	return along
 }
 
 // fivePoint is the central difference of order h⁴.

@@ -34,6 +34,30 @@ func (s *suite) adam() {
 	}
 }
 
+// adams makes steps of many tensors, one after the other with nothing between, which a device may make at once.
+func (s *suite) adams() {
+	var all [4][]device.Buffer // p, g, m, v
+	var want [][]float64
+	steps := []device.Adam{}
+	for i, n := range []int{5, 2048, 1, 40001, 2049, 33} {
+		a := device.Adam{LR: 0.125 / float64(i+1), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001 * float64(i+1)}
+		p, g, m, v := s.numbers(n), s.numbers(n), make([]float64, n), make([]float64, n)
+		for k, values := range [][]float64{p, g, m, v} {
+			all[k] = append(all[k], s.put(values))
+		}
+		for j := range p {
+			adamElement(a, &p[j], &m[j], &v[j], g[j])
+		}
+		steps, want = append(steps, a), append(want, p)
+	}
+	for i, a := range steps {
+		s.dev.Adam(a, all[0][i], all[1][i], all[2][i], all[3][i])
+	}
+	for i, p := range want {
+		s.expect(fmt.Sprintf("tensor %d of many: p", i), all[0][i], p, 0)
+	}
+}
+
 // adamRows updates some rows of a table as adam does, and the others not at all.
 func (s *suite) adamRows() {
 	const rows, width = 7, 5

@@ -42,6 +42,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"PairScores", (*suite).pairs},
 		{"Signs", (*suite).signs},
 		{"Adam", (*suite).adam},
+		{"Adams", (*suite).adams},
 		{"AdamRows", (*suite).adamRows},
 	}
 	for i, f := range families {
