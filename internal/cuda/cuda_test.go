@@ -277,6 +277,24 @@ func TestForeignBuffer(t *testing.T) {
 	open(t).Fill(open(t).Alloc(1), 0)
 }
 
+// TestTF32 opens the GPU with products in TF32, whose inputs have ten bits of mantissa.
+func TestTF32(t *testing.T) {
+	d, err := Open(0, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Name() != "cuda:0,tf32" {
+		t.Errorf("Name is %q", d.Name())
+	}
+	const n = 64
+	x, y := d.Alloc(n*n), d.Alloc(n*n)
+	d.Fill(x, 1.1)
+	d.Gemm(device.Gemm{M: n, N: n, K: n, Alpha: 1, Count: 1, A: device.Matrix{Buf: x, Stride: n}, B: device.Matrix{Buf: x, Stride: n}, C: device.Matrix{Buf: y, Stride: n}})
+	if got, want := values(t, d.(*Device), y)[n], n*1.1*1.1; math.Abs(got-want) > 2e-3*want {
+		t.Errorf("a product of TF32 is %g, want %g", got, want)
+	}
+}
+
 // TestWrongNumber checks that a GPU that is not there is refused.
 func TestWrongNumber(t *testing.T) {
 	if _, err := Open(1000, false); err == nil || !strings.Contains(err.Error(), "expected a number below") {

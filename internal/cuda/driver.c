@@ -131,7 +131,7 @@ const char *driver_error(int code) {
 
 // Values of the interfaces' enumerations.
 enum { PROCESSORS = 16, MAJOR = 75, MINOR = 76 };         // CUdevice_attribute
-enum { NON_BLOCKING = 1, NO_TIMING = 2, THREAD_LOCAL = 1 }; // flags of streams, events and captures
+enum { NON_BLOCKING = 1, SLEEP = 1, NO_TIMING = 2, THREAD_LOCAL = 1 }; // flags of streams, events (waits sleep) and captures
 enum { DEFAULT_MATH = 0, TF32_MATH = 3 };                 // cublasMath_t
 enum { WORKSPACE = 32 << 20 };                            // bytes, what cuBLAS asks for on the newest devices
 enum { WINDOW = 4 << 20 };                                // bytes
@@ -167,7 +167,7 @@ int device_open(int ordinal, int tf32, struct gpu **opened, struct facts *f) {
 	TRY(cuStreamCreate(&g->kernels, NON_BLOCKING));
 	TRY(cuStreamCreate(&g->copies, NON_BLOCKING));
 	for (int p = 0; p < 2; p++) {
-		TRY(cuEventCreate(&g->copied[p], NO_TIMING));
+		TRY(cuEventCreate(&g->copied[p], NO_TIMING | SLEEP));
 		TRY(cuEventCreate(&g->done[p], NO_TIMING));
 	}
 	TRY(cuMemHostAlloc((void **)&g->window, WINDOW, 0));

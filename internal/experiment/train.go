@@ -212,7 +212,11 @@ func newLearner(c *Config, d zoo.Dims) (*learner, error) {
 	}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
 	i := slices.IndexFunc(Models, func(s Spec) bool { return s.Name == c.Model })
-	return &learner{model: Models[i].New(p, c, d), params: p.All(), dims: d, device: dev}, nil
+	l := &learner{model: Models[i].New(p, c, d), params: p.All(), dims: d, device: dev}
+	if err := dev.Sync(); err != nil {
+		return nil, fmt.Errorf("experiment: model of %d parameters: %w", count(l.params), err)
+	}
+	return l, nil
 }
 
 // Groups of parameters by where they come from: those that are not named start from scratch.

@@ -15,17 +15,19 @@ var Emulator string
 
 // Main runs the tests of a package in a build with CUDA. Call it from TestMain.
 func Main(m *testing.M) {
-	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
-		if err := emulate(); err != nil {
-			fmt.Fprintln(os.Stderr, "cudatest:", err)
-			os.Exit(1)
-		}
+	if err := Setup(); err != nil {
+		fmt.Fprintln(os.Stderr, "cudatest:", err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// emulate puts the emulator before the folders in which package cuda looks for libraries.
-func emulate() (err error) {
+// Setup readies a GPU for this process and those that it starts. Where there is none, it puts the emulator before the folders in which package cuda
+// looks for libraries.
+func Setup() (err error) {
+	if exists("/dev/nvidiactl") {
+		return nil
+	}
 	if Emulator, err = build(); err != nil {
 		return err
 	}
