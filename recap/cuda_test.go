@@ -115,9 +115,9 @@ func curve(t *testing.T, device, critic string, stage, steps int) (losses []floa
 	return losses, params
 }
 
-// TestLossCurvesAgree trains both stages for 20 steps on the GPU and on the CPU, there in float64: each loss agrees to 1e-3. (In float32 the CPU's own
+// TestLossCurvesOnGPU trains both stages for 20 steps on the GPU and on the CPU, there in float64: each loss agrees to 1e-3. (In float32 the CPU's own
 // curve of the concat critics leaves the float64 one by 2e-3 when a unit of a critic rounds to the other side of its kink.)
-func TestLossCurvesAgree(t *testing.T) {
+func TestLossCurvesOnGPU(t *testing.T) {
 	for _, c := range []struct {
 		critic string
 		stage  int

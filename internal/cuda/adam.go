@@ -62,9 +62,6 @@ func (d *Device) AdamRows(a device.Adam, p, g, m, v device.Buffer, index []int, 
 	}
 	host, at := d.stage(int(unsafe.Sizeof(adamTensor{})) + 4*len(index))
 	*(*adamTensor)(host) = d.newAdam(a, p, g, m, v)
-	rows := unsafe.Slice((*int32)(unsafe.Add(host, unsafe.Sizeof(adamTensor{}))), len(index))
-	for i, r := range index {
-		rows[i] = int32(r)
-	}
+	writeIndex(unsafe.Add(host, unsafe.Sizeof(adamTensor{})), index)
 	d.launch("adam_rows", n, at, at+uint64(unsafe.Sizeof(adamTensor{})), whole(n), whole(width))
 }

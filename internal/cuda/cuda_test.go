@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,6 +122,31 @@ func TestReplay(t *testing.T) {
 	for i, b := range []device.Buffer{s.p, s.m, s.v, s.square} {
 		if got := values(t, d, b); !slices.Equal(got, replayed[i]) {
 			t.Errorf("buffer %d differs between replayed and plain steps", i)
+		}
+	}
+}
+
+// TestTwoGoroutines runs two trainings at the same time on one device: each ends where it ends alone.
+func TestTwoGoroutines(t *testing.T) {
+	alone := newStep(open(t))
+	for i := range 8 {
+		alone.run(i)
+	}
+	want := values(t, alone.d, alone.p)
+	d := open(t)
+	both := []*step{newStep(d), newStep(d)}
+	var wait sync.WaitGroup
+	for _, s := range both {
+		wait.Go(func() {
+			for i := range 8 {
+				s.run(i)
+			}
+		})
+	}
+	wait.Wait()
+	for i, s := range both {
+		if got := values(t, d, s.p); !slices.Equal(got, want) {
+			t.Errorf("goroutine %d ends elsewhere than alone", i)
 		}
 	}
 }

@@ -194,6 +194,7 @@ func (d *Device) Download(dst []float64, src device.Buffer) {
 	address := d.data(src, 0)
 	if len(dst) > 0 {
 		d.do(func() { d.download(host, address) })
+		runtime.KeepAlive(src) // its memory must not be handed out before
 	}
 	for i, v := range host {
 		dst[i] = float64(v)

@@ -106,7 +106,12 @@ const char *driver_error(int code) {
 	static char text[256];
 	const char *name = "unknown", *what = "";
 	if (code >= BLAS_CODE) {
-		snprintf(text, sizeof text, "cuBLAS status %d", code - BLAS_CODE);
+		static const char *const names[] = {[1] = "NOT_INITIALIZED", [3] = "ALLOC_FAILED", [7] = "INVALID_VALUE", [8] = "ARCH_MISMATCH",
+			[11] = "MAPPING_ERROR", [13] = "EXECUTION_FAILED", [14] = "INTERNAL_ERROR", [15] = "NOT_SUPPORTED"};
+		int status = code - BLAS_CODE;
+		if (status < (int)(sizeof names / sizeof *names) && names[status])
+			name = names[status];
+		snprintf(text, sizeof text, "cuBLAS: CUBLAS_STATUS_%s (%d)", name, status);
 		return text;
 	}
 	cuGetErrorName(code, &name);

@@ -2,15 +2,23 @@
 
 package cuda
 
-import "github.com/seed-6655bf3b/recap/internal/device"
+import (
+	"unsafe"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
 
 // stageIndex puts row numbers in the arena, as C's int.
 func (d *Device) stageIndex(index []int) uint64 {
-	short := make([]int32, len(index))
+	host, address := d.stage(4 * len(index))
+	writeIndex(host, index)
+	return address
+}
+
+func writeIndex(to unsafe.Pointer, index []int) {
 	for i, r := range index {
-		short[i] = int32(r)
+		unsafe.Slice((*int32)(to), len(index))[i] = int32(r)
 	}
-	return stageSlice(d, short)
 }
 
 // Gather implements device.Device.

@@ -60,6 +60,9 @@ func (d *Device) take() *submission {
 
 // stage takes memory of the arena, on the host and where it will be on the device, for the next command alone.
 func (d *Device) stage(bytes int) (host unsafe.Pointer, address uint64) {
+	if bytes > arenaBytes {
+		panic(fmt.Sprintf("cuda: %d bytes from the host for one kernel, at most %d fit", bytes, arenaBytes))
+	}
 	if s := d.take(); s.used+bytes > arenaBytes {
 		d.submit()
 	}
@@ -71,11 +74,7 @@ func (d *Device) stage(bytes int) (host unsafe.Pointer, address uint64) {
 
 // stageSlice puts numbers in the arena.
 func stageSlice[T any](d *Device, v []T) (address uint64) {
-	bytes := len(v) * int(unsafe.Sizeof(v[0]))
-	if bytes > arenaBytes {
-		panic(fmt.Sprintf("cuda: %d bytes from the host for one kernel, at most %d fit", bytes, arenaBytes))
-	}
-	host, address := d.stage(bytes)
+	host, address := d.stage(len(v) * int(unsafe.Sizeof(v[0])))
 	copy(unsafe.Slice((*T)(host), len(v)), v)
 	return address
 }

@@ -16,6 +16,9 @@
 //     block beyond what the kernel was declared for, and copies from or to memory that is not pinned are errors.
 //   - Kernels are compiled by gcc as C11, with what it knows to be different in C++ as errors.
 //
+// With RECAP_EMULATOR_ASLEEP set, kernels and products do nothing, which measures what the host needs for a step. RECAP_EMULATOR_MEMORY is
+// how many bytes the GPU has, 8 GiB unless it is set.
+//
 // It does not show: races between blocks or streams that one order of execution hides, a kernel that reads memory of the host,
 // limits of registers and shared memory, the rounding of a GPU's functions and fused operations, TF32, and anything about speed.
 package emulator

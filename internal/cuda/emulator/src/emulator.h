@@ -134,6 +134,7 @@ CUresult append(struct stream *s, struct op op);
 void push(struct ops *list, struct op op);
 void free_ops(struct ops *list);
 void run_all(void); /* everything queued on every stream */
+int asleep(void);    /* RECAP_EMULATOR_ASLEEP is set: no kernel and no product is run */
 void forget_streams(void);
 
 /* graph.c */
