@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
@@ -28,13 +29,18 @@ func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
 	return t
 }
 
-// Adam implements device.Device. Steps that follow each other are made by one kernel.
+// Adam implements device.Device. Steps of different tensors that follow each other are made by one kernel.
 func (d *Device) Adam(a device.Adam, p, g, m, v device.Buffer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p.Len() > 0 {
-		d.adams = append(d.adams, d.newAdam(a, p, g, m, v))
+	if p.Len() == 0 {
+		return
 	}
+	t := d.newAdam(a, p, g, m, v)
+	if slices.ContainsFunc(d.adams, func(other adamTensor) bool { return other.p == t.p }) {
+		d.launchAdams()
+	}
+	d.adams = append(d.adams, t)
 }
 
 // launchAdams launches the steps that wait.

@@ -303,6 +303,20 @@ func TestForeignBuffer(t *testing.T) {
 	open(t).Fill(open(t).Alloc(1), 0)
 }
 
+// TestStepsThatDepend checks that no kernel makes two steps of one tensor, whose blocks would meet. The emulator runs blocks in turn, so that only
+// the list of what waits shows it.
+func TestStepsThatDepend(t *testing.T) {
+	d := open(t)
+	x, y, g, m, v := d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5)
+	a := device.Adam{LR: 1, Beta1: 0.9, Beta2: 0.9, Eps: 1, Correction1: 1, Correction2: 1}
+	for i, p := range []device.Buffer{x, y, x, y} {
+		d.Adam(a, p, g, m, v)
+		if want := i%2 + 1; len(d.adams) != want {
+			t.Errorf("%d steps wait after call %d, want %d", len(d.adams), i+1, want)
+		}
+	}
+}
+
 // TestTF32 opens the GPU with products in TF32, whose inputs have ten bits of mantissa.
 func TestTF32(t *testing.T) {
 	d, err := Open(0, true)

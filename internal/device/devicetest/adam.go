@@ -34,11 +34,12 @@ func (s *suite) adam() {
 	}
 }
 
-// adams makes steps of many tensors, one after the other with nothing between, which a device may make at once.
+// adams makes steps of many tensors, one after the other with nothing between, which a device may make at once; but two of one of them.
 func (s *suite) adams() {
 	var all [4][]device.Buffer // p, g, m, v
 	var want [][]float64
 	steps := []device.Adam{}
+	const twice = 3
 	for i, n := range []int{5, 2048, 1, 40001, 2049, 33} {
 		a := device.Adam{LR: 0.125 / float64(i+1), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001 * float64(i+1)}
 		p, g, m, v := s.numbers(n), s.numbers(n), make([]float64, n), make([]float64, n)
@@ -47,11 +48,17 @@ func (s *suite) adams() {
 		}
 		for j := range p {
 			adamElement(a, &p[j], &m[j], &v[j], g[j])
+			if i == twice {
+				adamElement(a, &p[j], &m[j], &v[j], g[j])
+			}
 		}
 		steps, want = append(steps, a), append(want, p)
 	}
 	for i, a := range steps {
 		s.dev.Adam(a, all[0][i], all[1][i], all[2][i], all[3][i])
+		if i == twice {
+			s.dev.Adam(a, all[0][i], all[1][i], all[2][i], all[3][i])
+		}
 	}
 	for i, p := range want {
 		s.expect(fmt.Sprintf("tensor %d of many: p", i), all[0][i], p, 0)
