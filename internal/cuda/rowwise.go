@@ -17,7 +17,7 @@ func (d *Device) launchRows(name string, rows, n int, args ...uint64) {
 func (d *Device) Softmax(dst, x device.Buffer, rows, n int) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launchRows("softmax", rows, n, d.data(dst, 0), d.data(x, 0), whole(n))
+	d.launchRows("softmax", rows, n, d.data(dst, 0), d.data(x, 0), whole(n), 0)
 }
 
 // SoftmaxGrad implements device.Device.
@@ -31,7 +31,7 @@ func (d *Device) SoftmaxGrad(dx, y, g device.Buffer, rows, n int) {
 func (d *Device) LogSoftmax(dst, x device.Buffer, rows, n int) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launchRows("log_softmax", rows, n, d.data(dst, 0), d.data(x, 0), whole(n))
+	d.launchRows("softmax", rows, n, d.data(dst, 0), d.data(x, 0), whole(n), 1)
 }
 
 // LogSoftmaxGrad implements device.Device.

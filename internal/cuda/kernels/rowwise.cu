@@ -1,7 +1,7 @@
 // Each kernel has a block for each row of n numbers. A thread writes the elements that it alone reads last, so dst may be an input.
 
-struct softmax { float *y; const float *x; whole n; };
-
+// softmax writes the softmax of a row or, with log, its logarithm.
+struct softmax { float *y; const float *x; whole n, log; };
 KERNEL(softmax, 256) {
 	__shared__ float part[8];
 	const float *x = k.x + blockIdx.x * k.n;
@@ -9,31 +9,14 @@ KERNEL(softmax, 256) {
 	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
 		m = larger(m, x[i]);
 	m = block_max(m, part);
-	if (m == -INF) {
-		for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
-			y[i] = 0;
-		return;
-	}
 	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
 		s += expf(x[i] - m);
 	s = block_sum(s, part);
 	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
-		y[i] = expf(x[i] - m) / s;
-}
-
-struct log_softmax { float *y; const float *x; whole n; };
-KERNEL(log_softmax, 256) {
-	__shared__ float part[8];
-	const float *x = k.x + blockIdx.x * k.n;
-	float *y = k.y + blockIdx.x * k.n, m = -INF, s = 0;
-	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
-		m = larger(m, x[i]);
-	m = block_max(m, part);
-	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
-		s += expf(x[i] - m);
-	s = block_sum(s, part);
-	for (whole i = threadIdx.x; i < k.n; i += blockDim.x)
-		y[i] = m == -INF ? -INF : x[i] - m - logf(s);
+		if (m == -INF)
+			y[i] = k.log ? -INF : 0;
+		else
+			y[i] = k.log ? x[i] - m - logf(s) : expf(x[i] - m) / s;
 }
 
 // softmax_grad writes y ⊙ (g − Σ g⊙y).

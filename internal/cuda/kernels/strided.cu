@@ -1,6 +1,19 @@
 // Strided arrays: element (i, j, …) of a shape lies at i·stride[0] + j·stride[1] + …; axes were merged, so there are few.
 #define RANK 6
 
+// find tells where element i of a shape lies in two arrays.
+static __device__ void find(unsigned i, int rank, const whole *length, const whole *sx, const whole *sy, whole *x, whole *y) {
+	*x = *y = 0;
+	for (int axis = rank - 1; axis > 0; axis--) {
+		unsigned at = i % (unsigned)length[axis];
+		i /= (unsigned)length[axis];
+		*x += at * sx[axis];
+		*y += at * sy[axis];
+	}
+	*x += i * sx[0];
+	*y += i * sy[0];
+}
+
 struct binary {
 	float *z;
 	const float *x, *y;
@@ -28,17 +41,11 @@ static __device__ float combine(int op, float x, float y) {
 }
 
 KERNEL(binary, 256) {
-	unsigned i = (unsigned)ITEM, rest = i;
+	whole i = ITEM, x, y;
 	if (i >= k.n)
 		return;
-	whole x = 0, y = 0;
-	for (int axis = (int)k.rank - 1; axis > 0; axis--) {
-		unsigned length = (unsigned)k.length[axis], at = rest % length;
-		rest /= length;
-		x += at * k.sx[axis];
-		y += at * k.sy[axis];
-	}
-	k.z[i] = combine((int)k.op, k.x[x + rest * k.sx[0]], k.y[y + rest * k.sy[0]]);
+	find((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
+	k.z[i] = combine((int)k.op, k.x[x], k.y[y]);
 }
 
 struct copy {
@@ -47,17 +54,11 @@ struct copy {
 	whole n, rank, length[RANK], sy[RANK], sx[RANK];
 };
 KERNEL(copy, 256) {
-	unsigned i = (unsigned)ITEM, rest = i;
+	whole i = ITEM, x, y;
 	if (i >= k.n)
 		return;
-	whole x = 0, y = 0;
-	for (int axis = (int)k.rank - 1; axis > 0; axis--) {
-		unsigned length = (unsigned)k.length[axis], at = rest % length;
-		rest /= length;
-		x += at * k.sx[axis];
-		y += at * k.sy[axis];
-	}
-	k.y[y + rest * k.sy[0]] = k.x[x + rest * k.sx[0]];
+	find((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
+	k.y[y] = k.x[x];
 }
 
 // accumulate adds to each of n positions in y all elements of x that belong there, in one order: a thread searches for the index tuples with
