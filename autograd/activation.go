@@ -78,5 +78,8 @@ func (t *Tape) SiLU(x *Tensor) *Tensor { return t.unary("SiLU", device.SiLU, x, 
 //
 //	x̄ = ȳ where lo ≤ x ≤ hi, 0 elsewhere
 func (t *Tape) Clamp(x *Tensor, lo, hi float64) *Tensor {
+	if x.rows != nil {
+		return t.clampRows(x, lo, hi)
+	}
 	return t.unary("Clamp", device.Clamp, x, lo, hi)
 }

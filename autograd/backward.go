@@ -12,17 +12,37 @@ import (
 // It consumes the computation: memory is taken back at its last use. The loss and the tensors to keep can be read afterwards, as
 // constants; every other tensor made on the tape is stale, as after Reset.
 func (t *Tape) Backward(loss *Tensor, keep ...*Tensor) Grads {
+	grads := Grads{}
+	t.Accumulate(grads, loss, keep...)
+	return grads
+}
+
+// Accumulate is Backward that adds to grads, the gradients of earlier losses since the last Reset (clipped, perhaps): so several batches make one
+// step, of their sum, with the memory of one batch's computation.
+//
+//	for i, batch := range batches {
+//		if i%k == 0 {
+//			tp.Reset()
+//			grads = autograd.Grads{}
+//		}
+//		tp.Accumulate(grads, loss(tp, batch))
+//		if i%k == k-1 {
+//			opt.Step(grads)
+//		}
+//	}
+func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 	keep = append(keep, loss)
 	t.use("Backward", keep...)
+	for _, g := range grads {
+		t.use("Accumulate", stored(g))
+	}
 	if loss.Len() != 1 {
 		panic(fmt.Sprintf("autograd: Backward: loss has shape %v, want a scalar; take Mean or Sum first", loss.shape))
 	}
 	if loss.recorded && !loss.needsGrad {
 		panic("autograd: Backward: the loss was kept by an earlier Backward, which consumed its computation; differentiate the sum of both losses")
 	}
-	grads := Grads{}
 	t.NoGrad(func() { t.differentiate(grads, loss, keep) })
-	return grads
 }
 
 // differentiate walks the nodes back from the last. The tape holds a buffer of the forward computation until the walk has passed the
@@ -34,9 +54,11 @@ func (t *Tape) differentiate(grads Grads, loss *Tensor, keep []*Tensor) {
 		m.holders = 1
 	}
 	hold(keep...)
+	for _, g := range grads {
+		hold(g)
+	}
 	if loss.needsGrad {
-		grads[loss] = t.full(loss.shape, 1)
-		hold(grads[loss])
+		t.add(grads, loss, t.full(loss.shape, 1))
 	}
 	for i, n := range slices.Backward(t.nodes) {
 		t.drop(forward[n.made:]...)
@@ -80,26 +102,29 @@ func (t *Tape) take(grads Grads, out []*Tensor) (g []*Tensor, used bool) {
 	return g, used
 }
 
-// spread adds the gradients gx to those of the operation's inputs: in place where no other tensor lives in the memory of the
-// sum so far, since one tensor may be the gradient of several inputs.
+// spread adds the gradients gx to those of the operation's inputs.
 func (t *Tape) spread(grads Grads, n node, gx []*Tensor) {
 	for i, x := range n.in {
 		if x == nil || gx[i] == nil {
 			continue
 		}
-		g := t.sumTo(n.op, gx[i], x.shape)
-		old := grads[x]
-		switch {
-		case old == nil:
-			grads[x] = g
-			hold(g)
-		case old.mem != nil && old.mem.holders == 1 && old.rows == nil && g.rows == nil:
-			t.dev.Axpy(1, g.buf, old.buf)
-		default:
-			grads[x] = t.sum(old, g)
-			hold(grads[x])
-			t.release(old)
-		}
+		t.add(grads, x, t.sumTo(n.op, gx[i], x.shape))
+	}
+}
+
+// add adds g to the gradient of x: in place where no other tensor lives in the memory of the sum so far, since one tensor may be the gradient of
+// several inputs.
+func (t *Tape) add(grads Grads, x, g *Tensor) {
+	switch old := grads[x]; {
+	case old == nil:
+		grads[x] = g
+		hold(g)
+	case old.mem != nil && old.mem.holders == 1 && old.rows == nil && g.rows == nil:
+		t.dev.Axpy(1, g.buf, old.buf)
+	default:
+		grads[x] = t.sum(old, g)
+		hold(grads[x])
+		t.release(old)
 	}
 }
 

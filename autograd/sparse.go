@@ -9,7 +9,7 @@ import (
 
 // Lookup is Gather from a parameter, typically a large table of which a step reads a few rows. Its gradient is row-sparse: it stores the
 // rows that index names, and all others are zero. Tensor.AdamStep updates these rows alone, with their moments, and leaves the others as they are,
-// weight decay included; Norm, Mul by a scalar and Values take such a gradient as any other. No other operation does.
+// weight decay included; Norm, Mul by a scalar, Clamp around 0 and Values take such a gradient as any other. No other operation does.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
@@ -68,6 +68,16 @@ func (t *Tape) scaleRows(x, a *Tensor) *Tensor {
 		panic(fmt.Sprintf("autograd: Mul: the row-sparse gradient %v by %v: want a scalar", x, a))
 	}
 	y := t.binary("Mul", device.Mul, stored(x), a)
+	y.shape, y.rows = x.shape, x.rows
+	return y
+}
+
+// clampRows is Clamp for a row-sparse gradient.
+func (t *Tape) clampRows(x *Tensor, lo, hi float64) *Tensor {
+	if lo > 0 || hi < 0 {
+		panic(fmt.Sprintf("autograd: Clamp: the row-sparse gradient %v to [%g, %g]: want 0 to stay 0", x, lo, hi))
+	}
+	y := t.Clamp(stored(x), lo, hi)
 	y.shape, y.rows = x.shape, x.rows
 	return y
 }

@@ -86,6 +86,47 @@ func TestAliasedGradients(t *testing.T) {
 	near(t, "c̄", g[c].Item(), 2*(2+2))
 }
 
+// Accumulate sums the gradients of losses as if they were one, of dense and row-sparse gradients and of parameters that one loss alone knows, and in
+// groups of equal shape takes no more memory than in the first.
+func TestAccumulate(t *testing.T) {
+	dev := &counting{Device: open(t, "cpu64")}
+	a, b, table := param(dev, 2, 3), param(dev, 5, 7), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)
+	losses := []func(tp *ag.Tape) *ag.Tensor{
+		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Mul(tp.Mul(a, a), tp.Lookup(table, []int{2, 0}))) },
+		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Mul(tp.Mul(a, b), tp.Lookup(table, []int{2, 2}))) },
+		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Exp(tp.Scale(a, 0.1))) },
+	}
+	tp := ag.NewTape(dev)
+	sum := tp.Add(tp.Add(losses[0](tp), losses[1](tp)), losses[2](tp))
+	want := tp.Backward(sum)
+	values := [][]float64{want[a].Values(), want[b].Values(), want[table].Values()}
+	first := 0
+	tp = ag.NewTape(dev)
+	tp.Poison = true
+	for group := range 3 {
+		tp.Reset()
+		grads := ag.Grads{}
+		for _, loss := range losses {
+			tp.Accumulate(grads, loss(tp))
+		}
+		for i, x := range []*ag.Tensor{a, b, table} {
+			for j, v := range grads[x].Values() {
+				near(t, "accumulated gradient", v, values[i][j])
+			}
+		}
+		if group == 0 {
+			first = dev.buffers
+		}
+	}
+	if dev.buffers != first {
+		t.Errorf("%d buffers after the first group, %d after the third", first, dev.buffers)
+	}
+	scalar := ag.NewParam(dev, []float64{3})
+	grads := tp.Backward(tp.Mul(scalar, scalar))
+	tp.Accumulate(grads, scalar)
+	near(t, "gradient of x² + x", grads[scalar].Item(), 7)
+}
+
 // Scope takes memory back where nothing was recorded, and else leaves it to Backward.
 func TestScope(t *testing.T) {
 	dev := open(t, "cpu64")
@@ -283,6 +324,25 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: Mul: the row-sparse gradient Tensor[2 3] on cpu64 by Tensor[3] on cpu64: want a scalar", func() {
 			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
 			tp.Mul(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
+		}},
+		{"autograd: Clamp: the row-sparse gradient Tensor[2 3] on cpu64 to [1, 2]: want 0 to stay 0", func() {
+			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
+			tp.Clamp(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], 1, 2)
+		}},
+		{"autograd: Accumulate: the operand's memory was taken back", func() {
+			x := param(dev, 1)
+			grads := tp.Backward(tp.Sum(tp.Mul(x, x)))
+			tp.Reset()
+			tp.Accumulate(grads, tp.Sum(x))
+		}},
+		{"autograd: LSTM: x [2 3 2], weights [12 2] and [12 3], biases [12] and [2]: want [B T in]", func() {
+			w := lstmWeights(dev, 2, 3)
+			w.HiddenBias = param(dev, 1, 2)
+			tp.LSTM(waves(dev, 1, 2, 3, 2), w, []int{1, 2}, false)
+		}},
+		{"autograd: LSTM: 1 lengths for x [2 3 2]", func() { tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1}, false) }},
+		{"autograd: LSTM: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
+			tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 4}, false)
 		}},
 		{"autograd: Norm: the operand's memory was taken back", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {

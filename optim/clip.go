@@ -28,3 +28,13 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 	}
 	return norm
 }
+
+// ClipValue clamps each number of the parameters' gradients to [−limit, limit]. The clamped gradients are new tensors of the tape that take the old
+// ones' places in grads.
+func ClipValue(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) {
+	for _, p := range params {
+		if g := grads[p.Tensor]; g != nil {
+			grads[p.Tensor] = tp.Clamp(g, -limit, limit)
+		}
+	}
+}

@@ -7,6 +7,9 @@
 //		opt.Step(tp.Backward(loss))
 //	}
 //
+// The gradients of several batches make one step by autograd.Tape.Accumulate; ClipNorm and ClipValue can be applied to the sum so far or to the
+// whole.
+//
 // An optimizer skips the parameters without a gradient: neither they nor their state change. State returns what resuming needs, to
 // be saved by nn.Save beside the parameters. A step allocates no memory for data.
 //

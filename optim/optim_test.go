@@ -51,9 +51,10 @@ type optimizer interface {
 
 // The cases by their names in testdata/golden.json, PyTorch's results.
 var cases = []struct {
-	name string
-	make func(ps []nn.Param) optimizer
-	clip float64
+	name  string
+	make  func(ps []nn.Param) optimizer
+	clip  float64
+	value float64
 }{
 	{name: "sgd", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }},
 	{name: "momentum", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0.9, ps) }},
@@ -65,6 +66,7 @@ var cases = []struct {
 		return o
 	}},
 	{name: "clipped", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, clip: 1.3},
+	{name: "value", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, value: 0.6},
 }
 
 // A goldenStep holds the parameters after a step, and the norm of the gradients before clipping.
@@ -104,11 +106,40 @@ func TestStepsAgreeWithPyTorch(t *testing.T) {
 						norm := ClipNorm(ag.NewTape(dev), grads, ps, c.clip)
 						mustBeClose(t, tol, norm.Values(), []float64{want.Norm})
 					}
+					if c.value > 0 {
+						ClipValue(ag.NewTape(dev), grads, ps, c.value)
+					}
 					opt.Step(grads)
 					mustBeClose(t, tol, ps[0].Values(), want.A)
 					mustBeClose(t, tol, ps[1].Values(), want.B)
 				}
 			})
+		}
+	}
+}
+
+// TestBatchesAccumulate makes each step from the sum of three batches' gradients, clipped by value after each, as PyTorch's "accumulated".
+func TestBatchesAccumulate(t *testing.T) {
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		tol := map[int]float64{64: 1e-14, 32: 1e-6}[dev.Bits()]
+		ps := parameters(dev)
+		opt := NewAdam(0.1, 0, ps)
+		tp := ag.NewTape(dev)
+		for step, want := range readGolden(t)["accumulated"] {
+			tp.Reset()
+			grads := ag.Grads{}
+			for batch := range 3 {
+				loss := tp.Sum(tp.Mul(wave(dev, 10+step+30*batch, 3), ps[0].Tensor))
+				if step != 2 && step != 3 {
+					loss = tp.Add(loss, tp.Sum(tp.Mul(wave(dev, 20+step+30*batch, 4), ps[1].Tensor)))
+				}
+				tp.Accumulate(grads, loss)
+				ClipValue(tp, grads, ps, 0.6)
+			}
+			opt.Step(grads)
+			mustBeClose(t, tol, ps[0].Values(), want.A)
+			mustBeClose(t, tol, ps[1].Values(), want.B)
 		}
 	}
 }
@@ -232,6 +263,9 @@ func TestStepsAllocateNoData(t *testing.T) {
 			if c.clip > 0 {
 				ClipNorm(tp, ours, ps, c.clip)
 			}
+			if c.value > 0 {
+				ClipValue(tp, ours, ps, c.value)
+			}
 			opt.Step(ours)
 		}
 		if n := dev.allocs - before; n != 0 {
@@ -293,6 +327,7 @@ func TestRowSparseGradients(t *testing.T) {
 				y := (&nn.Embedding{W: x, Sparse: sparse}).Forward(tp, []int{1, 4, 1})
 				grads := tp.Backward(tp.Sum(tp.Mul(y, y)))
 				norm = ClipNorm(tp, grads, ps, 1.5).Item()
+				ClipValue(tp, grads, ps, 0.5)
 				opt.Step(grads)
 			}
 			return x.Values(), norm, opt.State()

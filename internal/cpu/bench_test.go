@@ -44,6 +44,7 @@ func kernels[T Float](dev *Device[T]) []kernel {
 	m.rowwise()
 	m.products()
 	m.pairs()
+	m.recurrent()
 	return m.kernels
 }
 
@@ -57,6 +58,19 @@ func (m *maker[T]) pairs() {
 	x, signs, gated := m.input(many), d.Alloc((many+15)/16), d.Alloc(many)
 	m.add("Signs", many, 0, func() { d.Signs(signs, x) }, signs)
 	m.add("Gate", many, 0, func() { d.Gate(gated, x, signs) }, gated)
+}
+
+func (m *maker[T]) recurrent() {
+	const samples, steps, width = 20, 9, 33
+	l := device.LSTM{Samples: samples, Steps: steps, Width: width, Reverse: true}
+	for i := range samples {
+		l.Lengths = append(l.Lengths, 1+i*i%steps)
+	}
+	d, y, cell, gates, weight, g := m.dev, m.dev.Alloc(samples*steps*width), m.input(samples*steps*width), m.input(samples*steps*width*4), m.input(4*width*width), m.input(samples*steps*width)
+	given, values := m.input(samples*steps*width), m.input(samples*steps*width*4)
+	flops := 8 * samples * steps * width * width
+	m.add("LSTM", 0, flops, func() { d.LSTM(l, y, cell, gates, weight) }, y, cell, gates)
+	m.add("LSTMGrad", 0, flops, func() { d.LSTMGrad(l, values, g, given, weight) }, values)
 }
 
 func (m *maker[T]) elementwise() {

@@ -34,6 +34,9 @@ type loops[T Float] struct {
 	scoreGrad     func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
 	layerNorm     func(y, x, gamma, beta []T, eps T) (mean, rstd T)
 	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) // adds to dgamma and dbeta
+
+	lstm     func(gates, z, prev, cell, out []T) // one step of one sequence: simd.LSTM
+	lstmGrad func(gates, prev, cell, g, dh, dc []T)
 }
 
 // All products go through gonum's doors, blas32 and blas64, so a program can put another BLAS behind them with blas32.Use. Until
@@ -54,6 +57,7 @@ var single = loops[float32]{
 	},
 	sum: simd.Sum, dot: simd.Dot, dot64: simd.Dot64, softmax: simd.Softmax, softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
 	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
+	lstm: simd.LSTM, lstmGrad: simd.LSTMGrad,
 }
 
 var double = loops[float64]{
@@ -98,6 +102,7 @@ var double = loops[float64]{
 	sum:      sum[float64], dot: dot[float64], dot64: dot[float64],
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
+	lstm: lstm[float64], lstmGrad: lstmGrad[float64],
 }
 
 func mapped(f func(float64) float64) func(y, x []float64) {

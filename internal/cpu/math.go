@@ -12,6 +12,8 @@ func sqrt[T Float](x T) T { return T(math.Sqrt(float64(x))) }
 
 func abs[T Float](x T) T { return T(math.Abs(float64(x))) }
 
+func tanh[T Float](x T) T { return T(math.Tanh(float64(x))) }
+
 func sigmoid[T Float](x T) T { return 1 / (1 + exp(-x)) }
 
 func softplus[T Float](x T) T {

@@ -27,7 +27,7 @@ import (
 var sources embed.FS
 
 // files are the kernels' sources in reading order, all but attention's, which are compiled for each width of a head.
-var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "pairs", "adam"}
+var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs", "adam"}
 
 // kernels are the functions of the compiled sources.
 type kernels struct {

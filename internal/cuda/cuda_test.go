@@ -49,21 +49,21 @@ func values(t testing.TB, d *Device, b device.Buffer) []float64 {
 
 // A step is commands of every kind that take something from the host, on buffers that stay.
 type step struct {
-	d                        *Device
-	x, y, z, p, m, v, square device.Buffer
+	d                              *Device
+	x, y, z, p, m, v, square, cell device.Buffer
 }
 
 const width, rows = 33, 40
 
 func newStep(d *Device) *step {
-	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(width * width)}
+	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(width * width), d.Alloc(rows * width)}
 	for _, b := range []device.Buffer{s.p, s.m, s.v} {
 		d.Fill(b, 0.5)
 	}
 	return s
 }
 
-// run does step i, whose numbers, rows, mask and learning rate are its own, and submits it.
+// run does step i, whose numbers, rows, mask, lengths and learning rate are its own, and submits it.
 func (s *step) run(i int) {
 	r := rand.New(rand.NewPCG(1, uint64(i)))
 	in := make([]float32, rows*width)
@@ -79,6 +79,9 @@ func (s *step) run(i int) {
 	d.Dropout(s.y, s.x, 0.25, r.Uint64())
 	d.Gather(s.z, s.y, index, width)
 	d.ScatterAdd(s.z, index, s.x, width)
+	l := device.LSTM{Samples: 4, Steps: 5, Width: 8, Lengths: []int{1 + i%5, 5, 1 + i%3, 2}, Reverse: true}
+	d.LSTM(l, s.y, s.cell, s.z, s.x)
+	d.LSTMGrad(l, s.z, s.y, s.cell, s.x)
 	d.Gemm(device.Gemm{TransA: true, M: width, N: width, K: rows, Alpha: 1, Count: 1, A: device.Matrix{Buf: s.z, Stride: width},
 		B: device.Matrix{Buf: s.x, Stride: width}, C: device.Matrix{Buf: s.square, Stride: width}})
 	a := device.Adam{LR: 0.1 / float64(i+1), Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Correction1: 1 - math.Pow(0.9, float64(i+1)), Correction2: 1 - math.Pow(0.99, float64(i+1))}

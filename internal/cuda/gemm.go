@@ -18,6 +18,11 @@ import (
 func (d *Device) Gemm(g device.Gemm) {
 	d.begin()
 	defer d.mu.Unlock()
+	d.product(g)
+}
+
+// product appends a product, for a caller that holds the lock.
+func (d *Device) product(g device.Gemm) {
 	if g.M*g.N*g.Count == 0 {
 		return
 	}

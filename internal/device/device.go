@@ -103,6 +103,19 @@ type Attention struct {
 	Seed    uint64  // of the dropout: element ((s·Heads+h)·Queries+i)·Keys+j is kept where Keep says so
 }
 
+// LSTM describes a long short-term memory network of one layer and direction on sequences of different lengths: one that is 0 at the
+// first step, and from one step to the next of its own sequence (t−1 → t or, reversed, t+1 → t)
+//
+//	i, f, o = σ(z_t),  g = tanh(z_t),  c_t = f ⊙ c_before + i ⊙ g,  y_t = o ⊙ tanh(c_t)
+//
+// with z_t [4·Width] the gates i, f, g, o side by side.
+type LSTM struct {
+	Samples, Steps, Width int
+
+	Lengths []int // [Samples], from 1 to Steps
+	Reverse bool  // each sequence runs from its own end to its beginning
+}
+
 // Adam describes one step of Adam or AdamW, with bias corrections made by the caller.
 type Adam struct {
 	LR, Beta1, Beta2, Eps float64
@@ -162,6 +175,12 @@ type Device interface {
 	// row of scaled scores, lse [Samples Heads Queries]. No Queries×Keys tensor outlives the call.
 	Attention(a Attention, out, lse, q, k, v Buffer)
 	AttentionGrad(a Attention, dq, dk, dv, g, out, lse, q, k, v Buffer)
+
+	// LSTM runs all steps. gates [Samples Steps 4·Width] holds what the input adds to z and becomes the gates' values; weight [4·Width Width]
+	// multiplies y_before. y and cell are [Samples Steps Width]; after a sequence's end y is 0, gates and cell stay as they are. LSTMGrad turns
+	// these gates into the gradient of z for the gradient g of y, 0 after a sequence's end; what g has there is not used.
+	LSTM(l LSTM, y, cell, gates, weight Buffer)
+	LSTMGrad(l LSTM, gates, g, cell, weight Buffer)
 
 	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m width] and w [width]: a two-layer perceptron on all
 	// pairs of n and m rows. PairScoresGrad writes du, dv and dw for the gradient g [m n]. No m×n×width tensor is made.

@@ -176,3 +176,13 @@ func avx2LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, ep
 //
 //go:noescape
 func avx2LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
+
+// avx2LSTM is a kernel of LSTM.
+//
+//go:noescape
+func avx2LSTM(gates []float32, z []float32, prev []float32, cell []float32, out []float32)
+
+// avx2LSTMGrad is a kernel of LSTMGrad.
+//
+//go:noescape
+func avx2LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)

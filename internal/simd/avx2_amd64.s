@@ -4848,3 +4848,547 @@ loopTail0:
 loopDone:
 	VZEROUPPER
 	RET
+
+// func avx2LSTM(gates []float32, z []float32, prev []float32, cell []float32, out []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2LSTM(SB), NOSPLIT, $8-120
+	MOVQ cell_len+80(FP), AX
+	MOVQ gates_base+0(FP), CX
+	LEAQ (CX)(AX*4), DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (BX)(AX*4), SI
+	MOVQ z_base+24(FP), DI
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R9
+	LEAQ (R9)(AX*4), R10
+	MOVQ prev_base+48(FP), R11
+	MOVQ cell_base+72(FP), R12
+	MOVQ out_base+96(FP), R13
+	XORQ R14, R14
+	SUBQ $0x00000008, AX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (DX)(R14*1), Y0
+	VMOVUPS      (R8)(R14*1), Y1
+	VADDPS       Y1, Y0, Y0
+	VXORPS       float80000000<>+0(SB), Y0, Y0
+	VMOVUPS      float42b20000<>+0(SB), Y1
+	VMOVUPS      floatc2d20000<>+0(SB), Y2
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, Y0
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      float3ab526ae<>+0(SB), Y2
+	VFMADD213PS  float3c091cc7<>+0(SB), Y0, Y2
+	VFMADD213PS  float3d2aac58<>+0(SB), Y0, Y2
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  float3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSRAD       $0x01, Y0, Y1
+	VPSUBD       Y1, Y0, Y0
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VADDPS       float3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      float3f800000<>+0(SB), Y0
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (DX)(R14*1)
+	VMOVUPS      (R11)(R14*1), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      (CX)(R14*1), Y1
+	VMOVUPS      (DI)(R14*1), Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       float80000000<>+0(SB), Y1, Y1
+	VMOVUPS      float42b20000<>+0(SB), Y2
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VMINPS       Y1, Y2, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y1
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y1, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y1, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       float3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      Y1, (CX)(R14*1)
+	VMOVUPS      (BX)(R14*1), Y2
+	VMOVUPS      (R9)(R14*1), Y3
+	VADDPS       Y3, Y2, Y2
+	VANDPS       float80000000<>+0(SB), Y2, Y3
+	VXORPS       Y3, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      float4191999a<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      Y2, Y4
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y4
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y4
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y4, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y4, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VSUBPS       float3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  Y4, Y2, Y5
+	VADDPS       float40000000<>+0(SB), Y5, Y2
+	VDIVPS       Y2, Y5, Y5
+	VXORPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (BX)(R14*1)
+	VFMADD231PS  Y5, Y1, Y0
+	VMOVUPS      Y0, (R12)(R14*1)
+	VANDPS       float80000000<>+0(SB), Y0, Y1
+	VXORPS       Y1, Y0, Y0
+	VADDPS       Y0, Y0, Y0
+	VMOVUPS      float4191999a<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMOVUPS      Y0, Y2
+	VMULPS       float3fb8aa3b<>+0(SB), Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS float3f318000<>+0(SB), Y0, Y2
+	VFNMADD231PS floatb95e8083<>+0(SB), Y0, Y2
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y2, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y2, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y2, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VSUBPS       float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  Y2, Y0, Y3
+	VADDPS       float40000000<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y3
+	VXORPS       Y1, Y3, Y3
+	VMOVUPS      (SI)(R14*1), Y0
+	VMOVUPS      (R10)(R14*1), Y1
+	VADDPS       Y1, Y0, Y0
+	VXORPS       float80000000<>+0(SB), Y0, Y0
+	VMOVUPS      float42b20000<>+0(SB), Y1
+	VMOVUPS      floatc2d20000<>+0(SB), Y2
+	VMINPS       Y0, Y1, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, Y0
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      float3ab526ae<>+0(SB), Y2
+	VFMADD213PS  float3c091cc7<>+0(SB), Y0, Y2
+	VFMADD213PS  float3d2aac58<>+0(SB), Y0, Y2
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  float3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  float3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y0
+	VPSRAD       $0x01, Y0, Y1
+	VPSUBD       Y1, Y0, Y0
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       float3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VADDPS       float3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      float3f800000<>+0(SB), Y0
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (SI)(R14*1)
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (R13)(R14*1)
+	ADDQ         $0x00000020, R14
+	SUBQ         $0x00000008, AX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, AX
+	TESTQ        AX, AX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), R15
+	MOVQ         $0x00000008, BP
+	SUBQ         AX, BP
+	VMOVUPS      (R15)(BP*4), Y0
+	VMASKMOVPS   (DX)(R14*1), Y0, Y1
+	VMASKMOVPS   (R8)(R14*1), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       float80000000<>+0(SB), Y1, Y1
+	VMOVUPS      float42b20000<>+0(SB), Y2
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VMINPS       Y1, Y2, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y1
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y1, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y1, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       float3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (DX)(R14*1)
+	VMASKMOVPS   (R11)(R14*1), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   (CX)(R14*1), Y0, Y2
+	VMASKMOVPS   (DI)(R14*1), Y0, Y3
+	VADDPS       Y3, Y2, Y2
+	VXORPS       float80000000<>+0(SB), Y2, Y2
+	VMOVUPS      float42b20000<>+0(SB), Y3
+	VMOVUPS      floatc2d20000<>+0(SB), Y4
+	VMINPS       Y2, Y3, Y3
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, Y2
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      float3ab526ae<>+0(SB), Y4
+	VFMADD213PS  float3c091cc7<>+0(SB), Y2, Y4
+	VFMADD213PS  float3d2aac58<>+0(SB), Y2, Y4
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  float3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       float3f800000<>+0(SB), Y4, Y4
+	VMOVUPS      float3f800000<>+0(SB), Y2
+	VDIVPS       Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(R14*1)
+	VMASKMOVPS   (BX)(R14*1), Y0, Y3
+	VMASKMOVPS   (R9)(R14*1), Y0, Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       float80000000<>+0(SB), Y3, Y4
+	VXORPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      float4191999a<>+0(SB), Y5
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      Y3, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y6
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y6
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y6
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y6
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VSUBPS       float3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  Y5, Y3, Y6
+	VADDPS       float40000000<>+0(SB), Y6, Y3
+	VDIVPS       Y3, Y6, Y6
+	VXORPS       Y4, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (BX)(R14*1)
+	VFMADD231PS  Y6, Y2, Y1
+	VMASKMOVPS   Y1, Y0, (R12)(R14*1)
+	VANDPS       float80000000<>+0(SB), Y1, Y2
+	VXORPS       Y2, Y1, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      float4191999a<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      Y1, Y3
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y3
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y3
+	VMOVUPS      float3ab526ae<>+0(SB), Y4
+	VFMADD213PS  float3c091cc7<>+0(SB), Y3, Y4
+	VFMADD213PS  float3d2aac58<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  float3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VSUBPS       float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  Y3, Y1, Y4
+	VADDPS       float40000000<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y4
+	VXORPS       Y2, Y4, Y4
+	VMASKMOVPS   (SI)(R14*1), Y0, Y1
+	VMASKMOVPS   (R10)(R14*1), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VXORPS       float80000000<>+0(SB), Y1, Y1
+	VMOVUPS      float42b20000<>+0(SB), Y2
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VMINPS       Y1, Y2, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y1
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y1, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y1, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       float3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VDIVPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)(R14*1)
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (R13)(R14*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2LSTMGrad(SB), NOSPLIT, $0-144
+	MOVQ cell_len+56(FP), AX
+	MOVQ gates_base+0(FP), CX
+	LEAQ (CX)(AX*4), DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (BX)(AX*4), SI
+	MOVQ prev_base+24(FP), DI
+	MOVQ cell_base+48(FP), R8
+	MOVQ g_base+72(FP), R9
+	MOVQ dh_base+96(FP), R10
+	MOVQ dc_base+120(FP), R11
+	XORQ R12, R12
+	SUBQ $0x00000008, AX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (R9)(R12*1), Y0
+	VMOVUPS      (SI)(R12*1), Y1
+	VMOVUPS      (R10)(R12*1), Y2
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      (R8)(R12*1), Y2
+	VANDPS       float80000000<>+0(SB), Y2, Y3
+	VXORPS       Y3, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      float4191999a<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      Y2, Y4
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y4
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y4
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y4, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y4, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VSUBPS       float3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  Y4, Y2, Y5
+	VADDPS       float40000000<>+0(SB), Y5, Y2
+	VDIVPS       Y2, Y5, Y5
+	VXORPS       Y3, Y5, Y5
+	VMOVUPS      Y0, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y5, Y0, Y0
+	VMOVUPS      Y1, Y3
+	VFNMADD213PS Y1, Y1, Y3
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      Y0, (SI)(R12*1)
+	VMOVUPS      (R11)(R12*1), Y0
+	VMOVUPS      Y5, Y1
+	VFNMADD213PS float3f800000<>+0(SB), Y5, Y1
+	VFMADD231PS  Y1, Y2, Y0
+	VMOVUPS      (CX)(R12*1), Y1
+	VMOVUPS      (DX)(R12*1), Y2
+	VMOVUPS      (BX)(R12*1), Y3
+	VMOVUPS      Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      (DI)(R12*1), Y5
+	VMOVUPS      Y0, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      Y0, Y5
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (R11)(R12*1)
+	VMOVUPS      Y1, Y0
+	VFNMADD213PS Y1, Y1, Y0
+	VMOVUPS      Y2, Y7
+	VFNMADD213PS Y2, Y2, Y7
+	VMOVUPS      Y3, Y7
+	VFNMADD213PS float3f800000<>+0(SB), Y3, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      Y4, (CX)(R12*1)
+	VMOVUPS      Y1, Y0
+	VFNMADD213PS Y1, Y1, Y0
+	VMOVUPS      Y2, Y0
+	VFNMADD213PS Y2, Y2, Y0
+	VMOVUPS      Y3, Y4
+	VFNMADD213PS float3f800000<>+0(SB), Y3, Y4
+	VMULPS       Y0, Y6, Y6
+	VMOVUPS      Y6, (DX)(R12*1)
+	VMOVUPS      Y1, Y0
+	VFNMADD213PS Y1, Y1, Y0
+	VMOVUPS      Y2, Y0
+	VFNMADD213PS Y2, Y2, Y0
+	VMOVUPS      Y3, Y0
+	VFNMADD213PS float3f800000<>+0(SB), Y3, Y0
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (BX)(R12*1)
+	ADDQ         $0x00000020, R12
+	SUBQ         $0x00000008, AX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, AX
+	TESTQ        AX, AX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), R13
+	MOVQ         $0x00000008, R14
+	SUBQ         AX, R14
+	VMOVUPS      (R13)(R14*4), Y0
+	VMASKMOVPS   (R9)(R12*1), Y0, Y1
+	VMASKMOVPS   (SI)(R12*1), Y0, Y2
+	VMASKMOVPS   (R10)(R12*1), Y0, Y3
+	VADDPS       Y3, Y1, Y1
+	VMASKMOVPS   (R8)(R12*1), Y0, Y3
+	VANDPS       float80000000<>+0(SB), Y3, Y4
+	VXORPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      float4191999a<>+0(SB), Y5
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      Y3, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y6
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y6
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y6
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y6
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VSUBPS       float3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  Y5, Y3, Y6
+	VADDPS       float40000000<>+0(SB), Y6, Y3
+	VDIVPS       Y3, Y6, Y6
+	VXORPS       Y4, Y6, Y6
+	VMOVUPS      Y1, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y6, Y1, Y1
+	VMOVUPS      Y2, Y4
+	VFNMADD213PS Y2, Y2, Y4
+	VMULPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)(R12*1)
+	VMASKMOVPS   (R11)(R12*1), Y0, Y1
+	VMOVUPS      Y6, Y2
+	VFNMADD213PS float3f800000<>+0(SB), Y6, Y2
+	VFMADD231PS  Y2, Y3, Y1
+	VMASKMOVPS   (CX)(R12*1), Y0, Y2
+	VMASKMOVPS   (DX)(R12*1), Y0, Y3
+	VMASKMOVPS   (BX)(R12*1), Y0, Y4
+	VMOVUPS      Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   (DI)(R12*1), Y0, Y6
+	VMOVUPS      Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y1, Y6
+	VMULPS       Y2, Y6, Y6
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (R11)(R12*1)
+	VMOVUPS      Y2, Y1
+	VFNMADD213PS Y2, Y2, Y1
+	VMOVUPS      Y3, Y8
+	VFNMADD213PS Y3, Y3, Y8
+	VMOVUPS      Y4, Y8
+	VFNMADD213PS float3f800000<>+0(SB), Y4, Y8
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (CX)(R12*1)
+	VMOVUPS      Y2, Y1
+	VFNMADD213PS Y2, Y2, Y1
+	VMOVUPS      Y3, Y1
+	VFNMADD213PS Y3, Y3, Y1
+	VMOVUPS      Y4, Y5
+	VFNMADD213PS float3f800000<>+0(SB), Y4, Y5
+	VMULPS       Y1, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (DX)(R12*1)
+	VMOVUPS      Y2, Y1
+	VFNMADD213PS Y2, Y2, Y1
+	VMOVUPS      Y3, Y1
+	VFNMADD213PS Y3, Y3, Y1
+	VMOVUPS      Y4, Y1
+	VFNMADD213PS float3f800000<>+0(SB), Y4, Y1
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (BX)(R12*1)
+
+loopDone:
+	VZEROUPPER
+	RET

@@ -256,3 +256,13 @@ func avx512LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, 
 //
 //go:noescape
 func avx512LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
+
+// avx512LSTM is a kernel of LSTM.
+//
+//go:noescape
+func avx512LSTM(gates []float32, z []float32, prev []float32, cell []float32, out []float32)
+
+// avx512LSTMGrad is a kernel of LSTMGrad.
+//
+//go:noescape
+func avx512LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)

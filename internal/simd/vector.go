@@ -3,7 +3,7 @@ package simd
 import "fmt"
 
 // A vector is what one path has for rows of numbers. Arguments are those of the exported functions, and
-// of equal lengths.
+// of the lengths that these ask for.
 type vector struct {
 	exp, tanh, sigmoid, gelu, relu func(dst, x []float32)
 	geluGrad, reluGrad             func(dx, x, g []float32)
@@ -20,6 +20,9 @@ type vector struct {
 	scoreGrad     func(p, ds []float32, lse, inner float32)
 	layerNorm     func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)
 	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)
+
+	lstm     func(gates, z, prev, cell, out []float32)
+	lstmGrad func(gates, prev, cell, g, dh, dc []float32)
 }
 
 // span bounds the length of one call of an elementwise kernel, which cannot be preempted, to some tens of microseconds.

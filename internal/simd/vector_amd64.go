@@ -7,6 +7,7 @@ var avx512Vector = vector{
 	sum: avx512Sum, dot: avx512Dot, dot64: avx512Dot64,
 	softmax: avx512Softmax, softmaxGrad: avx512SoftmaxGrad, scoreGrad: avx512ScoreGrad,
 	layerNorm: avx512LayerNorm, layerNormGrad: avx512LayerNormGrad,
+	lstm: avx512LSTM, lstmGrad: avx512LSTMGrad,
 }
 
 var avx2Vector = vector{
@@ -16,4 +17,5 @@ var avx2Vector = vector{
 	sum: avx2Sum, dot: avx2Dot, dot64: avx2Dot64,
 	softmax: avx2Softmax, softmaxGrad: avx2SoftmaxGrad, scoreGrad: avx2ScoreGrad,
 	layerNorm: avx2LayerNorm, layerNormGrad: avx2LayerNormGrad,
+	lstm: avx2LSTM, lstmGrad: avx2LSTMGrad,
 }

@@ -6,7 +6,7 @@ import "math"
 var plainVector = vector{
 	exp:      func(dst, x []float32) { plainMap(dst, x, exp32) },
 	tanh:     func(dst, x []float32) { plainMap(dst, x, tanh32) },
-	sigmoid:  func(dst, x []float32) { plainMap(dst, x, func(x float32) float32 { return 1 / (1 + exp32(-x)) }) },
+	sigmoid:  func(dst, x []float32) { plainMap(dst, x, sigmoid32) },
 	gelu:     plainGELU,
 	relu:     func(dst, x []float32) { plainMap(dst, x, func(x float32) float32 { return max(x, 0) }) },
 	geluGrad: plainGELUGrad,
@@ -25,6 +25,9 @@ var plainVector = vector{
 	scoreGrad:     plainScoreGrad,
 	layerNorm:     plainLayerNorm,
 	layerNormGrad: plainLayerNormGrad,
+
+	lstm:     plainLSTM,
+	lstmGrad: plainLSTMGrad,
 }
 
 func plainMap(dst, x []float32, f func(float32) float32) {

@@ -39,6 +39,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"SoftmaxSpecial", (*suite).softmaxSpecial},
 		{"LayerNorm", (*suite).layerNorm},
 		{"Attention", (*suite).attention},
+		{"LSTM", (*suite).lstm},
 		{"PairScores", (*suite).pairs},
 		{"Signs", (*suite).signs},
 		{"Adam", (*suite).adam},

@@ -9,7 +9,7 @@ import (
 // elementwise writes the kernels that treat each number by itself.
 func (v *isa) elementwise() {
 	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual { return v.exp(v.clamp(x, expMin, expMax)) })
-	v.unary("Tanh", append(expConstants, negativeZero, 2, tanhMax), v.tanh)
+	v.unary("Tanh", gateConstants, v.tanh)
 	v.unary("Sigmoid", append(expConstants, negativeZero), v.sigmoid)
 	v.unary("GELU", gaussConstants, v.gelu)
 	v.unary("ReLU", nil, v.relu)

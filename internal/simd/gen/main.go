@@ -26,5 +26,6 @@ func main() {
 	v.packing()
 	v.elementwise()
 	v.rowwise()
+	v.recurrent()
 	build.Generate()
 }

@@ -1,0 +1,134 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/parallel"
+)
+
+// A pack is some sequences that go through the steps together, the longest first: those that have a step are its first ones.
+type pack[T Float] struct {
+	device.LSTM
+	samples []int
+}
+
+// packs runs f for all sequences, in packs that need not know of each other, with scratch memory for n numbers a sequence and one cell of 0.
+// Few sequences share the weights that a core reads at each step, so where the weights exceed its cache a pack is large.
+func (d *Device[T]) packs(l device.LSTM, n int, f func(p pack[T], scratch arena[T])) {
+	order := make([]int, l.Samples)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return l.Lengths[b] - l.Lengths[a] })
+	size := 8
+	if l.Width > 256 {
+		size = 32
+	}
+	parallel.For(l.Samples, size, func(lo, hi int) {
+		scratch := d.borrow((hi-lo)*n + l.Width)
+		defer d.giveBack(scratch)
+		clear(*scratch)
+		f(pack[T]{l, order[lo:hi]}, *scratch)
+	})
+}
+
+// at returns the place of a sequence's own step in [Samples Steps], and of the step before.
+func (p *pack[T]) at(sample, step int) (at, before int) {
+	if p.Reverse {
+		at = sample*p.Steps + p.Lengths[sample] - 1 - step
+		return at, at + 1
+	}
+	at = sample*p.Steps + step
+	return at, at - 1
+}
+
+// prev returns the cell of the step before.
+func (p *pack[T]) prev(cell, none []T, before, step int) []T {
+	if step == 0 {
+		return none
+	}
+	return cell[before*p.Width : (before+1)*p.Width]
+}
+
+// clearAfterEnd sets the rows of x [Samples Steps n] after the sequences' ends to 0.
+func (p *pack[T]) clearAfterEnd(x []T, n int) {
+	for _, s := range p.samples {
+		clear(x[(s*p.Steps+p.Lengths[s])*n : (s+1)*p.Steps*n])
+	}
+}
+
+// LSTM implements device.Device.
+func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
+	ys, cs, gs, w := d.data(y), d.data(cell), d.data(gates), l.Width
+	across := d.borrow(4 * w * w)
+	defer d.giveBack(across)
+	d.loops.transpose(*across, d.data(weight), w, 4*w, w)
+	d.packs(l, 5*w, func(p pack[T], scratch arena[T]) {
+		n := len(p.samples)
+		none, h, z := scratch.take(w), scratch.take(n*w), scratch.take(n*4*w)
+		for step := range l.Lengths[p.samples[0]] {
+			for l.Lengths[p.samples[n-1]] <= step {
+				n--
+			}
+			if step > 0 {
+				d.gemm(false, false, n, 4*w, w, 1, h, w, *across, 4*w, 0, z, 4*w)
+			}
+			for r, s := range p.samples[:n] {
+				at, before := p.at(s, step)
+				out := ys[at*w : (at+1)*w]
+				d.loops.lstm(gs[at*4*w:(at+1)*4*w], z[r*4*w:(r+1)*4*w], p.prev(cs, none, before, step), cs[at*w:(at+1)*w], out)
+				copy(h[r*w:], out)
+			}
+		}
+		p.clearAfterEnd(ys, w)
+	})
+}
+
+// LSTMGrad implements device.Device. Backwards from a sequence's last step, with Wᵀ z̄ of the step after in dh and what its cell passed on in dc.
+func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
+	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
+	d.packs(l, 6*w, func(p pack[T], scratch arena[T]) {
+		n := len(p.samples)
+		none, dh, dc, dz := scratch.take(w), scratch.take(n*w), scratch.take(n*w), scratch.take(n*4*w)
+		n = 0
+		for step := l.Lengths[p.samples[0]] - 1; step >= 0; step-- {
+			for n < len(p.samples) && l.Lengths[p.samples[n]] > step {
+				n++
+			}
+			for r, s := range p.samples[:n] {
+				at, before := p.at(s, step)
+				row := gs[at*4*w : (at+1)*4*w]
+				d.loops.lstmGrad(row, p.prev(cs, none, before, step), cs[at*w:(at+1)*w], gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], dc[r*w:(r+1)*w])
+				copy(dz[r*4*w:], row)
+			}
+			if step > 0 {
+				d.gemm(false, false, n, w, 4*w, 1, dz, 4*w, ws, w, 0, dh, w)
+			}
+		}
+		p.clearAfterEnd(gs, 4*w)
+	})
+}
+
+func lstm[T Float](gates, z, prev, cell, out []T) {
+	n := len(cell)
+	for j := range n {
+		i, f, g, o := &gates[j], &gates[n+j], &gates[2*n+j], &gates[3*n+j]
+		*i, *f = sigmoid(*i+z[j]), sigmoid(*f+z[n+j])
+		*g, *o = tanh(*g+z[2*n+j]), sigmoid(*o+z[3*n+j])
+		cell[j] = *f*prev[j] + *i**g
+		out[j] = *o * tanh(cell[j])
+	}
+}
+
+func lstmGrad[T Float](gates, prev, cell, gy, dh, dc []T) {
+	n := len(cell)
+	for j := range n {
+		i, f, g, o := gates[j], gates[n+j], gates[2*n+j], gates[3*n+j]
+		h, tanhC := gy[j]+dh[j], tanh(cell[j])
+		c := dc[j] + h*o*(1-tanhC*tanhC)
+		gates[j], gates[n+j] = c*g*i*(1-i), c*prev[j]*f*(1-f)
+		gates[2*n+j], gates[3*n+j] = c*i*(1-g*g), h*tanhC*o*(1-o)
+		dc[j] = c * f
+	}
+}

@@ -1,0 +1,44 @@
+package optable
+
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+var recurrent = []Case{
+	lstm("", []int{4, 2, 3}, 4, false),
+	lstm("reverse", []int{4, 2, 3}, 4, true),
+	lstm("none as long as x", []int{3, 1, 3}, 5, true),
+	lstm("one step", []int{1, 1, 1}, 1, false),
+}
+
+// lstm is the case of inputs of width 2 and three units.
+func lstm(kind string, lengths []int, steps int, reverse bool) Case {
+	const in, width = 2, 3
+	return Case{Op: "LSTM", Kind: kind, Shapes: [][]int{{len(lengths), steps, in}, {4 * width, in}, {4 * width, width}, {4 * width}, {4 * width}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.LSTM(x[0], ag.LSTMWeights{Input: x[1], Hidden: x[2], InputBias: x[3], HiddenBias: x[4]}, lengths, reverse)
+		},
+		Want: func(x [][]float64) []float64 {
+			y := make([]float64, len(lengths)*steps*width)
+			for s, n := range lengths {
+				h, c := make([]float64, width), make([]float64, width)
+				for k := range n {
+					t := s*steps + k
+					if reverse {
+						t = s*steps + n - 1 - k
+					}
+					z := each(4*width, func(j int) float64 {
+						return dot(x[1][j*in:][:in], x[0][t*in:]) + x[3][j] + dot(x[2][j*width:][:width], h) + x[4][j]
+					})
+					for j := range width {
+						c[j] = sigmoid(z[width+j])*c[j] + sigmoid(z[j])*math.Tanh(z[2*width+j])
+						h[j] = sigmoid(z[3*width+j]) * math.Tanh(c[j])
+					}
+					copy(y[t*width:], h)
+				}
+			}
+			return y
+		}}
+}

@@ -1,0 +1,107 @@
+package nn
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+)
+
+var tinyLSTM = LSTMConfig{In: 3, Hidden: 5, Layers: 2, Bidirectional: true}
+
+// TestLSTMAgreesWithPyTorch compares outputs, final states and all gradients with testdata/lstm.json.
+func TestLSTMAgreesWithPyTorch(t *testing.T) {
+	var want struct {
+		Lengths     []int
+		Params      []goldenParam
+		Y, Final, X []float64
+		Grads       [][]float64
+	}
+	file, err := os.ReadFile("testdata/lstm.json")
+	if err == nil {
+		err = json.Unmarshal(file, &want)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cpu64", "cpu"} {
+		dev := open(t, name)
+		forward, gradient := 1e-6, 1e-5
+		if dev.Bits() == 64 {
+			forward, gradient = 1e-14, 1e-13
+		}
+		p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+		l := NewLSTM(p, tinyLSTM)
+		setWaves(t, p.All(), want.Params)
+		tp := ag.NewTape(dev)
+		x := wave(dev, 100, 4, 7, 3)
+		y, final := l.Forward(tp, x, want.Lengths)
+		states := tp.Stack(0, final...)
+		loss := tp.Add(tp.Sum(tp.Mul(wave(dev, 200, y.Shape()...), y)), tp.Sum(tp.Mul(wave(dev, 300, states.Shape()...), states)))
+		g := tp.Backward(loss, y, states)
+		mustBeClose(t, forward, y.Values(), want.Y)
+		mustBeClose(t, forward, states.Values(), want.Final)
+		mustBeClose(t, gradient, g[x].Values(), want.X)
+		for i, q := range p.All() {
+			if q.Name != want.Params[i].name {
+				t.Errorf("parameter %d is %s, PyTorch's %s", i, q.Name, want.Params[i].name)
+			}
+			mustBeClose(t, gradient, g[q.Tensor].Values(), want.Grads[i])
+		}
+	}
+}
+
+func TestLSTMParameters(t *testing.T) {
+	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
+	NewLSTM(p, LSTMConfig{In: 20, Hidden: 32, Layers: 1})
+	if n := p.Count(); n != 4*32*(20+32+2) {
+		t.Errorf("%d parameters, want 4·32·(20 + 32 + 2)", n)
+	}
+	for _, q := range p.All() {
+		v := q.Values()
+		if lo, hi, bound := slices.Min(v), slices.Max(v), 1/math.Sqrt(32); lo < -bound || hi > bound || lo > -0.9*bound || hi < 0.9*bound {
+			t.Errorf("%s lies in [%g, %g], want it to fill ±%g", q.Name, lo, hi, bound)
+		}
+	}
+}
+
+// TestLSTMDropout sees dropout between the layers, not after the last, and none in inference.
+func TestLSTMDropout(t *testing.T) {
+	dev := open(t, "cpu64")
+	c := tinyLSTM
+	c.Dropout = 0.5
+	run := func(tp *ag.Tape, layers int) []float64 {
+		c.Layers = layers
+		y, final := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c).Forward(tp, wave(dev, 1, 2, 4, 3), []int{4, 2})
+		return append(y.Values(), tp.Stack(0, final...).Values()...)
+	}
+	for layers, dropped := range map[int]bool{1: false, 2: true} {
+		trained, inferred := run(ag.NewTape(dev), layers), run(ag.NewInferenceTape(dev), layers)
+		if slices.Equal(trained, inferred) == dropped {
+			t.Errorf("%d layers: dropout %t, want %t", layers, !dropped, dropped)
+		}
+		if zeros := slices.Index(trained[:2*10], 0); zeros >= 0 {
+			t.Errorf("%d layers: output %d is dropped", layers, zeros)
+		}
+	}
+	c.Layers = 2
+	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
+	l := NewLSTM(p, c)
+	agtest.CheckDirection(t, 1e-7, p.Tensors(), func(tp *ag.Tape) *ag.Tensor {
+		y, final := l.Forward(tp, wave(dev, 1, 2, 4, 3), []int{4, 2})
+		return tp.Add(tp.Sum(tp.Mul(y, y)), tp.Sum(final[0]))
+	})
+}
+
+func TestLSTMRefusesWrongLengths(t *testing.T) {
+	dev := open(t, "cpu64")
+	l := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyLSTM)
+	for what, lengths := range map[string][]int{"a length of 0": {4, 0}, "a length beyond T": {5, 4}, "too few lengths": {4}} {
+		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), wave(dev, 1, 2, 4, 3), lengths) })
+	}
+}
