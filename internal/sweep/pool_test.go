@@ -1,0 +1,211 @@
+package sweep
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+)
+
+// TestMain also is the program that a pool starts: a fake of Work that does what the file "do" in the unit's directory says.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "fake" {
+		os.Exit(fake(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
+
+func fake(dir string) int {
+	tell := json.NewEncoder(os.Stdout)
+	do, _ := os.ReadFile(filepath.Join(dir, "do"))
+	fmt.Fprintf(os.Stderr, "cores %s, %s\n", os.Getenv("GOMAXPROCS"), do)
+	tell.Encode(message{Phase: "stage1", Done: 1, Total: 2})
+	finish := func() {
+		os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644)
+		tell.Encode(message{End: Done})
+	}
+	switch string(do) {
+	case "train":
+		time.Sleep(20 * time.Millisecond)
+		finish()
+	case "fail":
+		tell.Encode(message{End: Failed, Why: "no luck"})
+		return 1
+	case "panic":
+		panic("at the disco")
+	case "kill":
+		p, _ := os.FindProcess(os.Getpid())
+		p.Kill()
+		time.Sleep(time.Hour)
+	case "lose": // another process is first, and does not finish
+		os.WriteFile(filepath.Join(dir, "do"), []byte("train"), 0o644)
+		tell.Encode(message{End: Held})
+	case "long":
+		io.Copy(io.Discard, os.Stdin)
+		tell.Encode(message{End: Stopped})
+	}
+	return 0
+}
+
+// unitsThat makes units that do something each.
+func unitsThat(t *testing.T, do ...string) []experiment.Unit {
+	t.Helper()
+	out := t.TempDir()
+	var units []experiment.Unit
+	for i, what := range do {
+		dir := filepath.Join(out, "synthetic", "recap", "full", fmt.Sprintf("seed%d", i))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "do"), []byte(what), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if what == "nothing" {
+			if err := os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		units = append(units, experiment.Unit{Dir: dir, Config: experiment.Config{Seed: uint64(i)}})
+	}
+	return units
+}
+
+func outcomes(results []Result) (list []Outcome) {
+	for _, r := range results {
+		list = append(list, r.Outcome)
+	}
+	return list
+}
+
+func TestOutcomes(t *testing.T) {
+	units := unitsThat(t, "train", "nothing", "fail", "panic", "kill", "lose", "train", "train")
+	if err := os.WriteFile(filepath.Join(units[7].Dir, "running.lock"), []byte("whose?"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	steps, ended := 0, 0
+	p := &Pool{Workers: 2, Cores: 5, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Step: func(u *experiment.Unit, phase string, done, total int) {
+			if steps++; phase != "stage1" || done != 1 || total != 2 {
+				t.Error(phase, done, total)
+			}
+		},
+		End: func(*Result) { ended++ }}
+	results := p.Run(context.Background(), units)
+	want := []Outcome{Done, Skipped, Failed, Failed, Failed, Done, Done, Failed}
+	if got := outcomes(results); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if steps != 7 || ended != 9 { // one unit was begun twice
+		t.Errorf("%d steps, %d ends; want 7 and 9", steps, ended)
+	}
+	for i, part := range map[int]string{2: "no luck", 3: "without a word: exit status 2", 4: "without a word: signal: killed", 7: "expected the holder of a lock"} {
+		if !strings.Contains(results[i].Why, part) {
+			t.Errorf("unit %d failed: %q, want %q", i, results[i].Why, part)
+		}
+	}
+	for i, part := range map[int]string{0: "cores 2, train\n", 3: "panic: at the disco", 5: "cores 2, lose\ncores 2, train\n"} {
+		if text, err := os.ReadFile(filepath.Join(units[i].Dir, LogFile)); err != nil || !strings.Contains(string(text), part) {
+			t.Errorf("log of unit %d: %q (%v), want %q", i, text, err, part)
+		}
+	}
+	if r := &results[0]; r.Took < 20*time.Millisecond || r.Memory < 1e6 || r.Memory > 1e9 {
+		t.Errorf("a unit took %v and %d bytes", r.Took, r.Memory)
+	}
+	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4, `msg="finished already"`: 1, `msg="another process was first"`: 1} {
+		if got := strings.Count(log.String(), part); got != n {
+			t.Errorf("the log says %s %d times, want %d:\n%s", part, got, n, &log)
+		}
+	}
+	err := Unfinished(results)
+	for _, part := range []string{"4 of 8 units are not done; the same command goes on\n", "failed: " + units[2].Dir + ": no luck; its log is log.txt"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not say %q", err, part)
+		}
+	}
+}
+
+func TestInterruption(t *testing.T) {
+	units := unitsThat(t, "long", "long", "train", "train")
+	ctx, cancel := context.WithCancel(context.Background())
+	begun := 0
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler), Step: func(*experiment.Unit, string, int, int) {
+		if begun++; begun == 2 {
+			cancel()
+		}
+	}}
+	results := p.Run(ctx, units)
+	if got, want := outcomes(results), []Outcome{Stopped, Stopped, Waiting, Waiting}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := Unfinished(results); err == nil || !strings.Contains(err.Error(), "4 of 4 units are not done; interrupted: 2 stopped after a whole epoch, 2 not begun; the same command goes on") {
+		t.Error(err)
+	}
+	if text, _ := os.ReadFile(filepath.Join(units[0].Dir, LogFile)); !strings.Contains(string(text), "cores 1, ") {
+		t.Errorf("more workers than cores: %s", text)
+	}
+}
+
+// TestOthersUnits has a unit that a live process of this host has, which gives it up later, and one of another host.
+func TestOthersUnits(t *testing.T) {
+	units := unitsThat(t, "train", "train")
+	lock := func(i int, host string, pid int) string {
+		text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			t.Skip("only where processes can be told apart")
+		}
+		namespace, err := os.Readlink("/proc/self/ns/pid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := strings.Fields(procStat(t, pid))
+		path := filepath.Join(units[i].Dir, "running.lock")
+		holder := fmt.Sprintf(`{"host":%q,"pid":%d,"start":%s,"boot":%q,"namespace":%q,"since":"2026-01-02T03:04:05Z"}`,
+			host, pid, fields[19], strings.TrimSpace(string(text)), namespace)
+		if err := os.WriteFile(path, []byte(holder), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, there := lock(0, host, os.Getpid()), lock(1, host+"-2", os.Getpid())
+	var log bytes.Buffer
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil))}
+	time.AfterFunc(2*poll, func() { os.Remove(here) })
+	results := p.Run(context.Background(), units)
+	if got, want := outcomes(results), []Outcome{Done, Held}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !strings.Contains(log.String(), `msg="waiting for units that other processes of this host train" units=1`) {
+		t.Errorf("nothing was said of waiting:\n%s", &log)
+	}
+	err = Unfinished(results)
+	for _, part := range []string{fmt.Sprintf("left: experiment: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not say %q", err, part)
+		}
+	}
+}
+
+func procStat(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Skip("only where processes can be told apart")
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	return after
+}
