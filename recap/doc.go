@@ -23,6 +23,7 @@
 //	stage1.go         the completion objective                       eq 14
 //	fusion.go         mutual-information-guided ranking attention    eqs 15–17
 //	stage2.go         the prediction objective                       eqs 18–19
+//	features.go       what pictures of stage 1 show                  Figure 6
 //	model.go          the parts put together, and what each phase trains
 //	config.go         every number, and the ablations of Table 3
 //

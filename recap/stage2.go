@@ -74,7 +74,12 @@ func (m *Model) errors(tp *ag.Tape, score *ag.Tensor, b *zoo.Batch) *ag.Tensor {
 // Predict returns the model's prediction and the weights of the modalities for an input with holes. Labels, predictors and
 // the ranking loss are not needed for it.
 func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
-	score, alpha := m.fusion.Forward(tp, m.complete(tp, in))
+	return m.output(tp, m.complete(tp, in))
+}
+
+// output returns the prediction from completed features.
+func (m *Model) output(tp *ag.Tape, completed features) zoo.Output {
+	score, alpha := m.fusion.Forward(tp, completed)
 	if m.dims.Classes == 0 {
 		score = tp.Reshape(score, -1)
 	}

@@ -27,6 +27,12 @@ type commands struct {
 	Eval      evalCommand      `cmd:"" help:"Evaluate a trained run."`
 	Predict   predictCommand   `cmd:"" help:"Apply a trained run to your own features."`
 	Ablate    ablateCommand    `cmd:"" help:"Train the variants of Table 3 and print them as one table."`
+	Table     tableCommand     `cmd:"" help:"Print the tables of all runs, the paper's beside them."`
+	Plot      plotCommands     `cmd:"" help:"Draw the paper's figures of trained runs."`
+	Report    reportCommand    `cmd:"" help:"Write a run as one HTML page, with an explorer of test utterances."`
+	Sweep     sweepCommand     `cmd:"" help:"Train many models, data sets, variants and seeds, here or on a cluster."`
+	Serve     serveCommand     `cmd:"" help:"Show runs in a browser, live."`
+	Tune      tuneCommand      `cmd:"" help:"Search good settings at random, by validation."`
 	Gradcheck gradcheckCommand `cmd:"" help:"Compare the gradient of every operation with central differences."`
 	Data      struct {
 		Check dataCheckCommand `cmd:"" help:"Report the keys, shapes and problems of a feature file."`
@@ -34,6 +40,7 @@ type commands struct {
 	} `cmd:"" help:"Examine and pack feature files."`
 	Inspect inspectCommand `cmd:"" help:"Show what is in a checkpoint, a file of weights, a feature file or a run."`
 	Doctor  doctorCommand  `cmd:"" help:"Show what the program runs on."`
+	Unit    unitCommand    `cmd:"" hidden:"" help:"Train one unit of a sweep."`
 }
 
 // A terminal is where a command writes: results to out, all else to err.

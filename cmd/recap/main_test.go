@@ -139,7 +139,7 @@ func workDir(t *testing.T) string {
 func bits(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	for _, name := range []string{"seed1111/best.safetensors", "seed1111/state.safetensors", "seed1111/predictions.csv", "summary.csv"} {
+	for _, name := range []string{"seed1111/stage1.safetensors", "seed1111/best.safetensors", "seed1111/state.safetensors", "seed1111/predictions.csv", "summary.csv"} {
 		text, err := os.ReadFile(filepath.Join(dir, "runs", "synthetic", "recap", "full", name))
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -16,6 +17,11 @@ type configFlags struct {
 	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
 	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl), or what recap data pack made of one."`
 	featureFlags
+	settingFlags
+}
+
+// settingFlags are those that do not say what is learned from.
+type settingFlags struct {
 	BERT      string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
 	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"imagebind_huge.pth, from which generators of generator.kind=imagebind start."`
 	Seed      []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
@@ -32,18 +38,19 @@ type configFlags struct {
 func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
 	given := map[string]string{
 		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
-		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device,
-		"eval.rates": f.Rates, "select": f.Select,
 	}
-	for key, value := range more {
-		given[key] = value
+	maps.Copy(given, more)
+	return f.settingFlags.resolve(given)
+}
+
+// resolve returns the configuration with the settings in given, where they are not empty, and the seeds.
+func (f *settingFlags) resolve(given map[string]string) (experiment.Config, []uint64, error) {
+	flags := map[string]string{
+		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device, "eval.rates": f.Rates, "select": f.Select,
 	}
-	for key, value := range given {
-		if value == "" {
-			delete(given, key)
-		}
-	}
-	c, err := experiment.Resolve(experiment.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: given})
+	maps.Copy(flags, given)
+	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
+	c, err := experiment.Resolve(experiment.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags})
 	if err != nil {
 		return c, nil, usageError{err}
 	}
@@ -58,6 +65,8 @@ type trainCommand struct {
 	Variant string `placeholder:"NAME" help:"Variant of the model, default full; recap ablate --help lists them."`
 	Name    string `help:"Name of the run directory; the default is the variant's, with a number if it is taken."`
 	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue the unfinished run in DIR, with its own settings."`
+
+	TensorBoard bool `name:"tensorboard" help:"Also write the journal as event files, for tensorboard --logdir."`
 }
 
 func (trainCommand) Help() string {
@@ -68,12 +77,14 @@ Examples:
   recap train -d mosi --data unaligned_50.pkl -s 1111 -s 1112 -s 1113
   recap train -d mosi --data unaligned_50.pkl --bert bert-base-uncased/ --set text.finetune=false
   recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
-  recap train --resume runs/synthetic/recap/full`
+  recap train --resume runs/synthetic/recap/full
+  recap train --tensorboard && tensorboard --logdir runs`
 }
 
 func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	runner, stop := newRunner(t, c.Out)
 	defer stop()
+	runner.TensorBoard = c.TensorBoard
 	var dir string
 	var summary *experiment.Summary
 	var err error
@@ -118,6 +129,7 @@ func (c *trainCommand) given() string {
 type ablateCommand struct {
 	configFlags
 	Variants []string `placeholder:"NAME" help:"Variants to compare; all by default."`
+	Drop     []string `placeholder:"MODALITY" help:"Modalities that are missing altogether in the test: text, audio, vision."`
 }
 
 func (ablateCommand) Help() string {
@@ -125,10 +137,19 @@ func (ablateCommand) Help() string {
 	for _, v := range recap.Variants {
 		text += fmt.Sprintf("  %-18s %s\n", v.Name, v.Label)
 	}
-	return text + "\nExample:\n  recap ablate --variants full,no-fid,no-stage1 -s 1111,1112,1113 --set data.labels=0.1"
+	return text + `
+The first ten are the rows of the paper's Table 3; recap table prints both side by side where the data set is the paper's.
+
+Examples:
+  recap ablate --variants full,no-fid,no-stage1 -s 1111,1112,1113 --set data.labels=0.1
+  recap ablate -d mosi --data unaligned_50.pkl --drop audio,vision`
 }
 
 func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
+	drop, err := experiment.ParseModalities(c.Drop)
+	if err != nil {
+		return usageError{err}
+	}
 	variants := c.Variants
 	if variants == nil {
 		for _, v := range recap.Variants {
@@ -146,11 +167,11 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	runner, stop := newRunner(t, c.Out)
 	defer stop()
-	summaries, err := runner.Ablate(ctx, configs, seeds)
+	summaries, err := runner.Ablate(ctx, configs, seeds, drop)
 	stop()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, experiment.AblationTable(summaries).Render())
+	fmt.Fprint(t.out, experiment.AblationTable(summaries).Text())
 	return nil
 }

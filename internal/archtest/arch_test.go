@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"internal/figure":      {},
 	"internal/tensorboard": {},
 	"internal/sweep":       {"internal/experiment"},
-	"internal/report":      {"internal/experiment", "internal/figure", "nn/zoo"},
+	"internal/report":      {"internal/experiment", "nn/zoo"},
 	"internal/serve":       {"internal/experiment", "internal/report"},
 	"internal/cpu":         {"internal/device", "internal/parallel", "internal/simd"},
 	"internal/cuda":        {"internal/device"},

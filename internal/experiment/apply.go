@@ -75,6 +75,11 @@ func Evaluate(ctx context.Context, dir string, o EvalOptions, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	return evaluate(ctx, there, nil, o, log)
+}
+
+// evaluate tests seeds of one run on a data set, nil for the run's.
+func evaluate(ctx context.Context, there []runDir, set *datasets.Set, o EvalOptions, log *slog.Logger) (*Summary, error) {
 	s := &Summary{Note: o.note()}
 	for _, d := range there {
 		c, err := d.config()
@@ -89,9 +94,10 @@ func Evaluate(ctx context.Context, dir string, o EvalOptions, log *slog.Logger) 
 		if err != nil {
 			return nil, err
 		}
-		set, err := openData(&c)
-		if err != nil {
-			return nil, err
+		if set == nil {
+			if set, err = openData(&c); err != nil {
+				return nil, err
+			}
 		}
 		split, err := fit(set.Test, p.dims, log)
 		if err != nil {

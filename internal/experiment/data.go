@@ -20,22 +20,13 @@ var generators = map[string]func() datasets.SyntheticConfig{
 
 // openData returns the data set that c asks for and fills in c.Dataset where it is empty.
 func openData(c *Config) (*datasets.Set, error) {
-	if c.Dataset == "" && c.Data.File == "" {
-		c.Dataset = "synthetic"
+	if err := c.checkData(); err != nil {
+		return nil, err
 	}
-	generator, made := generators[c.Dataset]
 	var set *datasets.Set
-	switch {
-	case made && c.Data.File != "":
-		return nil, fmt.Errorf("experiment: data set %s is made by the program: expected no file, found %s; leave out one of the two", c.Dataset, c.Data.File)
-	case made && c.Data.own() != (datasets.Features{}):
-		return nil, fmt.Errorf("experiment: data set %s is made by the program: expected no features of your own, found some; give the data set that they belong to with --data FILE", c.Dataset)
-	case made:
+	if generator, made := generators[c.Dataset]; made {
 		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
-	case c.Data.File == "":
-		return nil, fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike), or what recap data pack made of it, with --data FILE or %s",
-			c.Dataset, EnvName("data.file"))
-	default:
+	} else {
 		var err error
 		if set, err = datasets.OpenWith(c.Data.File, c.Data.own()); err != nil {
 			return nil, err
@@ -50,6 +41,24 @@ func openData(c *Config) (*datasets.Set, error) {
 		}
 	}
 	return set, nil
+}
+
+// checkData fills in the data set that needs no file where nothing is asked for, and refuses what does not go together.
+func (c *Config) checkData() error {
+	if c.Dataset == "" && c.Data.File == "" {
+		c.Dataset = "synthetic"
+	}
+	_, made := generators[c.Dataset]
+	switch {
+	case made && c.Data.File != "":
+		return fmt.Errorf("experiment: data set %s is made by the program: expected no file, found %s; leave out one of the two", c.Dataset, c.Data.File)
+	case made && c.Data.own() != (datasets.Features{}):
+		return fmt.Errorf("experiment: data set %s is made by the program: expected no features of your own, found some; give the data set that they belong to with --data FILE", c.Dataset)
+	case !made && c.Data.File == "":
+		return fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike), or what recap data pack made of it, with --data FILE or %s",
+			c.Dataset, EnvName("data.file"))
+	}
+	return nil
 }
 
 // own returns the features that take the place of the data set's.
@@ -130,8 +139,8 @@ func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 func classOf(y float64, classes int, kind metric.Kind) int {
 	switch {
 	case kind == metric.SIMS:
-		edges := map[int][]float64{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
-		i, _ := slices.BinarySearch(edges, y) // intervals (lo, hi]
+		edges := map[int][]float32{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
+		i, _ := slices.BinarySearch(edges, float32(y)) // intervals (lo, hi] of the labels' precision
 		return i
 	case classes == 2:
 		if y >= 0 {

@@ -166,6 +166,28 @@ func readCSV(path string, text []byte) ([]*Predictions, error) {
 		p := all[len(all)-1]
 		p.ID = append(p.ID, row[0])
 		p.Label, p.Score = append(p.Label, float32(label)), append(p.Score, float32(score))
+		weight, ok := weightsOf(row[4:])
+		if !ok || i > 0 && (weight == nil) != (all[0].Weight == nil) {
+			return nil, bad(i+2, "weights of all three modalities, in every line or none")
+		}
+		if weight != nil {
+			p.Weight = append(p.Weight, [zoo.Modalities]float64(weight))
+		}
 	}
 	return all, nil
+}
+
+// weightsOf reads the weights of the modalities, nil where the cells are empty.
+func weightsOf(cells []string) (weight []float64, ok bool) {
+	if !slices.ContainsFunc(cells, func(s string) bool { return s != "" }) {
+		return nil, true
+	}
+	for _, cell := range cells {
+		v, err := strconv.ParseFloat(cell, 64)
+		if err != nil {
+			return nil, false
+		}
+		weight = append(weight, v)
+	}
+	return weight, true
 }

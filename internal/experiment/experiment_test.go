@@ -37,7 +37,7 @@ func newToy(p *nn.Params, c *Config, d zoo.Dims) zoo.Model {
 
 func (m *toy) Phases() []zoo.Phase {
 	return []zoo.Phase{
-		{Name: "stage1", Params: m.p.Sub("audio").All(), Least: 8, Terms: m.complete,
+		{Name: "stage1", Params: m.p.Sub("audio").All(), Least: 8, Terms: m.complete, Keep: m.p.Sub("audio").All(),
 			Warn: func(first, last map[string]float64) string { return "warned" }},
 		{Name: "stage2", Params: m.p.All(), Labels: true, Terms: m.predict},
 	}

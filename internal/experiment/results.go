@@ -1,11 +1,10 @@
 package experiment
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"slices"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
 )
@@ -26,22 +25,40 @@ func summarize(dir string, only []uint64) (*Summary, error) {
 			continue
 		}
 		if s == nil {
-			_, dims, err := d.checkpoint()
+			kind, err := d.kind(&c)
 			if err != nil {
 				return nil, err
 			}
-			s = &Summary{Config: c, kind: labelsOf(c.Dataset, dims.Range)}
+			s = &Summary{Config: c, kind: kind}
 		}
-		tested, err := d.predictions(&c, s.kind)
-		if err != nil {
+		if err := s.read(d, &c); err != nil {
 			return nil, err
 		}
-		s.add(&c, merge(&c, s.kind, tested), tested[0])
 	}
 	if s == nil {
-		return nil, fmt.Errorf("experiment: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir)
+		return nil, unfinished(dir)
 	}
 	return s, nil
+}
+
+func unfinished(dir string) error {
+	return fmt.Errorf("experiment: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir)
+}
+
+// kind returns the family of the labels of the run's data.
+func (d runDir) kind(c *Config) (metric.Kind, error) {
+	_, dims, err := d.checkpoint()
+	return labelsOf(c.Dataset, dims.Range), err
+}
+
+// read adds the scores of a finished seed.
+func (s *Summary) read(d runDir, c *Config) error {
+	tested, err := d.predictions(c, s.kind)
+	if err != nil {
+		return err
+	}
+	s.add(c, merge(c, s.kind, tested), tested[0])
+	return nil
 }
 
 // add appends a seed's scores at the rates of its predictions.
@@ -50,8 +67,23 @@ func (s *Summary) add(c *Config, run []metric.Scores, at []*Predictions) {
 	for _, p := range at {
 		s.Rates = append(s.Rates, p.Rate)
 	}
+	s.test = testOf(at[0])
 	s.Seeds = append(s.Seeds, c.Seed)
 	s.runs = append(s.runs, run)
+}
+
+// A testPart identifies what was predicted.
+type testPart struct {
+	utterances int
+	sum        [sha256.Size]byte // of ids and labels
+}
+
+func testOf(p *Predictions) testPart {
+	h := sha256.New()
+	for i, id := range p.ID {
+		fmt.Fprintf(h, "%q %s\n", id, exact(p.Label[i]))
+	}
+	return testPart{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
 }
 
 // predictions reads what the run predicted, for each of its choices.
@@ -70,15 +102,4 @@ func (d runDir) predictions(c *Config, kind metric.Kind) ([][]*Predictions, erro
 		all = append(all, list)
 	}
 	return all, nil
-}
-
-// AblationTable returns a row for each summary, of the means over rates.
-func AblationTable(all []*Summary) table.Writer {
-	s := all[0]
-	c := &s.Config
-	t := newTable(fmt.Sprintf("%s, %s, mean over rates %s, %s; %s", c.Dataset, c.Model, c.Eval.Rates, seedList(s.Seeds), c.selection()), "variant", s.keys())
-	for _, s := range all {
-		t.AppendRow(append(table.Row{s.Config.variant().Label}, s.cells("mean")...))
-	}
-	return t
 }

@@ -30,6 +30,11 @@ func summaryOf(t *testing.T, dir string) map[string]float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return summaryOfText(t, text)
+}
+
+func summaryOfText(t *testing.T, text []byte) map[string]float64 {
+	t.Helper()
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil || strings.Join(rows[0], ",") != "dataset,model,variant,select,seed,rate,metric,value" {
 		t.Fatal(rows[0], err)
@@ -138,12 +143,12 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	}
 	variants := []Config{resolved(t, nil), resolved(t, map[string]string{"variant": "no-fid"})}
 	for range 2 {
-		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6})
+		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		table := AblationTable(all).Render()
-		if !strings.Contains(table, "w/o FID") || !strings.Contains(table, "mean over rates 0,0.5") || len(all[0].Seeds) != 2 {
+		table := AblationTable(all).Text()
+		if !strings.Contains(table, "w/o FID") || !strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
 			t.Error(table)
 		}
 	}

@@ -12,13 +12,16 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // A Runner trains into directories under Out.
 type Runner struct {
-	Out  string
-	Log  *slog.Logger
-	Step func(seed uint64, phase string, done, total int) // called after each step
+	Out         string
+	Log         *slog.Logger
+	Step        func(seed uint64, phase string, done, total int) // called after each step
+	TensorBoard bool                                             // also write event files; a resumed run that has one always does
+	WholeEpochs bool                                             // when interrupted, finish the epoch under way
 }
 
 // Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the run's directory (place says which) and
@@ -28,12 +31,9 @@ func (r *Runner) Train(ctx context.Context, c Config, seeds []uint64) (dir strin
 	if err != nil {
 		return "", nil, err
 	}
-	if dir, err = place(r.Out, &c, seeds); err != nil {
-		return "", nil, err
-	}
-	there, err := createSeeds(dir, c, seeds)
+	dir, there, err := r.claim(&c, seeds, place)
 	if err != nil {
-		return dir, nil, err
+		return "", nil, err
 	}
 	if err := r.finish(ctx, set, there); err != nil {
 		return dir, nil, err
@@ -65,8 +65,9 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *Summary
 }
 
 // Ablate trains several configurations, variants of each other, and returns the summary of each, in their order. Where a run of the same
-// configuration is there, its finished seeds are used and its unfinished ones continued.
-func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) ([]*Summary, error) {
+// configuration is there, its finished seeds are used and its unfinished ones continued. The modalities in drop are missing altogether when the
+// variants are tested.
+func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64, drop []zoo.Modality) ([]*Summary, error) {
 	set, err := open(&variants[0])
 	if err != nil {
 		return nil, err
@@ -74,11 +75,7 @@ func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) 
 	var all []*Summary
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
-		dir, err := placeOrReuse(r.Out, &c, seeds)
-		if err != nil {
-			return nil, err
-		}
-		there, err := createSeeds(dir, c, seeds)
+		dir, there, err := r.claim(&c, seeds, placeOrReuse)
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +83,9 @@ func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64) 
 			return nil, err
 		}
 		s, err := summarize(dir, seeds)
+		if err == nil && len(drop) > 0 {
+			s, err = evaluate(ctx, there, set, EvalOptions{Drop: drop}, r.Log)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []runDir) 
 		}
 		if d.finished() {
 			r.Log.Info("finished already", "run", string(d))
-		} else if err := r.seed(ctx, c, set, d); err != nil {
+		} else if err := d.locked(func() error { return r.seed(ctx, c, set, d) }); err != nil {
 			return err
 		}
 	}
@@ -135,7 +135,8 @@ func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir
 	t := &trainer{
 		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), learner: l,
 		tape: ag.NewTape(l.device), feed: newFeed(&c, dims), predictor: newPredictor(&c, l), log: r.Log,
-		step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) },
+		step:     func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) },
+		recorded: r.TensorBoard || d.hasEvents(), wholeEpochs: r.WholeEpochs,
 	}
 	if err := t.train(ctx); err != nil {
 		return err
@@ -143,11 +144,7 @@ func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir
 	if err := t.test(ctx); err != nil {
 		return err
 	}
-	s, err := summarize(filepath.Dir(string(d)), nil)
-	if err != nil {
-		return err
-	}
-	return s.write(filepath.Dir(string(d)))
+	return refresh(filepath.Dir(string(d)))
 }
 
 // test writes the predictions for the test part at all rates, those of the first choice last: with them the run is finished.

@@ -92,6 +92,15 @@ func seedDirs(dir string) ([]runDir, error) {
 	if runDir(dir).has(configFile) {
 		return []runDir{runDir(dir)}, nil
 	}
+	dirs, err := seedsIn(dir)
+	if err == nil && dirs == nil {
+		err = fmt.Errorf("experiment: %s: expected a run, with directories such as seed1111, found none; give the directory that train printed", dir)
+	}
+	return dirs, err
+}
+
+// seedsIn returns the seeds' directories that have a configuration, in the order of the seeds.
+func seedsIn(dir string) ([]runDir, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("experiment: run: %w", err)
@@ -106,13 +115,10 @@ func seedDirs(dir string) ([]runDir, error) {
 			seeds = append(seeds, seed)
 		}
 	}
-	if seeds == nil {
-		return nil, fmt.Errorf("experiment: %s: expected a run, with directories such as seed1111, found none; give the directory that train printed", dir)
-	}
 	slices.Sort(seeds)
-	dirs := make([]runDir, len(seeds))
-	for i, s := range seeds {
-		dirs[i] = byNumber[s]
+	var dirs []runDir
+	for _, s := range seeds {
+		dirs = append(dirs, byNumber[s])
 	}
 	return dirs, nil
 }
@@ -172,7 +178,7 @@ func canTake(dir string, c *Config, seeds []uint64) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	there, err := seedDirs(dir)
+	there, err := seedsIn(dir) // none where a process was killed before it wrote a configuration
 	if err != nil {
 		return err
 	}

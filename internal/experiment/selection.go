@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -72,6 +73,27 @@ func (c choice) better(a, b float64) bool {
 	return metric.Better(c.key, a, b)
 }
 
+// best returns the score of the epoch that is chosen among a phase's, NaN if there is none.
+func (c choice) best(records []record, phase string) float64 {
+	best := math.NaN()
+	for i := range records {
+		if r := &records[i]; r.Phase == phase && c.better(c.score(r), best) {
+			best = c.score(r)
+		}
+	}
+	return best
+}
+
+// chosen returns the score of the checkpoint of a whole run: of the last phase that was validated.
+func (c choice) chosen(records []record) float64 {
+	for _, r := range slices.Backward(records) {
+		if len(r.Valid) > 0 {
+			return c.best(records, r.Phase)
+		}
+	}
+	return math.NaN()
+}
+
 // validate scores the model after an epoch and keeps its parameters where they are the best of the phase so far.
 func (t *trainer) validate(r *record) error {
 	r.Valid = t.validation(t.set.Valid)
@@ -79,13 +101,7 @@ func (t *trainer) validate(r *record) error {
 		r.Test = t.validation(t.set.Test)
 	}
 	for _, c := range choices(&t.config, t.feed.kind) {
-		best := math.NaN()
-		for i := range t.journal.records {
-			if old := &t.journal.records[i]; old.Phase == r.Phase && c.better(c.score(old), best) {
-				best = c.score(old)
-			}
-		}
-		if c.better(c.score(r), best) {
+		if c.better(c.score(r), c.best(t.journal.records, r.Phase)) {
 			if err := saveTensors(t.dir.file(c.of(bestFile)), t.model.PredictParams(), t.facts(r.Phase, r.Epoch)); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -22,6 +23,7 @@ type Summary struct {
 	Note   string // said above the table besides
 
 	kind metric.Kind
+	test testPart
 	runs [][]metric.Scores // [seed][rate]
 }
 
@@ -76,6 +78,23 @@ func (s *Summary) lines() []scored {
 // Mean returns the mean of each metric over rates and seeds.
 func (s *Summary) Mean() metric.Scores { return s.find("mean", "mean") }
 
+// areas returns the mean and deviation over seeds of each metric's area under the curve over rates (metric.AUILC).
+func (s *Summary) areas() (mean, std metric.Scores) {
+	var all []metric.Scores
+	for _, run := range s.runs {
+		area := metric.Scores{}
+		for _, key := range s.allKeys() {
+			var curve []float64
+			for _, at := range run {
+				curve = append(curve, at[key])
+			}
+			area[key] = metric.AUILC(s.Rates, curve)
+		}
+		all = append(all, area)
+	}
+	return metric.MeanStd(all)
+}
+
 func (s *Summary) find(seed, rate string) metric.Scores {
 	all := s.lines()
 	return all[slices.IndexFunc(all, func(l scored) bool { return l.seed == seed && l.rate == rate })].Scores
@@ -122,18 +141,23 @@ func (s *Summary) Table() table.Writer {
 	return t
 }
 
-// cells returns the row of a rate: means over seeds, with deviations where there are several.
+// cells returns the row of a rate.
 func (s *Summary) cells(rate string) table.Row {
 	mean, std := s.find("mean", rate), s.find("std", rate)
 	var row table.Row
 	for _, key := range s.keys() {
-		cell := fmt.Sprintf("%.4f", mean[key])
-		if len(s.Seeds) > 1 {
-			cell += fmt.Sprintf(" ± %.4f", std[key])
-		}
-		row = append(row, cell)
+		row = append(row, s.cell(mean[key], std[key], 4))
 	}
 	return row
+}
+
+// cell writes a mean over seeds, with the deviation where there are several.
+func (s *Summary) cell(mean, std float64, decimals int) string {
+	text := strconv.FormatFloat(mean, 'f', decimals, 64)
+	if len(s.Seeds) > 1 {
+		text += " ± " + strconv.FormatFloat(std, 'f', decimals, 64)
+	}
+	return text
 }
 
 func newTable(title, first string, keys []string) table.Writer {

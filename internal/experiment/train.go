@@ -31,8 +31,12 @@ type trainer struct {
 	ledger    ledger
 	predictor *predictor
 	journal   *journal
+	recorded  bool    // for TensorBoard too
+	events    *events // nil unless recorded
 	log       *slog.Logger
 	step      func(phase string, done, total int) // called after each step
+
+	wholeEpochs bool // when interrupted, the epoch under way is finished
 }
 
 // train runs the phases from where the state on disk stands, and leaves the selected parameters on disk.
@@ -40,6 +44,11 @@ func (t *trainer) train(ctx context.Context) error {
 	at, opt, err := t.restore()
 	if err != nil {
 		return err
+	}
+	if t.recorded {
+		if t.events, err = t.dir.openEvents(t.journal.records); err != nil {
+			return err
+		}
 	}
 	for _, ph := range t.model.Phases()[at.phase:] {
 		epochs, ok := t.config.Train.Epochs[ph.Name]
@@ -50,6 +59,9 @@ func (t *trainer) train(ctx context.Context) error {
 			opt = t.optimizer(ph)
 		}
 		for epoch := at.epoch + 1; epoch <= epochs; epoch++ {
+			if ctx.Err() != nil {
+				return &Interrupted{filepath.Dir(string(t.dir))}
+			}
 			if err := t.epoch(ctx, ph, opt, epoch); err != nil {
 				return err
 			}
@@ -79,7 +91,7 @@ func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
 }
 
 // epoch trains for one epoch, validates where the phase learns from labels, and puts everything on disk: chosen parameters, then a line
-// of the journal, then the state, which makes the epoch count.
+// of the journal, what is kept of the phase after its last, then the state, which makes the epoch count.
 func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
 	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
@@ -100,6 +112,16 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	r.Seconds = time.Since(began).Seconds()
 	if err := t.journal.add(r); err != nil {
 		return err
+	}
+	if t.events != nil {
+		if err := t.events.add(&r); err != nil {
+			return err
+		}
+	}
+	if epoch == epochs && len(ph.Keep) > 0 {
+		if err := saveTensors(t.dir.file(keptFile(ph)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
+			return err
+		}
 	}
 	if err := t.saveState(ph, opt, epoch); err != nil {
 		return err
@@ -137,7 +159,7 @@ func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 			}
 		}
 		t.step(ph.Name, (epoch-1)*len(batches)+i+1, c.Train.Epochs[ph.Name]*len(batches))
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !t.wholeEpochs {
 			return nil, &Interrupted{filepath.Dir(string(t.dir))}
 		}
 	}

@@ -76,6 +76,9 @@ type Phase struct {
 	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns what should worry the user;
 	// nil never warns.
 	Warn func(first, last map[string]float64) string
+	// Keep lists parameters that are put on disk when the phase ends, for pictures of what it learned: what follows changes them or does not
+	// need them.
+	Keep []nn.Param
 }
 
 // A Model is trained phase by phase and predicts from a corrupted input.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/sweep"
+)
+
+type tuneCommand struct {
+	Trials   int    `short:"n" required:"" placeholder:"N" help:"How many combinations are tried. More of them later goes on with those that are there."`
+	Grid     string `type:"existingfile" placeholder:"FILE" help:"YAML: a list of values for each setting that is searched; default below."`
+	TuneSeed uint64 `default:"1" placeholder:"N" help:"Seed of the draw; default 1."`
+	Name     string `default:"tune" placeholder:"NAME" help:"Name of the search, with which those of its runs begin; default tune."`
+	Variant  string `placeholder:"NAME" help:"Variant of the model, default full."`
+	configFlags
+	poolFlags
+}
+
+func (tuneCommand) Help() string {
+	return `Draws combinations from the grid, none twice, trains each with every seed, and ranks them by the validation score by which a run's checkpoint is chosen, a mean over seeds. Test scores are not looked at. Each trial is a run, tune-001 and so on; trials.csv is in the directory of the search's name. The same command continues a search; workers and shards are those of recap sweep.
+
+Default grid:
+  ` + strings.ReplaceAll(strings.TrimSpace(sweep.DefaultGrid), "\n", "\n  ") + `
+
+Examples:
+  recap tune -n 20 --workers 2
+  recap tune -n 40 -d mosi --data unaligned_50.pkl --grid grid.yaml -s 1111 -s 1112 -s 1113 --name mosi-lr`
+}
+
+func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
+	s, seeds, err := c.search()
+	if err != nil {
+		return err
+	}
+	shard, err := c.shard(t)
+	if err != nil {
+		return err
+	}
+	runner := &experiment.Runner{Out: c.Out, Log: t.log}
+	units, err := runner.PlanSearch(s, seeds)
+	if err != nil {
+		return err
+	}
+	results := c.train(ctx, t, shard.Of(units))
+	if err := experiment.Settle(units); err != nil {
+		return err
+	}
+	tried, err := runner.Evaluated(s, seeds)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, s.Table(tried, seeds).Render())
+	if best := tried[0]; best.Seeds == len(seeds) {
+		fmt.Fprintf(t.out, "best by validation, no test score was looked at: %s\n%s\n", best.Run, c.trainLine(s, best.Number))
+	}
+	return sweep.Unfinished(results)
+}
+
+// search draws the trials and resolves their configurations.
+func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
+	grid, err := c.grid()
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	drawn, err := grid.Draw(c.Trials, c.TuneSeed)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	base, seeds, err := c.resolve(map[string]string{"variant": c.Variant})
+	if err != nil {
+		return nil, nil, err
+	}
+	if base.Select != experiment.SelectValid {
+		return nil, nil, usageError{fmt.Errorf("tune: select: expected %s, by which a search has to go, found %s", experiment.SelectValid, base.Select)}
+	}
+	if !experiment.PlainName(c.Name) {
+		return nil, nil, usageError{fmt.Errorf("--name: expected letters, digits, '.', '_' and '-', found %q", c.Name)}
+	}
+	s := &experiment.Search{Name: c.Name, Base: base, Seed: c.TuneSeed}
+	for _, axis := range grid {
+		s.Keys, s.Grid = append(s.Keys, axis.Key), append(s.Grid, axis)
+	}
+	for i, values := range drawn {
+		given := map[string]string{"variant": c.Variant}
+		maps.Copy(given, values)
+		config, _, err := c.resolve(given)
+		if err != nil {
+			return nil, nil, fmt.Errorf("trial %d, %s: %w", i+1, strings.Join(setFlags(values), " "), err)
+		}
+		t := experiment.Trial{Config: config}
+		for _, key := range s.Keys {
+			t.Values = append(t.Values, values[key])
+		}
+		s.Trials = append(s.Trials, t)
+	}
+	return s, seeds, distinct(seeds)
+}
+
+// grid returns the grid that is given, or the default without the settings that --set fixes.
+func (c *tuneCommand) grid() (sweep.Grid, error) {
+	if c.Grid == "" {
+		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
+		return g.Without(c.Set), err
+	}
+	text, err := os.ReadFile(c.Grid)
+	if err != nil {
+		return nil, fmt.Errorf("tune: grid: %w", err)
+	}
+	g, err := sweep.ParseGrid(c.Grid, text)
+	for _, axis := range g {
+		if _, ok := c.Set[axis.Key]; ok {
+			return nil, fmt.Errorf("tune: %s: expected a setting to be in the grid or in --set, found %s in both", c.Grid, axis.Key)
+		}
+	}
+	return g, err
+}
+
+// trainLine returns the command that trains a run with the settings of a trial.
+func (c *tuneCommand) trainLine(s *experiment.Search, trial int) string {
+	words := []string{"recap", "train"}
+	values := map[string]string{}
+	for i, key := range s.Keys {
+		values[key] = s.Trials[trial].Values[i]
+	}
+	variant := c.Variant
+	if v, ok := values["variant"]; ok {
+		variant = v
+		delete(values, "variant")
+	}
+	for _, f := range []struct{ name, value string }{
+		{"-d", c.Dataset}, {"-m", c.Model}, {"--data", c.Data}, {"--feature-text", c.FeatureText}, {"--feature-audio", c.FeatureAudio},
+		{"--feature-vision", c.FeatureVision}, {"--bert", c.BERT}, {"--imagebind", c.ImageBind}, {"--preset", c.Preset}, {"--device", c.Device},
+		{"--rates", c.Rates}, {"--config", c.Config}, {"--variant", variant},
+	} {
+		if f.value != "" {
+			words = append(words, f.name, f.value)
+		}
+	}
+	for _, seed := range c.Seed {
+		words = append(words, "-s", fmt.Sprint(seed))
+	}
+	maps.Copy(values, c.Set)
+	words = append(words, setFlags(values)...)
+	if c.Out != "runs" {
+		words = append(words, "--out", c.Out)
+	}
+	for i := range words {
+		words[i] = quoted(words[i])
+	}
+	return strings.Join(words, " ")
+}
+
+func setFlags(values map[string]string) []string {
+	var words []string
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		words = append(words, "--set", key+"="+values[key])
+	}
+	return words
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+-]+$`)
+
+// quoted returns a word as a shell takes it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

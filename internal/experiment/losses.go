@@ -1,0 +1,168 @@
+package experiment
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/figure"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+)
+
+// Losses shows the terms of each phase's loss over its epochs, means over the seeds that have come to an epoch, with bands of one standard deviation
+// where there are several, and the scores of validation where the phase has any. The run may be unfinished.
+func Losses(dir string) ([]Picture, error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return nil, err
+	}
+	c, err := there[0].config()
+	if err != nil {
+		return nil, err
+	}
+	byPhase := map[string][][]record{} // [seed][epoch]
+	var phases []string
+	for _, d := range there {
+		records, err := d.records()
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(records); {
+			phase, n := records[i].Phase, 1
+			for i+n < len(records) && records[i+n].Phase == phase {
+				n++
+			}
+			if !slices.Contains(phases, phase) {
+				phases = append(phases, phase)
+			}
+			byPhase[phase] = append(byPhase[phase], records[i:i+n])
+			i += n
+		}
+	}
+	if phases == nil {
+		return nil, fmt.Errorf("experiment: %s: expected a run with an epoch, found none; continue it with recap train --resume %s", dir, dir)
+	}
+	var list []Picture
+	for _, phase := range phases {
+		f := figure.Curves(3, lossPanels(byPhase[phase], c.Eval.ValidRate)...)
+		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s, means over %d seeds; %s, %s.", phase, len(byPhase[phase]), c.Dataset, c.variant().Label)
+		list = append(list, Picture{"losses-" + phase, f})
+	}
+	return list, nil
+}
+
+// records reads the whole lines of the journal, none where training has not begun.
+func (d runDir) records() ([]record, error) {
+	text, err := os.ReadFile(d.file(journalFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("experiment: journal: %w", err)
+	}
+	var list []record
+	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("experiment: %s: line %d: expected an epoch, found %w; resume the run", d.file(journalFile), len(list)+1, err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// lossPanels returns a panel for each kind of term of a phase, in the order of the model's titles and then of the alphabet, and those of validation.
+func lossPanels(seeds [][]record, validRate float64) []figure.Panel {
+	longest := slices.MaxFunc(seeds, func(a, b []record) int { return len(a) - len(b) })
+	var epochs []float64
+	for _, r := range longest {
+		epochs = append(epochs, float64(r.Epoch))
+	}
+	var panels []figure.Panel
+	add := func(title, unit, curve, key string, of func(r *record) numbers) {
+		i := slices.IndexFunc(panels, func(p figure.Panel) bool { return p.Title == title })
+		if i < 0 {
+			i = len(panels)
+			panels = append(panels, figure.Panel{Title: title, X: "epoch", Y: unit, Count: true})
+		}
+		runs := make([][]metric.Scores, len(seeds))
+		for j, list := range seeds {
+			for k := range list {
+				runs[j] = append(runs[j], metric.Scores(of(&list[k])))
+			}
+		}
+		panels[i].Curves = append(panels[i].Curves, overSeeds(curve, epochs, runs, key))
+	}
+	terms := slices.SortedFunc(maps.Keys(longest[0].Terms), byTitle)
+	for _, key := range terms {
+		title, unit, curve := titled(key)
+		add(title, unit, curve, key, func(r *record) numbers { return r.Terms })
+	}
+	for _, key := range []string{lossKey, "MAE", "Corr"} {
+		if _, ok := longest[0].Valid[key]; ok {
+			label, _ := axisOf(key)
+			if key == lossKey {
+				label = "cross-entropy ↓"
+			}
+			add(fmt.Sprintf("validation, r = %s, %s", number(validRate), key), label, "", key, func(r *record) numbers { return r.Valid })
+		}
+	}
+	return panels
+}
+
+// termTitles says what RECAP's terms are, by what their names begin with, in the order in which they are shown. Of a pair of modalities X and X′ are
+// the features of the first, complete and completed, Y and Y′ of the second.
+var termTitles = []struct{ prefix, title, unit string }{
+	{"loss", "loss of the phase", ""},
+	{"task", "task, eq 18", ""},
+	{"gen", "L_gen, eq 3", "nats"},
+	{"disc", "L_disc, eq 5", "nats"},
+	{"rec", "reconstruction, eq 13", ""},
+	{"nce_common", "I_NCE(X′; Y′)", "nats"},
+	{"club_common", "I_CLUB(X′; Y′ | X, Y)", "nats"},
+	{"learn_club_common", "f* of I_CLUB(X′; Y′ | X, Y)", "nats"},
+	{"nce_own1", "I_NCE(X; X′)", "nats"},
+	{"nce_own2", "I_NCE(Y; Y′)", "nats"},
+	{"nce_given", "I_NCE(X′; Y′ | X, Y)", "nats"},
+	{"club", "I_CLUB(X′; Y′)", "nats"},
+	{"learn_club", "f* of I_CLUB(X′; Y′)", "nats"},
+	{"spread", "spread of X", ""},
+	{"rank", "L_rank, eq 15", ""},
+	{"probe", "predictors g", ""},
+	{"alpha", "weight α", ""},
+}
+
+// termCurves says of what a term is, by what its name ends in, in the order in which they are shown.
+var termCurves = []struct{ suffix, name string }{
+	{"", ""}, {"_l", "language"}, {"_a", "audio"}, {"_v", "vision"}, {"_la", "language–audio"}, {"_lv", "language–vision"}, {"_av", "audio–vision"}, {"_chance", "by chance"},
+}
+
+// termPlace returns where a term stands in termTitles and termCurves; ok is false if it does not.
+func termPlace(key string) (title, curve int, ok bool) {
+	for i, t := range termTitles {
+		for j, c := range termCurves {
+			if key == t.prefix+c.suffix {
+				return i, j, true
+			}
+		}
+	}
+	return len(termTitles), 0, false
+}
+
+// titled returns the title and the unit of a term's panel, and the name of its curve there. A term that is not known has a panel of its own.
+func titled(key string) (title, unit, curve string) {
+	if i, j, ok := termPlace(key); ok {
+		return termTitles[i].title, termTitles[i].unit, termCurves[j].name
+	}
+	return key, "", ""
+}
+
+func byTitle(a, b string) int {
+	i, j, _ := termPlace(a)
+	k, l, _ := termPlace(b)
+	return cmp.Or(i-k, j-l, strings.Compare(a, b))
+}

@@ -1,0 +1,298 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A browser is a headless Chromium, spoken to by WebDriver (W3C).
+type browser struct {
+	t   *testing.T
+	url string // of the session
+}
+
+// newBrowser starts Chromium by chromedriver, or skips the test.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	driver, err := exec.LookPath("chromedriver")
+	if err != nil {
+		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page is not tried in a browser")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	cmd := exec.Command(driver, fmt.Sprintf("--port=%d", port))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b := &browser{t, fmt.Sprintf("http://127.0.0.1:%d", port)}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 100 {
+		if answer, err := http.Get(b.url + "/status"); err == nil {
+			answer.Body.Close()
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	var session struct{ SessionID string }
+	if err := b.try("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+		"goog:chromeOptions": map[string]any{"args": []string{"--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1440,900"}},
+		"goog:loggingPrefs":  map[string]string{"browser": "ALL"}}}}, &session); err != nil {
+		t.Skip("chromedriver has no browser: the page is not tried in one: ", err)
+	}
+	b.url += "/session/" + session.SessionID
+	t.Cleanup(func() { b.call("DELETE", "", nil, nil) })
+	return b
+}
+
+func (b *browser) call(method, path string, body, to any) {
+	b.t.Helper()
+	if err := b.try(method, path, body, to); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *browser) try(method, path string, body, to any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequest(method, b.url+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	reply, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s: %.300s: %v", method, path, answer.Status, reply, err)
+	}
+	if to == nil {
+		return nil
+	}
+	value := struct{ Value any }{to}
+	if err := json.Unmarshal(reply, &value); err != nil {
+		return fmt.Errorf("%.300s: %v", reply, err)
+	}
+	return nil
+}
+
+// eval returns the value of an expression.
+func eval[T any](b *browser, expression string) T {
+	b.t.Helper()
+	var v T
+	b.call("POST", "/execute/sync", map[string]any{"script": "return " + expression, "args": []any{}}, &v)
+	return v
+}
+
+// Keys, as WebDriver writes them.
+const (
+	tab        = "\ue004"
+	end        = "\ue010"
+	home       = "\ue011"
+	arrowUp    = "\ue013"
+	arrowRight = "\ue014"
+	arrowDown  = "\ue015"
+)
+
+// press presses keys one after the other; what has the focus gets them.
+func (b *browser) press(keys string) {
+	b.t.Helper()
+	var actions []map[string]string
+	for _, k := range keys {
+		actions = append(actions, map[string]string{"type": "keyDown", "value": string(k)}, map[string]string{"type": "keyUp", "value": string(k)})
+	}
+	b.call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
+}
+
+// save keeps a picture or a printout among the test's artifacts (go test -artifacts).
+func (b *browser) save(name, data string) []byte {
+	b.t.Helper()
+	text, err := base64.StdEncoding.DecodeString(data)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.t.ArtifactDir(), name), text, 0o644)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return text
+}
+
+const selected = `document.querySelector('[role=option][aria-selected=true]')`
+
+// TestInBrowser uses the page as its readers do, by keyboard, from a file.
+func TestInBrowser(t *testing.T) {
+	b := newBrowser(t)
+	_, page := render(t, trained(t), Options{Samples: 6})
+	file := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.call("POST", "/url", map[string]string{"url": "file://" + file}, nil)
+
+	var log []struct{ Message string }
+	b.call("POST", "/se/log", map[string]string{"type": "browser"}, &log)
+	if len(log) > 0 {
+		t.Errorf("the browser's console: %v", log)
+	}
+	if n := eval[int](b, `performance.getEntriesByType("resource").length`); n > 0 {
+		t.Errorf("the page loaded %d things", n)
+	}
+	if wide := eval[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+		t.Errorf("the page is %d pixels wider than the window", wide)
+	}
+	var shift float64
+	b.call("POST", "/execute/async", map[string]any{"args": []any{}, "script": `const done = arguments[0];
+		new PerformanceObserver((list) => done(list.getEntries().reduce((sum, e) => sum + e.value, 0))).observe({type: "layout-shift", buffered: true});
+		setTimeout(() => done(0), 500);`}, &shift)
+	if shift > 0 {
+		t.Errorf("the layout shifted by %g while the page was loaded", shift)
+	}
+	if n := eval[int](b, `document.querySelectorAll(".chart canvas").length`); n < 15 {
+		t.Errorf("%d charts, want 15 or more", n)
+	}
+	b.reachable()
+	b.charts()
+	b.explore()
+
+	var picture string
+	b.call("GET", "/screenshot", nil, &picture)
+	b.save("page.png", picture)
+	b.call("POST", "/print", map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &picture)
+	if pdf := b.save("page.pdf", picture); !bytes.HasPrefix(pdf, []byte("%PDF")) {
+		t.Errorf("printed: %.20q", pdf)
+	}
+	b.call("POST", "/goog/cdp/execute", map[string]any{"cmd": "Emulation.setEmulatedMedia", "params": map[string]string{"media": "print"}}, nil)
+	if n := eval[int](b, `[...document.querySelectorAll("nav, .finder, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
+		t.Errorf("%d controls are printed", n)
+	}
+}
+
+// reachable walks through the page with the tab key.
+func (b *browser) reachable() {
+	b.t.Helper()
+	missing := map[string]string{
+		"a link": `e.matches("nav a")`, "the table": `e.matches(".scroll")`, "the choice of seeds": `e.id === "seed"`, "a chart": `e.matches(".plot")`,
+		"the search": `e.id === "search"`, "the order": `e.id === "sort"`, "the list": `e.matches("[role=listbox]")`, "the slider": `e.id === "rate"`,
+	}
+	for range 60 {
+		b.press(tab)
+		for what, condition := range missing {
+			if eval[bool](b, `((e) => `+condition+` && (e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none"))(document.activeElement)`) {
+				delete(missing, what)
+			}
+		}
+	}
+	for what := range missing {
+		b.t.Errorf("the tab key does not reach %s, or it does not show that it has the focus", what)
+	}
+}
+
+// charts reads a chart by keyboard, and chooses one seed.
+func (b *browser) charts() {
+	b.t.Helper()
+	value := `document.querySelector(".legend b").textContent`
+	eval[any](b, `document.querySelector(".plot").focus()`)
+	last := eval[string](b, value)
+	b.press(home)
+	first := eval[string](b, value)
+	if first == last || first == "" {
+		b.t.Errorf("the loss of the first epoch reads %q, that of the last %q", first, last)
+	}
+	b.press(arrowRight)
+	if got := eval[string](b, value); got != last { // there are two epochs
+		b.t.Errorf("after an arrow key the loss reads %q, want %q", got, last)
+	}
+	eval[any](b, `(() => { const s = document.getElementById("seed"); s.value = "8"; s.dispatchEvent(new Event("change")); })()`)
+	if got := eval[string](b, value); got == last || eval[string](b, `document.activeElement.id`) != "seed" {
+		b.t.Errorf("the loss of one seed reads %q, as that of all", got)
+	}
+}
+
+// explore goes through the utterances.
+func (b *browser) explore() {
+	b.t.Helper()
+	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 6 {
+		b.t.Errorf("%d utterances, want 6", n)
+	}
+	title := `document.querySelector(".sample h3").firstChild.textContent`
+	eval[any](b, `document.querySelector("[role=listbox]").focus()`)
+	b.press(home + arrowDown + arrowDown + arrowUp)
+	second := eval[string](b, `document.querySelectorAll("[role=option]")[1].querySelector(".id").textContent`)
+	if got := eval[string](b, selected+`.querySelector(".id").textContent`); got != second || eval[string](b, title) != second {
+		b.t.Errorf("chosen %q, shown %q, want %q", got, eval[string](b, title), second)
+	}
+	if eval[string](b, `document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`) != eval[string](b, selected+".id") {
+		b.t.Error("the list does not tell which utterance is chosen")
+	}
+
+	// The slider changes all of it.
+	shown := func() (struck int, map0, scale, weights, values string) {
+		return eval[int](b, `document.querySelectorAll(".words del").length`), eval[string](b, `document.querySelector(".maps .map").toDataURL()`),
+			eval[string](b, `document.querySelector(".scale").getAttribute("aria-label")`), eval[string](b, `document.querySelector(".weights").textContent`),
+			eval[string](b, selected+`.querySelector(".values").textContent`)
+	}
+	eval[any](b, `document.getElementById("rate").focus()`)
+	b.press(home)
+	struck0, map0, scale0, weights0, values0 := shown()
+	if struck0 != 0 {
+		b.t.Errorf("%d words struck with nothing missing", struck0)
+	}
+	b.press(arrowRight)
+	struck1, map1, scale1, weights1, values1 := shown()
+	if got := eval[string](b, `document.querySelector(".rate output").textContent`); got != "0.5" {
+		b.t.Errorf("the slider is at %s, want 0.5", got)
+	}
+	if struck1 == 0 || map1 == map0 || scale1 == scale0 && weights1 == weights0 && values1 == values0 {
+		b.t.Errorf("a higher rate changes nothing: %d words struck, %s", struck1, scale1)
+	}
+	b.press(end)
+	if struck2, _, _, _, _ := shown(); struck2 < struck1 || eval[string](b, title) != second {
+		b.t.Errorf("%d words struck at rate 0.9, %d at 0.5; or another utterance is shown", struck2, struck1)
+	}
+	errors := eval[[]float64](b, `[...document.querySelectorAll("[role=option] .error i")].map((i) => parseFloat(i.style.width))`)
+	for i := range len(errors) - 1 {
+		if errors[i] < errors[i+1] {
+			b.t.Errorf("errors are not in order: %v", errors)
+		}
+	}
+
+	// Search leaves what it finds.
+	words := strings.Fields(eval[string](b, `document.querySelector(".words").textContent`))
+	eval[any](b, `document.getElementById("search").focus()`)
+	b.press(second)
+	if n, got := eval[int](b, `document.querySelectorAll("[role=option]").length`), eval[string](b, title); n < 1 || n > 5 || got != second {
+		b.t.Errorf("search for %q: %d found, shown %q", second, n, got)
+	}
+	eval[any](b, `(() => { const s = document.getElementById("search"); s.value = "nothing of this kind"; s.dispatchEvent(new Event("input")); })()`)
+	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 0 {
+		b.t.Errorf("search for nothing: %d found", n)
+	}
+	eval[any](b, fmt.Sprintf(`(() => { const s = document.getElementById("search"); s.value = %q; s.dispatchEvent(new Event("input")); })()`, words[0]))
+	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n < 1 {
+		b.t.Errorf("search for the word %q: %d found", words[0], n)
+	}
+}

@@ -1,0 +1,288 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"html"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// trained returns the directory of a small run with two seeds.
+func trained(t *testing.T) string {
+	t.Helper()
+	c, err := experiment.Resolve(experiment.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
+		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2", "train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
+		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &experiment.Runner{Out: t.TempDir(), Log: quiet, Step: func(uint64, string, int, int) {}}
+	dir, _, err := r.Train(t.Context(), c, []uint64{7, 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func render(t *testing.T, dir string, o Options) (*Page, string) {
+	t.Helper()
+	p, err := Build(t.Context(), dir, o, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return p, b.String()
+}
+
+func TestReport(t *testing.T) {
+	dir := trained(t)
+	p, page := render(t, dir, Options{Samples: 6})
+	if _, again := render(t, dir, Options{Samples: 6}); again != page {
+		t.Error("the same run makes another page")
+	}
+	wellFormed(t, page)
+	alone(t, page)
+	if len(p.Figures) != 5 || len(p.Notes) != 0 || strings.Count(page, "<svg") < 5 {
+		t.Errorf("%d figures, notes %q; want the five of recap plot and none", len(p.Figures), p.Notes)
+	}
+	for _, text := range []string{"<h1>RECAP on synthetic</h1>", "mean ± standard deviation over 2 seeds", "Each seed, mean over the rates", "AUILC", "batch: 8", "data.limit=20"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page does not say %q", text)
+		}
+	}
+	journalsThere(t, dir, page)
+	samplesThere(t, page)
+
+	// Without explorer neither data nor model are needed.
+	if err := os.Remove(filepath.Join(dir, "seed7", "stage1.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 || strings.Contains(page, `id="explorer"`) {
+		t.Errorf("without explorer: %d figures, want 4", len(p.Figures))
+	}
+	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "There is no picture of what stage 1 learned: experiment: ") {
+		t.Errorf("without what stage 1 learned: notes %q", p.Notes)
+	}
+	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page, "<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
+		t.Error("a live page does not follow")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Build(ctx, dir, Options{Samples: 2}, quiet); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// journalsThere compares the data of the curves with the files.
+func journalsThere(t *testing.T, dir, page string) {
+	t.Helper()
+	var run struct {
+		Epochs map[string]int
+		Seeds  []struct {
+			Seed     int
+			Finished bool
+			Records  []json.RawMessage
+		}
+	}
+	decode(t, page, "run-data", &run)
+	if len(run.Seeds) != 2 || run.Seeds[1].Seed != 8 || !run.Seeds[1].Finished || run.Epochs["stage2"] != 3 {
+		t.Fatalf("seeds: %+v", run)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "seed8", "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, r := range run.Seeds[1].Records {
+		lines = append(lines, string(r)+"\n")
+	}
+	if strings.Join(lines, "") != string(text) {
+		t.Error("the journal in the page is not the run's")
+	}
+}
+
+func samplesThere(t *testing.T, page string) {
+	t.Helper()
+	var p packed
+	decode(t, page, "sample-data", &p)
+	features, err := base64.StdEncoding.DecodeString(p.Features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Samples) != 6 || p.Of != 20 || p.Seed != 7 || p.L*p.D != 64 || len(features) != 6*3*(1+2*3)*64 {
+		t.Errorf("%d samples of %d, seed %d, %d bytes of [%d %d]", len(p.Samples), p.Of, p.Seed, len(features), p.L, p.D)
+	}
+	for i, s := range p.Samples {
+		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 || s.Text != strings.Join(s.Words, " ") || len(s.Gone[zoo.Audio]) == 0 {
+			t.Errorf("sample %+v", s)
+		}
+		for m := range zoo.Modalities { // with nothing missing X̃ is X
+			at := (i*3 + m) * 7 * 64
+			if !slices.Equal(features[at:at+64], features[at+64:at+128]) || slices.Equal(features[at:at+64], features[at+5*64:][:64]) {
+				t.Errorf("sample %d, modality %d: the features are in another order", i, m)
+			}
+		}
+	}
+}
+
+// decode reads the JSON of a script element.
+func decode(t *testing.T, page, id string, to any) {
+	t.Helper()
+	found := regexp.MustCompile(`(?s)<script type="application/json" id="` + id + `">(.*?)</script>`).FindStringSubmatch(page)
+	if found == nil {
+		t.Fatalf("no data %s", id)
+	}
+	if err := json.Unmarshal([]byte(found[1]), to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var scripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+// alone checks that the page asks nobody for anything, and that it forbids the browser to.
+func alone(t *testing.T, page string) {
+	t.Helper()
+	policy := html.UnescapeString(regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="(.*?)">`).FindStringSubmatch(page)[1])
+	if !strings.HasPrefix(policy, "default-src 'none'; ") || !strings.Contains(policy, "connect-src 'none'") {
+		t.Errorf("policy %q", policy)
+	}
+	for _, script := range scripts.FindAllStringSubmatch(page, -1) {
+		sum := sha256.Sum256([]byte(script[1]))
+		if !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
+			t.Errorf("the policy forbids the page's own script, %.60q", script[1])
+		}
+		for _, word := range []string{"fetch(", "XMLHttpRequest", "import(", "WebSocket", "sendBeacon"} {
+			if strings.Contains(script[1], word) {
+				t.Errorf("a script uses %s", word)
+			}
+		}
+	}
+	for _, found := range regexp.MustCompile(`(?i)\b(?:src|href|action|srcset|poster|data)\s*=\s*["']?([^"'\s>]+)`).FindAllStringSubmatch(scripts.ReplaceAllString(page, ""), -1) {
+		if !strings.HasPrefix(found[1], "#") {
+			t.Errorf("the page refers to %s", found[1])
+		}
+	}
+	if found := regexp.MustCompile(`(?i)url\(|@import|<link|<iframe|<object|<embed|<base`).FindString(scripts.ReplaceAllString(page, "")); found != "" {
+		t.Errorf("the page has a %s", found)
+	}
+}
+
+// wellFormed checks that elements are closed in order, by a reader of XML that knows which elements of HTML are empty.
+func wellFormed(t *testing.T, page string) {
+	t.Helper()
+	page = regexp.MustCompile(`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`).ReplaceAllString(page, "$1$2")
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Strict, d.Entity = false, xml.HTMLEntity
+	var open []string
+	for {
+		token, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch x := token.(type) {
+		case xml.StartElement:
+			if !slices.Contains([]string{"meta", "input", "br", "img"}, x.Name.Local) {
+				open = append(open, x.Name.Local)
+			}
+		case xml.EndElement:
+			if len(open) == 0 || open[len(open)-1] != x.Name.Local {
+				t.Fatalf("</%s> ends %v", x.Name.Local, open)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("never closed: %v", open)
+	}
+	ids := map[string]bool{}
+	for _, found := range regexp.MustCompile(`\bid="(.*?)"`).FindAllStringSubmatch(page, -1) {
+		if ids[found[1]] {
+			t.Errorf("id %q is there twice", found[1])
+		}
+		ids[found[1]] = true
+	}
+	for _, found := range regexp.MustCompile(`(?:href="#|aria-labelledby=")(.*?)"`).FindAllStringSubmatch(page, -1) {
+		if !ids[found[1]] {
+			t.Errorf("a reference to %q, which is not there", found[1])
+		}
+	}
+}
+
+// TestHostileData puts text into a page that would be markup.
+func TestHostileData(t *testing.T) {
+	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
+	nan := float32(math.NaN())
+	data, err := pack(&experiment.Exploration{Rates: []float64{0}, Samples: []experiment.Sample{
+		{ID: evil, Text: evil, Words: []string{evil}, At: []experiment.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Page{Title: evil, Facts: []Fact{{evil, evil}}, Config: evil, Notes: []string{evil}, Run: "{}", Samples: data,
+		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil}, Figures: []Figure{{Caption: evil}}}
+	p.dress()
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	if strings.Contains(page, evil) || strings.Contains(page, "<script>alert") || strings.Contains(page, "<img") {
+		t.Error("text became markup")
+	}
+	wellFormed(t, page)
+	var got packed
+	decode(t, page, "sample-data", &got)
+	if s := got.Samples[0]; s.ID != evil || s.Score[0] != nil || s.Weight[0][0] != nil || *s.Weight[0][2] != 1 {
+		t.Errorf("sample %+v", s)
+	}
+	var index bytes.Buffer
+	if err := (&Index{evil, []Line{{evil, evil, evil}}}).Write(&index); err != nil || strings.Contains(index.String(), "<script>alert") {
+		t.Errorf("the list of runs: %v", err)
+	}
+	wellFormed(t, index.String())
+}
+
+func TestQuantize(t *testing.T) {
+	// 255·(v/2 + 1)/2: −2 → 0, −1 → 63.75, 0 → 127.5, 2 → 255; beyond is cut.
+	if got, want := quantize(nil, []float32{-9, -2, -1, 0, 1.99, 2, 9, float32(math.NaN())}, 2), []byte{0, 0, 64, 128, 254, 255, 255, 128}; !slices.Equal(got, want) {
+		t.Errorf("bytes %v, want %v", got, want)
+	}
+	var x []float32
+	for i := range 1000 {
+		x = append(x, -float32(i)/100)
+	}
+	x[3] = 1e6
+	s := experiment.Sample{Complete: [3][]float32{x}}
+	if got := scale([]experiment.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, one being far off: 0, 0.01, 0.02, 0.04, …
+		t.Errorf("scale %g, want 9.96", got)
+	}
+	if got := scale([]experiment.Sample{{}}, 1); got != 0 {
+		t.Errorf("scale of nothing %g, want 0", got)
+	}
+	if got := quantize(nil, []float32{0, 0}, 0); !slices.Equal(got, []byte{128, 128}) {
+		t.Errorf("features that are all 0: %v", got)
+	}
+}

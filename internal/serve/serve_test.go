@@ -1,0 +1,384 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/report"
+)
+
+func TestMain(m *testing.M) {
+	lookTime = 5 * time.Millisecond
+	os.Exit(m.Run())
+}
+
+// newRun makes the directory of a seed that has just begun.
+func newRun(t *testing.T, root, name string, seed int) (run, journal string) {
+	t.Helper()
+	run = filepath.Join(root, name)
+	dir := filepath.Join(run, fmt.Sprintf("seed%d", seed))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("dataset: synthetic\nname: %s\nseed: %d\n", filepath.Base(name), seed)
+	if err := experiment.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return run, filepath.Join(dir, "metrics.jsonl")
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func record(phase string, epoch int) string {
+	return fmt.Sprintf(`{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}`+"\n", phase, epoch, epoch)
+}
+
+func newServer(t *testing.T, dir string, samples int) *httptest.Server {
+	t.Helper()
+	h, err := newHandler(t.Context(), dir, report.Options{Samples: samples}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(guard("127.0.0.1", h))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// A client reads events.
+type client struct {
+	t      *testing.T
+	events chan string // "name data"
+	close  func()
+}
+
+func newClient(t *testing.T, url string) *client {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(answer.Status, answer.Header)
+	}
+	c := &client{t, make(chan string, 1000), cancel}
+	go func() {
+		defer close(c.events)
+		defer answer.Body.Close()
+		name := ""
+		for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+				name = text
+			} else if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				c.events <- name + " " + text
+			}
+		}
+	}()
+	t.Cleanup(cancel)
+	return c
+}
+
+// expect waits for events that begin so.
+func (c *client) expect(wants ...string) {
+	c.t.Helper()
+	for _, want := range wants {
+		select {
+		case got := <-c.events:
+			if !strings.HasPrefix(got, want) {
+				c.t.Fatalf("event %.200s, want %s", got, want)
+			}
+		case <-time.After(5 * time.Second):
+			c.t.Fatalf("no event within 5 s, want %s", want)
+		}
+	}
+}
+
+// nothing checks that no event comes for a while.
+func (c *client) nothing() {
+	c.t.Helper()
+	select {
+	case got := <-c.events:
+		c.t.Fatalf("event %.200s, want none", got)
+	case <-time.After(20 * lookTime):
+	}
+}
+
+func epochEvent(seed int, phase string, epoch int) string {
+	return fmt.Sprintf(`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`, seed, phase, epoch, epoch)
+}
+
+func TestEvents(t *testing.T) {
+	run, journal := newRun(t, t.TempDir(), "full", 7)
+	s := newServer(t, run, 0)
+
+	early := newClient(t, s.URL+"/events")
+	early.expect("begin {}", `seeds [{"seed":7,"finished":false}]`)
+	early.nothing() // no journal yet
+	appendTo(t, journal, record("stage1", 1)+record("stage1", 2))
+	early.expect(epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2))
+
+	line := record("stage1", 3)
+	appendTo(t, journal, line[:20])
+	early.nothing() // half a line
+	appendTo(t, journal, line[20:])
+	early.expect(epochEvent(7, "stage1", 3))
+
+	late := newClient(t, s.URL+"/events")
+	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2), epochEvent(7, "stage1", 3))
+
+	// A resumed run cuts its journal, which is another file then.
+	for _, epochs := range []int{1, 2} { // shorter than before, and longer
+		text := ""
+		for epoch := range epochs {
+			text += record("stage1", epoch+1)
+		}
+		if err := experiment.WriteFile(journal, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*client{early, late} {
+			c.expect(`restart {"seed":7}`, epochEvent(7, "stage1", 1))
+			if epochs == 2 {
+				c.expect(epochEvent(7, "stage1", 2))
+			}
+		}
+	}
+	_, second := newRun(t, filepath.Dir(run), "full", 8) // of another seed
+	appendTo(t, second, record("stage2", 1))
+	put(t, filepath.Join(run, "seed7", "predictions.csv"), "")
+	for _, c := range []*client{early, late} {
+		for got := ""; got != epochEvent(8, "stage2", 1); { // between them the list of seeds, perhaps in two steps
+			got = <-c.events
+		}
+	}
+	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
+}
+
+// TestClientsLeave counts goroutines: a client that is gone leaves none.
+func TestClientsLeave(t *testing.T) {
+	run, journal := newRun(t, t.TempDir(), "full", 7)
+	appendTo(t, journal, record("stage1", 1))
+	s := newServer(t, run, 0)
+	before := runtime.NumGoroutine()
+	var clients []*client
+	for range 8 {
+		c := newClient(t, s.URL+"/events")
+		c.expect("begin", "seeds", "epoch")
+		clients = append(clients, c)
+	}
+	if n := runtime.NumGoroutine(); n < before+8 {
+		t.Fatalf("%d goroutines with eight clients, %d before: the test counts wrong", n, before)
+	}
+	for _, c := range clients {
+		c.close()
+	}
+	for range 500 {
+		http.DefaultClient.CloseIdleConnections()
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stacks := make([]byte, 1<<16)
+	t.Fatalf("%d goroutines five seconds after the clients left, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+}
+
+func TestRunsInList(t *testing.T) {
+	root := t.TempDir()
+	s := newServer(t, root, 0)
+	c := newClient(t, s.URL+"/events")
+	c.expect("begin", "runs []")
+	_, journal := newRun(t, root, "synthetic/recap/full", 7)
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: not begun"}]`)
+	appendTo(t, journal, record("stage1", 1))
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: stage1, epoch 1 of 5"}]`)
+
+	newClient(t, s.URL+"/runs/synthetic/recap/full/events").expect("begin", "seeds", epochEvent(7, "stage1", 1))
+	if status, text := get(t, s.URL+"/runs/synthetic/recap/full/", nil); status != http.StatusOK || !strings.Contains(text, "RECAP on synthetic") || !strings.Contains(text, "No seed is finished yet") {
+		t.Errorf("page of the run: status %d\n%.300s", status, text)
+	}
+	if status, text := get(t, s.URL+"/", nil); status != http.StatusOK || !strings.Contains(text, "synthetic/recap/full") {
+		t.Errorf("list: status %d\n%.300s", status, text)
+	}
+	put(t, filepath.Join(root, "secret"), "secret")
+	for _, path := range []string{"/runs/", "/runs/synthetic/", "/runs/synthetic/recap/full", "/runs/..%2f/", "/runs/%2e%2e/secret", "/secret", "/runs/synthetic/recap/full/seed7/", "/events/x"} {
+		if status, text := get(t, s.URL+path, nil); status != http.StatusNotFound || strings.Contains(text, "secret\n") {
+			t.Errorf("%s: status %d, want 404", path, status)
+		}
+	}
+	if status, _ := get(t, s.URL+"/", func(r *http.Request) { r.Method = http.MethodPost }); status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: status %d, want 405", status)
+	}
+}
+
+func get(t *testing.T, url string, change func(*http.Request)) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+func TestForeigners(t *testing.T) {
+	run, journal := newRun(t, t.TempDir(), "full", 7)
+	appendTo(t, journal, record("stage1", 1))
+	h, err := newHandler(t.Context(), run, report.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		listening, host, origin string
+		want                    int
+	}{
+		{"127.0.0.1", "127.0.0.1:7341", "", 200},
+		{"127.0.0.1", "localhost:7341", "http://localhost:7341", 200},
+		{"127.0.0.1", "LOCALHOST", "http://127.0.0.1:7341", 200},
+		{"127.0.0.1", "[::1]:7341", "http://[::1]:7341", 200},
+		{"127.0.0.1", "evil.example", "", 403},
+		{"127.0.0.1", "evil.example:7341", "", 403},
+		{"127.0.0.1", "localhost.evil.example:7341", "", 403},
+		{"127.0.0.1", "192.0.2.1:7341", "", 403},
+		{"127.0.0.1", "localhost:7341", "http://evil.example", 403},
+		{"127.0.0.1", "localhost:7341", "null", 403},
+		{"127.0.0.1", "localhost:7341", "https://localhost:7341", 403},
+		{"gpu.example", "gpu.example:7341", "http://gpu.example:7341", 200},
+		{"gpu.example", "other.example:7341", "", 403},
+		{"0.0.0.0", "192.0.2.1:7341", "http://192.0.2.1:7341", 200},
+		{"0.0.0.0", "evil.example:7341", "", 403},
+		{"", "[2001:db8::1]:7341", "", 200},
+		{"", "", "", 403},
+	} {
+		for _, path := range []string{"/", "/nothing"} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			r.Host = c.host
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			w := httptest.NewRecorder()
+			guard(c.listening, h).ServeHTTP(w, r)
+			want := c.want
+			if want == 200 && path != "/" {
+				want = 404
+			}
+			if w.Code != want {
+				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d", c.listening, c.host, c.origin, path, w.Code, want)
+			}
+		}
+	}
+}
+
+// TestFinished serves a real run, from before its end to after.
+func TestFinished(t *testing.T) {
+	c, err := experiment.Resolve(experiment.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
+		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.5",
+		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &experiment.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
+	dir, _, err := r.Train(t.Context(), c, []uint64{7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, dir, 3)
+	status, text := get(t, s.URL+"/", nil)
+	if status != http.StatusOK || !strings.Contains(text, `id="explorer"`) || !strings.Contains(text, "data-live") {
+		t.Errorf("page of a finished run: status %d\n%.300s", status, text)
+	}
+	if _, again := get(t, s.URL+"/", nil); again != text {
+		t.Error("the page is another at the second look")
+	}
+	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true}]`, `epoch {"seed":7,"record":{"phase":"stage1","epoch":1`)
+
+	// Without its model the run still has its tables, and says why it has no more.
+	if err := os.Truncate(filepath.Join(dir, "seed7", "best.safetensors"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK && !strings.Contains(text, "There are no utterances to explore") {
+		t.Errorf("a run with a broken checkpoint: status %d\n%.300s", status, text)
+	}
+}
+
+// TestRunListens starts the server as the command does, and ends it.
+func TestRunListens(t *testing.T) {
+	run, journal := newRun(t, t.TempDir(), "full", 7)
+	appendTo(t, journal, record("stage1", 1))
+	ctx, stop := context.WithCancel(t.Context())
+	url, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler), func(u string) { url <- u })
+	}()
+	at := <-url
+	c := newClient(t, at+"events")
+	c.expect("begin", "seeds", "epoch")
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Fatal("the server has not ended three seconds after it should, a client being there")
+	}
+	for range c.events { // ends with the stream
+	}
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{taken.Addr().String(): "choose another address with --addr", "7341": "expected HOST:PORT"} {
+		if err := Run(t.Context(), run, address, report.Options{}, slog.New(slog.DiscardHandler), func(string) {}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error that says %q", address, err, want)
+		}
+	}
+}
