@@ -1,6 +1,7 @@
 // Package cuda computes the kernels of package device on an NVIDIA GPU, in float32. It is built with -tags cuda, by cgo with gcc alone: the
 // driver, cuBLAS and NVRTC are opened at run time, so that neither headers nor libraries of CUDA are needed to build, and a machine
-// without them gets one clear error. In other builds Open fails and says why.
+// without them gets one clear error. The runtime library (libcudart) is not among them: kernels that NVRTC made are loaded through the driver's own
+// interface in any case, which does the rest too and is there wherever there is a driver. In other builds Open fails and says why.
 //
 // Reading order:
 //
