@@ -16,7 +16,7 @@ type adamTensor struct {
 	beta1, rest1, beta2, rest2, eps, keep, decay, step, scale float64
 }
 
-// adamBlock is ADAM_BLOCK in adam.cu.
+// adamBlock is how many numbers a block of the kernel updates.
 const adamBlock = 2048
 
 func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {

@@ -8,8 +8,27 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// maxWidth is the widest head: the results of a query must fit into registers.
-const maxWidth = 1024
+const (
+	maxWidth      = 1024 // of a head: the results of a query must fit into registers
+	attentionTile = 32   // queries, and keys, of a block of the backward pass
+)
+
+// attentionRows returns how many queries a block of the forward pass has: few where heads are wide, since the results of all columns stay in
+// registers.
+func attentionRows(width int) int {
+	switch {
+	case width <= 128:
+		return 64
+	case width <= 256:
+		return 32
+	}
+	return 16
+}
+
+// attentionOptions returns the compiler's options for a width.
+func attentionOptions(width int) []string {
+	return []string{fmt.Sprintf("-DWIDTH=%d", width), fmt.Sprintf("-DROWS=%d", attentionRows(width))}
+}
 
 // attentionKernels returns the suffix of the kernels for a width, and compiles them if it is met for the first time.
 func (d *Device) attentionKernels(width int) (suffix string) {
@@ -20,7 +39,7 @@ func (d *Device) attentionKernels(width int) (suffix string) {
 	if !d.kernels.wide[width] {
 		d.kernels.wide[width] = true
 		d.do(func() {
-			if err := d.kernels.compile(source("attention"), suffix, fmt.Sprintf("-DWIDTH=%d", width)); err != nil {
+			if err := d.kernels.compile(source("attention"), suffix, attentionOptions(width)...); err != nil {
 				d.fail(err)
 			}
 		})
@@ -45,13 +64,7 @@ func (d *Device) Attention(a device.Attention, out, lse, q, k, v device.Buffer) 
 	d.begin()
 	defer d.mu.Unlock()
 	suffix := d.attentionKernels(a.Width)
-	slices, rows := (a.Width+63)/64, 16 // as in attention.cu
-	switch {
-	case slices <= 2:
-		rows = 64
-	case slices <= 4:
-		rows = 32
-	}
+	rows := attentionRows(a.Width)
 	blocks := a.Samples * a.Heads * ((a.Queries + rows - 1) / rows)
 	d.launchBlocks("attention"+suffix, blocks, blockThreads, append(d.heads(a), d.data(out, 0), d.data(lse, 0), d.data(q, 0), d.data(k, 0), d.data(v, 0))...)
 }
@@ -64,9 +77,8 @@ func (d *Device) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k
 	suffix := d.attentionKernels(a.Width)
 	units := a.Samples * a.Heads
 	delta := d.scratchOf(units * a.Queries)
-	const tile = 32 // as in attention.cu
 	d.launch("attention_delta"+suffix, 32*units*a.Queries, append(d.heads(a), delta, d.data(g, 0), d.data(out, 0))...)
 	in := []uint64{d.data(g, 0), delta, d.data(lse, 0), d.data(q, 0), d.data(k, 0), d.data(v, 0)}
-	d.launchBlocks("attention_grad_keys"+suffix, units*((a.Keys+tile-1)/tile), blockThreads, append(append(d.heads(a), d.data(dk, 0), d.data(dv, 0)), in...)...)
-	d.launchBlocks("attention_grad_queries"+suffix, units*((a.Queries+tile-1)/tile), blockThreads, append(append(d.heads(a), d.data(dq, 0)), in...)...)
+	d.launchBlocks("attention_grad_keys"+suffix, units*((a.Keys+attentionTile-1)/attentionTile), blockThreads, append(append(d.heads(a), d.data(dk, 0), d.data(dv, 0)), in...)...)
+	d.launchBlocks("attention_grad_queries"+suffix, units*((a.Queries+attentionTile-1)/attentionTile), blockThreads, append(append(d.heads(a), d.data(dq, 0)), in...)...)
 }

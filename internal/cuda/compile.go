@@ -55,7 +55,7 @@ func (k *kernels) function(name string) uint64 {
 // name returns the name of a kernel.
 func (k *kernels) name(function uint64) string { return k.names[function] }
 
-// source returns the text of the named files, after what they share: the operations' numbers in package device.
+// source returns the text of the named files, after what they share: constants, and prelude.cu.
 func source(files ...string) string {
 	var b strings.Builder
 	for name, number := range constants() {
@@ -74,9 +74,9 @@ func source(files ...string) string {
 	return text
 }
 
-// constants returns what the sources call the operations.
+// constants returns what the sources call the operations, and the sizes that they share with what launches them.
 func constants() map[string]int {
-	c := map[string]int{}
+	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile}
 	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP", device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
 		device.Tanh: "TANH", device.Sigmoid: "SIGMOID", device.Softplus: "SOFTPLUS", device.ReLU: "RELU", device.LeakyReLU: "LEAKY_RELU",
 		device.GELU: "GELU", device.SiLU: "SILU", device.Clamp: "CLAMP", device.Huber: "HUBER"} {

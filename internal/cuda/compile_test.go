@@ -32,8 +32,8 @@ func TestSourcesCompile(t *testing.T) {
 				t.Errorf("%s: the PTX has no kernel %s", arch, name[1])
 			}
 		}
-		for _, width := range []string{"4", "64", "17", "768"} {
-			if _, err := compileSource(source("attention"), true, []string{"--gpu-architecture=" + arch, "-DWIDTH=" + width}); err != nil {
+		for _, width := range []int{4, 64, 17, 768} {
+			if _, err := compileSource(source("attention"), true, append(attentionOptions(width), "--gpu-architecture="+arch)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// maxRank is RANK in strided.cu.
+// maxRank is how many merged axes an operand may have.
 const maxRank = 6
 
 // axes are the merged axes of some operands, as kernels take them.

@@ -7,8 +7,6 @@ struct adam_tensor {
 	double beta1, rest1, beta2, rest2, eps, keep, decay, step, scale;
 };
 
-#define ADAM_BLOCK 2048
-
 // adam_element moves element i by gradient g.
 static __device__ void adam_element(const struct adam_tensor *t, whole i, float g) {
 	float p = t->p[i];

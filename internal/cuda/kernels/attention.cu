@@ -1,4 +1,5 @@
-// Fused multi-head attention for heads of WIDTH columns, in tiles: no matrix of queries × keys is ever in memory.
+// Fused multi-head attention for heads of WIDTH columns, in tiles: no matrix of queries × keys is ever in memory. WIDTH, ROWS and TILE are given by
+// attention.go.
 //
 // A block of 256 threads, 16 × 16, works on ROWS queries and COLUMNS keys of one head of one sample: thread (ty, tx) on the queries ty, ty+16, …, the keys
 // tx, tx+16, … and, of results, on four columns from 4·tx on. Heads are read in slices of SLICE columns, each row of a slice padded in shared
@@ -106,8 +107,7 @@ static __device__ void store(float *y, const float *sum, whole sample, whole hea
 			y[((sample * total + row) * heads + head) * WIDTH + slice * 64 + column + c] = sum[c] * scale;
 }
 
-// Forward: few queries a block where heads are wide, since the results of all slices stay in registers.
-#define ROWS (SLICES <= 2 ? 64 : SLICES <= 4 ? 32 : 16)
+// Forward.
 #define OWN (ROWS / 16)
 #define COLUMNS 32
 
@@ -193,8 +193,7 @@ KERNEL(attention_delta, 256) {
 		k.delta[e] = v;
 }
 
-// Backward: 32 queries and 32 keys a block.
-#define TILE 32
+// Backward: TILE queries and as many keys a block, two of each a thread.
 #define WEIGHTS (TILE + 4)
 
 // A tile is the shared memory of a block of the backward pass: slices of queries, keys, values and of the output's gradient, the weights
@@ -233,7 +232,7 @@ static __device__ void weigh(struct tile *t, const struct heads *a, const struct
 		}
 }
 
-// attention_grad_keys has a block for 32 keys and goes through the queries: V̄ = D(P)ᵀ Ō, K̄ = scale·S̄ᵀ Q.
+// attention_grad_keys has a block for TILE keys and goes through the queries: V̄ = D(P)ᵀ Ō, K̄ = scale·S̄ᵀ Q.
 KERNEL(attention_grad_keys, 256) {
 	__shared__ __align__(16) struct tile t;
 	int tx = threadIdx.x % 16, ty = threadIdx.x / 16;
@@ -275,7 +274,7 @@ KERNEL(attention_grad_keys, 256) {
 		}
 }
 
-// attention_grad_queries has a block for 32 queries and goes through the keys: Q̄ = scale·S̄ K.
+// attention_grad_queries has a block for TILE queries and goes through the keys: Q̄ = scale·S̄ K.
 KERNEL(attention_grad_queries, 256) {
 	__shared__ __align__(16) struct tile t;
 	int tx = threadIdx.x % 16, ty = threadIdx.x / 16;

@@ -1,5 +1,4 @@
-// Strided arrays: element (i, j, …) of a shape lies at i·stride[0] + j·stride[1] + …; axes were merged, so there are few.
-#define RANK 6
+// Strided arrays: element (i, j, …) of a shape lies at i·stride[0] + j·stride[1] + …; axes were merged, so there are at most RANK.
 
 // find tells where element i of a shape lies in two arrays.
 static __device__ void find(unsigned i, int rank, const whole *length, const whole *sx, const whole *sy, whole *x, whole *y) {
