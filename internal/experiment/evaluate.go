@@ -3,6 +3,7 @@ package experiment
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -149,6 +150,10 @@ func readCSV(path string, text []byte) ([]*Predictions, error) {
 		return fmt.Errorf("experiment: %s: line %d: expected %s; train or resume the run again", path, line, what)
 	}
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	var broken *csv.ParseError
+	if errors.As(err, &broken) {
+		return nil, bad(broken.Line, fmt.Sprintf("a row of %d cells, found %v", len(predictionColumns), broken.Err))
+	}
 	if err != nil || len(rows) < 2 || !slices.Equal(rows[0], predictionColumns) {
 		return nil, bad(1, "a table of predictions")
 	}
