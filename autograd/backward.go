@@ -42,7 +42,7 @@ func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 	if loss.recorded && !loss.needsGrad {
 		panic("autograd: Backward: the loss was kept by an earlier Backward, which consumed its computation; differentiate the sum of both losses")
 	}
-	t.NoGrad(func() { t.differentiate(grads, loss, keep) })
+	t.unrecorded(func() { t.differentiate(grads, loss, keep) })
 }
 
 // differentiate walks the nodes back from the last. The tape holds a buffer of the forward computation until the walk has passed the

@@ -32,7 +32,7 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 	in, shape := x.shape[2], []int{l.Samples, l.Steps, l.Width}
 	y, cell := t.alloc(shape), t.alloc(shape)
 	var gates *Tensor
-	t.NoGrad(func() {
+	t.unrecorded(func() {
 		gates = t.Scope(func() *Tensor { return t.Linear(t.Reshape(x, -1, in), w.Input, t.Add(w.InputBias, w.HiddenBias)) })
 	})
 	t.dev.LSTM(l, y.buf, cell.buf, gates.buf, w.Hidden.buf)

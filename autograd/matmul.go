@@ -129,7 +129,7 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 //	x̄ = ȳ·w ⊙ GELU′(x),  w̄ = ȳᵀ·GELU(x),  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) GELULinear(x, w, b *Tensor) *Tensor {
 	var y *Tensor
-	t.NoGrad(func() {
+	t.unrecorded(func() {
 		y = t.Scope(func() *Tensor { return t.Linear(t.GELU(x), w, b) })
 	})
 	t.RecordJoint("GELULinear", []*Tensor{y}, []*Tensor{x, w, b}, func(g []*Tensor) []*Tensor {

@@ -49,6 +49,10 @@ func (t *Tape) PairScoresTwice(u, v, cu, cv, w2, b2, w *Tensor) (y, constant *Te
 	if t.pairs("PairScoresTwice", cu, cv, w2.shape[1]); cu.Len() != u.Len() || cv.Len() != v.Len() {
 		panic(fmt.Sprintf("autograd: PairScoresTwice: u %v and v %v, but cu %v and cv %v: want the same", u.shape, v.shape, cu.shape, cv.shape))
 	}
+	if t.Constants != nil {
+		t.Frozen([]*Tensor{w2, b2, w}, func() { constant = t.PairScoresDeep(cu, cv, w2, b2, w) })
+		return t.PairScoresDeep(u, v, w2, b2, w), constant
+	}
 	y = p.forward()
 	constant = t.alias(y, y.shape)
 	in := []*Tensor{u, v, w2, b2, w, cu, cv}
@@ -92,7 +96,7 @@ func (t *Tape) newPairNet(op string, u, v, w2, b2, w *Tensor) *pairNet {
 func (p *pairNet) forward() *Tensor {
 	t, n := p.t, p.u.shape[0]
 	y := t.alloc([]int{p.v.shape[0], n})
-	t.NoGrad(func() {
+	t.unrecorded(func() {
 		for _, b := range p.blocks {
 			t.Scope(func() *Tensor {
 				_, h := b.hidden()

@@ -17,7 +17,7 @@ func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
 		panic("autograd: Lookup: the table was computed on a tape: want a parameter; Gather reads any tensor")
 	}
 	var y *Tensor
-	t.NoGrad(func() { y = t.Gather(x, index) })
+	t.unrecorded(func() { y = t.Gather(x, index) })
 	return t.Record("Lookup", y, Wrt(x, func(g *Tensor) *Tensor {
 		gx := t.sparse(x.shape, index)
 		gx.scatter(index, g)

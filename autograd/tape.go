@@ -14,6 +14,8 @@ type Tape struct {
 	// Poison fills memory with NaN when it is new and when it is taken back, so that a kernel that leaves a hole or reads what is gone
 	// shows. For tests.
 	Poison bool
+	// Constants, if set, is asked for what the computation holds constant: see there. For checks by differences.
+	Constants *Constants
 
 	dev       Device
 	nodes     []node
@@ -162,6 +164,10 @@ func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x
 
 // NoGrad runs f without recording: what it computes is constant to Backward.
 func (t *Tape) NoGrad(f func()) {
+	t.unrecorded(func() { t.Constants.still(t.Constants.all(), f) })
+}
+
+func (t *Tape) unrecorded(f func()) {
 	was := t.recording
 	t.recording = false
 	defer func() { t.recording = was }()
@@ -201,7 +207,7 @@ func (t *Tape) Frozen(params []*Tensor, f func()) {
 			}
 		}
 	}()
-	f()
+	t.Constants.still(params, f)
 }
 
 // alloc returns an undefined tensor of the tape. It keeps shape.

@@ -104,12 +104,16 @@ func CheckDirection(t testing.TB, tol float64, params []*ag.Tensor, loss func(tp
 	}
 }
 
-// Direction returns the derivative of a loss along a random unit direction, by Backward and by a five-point difference.
+// Direction returns the derivative of a loss along a random unit direction, by Backward and by a five-point difference. What the loss holds
+// constant stays as it is while the parameters move (autograd.Constants).
 func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic, numeric float64) {
 	tp := ag.NewTape(params[0].Device())
+	constants := ag.NewConstants(params)
 	eval := func() *ag.Tensor {
 		tp.Reset()
 		tp.Seed(1)
+		tp.Constants = constants
+		defer func() { tp.Constants = nil }()
 		return loss(tp)
 	}
 	at, along := make([][]float64, len(params)), UnitDirection(params)
@@ -130,6 +134,7 @@ func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic
 			}
 			p.Assign(v)
 		}
+		constants.Replay()
 		return eval().Item()
 	}, 0, &fd.Settings{Formula: fivePoint})
 	for i, p := range params {
