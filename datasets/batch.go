@@ -26,6 +26,7 @@ type TokenBatch struct {
 type FrameBatch struct {
 	T, D         int
 	X, Corrupted []float32 // [B T D]
+	Len          []int     // [B], valid frames
 }
 
 // Fill puts utterances of s into the batch. With h nil nothing is missing. The batch's slices are used again.
@@ -73,8 +74,9 @@ func (b *TokenBatch) fill(s *Tokens, index []int, keep []bool) {
 func (b *FrameBatch) fill(s *Frames, index []int, keep []bool) {
 	row := s.T * s.D
 	b.T, b.D = s.T, s.D
-	b.X, b.Corrupted = sized(b.X, len(index)*row), sized(b.Corrupted, len(index)*row)
+	b.X, b.Corrupted, b.Len = sized(b.X, len(index)*row), sized(b.Corrupted, len(index)*row), sized(b.Len, len(index))
 	for r, i := range index {
+		b.Len[r] = s.Len[i]
 		x, corrupted := b.X[r*row:][:row], b.Corrupted[r*row:][:row]
 		s.Row(x, i)
 		copy(corrupted, x)

@@ -30,12 +30,12 @@ type Config struct {
 
 // GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for MOSEI.
 type GeneratorConfig struct {
-	Kind   string `yaml:"kind"`             // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
-	File   string `yaml:"file"`             // imagebind_huge.pth, from which they start; empty: from scratch
-	Blocks int    `yaml:"blocks"`           // the first of each of ImageBind's encoders of text, audio and images
-	Width  int    `yaml:"width"`            // of the blocks, where there is no file
-	Freeze bool   `yaml:"freeze"`           // hold what the file gave constant, but for a norm after the last block
-	Widths []int  `yaml:"widths,omitempty"` // of the file's blocks, by modality; ResolveGenerator fills it in
+	Kind   string `yaml:"kind"`   // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
+	File   string `yaml:"file"`   // imagebind_huge.pth, from which they start; empty: from scratch
+	Blocks int    `yaml:"blocks"` // the first of each of ImageBind's encoders of text, audio and images
+	Width  int    `yaml:"width"`  // of the blocks, where there is no file
+	Freeze bool   `yaml:"freeze"` // hold what the file gave constant, but for a norm after the last block
+	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; ResolveGenerator fills it in
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -74,7 +74,7 @@ type Ablation struct {
 func Paper() Config {
 	return Config{
 		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
-		Text:          zoo.TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1},
+		Text:          zoo.PaperText(),
 		Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
 		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
 		Discriminator: "transformer",
@@ -88,34 +88,14 @@ func Paper() Config {
 func Quick() Config {
 	c := Paper()
 	c.Width, c.Heads, c.HeadWidth, c.FeedForward = 64, 4, 16, 64
-	c.Text = zoo.TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+	c.Text = zoo.QuickText()
 	c.Generator.Width = 64
 	c.Critic = CriticConfig{Kind: "separable", Width: 256, Hidden: 0}
 	return c
 }
 
-// Variants names the rows of Table 3, and two more: the whole method without its first stage, and stage 1 by the letter.
-var Variants = []Variant{
-	{"full", "RECAP", func(*Config) {}},
-	{"no-hcag", "w/o H-CAG", func(c *Config) { c.Without.HCAG = true }},
-	{"no-fid", "w/o FID", func(c *Config) { c.Without.FID = true }},
-	{"no-shared", "w/o Shared", func(c *Config) { c.Without.Shared = true }},
-	{"no-unique", "w/o Unique", func(c *Config) { c.Without.Unique = true }},
-	{"no-lv", "w/o LV", func(c *Config) { c.Without.LV = true }},
-	{"no-la", "w/o LA", func(c *Config) { c.Without.LA = true }},
-	{"no-av", "w/o AV", func(c *Config) { c.Without.AV = true }},
-	{"no-reconstructor", "w/o Reconstructor", func(c *Config) { c.Without.Reconstructor = true }},
-	{"no-mir", "w/o MIR", func(c *Config) { c.Without.MIR = true }},
-	{"no-stage1", "w/o Stage 1", func(c *Config) { c.Without.Stage1 = true }},
-	{"literal", "Stage 1 by the letter", func(c *Config) { c.Literal = true }},
-}
-
-// A Variant is a named change of the configuration.
-type Variant struct {
-	Name  string // on the command line
-	Label string // in tables
-	Apply func(*Config)
-}
+// Words returns the part that describes the encoder of words.
+func (c *Config) Words() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first field whose value cannot be used.
 func (c *Config) Check() error {

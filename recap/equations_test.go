@@ -71,7 +71,7 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 		learn := q.club.NCE(tp, one(made[m1]), one(made[m2])).Item() + q.commonClub.NCE(tp, with(m1), with(m2)).Item()
 
 		const lambda = 0.001
-		got := total(tp, q.terms(tp, lambda, x[m1], x[m2], made[m1], made[m2]), every).Item()
+		got := zoo.Total(tp, q.terms(tp, lambda, x[m1], x[m2], made[m1], made[m2])).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
 			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name, got, want)
 		}
@@ -111,11 +111,11 @@ func TestTargetIsConstant(t *testing.T) {
 	twin, _ := newTiny(t, "cpu64", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
 	tp := ag.NewTape(dev)
-	whole := tp.Backward(total(tp, m.completionTerms(tp, b), oneOf("rec_", "nce_own")))
+	whole := tp.Backward(zoo.Total(tp, only(m.completionTerms(tp, b), oneOf("rec_", "nce_own"))))
 	tp = ag.NewTape(dev)
 	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp, m.embedder.Forward(tp, b.Corrupted))
 	terms := append(m.fid(tp, complete, completed), m.reconstruct(tp, complete, completed)...)
-	apart := tp.Backward(total(tp, terms, oneOf("rec_", "nce_own")))
+	apart := tp.Backward(zoo.Total(tp, only(terms, oneOf("rec_", "nce_own"))))
 	for _, p := range m.all.Sub("embed").All() {
 		if g, h := whole[p.Tensor], apart[p.Tensor]; g == nil || !slices.EqualFunc(g.Values(), h.Values(), func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
 			t.Errorf("the gradient of %s reaches it through the target", p.Name)

@@ -153,7 +153,7 @@ func unseen(name string) bool {
 
 // TestPicturesOfVariants tells which variants have something to show.
 func TestPicturesOfVariants(t *testing.T) {
-	for _, v := range Variants {
+	for _, v := range Spec.AllVariants() {
 		c := tiny()
 		v.Apply(&c)
 		m, dev := newTiny(t, "cpu", c, tinyDims)

@@ -83,13 +83,10 @@ func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
 // similarity returns ω of eq 2 for each pair of segments, [P 1], as a constant.
 //
 //	ω = (1 + cos(s_t, s_{t+1})) / 2
-func similarity(tp *ag.Tape, now, next *ag.Tensor) (omega *ag.Tensor) {
-	tp.NoGrad(func() {
-		pairs := now.Shape()[0]
-		cos := tp.CosineSimilarity(tp.Reshape(now, pairs, -1), tp.Reshape(next, pairs, -1))
-		omega = tp.Reshape(tp.AddScalar(tp.Scale(cos, 0.5), 0.5), pairs, 1)
-	})
-	return omega
+func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
+	pairs := now.Shape()[0]
+	cos := tp.CosineSimilarity(tp.Reshape(tp.StopGradient(now), pairs, -1), tp.Reshape(tp.StopGradient(next), pairs, -1))
+	return tp.Reshape(tp.AddScalar(tp.Scale(cos, 0.5), 0.5), pairs, 1)
 }
 
 // generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the discriminator's weights held constant:

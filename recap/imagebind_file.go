@@ -166,7 +166,7 @@ func (c *Config) ResolveGenerator() error {
 }
 
 // LoadGenerator gives the generators the values of a state dict of ImageBind, of which it reads no more than they take. The model's configuration
-// has passed ResolveGenerator. A file that does not fit is an error that changes nothing. LoadedGenerator names what it gave.
+// has passed ResolveGenerator. A file that does not fit is an error that changes nothing.
 func (m *Model) LoadGenerator(path string) error {
 	g := &m.config.Generator
 	f, err := openImageBind(path, g.Blocks, m.config.Tokens)
@@ -195,9 +195,6 @@ func (m *Model) LoadGenerator(path string) error {
 	}
 	return nil
 }
-
-// LoadedGenerator returns the generators' parameters that LoadGenerator gave their values.
-func (m *Model) LoadedGenerator() []nn.Param { return m.loaded }
 
 // load gives x the first values of its source or, as the gain, the root mean square of all.
 func (f *imageBindFile) load(x *ag.Tensor, s *source) error {

@@ -12,7 +12,8 @@ import (
 func TestInspect(t *testing.T) {
 	for _, name := range []string{"full", "no-hcag", "no-stage1"} {
 		c := tiny()
-		Variants[slices.IndexFunc(Variants, func(v Variant) bool { return v.Name == name })].Apply(&c)
+		variant, _ := Spec.Variant(name)
+		variant.Apply(&c)
 		for _, classes := range []int{0, 3} {
 			d := tinyDims
 			d.Classes = classes

@@ -92,6 +92,12 @@ func (m *Model) trained(groups ...string) []nn.Param {
 	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
 }
 
+// groups returns what is pretrained among a phase's parameters: the encoder of words, and what generator.file gave.
+func (m *Model) groups(params []nn.Param) []zoo.Group {
+	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool { return !slices.Contains(params, p) })
+	return append(m.Text().Groups(), zoo.Group{Name: "generator", Params: loaded})
+}
+
 // params returns the parameters of the named groups of modules, in the order of creation.
 func (m *Model) params(groups ...string) []nn.Param {
 	var ps []nn.Param

@@ -11,8 +11,8 @@ import (
 //
 // plus the objectives that train the critics f* of the upper bounds.
 func (m *Model) stage1() zoo.Phase {
-	return zoo.Phase{Name: "stage1", Params: m.trained("embed", "generate", "discriminate", "reconstruct", "fid"), Least: 8, Terms: m.completionTerms, Warn: m.collapsed,
-		Keep: m.shown()}
+	params := m.trained("embed", "generate", "discriminate", "reconstruct", "fid")
+	return zoo.Phase{Name: "stage1", Params: params, Groups: m.groups(params), Least: 8, Terms: m.completionTerms, Warn: m.collapsed, Keep: m.shown()}
 }
 
 func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {

@@ -16,20 +16,21 @@ func (m *Model) stage2() zoo.Phase {
 	if m.config.Without.Stage1 {
 		moves = append(moves, "generate")
 	}
-	return zoo.Phase{Name: "stage2", Params: m.trained(moves...), Labels: true, Terms: m.predictionTerms, Warn: starved}
+	params := m.trained(moves...)
+	return zoo.Phase{Name: "stage2", Params: params, Groups: m.groups(params), Labels: true, Terms: m.predictionTerms, Warn: starved}
 }
 
 func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	w := m.config.Loss
 	completed := m.complete(tp, b.Corrupted)
 	score, alpha := m.fusion.Forward(tp, completed)
-	terms := []zoo.Term{{Name: "task", Weight: w.Task, Loss: tp.Mean(m.errors(tp, score, b))}}
+	terms := []zoo.Term{{Name: "task", Weight: w.Task, Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))}}
 	if m.predictors == nil {
 		return terms
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
-		errs[i] = m.errors(tp, g.Forward(tp, tp.StopGradient(completed[i])), b)
+		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, tp.StopGradient(completed[i])), b, &m.dims)
 		terms = append(terms, zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
 	}
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
@@ -60,15 +61,6 @@ func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	}
 	tp.Frozen(m.generatorP, func() { completed = m.generate(tp, corrupted) })
 	return completed
-}
-
-// errors returns eq 18 for each sample, [B]: the squared error of a predicted label [B 1], or the cross-entropy of logits [B C].
-func (m *Model) errors(tp *ag.Tape, score *ag.Tensor, b *zoo.Batch) *ag.Tensor {
-	if m.dims.Classes > 0 {
-		return tp.Neg(tp.Pick(tp.LogSoftmax(score, nil), b.Class))
-	}
-	d := tp.Sub(tp.Reshape(score, -1), b.Label)
-	return tp.Mul(d, d)
 }
 
 // Predict returns the model's prediction and the weights of the modalities for an input with holes. Labels, predictors and

@@ -7,6 +7,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // TestPretrainedTextInTheWhole puts a BERT of its own sizes before the model, trained further and frozen: what moves, that none of it is
@@ -26,9 +27,9 @@ func TestPretrainedTextInTheWhole(t *testing.T) {
 					t.Errorf("finetune %v, %s: does %s move? %v", finetune, ph.Name, p.Name, !finetune)
 				}
 			}
-			loss := func(tp *ag.Tape) *ag.Tensor { return total(tp, ph.Terms(tp, b), oneOf("task")) }
+			loss := func(tp *ag.Tape) *ag.Tensor { return zoo.Total(tp, only(ph.Terms(tp, b), oneOf("task"))) }
 			tp := ag.NewTape(dev)
-			grads := tp.Backward(total(tp, ph.Terms(tp, b), every))
+			grads := tp.Backward(zoo.Total(tp, ph.Terms(tp, b)))
 			for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
 				t.Errorf("finetune %v, %s: %s has no gradient", finetune, ph.Name, ph.Params[i].Name)
 			}

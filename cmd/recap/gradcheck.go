@@ -11,6 +11,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 )
 
@@ -18,18 +19,25 @@ import (
 const tolerance = 1e-6
 
 type gradcheckCommand struct {
-	Op []string `arg:"" optional:"" help:"Operations to show element by element; all, one line each, by default."`
+	Op    []string `arg:"" optional:"" help:"Operations to show element by element; all, one line each, by default."`
+	Model []string `short:"m" placeholder:"NAME" help:"Models to check in place of operations: recap, ${models}."`
 }
 
 func (gradcheckCommand) Help() string {
 	return `Differentiates ⟨u, f(x)⟩, u random, in double precision, backward and by central differences. The error is relative to the largest element of the gradient.
 
+Of a model it takes the whole loss of each phase, with the sizes of the quick preset, on utterances of noise, and moves all parameters at once along a random direction. What the loss holds constant stays as it is meanwhile, and a reversed gradient is one.
+
 Examples:
   recap gradcheck
-  recap gradcheck LayerNorm Softmax`
+  recap gradcheck LayerNorm Softmax
+  recap gradcheck -m recap`
 }
 
 func (c *gradcheckCommand) Run(t *terminal) error {
+	if len(c.Model) > 0 {
+		return c.models(t)
+	}
 	cases, err := chosen(c.Op)
 	if err != nil {
 		return err
@@ -62,6 +70,39 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	fmt.Fprintf(t.out, "%d cases; largest error %.1e, in %s, input %d, element %d\n", len(cases), worst.Err, where, worst.Input, worst.Element)
 	if !(worst.Err <= tolerance) {
 		return fmt.Errorf("gradcheck: %s: expected errors of at most %g, found %.3g", where, tolerance, worst.Err)
+	}
+	return nil
+}
+
+// modelTolerance is that of a whole loss along a direction, through thousands of operations.
+const modelTolerance = 1e-5
+
+// models checks every phase of the models.
+func (c *gradcheckCommand) models(t *terminal) error {
+	if len(c.Op) > 0 {
+		return usageError{fmt.Errorf("gradcheck: expected operations or models, found both")}
+	}
+	rows := table.NewWriter()
+	rows.SetStyle(table.StyleLight)
+	rows.Style().Format.Header = prettytext.FormatDefault
+	rows.AppendHeader(table.Row{"model", "phase", "parameters", "without gradient", "loss", "analytic", "numeric", "error"})
+	var failed []string
+	for _, name := range c.Model {
+		checks, err := experiment.Gradcheck(name)
+		if err != nil {
+			return usageError{err}
+		}
+		for _, k := range checks {
+			rows.AppendRow(table.Row{name, k.Phase, k.Parameters, k.Dead, fmt.Sprintf("%.6f", k.Loss),
+				fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric), fmt.Sprintf("%.1e", k.Err())})
+			if !(k.Err() <= modelTolerance) || k.Dead > 0 {
+				failed = append(failed, name+" "+k.Phase)
+			}
+		}
+	}
+	fmt.Fprintln(t.out, rows.Render())
+	if failed != nil {
+		return fmt.Errorf("gradcheck: %s: expected errors of at most %g and a gradient for every parameter", strings.Join(failed, ", "), modelTolerance)
 	}
 	return nil
 }

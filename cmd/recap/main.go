@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
 // Exit codes.
@@ -26,14 +29,14 @@ type commands struct {
 	Train     trainCommand     `cmd:"" help:"Train a model, evaluate it at all missing rates, print a table."`
 	Eval      evalCommand      `cmd:"" help:"Evaluate a trained run."`
 	Predict   predictCommand   `cmd:"" help:"Apply a trained run to your own features."`
-	Ablate    ablateCommand    `cmd:"" help:"Train the variants of Table 3 and print them as one table."`
+	Ablate    ablateCommand    `cmd:"" help:"Train the variants of a model, RECAP's those of Table 3, and print them as one table."`
 	Table     tableCommand     `cmd:"" help:"Print the tables of all runs, the paper's beside them."`
 	Plot      plotCommands     `cmd:"" help:"Draw the paper's figures of trained runs."`
 	Report    reportCommand    `cmd:"" help:"Write a run as one HTML page, with an explorer of test utterances."`
 	Sweep     sweepCommand     `cmd:"" help:"Train many models, data sets, variants and seeds, here or on a cluster."`
 	Serve     serveCommand     `cmd:"" help:"Show runs in a browser, live."`
 	Tune      tuneCommand      `cmd:"" help:"Search good settings at random, by validation."`
-	Gradcheck gradcheckCommand `cmd:"" help:"Compare the gradient of every operation with central differences."`
+	Gradcheck gradcheckCommand `cmd:"" help:"Compare the gradients of all operations, or of a model, with central differences."`
 	Data      struct {
 		Check dataCheckCommand `cmd:"" help:"Report the keys, shapes and problems of a feature file."`
 		Pack  dataPackCommand  `cmd:"" help:"Write a feature file as one that opens at once."`
@@ -63,6 +66,7 @@ func run(args []string) int {
 
 	parser, err := kong.New(&commands{}, kong.Name("recap"), kong.UsageOnError(),
 		kong.Description("RECAP: sentiment of videos whose words, sound or pictures are missing in part (AAAI 2026)."),
+		kong.Vars{"models": strings.Join(experiment.ModelNames()[1:], ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		panic("recap: the command line is declared wrong: " + err.Error())

@@ -14,7 +14,7 @@ import (
 // configFlags make a configuration. Those left out are taken from --set, the environment, --config and the preset, in this order.
 type configFlags struct {
 	Dataset string `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
-	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default)."`
+	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default), ${models}."`
 	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl), or what recap data pack made of one."`
 	featureFlags
 	settingFlags
@@ -70,13 +70,14 @@ type trainCommand struct {
 }
 
 func (trainCommand) Help() string {
-	return `Every setting can come from, in rising order: the preset, --config, the environment (RECAP_TRAIN_LR for train.lr), --set, flags.
+	return `Every setting can come from, in rising order: the preset of the model, for mosi, mosei or sims where -d names one of them, --config, the environment (RECAP_TRAIN_LR for train.lr), --set, flags.
 
 Examples:
   recap train
   recap train -d mosi --data unaligned_50.pkl -s 1111 -s 1112 -s 1113
   recap train -d mosi --data unaligned_50.pkl --bert bert-base-uncased/ --set text.finetune=false
   recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
+  recap train -m misa
   recap train --resume runs/synthetic/recap/full
   recap train --tensorboard && tensorboard --logdir runs`
 }
@@ -133,8 +134,8 @@ type ablateCommand struct {
 }
 
 func (ablateCommand) Help() string {
-	text := "Finished runs of the same settings are used again, unfinished ones continued.\n\nVariants:\n"
-	for _, v := range recap.Variants {
+	text := "Finished runs of the same settings are used again, unfinished ones continued.\n\nVariants of recap:\n"
+	for _, v := range recap.Spec.AllVariants() {
 		text += fmt.Sprintf("  %-18s %s\n", v.Name, v.Label)
 	}
 	return text + `
@@ -152,9 +153,11 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	variants := c.Variants
 	if variants == nil {
-		for _, v := range recap.Variants {
-			variants = append(variants, v.Name)
+		config, _, err := c.resolve(nil)
+		if err != nil {
+			return err
 		}
+		variants = config.Variants()
 	}
 	var configs []experiment.Config
 	var seeds []uint64

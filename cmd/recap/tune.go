@@ -26,7 +26,7 @@ type tuneCommand struct {
 func (tuneCommand) Help() string {
 	return `Draws combinations from the grid, none twice, trains each with every seed, and ranks them by the validation score by which a run's checkpoint is chosen, a mean over seeds. Test scores are not looked at. Each trial is a run, tune-001 and so on; trials.csv is in the directory of the search's name. The same command continues a search; workers and shards are those of recap sweep.
 
-Default grid:
+Default grid, as far as the model has these settings:
   ` + strings.ReplaceAll(strings.TrimSpace(sweep.DefaultGrid), "\n", "\n  ") + `
 
 Examples:
@@ -65,17 +65,17 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 
 // search draws the trials and resolves their configurations.
 func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
-	grid, err := c.grid()
+	base, seeds, err := c.resolve(map[string]string{"variant": c.Variant})
+	if err != nil {
+		return nil, nil, err
+	}
+	grid, err := c.grid(&base)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	drawn, err := grid.Draw(c.Trials, c.TuneSeed)
 	if err != nil {
 		return nil, nil, usageError{err}
-	}
-	base, seeds, err := c.resolve(map[string]string{"variant": c.Variant})
-	if err != nil {
-		return nil, nil, err
 	}
 	if base.Select != experiment.SelectValid {
 		return nil, nil, usageError{fmt.Errorf("tune: select: expected %s, by which a search has to go, found %s", experiment.SelectValid, base.Select)}
@@ -103,11 +103,14 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 	return s, seeds, distinct(seeds)
 }
 
-// grid returns the grid that is given, or the default without the settings that --set fixes.
-func (c *tuneCommand) grid() (sweep.Grid, error) {
+// grid returns the grid that is given, or the default without the settings that the model lacks and those that --set fixes.
+func (c *tuneCommand) grid(base *experiment.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
-		return g.Without(c.Set), err
+		return g.Only(func(key string) bool {
+			_, fixed := c.Set[key]
+			return base.Has(key) && !fixed
+		}), err
 	}
 	text, err := os.ReadFile(c.Grid)
 	if err != nil {

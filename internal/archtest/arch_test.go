@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/weights":     {"internal/unpickle"},
 	"datasets/wordpiece":   {},
 	"datasets":             {"internal/unpickle", "internal/weights"},
-	"internal/experiment": {"autograd", "nn", "nn/zoo", "optim", "recap", "datasets", "datasets/wordpiece", "internal/metric",
+	"internal/experiment": {"autograd", "autograd/agtest", "nn", "nn/zoo", "optim", "recap", "datasets", "datasets/wordpiece", "internal/metric",
 		"internal/tsne", "internal/figure", "internal/tensorboard", "internal/literature", "internal/typeset"},
 	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/devices", "internal/experiment", "internal/figure",
 		"internal/metric", "internal/optable", "internal/report", "internal/serve", "internal/simd", "internal/sweep", "internal/typeset", "internal/weights"},

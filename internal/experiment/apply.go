@@ -180,7 +180,7 @@ func PredictText(dir string, texts []string, model, device string, log *slog.Log
 		return nil, err
 	}
 	if model == "" {
-		model = c.Recap.Text.BERT
+		model = c.Method.Words().BERT
 	}
 	if _, made := generators[c.Dataset]; made || model == "" {
 		return nil, fmt.Errorf("experiment: %s: expected a run with tokens of BERT, found one on %s with no pretrained encoder; train with --data, and name the vocabulary with --bert", dir, c.Dataset)

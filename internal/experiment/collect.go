@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
-	"github.com/seed-6655bf3b/recap/recap"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // Collect scores the predictions of all finished seeds under dir, in <dataset>/<model>/<name>/seed<S>; of one data set, unless its name is empty.
@@ -60,10 +60,10 @@ func isNumber(s string) bool {
 // inOrder puts summaries in the order of data sets, models and variants.
 func inOrder(a, b *Summary) int {
 	model := func(s *Summary) int {
-		return slices.IndexFunc(Models, func(m Spec) bool { return m.Name == s.Config.Model })
+		return slices.IndexFunc(Models, func(m zoo.Spec) bool { return m.Name == s.Config.Model })
 	}
 	variant := func(s *Summary) int {
-		return slices.IndexFunc(recap.Variants, func(v recap.Variant) bool { return v.Name == s.Config.Variant })
+		return slices.IndexFunc(s.Config.spec().AllVariants(), func(v zoo.Variant) bool { return v.Name == s.Config.Variant })
 	}
 	return cmp.Or(cmp.Compare(a.Config.Dataset, b.Config.Dataset), cmp.Compare(model(a), model(b)), cmp.Compare(variant(a), variant(b)))
 }

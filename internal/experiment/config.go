@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -8,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/recap"
 )
@@ -24,12 +24,12 @@ type Config struct {
 	Device  string `yaml:"device"`  // cpu, cpu64, or cuda:0 and so on
 	Seed    uint64 `yaml:"seed"`
 
-	Data  DataConfig  `yaml:"data"`
-	Train TrainConfig `yaml:"train"`
-	Eval  EvalConfig  `yaml:"eval"`
-	CUDA  CUDAConfig  `yaml:"cuda"`
+	Data  DataConfig   `yaml:"data"`
+	Train zoo.Training `yaml:"train"`
+	Eval  EvalConfig   `yaml:"eval"`
+	CUDA  CUDAConfig   `yaml:"cuda"`
 
-	Recap recap.Config `yaml:",inline"`
+	Method zoo.Config `yaml:",inline"` // of the model
 }
 
 // DataConfig says what is learned from.
@@ -43,17 +43,6 @@ type DataConfig struct {
 	Resample string  `yaml:"resample"` // holes of training: "epoch", fresh in each; "static", drawn once
 	Scale    float64 `yaml:"scale"`    // length of synthetic sequences
 	Limit    int     `yaml:"limit"`    // utterances of each part that are used, from the first; 0: all
-}
-
-// TrainConfig says how.
-type TrainConfig struct {
-	Batch       int            `yaml:"batch"`
-	LR          float64        `yaml:"lr"`
-	TextLR      float64        `yaml:"text_lr"`      // of a pretrained encoder of words
-	GeneratorLR float64        `yaml:"generator_lr"` // of what generator.file gives
-	WeightDecay float64        `yaml:"weight_decay"`
-	Clip        float64        `yaml:"clip"`   // largest norm of the gradient; 0: no clipping
-	Epochs      map[string]int `yaml:"epochs"` // of each phase
 }
 
 // EvalConfig says at which shares of missing positions models are compared.
@@ -81,35 +70,37 @@ const (
 	SelectTest  = "per-metric-test" // for each metric the epoch that is best on the test part: the literature's, optimistic
 )
 
-// A Spec is a model that can be trained by name.
-type Spec struct {
-	Name string
-	New  func(p *nn.Params, c *Config, d zoo.Dims) zoo.Model
-}
-
 // Models lists the models by name.
-var Models = []Spec{
-	{"recap", func(p *nn.Params, c *Config, d zoo.Dims) zoo.Model { return recap.New(p, c.Recap, d) }},
+var Models = append([]zoo.Spec{recap.Spec}, zoo.Specs...)
+
+// ModelNames lists the names of the models.
+func ModelNames() []string { return names(Models, func(s zoo.Spec) string { return s.Name }) }
+
+// spec returns the specification of the model, nil if there is none.
+func (c *Config) spec() *zoo.Spec {
+	i := slices.IndexFunc(Models, func(s zoo.Spec) bool { return s.Name == c.Model })
+	if i < 0 {
+		return nil
+	}
+	return &Models[i]
 }
 
-// Preset returns the defaults called name, or ok false if there are none: "paper" has the paper's numbers, "quick" trains in minutes on a CPU.
-func Preset(name string) (c Config, ok bool) {
-	c = Config{
-		Model: "recap", Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
+// Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a data set, "quick" trains in minutes on a CPU.
+func Preset(name, model, dataset string) (Config, error) {
+	c := Config{
+		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
 		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
 		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1"},
 	}
-	switch name {
-	case "quick":
-		c.Recap = recap.Quick()
-		c.Train = TrainConfig{Batch: 64, LR: 1e-3, TextLR: 5e-5, GeneratorLR: 1e-5, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 5, "stage2": 25}}
-	case "paper":
-		c.Recap = recap.Paper()
-		c.Train = TrainConfig{Batch: 64, LR: 1e-4, TextLR: 1e-4, GeneratorLR: 1e-5, WeightDecay: 1e-4, Epochs: map[string]int{"stage1": 200, "stage2": 200}}
-	default:
-		return c, false
+	spec := c.spec()
+	switch {
+	case spec == nil:
+		return c, wrong("model", "one of "+strings.Join(ModelNames(), ", "), model)
+	case name != "quick" && name != "paper":
+		return c, wrong("preset", "quick or paper", name)
 	}
-	return c, true
+	c.Method, c.Train = spec.Preset(name, dataset)
+	return c, nil
 }
 
 var deviceName = regexp.MustCompile(`^(cpu|cpu64|cuda:[0-9]+)$`)
@@ -127,11 +118,12 @@ func (c *Config) check() error {
 		key, value string
 		among      []string
 	}{
-		{"model", c.Model, names(Models, func(s Spec) string { return s.Name })},
-		{"variant", c.Variant, names(recap.Variants, func(v recap.Variant) string { return v.Name })},
+		{"variant", c.Variant, c.Variants()},
 		{"select", c.Select, []string{SelectValid, SelectTest}},
 		{"data.resample", c.Data.Resample, []string{"epoch", "static"}},
 		{"data.classes", strconv.Itoa(c.Data.Classes), []string{"0", "2", "3", "5", "7"}},
+		{"train.optimizer", c.Train.Optimizer, []string{"adamw", "adam"}},
+		{"train.schedule", c.Train.Schedule, []string{"cosine", "constant"}},
 	} {
 		if !slices.Contains(f.among, f.value) {
 			return wrong(f.key, "one of "+strings.Join(f.among, ", "), f.value)
@@ -147,12 +139,7 @@ func (c *Config) check() error {
 		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
 		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
 		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid, "0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
-		{"train.batch", c.Train.Batch > 0, "1 or more", c.Train.Batch},
-		{"train.lr", c.Train.LR > 0 && !math.IsInf(c.Train.LR, 1), "a number above 0", c.Train.LR},
-		{"train.text_lr", c.Train.TextLR > 0 && !math.IsInf(c.Train.TextLR, 1), "a number above 0", c.Train.TextLR},
-		{"train.generator_lr", c.Train.GeneratorLR > 0 && !math.IsInf(c.Train.GeneratorLR, 1), "a number above 0", c.Train.GeneratorLR},
-		{"train.weight_decay", c.Train.WeightDecay >= 0, "0 or more", c.Train.WeightDecay},
-		{"train.clip", c.Train.Clip >= 0, "0 or more", c.Train.Clip},
+		{"data.classes", c.Data.Classes == 0 || !c.spec().Regression, "0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
 		{"device", deviceName.MatchString(c.Device), "cpu, cpu64, or cuda:0 and so on", c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || strings.HasPrefix(c.Device, "cuda:"), "false with device " + c.Device, c.CUDA.TF32},
 		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
@@ -161,15 +148,48 @@ func (c *Config) check() error {
 			return wrong(f.key, f.want, f.value)
 		}
 	}
-	for phase, n := range c.Train.Epochs {
+	if _, err := ParseRates(c.Eval.Rates); err != nil {
+		return err
+	}
+	return cmp.Or(c.checkTraining(), c.Method.Check())
+}
+
+// checkTraining does so for what is under "train".
+func (c *Config) checkTraining() error {
+	t := &c.Train
+	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
+	for _, f := range []struct {
+		key   string
+		good  bool
+		want  string
+		value any
+	}{
+		{"batch", t.Batch > 0, "1 or more", t.Batch},
+		{"accumulate", t.Accumulate > 0, "1 or more", t.Accumulate},
+		{"lr", positive(t.LR), "a number above 0", t.LR},
+		{"weight_decay", t.WeightDecay >= 0, "0 or more", t.WeightDecay},
+		{"clip", t.Clip >= 0, "0 or more", t.Clip},
+		{"clip_value", t.ClipValue >= 0, "0 or more", t.ClipValue},
+		{"patience", t.Patience >= 0, "0 or more", t.Patience},
+	} {
+		if !f.good {
+			return wrong("train."+f.key, f.want, f.value)
+		}
+	}
+	for name, g := range t.Groups {
+		switch key := "train.groups." + name; {
+		case !positive(g.LR):
+			return wrong(key+".lr", "a number above 0", g.LR)
+		case !(g.WeightDecay >= 0):
+			return wrong(key+".weight_decay", "0 or more", g.WeightDecay)
+		}
+	}
+	for phase, n := range t.Epochs {
 		if n < 0 {
 			return wrong("train.epochs."+phase, "0 or more", n)
 		}
 	}
-	if _, err := ParseRates(c.Eval.Rates); err != nil {
-		return err
-	}
-	return c.Recap.Check()
+	return nil
 }
 
 func wrong(key, expected string, found any) error {
@@ -185,9 +205,14 @@ func names[T any](list []T, name func(T) string) []string {
 }
 
 // variant returns the variant that c names; c has been checked.
-func (c *Config) variant() recap.Variant {
-	i := slices.IndexFunc(recap.Variants, func(v recap.Variant) bool { return v.Name == c.Variant })
-	return recap.Variants[i]
+func (c *Config) variant() zoo.Variant {
+	v, _ := c.spec().Variant(c.Variant)
+	return v
+}
+
+// Variants names all variants of the model.
+func (c *Config) Variants() []string {
+	return names(c.spec().AllVariants(), func(v zoo.Variant) string { return v.Name })
 }
 
 // ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1" has ten.

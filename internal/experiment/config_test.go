@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // TestPrecedence gives one setting in more and more places; each place must override those before.
@@ -32,30 +34,37 @@ func TestPrecedence(t *testing.T) {
 		{"set", func() { s.Set = map[string]string{"train.lr": "0.4"} }, 0.4},
 		{"flags", func() { s.Flags = map[string]string{"train.lr": "0.5"} }, 0.5},
 	}
-	quick, _ := Preset("quick")
+	quick, _ := Preset("quick", "recap", "")
 	for _, step := range steps {
 		step.add()
 		c, err := Resolve(s)
 		if err != nil || c.Train.LR != step.want {
 			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
 		}
-		if s.File != "" && (c.Train.Batch != 5 || c.Recap.Width != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
+		if s.File != "" && (c.Train.Batch != 5 || method(c).Width != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
 			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
 		}
 	}
 	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
 	s.Set = map[string]string{"without.fid": "false"}
 	c, err := Resolve(s)
-	if err != nil || c.Recap.Depth != 2 || c.Train.Epochs["stage2"] != 200 || c.Recap.Width != 32 || !c.Recap.Without.FID {
+	if err != nil || method(c).Depth != 2 || c.Train.Epochs["stage2"] != 200 || method(c).Width != 32 || !method(c).Without.FID {
 		t.Errorf("preset paper, variant no-fid: %+v (%v)", c, err)
 	}
 }
 
+func method(c Config) *recap.Config { return c.Method.(*recap.Config) }
+
 func TestPresetsCanBeUsed(t *testing.T) {
-	for _, name := range []string{"quick", "paper"} {
-		c, ok := Preset(name)
-		if err := c.check(); err != nil || !ok {
-			t.Error(name, err)
+	for _, spec := range Models {
+		for _, name := range []string{"quick", "paper"} {
+			c, err := Preset(name, spec.Name, "sims")
+			if err == nil {
+				err = c.check()
+			}
+			if err != nil {
+				t.Error(spec.Name, name, err)
+			}
 		}
 	}
 }
@@ -67,7 +76,7 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	back, err := d.config()
-	if diff := cmp.Diff(c, back); err != nil || diff != "" {
+	if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 }
@@ -93,16 +102,23 @@ func TestBadSettings(t *testing.T) {
 		{"", "train.batch", "many", `train.batch: expected a value of type int, found many`},
 		{"", "train.batch", "0", "train.batch: expected 1 or more, found 0"},
 		{"", "train.lr", ".nan", "train.lr: expected a number above 0"},
-		{"", "train.epochs.stage1", "x", "train.epochs.stage1: expected a whole number"},
+		{"", "train.epochs.stage1", "x", "train.epochs.stage1: expected a value of type int, found x"},
 		{"", "variant", "no-luck", "variant: expected one of full, no-hcag"},
 		{"", "preset", "slow", "preset: expected quick or paper, found slow"},
 		{"", "eval.rates", "0:2:0.1", "rates: expected first:last:step"},
 		{"", "data.classes", "4", "data.classes: expected one of 0, 2, 3, 5, 7"},
 		{"", "name", "../x", "name: expected letters"},
 		{"", "heads", "0", "heads is 0"},
-		{"train:\n  bach: 3\n", "", "", `unknown field "bach"`},
-		{"train: {epochs: {stage9: 1}}", "", "", `unknown phase "stage9"`},
-		{"{", "", "", "expected YAML or JSON"},
+		{"train:\n  bach: 3\n", "", "", `unknown key "train.bach", did you mean "train.batch"?`},
+		{"train: {epochs: {stage9: 1}}", "", "", `unknown key "train.epochs.stage9"`},
+		{"{", "", "", "c.yaml: expected YAML or JSON"},
+		{"train: 5\n", "", "", `c.yaml: experiment: unknown key "train"`},
+		{"train: {batch: [1]}", "", "", "c.yaml: experiment: train.batch: expected a value of type int, found [1]"},
+		{"", "model", "gpt", "model: expected one of recap, "},
+		{"", "train.optimizer", "sgd", "train.optimizer: expected one of adamw, adam, found sgd"},
+		{"", "train.accumulate", "0", "train.accumulate: expected 1 or more, found 0"},
+		{"", "train.groups.text.lr", "-1", "train.groups.text.lr: expected a number above 0, found -1"},
+		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
 	} {
 		s := Sources{Env: func(string) (string, bool) { return "", false }}
 		if c.file != "" {

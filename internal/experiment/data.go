@@ -87,7 +87,7 @@ func dimsOf(c *Config, set *datasets.Set) (zoo.Dims, error) {
 	s := set.Shape()
 	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.TextSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
 		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
-	if dir := c.Recap.Text.BERT; dir != "" {
+	if dir := c.Method.Words().BERT; dir != "" {
 		bert, err := nn.OpenBERT(dir)
 		if err != nil {
 			return d, fmt.Errorf("experiment: text.bert: %w", err)

@@ -14,6 +14,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A toy predicts the label from the mean frames. Its first phase, without labels, learns to tell the complete frames from the corrupted.
@@ -24,13 +25,16 @@ type toy struct {
 	steps       int
 }
 
-func newToy(p *nn.Params, c *Config, d zoo.Dims) zoo.Model {
+// toySpec has RECAP's settings and variants, which mean nothing to it but one.
+var toySpec = zoo.Spec{Name: "toy", Label: "RECAP", Preset: recap.Spec.Preset, Variants: recap.Spec.Variants, New: newToy}
+
+func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
 	m := &toy{p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD), head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
 	if d.Classes > 0 {
 		m.head = nn.NewLinear(p.Sub("classes"), d.AudioD, d.Classes)
 	}
-	if c.Recap.Discriminator == "mlp" { // settings that mean nothing else here
-		m.poison = c.Recap.Critic.Width
+	if r := c.(*recap.Config); r.Discriminator == "mlp" {
+		m.poison = r.Critic.Width
 	}
 	return m
 }
@@ -79,7 +83,7 @@ func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 }
 
 func TestMain(m *testing.M) {
-	Models = append(Models, Spec{"toy", newToy})
+	Models = append(Models, toySpec)
 	os.Exit(m.Run())
 }
 
@@ -304,27 +308,32 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 	}
 }
 
-// TestPretrainedParametersHaveTheirOwnRates makes one step of Adam, which moves every number by its learning rate.
-func TestPretrainedParametersHaveTheirOwnRates(t *testing.T) {
+// TestGroupsHaveTheirOwnRates makes one step of Adam, which moves every number by its learning rate, without and with decay from 1.
+func TestGroupsHaveTheirOwnRates(t *testing.T) {
 	dev, err := ag.Open("cpu64")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := nn.NewParams(dev, stream(1, "test"))
-	for _, name := range []string{"scratch", "text", "generator"} {
-		p.New(name, nn.Zeros, 1)
+	for _, name := range []string{"scratch", "text", "bias", "unset"} {
+		p.New(name, nn.Ones, 1)
 	}
-	c, _ := Preset("quick")
-	c.Train.LR, c.Train.TextLR, c.Train.GeneratorLR = 0.1, 0.01, 0.001
-	tr := &trainer{config: c, learner: &learner{pretrained: map[string]int{"text": pretrainedText, "generator": pretrainedGenerator}}}
+	c, err := Preset("quick", "recap", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Train.LR, c.Train.WeightDecay, c.Train.Groups = 0.1, 0.5, map[string]zoo.GroupTraining{"text": {LR: 0.01, WeightDecay: 0.2}}
+	tr := &trainer{config: c}
+	all := p.All()
+	ph := zoo.Phase{Params: all, Groups: []zoo.Group{{Name: "text", Params: all[1:2]}, {Name: "text", Params: all[2:3], NoDecay: true}, {Name: "unset", Params: all[3:]}}}
 	grads := ag.Grads{}
 	for _, x := range p.All() {
 		grads[x.Tensor] = ag.NewTensor(dev, []float64{1}, 1)
 	}
-	tr.optimizer(zoo.Phase{Params: p.All()}).Step(grads)
-	for i, want := range []float64{-0.1, -0.01, -0.001} {
-		if got := p.All()[i].Item(); math.Abs(got-want) > 1e-6 {
-			t.Errorf("%s moved by %g, want %g", p.All()[i].Name, got, want)
+	tr.optimizer(ph).Step(grads)
+	for i, want := range []float64{-0.1 - 0.1*0.5, -0.01 - 0.01*0.2, -0.01, -0.1 - 0.1*0.5} {
+		if got := all[i].Item() - 1; math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s moved by %g, want %g", all[i].Name, got, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type feed struct {
 
 	data  datasets.Batch
 	class []int
+	rate  []float32 // [B 3]
 }
 
 func newFeed(c *Config, d zoo.Dims) feed {
@@ -32,10 +33,15 @@ func (f *feed) Fill(s *datasets.Split, index []int, h *datasets.Holes) {
 	}
 }
 
-// Batch returns the utterances for a step of training.
-func (f *feed) Batch(tp *ag.Tape) *zoo.Batch {
+// Batch returns the utterances for a step of training in an epoch, with the rates of which their holes are.
+func (f *feed) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
 	d := &f.data
-	b := &zoo.Batch{Complete: f.input(tp, d.Text.ID, d.Audio.X, d.Vision.X), Corrupted: f.Corrupted(tp)}
+	f.rate = f.rate[:0]
+	for _, i := range d.Index {
+		f.rate = append(f.rate, float32(rates.Text[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
+	}
+	b := &zoo.Batch{Complete: f.input(tp, d.Text.ID, d.Audio.X, d.Vision.X), Corrupted: f.Corrupted(tp),
+		Rate: tp.Input(f.rate, len(d.Index), zoo.Modalities), Index: d.Index, Epoch: epoch}
 	b.Complete.Recurs, b.Corrupted.Recurs = true, f.static
 	if f.classes > 0 {
 		b.Class = f.class
@@ -55,8 +61,9 @@ func (f *feed) input(tp *ag.Tape, ids []int, audio, vision []float32) *zoo.Input
 	d, n := &f.data, len(f.data.Index)
 	return &zoo.Input{
 		IDs: ids, Segments: d.Text.Segment, HostMask: d.Text.Mask,
-		Mask:   tp.Input(d.Text.Mask, n, d.Text.T),
-		Audio:  tp.Input(audio, n, d.Audio.T, d.Audio.D),
-		Vision: tp.Input(vision, n, d.Vision.T, d.Vision.D),
+		Mask:     tp.Input(d.Text.Mask, n, d.Text.T),
+		Audio:    tp.Input(audio, n, d.Audio.T, d.Audio.D),
+		Vision:   tp.Input(vision, n, d.Vision.T, d.Vision.D),
+		AudioLen: d.Audio.Len, VisionLen: d.Vision.Len,
 	}
 }

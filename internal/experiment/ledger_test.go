@@ -44,7 +44,7 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	}
 	if bert != nil {
 		bert.Vocab, bert.Positions = dims.Vocab, dims.TextT
-		dims.BERT, c.Recap.Text.Finetune = bert, false
+		dims.BERT, c.Method.Words().Finetune = bert, false
 	}
 	cpu, err := ag.Open("cpu")
 	if err != nil {
@@ -53,11 +53,7 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	dev := &watched{Device: cpu}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
 	l := &learner{dims: dims, device: dev}
-	for _, s := range Models {
-		if s.Name == c.Model {
-			l.model, l.params = s.New(p, &c, dims), p.All()
-		}
-	}
+	l.model, l.params = c.spec().New(p, c.Method, dims), p.All()
 	return &trainer{config: c, dir: runDir(t.TempDir()), set: data, labelled: data.Train, learner: l, tape: ag.NewTape(dev), feed: newFeed(&c, dims)}, dev
 }
 

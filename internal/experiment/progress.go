@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // A Run is a run's directory as it stands, finished or not.
@@ -70,9 +68,9 @@ func (r *Run) Title() string {
 
 // YAML returns the configuration that the seeds have in common.
 func (r *Run) YAML() (string, error) {
-	text, err := yaml.Marshal(&r.Config)
+	text, err := r.Config.yaml()
 	if err != nil {
-		return "", fmt.Errorf("experiment: configuration: %w", err)
+		return "", err
 	}
 	var common []string
 	for line := range strings.Lines(string(text)) {

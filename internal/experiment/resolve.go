@@ -1,20 +1,15 @@
 package experiment
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // Sources are the places a configuration comes from, besides its preset. Each overrides those before it:
@@ -31,27 +26,22 @@ type Sources struct {
 
 // Resolve returns the configuration that the sources make, checked.
 func Resolve(s Sources) (Config, error) {
+	doc, err := s.read()
+	if err != nil {
+		return Config{}, err
+	}
 	env := map[string]string{}
-	c, _ := Preset("quick")
+	c, err := s.preset(doc, env)
+	if err != nil {
+		return c, err
+	}
+	if err := c.apply(doc); err != nil {
+		return c, fmt.Errorf("%s: %w", s.File, err)
+	}
 	for _, f := range c.fields() {
 		if v, ok := s.Env(EnvName(f.key)); ok {
 			env[f.key] = v
 		}
-	}
-	text, err := s.read()
-	if err != nil {
-		return c, err
-	}
-	name, err := s.preset(text, env)
-	if err != nil {
-		return c, err
-	}
-	c, ok := Preset(name)
-	if !ok {
-		return c, wrong("preset", "quick or paper", name)
-	}
-	if err := c.decode(text); err != nil {
-		return c, fmt.Errorf("experiment: %s: expected a configuration, found %w\n%s", s.File, err, knownKeys(c.keys()))
 	}
 	for _, layer := range []map[string]string{env, s.Set, s.Flags} {
 		for _, key := range slices.Sorted(maps.Keys(layer)) {
@@ -66,12 +56,15 @@ func Resolve(s Sources) (Config, error) {
 	if err := c.findBERT(); err != nil {
 		return c, err
 	}
-	return c, c.Recap.ResolveGenerator()
+	if r, ok := c.Method.(*recap.Config); ok {
+		return c, r.ResolveGenerator()
+	}
+	return c, nil
 }
 
 // findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of words by the model's.
 func (c *Config) findBERT() error {
-	text := &c.Recap.Text
+	text := c.Method.Words()
 	if text.BERT == "" {
 		return nil
 	}
@@ -94,7 +87,7 @@ func (c *Config) findBERT() error {
 // EnvName returns the environment variable of a key.
 func EnvName(key string) string { return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) }
 
-func (s *Sources) read() ([]byte, error) {
+func (s *Sources) read() (document, error) {
 	if s.File == "" {
 		return nil, nil
 	}
@@ -102,41 +95,25 @@ func (s *Sources) read() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("experiment: configuration: %w", err)
 	}
-	return text, nil
+	return parse(s.File, text)
 }
 
-// preset returns the preset's name, which has to be known before anything is applied to it.
-func (s *Sources) preset(text []byte, env map[string]string) (string, error) {
-	for _, layer := range []map[string]string{s.Flags, s.Set, env} {
-		if name, ok := layer["preset"]; ok {
-			return name, nil
+// preset returns the defaults to which everything is applied: their name, the model and the data set have to be known before.
+func (s *Sources) preset(doc document, env map[string]string) (Config, error) {
+	for _, key := range []string{"preset", "model", "dataset"} {
+		if v, ok := s.Env(EnvName(key)); ok {
+			env[key] = v
 		}
 	}
-	c := Config{Preset: "quick"}
-	if err := yaml.Unmarshal(text, &struct{ Preset *string }{&c.Preset}); err != nil {
-		return "", fmt.Errorf("experiment: %s: expected YAML or JSON, found %w", s.File, err)
-	}
-	return c.Preset, nil
-}
-
-// decode overwrites what the text sets; unknown keys are errors.
-func (c *Config) decode(text []byte) error {
-	old, known := *c, c.Train.Epochs
-	c.Train.Epochs = nil // a map is replaced, not merged
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
-	if errors.Is(err, io.EOF) { // nothing in it
-		*c = old
-		return nil
-	}
-	epochs := maps.Clone(known)
-	for phase, n := range c.Train.Epochs {
-		if _, ok := known[phase]; !ok && err == nil {
-			err = fmt.Errorf("unknown phase %q in train.epochs", phase)
+	first := func(key, otherwise string) string {
+		for _, layer := range []map[string]string{s.Flags, s.Set, env} {
+			if v, ok := layer[key]; ok {
+				return v
+			}
 		}
-		epochs[phase] = n
+		return doc.word(key, otherwise)
 	}
-	c.Train.Epochs = epochs
-	return err
+	return Preset(first("preset", "quick"), first("model", "recap"), first("dataset", ""))
 }
 
 // finish puts the variant in place and checks the whole.
@@ -155,65 +132,8 @@ func (c *Config) finish() error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	c.variant().Apply(&c.Recap)
-	return c.Recap.Check()
-}
-
-// A field is a single setting.
-type field struct {
-	key   string
-	value reflect.Value
-}
-
-// fields returns every setting of c, in the order of the file.
-func (c *Config) fields() []field { return fieldsOf("", reflect.ValueOf(c).Elem()) }
-
-func (c *Config) keys() []string { return names(c.fields(), func(f field) string { return f.key }) }
-
-func fieldsOf(prefix string, v reflect.Value) []field {
-	var all []field
-	for i := range v.NumField() {
-		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		switch f := v.Field(i); {
-		case options == "inline":
-			all = append(all, fieldsOf(prefix, f)...)
-		case f.Kind() == reflect.Struct:
-			all = append(all, fieldsOf(prefix+name+".", f)...)
-		case f.Kind() == reflect.Map:
-			for _, k := range slices.Sorted(maps.Keys(f.Interface().(map[string]int))) {
-				all = append(all, field{prefix + name + "." + k, f})
-			}
-		default:
-			all = append(all, field{prefix + name, f})
-		}
-	}
-	return all
-}
-
-// set changes one setting; the value is YAML.
-func (c *Config) set(key, value string) error {
-	all := c.fields()
-	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
-	if i < 0 {
-		return &KeyError{key, c.keys()}
-	}
-	at := all[i].value
-	switch at.Kind() {
-	case reflect.String:
-		at.SetString(value)
-		return nil
-	case reflect.Map:
-		var n int
-		if err := yaml.Unmarshal([]byte(value), &n); err != nil {
-			return wrong(key, "a whole number", value)
-		}
-		at.SetMapIndex(reflect.ValueOf(key[strings.LastIndex(key, ".")+1:]), reflect.ValueOf(n))
-		return nil
-	}
-	if err := yaml.Unmarshal([]byte(value), at.Addr().Interface()); err != nil {
-		return wrong(key, "a value of type "+at.Type().String(), value)
-	}
-	return nil
+	c.variant().Apply(c.Method)
+	return c.Method.Check()
 }
 
 // A KeyError reports a key that no setting has.

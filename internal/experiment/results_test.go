@@ -304,14 +304,18 @@ func TestHoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr := &trainer{config: c, set: set}
-	first := tr.holes(set.Train, "stage1", 1)
-	if !cmp.Equal(first, tr.holes(set.Train, "stage1", 1)) || cmp.Equal(first, tr.holes(set.Train, "stage1", 2)) || cmp.Equal(first, tr.holes(set.Train, "stage2", 1)) {
+	draw := func(phase string, epoch int) any {
+		rates, holes := tr.holes(set.Train, phase, epoch)
+		return []any{rates, holes}
+	}
+	first := draw("stage1", 1)
+	if !cmp.Equal(first, draw("stage1", 1)) || cmp.Equal(first, draw("stage1", 2)) || cmp.Equal(first, draw("stage2", 1)) {
 		t.Error("holes are not a function of phase and epoch")
 	}
 	tr.config.Data.Resample = "static"
-	static := tr.holes(set.Train, "stage1", 1)
+	static := draw("stage1", 1)
 	tr.config.Seed++
-	if !cmp.Equal(static, tr.holes(set.Train, "stage2", 2)) {
+	if !cmp.Equal(static, draw("stage2", 2)) {
 		t.Error("static holes depend on epoch or seed")
 	}
 }
@@ -335,10 +339,14 @@ func TestSteadyStep(t *testing.T) {
 	tr := &trainer{config: c, set: set, learner: l, tape: ag.NewTape(l.device), feed: newFeed(&c, dims)}
 	opt := tr.optimizer(ph)
 	index := datasets.Order(set.Train.Len(), 16, 0, nil)[0]
+	rates := datasets.FixedRates(set.Train.Len(), 0)
+	grads := ag.Grads{}
 	step := func() {
 		tr.tape.Reset()
+		clear(grads)
 		tr.feed.Fill(set.Train, index, nil)
-		tr.update(ph, opt, tr.total(ph.Terms(tr.tape, tr.feed.Batch(tr.tape))))
+		tr.differentiate(ph, grads, zoo.Total(tr.tape, ph.Terms(tr.tape, tr.feed.Batch(tr.tape, &rates, 1))))
+		tr.update(ph, opt, grads)
 	}
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {

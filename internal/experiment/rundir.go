@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Files of a run directory.
@@ -51,9 +49,9 @@ func (d runDir) create(c *Config) error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
 		return fmt.Errorf("experiment: run directory: %w", err)
 	}
-	text, err := yaml.Marshal(c)
+	text, err := c.yaml()
 	if err != nil {
-		return fmt.Errorf("experiment: configuration: %w", err)
+		return err
 	}
 	return writeFile(d.file(configFile), text)
 }
@@ -64,9 +62,16 @@ func (d runDir) config() (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("experiment: %s: expected the directory of a run, found no %s: %w", d, configFile, err)
 	}
-	c, _ := Preset("quick")
-	if err := c.decode(text); err != nil {
-		return c, fmt.Errorf("experiment: %s: expected a run's configuration, found %w", d.file(configFile), err)
+	doc, err := parse(d.file(configFile), text)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"), doc.word("dataset", ""))
+	if err == nil {
+		err = c.apply(doc)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", d.file(configFile), err)
 	}
 	return c, c.finish()
 }
@@ -74,7 +79,7 @@ func (d runDir) config() (Config, error) {
 // hash identifies what a configuration computes: all but the name of its directory.
 func (c Config) hash() string {
 	c.Name = ""
-	text, err := yaml.Marshal(c)
+	text, err := c.yaml()
 	if err != nil {
 		panic("experiment: a configuration cannot be written: " + err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // lossKey is the score by which classification is selected: the mean cross-entropy.
@@ -108,6 +109,22 @@ func (t *trainer) validate(r *record) error {
 		}
 	}
 	return nil
+}
+
+// exhausted tells whether a phase that learns from labels has been through as many epochs without a better validation as patience allows.
+func (t *trainer) exhausted(ph zoo.Phase, epoch int) bool {
+	patience := t.config.Train.Patience
+	if patience == 0 || !ph.Labels {
+		return false
+	}
+	valid := choice{key: choices(&t.config, t.feed.kind)[0].key}
+	best, at := math.NaN(), 0
+	for i := range t.journal.records {
+		if r := &t.journal.records[i]; r.Phase == ph.Name && valid.better(valid.score(r), best) {
+			best, at = valid.score(r), r.Epoch
+		}
+	}
+	return epoch-at >= patience
 }
 
 // validation scores the model on a split at the rate of validation.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A setting is what sets a run apart from others of its data set, model and variant.
@@ -20,16 +22,17 @@ const (
 // settings returns the preset, the data's file, the encoder of words, and what is not as the preset and the variant have it. With model, variant, seed and
 // conditions they determine the configuration but for its name.
 func (c *Config) settings() []setting {
-	text := setting{textSetting, c.Recap.Text.BERT, ""}
+	words := c.Method.Words()
+	text := setting{textSetting, words.BERT, ""}
 	switch {
-	case text.value != "" && c.Recap.Text.Finetune:
+	case text.value != "" && words.Finetune:
 		text.more = ", trained further"
 	case text.value != "":
 		text.more = ", frozen"
 	}
 	list := []setting{{dataSetting, c.Data.File, ""}, text, {"preset", c.Preset, ""}}
-	base, _ := Preset(c.Preset)
-	c.variant().Apply(&base.Recap)
+	base, _ := Preset(c.Preset, c.Model, c.Dataset)
+	c.variant().Apply(base.Method)
 	usual := map[string]string{}
 	for _, f := range base.fields() {
 		usual[f.key] = f.text()
@@ -48,18 +51,13 @@ func (c *Config) told(key string) bool {
 	case "dataset", "model", "variant", "preset", "name", "seed", "select", "eval.valid_rate", "eval.rates", "data.file", "data.classes":
 		return true
 	case "generator.widths": // generator.file's
-		return c.Recap.Generator.File != ""
+		return c.Method.(*recap.Config).Generator.File != ""
 	}
-	return strings.HasPrefix(key, "text.") && c.Recap.Text.BERT != "" // whose sizes they are
+	return strings.HasPrefix(key, "text.") && c.Method.Words().BERT != "" // whose sizes they are
 }
 
 // text returns the value of a setting.
-func (f field) text() string {
-	if epochs, ok := f.value.Interface().(map[string]int); ok {
-		return fmt.Sprint(epochs[f.key[strings.LastIndex(f.key, ".")+1:]])
-	}
-	return fmt.Sprint(f.value.Interface())
-}
+func (f field) text() string { return fmt.Sprint(f.value.Interface()) }
 
 // words returns the setting for people; files are called as in names.
 func (x setting) words(names map[string]string) string {

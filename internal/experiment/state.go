@@ -21,9 +21,9 @@ type position struct {
 	epoch int // of it, the last that is whole
 }
 
-// saveState puts parameters, moments and the position on disk.
+// saveState puts parameters, moments, the phase's memory and the position on disk.
 func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
-	return saveTensors(t.dir.file(stateFile), slices.Concat(t.neededFrom(ph), opt.State()), t.facts(ph.Name, epoch))
+	return saveTensors(t.dir.file(stateFile), slices.Concat(t.neededFrom(ph), opt.State(), t.memory), t.facts(ph.Name, epoch))
 }
 
 // neededFrom returns the parameters that a phase, those after it and prediction need: others have served. A frozen encoder of words comes
@@ -48,7 +48,7 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	return slices.DeleteFunc(slices.Clone(t.params), func(p nn.Param) bool { return !needed[p.Name] })
 }
 
-// restore reads the state, if there is one, and sets parameters, moments and journal to it.
+// restore reads the state, if there is one, and sets parameters, moments, memory and journal to it.
 func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
 	if err := t.dir.sweep(); err != nil {
 		return at, nil, err
@@ -74,8 +74,8 @@ func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
 	if at.epoch, err = strconv.Atoi(meta["epoch"]); err != nil || at.phase < 0 {
 		return at, nil, fmt.Errorf("experiment: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
 	}
-	opt = t.optimizer(phases[at.phase])
-	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), opt.State())); err != nil {
+	opt = t.begin(phases[at.phase])
+	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), opt.State(), t.memory)); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	t.journal, err = openJournal(t.dir.file(journalFile), meta["phase"], at.epoch)

@@ -15,7 +15,6 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A trainer trains one model with one seed.
@@ -26,6 +25,7 @@ type trainer struct {
 	labelled *datasets.Split // the training utterances whose label may be used
 	*learner
 
+	memory    []nn.Param // what the phase under way keeps of each utterance
 	tape      *ag.Tape
 	feed      feed
 	ledger    ledger
@@ -56,9 +56,9 @@ func (t *trainer) train(ctx context.Context) error {
 			return wrong("train.epochs."+ph.Name, "a number", "none")
 		}
 		if opt == nil {
-			opt = t.optimizer(ph)
+			opt = t.begin(ph)
 		}
-		for epoch := at.epoch + 1; epoch <= epochs; epoch++ {
+		for epoch := at.epoch + 1; epoch <= epochs && !t.exhausted(ph, epoch-1); epoch++ {
 			if ctx.Err() != nil {
 				return &Interrupted{filepath.Dir(string(t.dir))}
 			}
@@ -71,23 +71,50 @@ func (t *trainer) train(ctx context.Context) error {
 	return t.saveUnchosen()
 }
 
-// optimizer returns AdamW for a phase's parameters. What is pretrained has learning rates of its own.
+// begin makes what a phase starts with, beside the model's parameters.
+func (t *trainer) begin(ph zoo.Phase) *optim.Adam {
+	t.memory = nil
+	if ph.Remember != nil {
+		t.memory = ph.Remember(t.utterances(ph).Label)
+	}
+	return t.optimizer(ph)
+}
+
+// utterances returns those that a phase learns from.
+func (t *trainer) utterances(ph zoo.Phase) *datasets.Split {
+	if ph.Labels {
+		return t.labelled
+	}
+	return t.set.Train
+}
+
+// optimizer returns Adam or AdamW for a phase's parameters, in groups where they have settings of their own.
 func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
 	c := &t.config.Train
-	groups := []optim.Group{
-		{WeightDecay: c.WeightDecay},
-		{WeightDecay: c.WeightDecay, Scale: c.TextLR / c.LR},
-		{WeightDecay: c.WeightDecay, Scale: c.GeneratorLR / c.LR},
+	opt := optim.NewAdam(c.LR, 0, nil)
+	opt.Decoupled = c.Optimizer == "adamw"
+	rest := slices.Clone(ph.Params)
+	for _, g := range ph.Groups {
+		own, ok := c.Groups[g.Name]
+		if !ok {
+			own = zoo.GroupTraining{LR: c.LR, WeightDecay: c.WeightDecay}
+		}
+		if g.NoDecay {
+			own.WeightDecay = 0
+		}
+		opt.AddGroup(optim.Group{Params: g.Params, Scale: own.LR / c.LR, WeightDecay: own.WeightDecay})
+		rest = slices.DeleteFunc(rest, func(p nn.Param) bool { return slices.Contains(g.Params, p) })
 	}
-	for _, p := range ph.Params {
-		g := &groups[t.pretrained[p.Name]]
-		g.Params = append(g.Params, p)
-	}
-	opt := optim.NewAdamW(c.LR, c.WeightDecay, nil)
-	for _, g := range groups {
-		opt.AddGroup(g)
-	}
+	opt.AddGroup(optim.Group{Params: rest, WeightDecay: c.WeightDecay})
 	return opt
+}
+
+// rate returns the learning rate of an epoch.
+func (t *trainer) rate(epoch, epochs int) float64 {
+	if t.config.Train.Schedule == "constant" {
+		return t.config.Train.LR
+	}
+	return optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
 }
 
 // epoch trains for one epoch, validates where the phase learns from labels, and puts everything on disk: chosen parameters, then a line
@@ -95,7 +122,7 @@ func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
 func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
 	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
-	opt.LR = optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
+	opt.LR = t.rate(epoch, epochs)
 	terms, err := t.steps(ctx, ph, opt, epoch)
 	if err != nil {
 		return err
@@ -118,7 +145,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 			return err
 		}
 	}
-	if epoch == epochs && len(ph.Keep) > 0 {
+	last := epoch == epochs || t.exhausted(ph, epoch)
+	if last && len(ph.Keep) > 0 {
 		if err := saveTensors(t.dir.file(keptFile(ph)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
 			return err
 		}
@@ -127,7 +155,7 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 		return err
 	}
 	t.log.Info("epoch", r.attributes(epochs)...)
-	if epoch == epochs && epochs > 1 && ph.Warn != nil {
+	if last && epoch > 1 && ph.Warn != nil {
 		if text := ph.Warn(t.journal.find(ph.Name, 1).Terms, terms); text != "" {
 			t.log.Warn(text, "phase", ph.Name)
 		}
@@ -139,20 +167,23 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 // though at the next reading only: the state on disk, that of the last whole epoch, knows nothing of the steps after it.
 func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (numbers, error) {
 	c := &t.config
-	split := t.set.Train
-	if ph.Labels {
-		split = t.labelled
-	}
-	holes := t.holes(split, ph.Name, epoch)
+	split := t.utterances(ph)
+	rates, holes := t.holes(split, ph.Name, epoch)
 	batches := datasets.Order(split.Len(), c.Train.Batch, ph.Least, stream(c.Seed, ph.Name, epoch, "order"))
-	sums := numbers{}
+	sums, grads := numbers{}, ag.Grads{}
 	for i, index := range batches {
-		t.tape.Reset()
+		if i%c.Train.Accumulate == 0 {
+			t.tape.Reset()
+			clear(grads)
+		}
 		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
 		t.feed.Fill(split, index, holes)
-		terms := ph.Terms(t.tape, t.feed.Batch(t.tape))
+		terms := ph.Terms(t.tape, t.feed.Batch(t.tape, &rates, epoch))
 		t.ledger.note(t.tape, terms)
-		t.update(ph, opt, t.total(terms))
+		t.differentiate(ph, grads, zoo.Total(t.tape, terms))
+		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
+			t.update(ph, opt, grads)
+		}
 		if (i+1)%stepsPerReading == 0 || i+1 == len(batches) {
 			if err := t.read(ph, epoch, i+1, sums); err != nil {
 				return nil, err
@@ -169,44 +200,36 @@ func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	return sums, nil
 }
 
-// update moves the phase's parameters against the gradient of the loss.
-func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, loss *ag.Tensor) {
+// differentiate adds the gradient of a batch's loss to those before it.
+func (t *trainer) differentiate(ph zoo.Phase, grads ag.Grads, loss *ag.Tensor) {
 	if loss == nil {
 		return
 	}
-	grads := t.tape.Backward(loss)
-	if t.config.Train.Clip > 0 {
-		optim.ClipNorm(t.tape, grads, ph.Params, t.config.Train.Clip)
+	t.tape.Accumulate(grads, loss)
+	if limit := t.config.Train.ClipValue; limit > 0 {
+		optim.ClipValue(t.tape, grads, ph.Params, limit)
 	}
-	opt.Step(grads)
 }
 
-// total returns Σ Weight·Loss, nil where no term has weight.
-func (t *trainer) total(terms []zoo.Term) (loss *ag.Tensor) {
-	for _, term := range terms {
-		if term.Weight == 0 {
-			continue
-		}
-		weighted := t.tape.Scale(term.Loss, term.Weight)
-		if loss == nil {
-			loss = weighted
-		} else {
-			loss = t.tape.Add(loss, weighted)
-		}
+// update moves the phase's parameters against the gradient.
+func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, grads ag.Grads) {
+	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
+		optim.ClipNorm(t.tape, grads, ph.Params, limit)
 	}
-	return loss
+	opt.Step(grads)
 }
 
 // staticSeed draws the rates of train.resample=static, the same in every run, as the literature's code does.
 const staticSeed = 1111
 
 // holes draws what is missing in training.
-func (t *trainer) holes(s *datasets.Split, phase string, epoch int) *datasets.Holes {
+func (t *trainer) holes(s *datasets.Split, phase string, epoch int) (datasets.Rates, *datasets.Holes) {
 	if t.config.Data.Resample == "static" {
-		return s.Holes(datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0))))
+		rates := datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0)))
+		return rates, s.Holes(rates)
 	}
 	rates := datasets.TrainingRates(s.Len(), stream(t.config.Seed, phase, epoch, "rates"))
-	return s.FreshHoles(rates, stream(t.config.Seed, phase, epoch, "holes"))
+	return rates, s.FreshHoles(rates, stream(t.config.Seed, phase, epoch, "holes"))
 }
 
 // stream returns the random numbers for one purpose.
@@ -214,66 +237,4 @@ func stream(seed uint64, purpose ...any) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q", purpose)
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
-}
-
-// A learner is a model with its parameters.
-type learner struct {
-	model  zoo.Model
-	params []nn.Param
-	dims   zoo.Dims
-	device ag.Device
-
-	pretrained map[string]int // group of a parameter by name
-}
-
-// newLearner makes the model that c names.
-func newLearner(c *Config, d zoo.Dims) (*learner, error) {
-	dev, err := ag.Open(c.device())
-	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
-	}
-	p := nn.NewParams(dev, stream(c.Seed, "init"))
-	i := slices.IndexFunc(Models, func(s Spec) bool { return s.Name == c.Model })
-	l := &learner{model: Models[i].New(p, c, d), params: p.All(), dims: d, device: dev}
-	if err := dev.Sync(); err != nil {
-		return nil, fmt.Errorf("experiment: model of %d parameters: %w", count(l.params), err)
-	}
-	return l, nil
-}
-
-// Groups of parameters by where they come from: those that are not named start from scratch.
-const (
-	pretrainedText = 1 + iota
-	pretrainedGenerator
-)
-
-// loadPretrained gives the model the parameters that the configuration takes from files.
-func (l *learner) loadPretrained(c *Config, log *slog.Logger) error {
-	l.pretrained = map[string]int{}
-	mark := func(ps []nn.Param, group int) {
-		for _, p := range ps {
-			l.pretrained[p.Name] = group
-		}
-	}
-	if l.dims.BERT != nil {
-		bert, err := nn.OpenBERT(c.Recap.Text.BERT)
-		if err != nil {
-			return fmt.Errorf("experiment: text.bert: %w", err)
-		}
-		defer bert.Close()
-		if err := bert.Load(l.model.Text().Params); err != nil {
-			return fmt.Errorf("experiment: text.bert: %w", err)
-		}
-		mark(l.model.Text().Trained(), pretrainedText)
-		log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
-			"finetune", c.Recap.Text.Finetune, "unused", bert.Unused)
-	}
-	if m, ok := l.model.(*recap.Model); ok && c.Recap.Generator.File != "" {
-		if err := m.LoadGenerator(c.Recap.Generator.File); err != nil {
-			return err
-		}
-		mark(m.LoadedGenerator(), pretrainedGenerator)
-		log.Info("pretrained generators", "file", c.Recap.Generator.File, "widths", c.Recap.Generator.Widths, "blocks", c.Recap.Generator.Blocks)
-	}
-	return nil
 }

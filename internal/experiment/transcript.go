@@ -16,7 +16,7 @@ type transcriber struct {
 // openTranscriber takes the vocabulary of a pretrained model, by default the run's own, if it has one.
 func openTranscriber(c *Config, model string) (*transcriber, error) {
 	if model == "" {
-		model = c.Recap.Text.BERT
+		model = c.Method.Words().BERT
 	}
 	if model == "" {
 		return &transcriber{}, nil

@@ -79,8 +79,8 @@ func facts(r *experiment.Run) []Fact {
 		data = filepath.Base(c.Data.File)
 	}
 	words := "trained from scratch"
-	if c.Recap.Text.BERT != "" {
-		words = filepath.Base(c.Recap.Text.BERT)
+	if bert := c.Method.Words().BERT; bert != "" {
+		words = filepath.Base(bert)
 	}
 	changes := "none"
 	if list := r.Changes(); list != nil {

@@ -137,10 +137,7 @@ func (g Grid) combination(number int) Trial {
 	return t
 }
 
-// Without returns the grid without some keys.
-func (g Grid) Without(keys map[string]string) Grid {
-	return slices.DeleteFunc(slices.Clone(g), func(a Axis) bool {
-		_, ok := keys[a.Key]
-		return ok
-	})
+// Only returns the axes of the grid whose keys are wanted.
+func (g Grid) Only(wanted func(key string) bool) Grid {
+	return slices.DeleteFunc(slices.Clone(g), func(a Axis) bool { return !wanted(a.Key) })
 }

@@ -20,6 +20,16 @@ type TextConfig struct {
 	Dropout     float64 `yaml:"dropout"`
 }
 
+// PaperText returns the sizes of BERT-base, with which the papers begin.
+func PaperText() TextConfig {
+	return TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1}
+}
+
+// QuickText returns the sizes of an encoder that trains from scratch in minutes on a CPU.
+func QuickText() TextConfig {
+	return TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+}
+
 // Check returns an error that names the first field whose value cannot be used.
 func (c *TextConfig) Check() error {
 	for _, f := range []struct {
@@ -43,9 +53,10 @@ func (c *TextConfig) Check() error {
 
 // Text encodes words: the BERT with which every model begins.
 type Text struct {
-	Params *nn.Params
-	Width  int
-	Frozen bool // its features are constants
+	Params     *nn.Params
+	Width      int
+	Pretrained bool
+	Frozen     bool // its features are constants
 
 	bert  *nn.BERT
 	tape  *ag.Tape             // where it is frozen
@@ -64,7 +75,7 @@ func NewText(p *nn.Params, c TextConfig, d Dims) *Text {
 		b = *d.BERT
 		b.SparseWords = true
 	}
-	t := &Text{Params: p, Width: b.Width, bert: nn.NewBERT(p, b)}
+	t := &Text{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
 	if d.BERT != nil && !c.Finetune {
 		t.Frozen, t.left, t.known = true, maxKnown, map[string][]float32{}
 		t.tape = ag.NewInferenceTape(p.Device())
@@ -78,6 +89,14 @@ func (t *Text) Trained() []nn.Param {
 		return nil
 	}
 	return t.Params.All()
+}
+
+// Groups returns the group "text", what training moves of a pretrained encoder. One from scratch is trained like the rest of the model.
+func (t *Text) Groups() []Group {
+	if !t.Pretrained || t.Frozen {
+		return nil
+	}
+	return []Group{{Name: "text", Params: t.Params.All()}}
 }
 
 // Forward returns the words' features [B T Width]. A frozen encoder computes those of a sequence once, if it is to come again (Input.Recurs).

@@ -39,17 +39,36 @@ type Input struct {
 	Mask          *ag.Tensor // [B T_l], HostMask on the device
 	Audio         *ag.Tensor // [B T_a d_a]
 	Vision        *ag.Tensor // [B T_v d_v]
+	AudioLen      []int      // [B] frames of the recording, 1 … T_a, holes among them; the rest is padding
+	VisionLen     []int      // [B], 1 … T_v
 	Recurs        bool       // the same tokens, holes included, come again, so that a frozen encoder should remember them
 }
 
 // Batch returns the number of utterances B.
 func (in *Input) Batch() int { return in.Audio.Shape()[0] }
 
+// TextLen returns the number of tokens of each utterance, [B], 1 … T_l.
+func (in *Input) TextLen() []int {
+	lengths := make([]int, in.Batch())
+	steps := len(in.HostMask) / len(lengths)
+	for i := range lengths {
+		n := 0
+		for _, v := range in.HostMask[i*steps:][:steps] {
+			n += int(v)
+		}
+		lengths[i] = max(n, 1)
+	}
+	return lengths
+}
+
 // A Batch is what one training step sees.
 type Batch struct {
 	Complete, Corrupted *Input
+	Rate                *ag.Tensor // [B 3] the share of language, audio and vision that was to be missing
 	Label               *ag.Tensor // [B]; nil when classes are predicted
 	Class               []int      // [B]; nil when labels are predicted
+	Index               []int      // [B] of the utterances among the N that the phase sees
+	Epoch               int        // of the phase, from 1
 }
 
 // An Output is a model's prediction for B utterances.
@@ -65,12 +84,32 @@ type Term struct {
 	Loss   *ag.Tensor // scalar
 }
 
+// Total returns a phase's loss, Σ Weight·Loss; nil where no term has weight.
+func Total(tp *ag.Tape, terms []Term) (loss *ag.Tensor) {
+	for _, term := range terms {
+		if term.Weight == 0 {
+			continue
+		}
+		weighted := tp.Scale(term.Loss, term.Weight)
+		if loss == nil {
+			loss = weighted
+		} else {
+			loss = tp.Add(loss, weighted)
+		}
+	}
+	return loss
+}
+
 // A Phase is one part of a model's training.
 type Phase struct {
 	Name   string     // "stage1"
 	Params []nn.Param // that the optimizer moves; others get no update even if they have gradients
+	Groups []Group    // of Params, with settings of their own
 	Least  int        // a last batch of fewer samples is merged into the one before it; 0 keeps every batch
 	Labels bool       // whether the phase learns from labels (then it sees only the labelled samples, and is validated)
+	// Remember returns what the phase keeps of each of its utterances from epoch to epoch, and changes itself in Terms; it is saved and restored
+	// with the parameters. It is called once, before the first step, with the N labels of the phase's utterances. Nil keeps nothing.
+	Remember func(labels []float32) []nn.Param
 	// Terms computes the loss of a batch in parts, as many for every batch.
 	Terms func(tp *ag.Tape, b *Batch) []Term
 	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns what should worry the user;
@@ -81,11 +120,18 @@ type Phase struct {
 	Keep []nn.Param
 }
 
+// A Group is a set of parameters for which Training.Groups has settings of their own, if it has any of this name.
+type Group struct {
+	Name    string // "text"
+	Params  []nn.Param
+	NoDecay bool // whatever the settings say
+}
+
 // A Model is trained phase by phase and predicts from a corrupted input.
 type Model interface {
 	Phases() []Phase
 	Predict(tp *ag.Tape, in *Input) Output
-	// Text returns the encoder of words, whose parameters may be pretrained and have a learning rate of their own.
+	// Text returns the encoder of words, whose parameters may be pretrained.
 	Text() *Text
 	// PredictParams returns the parameters that Predict reads: what a trained model is.
 	PredictParams() []nn.Param

@@ -1,0 +1,62 @@
+package experiment
+
+import (
+	"fmt"
+	"log/slog"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// A learner is a model with its parameters.
+type learner struct {
+	model  zoo.Model
+	params []nn.Param
+	dims   zoo.Dims
+	device ag.Device
+}
+
+// newLearner makes the model that c names.
+func newLearner(c *Config, d zoo.Dims) (*learner, error) {
+	dev, err := ag.Open(c.device())
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	p := nn.NewParams(dev, stream(c.Seed, "init"))
+	l := &learner{model: c.spec().New(p, c.Method, d), params: p.All(), dims: d, device: dev}
+	if err := dev.Sync(); err != nil {
+		return nil, fmt.Errorf("experiment: model of %d parameters: %w", count(l.params), err)
+	}
+	return l, nil
+}
+
+// loadPretrained gives the model the parameters that the configuration takes from files.
+func (l *learner) loadPretrained(c *Config, log *slog.Logger) error {
+	if words := c.Method.Words(); l.dims.BERT != nil {
+		bert, err := nn.OpenBERT(words.BERT)
+		if err != nil {
+			return fmt.Errorf("experiment: text.bert: %w", err)
+		}
+		defer bert.Close()
+		if err := bert.Load(l.model.Text().Params); err != nil {
+			return fmt.Errorf("experiment: text.bert: %w", err)
+		}
+		log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
+			"finetune", words.Finetune, "unused", bert.Unused)
+	}
+	m, ok := l.model.(*recap.Model)
+	if !ok {
+		return nil
+	}
+	g := c.Method.(*recap.Config).Generator
+	if g.File == "" {
+		return nil
+	}
+	if err := m.LoadGenerator(g.File); err != nil {
+		return err
+	}
+	log.Info("pretrained generators", "file", g.File, "widths", g.Widths, "blocks", g.Blocks)
+	return nil
+}

@@ -1,0 +1,264 @@
+package zoo
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// tiny has a configuration of each model that is small enough to check every derivative.
+var tiny = map[string]func() Config{
+}
+
+var tinyDims = Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4, Range: [2]float64{-3, 3}}
+
+// tinyText is an encoder of words of the same kind.
+func tinyText() TextConfig {
+	return TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+}
+
+func openDevice(t testing.TB, name string) ag.Device {
+	t.Helper()
+	dev, err := ag.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+// newModel makes a model of a specification, after checking its configuration.
+func newModel(t testing.TB, s *Spec, c Config, device string, d Dims) (Model, *nn.Params) {
+	t.Helper()
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	p := nn.NewParams(openDevice(t, device), rand.New(rand.NewPCG(1, 1)))
+	return s.New(p, c, d), p
+}
+
+func tensorsOf(ps []nn.Param) []*ag.Tensor {
+	ts := make([]*ag.Tensor, len(ps))
+	for i, p := range ps {
+		ts[i] = p.Tensor
+	}
+	return ts
+}
+
+// everyModel runs a check on each of Specs.
+func everyModel(t *testing.T, check func(t *testing.T, s *Spec, c Config)) {
+	for i := range Specs {
+		s := &Specs[i]
+		t.Run(s.Name, func(t *testing.T) {
+			if tiny[s.Name] == nil {
+				t.Fatal("no entry in tiny")
+			}
+			check(t, s, tiny[s.Name]())
+		})
+	}
+}
+
+func TestModelsHaveNoDeadParameter(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		m, p := newModel(t, s, c, "cpu64", tinyDims)
+		moved := map[*ag.Tensor]bool{}
+		for _, ph := range m.Phases() {
+			loss := ph.Rehearse(Sample(p.Device(), &tinyDims, 16, 1))
+			tp := ag.NewTape(p.Device())
+			grads := tp.Backward(loss(tp))
+			for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+				t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
+			}
+			for _, x := range ph.Params {
+				moved[x.Tensor] = true
+			}
+		}
+		for _, x := range p.All() {
+			if !moved[x.Tensor] {
+				t.Errorf("%s is moved by no phase", x.Name)
+			}
+		}
+	})
+}
+
+// TestModelsAlongADirection checks the derivative of each phase's whole loss along a random direction in the space of all parameters.
+func TestModelsAlongADirection(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		m, p := newModel(t, s, c, "cpu64", tinyDims)
+		for _, ph := range m.Phases() {
+			loss := ph.Rehearse(Sample(p.Device(), &tinyDims, 8, 1))
+			agtest.CheckDirection(t, 1e-5, tensorsOf(ph.Params), loss)
+		}
+	})
+}
+
+func TestModelsOverfit(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		c.Words().Dropout = 0
+		m, p := newModel(t, s, c, "cpu", tinyDims)
+		b := Sample(p.Device(), &tinyDims, 4, 1)
+		first := distance(m, b, b.Label.Values())
+		fit(m, b, 400, 0.01)
+		if last := distance(m, b, b.Label.Values()); !(last < 0.1*first) {
+			t.Errorf("400 steps on four utterances took the mean distance from their labels from %.3f to %.3f; want under a tenth", first, last)
+		}
+	})
+}
+
+// fit takes steps on one batch in every phase.
+func fit(m Model, b *Batch, steps int, lr float64) {
+	for _, ph := range m.Phases() {
+		if ph.Remember != nil {
+			ph.Remember(float32s(b.Label.Values()))
+		}
+		tp, opt := ag.NewTape(b.Label.Device()), optim.NewAdam(lr, 0, ph.Params)
+		for i := range steps {
+			opt.LR = lr * (1 - float64(i)/float64(steps))
+			b.Epoch = i + 1
+			tp.Reset()
+			tp.Seed(uint64(i))
+			opt.Step(tp.Backward(Total(tp, ph.Terms(tp, b))))
+		}
+	}
+}
+
+// distance is the mean |ŷ − y|.
+func distance(m Model, b *Batch, label []float64) float64 {
+	sum := 0.0
+	for i, y := range m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Score.Values() {
+		sum += math.Abs(y-label[i]) / float64(len(label))
+	}
+	return sum
+}
+
+func TestModelsPredict(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		m, p := newModel(t, s, c, "cpu", tinyDims)
+		for _, n := range []int{1, 5} {
+			b := Sample(p.Device(), &tinyDims, n, 1)
+			y := m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted)
+			if got := y.Score.Shape(); !slices.Equal(got, []int{n}) {
+				t.Errorf("scores of %d utterances have shape %v", n, got)
+			}
+		}
+	})
+}
+
+// TestModelsKeepWhatPredictReads makes NaN of every parameter that is not in PredictParams, and sees that those in it have an effect.
+func TestModelsKeepWhatPredictReads(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		m, p := newModel(t, s, c, "cpu64", tinyDims)
+		kept := m.PredictParams()
+		for _, x := range p.All() {
+			if !slices.Contains(tensorsOf(kept), x.Tensor) {
+				x.Multiply(math.NaN())
+			}
+		}
+		tp := ag.NewTape(p.Device())
+		y := m.Predict(tp, Sample(p.Device(), &tinyDims, 8, 1).Corrupted).Score
+		loss := tp.Sum(tp.Mul(y, y))
+		grads := tp.Backward(loss, loss)
+		if math.IsNaN(loss.Item()) {
+			t.Error("Predict reads a parameter that is not in PredictParams")
+		}
+		for _, i := range agtest.Dead(grads, tensorsOf(kept)) {
+			t.Errorf("%s is in PredictParams and has no effect on the prediction", kept[i].Name)
+		}
+	})
+}
+
+// TestModelsPredictClasses trains those that can to tell classes apart.
+func TestModelsPredictClasses(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		if s.Regression {
+			t.Skip("predicts labels only")
+		}
+		d := tinyDims
+		d.Classes = 3
+		c.Words().Dropout = 0
+		m, p := newModel(t, s, c, "cpu", d)
+		b := Sample(p.Device(), &d, 4, 1)
+		fit(m, b, 400, 0.01)
+		y := m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score
+		if got := y.Shape(); !slices.Equal(got, []int{4, 3}) {
+			t.Fatalf("logits have shape %v, want [4 3]", got)
+		}
+		i := 0
+		for z := range slices.Chunk(y.Values(), 3) {
+			if slices.Index(z, slices.Max(z)) != b.Class[i] {
+				t.Errorf("after 400 steps the logits of utterance %d of class %d are %.2f", i, b.Class[i], z)
+			}
+			i++
+		}
+	})
+}
+
+// TestModelsWithFrozenWords trains on features of a pretrained encoder that stays as it is.
+func TestModelsWithFrozenWords(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		d := tinyDims
+		d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+		c.Words().BERT, c.Words().Finetune = "somewhere", false
+		m, p := newModel(t, s, c, "cpu64", d)
+		text := m.Text().Params.Tensors()
+		for _, ph := range m.Phases() {
+			for _, x := range ph.Params {
+				if slices.Contains(text, x.Tensor) {
+					t.Errorf("%s trains %s of a frozen encoder", ph.Name, x.Name)
+				}
+			}
+			agtest.CheckDirection(t, 1e-5, tensorsOf(ph.Params), ph.Rehearse(Sample(p.Device(), &d, 8, 1)))
+		}
+	})
+}
+
+// TestModelsGroupPretrainedWords sees that a pretrained encoder that is trained further has the learning rate of its own.
+func TestModelsGroupPretrainedWords(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		d := tinyDims
+		d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+		c.Words().BERT = "somewhere"
+		m, _ := newModel(t, s, c, "cpu64", d)
+		for _, ph := range m.Phases() {
+			grouped := map[*ag.Tensor]int{}
+			for _, g := range ph.Groups {
+				for _, x := range g.Params {
+					if grouped[x.Tensor]++; !slices.Contains(tensorsOf(ph.Params), x.Tensor) || grouped[x.Tensor] > 1 {
+						t.Errorf("%s: group %s has %s, which is in another group or not trained", ph.Name, g.Name, x.Name)
+					}
+				}
+			}
+			for _, x := range m.Text().Params.All() {
+				if grouped[x.Tensor] != 1 {
+					t.Errorf("%s: %s is in no group", ph.Name, x.Name)
+				}
+			}
+		}
+	})
+}
+
+// TestPresets checks every preset of every model.
+func TestPresets(t *testing.T) {
+	for _, s := range Specs {
+		for _, preset := range []string{"quick", "paper"} {
+			for _, dataset := range []string{"mosi", "mosei", "sims", "other"} {
+				c, training := s.Preset(preset, dataset)
+				if err := c.Check(); err != nil {
+					t.Errorf("%s, %s, %s: %v", s.Name, preset, dataset, err)
+				}
+				if training.Batch < 1 || training.Accumulate < 1 || training.LR <= 0 || len(training.Epochs) == 0 || training.Groups["text"].LR <= 0 {
+					t.Errorf("%s, %s, %s: training %+v", s.Name, preset, dataset, training)
+				}
+				training.Epochs["train"] = -1
+				if _, again := s.Preset(preset, dataset); again.Epochs["train"] == -1 {
+					t.Errorf("%s: presets share a map", s.Name)
+				}
+			}
+		}
+	}
+}
