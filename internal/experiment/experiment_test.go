@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -90,11 +91,11 @@ func TestMain(m *testing.M) {
 // resolved returns a small configuration of the toy with settings changed.
 func resolved(t *testing.T, set map[string]string) Config {
 	t.Helper()
-	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16", "train.lr": "0.05",
-		"train.epochs.stage1": "2", "train.epochs.stage2": "3", "eval.rates": "0,0.5"}
-	for k, v := range set {
-		all[k] = v
+	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16", "train.lr": "0.05", "eval.rates": "0,0.5"}
+	if model := set["model"]; model == "" || model == "toy" || model == "recap" {
+		all["train.epochs.stage1"], all["train.epochs.stage2"] = "2", "3"
 	}
+	maps.Copy(all, set)
 	c, err := Resolve(Sources{Env: func(string) (string, bool) { return "", false }, Set: all})
 	if err != nil {
 		t.Fatal(err)
