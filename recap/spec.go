@@ -9,7 +9,7 @@ import (
 var Spec = zoo.Spec{
 	Name: "recap", Label: "RECAP",
 	Paper:  "Huang, Gong, He, Wen, Zhang, Feng: Recovering Coherent Affective Patterns: Addressing Modality Missing in Multimodal Sentiment Analysis, AAAI 2026",
-	Preset: preset, Variants: variants,
+	Preset: preset, Variants: variants, Terms: terms,
 	New: func(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model { return New(p, *c.(*Config), d) },
 }
 
@@ -43,4 +43,24 @@ var variants = []zoo.Variant{
 
 func on(change func(*Config)) func(zoo.Config) {
 	return func(c zoo.Config) { change(c.(*Config)) }
+}
+
+// terms says what the terms are. Of a pair of modalities X and X′ are the features of the first, complete and completed, Y and Y′ of the second.
+var terms = []zoo.TermTitle{
+	{Name: "task", Title: "task, eq 18"},
+	{Name: "gen", Title: "L_gen, eq 3", Unit: "nats"},
+	{Name: "disc", Title: "L_disc, eq 5", Unit: "nats"},
+	{Name: "rec", Title: "reconstruction, eq 13"},
+	{Name: "nce_common", Title: "I_NCE(X′; Y′)", Unit: "nats"},
+	{Name: "club_common", Title: "I_CLUB(X′; Y′ | X, Y)", Unit: "nats"},
+	{Name: "learn_club_common", Title: "f* of I_CLUB(X′; Y′ | X, Y)", Unit: "nats"},
+	{Name: "nce_own1", Title: "I_NCE(X; X′)", Unit: "nats"},
+	{Name: "nce_own2", Title: "I_NCE(Y; Y′)", Unit: "nats"},
+	{Name: "nce_given", Title: "I_NCE(X′; Y′ | X, Y)", Unit: "nats"},
+	{Name: "club", Title: "I_CLUB(X′; Y′)", Unit: "nats"},
+	{Name: "learn_club", Title: "f* of I_CLUB(X′; Y′)", Unit: "nats"},
+	{Name: "spread", Title: "spread of X"},
+	{Name: "rank", Title: "L_rank, eq 15"},
+	{Name: "probe", Title: "predictors g"},
+	{Name: "alpha", Title: "weight α"},
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/typeset"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A Comparison has the summaries that may stand in one table: their conditions are the same.
@@ -100,14 +101,11 @@ func (p *Comparison) caption(what string) string {
 
 // label names the summary in a row.
 func (s *Summary) label() string {
-	switch label := s.Config.variant().Label; {
-	case s.Config.Model == "recap":
+	label := s.Config.variant().Label
+	if s.Config.Variant == "full" || s.Config.Model == recap.Spec.Name {
 		return label
-	case s.Config.Variant == "full":
-		return s.Config.Model
-	default:
-		return s.Config.Model + ", " + label
 	}
+	return s.Config.spec().Label + ", " + label
 }
 
 // table returns a table with a row for each summary, of the cells that f gives.

@@ -27,7 +27,7 @@ type toy struct {
 }
 
 // toySpec has RECAP's settings and variants, which mean nothing to it but one.
-var toySpec = zoo.Spec{Name: "toy", Label: "RECAP", Preset: recap.Spec.Preset, Variants: recap.Spec.Variants, New: newToy}
+var toySpec = zoo.Spec{Name: "toy", Label: "toy", Preset: recap.Spec.Preset, Variants: recap.Spec.Variants, Terms: recap.Spec.Terms, New: newToy}
 
 func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
 	m := &toy{p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD), head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}

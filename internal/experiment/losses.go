@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/figure"
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // Losses shows the terms of each phase's loss over its epochs, means over the seeds that have come to an epoch, with bands of one standard deviation
@@ -51,7 +52,7 @@ func Losses(dir string) ([]Picture, error) {
 	}
 	var list []Picture
 	for _, phase := range phases {
-		f := figure.Curves(3, lossPanels(byPhase[phase], c.Eval.ValidRate)...)
+		f := figure.Curves(3, c.lossPanels(byPhase[phase])...)
 		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s, means over %d seeds; %s, %s.", phase, len(byPhase[phase]), c.Dataset, c.variant().Label)
 		list = append(list, Picture{"losses-" + phase, f})
 	}
@@ -76,7 +77,7 @@ func (d runDir) records() ([]record, error) {
 }
 
 // lossPanels returns a panel for each kind of term of a phase, in the order of the model's titles and then of the alphabet, and those of validation.
-func lossPanels(seeds [][]record, validRate float64) []figure.Panel {
+func (c *Config) lossPanels(seeds [][]record) []figure.Panel {
 	longest := slices.MaxFunc(seeds, func(a, b []record) int { return len(a) - len(b) })
 	var epochs []float64
 	for _, r := range longest {
@@ -97,9 +98,9 @@ func lossPanels(seeds [][]record, validRate float64) []figure.Panel {
 		}
 		panels[i].Curves = append(panels[i].Curves, overSeeds(curve, epochs, runs, key))
 	}
-	terms := slices.SortedFunc(maps.Keys(longest[0].Terms), byTitle)
+	terms := slices.SortedFunc(maps.Keys(longest[0].Terms), c.byTitle)
 	for _, key := range terms {
-		title, unit, curve := titled(key)
+		title, unit, curve := c.titled(key)
 		add(title, unit, curve, key, func(r *record) numbers { return r.Terms })
 	}
 	for _, key := range []string{lossKey, "MAE", "Corr"} {
@@ -108,32 +109,15 @@ func lossPanels(seeds [][]record, validRate float64) []figure.Panel {
 			if key == lossKey {
 				label = "cross-entropy ↓"
 			}
-			add(fmt.Sprintf("validation, r = %s, %s", number(validRate), key), label, "", key, func(r *record) numbers { return r.Valid })
+			add(fmt.Sprintf("validation, r = %s, %s", number(c.Eval.ValidRate), key), label, "", key, func(r *record) numbers { return r.Valid })
 		}
 	}
 	return panels
 }
 
-// termTitles says what RECAP's terms are, by what their names begin with, in the order in which they are shown. Of a pair of modalities X and X′ are
-// the features of the first, complete and completed, Y and Y′ of the second.
-var termTitles = []struct{ prefix, title, unit string }{
-	{"loss", "loss of the phase", ""},
-	{"task", "task, eq 18", ""},
-	{"gen", "L_gen, eq 3", "nats"},
-	{"disc", "L_disc, eq 5", "nats"},
-	{"rec", "reconstruction, eq 13", ""},
-	{"nce_common", "I_NCE(X′; Y′)", "nats"},
-	{"club_common", "I_CLUB(X′; Y′ | X, Y)", "nats"},
-	{"learn_club_common", "f* of I_CLUB(X′; Y′ | X, Y)", "nats"},
-	{"nce_own1", "I_NCE(X; X′)", "nats"},
-	{"nce_own2", "I_NCE(Y; Y′)", "nats"},
-	{"nce_given", "I_NCE(X′; Y′ | X, Y)", "nats"},
-	{"club", "I_CLUB(X′; Y′)", "nats"},
-	{"learn_club", "f* of I_CLUB(X′; Y′)", "nats"},
-	{"spread", "spread of X", ""},
-	{"rank", "L_rank, eq 15", ""},
-	{"probe", "predictors g", ""},
-	{"alpha", "weight α", ""},
+// termTitles says what a model's terms are, in the order in which they are shown.
+func (c *Config) termTitles() []zoo.TermTitle {
+	return append([]zoo.TermTitle{{Name: "loss", Title: "loss of the phase"}}, c.spec().Terms...)
 }
 
 // termCurves says of what a term is, by what its name ends in, in the order in which they are shown.
@@ -142,27 +126,29 @@ var termCurves = []struct{ suffix, name string }{
 }
 
 // termPlace returns where a term stands in termTitles and termCurves; ok is false if it does not.
-func termPlace(key string) (title, curve int, ok bool) {
-	for i, t := range termTitles {
-		for j, c := range termCurves {
-			if key == t.prefix+c.suffix {
+func (c *Config) termPlace(key string) (title, curve int, ok bool) {
+	titles := c.termTitles()
+	for i, t := range titles {
+		for j, curve := range termCurves {
+			if key == t.Name+curve.suffix {
 				return i, j, true
 			}
 		}
 	}
-	return len(termTitles), 0, false
+	return len(titles), 0, false
 }
 
 // titled returns the title and the unit of a term's panel, and the name of its curve there. A term that is not known has a panel of its own.
-func titled(key string) (title, unit, curve string) {
-	if i, j, ok := termPlace(key); ok {
-		return termTitles[i].title, termTitles[i].unit, termCurves[j].name
+func (c *Config) titled(key string) (title, unit, curve string) {
+	if i, j, ok := c.termPlace(key); ok {
+		t := c.termTitles()[i]
+		return t.Title, t.Unit, termCurves[j].name
 	}
 	return key, "", ""
 }
 
-func byTitle(a, b string) int {
-	i, j, _ := termPlace(a)
-	k, l, _ := termPlace(b)
+func (c *Config) byTitle(a, b string) int {
+	i, j, _ := c.termPlace(a)
+	k, l, _ := c.termPlace(b)
 	return cmp.Or(i-k, j-l, strings.Compare(a, b))
 }

@@ -247,7 +247,8 @@ func TestLossesAreTheJournal(t *testing.T) {
 	epoch := func(n int, rec, valid float64) record {
 		return record{Phase: "stage2", Epoch: n, Terms: numbers{"rec_l": rec, "mystery": 1, "rec_a": 2, "disc_chance": 3}, Valid: numbers{"MAE": valid, "Corr": math.NaN()}}
 	}
-	panels := lossPanels([][]record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}}, 0.5)
+	c := resolved(t, nil)
+	panels := c.lossPanels([][]record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
 	x := []float64{1, 2}
 	want := []figure.Panel{
 		{Title: "L_disc, eq 5", X: "epoch", Y: "nats", Count: true, Curves: []figure.Curve{{Name: "by chance", X: x, Y: []float64{3, 3}, Spread: []float64{0, 0}}}},

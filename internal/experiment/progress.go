@@ -117,13 +117,13 @@ func (s SeedRun) Records() ([]json.RawMessage, error) {
 
 // TermTitles returns what the names of terms begin with and what they end in, each with its meaning, in the order in which they are shown. Not every
 // name is made so.
-func TermTitles() (beginnings, endings [][2]string) {
-	for _, t := range termTitles {
-		title := t.title
-		if t.unit != "" {
-			title += ", " + t.unit
+func (c *Config) TermTitles() (beginnings, endings [][2]string) {
+	for _, t := range c.termTitles() {
+		title := t.Title
+		if t.Unit != "" {
+			title += ", " + t.Unit
 		}
-		beginnings = append(beginnings, [2]string{t.prefix, title})
+		beginnings = append(beginnings, [2]string{t.Name, title})
 	}
 	for _, c := range termCurves {
 		endings = append(endings, [2]string{c.suffix, c.name})

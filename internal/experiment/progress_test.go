@@ -20,7 +20,7 @@ func TestReadRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(run.Seeds) != 2 || run.Seeds[0].Seed != 5 || !run.Finished() || run.Title() != "RECAP on synthetic" || !slices.Equal(run.Results.Seeds, []uint64{5, 6}) {
+	if len(run.Seeds) != 2 || run.Seeds[0].Seed != 5 || !run.Finished() || run.Title() != "toy on synthetic" || !slices.Equal(run.Results.Seeds, []uint64{5, 6}) {
 		t.Errorf("run: %+v", run)
 	}
 	if got, want := strings.Join(run.Changes(), " "), "data.limit=40 train.batch=16 train.lr=0.05"; !strings.HasPrefix(got, want) {

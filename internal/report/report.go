@@ -129,7 +129,7 @@ func journals(r *experiment.Run) (template.JS, error) {
 		Endings    [][2]string    `json:"endings"`
 		Seeds      []seed         `json:"seeds"`
 	}{Epochs: r.Config.Train.Epochs}
-	data.Beginnings, data.Endings = experiment.TermTitles()
+	data.Beginnings, data.Endings = r.Config.TermTitles()
 	for _, s := range r.Seeds {
 		records, err := s.Records()
 		if err != nil {

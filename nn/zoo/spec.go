@@ -16,6 +16,8 @@ type Spec struct {
 	Preset func(preset, dataset string) (Config, Training)
 	// Variants are named changes of the configuration. Without any there is only the whole model, "full".
 	Variants []Variant
+	// Terms says what the terms of the loss are, in the order in which they are shown.
+	Terms []TermTitle
 	// Regression says that the model predicts labels and cannot predict classes.
 	Regression bool
 	// New makes the model's modules under p. The configuration is of the type that Preset returns and has passed Check.
@@ -36,6 +38,9 @@ type Variant struct {
 	Label string // in tables
 	Apply func(Config)
 }
+
+// A TermTitle says what a term is, or all terms of several modalities or pairs of them: "rec" stands for rec_l, rec_a and rec_v.
+type TermTitle struct{ Name, Title, Unit string }
 
 // Specs lists the baselines by age, one paper a line.
 var Specs = []Spec{}
