@@ -2,12 +2,13 @@ package autograd
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
 // This file is for optimizers: it changes tensors in place. Only tensors that belong to no tape may change, and only
-// between Backward and the next forward computation.
+// between Backward and the next forward computation. SetRows alone may be called within one.
 
 // Adam holds the constants of one step of Adam or AdamW.
 type Adam = device.Adam
@@ -31,6 +32,33 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 		panic(fmt.Sprintf("autograd: AddToRow: %v as row %d of %v: want a row's size and the same device", y, i, x))
 	}
 	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
+}
+
+// SetRows replaces row index[i] of x by row i of y, for y [len(index) …], x [n …] and distinct indices: a way to remember something of each sample.
+// Rows that were finite become exactly those of y. The operations that follow see them; Backward must need none of the old ones, as it does not
+// where constant rows were read by Gather, which copies. It does not wait for the device. The commands that a device gets are the same for each
+// index of one length.
+func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
+	t.use("SetRows", x, y)
+	x.mustOwn("SetRows")
+	if x.rank() == 0 || y.rank() != x.rank() || y.shape[0] != len(index) || !slices.Equal(y.shape[1:], x.shape[1:]) {
+		panic(fmt.Sprintf("autograd: SetRows: %v as %d rows of %v: want as many rows of the same shape", y.shape, len(index), x.shape))
+	}
+	sorted := slices.Sorted(slices.Values(index))
+	for i, r := range sorted {
+		if r < 0 || r >= x.shape[0] || i > 0 && r == sorted[i-1] {
+			panic(fmt.Sprintf("autograd: SetRows: indices %v of %d rows: want each in range and none twice", index, x.shape[0]))
+		}
+	}
+	width := size(x.shape[1:])
+	t.NoGrad(func() {
+		t.Scope(func() *Tensor { // x − x is exactly 0, and 0 + y exactly y
+			minus := t.Neg(t.Gather(x, index))
+			t.dev.ScatterAdd(x.buf, index, minus.buf, width)
+			t.dev.ScatterAdd(x.buf, index, y.buf, width)
+			return y
+		})
+	})
 }
 
 // AddScaled replaces x by x + a·y.
