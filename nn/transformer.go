@@ -79,6 +79,32 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return x
 }
 
+// Cross is a Transformer of cross attention (Tsai et al. 2019): each layer maps x [B n d], which attends to a source [B T d] that stays as it is,
+//
+//	x ← x + MultiHead(LN_q x, LN_k source, LN_v source)
+//	x ← x + FFN(LN x)
+//
+// Positions of x do not see each other.
+func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
+	if s, from := x.Shape(), source.Shape(); len(s) != 3 || len(from) != 3 || s[0] != from[0] || s[2] != from[2] {
+		panic(fmt.Sprintf("nn: Transformer: x %v attends to a source %v: want [B n d] and [B T d]", s, from))
+	}
+	for i := range t.layers {
+		x = tp.Scope(func() *ag.Tensor { return t.layers[i].cross(tp, x, source) })
+	}
+	return x
+}
+
+// Stream returns what the layers work on: x [B T d] itself, and what each of them makes of it. The last is Forward.
+func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
+	stream := []*ag.Tensor{x}
+	for i := range t.layers {
+		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, x.Shape()[1]) })
+		stream = append(stream, x)
+	}
+	return stream
+}
+
 // head returns the layer's first n positions.
 func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	y, hat := x, tp.Normalize(x, l.normQ.Eps)
@@ -86,8 +112,18 @@ func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	if n < x.Shape()[1] {
 		y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
 	}
-	y = tp.Add(y, l.attend(tp, hatY, hat))
-	return tp.Add(y, l.feedForward.Forward(tp, l.norm.Forward(tp, y)))
+	return l.update(tp, y, l.attend(tp, hatY, hat))
+}
+
+// cross returns the layer's positions x where keys and values are those of a source.
+func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
+	return l.update(tp, x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
+}
+
+// update adds to x what attention has found, and then the FFN.
+func (l *transformerLayer) update(tp *ag.Tape, x, found *ag.Tensor) *ag.Tensor {
+	x = tp.Add(x, found)
+	return tp.Add(x, l.feedForward.Forward(tp, l.norm.Forward(tp, x)))
 }
 
 // attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat [B T d]. The bias b_v that LN_v gives the values

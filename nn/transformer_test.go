@@ -1,7 +1,9 @@
 package nn
 
 import (
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -40,6 +42,142 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	tp := ag.NewInferenceTape(dev)
 	mustPanic(t, "a head longer than the sequence", func() { m.Head(tp, wave(dev, 1, 2, 5, 6), 6) })
 	mustPanic(t, "x of two axes", func() { m.Head(tp, wave(dev, 1, 5, 6), 1) })
+	mustPanic(t, "a source of another batch", func() { m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 1, 5, 6)) })
+	mustPanic(t, "a source of another width", func() { m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 2, 5, 8)) })
+}
+
+// shaken returns a Transformer whose norms scale and shift too, and its parameters.
+func shaken(dev ag.Device, depth int) (*Transformer, *Params) {
+	c := tinyTransformer
+	c.Depth = depth
+	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
+	m := NewTransformer(p, c)
+	for i, q := range p.All() {
+		v := wave(dev, float64(i), q.Shape()...).Values()
+		for j, at := range q.Values() {
+			v[j] += at
+		}
+		q.Assign(v)
+	}
+	return m, p
+}
+
+// TestCrossAttendsToTheSource compares with loops over positions, for few positions of x and for many.
+func TestCrossAttendsToTheSource(t *testing.T) {
+	dev := open(t, "cpu64")
+	m, p := shaken(dev, 2)
+	for _, n := range []int{1, 9} {
+		x, source := wave(dev, 3, 2, n, 6), wave(dev, 5, 2, 4, 6)
+		var want []float64
+		for b := range 2 {
+			xs, ys := rows(x, 6)[b*n:][:n], rows(source, 6)[b*4:][:4]
+			for i := range m.layers {
+				for _, x := range xs {
+					m.layers[i].naive(x, ys)
+				}
+			}
+			want = append(want, slices.Concat(xs...)...)
+		}
+		mustBeClose(t, 1e-13, m.Cross(ag.NewInferenceTape(dev), x, source).Values(), want)
+		agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor { return m.Cross(tp, in[0], in[1]) },
+			append([]*ag.Tensor{x, source}, p.Tensors()...)...)
+	}
+}
+
+// naive makes of one position x what the layer makes of it, for keys and values at the positions ys.
+func (l *transformerLayer) naive(x []float64, ys [][]float64) {
+	a := l.attention
+	scale := &LayerNorm{Gamma: l.scaleK, Eps: l.normQ.Eps}
+	q, width := affine(a.Query, l.normQ.naive(x)), a.Query.W.Shape()[0]/a.Heads
+	var found []float64
+	for h := range a.Heads {
+		sum, o := 0.0, make([]float64, width)
+		for _, y := range ys {
+			k, v, score := affine(a.Key, scale.naive(y)), affine(a.Value, l.normV.naive(y)), 0.0
+			for i := range width {
+				score += q[h*width+i] * k[h*width+i] / math.Sqrt(float64(width))
+			}
+			sum += math.Exp(score)
+			for i := range width {
+				o[i] += math.Exp(score) * v[h*width+i]
+			}
+		}
+		for i := range o {
+			found = append(found, o[i]/sum)
+		}
+	}
+	add := func(y []float64) {
+		for i := range x {
+			x[i] += y[i]
+		}
+	}
+	add(affine(a.Output, found))
+	hidden := affine(l.feedForward.in, l.norm.naive(x))
+	for i, v := range hidden {
+		hidden[i] = v / 2 * (1 + math.Erf(v/math.Sqrt2))
+	}
+	add(affine(l.feedForward.out, hidden))
+}
+
+// naive normalises one row; a norm without Beta does not shift.
+func (l *LayerNorm) naive(x []float64) []float64 {
+	mean, variance, y := 0.0, 0.0, make([]float64, len(x))
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		variance += (v - mean) * (v - mean) / float64(len(x))
+	}
+	for i, v := range x {
+		y[i] = l.Gamma.Values()[i] * (v - mean) / math.Sqrt(variance+l.Eps)
+		if l.Beta != nil {
+			y[i] += l.Beta.Values()[i]
+		}
+	}
+	return y
+}
+
+// affine is a linear map of one row.
+func affine(l *Linear, x []float64) []float64 {
+	var y []float64
+	for i, w := range rows(l.W, len(x)) {
+		sum := 0.0
+		if l.B != nil {
+			sum = l.B.Values()[i]
+		}
+		for j := range x {
+			sum += w[j] * x[j]
+		}
+		y = append(y, sum)
+	}
+	return y
+}
+
+// rows returns the numbers of x in rows of n.
+func rows(x *ag.Tensor, n int) [][]float64 { return slices.Collect(slices.Chunk(x.Values(), n)) }
+
+// TestCrossOfOneLayerIsForward takes x for its own source.
+func TestCrossOfOneLayerIsForward(t *testing.T) {
+	dev := open(t, "cpu64")
+	m, _ := shaken(dev, 1)
+	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
+	mustBeClose(t, 1e-14, m.Cross(tp, x, x).Values(), m.Forward(tp, x).Values())
+}
+
+// TestStreamIsWhatEachLayerMakes compares with Transformers of less depth.
+func TestStreamIsWhatEachLayerMakes(t *testing.T) {
+	dev := open(t, "cpu64")
+	m, p := shaken(dev, 2)
+	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
+	stream := m.Stream(tp, x)
+	if len(stream) != 3 || stream[0] != x {
+		t.Fatalf("%d states of two layers; want x and one of each layer", len(stream))
+	}
+	first := &Transformer{m.layers[:1]}
+	mustBeClose(t, 0, stream[1].Values(), first.Forward(tp, x).Values())
+	mustBeClose(t, 0, stream[2].Values(), m.Forward(tp, x).Values())
+	agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor { return tp.Stack(0, m.Stream(tp, in[0])...) },
+		append([]*ag.Tensor{x}, p.Tensors()...)...)
 }
 
 // tinyTokens is a batch of two sequences of four tokens, the second one padded.

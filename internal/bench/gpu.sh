@@ -11,8 +11,8 @@
 set -uo pipefail
 
 # Packages with tests, and folders that their tests read.
-packages=(internal/cuda autograd nn optim recap internal/experiment)
-folders=(nn/testdata optim/testdata)
+packages=(internal/cuda autograd nn nn/zoo optim recap internal/experiment)
+folders=(nn/testdata nn/zoo/testdata optim/testdata)
 
 # build DIR
 build() {

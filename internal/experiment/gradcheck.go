@@ -34,6 +34,7 @@ func Gradcheck(name string) ([]PhaseCheck, error) {
 	if err != nil {
 		return nil, err
 	}
+	zoo.Nudge(l.params, c.Seed)
 	var checks []PhaseCheck
 	for _, ph := range l.model.Phases() {
 		loss := ph.Rehearse(zoo.Sample(l.device, &d, 16, c.Seed))

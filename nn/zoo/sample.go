@@ -88,6 +88,18 @@ func (ph *Phase) Rehearse(b *Batch) (loss func(tp *ag.Tape) *ag.Tensor) {
 	}
 }
 
+// Nudge adds a little noise to parameters: at the ones and zeros that some start from, derivatives may vanish that do not elsewhere.
+func Nudge(ps []nn.Param, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 6))
+	for _, p := range ps {
+		v := p.Values()
+		for i := range v {
+			v[i] += 0.01 * r.NormFloat64()
+		}
+		p.Assign(v)
+	}
+}
+
 func float32s(x []float64) []float32 {
 	y := make([]float32, len(x))
 	for i, v := range x {

@@ -43,7 +43,14 @@ type Variant struct {
 type TermTitle struct{ Name, Title, Unit string }
 
 // Specs lists the baselines by age, one paper a line.
-var Specs = []Spec{}
+var Specs = []Spec{
+	{Name: "misa", Label: "MISA", Preset: misaPreset, Terms: misaTerms, New: newMISA,
+		Paper: "Hazarika, Zimmermann, Poria: MISA: Modality-Invariant and -Specific Representations for Multimodal Sentiment Analysis, ACM Multimedia 2020"},
+	{Name: "self-mm", Label: "Self-MM", Regression: true, Preset: selfMMPreset, Terms: selfMMTerms, New: newSelfMM,
+		Paper: "Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis, AAAI 2021"},
+	{Name: "lnln", Label: "LNLN", Preset: lnlnPreset, Terms: lnlnTerms, New: newLNLN,
+		Paper: "Zhang, Wang, Yu: Towards Robust Multimodal Sentiment Analysis with Incomplete Data, NeurIPS 2024"},
+}
 
 // Variant returns the variant called name, or ok false if there is none.
 func (s *Spec) Variant(name string) (v Variant, ok bool) {

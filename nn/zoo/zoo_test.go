@@ -14,6 +14,9 @@ import (
 
 // tiny has a configuration of each model that is small enough to check every derivative.
 var tiny = map[string]func() Config{
+	"misa":    tinyMISA,
+	"self-mm": tinySelfMM,
+	"lnln":    tinyLNLN,
 }
 
 var tinyDims = Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4, Range: [2]float64{-3, 3}}
@@ -66,6 +69,7 @@ func everyModel(t *testing.T, check func(t *testing.T, s *Spec, c Config)) {
 func TestModelsHaveNoDeadParameter(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		m, p := newModel(t, s, c, "cpu64", tinyDims)
+		Nudge(p.All(), 1)
 		moved := map[*ag.Tensor]bool{}
 		for _, ph := range m.Phases() {
 			loss := ph.Rehearse(Sample(p.Device(), &tinyDims, 16, 1))
@@ -153,6 +157,7 @@ func TestModelsPredict(t *testing.T) {
 func TestModelsKeepWhatPredictReads(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		m, p := newModel(t, s, c, "cpu64", tinyDims)
+		Nudge(p.All(), 1)
 		kept := m.PredictParams()
 		for _, x := range p.All() {
 			if !slices.Contains(tensorsOf(kept), x.Tensor) {

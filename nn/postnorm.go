@@ -1,0 +1,59 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+// PostNormLayer is a layer of the Transformer's encoder as it was published (Vaswani et al. 2017, section 3.1), in which the norm comes after the
+// sum: what PyTorch's TransformerEncoderLayer computes by default. Without positions and mask it does not see the order of its inputs.
+//
+//	y = LN(x + Dropout(MultiHead(x, x, x)))
+//	z = LN(y + Dropout(FFN(y))),  FFN(y) = Dropout(ReLU(y·W₁ᵀ + b₁))·W₂ᵀ + b₂
+type PostNormLayer struct {
+	attention     *MultiHead
+	attentionNorm *LayerNorm
+	in, out       *Linear // of the FFN
+	norm          *LayerNorm
+	dropout       float64
+}
+
+// PostNormConfig describes a PostNormLayer.
+type PostNormConfig struct {
+	Width       int     // d, of input and output
+	Heads       int     // that share d
+	FeedForward int     // hidden width of the FFN
+	Dropout     float64 // of the attention weights, the FFN's hidden layer, and both parts' results
+}
+
+// NewPostNormLayer makes "attention", "attention_norm", "feed_forward.in", "feed_forward.out" and "norm", initialised as PyTorch does: the
+// projections to queries, keys and values are one matrix [3d d] of Glorot and Bengio (2010), and no projection has a bias at the start.
+func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
+	d, self := c.Width, p.Sub("attention")
+	project := func(name string, init Init) *Linear {
+		q := self.Sub(name)
+		return &Linear{W: q.New("weight", init, d, d), B: q.New("bias", Zeros, d)}
+	}
+	glorot := func(rng *rand.Rand) float64 { return math.Sqrt(6/float64(d+3*d)) * (2*rng.Float64() - 1) }
+	return &PostNormLayer{
+		attention: &MultiHead{
+			Query: project("query", glorot), Key: project("key", glorot), Value: project("value", glorot), Output: project("output", FanIn(d)),
+			Heads: c.Heads, Dropout: c.Dropout,
+		},
+		attentionNorm: NewLayerNorm(p.Sub("attention_norm"), d),
+		in:            NewLinear(p.Sub("feed_forward.in"), d, c.FeedForward),
+		out:           NewLinear(p.Sub("feed_forward.out"), c.FeedForward, d),
+		norm:          NewLayerNorm(p.Sub("norm"), d),
+		dropout:       c.Dropout,
+	}
+}
+
+// Forward maps x [B T d] to [B T d].
+func (l *PostNormLayer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	a := l.attention.Forward(tp, x, x, x, nil)
+	y := l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, l.dropout)))
+	hidden := tp.Dropout(tp.ReLU(l.in.Forward(tp, y)), l.dropout)
+	return l.norm.Forward(tp, tp.Add(y, tp.Dropout(l.out.Forward(tp, hidden), l.dropout)))
+}

@@ -1,0 +1,596 @@
+package zoo
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+func tinySelfMM() Config {
+	return &SelfMMConfig{Text: tinyText(), AudioWidth: 4, VisionWidth: 5, AudioOut: 3, VisionOut: 4, Heads: HeadsConfig{
+		Fusion: HeadConfig{8, 0.1}, Text: HeadConfig{6, 0.1}, Audio: HeadConfig{7, 0.1}, Vision: HeadConfig{5, 0.1}}}
+}
+
+// newTinySelfMM returns the tiny model with labels of at most bound, ready for the N utterances whose human labels are given, and its tables.
+func newTinySelfMM(dev ag.Device, dropout, bound float64, labels []float32) (m *selfMM, p *nn.Params, tables map[string]*ag.Tensor) {
+	c := tinySelfMM().(*SelfMMConfig)
+	for _, rate := range []*float64{&c.Text.Dropout, &c.Heads.Fusion.Dropout, &c.Heads.Text.Dropout, &c.Heads.Audio.Dropout, &c.Heads.Vision.Dropout} {
+		*rate = dropout
+	}
+	d := tinyDims
+	d.Range = [2]float64{-bound, bound}
+	p = nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	m = newSelfMM(p, c, d).(*selfMM)
+	tables = map[string]*ag.Tensor{}
+	for _, x := range m.Phases()[0].Remember(labels) {
+		tables[x.Name] = x.Tensor
+	}
+	return m, p, tables
+}
+
+// selfMMBatch returns noise that stands for the utterances in index.
+func selfMMBatch(dev ag.Device, epoch int, index []int, labels []float32) *Batch {
+	b := Sample(dev, &tinyDims, len(index), uint64(100*epoch+index[0]))
+	y := make([]float64, len(index))
+	for k, i := range index {
+		y[k] = float64(labels[i])
+	}
+	b.Label, b.Index, b.Epoch = ag.NewTensor(dev, y, len(y)), index, epoch
+	return b
+}
+
+var selfMMLetters = [4]string{"m", "t", "a", "v"}
+
+// selfMMLabels has zeros, of both signs, and numbers at the ends of the range.
+var selfMMLabels = []float32{0.5, -1, 0, 1, -0.25, 0, 0.75, -0.5, 1, -0.75, 0.25}
+
+// selfMMEpoch returns a random division of the utterances into batches of four.
+func selfMMEpoch(r *rand.Rand) [][]int {
+	return slices.Collect(slices.Chunk(r.Perm(len(selfMMLabels)), 4))
+}
+
+// A selfMMNaive is the memory of Self-MM in loops over utterances.
+type selfMMNaive struct {
+	bound    float64
+	human    []float64
+	labels   [4][]float64   // m, t, a, v
+	features [4][][]float64 // [x][utterance]
+}
+
+func newSelfMMNaive(m *selfMM, labels []float32) *selfMMNaive {
+	s := &selfMMNaive{bound: m.bound}
+	for _, y := range labels {
+		s.human = append(s.human, float64(y))
+	}
+	for x := range s.labels {
+		s.labels[x] = slices.Clone(s.human)
+		for range labels {
+			s.features[x] = append(s.features[x], make([]float64, m.tasks[x].features.Shape()[1]))
+		}
+	}
+	return s
+}
+
+// distance is that of f from the mean of those features of x whose label has the sign.
+func (s *selfMMNaive) distance(x int, f []float64, sign float64) float64 {
+	square := 0.0
+	for c := range f {
+		sum, n := 0.0, 0.0
+		for i, row := range s.features[x] {
+			if s.labels[x][i]*sign > 0 {
+				sum, n = sum+row[c], n+1
+			}
+		}
+		if n > 0 {
+			sum /= n
+		}
+		square += (f[c] - sum) * (f[c] - sum)
+	}
+	return math.Sqrt(square)
+}
+
+func (s *selfMMNaive) side(x int, f []float64) float64 {
+	return (s.distance(x, f, -1) - s.distance(x, f, 1)) / (s.distance(x, f, 1) + 1e-8)
+}
+
+// update is what happens after the loss of a batch whose representations are f [x][k].
+func (s *selfMMNaive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
+	n := float64(epoch)
+	var fresh [4][]float64
+	for x := 1; x < 4 && epoch > 1; x++ {
+		for k, i := range index {
+			m, own := s.side(0, f[0][k]), s.side(x, f[x][k])
+			y := (s.human[i]*own/(m+1e-8) + s.human[i] + own - m) / 2
+			if math.Abs(y) > s.bound {
+				clamped++
+				y = math.Copysign(s.bound, y)
+			}
+			fresh[x] = append(fresh[x], ((n-1)*s.labels[x][i]+2*y)/(n+1))
+		}
+	}
+	for x := range f {
+		for k, i := range index {
+			s.features[x][i] = f[x][k]
+			if fresh[x] != nil {
+				s.labels[x][i] = fresh[x][k]
+			}
+		}
+	}
+	return clamped
+}
+
+// TestSelfMMAgainstLoops runs epochs in which the parameters move at random, and compares losses and tables with loops that are given the
+// representations of each batch.
+func TestSelfMMAgainstLoops(t *testing.T) {
+	for _, dropout := range []float64{0, 0.3} { // with dropout predictions cannot be computed again
+		dev, r := openDevice(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
+		m, p, tables := newTinySelfMM(dev, dropout, 1, selfMMLabels)
+		naive := newSelfMMNaive(m, selfMMLabels)
+		tp := ag.NewTape(dev)
+		clamped, rewritten := 0, 0
+		for epoch := 1; epoch <= 4; epoch++ {
+			for _, index := range selfMMEpoch(r) {
+				for _, x := range p.All() {
+					x.AddScaled(0.3, ag.NewParam(dev, selfMMNormals(r, x.Len()), x.Shape()...))
+				}
+				b := selfMMBatch(dev, epoch, index, selfMMLabels)
+				want := naive.losses(m, b)
+				tp.Reset()
+				for i, term := range m.terms(tp, b) {
+					if dropout == 0 || i > 3 {
+						selfMMClose(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
+					}
+				}
+				var f [4][][]float64
+				for x, l := range selfMMLetters {
+					rows := slices.Collect(slices.Chunk(tables["memory.features."+l].Values(), m.tasks[x].features.Shape()[1]))
+					for _, i := range index {
+						f[x] = append(f[x], rows[i])
+					}
+				}
+				clamped += naive.update(epoch, index, f)
+				for x, l := range selfMMLetters {
+					selfMMClose(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
+					if x > 0 {
+						selfMMClose(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
+					}
+				}
+				if epoch > 1 {
+					rewritten += 3 * len(index)
+				}
+			}
+		}
+		if clamped == 0 || clamped > rewritten*3/4 {
+			t.Errorf("%d of %d labels were clamped: the test needs both kinds", clamped, rewritten)
+		}
+	}
+}
+
+// losses returns the terms of a batch, with predictions of the model without dropout.
+func (s *selfMMNaive) losses(m *selfMM, b *Batch) []float64 {
+	tp := ag.NewInferenceTape(m.all.Device())
+	terms := make([]float64, 7)
+	n := float64(len(b.Index))
+	for x, input := range m.encode(tp, b.Corrupted) {
+		_, score := m.tasks[x].Forward(tp, input)
+		for k, y := range score.Values() {
+			i := b.Index[k]
+			shift := math.Abs(s.labels[x][i] - s.human[i])
+			if x == 0 {
+				terms[0] += math.Abs(y-s.human[i]) / n
+				continue
+			}
+			terms[x] += math.Tanh(shift) * math.Abs(y-s.labels[x][i]) / n
+			terms[3+x] += shift / n
+		}
+	}
+	return terms
+}
+
+func selfMMNormals(r *rand.Rand, n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = r.NormFloat64()
+	}
+	return v
+}
+
+// selfMMClose compares numbers, relative to the larger of each and 1.
+func selfMMClose(t *testing.T, what string, tol float64, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
+			t.Fatalf("%s: number %d is %.12g, want %.12g", what, i, got[i], want[i])
+		}
+	}
+}
+
+// TestSelfMMBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two epochs, exactly, and then have one.
+func TestSelfMMBeginsWithTheFusion(t *testing.T) {
+	for _, name := range []string{"cpu", "cpu64"} {
+		dev := openDevice(t, name)
+		m, p, _ := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+		tp := ag.NewTape(dev)
+		for epoch := 1; epoch <= 3; epoch++ {
+			for _, index := range [][]int{{0, 1, 2, 3, 4, 5}, {10, 9, 8, 7, 6}} {
+				tp.Reset()
+				terms := m.terms(tp, selfMMBatch(dev, epoch, index, selfMMLabels))
+				for _, term := range terms[1:] {
+					if (term.Weight == 0) != strings.HasPrefix(term.Name, "shift_") || term.Weight > 1 {
+						t.Errorf("%s has weight %g", term.Name, term.Weight)
+					}
+					if v := term.Loss.Item(); (v == 0) != (epoch < 3) {
+						t.Errorf("%s: epoch %d: %s is %g", name, epoch, term.Name, v)
+					}
+				}
+				grads := tp.Backward(Total(tp, terms))
+				for _, x := range p.Sub("heads").All() {
+					own := !strings.HasPrefix(x.Name, "heads.fusion")
+					if zero := selfMMNorm(grads[x.Tensor]) == 0; own && zero != (epoch < 3) {
+						t.Errorf("%s: epoch %d: gradient of %s is zero: %t", name, epoch, x.Name, zero)
+					}
+				}
+			}
+		}
+	}
+}
+
+func selfMMNorm(x *ag.Tensor) float64 {
+	sum := 0.0
+	for _, v := range x.Values() {
+		sum += v * v
+	}
+	return math.Sqrt(sum)
+}
+
+// TestSelfMMLabelsStayInRange is about rounding and about centroids that coincide with representations: parameters never move, so that after one epoch
+// the only positive utterance is its class's centroid.
+func TestSelfMMLabelsStayInRange(t *testing.T) {
+	for what, labels := range map[string][]float32{"both classes": {1, -1, 0, -0.5}, "no negative": {1, 0.25, 0, 0.5}, "no positive": {-1, -0.25, 0, -1},
+		"zeros": {0, 0, 0, 0}} {
+		for _, name := range []string{"cpu", "cpu64"} {
+			dev := openDevice(t, name)
+			m, _, tables := newTinySelfMM(dev, 0, 1, labels)
+			tp := ag.NewTape(dev)
+			b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, labels)
+			for b.Epoch = 1; b.Epoch < 6; b.Epoch++ {
+				tp.Reset()
+				m.terms(tp, b)
+				for table, x := range tables {
+					for i, v := range x.Values() {
+						if math.IsNaN(v) || math.IsInf(v, 0) || strings.Contains(table, "labels") && math.Abs(v) > 1+1e-6 {
+							t.Errorf("%s, %s: epoch %d: %s of utterance %d is %g", what, name, b.Epoch, table, i, v)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestSelfMMResumes saves parameters and tables between two batches, and goes on with another model.
+func TestSelfMMResumes(t *testing.T) {
+	dev := openDevice(t, "cpu")
+	r := rand.New(rand.NewPCG(3, 3))
+	var results [2][]byte
+	all := func(p *nn.Params, tables map[string]*ag.Tensor) []nn.Param {
+		ps := p.All()
+		for name, x := range tables {
+			ps = append(ps, nn.Param{Name: name, Tensor: x})
+		}
+		slices.SortFunc(ps, func(a, b nn.Param) int { return strings.Compare(a.Name, b.Name) })
+		return ps
+	}
+	save := func(ps []nn.Param) []byte {
+		var w bytes.Buffer
+		if err := nn.Save(&w, ps, nil); err != nil {
+			t.Fatal(err)
+		}
+		return w.Bytes()
+	}
+	m, p, tables := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+	for epoch := 1; epoch <= 3; epoch++ {
+		for _, index := range selfMMEpoch(r) {
+			m.terms(ag.NewTape(dev), selfMMBatch(dev, epoch, index, selfMMLabels))
+		}
+	}
+	saved := save(all(p, tables))
+	for i := range results {
+		if i == 1 {
+			m, p, tables = newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+			if err := nn.Load(saved, all(p, tables)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.terms(ag.NewTape(dev), selfMMBatch(dev, 4, []int{7, 0, 3, 5}, selfMMLabels))
+		results[i] = save(all(p, tables))
+	}
+	if !bytes.Equal(results[0], results[1]) || bytes.Equal(saved, results[0]) {
+		t.Error("the next batch left other tables in the model that was restored, or changed none")
+	}
+	if len(tables) != 7 {
+		t.Errorf("%d tables are saved, want the labels of t, a and v and the features of m, t, a and v", len(tables))
+	}
+}
+
+// TestSelfMMDropsInputs sees that the representations remembered are those that the loss was computed from, with dropout, and that it is their input's: of
+// their own, elements would be 0 or twice what they are.
+func TestSelfMMDropsInputs(t *testing.T) {
+	dev := openDevice(t, "cpu64")
+	m, _, _ := newTinySelfMM(dev, 0, 1, selfMMLabels)
+	for _, x := range m.tasks {
+		x.drop = 0.5
+	}
+	b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, selfMMLabels)
+	m.terms(ag.NewTape(dev), b)
+	tp := ag.NewInferenceTape(dev)
+	for i, input := range m.encode(tp, b.Corrupted) {
+		x := m.tasks[i]
+		f, _ := x.Forward(tp, input)
+		others, whole := 0, f.Values()
+		for k, v := range tp.Gather(x.features, b.Index).Values() {
+			if v != 0 && v != whole[k] && v != 2*whole[k] {
+				others++
+			}
+		}
+		if others == 0 {
+			t.Errorf("%s: nothing is what dropout of the input makes of a representation", x.name)
+		}
+	}
+}
+
+// selfMMCounting counts the buffers a device hands out.
+type selfMMCounting struct {
+	ag.Device
+	buffers int
+}
+
+func (c *selfMMCounting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
+
+// TestSelfMMStepsAllocateNothing counts buffers in epochs 3 and on.
+func TestSelfMMStepsAllocateNothing(t *testing.T) {
+	dev := &selfMMCounting{Device: openDevice(t, "cpu")}
+	m, _, _ := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+	b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, selfMMLabels)
+	tp := ag.NewTape(dev)
+	var counts []int
+	for b.Epoch = 1; b.Epoch < 6; b.Epoch++ {
+		tp.Reset()
+		tp.Backward(Total(tp, m.terms(tp, b)))
+		counts = append(counts, dev.buffers)
+	}
+	if counts[4] != counts[2] {
+		t.Errorf("buffers after each epoch: %v: want no new ones after the third", counts)
+	}
+}
+
+// TestSelfMMParameters compares with the counts of MMSA's modules, without BERT's.
+func TestSelfMMParameters(t *testing.T) {
+	for dataset, want := range map[string]struct {
+		audio, vision, count int
+	}{"mosi": {5, 20, 159332}, "mosei": {74, 35, 165668}, "sims": {33, 709, 381380}} {
+		c, _ := selfMMPreset("paper", dataset)
+		*c.Words() = TextConfig{Finetune: true, Width: 768, Layers: 1, Heads: 1, FeedForward: 1}
+		p := nn.NewParams(openDevice(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+		newSelfMM(p, c, Dims{Vocab: 2, TextT: 2, AudioT: 2, AudioD: want.audio, VisionT: 2, VisionD: want.vision})
+		if n := p.Count() - p.Sub("text").Count(); n != want.count {
+			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset, n, want.count)
+		}
+	}
+}
+
+// TestSelfMMPresets has the table of MMSA's numbers.
+func TestSelfMMPresets(t *testing.T) {
+	for _, row := range []struct {
+		dataset       string
+		batch         int
+		lr, decay     [4]float64 // text, audio, vision, other
+		widths        [2]int
+		heads         [4]int // fusion, text, audio, vision
+		headsDropouts [4]float64
+	}{
+		{"mosi", 16, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-3, 1e-3, 1e-3}, [2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{0, .1, .1, 0}},
+		{"mosei", 32, [4]float64{5e-5, 5e-3, 1e-4, 1e-3}, [4]float64{1e-3, 0, 0, 1e-2}, [2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{.1, 0, 0, 0}},
+		{"sims", 32, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-2, 1e-2, 1e-3}, [2]int{16, 64}, [4]int{128, 64, 16, 32}, [4]float64{0, .1, .1, 0}},
+	} {
+		config, tr := selfMMPreset("paper", row.dataset)
+		c := config.(*SelfMMConfig)
+		got := row
+		got.batch, got.widths = tr.Batch, [2]int{c.AudioWidth, c.VisionWidth}
+		got.lr = [4]float64{tr.Groups["text"].LR, tr.Groups["audio"].LR, tr.Groups["vision"].LR, tr.LR}
+		got.decay = [4]float64{tr.Groups["text"].WeightDecay, tr.Groups["audio"].WeightDecay, tr.Groups["vision"].WeightDecay, tr.WeightDecay}
+		for i, h := range []HeadConfig{c.Heads.Fusion, c.Heads.Text, c.Heads.Audio, c.Heads.Vision} {
+			got.heads[i], got.headsDropouts[i] = h.Width, h.Dropout
+		}
+		if got != row {
+			t.Errorf("preset %+v, want %+v", got, row)
+		}
+		if c.AudioOut != 16 || c.VisionOut != 32 || tr.Accumulate != 4 || tr.Patience != 8 || tr.Optimizer != "adam" || tr.Schedule != "constant" {
+			t.Errorf("%s: %+v, %+v", row.dataset, c, tr)
+		}
+	}
+}
+
+// TestSelfMMGroups sees which parameters of a pretrained BERT decay, and that the heads are in no group.
+func TestSelfMMGroups(t *testing.T) {
+	d := tinyDims
+	m, _ := newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", d)
+	if g := m.Phases()[0].Groups; len(g) != 2 {
+		t.Errorf("from scratch there are %d groups, want audio and vision", len(g))
+	}
+	d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+	m, _ = newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", d)
+	decays := map[string]bool{"text.embeddings.word_embeddings.weight": true, "text.embeddings.LayerNorm.weight": false,
+		"text.embeddings.LayerNorm.bias": false, "text.encoder.layer.0.attention.self.query.weight": true,
+		"text.encoder.layer.0.attention.self.query.bias": false, "text.encoder.layer.0.output.LayerNorm.weight": false}
+	for _, g := range m.Phases()[0].Groups {
+		for _, x := range g.Params {
+			if !strings.HasPrefix(x.Name, g.Name+".") {
+				t.Errorf("%s is in group %s", x.Name, g.Name)
+			}
+			if want, listed := decays[x.Name]; listed && want == g.NoDecay {
+				t.Errorf("%s: weight decay %t, want %t", x.Name, !g.NoDecay, want)
+			}
+			delete(decays, x.Name)
+		}
+	}
+	if len(decays) > 0 {
+		t.Errorf("not in a group: %v", decays)
+	}
+}
+
+func TestSelfMMRefuses(t *testing.T) {
+	for want, change := range map[string]func(*SelfMMConfig){
+		"self-mm: vision_width is 0, want at least 1":             func(c *SelfMMConfig) { c.VisionWidth = 0 },
+		"self-mm: heads.audio.width is -1, want at least 1":       func(c *SelfMMConfig) { c.Heads.Audio.Width = -1 },
+		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1":  func(c *SelfMMConfig) { c.Heads.Text.Dropout = 1 },
+		"self-mm: text.width 7 does not divide into text.heads 2": func(c *SelfMMConfig) { c.Text.Width = 7 },
+	} {
+		c := tinySelfMM().(*SelfMMConfig)
+		change(c)
+		if err := c.Check(); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	dev := openDevice(t, "cpu")
+	m, _ := newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", tinyDims)
+	defer func() {
+		if got, _ := recover().(string); !strings.HasPrefix(got, "zoo: Self-MM: Terms: there are no labels") {
+			t.Errorf("panic %q", got)
+		}
+	}()
+	m.Phases()[0].Terms(ag.NewTape(dev), Sample(dev, &tinyDims, 2, 1))
+}
+
+// selfMMPyTorch is testdata/self_mm.json.
+type selfMMPyTorch struct {
+	TextLen   []int `json:"text_len"`
+	AudioLen  []int `json:"audio_len"`
+	VisionLen []int `json:"vision_len"`
+	Labels    []float32
+	Epochs    [][][]int
+	Params    [][2]any // name, shape
+	Steps     []struct {
+		Terms  map[string]float64
+		Tables map[string][]float64
+	}
+	Score []float64
+	Grads [][]float64
+}
+
+func selfMMWave(phase float64, n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = math.Sin(phase+1.7*float64(i)) / 2
+	}
+	return v
+}
+
+// batch returns the utterances in rows, with nothing but what the phase may read.
+func (w *selfMMPyTorch) batch(dev ag.Device, rows []int, epoch int) *Batch {
+	d, in := &tinyDims, &Input{}
+	audio, vision := selfMMWave(300, len(w.Labels)*d.AudioT*d.AudioD), selfMMWave(400, len(w.Labels)*d.VisionT*d.VisionD)
+	var mask, a, v, y []float64
+	for _, i := range rows {
+		for s := range d.TextT {
+			id, segment, keep := 1+(7*i+3*s)%(d.Vocab-1), 0, 1.0
+			if s > 2 {
+				segment = 1
+			}
+			if s >= w.TextLen[i] {
+				id, segment, keep = 0, 0, 0
+			}
+			in.IDs, in.Segments, mask, in.HostMask = append(in.IDs, id), append(in.Segments, segment), append(mask, keep), append(in.HostMask, float32(keep))
+		}
+		a = append(a, audio[i*d.AudioT*d.AudioD:][:d.AudioT*d.AudioD]...)
+		v = append(v, vision[i*d.VisionT*d.VisionD:][:d.VisionT*d.VisionD]...)
+		in.AudioLen, in.VisionLen = append(in.AudioLen, w.AudioLen[i]), append(in.VisionLen, w.VisionLen[i])
+		y = append(y, float64(w.Labels[i]))
+	}
+	n := len(rows)
+	in.Mask = ag.NewTensor(dev, mask, n, d.TextT)
+	in.Audio, in.Vision = ag.NewTensor(dev, a, n, d.AudioT, d.AudioD), ag.NewTensor(dev, v, n, d.VisionT, d.VisionD)
+	return &Batch{Corrupted: in, Label: ag.NewTensor(dev, y, n), Index: rows, Epoch: epoch}
+}
+
+// assign gives the parameters their waves, and returns PyTorch's gradients in their order.
+func (w *selfMMPyTorch) assign(t *testing.T, ps []nn.Param) (grads [][]float64) {
+	t.Helper()
+	if len(ps) != len(w.Params) {
+		t.Fatalf("%d parameters, want %d", len(ps), len(w.Params))
+	}
+	for _, x := range ps {
+		k := slices.IndexFunc(w.Params, func(p [2]any) bool { return p[0] == x.Name && fmt.Sprint(p[1]) == fmt.Sprint(x.Shape()) })
+		if k < 0 {
+			t.Fatalf("%s %v is not among PyTorch's parameters", x.Name, x.Shape())
+		}
+		v := selfMMWave(float64(k), x.Len())
+		if strings.Contains(x.Name, "LayerNorm.weight") {
+			for i := range v {
+				v[i]++
+			}
+		}
+		x.Assign(v)
+		grads = append(grads, w.Grads[k])
+	}
+	return grads
+}
+
+// TestSelfMMAgreesWithPyTorch compares losses, tables, gradients and predictions with testdata/self_mm.json.
+func TestSelfMMAgreesWithPyTorch(t *testing.T) {
+	var want selfMMPyTorch
+	file, err := os.ReadFile("testdata/self_mm.json")
+	if err == nil {
+		err = json.Unmarshal(file, &want)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &SelfMMConfig{Text: TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
+		VisionOut: 3, Heads: HeadsConfig{Fusion: HeadConfig{6, 0}, Text: HeadConfig{5, 0}, Audio: HeadConfig{4, 0}, Vision: HeadConfig{3, 0}}}
+	for name, tol := range map[string]float64{"cpu64": 1e-9, "cpu": 1e-5} {
+		m, p := newModel(t, &Spec{New: newSelfMM}, c, name, tinyDims)
+		gradients := want.assign(t, p.All())
+		ph := m.Phases()[0]
+		tables := ph.Remember(want.Labels)
+		tp := ag.NewTape(p.Device())
+		var grads ag.Grads
+		steps := want.Steps
+		for e, batches := range want.Epochs {
+			for _, rows := range batches {
+				tp.Reset()
+				terms := ph.Terms(tp, want.batch(p.Device(), rows, e+1))
+				for _, term := range terms {
+					selfMMClose(t, fmt.Sprintf("%s, epoch %d, %s", name, e+1, term.Name), tol, []float64{term.Loss.Item()}, []float64{steps[0].Terms[term.Name]})
+				}
+				for _, x := range tables {
+					selfMMClose(t, fmt.Sprintf("%s, epoch %d, %s", name, e+1, x.Name), tol, x.Values(), steps[0].Tables[strings.TrimPrefix(x.Name, "memory.")])
+				}
+				if len(terms) != len(steps[0].Terms) || len(tables) != len(steps[0].Tables) {
+					t.Errorf("%d terms and %d tables, want %d and %d", len(terms), len(tables), len(steps[0].Terms), len(steps[0].Tables))
+				}
+				steps = steps[1:]
+				grads = tp.Backward(Total(tp, terms))
+			}
+		}
+		for i, x := range p.All() {
+			scale := max(1e-3, slices.Max(gradients[i]), -slices.Min(gradients[i]))
+			selfMMClose(t, name+": gradient of "+x.Name, 10*tol*scale, grads[x.Tensor].Values(), gradients[i])
+		}
+		score := m.Predict(ag.NewInferenceTape(p.Device()), want.batch(p.Device(), []int{0, 1, 2, 3, 4, 5}, 0).Corrupted).Score
+		selfMMClose(t, name+": predictions", tol, score.Values(), want.Score)
+	}
+}

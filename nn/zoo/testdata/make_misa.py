@@ -1,0 +1,164 @@
+"""Writes misa.json: what PyTorch computes for MISA, in double precision: predictions, terms of the loss, and all gradients.
+
+    pip install torch && python make_misa.py
+
+The model is put together from PyTorch's own modules, without dropout. Inputs and parameters are wave(phase, shape), which the Go test computes too,
+so only results are stored. The k-th parameter gets phase k; weights of norms are shifted by 1. There are two cases: as many frames of audio and vision
+are read as there are tokens, or as many as the recordings have.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+torch.set_default_dtype(torch.float64)
+
+VOCAB, WORDS, WORD_HEADS, WORD_HIDDEN = 11, 8, 2, 12
+TOKENS, AUDIO, VISION = 6, (5, 2), (9, 3)  # steps and widths
+WIDTH, HEADS, HIDDEN = 6, 2, 7
+DIFF, SIM, RECON = 0.3, 0.8, 0.9
+TEXT_LENGTHS, AUDIO_LENGTHS, VISION_LENGTHS = [6, 4, 2, 5], [5, 1, 3, 4], [9, 4, 1, 7]
+IDS = [[2, 5, 10, 7, 7, 3], [2, 7, 1, 3, 0, 0], [2, 3, 0, 0, 0, 0], [2, 9, 4, 1, 3, 0]]
+
+
+def wave(phase, *shape):
+    n = math.prod(shape)
+    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+
+
+class Params:
+    """Parameters by the names of the Go model: fill gives values, gradients are read afterwards."""
+
+    def __init__(self):
+        self.shapes, self.gradients = [], []
+
+    def next(self, name, *shape):
+        self.shapes.append([name, list(shape)])
+        return wave(len(self.shapes) - 1, *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
+
+    def fill(self, name, module):
+        for part, p in module.named_parameters():
+            p.data = self.next(f"{name}.{part}", *p.shape)
+            self.gradients.append(lambda p=p: p.grad)
+        return module
+
+    def pack(self, names, p):
+        """Of p, the parameters of these names are pieces one below the other."""
+        n = p.shape[0] // len(names)
+        p.data = torch.cat([self.next(name, n, *p.shape[1:]) for name in names])
+        self.gradients += [lambda i=i: p.grad[i * n : (i + 1) * n] for i in range(len(names))]
+
+
+class Bert:
+    """One layer of BERT without dropout."""
+
+    def __init__(self, params):
+        fill = lambda name, module: params.fill("text." + name, module)
+        linear = lambda name, n, m: fill("encoder.layer.0." + name, nn.Linear(n, m))
+        norm = lambda name: fill(name + ".LayerNorm", nn.LayerNorm(WORDS, eps=1e-12))
+        self.words = fill("embeddings.word_embeddings", nn.Embedding(VOCAB, WORDS))
+        self.positions = fill("embeddings.position_embeddings", nn.Embedding(TOKENS, WORDS))
+        self.types = fill("embeddings.token_type_embeddings", nn.Embedding(2, WORDS))
+        self.norm = norm("embeddings")
+        self.query, self.key, self.value = (linear("attention.self." + n, WORDS, WORDS) for n in ("query", "key", "value"))
+        self.output = linear("attention.output.dense", WORDS, WORDS)
+        self.attention_norm = norm("encoder.layer.0.attention.output")
+        self.rise = linear("intermediate.dense", WORDS, WORD_HIDDEN)
+        self.fall = linear("output.dense", WORD_HIDDEN, WORDS)
+        self.output_norm = norm("encoder.layer.0.output")
+
+    def __call__(self, ids, mask):
+        x = self.norm(self.words(ids) + self.positions(torch.arange(TOKENS)) + self.types(torch.zeros_like(ids)))
+        split = lambda x: x.reshape(*ids.shape, WORD_HEADS, -1).transpose(1, 2)
+        heads = F.scaled_dot_product_attention(
+            split(self.query(x)), split(self.key(x)), split(self.value(x)), attn_mask=mask.bool()[:, None, None, :])
+        x = self.attention_norm(x + self.output(heads.transpose(1, 2).reshape(x.shape)))
+        return self.output_norm(x + self.fall(F.gelu(self.rise(x))))
+
+
+class Encoder:
+    """Two bidirectional LSTMs over packed sequences."""
+
+    def __init__(self, params, name, width):
+        self.first = params.fill(name + ".first", nn.LSTM(width, width, bidirectional=True))
+        self.norm = params.fill(name + ".norm", nn.LayerNorm(2 * width))
+        self.second = params.fill(name + ".second", nn.LSTM(2 * width, width, bidirectional=True))
+
+    def __call__(self, x, lengths):
+        pack = lambda x: pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+        y, (h1, _) = self.first(pack(x.transpose(0, 1)))
+        _, (h2, _) = self.second(pack(self.norm(pad_packed_sequence(y)[0])))
+        return torch.cat([h1[0], h2[0], h1[1], h2[1]], dim=1)
+
+
+def mix(params):
+    m = nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, dropout=0)
+    for kind in ("weight", "bias"):
+        params.pack([f"mix.attention.{n}.{kind}" for n in ("query", "key", "value")], getattr(m.self_attn, "in_proj_" + kind))
+    params.fill("mix.attention.output", m.self_attn.out_proj)
+    params.fill("mix.feed_forward.in", m.linear1)
+    params.fill("mix.feed_forward.out", m.linear2)
+    params.fill("mix.attention_norm", m.norm1)
+    params.fill("mix.norm", m.norm2)
+    return m
+
+
+def cmd(x, y):
+    mx, my = x.mean(0), y.mean(0)
+    distance = lambda a, b: ((a - b).square().sum() + 1e-12).sqrt()
+    moments = (distance(((x - mx) ** k).mean(0), ((y - my) ** k).mean(0)) for k in range(2, 6))
+    return distance(mx, my) + sum(moments)
+
+
+def apart(x, y):
+    rows = lambda x: (x - x.mean(0)) / ((x - x.mean(0)).norm(dim=1, keepdim=True).detach() + 1e-6)
+    return (rows(x).t() @ rows(y)).square().mean()
+
+
+def misa(lengths):
+    params = Params()
+    bert = Bert(params)
+    vision, audio = Encoder(params, "encode.v", VISION[1]), Encoder(params, "encode.a", AUDIO[1])
+    linear = {m: params.fill(f"project.{m}.linear", nn.Linear(w, WIDTH)) for m, w in zip("lva", (WORDS, 4 * VISION[1], 4 * AUDIO[1]))}
+    norm = {m: params.fill(f"project.{m}.norm", nn.LayerNorm(WIDTH)) for m in "lva"}
+    private = {m: params.fill(f"private.{m}", nn.Linear(WIDTH, WIDTH)) for m in "lva"}
+    recon = {m: params.fill(f"reconstruct.{m}", nn.Linear(WIDTH, WIDTH)) for m in "lva"}
+    shared = params.fill("shared", nn.Linear(WIDTH, WIDTH))
+    fusion = mix(params)
+    hidden, score = params.fill("head.hidden", nn.Linear(6 * WIDTH, 3 * WIDTH)), params.fill("head.score", nn.Linear(3 * WIDTH, 1))
+
+    ids = torch.tensor(IDS)
+    mask = (ids > 0).double()
+    x_a, x_v = wave(100, len(IDS), *AUDIO), wave(200, len(IDS), *VISION)
+    label = wave(300, len(IDS))
+    l_a, l_v = AUDIO_LENGTHS, VISION_LENGTHS
+    if lengths == "text":
+        l_a, l_v = ([min(n, steps) for n in TEXT_LENGTHS] for steps in (AUDIO[0], VISION[0]))
+
+    words = bert(ids, mask)
+    u = {"l": (mask[..., None] * words).sum(1) / mask.sum(1, keepdim=True), "v": vision(x_v, l_v), "a": audio(x_a, l_a)}
+    p = {m: norm[m](F.relu(linear[m](u[m]))) for m in "lva"}
+    s = {m: torch.sigmoid(private[m](p[m])) for m in "lva"}
+    c = {m: torch.sigmoid(shared(p[m])) for m in "lva"}
+    z = fusion(torch.stack([s["l"], s["v"], s["a"], c["l"], c["v"], c["a"]]))
+    y = score(F.relu(hidden(torch.cat(list(z), dim=1))))[:, 0]
+
+    terms = {
+        "task": F.mse_loss(y, label),
+        "diff": sum(apart(s[m], c[m]) for m in "lva") + apart(s["a"], s["l"]) + apart(s["a"], s["v"]) + apart(s["l"], s["v"]),
+        "sim": (cmd(c["l"], c["v"]) + cmd(c["l"], c["a"]) + cmd(c["a"], c["v"])) / 3,
+        "recon": sum(F.mse_loss(recon[m](s[m] + c[m]), p[m]) for m in "lva") / 3,
+    }
+    (terms["task"] + DIFF * terms["diff"] + SIM * terms["sim"] + RECON * terms["recon"]).backward()
+    digits = lambda x: [float(f"{v:.10g}") for v in x.flatten().tolist()]
+    return {"score": digits(y), "terms": {n: t.item() for n, t in terms.items()}, "params": params.shapes,
+            "grads": [digits(g()) for g in params.gradients]}
+
+
+text = ",\n".join(f'"{lengths}": {json.dumps(misa(lengths))}' for lengths in ("text", "own"))
+pathlib.Path(__file__).with_name("misa.json").write_text("{\n" + text + "\n}\n")
