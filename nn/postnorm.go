@@ -1,11 +1,6 @@
 package nn
 
-import (
-	"math"
-	"math/rand/v2"
-
-	ag "github.com/seed-6655bf3b/recap/autograd"
-)
+import ag "github.com/seed-6655bf3b/recap/autograd"
 
 // PostNormLayer is a layer of the Transformer's encoder as it was published (Vaswani et al. 2017, section 3.1), in which the norm comes after the
 // sum: what PyTorch's TransformerEncoderLayer computes by default. Without positions and mask it does not see the order of its inputs.
@@ -29,17 +24,17 @@ type PostNormConfig struct {
 }
 
 // NewPostNormLayer makes "attention", "attention_norm", "feed_forward.in", "feed_forward.out" and "norm", initialised as PyTorch does: the
-// projections to queries, keys and values are one matrix [3d d] of Glorot and Bengio (2010), and no projection has a bias at the start.
+// projections to queries, keys and values are one matrix [3d d] of Xavier, and no projection has a bias at the start.
 func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
 	d, self := c.Width, p.Sub("attention")
 	project := func(name string, init Init) *Linear {
 		q := self.Sub(name)
 		return &Linear{W: q.New("weight", init, d, d), B: q.New("bias", Zeros, d)}
 	}
-	glorot := func(rng *rand.Rand) float64 { return math.Sqrt(6/float64(d+3*d)) * (2*rng.Float64() - 1) }
+	packed := Xavier(d, 3*d)
 	return &PostNormLayer{
 		attention: &MultiHead{
-			Query: project("query", glorot), Key: project("key", glorot), Value: project("value", glorot), Output: project("output", FanIn(d)),
+			Query: project("query", packed), Key: project("key", packed), Value: project("value", packed), Output: project("output", FanIn(d)),
 			Heads: c.Heads, Dropout: c.Dropout,
 		},
 		attentionNorm: NewLayerNorm(p.Sub("attention_norm"), d),

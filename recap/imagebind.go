@@ -2,7 +2,6 @@ package recap
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 
@@ -144,7 +143,7 @@ type imageBindBlock struct {
 func newImageBindBlock(p *nn.Params, t *trunk, d int) imageBindBlock {
 	attn, mlp := p.Sub("attn"), p.Sub("mlp")
 	b := imageBindBlock{heads: t.headsAt(d), causal: t.causal, norm1: newNorm(p.Sub("norm_1"), d, trunkEps)}
-	b.in = &nn.Linear{W: attn.New("in_proj_weight", xavier(d, 3*d), 3*d, d), B: attn.New("in_proj_bias", nn.Zeros, 3*d)}
+	b.in = &nn.Linear{W: attn.New("in_proj_weight", nn.Xavier(d, 3*d), 3*d, d), B: attn.New("in_proj_bias", nn.Zeros, 3*d)}
 	if t.bias {
 		normal := nn.Normal(1 / math.Sqrt(float64(d)))
 		b.key, b.value = attn.New("bias_k", normal, 1, 1, d), attn.New("bias_v", normal, 1, 1, d)
@@ -177,12 +176,6 @@ func newNorm(p *nn.Params, width int, eps float64) *nn.LayerNorm {
 	return n
 }
 
-// xavier draws from U(−√(6/(in+out)), √(6/(in+out))) (Glorot and Bengio 2010).
-func xavier(in, out int) nn.Init {
-	bound := math.Sqrt(6 / float64(in+out))
-	return func(rng *rand.Rand) float64 { return bound * (2*rng.Float64() - 1) }
-}
-
 func xavierLinear(p *nn.Params, in, out int) *nn.Linear {
-	return &nn.Linear{W: p.New("weight", xavier(in, out), out, in), B: p.New("bias", nn.Zeros, out)}
+	return &nn.Linear{W: p.New("weight", nn.Xavier(in, out), out, in), B: p.New("bias", nn.Zeros, out)}
 }
