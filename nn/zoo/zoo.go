@@ -1,5 +1,19 @@
-// Package zoo holds what every model of multimodal sentiment has in common: what goes in, what comes out, and how its
-// training is divided into phases. The baselines are here, one file a paper; RECAP itself is package recap.
+// Package zoo holds what every model of multimodal sentiment has in common: what goes in, what comes out, and how its training is divided into
+// phases. The baselines are here, one file a paper; RECAP itself is package recap. What each of them is, and what was decided where its sources
+// differ, is told in docs/zoo.md.
+//
+// A model is a file and a line in Specs. It says what its loss is made of, phase by phase, and which parameters move; one loop, that of
+// internal/experiment, trains them all.
+//
+//	zoo.go       Input, Output, Term, Phase, Model
+//	spec.go      Spec, and the list of models
+//	training.go  how a model is trained: optimizer, schedule, groups of parameters
+//	text.go      the encoder of words with which every model begins
+//	task.go      the error of a prediction
+//	misa.go      MISA (2020)
+//	self_mm.go   Self-MM (2021)
+//	lnln.go      LNLN (2024)
+//	sample.go    utterances of noise, to check models on
 package zoo
 
 import (
