@@ -81,7 +81,7 @@ func TestSweepKilledAndResumed(t *testing.T) {
 	sweepUntil(t, dir, 14, syscall.SIGKILL, true)
 
 	sweepUntil(t, dir, 20, syscall.SIGKILL, false)
-	for range 10000 { // what it began goes on to the end of an epoch, and lets go
+	for range 60000 { // what it began goes on to the end of an epoch, and lets go
 		if len(locks(t, dir)) == 0 {
 			break
 		}
