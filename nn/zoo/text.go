@@ -3,6 +3,7 @@ package zoo
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -142,11 +143,17 @@ func copied(dst, src []float32) bool {
 	return src != nil
 }
 
-// compute fills the given rows of features.
+// compute fills the given rows of features. It takes them in powers of two at a time: a tape keeps memory for each shape that it has seen, and how
+// many rows are unknown differs from batch to batch.
 func (t *Text) compute(features []float32, in *Input, rows []int) {
-	if len(rows) == 0 {
-		return
+	for len(rows) > 0 {
+		n := 1 << (bits.Len(uint(len(rows))) - 1)
+		t.computeAtOnce(features, in, rows[:n])
+		rows = rows[n:]
 	}
+}
+
+func (t *Text) computeAtOnce(features []float32, in *Input, rows []int) {
 	steps := len(in.IDs) / in.Batch()
 	var ids, segments []int
 	var keep []float32
