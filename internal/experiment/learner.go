@@ -34,29 +34,31 @@ func newLearner(c *Config, d zoo.Dims) (*learner, error) {
 
 // loadPretrained gives the model the parameters that the configuration takes from files.
 func (l *learner) loadPretrained(c *Config, log *slog.Logger) error {
-	if words := c.Method.Words(); l.dims.BERT != nil {
-		bert, err := nn.OpenBERT(words.BERT)
-		if err != nil {
+	if l.dims.BERT != nil {
+		if err := l.loadWords(c.Method.Words(), log); err != nil {
 			return fmt.Errorf("experiment: text.bert: %w", err)
 		}
-		defer bert.Close()
-		if err := bert.Load(l.model.Text().Params); err != nil {
-			return fmt.Errorf("experiment: text.bert: %w", err)
-		}
-		log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers,
-			"finetune", words.Finetune, "unused", bert.Unused)
 	}
-	m, ok := l.model.(*recap.Model)
-	if !ok {
-		return nil
+	if m, ok := l.model.(*recap.Model); ok {
+		return loadGenerator(m, &c.Method.(*recap.Config).Generator, log)
 	}
-	g := c.Method.(*recap.Config).Generator
+	return nil
+}
+
+func (l *learner) loadWords(words *zoo.TextConfig, log *slog.Logger) error {
+	bert, err := nn.OpenBERT(words.BERT)
+	if err != nil {
+		return err
+	}
+	defer bert.Close()
+	log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers, "finetune", words.Finetune, "unused", bert.Unused)
+	return bert.Load(l.model.Text().Params)
+}
+
+func loadGenerator(m *recap.Model, g *recap.GeneratorConfig, log *slog.Logger) error {
 	if g.File == "" {
 		return nil
 	}
-	if err := m.LoadGenerator(g.File); err != nil {
-		return err
-	}
 	log.Info("pretrained generators", "file", g.File, "widths", g.Widths, "blocks", g.Blocks)
-	return nil
+	return m.LoadGenerator(g.File)
 }

@@ -155,6 +155,9 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 		return err
 	}
 	t.log.Info("epoch", r.attributes(epochs)...)
+	if last && epoch < epochs {
+		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience", t.config.Train.Patience)
+	}
 	if last && epoch > 1 && ph.Warn != nil {
 		if text := ph.Warn(t.journal.find(ph.Name, 1).Terms, terms); text != "" {
 			t.log.Warn(text, "phase", ph.Name)
