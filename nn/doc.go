@@ -11,5 +11,5 @@
 //
 // # Reading order
 //
-// params.go, init.go, linear.go, mlp.go, norm.go, embedding.go, lstm.go, attention.go, transformer.go, bert.go, state.go.
+// params.go, init.go, linear.go, mlp.go, norm.go, embedding.go, lstm.go, attention.go, transformer.go, postnorm.go, bert.go, state.go.
 package nn

@@ -2,17 +2,14 @@ package zoo
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -51,7 +48,7 @@ func selfMMBatch(dev ag.Device, epoch int, index []int, labels []float32) *Batch
 
 var selfMMLetters = [4]string{"m", "t", "a", "v"}
 
-// selfMMLabels has zeros, of both signs, and numbers at the ends of the range.
+// selfMMLabels has zeros, and numbers at the ends of the range.
 var selfMMLabels = []float32{0.5, -1, 0, 1, -0.25, 0, 0.75, -0.5, 1, -0.75, 0.25}
 
 // selfMMEpoch returns a random division of the utterances into batches of four.
@@ -140,15 +137,13 @@ func TestSelfMMAgainstLoops(t *testing.T) {
 		clamped, rewritten := 0, 0
 		for epoch := 1; epoch <= 4; epoch++ {
 			for _, index := range selfMMEpoch(r) {
-				for _, x := range p.All() {
-					x.AddScaled(0.3, ag.NewParam(dev, selfMMNormals(r, x.Len()), x.Shape()...))
-				}
+				jostle(r, 0.3, p.All())
 				b := selfMMBatch(dev, epoch, index, selfMMLabels)
 				want := naive.losses(m, b)
 				tp.Reset()
 				for i, term := range m.terms(tp, b) {
 					if dropout == 0 || i > 3 {
-						selfMMClose(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
+						closeTo(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
 					}
 				}
 				var f [4][][]float64
@@ -160,9 +155,9 @@ func TestSelfMMAgainstLoops(t *testing.T) {
 				}
 				clamped += naive.update(epoch, index, f)
 				for x, l := range selfMMLetters {
-					selfMMClose(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
+					closeTo(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
 					if x > 0 {
-						selfMMClose(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
+						closeTo(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
 					}
 				}
 				if epoch > 1 {
@@ -197,27 +192,6 @@ func (s *selfMMNaive) losses(m *selfMM, b *Batch) []float64 {
 	return terms
 }
 
-func selfMMNormals(r *rand.Rand, n int) []float64 {
-	v := make([]float64, n)
-	for i := range v {
-		v[i] = r.NormFloat64()
-	}
-	return v
-}
-
-// selfMMClose compares numbers, relative to the larger of each and 1.
-func selfMMClose(t *testing.T, what string, tol float64, got, want []float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-			t.Fatalf("%s: number %d is %.12g, want %.12g", what, i, got[i], want[i])
-		}
-	}
-}
-
 // TestSelfMMBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two epochs, exactly, and then have one.
 func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 	for _, name := range []string{"cpu", "cpu64"} {
@@ -238,22 +212,14 @@ func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 				}
 				grads := tp.Backward(Total(tp, terms))
 				for _, x := range p.Sub("heads").All() {
-					own := !strings.HasPrefix(x.Name, "heads.fusion")
-					if zero := selfMMNorm(grads[x.Tensor]) == 0; own && zero != (epoch < 3) {
+					own, g := !strings.HasPrefix(x.Name, "heads.fusion"), grads[x.Tensor]
+					if zero := g.Dot(g) == 0; own && zero != (epoch < 3) {
 						t.Errorf("%s: epoch %d: gradient of %s is zero: %t", name, epoch, x.Name, zero)
 					}
 				}
 			}
 		}
 	}
-}
-
-func selfMMNorm(x *ag.Tensor) float64 {
-	sum := 0.0
-	for _, v := range x.Values() {
-		sum += v * v
-	}
-	return math.Sqrt(sum)
 }
 
 // TestSelfMMLabelsStayInRange is about rounding and about centroids that coincide with representations: parameters never move, so that after one epoch
@@ -352,42 +318,11 @@ func TestSelfMMDropsInputs(t *testing.T) {
 	}
 }
 
-// selfMMCounting counts the buffers a device hands out.
-type selfMMCounting struct {
-	ag.Device
-	buffers int
-}
-
-func (c *selfMMCounting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
-
-// TestSelfMMStepsAllocateNothing counts buffers in epochs 3 and on.
-func TestSelfMMStepsAllocateNothing(t *testing.T) {
-	dev := &selfMMCounting{Device: openDevice(t, "cpu")}
-	m, _, _ := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
-	b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, selfMMLabels)
-	tp := ag.NewTape(dev)
-	var counts []int
-	for b.Epoch = 1; b.Epoch < 6; b.Epoch++ {
-		tp.Reset()
-		tp.Backward(Total(tp, m.terms(tp, b)))
-		counts = append(counts, dev.buffers)
-	}
-	if counts[4] != counts[2] {
-		t.Errorf("buffers after each epoch: %v: want no new ones after the third", counts)
-	}
-}
-
 // TestSelfMMParameters compares with the counts of MMSA's modules, without BERT's.
 func TestSelfMMParameters(t *testing.T) {
-	for dataset, want := range map[string]struct {
-		audio, vision, count int
-	}{"mosi": {5, 20, 159332}, "mosei": {74, 35, 165668}, "sims": {33, 709, 381380}} {
-		c, _ := selfMMPreset("paper", dataset)
-		*c.Words() = TextConfig{Finetune: true, Width: 768, Layers: 1, Heads: 1, FeedForward: 1}
-		p := nn.NewParams(openDevice(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
-		newSelfMM(p, c, Dims{Vocab: 2, TextT: 2, AudioT: 2, AudioD: want.audio, VisionT: 2, VisionD: want.vision})
-		if n := p.Count() - p.Sub("text").Count(); n != want.count {
-			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset, n, want.count)
+	for dataset, want := range map[string]int{"mosi": 159332, "mosei": 165668, "sims": 381380} {
+		if _, got := paperParams(t, named(t, "self-mm"), dataset); got != want {
+			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset, got, want)
 		}
 	}
 }
@@ -426,13 +361,11 @@ func TestSelfMMPresets(t *testing.T) {
 
 // TestSelfMMGroups sees which parameters of a pretrained BERT decay, and that the heads are in no group.
 func TestSelfMMGroups(t *testing.T) {
-	d := tinyDims
-	m, _ := newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", d)
+	m, _ := newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyDims)
 	if g := m.Phases()[0].Groups; len(g) != 2 {
 		t.Errorf("from scratch there are %d groups, want audio and vision", len(g))
 	}
-	d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
-	m, _ = newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", d)
+	m, _ = newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyBERT())
 	decays := map[string]bool{"text.embeddings.word_embeddings.weight": true, "text.embeddings.LayerNorm.weight": false,
 		"text.embeddings.LayerNorm.bias": false, "text.encoder.layer.0.attention.self.query.weight": true,
 		"text.encoder.layer.0.attention.self.query.bias": false, "text.encoder.layer.0.output.LayerNorm.weight": false}
@@ -453,144 +386,98 @@ func TestSelfMMGroups(t *testing.T) {
 }
 
 func TestSelfMMRefuses(t *testing.T) {
-	for want, change := range map[string]func(*SelfMMConfig){
+	checkRefuses(t, tinySelfMM, map[string]func(*SelfMMConfig){
 		"self-mm: vision_width is 0, want at least 1":             func(c *SelfMMConfig) { c.VisionWidth = 0 },
 		"self-mm: heads.audio.width is -1, want at least 1":       func(c *SelfMMConfig) { c.Heads.Audio.Width = -1 },
 		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1":  func(c *SelfMMConfig) { c.Heads.Text.Dropout = 1 },
 		"self-mm: text.width 7 does not divide into text.heads 2": func(c *SelfMMConfig) { c.Text.Width = 7 },
-	} {
-		c := tinySelfMM().(*SelfMMConfig)
-		change(c)
-		if err := c.Check(); err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
-		}
-	}
-	dev := openDevice(t, "cpu")
-	m, _ := newModel(t, &Spec{New: newSelfMM}, tinySelfMM(), "cpu", tinyDims)
+	})
+	m, p := newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyDims)
 	defer func() {
 		if got, _ := recover().(string); !strings.HasPrefix(got, "zoo: Self-MM: Terms: there are no labels") {
 			t.Errorf("panic %q", got)
 		}
 	}()
-	m.Phases()[0].Terms(ag.NewTape(dev), Sample(dev, &tinyDims, 2, 1))
+	m.Phases()[0].Terms(ag.NewTape(p.Device()), Sample(p.Device(), &tinyDims, 2, 1))
 }
 
-// selfMMPyTorch is testdata/self_mm.json.
-type selfMMPyTorch struct {
+// selfMMGolden is testdata/self_mm.json.
+type selfMMGolden struct {
+	golden
 	TextLen   []int `json:"text_len"`
 	AudioLen  []int `json:"audio_len"`
 	VisionLen []int `json:"vision_len"`
 	Labels    []float32
 	Epochs    [][][]int
-	Params    [][2]any // name, shape
 	Steps     []struct {
 		Terms  map[string]float64
 		Tables map[string][]float64
 	}
-	Score []float64
-	Grads [][]float64
-}
-
-func selfMMWave(phase float64, n int) []float64 {
-	v := make([]float64, n)
-	for i := range v {
-		v[i] = math.Sin(phase+1.7*float64(i)) / 2
-	}
-	return v
 }
 
 // batch returns the utterances in rows, with nothing but what the phase may read.
-func (w *selfMMPyTorch) batch(dev ag.Device, rows []int, epoch int) *Batch {
-	d, in := &tinyDims, &Input{}
-	audio, vision := selfMMWave(300, len(w.Labels)*d.AudioT*d.AudioD), selfMMWave(400, len(w.Labels)*d.VisionT*d.VisionD)
-	var mask, a, v, y []float64
+func (g *selfMMGolden) batch(dev ag.Device, rows []int, epoch int) *Batch {
+	d := &tinyDims
+	var ids, segments, audioLen, visionLen []int
+	var y []float64
 	for _, i := range rows {
 		for s := range d.TextT {
-			id, segment, keep := 1+(7*i+3*s)%(d.Vocab-1), 0, 1.0
-			if s > 2 {
-				segment = 1
+			id, segment := 1+(7*i+3*s)%(d.Vocab-1), s/3
+			if s >= g.TextLen[i] {
+				id, segment = 0, 0
 			}
-			if s >= w.TextLen[i] {
-				id, segment, keep = 0, 0, 0
-			}
-			in.IDs, in.Segments, mask, in.HostMask = append(in.IDs, id), append(in.Segments, segment), append(mask, keep), append(in.HostMask, float32(keep))
+			ids, segments = append(ids, id), append(segments, segment)
 		}
-		a = append(a, audio[i*d.AudioT*d.AudioD:][:d.AudioT*d.AudioD]...)
-		v = append(v, vision[i*d.VisionT*d.VisionD:][:d.VisionT*d.VisionD]...)
-		in.AudioLen, in.VisionLen = append(in.AudioLen, w.AudioLen[i]), append(in.VisionLen, w.VisionLen[i])
-		y = append(y, float64(w.Labels[i]))
+		audioLen, visionLen = append(audioLen, g.AudioLen[i]), append(visionLen, g.VisionLen[i])
+		y = append(y, float64(g.Labels[i]))
 	}
-	n := len(rows)
-	in.Mask = ag.NewTensor(dev, mask, n, d.TextT)
-	in.Audio, in.Vision = ag.NewTensor(dev, a, n, d.AudioT, d.AudioD), ag.NewTensor(dev, v, n, d.VisionT, d.VisionD)
-	return &Batch{Corrupted: in, Label: ag.NewTensor(dev, y, n), Index: rows, Epoch: epoch}
+	frames := func(phase float64, steps, width int) *ag.Tensor {
+		all := slices.Collect(slices.Chunk(wave(phase, len(g.Labels)*steps*width), steps*width))
+		var v []float64
+		for _, i := range rows {
+			v = append(v, all[i]...)
+		}
+		return ag.NewTensor(dev, v, len(rows), steps, width)
+	}
+	in := tokens(dev, d.TextT, ids...)
+	in.Segments, in.AudioLen, in.VisionLen = segments, audioLen, visionLen
+	in.Audio, in.Vision = frames(300, d.AudioT, d.AudioD), frames(400, d.VisionT, d.VisionD)
+	return &Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows, Epoch: epoch}
 }
 
-// assign gives the parameters their waves, and returns PyTorch's gradients in their order.
-func (w *selfMMPyTorch) assign(t *testing.T, ps []nn.Param) (grads [][]float64) {
-	t.Helper()
-	if len(ps) != len(w.Params) {
-		t.Fatalf("%d parameters, want %d", len(ps), len(w.Params))
-	}
-	for _, x := range ps {
-		k := slices.IndexFunc(w.Params, func(p [2]any) bool { return p[0] == x.Name && fmt.Sprint(p[1]) == fmt.Sprint(x.Shape()) })
-		if k < 0 {
-			t.Fatalf("%s %v is not among PyTorch's parameters", x.Name, x.Shape())
-		}
-		v := selfMMWave(float64(k), x.Len())
-		if strings.Contains(x.Name, "LayerNorm.weight") {
-			for i := range v {
-				v[i]++
-			}
-		}
-		x.Assign(v)
-		grads = append(grads, w.Grads[k])
-	}
-	return grads
-}
-
-// TestSelfMMAgreesWithPyTorch compares losses, tables, gradients and predictions with testdata/self_mm.json.
+// TestSelfMMAgreesWithPyTorch compares losses and tables of every step, the gradients of the last, and predictions.
 func TestSelfMMAgreesWithPyTorch(t *testing.T) {
-	var want selfMMPyTorch
-	file, err := os.ReadFile("testdata/self_mm.json")
-	if err == nil {
-		err = json.Unmarshal(file, &want)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	var want selfMMGolden
+	readGolden(t, "self_mm", &want)
 	c := &SelfMMConfig{Text: TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
 		VisionOut: 3, Heads: HeadsConfig{Fusion: HeadConfig{6, 0}, Text: HeadConfig{5, 0}, Audio: HeadConfig{4, 0}, Vision: HeadConfig{3, 0}}}
-	for name, tol := range map[string]float64{"cpu64": 1e-9, "cpu": 1e-5} {
-		m, p := newModel(t, &Spec{New: newSelfMM}, c, name, tinyDims)
-		gradients := want.assign(t, p.All())
-		ph := m.Phases()[0]
-		tables := ph.Remember(want.Labels)
-		tp := ag.NewTape(p.Device())
-		var grads ag.Grads
-		steps := want.Steps
-		for e, batches := range want.Epochs {
-			for _, rows := range batches {
-				tp.Reset()
-				terms := ph.Terms(tp, want.batch(p.Device(), rows, e+1))
-				for _, term := range terms {
-					selfMMClose(t, fmt.Sprintf("%s, epoch %d, %s", name, e+1, term.Name), tol, []float64{term.Loss.Item()}, []float64{steps[0].Terms[term.Name]})
+	for device, tol := range goldenDevices {
+		t.Run(device, func(t *testing.T) {
+			m, p := newModel(t, named(t, "self-mm"), c, device, tinyDims)
+			want.assign(t, p.All())
+			ph := m.Phases()[0]
+			tables := ph.Remember(want.Labels)
+			tp := ag.NewTape(p.Device())
+			var grads ag.Grads
+			steps := want.Steps
+			for e, batches := range want.Epochs {
+				for _, rows := range batches {
+					at, step := fmt.Sprintf("epoch %d, %d, ", e+1, rows), steps[0]
+					tp.Reset()
+					terms := ph.Terms(tp, want.batch(p.Device(), rows, e+1))
+					termsAgree(t, at, tol.value, terms, step.Terms)
+					if len(tables) != len(step.Tables) {
+						t.Errorf("%d tables, want %d", len(tables), len(step.Tables))
+					}
+					for _, x := range tables {
+						closeTo(t, at+x.Name, tol.value, x.Values(), step.Tables[strings.TrimPrefix(x.Name, "memory.")])
+					}
+					steps, grads = steps[1:], tp.Backward(Total(tp, terms))
 				}
-				for _, x := range tables {
-					selfMMClose(t, fmt.Sprintf("%s, epoch %d, %s", name, e+1, x.Name), tol, x.Values(), steps[0].Tables[strings.TrimPrefix(x.Name, "memory.")])
-				}
-				if len(terms) != len(steps[0].Terms) || len(tables) != len(steps[0].Tables) {
-					t.Errorf("%d terms and %d tables, want %d and %d", len(terms), len(tables), len(steps[0].Terms), len(steps[0].Tables))
-				}
-				steps = steps[1:]
-				grads = tp.Backward(Total(tp, terms))
 			}
-		}
-		for i, x := range p.All() {
-			scale := max(1e-3, slices.Max(gradients[i]), -slices.Min(gradients[i]))
-			selfMMClose(t, name+": gradient of "+x.Name, 10*tol*scale, grads[x.Tensor].Values(), gradients[i])
-		}
-		score := m.Predict(ag.NewInferenceTape(p.Device()), want.batch(p.Device(), []int{0, 1, 2, 3, 4, 5}, 0).Corrupted).Score
-		selfMMClose(t, name+": predictions", tol, score.Values(), want.Score)
+			want.gradientsAgree(t, tol.gradient, p.All(), grads)
+			all := want.batch(p.Device(), []int{0, 1, 2, 3, 4, 5}, 0).Corrupted
+			closeTo(t, "score", tol.value, m.Predict(ag.NewInferenceTape(p.Device()), all).Score.Values(), want.Score)
+		})
 	}
 }

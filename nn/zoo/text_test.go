@@ -13,24 +13,16 @@ var pretrained = nn.BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedFor
 
 func newText(t *testing.T, finetune bool) (*Text, ag.Device) {
 	t.Helper()
-	dev, err := ag.Open("cpu")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := openDevice(t, "cpu")
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	return NewText(p, TextConfig{BERT: "somewhere", Finetune: finetune}, Dims{BERT: &pretrained}), dev
 }
 
 // input returns sequences of five tokens.
 func input(dev ag.Device, ids ...int) *Input {
-	mask, host := make([]float64, len(ids)), make([]float32, len(ids))
-	for i, id := range ids {
-		if id > 0 {
-			mask[i], host[i] = 1, 1
-		}
-	}
-	n := len(ids) / 5
-	return &Input{IDs: ids, Segments: make([]int, len(ids)), HostMask: host, Mask: ag.NewTensor(dev, mask, n, 5), Audio: ag.NewTensor(dev, make([]float64, n), n, 1, 1)}
+	in, n := tokens(dev, 5, ids...), len(ids)/5
+	in.Audio = ag.NewTensor(dev, make([]float64, n), n, 1, 1)
+	return in
 }
 
 var sequences = []int{2, 5, 10, 3, 0, 2, 7, 3, 0, 0, 2, 9, 9, 1, 3}

@@ -4,10 +4,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/optim"
 )
@@ -24,6 +26,51 @@ var tinyDims = Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, Visio
 // tinyText is an encoder of words of the same kind.
 func tinyText() TextConfig {
 	return TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+}
+
+// tinyBERT is tinyDims with a pretrained encoder of words, which is wider than tinyText's.
+func tinyBERT() Dims {
+	d := tinyDims
+	d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 12, Layers: 1, Heads: 3, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+	return d
+}
+
+// paperDims are those of the features with which papers report.
+var paperDims = map[string]Dims{
+	"mosi":  {Vocab: 1, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20},
+	"mosei": {Vocab: 1, TextT: 50, AudioT: 500, AudioD: 74, VisionT: 500, VisionD: 35},
+	"sims":  {Vocab: 1, TextT: 39, AudioT: 400, AudioD: 33, VisionT: 55, VisionD: 709},
+}
+
+// paperParams returns the parameters of the "paper" preset, all but BERT in their full size, and how many numbers they are besides BERT.
+func paperParams(t *testing.T, s *Spec, dataset string) (p *nn.Params, besides int) {
+	t.Helper()
+	c, _ := s.Preset("paper", dataset)
+	*c.Words() = TextConfig{Finetune: true, Width: 768, Layers: 1, Heads: 1, FeedForward: 1}
+	_, p = newModel(t, s, c, "cpu", paperDims[dataset])
+	return p, p.Count() - p.Sub("text").Count()
+}
+
+// checkRefuses sees that each change of a configuration gives an error that begins as its key says.
+func checkRefuses[C Config](t *testing.T, tiny func() Config, changes map[string]func(C)) {
+	t.Helper()
+	for want, change := range changes {
+		c := tiny().(C)
+		change(c)
+		if err := c.Check(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s …", err, want)
+		}
+	}
+}
+
+// named returns the model of Specs that has the name.
+func named(t testing.TB, name string) *Spec {
+	t.Helper()
+	i := slices.IndexFunc(Specs, func(s Spec) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("no model %s", name)
+	}
+	return &Specs[i]
 }
 
 func openDevice(t testing.TB, name string) ag.Device {
@@ -51,6 +98,17 @@ func tensorsOf(ps []nn.Param) []*ag.Tensor {
 		ts[i] = p.Tensor
 	}
 	return ts
+}
+
+// jostle adds noise to parameters.
+func jostle(r *rand.Rand, by float64, ps []nn.Param) {
+	for _, x := range ps {
+		v := x.Values()
+		for i := range v {
+			v[i] += by * r.NormFloat64()
+		}
+		x.Assign(v)
+	}
 }
 
 // everyModel runs a check on each of Specs.
@@ -140,6 +198,43 @@ func distance(m Model, b *Batch, label []float64) float64 {
 	return sum
 }
 
+// counting counts the buffers a device hands out.
+type counting struct {
+	ag.Device
+	buffers int
+}
+
+func (c *counting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
+
+// TestModelsStepsAllocateNothing takes three steps on batches of a size that has been seen in three epochs.
+func TestModelsStepsAllocateNothing(t *testing.T) {
+	everyModel(t, func(t *testing.T, s *Spec, c Config) {
+		dev := &counting{Device: openDevice(t, "cpu")}
+		m := s.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, tinyDims)
+		for _, ph := range m.Phases() {
+			const warm = 3
+			var batches []*Batch
+			for i := range warm + 3 {
+				batches = append(batches, Sample(dev, &tinyDims, 4, uint64(i)))
+				batches[i].Epoch = 1 + i
+			}
+			if ph.Remember != nil {
+				ph.Remember(float32s(batches[0].Label.Values()))
+			}
+			tp, opt := ag.NewTape(dev), optim.NewAdam(1e-3, 0, ph.Params)
+			counts := make([]int, len(batches))
+			for i, b := range batches {
+				tp.Reset()
+				opt.Step(tp.Backward(Total(tp, ph.Terms(tp, b))))
+				counts[i] = dev.buffers
+			}
+			if counts[len(counts)-1] != counts[warm-1] {
+				t.Errorf("%s: buffers after each step: %v: want no new ones after step %d", ph.Name, counts, warm)
+			}
+		}
+	})
+}
+
 func TestModelsPredict(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		m, p := newModel(t, s, c, "cpu", tinyDims)
@@ -206,8 +301,7 @@ func TestModelsPredictClasses(t *testing.T) {
 // TestModelsWithFrozenWords trains on features of a pretrained encoder that stays as it is.
 func TestModelsWithFrozenWords(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
-		d := tinyDims
-		d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+		d := tinyBERT()
 		c.Words().BERT, c.Words().Finetune = "somewhere", false
 		m, p := newModel(t, s, c, "cpu64", d)
 		text := m.Text().Params.Tensors()
@@ -225,8 +319,7 @@ func TestModelsWithFrozenWords(t *testing.T) {
 // TestModelsGroupPretrainedWords sees that a pretrained encoder that is trained further has the learning rate of its own.
 func TestModelsGroupPretrainedWords(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
-		d := tinyDims
-		d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+		d := tinyBERT()
 		c.Words().BERT = "somewhere"
 		m, _ := newModel(t, s, c, "cpu64", d)
 		for _, ph := range m.Phases() {
