@@ -93,3 +93,32 @@ func TestFrozenTextForgetsWhatDoesNotRecur(t *testing.T) {
 		t.Error("another mask has the same features")
 	}
 }
+
+// TestFrozenTextKeepsFewShapes gives a frozen encoder batches of which ever other numbers are unknown to it: its tape needs no new memory for them.
+func TestFrozenTextKeepsFewShapes(t *testing.T) {
+	dev := &counting{Device: openDevice(t, "cpu")}
+	text := NewText(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), TextConfig{BERT: "somewhere"}, Dims{BERT: &pretrained})
+	tp := ag.NewInferenceTape(dev)
+	compute := func(n int) {
+		in := input(dev, slices.Repeat([]int{2, 7, 9, 3, 0}, n)...)
+		tp.Reset()
+		text.compute(make([]float32, n*5*text.Width), in, firstRows(n))
+	}
+	for _, n := range []int{1, 2, 4, 8} {
+		compute(n)
+	}
+	for n := 1; n < 16; n++ {
+		given := dev.buffers + 2 // mask and audio of the input
+		if compute(n); dev.buffers != given {
+			t.Errorf("%d sequences: %d new buffers", n, dev.buffers-given)
+		}
+	}
+}
+
+func firstRows(n int) []int {
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = i
+	}
+	return rows
+}
