@@ -28,7 +28,7 @@ type MISAConfig struct {
 	Width              int        `yaml:"width"`               // d, of every view
 	Heads              int        `yaml:"heads"`               // of the Transformer that fuses
 	FeedForward        int        `yaml:"feed_forward"`        // its hidden width
-	TransformerDropout float64    `yaml:"transformer_dropout"` //
+	TransformerDropout float64    `yaml:"transformer_dropout"` // its dropout, everywhere in it
 	Dropout            float64    `yaml:"dropout"`             // of the head
 	Lengths            string     `yaml:"lengths"`             // frames read of audio and vision: "text", as many as tokens (MMSA); "own", the recording's
 	Loss               MISALoss   `yaml:"loss"`
