@@ -25,8 +25,8 @@ func TestFill(t *testing.T) {
 			Segment:   []int{0, 0, 0, 0, 5, 0, 0, 0}},
 		Audio: FrameBatch{T: 3, D: 2,
 			X:         []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-			Corrupted: []float32{1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0}},
-		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Corrupted: []float32{1, 1, 1, 0}},
+			Corrupted: []float32{1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0}, Len: []int{3, 2}},
+		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Corrupted: []float32{1, 1, 1, 0}, Len: []int{2, 1}},
 		Label:  []float32{3, 1},
 	}
 	if diff := cmp.Diff(want, b, inside); diff != "" {
