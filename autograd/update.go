@@ -51,7 +51,7 @@ func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 		}
 	}
 	width := size(x.shape[1:])
-	t.NoGrad(func() {
+	t.unrecorded(func() {
 		t.Scope(func() *Tensor { // x − x is exactly 0, and 0 + y exactly y
 			minus := t.Neg(t.Gather(x, index))
 			t.dev.ScatterAdd(x.buf, index, minus.buf, width)

@@ -84,7 +84,7 @@ func alongDirection(t *testing.T, ph zoo.Phase, b *zoo.Batch, got [][]float64) {
 			analytic += got[i][e] * u
 		}
 	}
-	if err := math.Abs(analytic-numeric) / max(math.Abs(analytic), math.Abs(numeric)); !(err <= 1e-3) {
+	if err := agtest.Apart(analytic, numeric); !(err <= 1e-3) {
 		t.Errorf("the GPU's gradient along a direction is %.9g, differences in float64 %.9g", analytic, numeric)
 	}
 }

@@ -22,11 +22,11 @@ type fusion struct {
 // ones the modality that is slowest to learn loses its weight within an epoch, and with it all gradient (docs/guide.md).
 const fusionSD = 0.02
 
-func newFusion(p *nn.Params, c *Config, classes int) *fusion {
+func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	qkv := p.Sub("qkv")
 	return &fusion{
 		qkv:  &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width), B: qkv.New("bias", nn.Zeros, 3*c.Width)},
-		head: nn.NewLinear(p.Sub("head"), c.Width, max(classes, 1)),
+		head: nn.NewLinear(p.Sub("head"), c.Width, scores),
 		even: c.Without.MIR,
 	}
 }
@@ -61,11 +61,11 @@ type predictor struct {
 	hidden, score *nn.Linear
 }
 
-func newPredictor(p *nn.Params, c *Config, classes int) *predictor {
+func newPredictor(p *nn.Params, c *Config, scores int) *predictor {
 	return &predictor{
 		body:   newSequence(p, c, predictorHeads, c.Tokens),
 		hidden: nn.NewLinear(p.Sub("hidden"), c.Width, 64),
-		score:  nn.NewLinear(p.Sub("score"), 64, max(classes, 1)),
+		score:  nn.NewLinear(p.Sub("score"), 64, scores),
 	}
 }
 

@@ -32,11 +32,11 @@ type Model struct {
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
-	m.fusion = newFusion(p.Sub("fuse"), &c, d.Classes)
+	m.fusion = newFusion(p.Sub("fuse"), &c, d.Width())
 	for i := range zoo.Modalities {
 		name := zoo.Modality(i).String()
 		if !c.Without.MIR {
-			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.Classes))
+			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.Width()))
 		}
 		if !c.Without.HCAG {
 			g, held := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))

@@ -72,8 +72,7 @@ func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 // output returns the prediction from completed features.
 func (m *Model) output(tp *ag.Tape, completed features) zoo.Output {
 	score, alpha := m.fusion.Forward(tp, completed)
-	if m.dims.Classes == 0 {
-		score = tp.Reshape(score, -1)
-	}
-	return zoo.Output{Score: score, Weight: alpha}
+	out := m.dims.Output(tp, score)
+	out.Weight = alpha
+	return out
 }

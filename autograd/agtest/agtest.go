@@ -98,10 +98,15 @@ func CheckGrad(t testing.TB, tol float64, f Func, x ...*ag.Tensor) {
 func CheckDirection(t testing.TB, tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) {
 	t.Helper()
 	analytic, numeric := Direction(params, loss)
-	if err := math.Abs(analytic-numeric) / max(math.Abs(analytic), math.Abs(numeric)); !(err <= tol) {
+	if err := Apart(analytic, numeric); !(err <= tol) {
 		t.Errorf("derivative along a random direction: backward gives %.12g, differences %.12g: relative error %.3g, want ≤ %g",
 			analytic, numeric, err, tol)
 	}
+}
+
+// Apart returns how far two values of one derivative are apart, relative to the larger.
+func Apart(analytic, numeric float64) float64 {
+	return math.Abs(analytic-numeric) / max(math.Abs(analytic), math.Abs(numeric))
 }
 
 // Direction returns the derivative of a loss along a random unit direction, by Backward and by a five-point difference. What the loss holds

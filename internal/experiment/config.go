@@ -129,12 +129,7 @@ func (c *Config) check() error {
 			return wrong(f.key, "one of "+strings.Join(f.among, ", "), f.value)
 		}
 	}
-	for _, f := range []struct {
-		key   string
-		good  bool
-		want  string
-		value any
-	}{
+	if err := broken([]rule{
 		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a share above 0, at most 1", c.Data.Labels},
 		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
 		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
@@ -143,10 +138,8 @@ func (c *Config) check() error {
 		{"device", deviceName.MatchString(c.Device), "cpu, cpu64, or cuda:0 and so on", c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || strings.HasPrefix(c.Device, "cuda:"), "false with device " + c.Device, c.CUDA.TF32},
 		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
-	} {
-		if !f.good {
-			return wrong(f.key, f.want, f.value)
-		}
+	}); err != nil {
+		return err
 	}
 	if _, err := ParseRates(c.Eval.Rates); err != nil {
 		return err
@@ -158,35 +151,38 @@ func (c *Config) check() error {
 func (c *Config) checkTraining() error {
 	t := &c.Train
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
-	for _, f := range []struct {
-		key   string
-		good  bool
-		want  string
-		value any
-	}{
-		{"batch", t.Batch > 0, "1 or more", t.Batch},
-		{"accumulate", t.Accumulate > 0, "1 or more", t.Accumulate},
-		{"lr", positive(t.LR), "a number above 0", t.LR},
-		{"weight_decay", t.WeightDecay >= 0, "0 or more", t.WeightDecay},
-		{"clip", t.Clip >= 0, "0 or more", t.Clip},
-		{"clip_value", t.ClipValue >= 0, "0 or more", t.ClipValue},
-		{"patience", t.Patience >= 0, "0 or more", t.Patience},
-	} {
-		if !f.good {
-			return wrong("train."+f.key, f.want, f.value)
-		}
+	rules := []rule{
+		{"train.batch", t.Batch > 0, "1 or more", t.Batch},
+		{"train.accumulate", t.Accumulate > 0, "1 or more", t.Accumulate},
+		{"train.lr", positive(t.LR), "a number above 0", t.LR},
+		{"train.weight_decay", t.WeightDecay >= 0, "0 or more", t.WeightDecay},
+		{"train.clip", t.Clip >= 0, "0 or more", t.Clip},
+		{"train.clip_value", t.ClipValue >= 0, "0 or more", t.ClipValue},
+		{"train.patience", t.Patience >= 0, "0 or more", t.Patience},
 	}
 	for name, g := range t.Groups {
-		switch key := "train.groups." + name; {
-		case !positive(g.LR):
-			return wrong(key+".lr", "a number above 0", g.LR)
-		case !(g.WeightDecay >= 0):
-			return wrong(key+".weight_decay", "0 or more", g.WeightDecay)
-		}
+		rules = append(rules, rule{"train.groups." + name + ".lr", positive(g.LR), "a number above 0", g.LR},
+			rule{"train.groups." + name + ".weight_decay", g.WeightDecay >= 0, "0 or more", g.WeightDecay})
 	}
 	for phase, n := range t.Epochs {
-		if n < 0 {
-			return wrong("train.epochs."+phase, "0 or more", n)
+		rules = append(rules, rule{"train.epochs." + phase, n >= 0, "0 or more", n})
+	}
+	return broken(rules)
+}
+
+// A rule says whether the value of a key is good, and what is wanted.
+type rule struct {
+	key   string
+	good  bool
+	want  string
+	value any
+}
+
+// broken returns the error of the first rule that is.
+func broken(rules []rule) error {
+	for _, r := range rules {
+		if !r.good {
+			return wrong(r.key, r.want, r.value)
 		}
 	}
 	return nil

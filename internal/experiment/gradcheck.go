@@ -1,8 +1,6 @@
 package experiment
 
 import (
-	"math"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -18,9 +16,7 @@ type PhaseCheck struct {
 }
 
 // Err returns |Analytic − Numeric|, relative to the larger.
-func (k *PhaseCheck) Err() float64 {
-	return math.Abs(k.Analytic-k.Numeric) / max(math.Abs(k.Analytic), math.Abs(k.Numeric))
-}
+func (k *PhaseCheck) Err() float64 { return agtest.Apart(k.Analytic, k.Numeric) }
 
 // Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double precision, on utterances of noise.
 func Gradcheck(name string) ([]PhaseCheck, error) {

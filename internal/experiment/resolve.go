@@ -30,14 +30,14 @@ func Resolve(s Sources) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	env := map[string]string{}
-	c, err := s.preset(doc, env)
+	c, err := s.preset(doc)
 	if err != nil {
 		return c, err
 	}
 	if err := c.apply(doc); err != nil {
 		return c, fmt.Errorf("%s: %w", s.File, err)
 	}
+	env := map[string]string{}
 	for _, f := range c.fields() {
 		if v, ok := s.Env(EnvName(f.key)); ok {
 			env[f.key] = v
@@ -99,17 +99,16 @@ func (s *Sources) read() (document, error) {
 }
 
 // preset returns the defaults to which everything is applied: their name, the model and the data set have to be known before.
-func (s *Sources) preset(doc document, env map[string]string) (Config, error) {
-	for _, key := range []string{"preset", "model", "dataset"} {
-		if v, ok := s.Env(EnvName(key)); ok {
-			env[key] = v
-		}
-	}
+func (s *Sources) preset(doc document) (Config, error) {
 	first := func(key, otherwise string) string {
-		for _, layer := range []map[string]string{s.Flags, s.Set, env} {
-			if v, ok := layer[key]; ok {
-				return v
-			}
+		if v, ok := s.Flags[key]; ok {
+			return v
+		}
+		if v, ok := s.Set[key]; ok {
+			return v
+		}
+		if v, ok := s.Env(EnvName(key)); ok {
+			return v
 		}
 		return doc.word(key, otherwise)
 	}

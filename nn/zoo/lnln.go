@@ -113,7 +113,6 @@ type lnln struct {
 func newLNLN(p *nn.Params, config Config, d Dims) Model {
 	c := config.(*LNLNConfig)
 	m := &lnln{config: c, dims: d, text: NewText(p.Sub("text"), c.Text, d)}
-	words := len(p.All())
 	for i, from := range [Modalities]struct{ steps, width int }{{d.TextT, m.text.Width}, {d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
 		m.embed[i] = newLNLNEmbedding(p.Sub("embed").Sub(Modality(i).String()), c, from.steps, from.width)
 	}
@@ -129,7 +128,7 @@ func newLNLN(p *nn.Params, config Config, d Dims) Model {
 	for i := range m.reconstructors {
 		m.reconstructors[i] = newLNLNEncoder(p.Sub("reconstruct").Sub(Modality(i).String()), c, 0, c.Tokens, c.Depth)
 	}
-	m.trained = append(m.text.Trained(), p.All()[words:]...)
+	m.trained = m.text.trainable(p)
 	return m
 }
 
@@ -148,7 +147,7 @@ func (m *lnln) Phases() []Phase {
 func (m *lnln) Predict(tp *ag.Tape, in *Input) Output {
 	u := m.features(tp, in)
 	dominant, _ := m.dominant(tp, u)
-	return m.dims.output(tp, m.sentiment(tp, dominant, u))
+	return m.dims.Output(tp, m.sentiment(tp, dominant, u))
 }
 
 // terms returns the parts of L = α·L_cc + β·L_adv + γ·L_rec + σ·L_sp. The rate r_l is that at which words were to be missing, not the share that is. The

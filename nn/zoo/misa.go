@@ -2,7 +2,6 @@ package zoo
 
 import (
 	"fmt"
-	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -107,7 +106,6 @@ type misa struct {
 func newMISA(p *nn.Params, config Config, d Dims) Model {
 	c := config.(*MISAConfig)
 	m := &misa{config: c, dims: d, text: NewText(p.Sub("text"), c.Text, d)}
-	words := len(p.All())
 	m.vision, m.audio = newMISAEncoder(p.Sub("encode.v"), d.VisionD), newMISAEncoder(p.Sub("encode.a"), d.AudioD)
 	for i, in := range []int{m.text.Width, 4 * d.VisionD, 4 * d.AudioD} {
 		name := misaOrder[i].String()
@@ -123,7 +121,7 @@ func newMISA(p *nn.Params, config Config, d Dims) Model {
 	for i, modality := range misaOrder {
 		m.reconstruct[i] = nn.NewLinear(p.Sub("reconstruct").Sub(modality.String()), c.Width, c.Width)
 	}
-	m.trained = slices.Concat(m.text.Trained(), p.All()[words:])
+	m.trained = m.text.trainable(p)
 	return m
 }
 
@@ -141,7 +139,7 @@ func (m *misa) Phases() []Phase {
 
 // Predict returns ŷ for an input with holes.
 func (m *misa) Predict(tp *ag.Tape, in *Input) Output {
-	return m.dims.output(tp, m.fuse(tp, m.views(tp, in)))
+	return m.dims.Output(tp, m.fuse(tp, m.views(tp, in)))
 }
 
 // terms returns the parts of the loss,

@@ -211,7 +211,7 @@ func (m *selfMM) params(modules ...string) []nn.Param {
 
 // Phases returns the one phase.
 func (m *selfMM) Phases() []Phase {
-	return []Phase{{Name: "train", Params: append(m.text.Trained(), m.params("audio", "vision", "heads")...), Groups: m.groups(),
+	return []Phase{{Name: "train", Params: m.text.trainable(m.all), Groups: m.groups(),
 		Labels: true, Remember: m.remember, Terms: m.terms}}
 }
 

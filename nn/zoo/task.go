@@ -15,8 +15,8 @@ func TaskErrors(tp *ag.Tape, score *ag.Tensor, b *Batch, d *Dims) *ag.Tensor {
 // Width returns the width of a model's last layer: 1 for labels, the number of classes for logits.
 func (d *Dims) Width() int { return max(d.Classes, 1) }
 
-// output returns a prediction from the last layer's scores, [B 1] or [B C].
-func (d *Dims) output(tp *ag.Tape, score *ag.Tensor) Output {
+// Output returns a prediction from the last layer's scores, [B 1] or [B C].
+func (d *Dims) Output(tp *ag.Tape, score *ag.Tensor) Output {
 	if d.Classes == 0 {
 		score = tp.Reshape(score, -1)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -90,6 +91,15 @@ func (t *Text) Trained() []nn.Param {
 		return nil
 	}
 	return t.Params.All()
+}
+
+// trainable returns the parameters under p, a model's, that training moves: all but those of a frozen encoder.
+func (t *Text) trainable(p *nn.Params) []nn.Param {
+	if !t.Frozen {
+		return p.All()
+	}
+	words := t.Params.All()
+	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(words, x) })
 }
 
 // Groups returns the group "text", what training moves of a pretrained encoder. One from scratch is trained like the rest of the model.
