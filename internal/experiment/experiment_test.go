@@ -161,14 +161,7 @@ func TestResume(t *testing.T) {
 	steps := 2*3 + 3*3 // 40 utterances in batches of 16; in stage1 the last, of 8, is just large enough
 	for stop := 1; stop <= steps; stop++ {
 		r := newTestRunner(t)
-		ctx, cancel := context.WithCancel(context.Background())
-		count := 0
-		r.Step = func(uint64, string, int, int) {
-			if count++; count == stop {
-				cancel()
-			}
-		}
-		dir, _, err := r.Train(ctx, c, []uint64{5})
+		dir, count, err := trainUntil(r, c, stop)
 		if interrupted := new(Interrupted); !errors.As(err, &interrupted) || interrupted.Dir != dir || !strings.Contains(err.Error(), "--resume "+dir) {
 			t.Fatalf("stopped at step %d: error %v", stop, err)
 		}

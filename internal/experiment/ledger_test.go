@@ -33,28 +33,17 @@ func (w *watched) Sync() error { return w.failure }
 // newWatched returns a trainer whose device is watched.
 func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trainer, *watched) {
 	t.Helper()
-	c := resolved(t, set)
-	data, err := openData(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dims, err := dimsOf(&c, data)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr := newTrainer(t, set)
+	c, dims := &tr.config, tr.dims
 	if bert != nil {
 		bert.Vocab, bert.Positions = dims.Vocab, dims.TextT
 		dims.BERT, c.Method.Words().Finetune = bert, false
 	}
-	cpu, err := ag.Open("cpu")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dev := &watched{Device: cpu}
+	dev := &watched{Device: tr.device}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
-	l := &learner{dims: dims, device: dev}
-	l.model, l.params = c.spec().New(p, c.Method, dims), p.All()
-	return &trainer{config: c, dir: runDir(t.TempDir()), set: data, labelled: data.Train, learner: l, tape: ag.NewTape(dev), feed: newFeed(&c, dims)}, dev
+	tr.learner = &learner{model: c.spec().New(p, c.Method, dims), params: p.All(), dims: dims, device: dev}
+	tr.tape = ag.NewTape(dev)
+	return tr, dev
 }
 
 // small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19 where a last of 2 joins the one before.

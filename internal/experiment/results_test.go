@@ -298,14 +298,9 @@ func TestLabelledShare(t *testing.T) {
 }
 
 func TestHoles(t *testing.T) {
-	c := resolved(t, nil)
-	set, err := openData(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := &trainer{config: c, set: set}
+	tr := newTrainer(t, nil)
 	draw := func(phase string, epoch int) any {
-		rates, holes := tr.holes(set.Train, phase, epoch)
+		rates, holes := tr.holes(tr.set.Train, phase, epoch)
 		return []any{rates, holes}
 	}
 	first := draw("stage1", 1)
@@ -325,21 +320,8 @@ func TestSteadyStep(t *testing.T) {
 	if raced {
 		t.Skip("the race detector allocates too")
 	}
-	c := resolved(t, nil)
-	set, err := openData(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dims, err := dimsOf(&c, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := newLearner(&c, dims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ph := l.model.Phases()[0]
-	tr := &trainer{config: c, set: set, learner: l, tape: ag.NewTape(l.device), feed: newFeed(&c, dims)}
+	tr := newTrainer(t, nil)
+	set, ph := tr.set, tr.model.Phases()[0]
 	opt := tr.optimizer(ph)
 	index := datasets.Order(set.Train.Len(), 16, 0, nil)[0]
 	rates := datasets.FixedRates(set.Train.Len(), 0)

@@ -20,8 +20,8 @@ import (
 func TestAccumulatedBatches(t *testing.T) {
 	set := map[string]string{"device": "cpu64", "train.batch": "8", "train.accumulate": "3", "train.clip_value": "0.02", "train.optimizer": "adam",
 		"train.schedule": "constant", "train.weight_decay": "0.1"}
-	tr, ph := newTrainer(t, set)
-	other, _ := newTrainer(t, set)
+	tr, other := newTrainer(t, set), newTrainer(t, set)
+	ph := tr.model.Phases()[1]
 	if _, err := tr.steps(context.Background(), ph, tr.begin(ph), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,8 @@ func TestAccumulatedBatches(t *testing.T) {
 	}
 }
 
-// newTrainer returns a trainer of the toy, not begun, and its second phase.
-func newTrainer(t *testing.T, set map[string]string) (*trainer, zoo.Phase) {
+// newTrainer returns a trainer, not begun.
+func newTrainer(t *testing.T, set map[string]string) *trainer {
 	t.Helper()
 	c := resolved(t, set)
 	data, err := openData(&c)
@@ -79,7 +79,7 @@ func newTrainer(t *testing.T, set map[string]string) (*trainer, zoo.Phase) {
 		t.Fatal(err)
 	}
 	return &trainer{config: c, dir: runDir(t.TempDir()), set: data, labelled: data.Train, learner: l, tape: ag.NewTape(l.device), feed: newFeed(&c, dims),
-		step: func(string, int, int) {}}, l.model.Phases()[1]
+		step: func(string, int, int) {}}
 }
 
 // TestPatience trains at a rate that changes nothing: no epoch is better than the first.
@@ -115,7 +115,7 @@ func TestPatience(t *testing.T) {
 }
 
 func TestExhausted(t *testing.T) {
-	tr, _ := newTrainer(t, map[string]string{"train.patience": "2"})
+	tr := newTrainer(t, map[string]string{"train.patience": "2"})
 	tr.journal = &journal{}
 	labels := zoo.Phase{Name: "stage2", Labels: true}
 	var ended []int
@@ -132,6 +132,19 @@ func TestExhausted(t *testing.T) {
 	if tr.exhausted(zoo.Phase{Name: "stage2"}, 7) {
 		t.Error("a phase that is not validated has no patience")
 	}
+}
+
+// trainUntil interrupts a training at a step, and returns how many were made.
+func trainUntil(r *Runner, c Config, stop int) (dir string, steps int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Step = func(uint64, string, int, int) {
+		if steps++; steps == stop {
+			cancel()
+		}
+	}
+	dir, _, err = r.Train(ctx, c, []uint64{5})
+	return dir, steps, err
 }
 
 // TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it arrives at the same files, what a phase remembers of
@@ -151,14 +164,7 @@ func TestModelsResume(t *testing.T) {
 			want := contents(t, dir)
 			for _, stop := range []int{2, 5, 8, 12} { // of 3 steps an epoch
 				r := newTestRunner(t)
-				ctx, cancel := context.WithCancel(context.Background())
-				count := 0
-				r.Step = func(uint64, string, int, int) {
-					if count++; count == stop {
-						cancel()
-					}
-				}
-				dir, _, err := r.Train(ctx, c, []uint64{5})
+				dir, _, err := trainUntil(r, c, stop)
 				if !errors.As(err, new(*Interrupted)) {
 					t.Fatalf("stopped at step %d: error %v", stop, err)
 				}
