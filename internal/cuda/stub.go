@@ -9,7 +9,7 @@ import (
 )
 
 // errNotBuilt is what every call returns in a build without CUDA.
-var errNotBuilt = errors.New("this program was built without CUDA; build it on Linux with: CGO_ENABLED=1 go build -tags cuda ./cmd/recap")
+var errNotBuilt = errors.New("this program was built without CUDA; build it on Linux with: CGO_ENABLED=1 go build -tags cuda -o bin/ ./cmd/recap")
 
 // Open fails: this build has no CUDA.
 func Open(ordinal int, tf32 bool) (device.Device, error) { return nil, errNotBuilt }
