@@ -63,8 +63,8 @@ func (t *Tape) LeakyReLU(x *Tensor, slope float64) *Tensor {
 	return t.unary("LeakyReLU", device.LeakyReLU, x, slope, 0)
 }
 
-// GELU returns x·Φ(x), Φ the standard normal distribution function: x/2·(1 + erf(x/√2)), not its tanh approximation
-// (Hendrycks and Gimpel 2016).
+// GELU returns x·Φ(x), Φ the standard normal distribution function: x/2·(1 + erf(x/√2)), not its
+// tanh approximation (Hendrycks and Gimpel 2016).
 //
 //	x̄ = ȳ ⊙ (Φ(x) + x·φ(x)),  φ(x) = e^(−x²/2) / √(2π)
 func (t *Tape) GELU(x *Tensor) *Tensor { return t.unary("GELU", device.GELU, x, 0, 0) }

@@ -50,7 +50,8 @@ func (t *Tape) Div(a, b *Tensor) *Tensor {
 		Wrt(b, func(g *Tensor) *Tensor { return t.Neg(t.Div(t.Mul(g, y), b)) }))
 }
 
-// Less returns 1 where a < b and 0 elsewhere, with broadcasting. It is piecewise constant, so no gradient passes.
+// Less returns 1 where a < b and 0 elsewhere, with broadcasting. It is piecewise constant, so no
+// gradient passes.
 func (t *Tape) Less(a, b *Tensor) *Tensor { return t.binary("Less", device.Less, a, b) }
 
 // Neg returns −x.

@@ -15,14 +15,14 @@ type AttentionConfig struct {
 	Dropout float64 // of the attention weights, while recording
 }
 
-// Attention is multi-head scaled dot-product attention (Vaswani et al. 2017), one fused operation: with q [B Tq H·w], k and v
-// [B Tk H·w] and head h in columns h·w to (h+1)·w,
+// Attention is multi-head scaled dot-product attention (Vaswani et al. 2017), one fused operation:
+// with q [B Tq H·w], k and v [B Tk H·w] and head h in columns h·w to (h+1)·w,
 //
 //	P = softmax(q kᵀ/√w),  y = P v
 //	v̄ = Pᵀ ȳ,  S̄ = P ⊙ (ȳ vᵀ − Σ ȳ⊙y),  q̄ = S̄ k/√w,  k̄ = S̄ᵀ q/√w
 //
-// per sample and head; the weights P are recomputed in the backward pass rather than kept. A query whose keys are all
-// excluded yields 0.
+// per sample and head; the weights P are recomputed in the backward pass rather than kept. A query
+// whose keys are all excluded yields 0.
 func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	t.use("Attention", q, k, v)
 	if q.rank() != 3 || k.rank() != 3 || v.rank() != 3 || k.shape[1] != v.shape[1] ||

@@ -9,16 +9,18 @@ import (
 //
 //	x̄ = Σ over uses of x of vjp(ȳ),  L̄ = 1
 //
-// It consumes the computation: memory is taken back at its last use. The loss and the tensors to keep can be read afterwards, as
-// constants; every other tensor made on the tape is stale, as after Reset.
+// It consumes the computation: memory is taken back at its last use. The loss and the tensors to
+// keep can be read afterwards, as constants; every other tensor made on the tape is stale, as
+// after Reset.
 func (t *Tape) Backward(loss *Tensor, keep ...*Tensor) Grads {
 	grads := Grads{}
 	t.Accumulate(grads, loss, keep...)
 	return grads
 }
 
-// Accumulate is Backward that adds to grads, the gradients of earlier losses since the last Reset (clipped, perhaps): so several batches make one
-// step, of their sum, with the memory of one batch's computation.
+// Accumulate is Backward that adds to grads, the gradients of earlier losses since the last Reset
+// (clipped, perhaps): so several batches make one step, of their sum, with the memory of one
+// batch's computation.
 //
 //	for i, batch := range batches {
 //		if i%k == 0 {
@@ -45,8 +47,9 @@ func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 	t.unrecorded(func() { t.differentiate(grads, loss, keep) })
 }
 
-// differentiate walks the nodes back from the last. The tape holds a buffer of the forward computation until the walk has passed the
-// first node recorded after it was made: no other knows it. A node holds what is made for it, and grads holds its tensors.
+// differentiate walks the nodes back from the last. The tape holds a buffer of the forward
+// computation until the walk has passed the first node recorded after it was made: no other knows
+// it. A node holds what is made for it, and grads holds its tensors.
 func (t *Tape) differentiate(grads Grads, loss *Tensor, keep []*Tensor) {
 	defer t.settle()
 	forward := t.inUse
@@ -84,7 +87,8 @@ func (t *Tape) differentiate(grads Grads, loss *Tensor, keep []*Tensor) {
 	t.drop(forward...)
 }
 
-// take moves the gradients of an operation's results from grads to the caller; used tells whether the loss depends on any.
+// take moves the gradients of an operation's results from grads to the caller; used tells whether
+// the loss depends on any.
 func (t *Tape) take(grads Grads, out []*Tensor) (g []*Tensor, used bool) {
 	g = make([]*Tensor, len(out))
 	for i, y := range out {
@@ -112,8 +116,8 @@ func (t *Tape) spread(grads Grads, n node, gx []*Tensor) {
 	}
 }
 
-// add adds g to the gradient of x: in place where no other tensor lives in the memory of the sum so far, since one tensor may be the gradient of
-// several inputs.
+// add adds g to the gradient of x: in place where no other tensor lives in the memory of the sum
+// so far, since one tensor may be the gradient of several inputs.
 func (t *Tape) add(grads Grads, x, g *Tensor) {
 	switch old := grads[x]; {
 	case old == nil:

@@ -13,7 +13,8 @@ func (t *Tape) StopGradient(x *Tensor) *Tensor {
 	return t.alias(x, x.shape)
 }
 
-// ReverseGrad returns x and reverses the gradient, for adversarial training by one loss (Ganin and Lempitsky 2015).
+// ReverseGrad returns x and reverses the gradient, for adversarial training by one loss (Ganin and
+// Lempitsky 2015).
 //
 //	x̄ = −lambda·ȳ
 func (t *Tape) ReverseGrad(x *Tensor, lambda float64) *Tensor {
@@ -25,8 +26,9 @@ func (t *Tape) ReverseGrad(x *Tensor, lambda float64) *Tensor {
 	return t.Record("ReverseGrad", y, Wrt(x, func(g *Tensor) *Tensor { return t.Scale(g, -lambda) }))
 }
 
-// Constants makes a computation with StopGradient, Frozen, NoGrad or ReverseGrad in it one whose derivative Backward gives, so that differences can
-// check it. The first time it notes what is constant; from Replay on, when parameters have been moved, the computation meets the same:
+// Constants makes a computation with StopGradient, Frozen, NoGrad or ReverseGrad in it one whose
+// derivative Backward gives, so that differences can check it. The first time it notes what is
+// constant; from Replay on, when parameters have been moved, the computation meets the same:
 //
 //	StopGradient(x)    the value that x had
 //	Frozen, NoGrad     the values that the parameters had

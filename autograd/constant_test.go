@@ -8,7 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 )
 
-// TestConstantsStayWhileParametersMove checks losses that hold something constant, whose derivative is known, both ways.
+// TestConstantsStayWhileParametersMove checks losses that hold something constant, whose
+// derivative is known, both ways.
 func TestConstantsStayWhileParametersMove(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := ag.NewParam(dev, []float64{0.5, -1.5, 2}, 3)

@@ -6,8 +6,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Dropout sets each element to 0 with probability p and divides the others by 1−p (Srivastava et al. 2014). The mask is a hash of the
-// tape's seed, the number of the draw and the element's index, so it needs no memory. On an inference tape it is the identity.
+// Dropout sets each element to 0 with probability p and divides the others by 1−p (Srivastava et
+// al. 2014). The mask is a hash of the tape's seed, the number of the draw and the element's
+// index, so it needs no memory. On an inference tape it is the identity.
 //
 //	x̄ = ȳ / (1−p) where kept, 0 elsewhere
 func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Gather returns the rows of x named by index, x [n …] giving [len(index) …]: the look-up of an embedding. The tape keeps index until Reset.
+// Gather returns the rows of x named by index, x [n …] giving [len(index) …]: the look-up of an
+// embedding. The tape keeps index until Reset.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Gather(x *Tensor, index []int) *Tensor {

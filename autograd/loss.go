@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Losses compare a prediction with a target of the same shape and return the mean over all elements.
+// Losses compare a prediction with a target of the same shape and return the mean over all
+// elements.
 
 func (t *Tape) sameShape(op string, p, y *Tensor) {
 	if !slices.Equal(p.shape, y.shape) {
@@ -28,14 +29,16 @@ func (t *Tape) L1(p, y *Tensor) *Tensor {
 	return t.Mean(t.Abs(t.Sub(p, y)))
 }
 
-// SmoothL1 returns the mean of d²/(2·beta) where |d| < beta and |d| − beta/2 elsewhere, d = p − y (Girshick 2015, with beta 1).
+// SmoothL1 returns the mean of d²/(2·beta) where |d| < beta and |d| − beta/2 elsewhere, d = p − y
+// (Girshick 2015, with beta 1).
 func (t *Tape) SmoothL1(p, y *Tensor, beta float64) *Tensor {
 	t.sameShape("SmoothL1", p, y)
 	return t.Mean(t.unary("SmoothL1", device.Huber, t.Sub(p, y), beta, 0))
 }
 
-// BCE returns the binary cross-entropy of probabilities, mean −[y ln p + (1−y) ln(1−p)], each logarithm at least −100 so that a certain
-// error costs a finite amount (the convention of PyTorch). Where the logit is at hand, BCEWithLogits is exact.
+// BCE returns the binary cross-entropy of probabilities, mean −[y ln p + (1−y) ln(1−p)], each
+// logarithm at least −100 so that a certain error costs a finite amount (the convention of
+// PyTorch). Where the logit is at hand, BCEWithLogits is exact.
 func (t *Tape) BCE(p, y *Tensor) *Tensor {
 	t.sameShape("BCE", p, y)
 	log := func(x *Tensor) *Tensor { return t.Log(t.Clamp(x, 3.720075976020836e-44, 1)) } // e⁻¹⁰⁰
@@ -43,7 +46,8 @@ func (t *Tape) BCE(p, y *Tensor) *Tensor {
 	return t.Neg(t.Mean(t.Add(t.Mul(y, log(p)), t.Mul(z, log(q)))))
 }
 
-// BCEWithLogits returns the binary cross-entropy of p = σ(x) against y, mean softplus(x) − x·y, which neither overflows nor cancels.
+// BCEWithLogits returns the binary cross-entropy of p = σ(x) against y, mean softplus(x) − x·y,
+// which neither overflows nor cancels.
 //
 //	x̄ = L̄ (σ(x) − y) / n
 func (t *Tape) BCEWithLogits(x, y *Tensor) *Tensor {

@@ -6,21 +6,23 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// LSTMWeights are the parameters of a layer and direction of an LSTM. The gates lie one after the other along the first axis, in PyTorch's
-// order: input, forget, candidate, output.
+// LSTMWeights are the parameters of a layer and direction of an LSTM. The gates lie one after the
+// other along the first axis, in PyTorch's order: input, forget, candidate, output.
 type LSTMWeights struct {
 	Input, Hidden         *Tensor // [4·H in], [4·H H]
 	InputBias, HiddenBias *Tensor // [4·H]
 }
 
-// LSTM is a long short-term memory network (Hochreiter and Schmidhuber 1997; with forget gates, Gers, Schmidhuber and Cummins 2000) over whole
-// sequences of different lengths, one fused operation: for x [B T in] it returns y [B T H], with y and c of 0 before the first step, and
+// LSTM is a long short-term memory network (Hochreiter and Schmidhuber 1997; with forget gates,
+// Gers, Schmidhuber and Cummins 2000) over whole sequences of different lengths, one fused
+// operation: for x [B T in] it returns y [B T H], with y and c of 0 before the first step, and
 //
 //	z_t = W_x x_t + b_x + W_h y_{t−1} + b_h,  i, f, o = σ(z_t),  g = tanh(z_t)
 //	c_t = f ⊙ c_{t−1} + i ⊙ g,  y_t = o ⊙ tanh c_t
 //
-// Sample b has lengths[b] steps, from 1 to T; y is 0 after them, and its last one is the final state. A reversed network runs from a sample's own
-// end to its beginning: t+1 stands for t−1, and the final state is y_0. The tape keeps lengths until Reset.
+// Sample b has lengths[b] steps, from 1 to T; y is 0 after them, and its last one is the final
+// state. A reversed network runs from a sample's own end to its beginning: t+1 stands for t−1, and
+// the final state is y_0. The tape keeps lengths until Reset.
 //
 //	h = ȳ_t + W_hᵀ z̄_{t+1},  c̄_t = h ⊙ o ⊙ (1 − tanh² c_t) + c̄_{t+1} ⊙ f_{t+1}
 //	z̄_t = (c̄_t ⊙ g ⊙ i(1−i), c̄_t ⊙ c_{t−1} ⊙ f(1−f), c̄_t ⊙ i ⊙ (1−g²), h ⊙ tanh c_t ⊙ o(1−o))

@@ -9,7 +9,8 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// cells is Tape.LSTM op by op, as one reads it in a textbook, for T inputs [B in]; it returns the T results [B H].
+// cells is Tape.LSTM op by op, as one reads it in a textbook, for T inputs [B in]; it returns the
+// T results [B H].
 func cells(tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, reverse bool) []*ag.Tensor {
 	b, n := len(lengths), w.Hidden.Shape()[1]
 	ys := make([]*ag.Tensor, len(xs))
@@ -144,8 +145,8 @@ func TestLSTMInASteadyState(t *testing.T) {
 	}
 }
 
-// BenchmarkLSTM makes a forward and backward pass of sequences that fill their steps, fused and cell by cell: of words, and of video frames in both
-// directions.
+// BenchmarkLSTM makes a forward and backward pass of sequences that fill their steps, fused and
+// cell by cell: of words, and of video frames in both directions.
 func BenchmarkLSTM(b *testing.B) {
 	dev := open(b, "cpu")
 	for _, c := range []struct{ steps, in, n, directions int }{{50, 300, 128, 1}, {500, 20, 32, 2}} {

@@ -20,8 +20,9 @@ const (
 func (tr Trans) a() bool { return tr&2 != 0 }
 func (tr Trans) b() bool { return tr&1 != 0 }
 
-// MatMul returns the matrix product of the last two axes, a [… m k] and b [… k n] before transposition, giving [… m n].
-// The axes before are equal in a and b, or one of the two is a single matrix that serves for all.
+// MatMul returns the matrix product of the last two axes, a [… m k] and b [… k n] before
+// transposition, giving [… m n]. The axes before are equal in a and b, or one of the two is a
+// single matrix that serves for all.
 //
 //	NN: ā = ȳ·bᵀ, b̄ = aᵀ·ȳ     NT: ā = ȳ·b,  b̄ = ȳᵀ·a
 //	TN: ā = b·ȳᵀ, b̄ = a·ȳ      TT: ā = bᵀ·ȳᵀ, b̄ = ȳᵀ·aᵀ
@@ -123,8 +124,9 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 	return t.Record("Linear", y, edges...)
 }
 
-// GELULinear returns GELU(x)·wᵀ + b, the second half of a Transformer's feed-forward part, for x [… in], w [out in], b [out]. GELU(x) is
-// not kept but computed again in the backward pass, where it costs a hundredth of the products beside it.
+// GELULinear returns GELU(x)·wᵀ + b, the second half of a Transformer's feed-forward part, for x
+// [… in], w [out in], b [out]. GELU(x) is not kept but computed again in the backward pass, where
+// it costs a hundredth of the products beside it.
 //
 //	x̄ = ȳ·w ⊙ GELU′(x),  w̄ = ȳᵀ·GELU(x),  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) GELULinear(x, w, b *Tensor) *Tensor {

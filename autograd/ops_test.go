@@ -28,7 +28,8 @@ func values(x []*ag.Tensor) [][]float64 {
 	return v
 }
 
-// devices are all devices of this build, with the tolerance of one operation's result, relative to it and to 1.
+// devices are all devices of this build, with the tolerance of one operation's result, relative to
+// it and to 1.
 var devices = map[string]float64{"cpu": 2e-5, "cpu64": 1e-12}
 
 func TestValues(t *testing.T) {
@@ -71,7 +72,8 @@ func TestGradients(t *testing.T) {
 	}
 }
 
-// TestPrecision compares the gradients of every float32 device with those of float64: an element may differ by 1e-4 of the largest.
+// TestPrecision compares the gradients of every float32 device with those of float64: an element
+// may differ by 1e-4 of the largest.
 func TestPrecision(t *testing.T) {
 	gradients := func(dev ag.Device, c optable.Case) [][]float64 {
 		x := c.Inputs(dev)

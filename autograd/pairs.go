@@ -6,8 +6,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// PairScores scores all pairs of the rows of u [N H] and v [M H] by a two-layer perceptron whose first layer has been applied to
-// either side: element (i, j) of the result [M N] is Σ_h w_h·max(0, u_jh + v_ih), w [H]. The M×N×H hidden layer is never in memory.
+// PairScores scores all pairs of the rows of u [N H] and v [M H] by a two-layer perceptron whose
+// first layer has been applied to either side: element (i, j) of the result [M N] is Σ_h
+// w_h·max(0, u_jh + v_ih), w [H]. The M×N×H hidden layer is never in memory.
 //
 //	ū_j = Σ_i ȳ_ij·w ⊙ [u_j + v_i > 0],  v̄_i = Σ_j ȳ_ij·w ⊙ [u_j + v_i > 0],  w̄ = Σ_ij ȳ_ij·max(0, u_j + v_i)
 func (t *Tape) PairScores(u, v, w *Tensor) *Tensor {
@@ -24,15 +25,16 @@ func (t *Tape) PairScores(u, v, w *Tensor) *Tensor {
 	return y
 }
 
-// PairScoresDeep is PairScores with another hidden layer, w2 [K H], b2 [K], w [K]: with h_ij = max(0, u_j + v_i) and
-// z_ij = w2·h_ij + b2,
+// PairScoresDeep is PairScores with another hidden layer, w2 [K H], b2 [K], w [K]: with h_ij =
+// max(0, u_j + v_i) and z_ij = w2·h_ij + b2,
 //
 //	y_ij = w · max(0, z_ij)
 //	ū_j = Σ_i ȳ_ij·r_ij,  v̄_i = Σ_j ȳ_ij·r_ij,  r_ij = w2ᵀ(w ⊙ s_ij) ⊙ [h_ij > 0],  s_ij = [z_ij > 0]
 //	w̄2 = diag(w)·Q,  b̄2 = w ⊙ q,  w̄ = rowsum(w2 ⊙ Q) + b2 ⊙ q,  Q = Σ_ij ȳ_ij·s_ij h_ijᵀ,  q = Σ_ij ȳ_ij·s_ij
 //
-// It goes through the pairs in blocks of some thousand and keeps of a pair nothing but s, one bit a unit: w̄ needs no z, because
-// max(0, z) = s ⊙ z is linear in w2 and b2 where s is given. The hidden layer is computed again in the backward pass.
+// It goes through the pairs in blocks of some thousand and keeps of a pair nothing but s, one bit
+// a unit: w̄ needs no z, because max(0, z) = s ⊙ z is linear in w2 and b2 where s is given. The
+// hidden layer is computed again in the backward pass.
 func (t *Tape) PairScoresDeep(u, v, w2, b2, w *Tensor) *Tensor {
 	p := t.newPairNet("PairScoresDeep", u, v, w2, b2, w)
 	y := p.forward()
@@ -41,9 +43,11 @@ func (t *Tape) PairScoresDeep(u, v, w2, b2, w *Tensor) *Tensor {
 	return y
 }
 
-// PairScoresTwice returns PairScoresDeep's y, and a second result of the same numbers whose gradient goes to cu and cv alone, as if it had been
-// computed from them with the weights held constant. cu and cv have the values of u and v, but come another way: so a critic is trained on
-// features that it moves by another loss, for one forward pass and one product less in the backward pass.
+// PairScoresTwice returns PairScoresDeep's y, and a second result of the same numbers whose
+// gradient goes to cu and cv alone, as if it had been computed from them with the weights held
+// constant. cu and cv have the values of u and v, but come another way: so a critic is trained on
+// features that it moves by another loss, for one forward pass and one product less in the
+// backward pass.
 func (t *Tape) PairScoresTwice(u, v, cu, cv, w2, b2, w *Tensor) (y, constant *Tensor) {
 	p := t.newPairNet("PairScoresTwice", u, v, w2, b2, w)
 	if t.pairs("PairScoresTwice", cu, cv, w2.shape[1]); cu.Len() != u.Len() || cv.Len() != v.Len() {
@@ -111,8 +115,8 @@ func (p *pairNet) forward() *Tensor {
 	return y
 }
 
-// backward returns the gradients of u, v, w2, b2, w for g[0], and those of cu, cv for g[1] if there is one. Those of the weights
-// are nil where in has none of them.
+// backward returns the gradients of u, v, w2, b2, w for g[0], and those of cu, cv for g[1] if
+// there is one. Those of the weights are nil where in has none of them.
 func (p *pairNet) backward(g, in []*Tensor) []*Tensor {
 	t := p.t
 	grads := make([]*Tensor, len(in))
@@ -165,7 +169,8 @@ func (b *pairBlock) column(g *Tensor) *Tensor {
 	return b.t.Reshape(b.t.Slice(g, 0, b.from, b.from+b.rows), -1, 1)
 }
 
-// addSides adds Σ_i ȳ_ij·r_ij to gu and writes Σ_j ȳ_ij·r_ij to the block's rows of gv, given the ȳ_ij·r_ij [pairs H].
+// addSides adds Σ_i ȳ_ij·r_ij to gu and writes Σ_j ȳ_ij·r_ij to the block's rows of gv, given the
+// ȳ_ij·r_ij [pairs H].
 func (b *pairBlock) addSides(gu, gv, gh *Tensor) {
 	r := b.t.Reshape(gh, b.rows, b.u.shape[0], -1)
 	b.t.dev.Axpy(1, b.t.Sum(r, 0).buf, gu.buf)

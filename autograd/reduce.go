@@ -6,8 +6,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// reduce reduces x over the given axes (ascending), which the result does not have. Adjacent axes are reduced in one pass;
-// the reductions of the set all satisfy f(f(x, y), z) = f(x, y, z).
+// reduce reduces x over the given axes (ascending), which the result does not have. Adjacent axes
+// are reduced in one pass; the reductions of the set all satisfy f(f(x, y), z) = f(x, y, z).
 func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	shape := slices.Clone(x.shape)
 	for end := len(axes); end > 0; {
@@ -25,7 +25,8 @@ func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	return x
 }
 
-// over returns the axes to reduce over, ascending, all of them if none is named; and x's shape with 1 in their place.
+// over returns the axes to reduce over, ascending, all of them if none is named; and x's shape
+// with 1 in their place.
 func (t *Tape) over(op string, x *Tensor, axes []int) (sorted, kept []int) {
 	t.use(op, x)
 	if len(axes) == 0 {
@@ -46,7 +47,8 @@ func (t *Tape) over(op string, x *Tensor, axes []int) (sorted, kept []int) {
 	return sorted, kept
 }
 
-// reduced applies a reduction; a tensor with nothing to reduce is copied, so that the result is always new.
+// reduced applies a reduction; a tensor with nothing to reduce is copied, so that the result is
+// always new.
 func (t *Tape) reduced(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	if len(axes) == 0 {
 		return t.alias(x, x.shape)
@@ -72,7 +74,8 @@ func (t *Tape) Mean(x *Tensor, axes ...int) *Tensor {
 	return t.Scale(y, float64(y.Len())/float64(x.Len()))
 }
 
-// Max returns the largest element along the given axes, or of all. Equal maxima share the gradient equally.
+// Max returns the largest element along the given axes, or of all. Equal maxima share the gradient
+// equally.
 //
 //	x̄ = ȳ ⊙ [x = y] / #{x = y}
 func (t *Tape) Max(x *Tensor, axes ...int) *Tensor {

@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Reshape returns x's elements, in order, under another shape. One length may be −1: it is inferred.
+// Reshape returns x's elements, in order, under another shape. One length may be −1: it is
+// inferred.
 //
 //	x̄ = ȳ in x's shape
 func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
@@ -26,8 +27,9 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 		Wrt(x, func(g *Tensor) *Tensor { return t.alias(g, x.shape) }))
 }
 
-// rearrange returns the tensor of the given shape whose elements lie in x at offset and strides: Permute, Slice, Unfold
-// and Diagonal are each one choice of strides. distinct tells that no element is read twice.
+// rearrange returns the tensor of the given shape whose elements lie in x at offset and strides:
+// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct tells that no
+// element is read twice.
 //
 //	x̄ = 0, then x̄[offset + strides·i] += ȳ[i]
 func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides []int, distinct bool) *Tensor {
@@ -76,8 +78,8 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 	return t.rearrange("Slice", x, shape, from*s[axis], s, true)
 }
 
-// Unfold returns the windows of the given length that start every step elements along an axis: the axis of length n
-// becomes two, [(n−length)/step+1 length].
+// Unfold returns the windows of the given length that start every step elements along an axis: the
+// axis of length n becomes two, [(n−length)/step+1 length].
 func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	t.use("Unfold", x)
 	t.mustAxis("Unfold", x, axis)

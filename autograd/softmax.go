@@ -2,7 +2,8 @@ package autograd
 
 import "github.com/seed-6655bf3b/recap/internal/device"
 
-// masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes nothing.
+// masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes
+// nothing.
 //
 //	x̄ = ȳ, as the functions that follow give an element of −Inf no gradient
 func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
@@ -12,8 +13,9 @@ func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor { return g }))
 }
 
-// Softmax returns y = eˣ / Σ eˣ over the last axis. Elements where the mask is 0 are excluded: their weight is 0, and a row without
-// any element left is 0. The mask broadcasts to x and is a constant; nil excludes nothing.
+// Softmax returns y = eˣ / Σ eˣ over the last axis. Elements where the mask is 0 are excluded:
+// their weight is 0, and a row without any element left is 0. The mask broadcasts to x and is a
+// constant; nil excludes nothing.
 //
 //	x̄ = y ⊙ (ȳ − Σ ȳ⊙y)
 func (t *Tape) Softmax(x, mask *Tensor) *Tensor {
@@ -29,7 +31,8 @@ func (t *Tape) Softmax(x, mask *Tensor) *Tensor {
 	}))
 }
 
-// LogSoftmax returns y = x − ln Σ eˣ over the last axis, with a mask as in Softmax; excluded elements are −Inf.
+// LogSoftmax returns y = x − ln Σ eˣ over the last axis, with a mask as in Softmax; excluded
+// elements are −Inf.
 //
 //	x̄ = ȳ − eʸ Σ ȳ
 func (t *Tape) LogSoftmax(x, mask *Tensor) *Tensor {

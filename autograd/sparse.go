@@ -7,9 +7,11 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Lookup is Gather from a parameter, typically a large table of which a step reads a few rows. Its gradient is row-sparse: it stores the
-// rows that index names, and all others are zero. Tensor.AdamStep updates these rows alone, with their moments, and leaves the others as they are,
-// weight decay included; Norm, Mul by a scalar, Clamp around 0 and Values take such a gradient as any other. No other operation does.
+// Lookup is Gather from a parameter, typically a large table of which a step reads a few rows. Its
+// gradient is row-sparse: it stores the rows that index names, and all others are zero.
+// Tensor.AdamStep updates these rows alone, with their moments, and leaves the others as they are,
+// weight decay included; Norm, Mul by a scalar, Clamp around 0 and Values take such a gradient as
+// any other. No other operation does.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
@@ -25,8 +27,8 @@ func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
 	}))
 }
 
-// sparse returns a tensor of zeros that can hold the rows in index. Its buffer has room for all of them, though some be equal, so
-// that steps of one shape need buffers of one size.
+// sparse returns a tensor of zeros that can hold the rows in index. Its buffer has room for all of
+// them, though some be equal, so that steps of one shape need buffers of one size.
 func (t *Tape) sparse(shape, index []int) *Tensor {
 	x := t.full([]int{len(index), size(shape[1:])}, 0)
 	x.shape, x.rows = shape, slices.Compact(slices.Sorted(slices.Values(index)))
@@ -82,7 +84,8 @@ func (t *Tape) clampRows(x *Tensor, lo, hi float64) *Tensor {
 	return y
 }
 
-// stored returns the numbers that x stores as a vector: of a row-sparse gradient those of its rows.
+// stored returns the numbers that x stores as a vector: of a row-sparse gradient those of its
+// rows.
 func stored(x *Tensor) *Tensor {
 	y := *x
 	y.shape, y.rows = []int{x.buf.Len()}, nil

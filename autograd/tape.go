@@ -8,13 +8,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A Tape records one forward computation and owns the memory of its results. A tape is for one goroutine;
-// any number of tapes may share parameters.
+// A Tape records one forward computation and owns the memory of its results. A tape is for one
+// goroutine; any number of tapes may share parameters.
 type Tape struct {
-	// Poison fills memory with NaN when it is new and when it is taken back, so that a kernel that leaves a hole or reads what is gone
-	// shows. For tests.
+	// Poison fills memory with NaN when it is new and when it is taken back, so that a kernel that
+	// leaves a hole or reads what is gone shows. For tests.
 	Poison bool
-	// Constants, if set, is asked for what the computation holds constant: see there. For checks by differences.
+	// Constants, if set, is asked for what the computation holds constant: see there. For checks
+	// by differences.
 	Constants *Constants
 
 	dev       Device
@@ -46,7 +47,8 @@ type node struct {
 	made    int // memories in use when it was recorded: operations before it know none of the later ones
 }
 
-// Grads holds the gradient of a loss with respect to each tensor it depends on that was made by NewParam.
+// Grads holds the gradient of a loss with respect to each tensor it depends on that was made by
+// NewParam.
 type Grads map[*Tensor]*Tensor
 
 // NewTape returns a tape that records for Backward.
@@ -67,8 +69,9 @@ func (t *Tape) Device() Device { return t.dev }
 // Seed restarts the random numbers of the dropout operations that follow.
 func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 
-// Reset forgets the recorded computation and takes back the memory of all tensors: the next step, having
-// the same shapes, allocates none and finds each tensor where the last step had it. Tensors made before are stale and panic when used.
+// Reset forgets the recorded computation and takes back the memory of all tensors: the next step,
+// having the same shapes, allocates none and finds each tensor where the last step had it. Tensors
+// made before are stale and panic when used.
 func (t *Tape) Reset() {
 	clear(t.nodes)
 	t.nodes = t.nodes[:0]
@@ -107,13 +110,14 @@ type Edge struct {
 	vjp func(g *Tensor) *Tensor
 }
 
-// Wrt returns the edge to input x, whose gradient is vjp of the result's. A gradient larger than x by broadcasting is
-// summed to x's shape by Backward.
+// Wrt returns the edge to input x, whose gradient is vjp of the result's. A gradient larger than x
+// by broadcasting is summed to x's shape by Backward.
 func Wrt(x *Tensor, vjp func(g *Tensor) *Tensor) Edge { return Edge{x, vjp} }
 
-// Record is the door through which every operation is made, built in or not: it notes that y was computed
-// from the inputs the edges lead to, and returns y. Edges to constants are dropped, so an operation never asks
-// whether a gradient is wanted. y must be new: made by other operations inside NoGrad, or by the package's own kernels.
+// Record is the door through which every operation is made, built in or not: it notes that y was
+// computed from the inputs the edges lead to, and returns y. Edges to constants are dropped, so an
+// operation never asks whether a gradient is wanted. y must be new: made by other operations
+// inside NoGrad, or by the package's own kernels.
 func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 	live := make([]Edge, 0, len(edges))
 	in := make([]*Tensor, 0, len(edges))
@@ -132,10 +136,10 @@ func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 	return y
 }
 
-// RecordJoint is Record for operations whose vjp yields the gradients of all inputs at once, or which have
-// several results. g has an entry for each of out (zeros where the loss does not depend on it); vjp returns one for each
-// of in, nil where the input is a constant by nature. Record replaces the constants in the slice in by nil, so that vjp can spare
-// itself their gradients.
+// RecordJoint is Record for operations whose vjp yields the gradients of all inputs at once, or
+// which have several results. g has an entry for each of out (zeros where the loss does not depend
+// on it); vjp returns one for each of in, nil where the input is a constant by nature. Record
+// replaces the constants in the slice in by nil, so that vjp can spare itself their gradients.
 func (t *Tape) RecordJoint(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
 	t.record(op, out, in, vjp)
 }
@@ -174,8 +178,8 @@ func (t *Tape) unrecorded(f func()) {
 	f()
 }
 
-// Scope runs f and returns its result, taking back at once the memory of all else made in f. It does so where no operation was recorded
-// in f, that is without gradients; else Backward does.
+// Scope runs f and returns its result, taking back at once the memory of all else made in f. It
+// does so where no operation was recorded in f, that is without gradients; else Backward does.
 func (t *Tape) Scope(f func() *Tensor) *Tensor {
 	nodes, made := len(t.nodes), len(t.inUse)
 	y := f()
@@ -194,8 +198,9 @@ func (t *Tape) Scope(f func() *Tensor) *Tensor {
 	return y
 }
 
-// Frozen runs f with the given parameters held constant: a frozen view of a module. Operations recorded in f use the
-// parameters' values and pass gradients to their other inputs, but none to the parameters.
+// Frozen runs f with the given parameters held constant: a frozen view of a module. Operations
+// recorded in f use the parameters' values and pass gradients to their other inputs, but none to
+// the parameters.
 func (t *Tape) Frozen(params []*Tensor, f func()) {
 	for _, p := range params {
 		t.frozen[p]++
@@ -234,7 +239,8 @@ func (t *Tape) full(shape []int, v float64) *Tensor {
 	return x
 }
 
-// alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors do not change.
+// alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors
+// do not change.
 func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
 	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, use: x.use, dev: t.dev, tape: t}
 }

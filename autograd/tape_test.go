@@ -42,7 +42,8 @@ func TestSharedGradientIsNotMutated(t *testing.T) {
 	near(t, "ȳ", g[y].Item(), 1)
 }
 
-// Backward takes back what it has used, except the loss and what it is told to keep: these are constants from then on.
+// Backward takes back what it has used, except the loss and what it is told to keep: these are
+// constants from then on.
 func TestBackwardConsumes(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := param(dev, 3)
@@ -68,7 +69,8 @@ func TestBackwardConsumes(t *testing.T) {
 	}
 }
 
-// Gradients that live in one memory, several times in one operation and across operations, are summed without touching each other.
+// Gradients that live in one memory, several times in one operation and across operations, are
+// summed without touching each other.
 func TestAliasedGradients(t *testing.T) {
 	dev := open(t, "cpu64")
 	a, b, c := param(dev, 2), param(dev, 3), param(dev, 5)
@@ -86,8 +88,9 @@ func TestAliasedGradients(t *testing.T) {
 	near(t, "c̄", g[c].Item(), 2*(2+2))
 }
 
-// Accumulate sums the gradients of losses as if they were one, of dense and row-sparse gradients and of parameters that one loss alone knows, and in
-// groups of equal shape takes no more memory than in the first.
+// Accumulate sums the gradients of losses as if they were one, of dense and row-sparse gradients
+// and of parameters that one loss alone knows, and in groups of equal shape takes no more memory
+// than in the first.
 func TestAccumulate(t *testing.T) {
 	dev := &counting{Device: open(t, "cpu64")}
 	a, b, table := param(dev, 2, 3), param(dev, 5, 7), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)

@@ -10,12 +10,13 @@ import (
 // A Device is a place where tensors live: it fixes their precision and runs their kernels.
 type Device = device.Device
 
-// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, "cuda:0" and so on in float32 on a GPU, in a build with
-// -tags cuda. "cuda:0,tf32" rounds the inputs of products to ten bits of mantissa.
+// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, "cuda:0" and so on
+// in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the inputs of products to
+// ten bits of mantissa.
 func Open(name string) (Device, error) { return devices.Open(name) }
 
-// A Tensor is an immutable dense array, row-major, resident on one device. A tensor of rank 0 (shape [])
-// holds one number.
+// A Tensor is an immutable dense array, row-major, resident on one device. A tensor of rank 0
+// (shape []) holds one number.
 type Tensor struct {
 	shape     []int
 	buf       device.Buffer

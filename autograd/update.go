@@ -7,8 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// This file is for optimizers: it changes tensors in place. Only tensors that belong to no tape may change, and only
-// between Backward and the next forward computation. SetRows alone may be called within one.
+// This file is for optimizers: it changes tensors in place. Only tensors that belong to no tape
+// may change, and only between Backward and the next forward computation. SetRows alone may be
+// called within one.
 
 // Adam holds the constants of one step of Adam or AdamW.
 type Adam = device.Adam
@@ -22,8 +23,9 @@ func (x *Tensor) Assign(data []float64) {
 	x.dev.Upload(x.buf, data)
 }
 
-// AddToRow adds y to row i of x, what has index i along the first axis. It does not wait for the device: a way to keep a value of every step. The
-// commands that a device gets are the same for each i.
+// AddToRow adds y to row i of x, what has index i along the first axis. It does not wait for the
+// device: a way to keep a value of every step. The commands that a device gets are the same for
+// each i.
 func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.mustOwn("AddToRow")
 	y.mustLive("AddToRow")
@@ -34,10 +36,11 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
 }
 
-// SetRows replaces row index[i] of x by row i of y, for y [len(index) …], x [n …] and distinct indices: a way to remember something of each sample.
-// Rows that were finite become exactly those of y. The operations that follow see them; Backward must need none of the old ones, as it does not
-// where constant rows were read by Gather, which copies. It does not wait for the device. The commands that a device gets are the same for each
-// index of one length.
+// SetRows replaces row index[i] of x by row i of y, for y [len(index) …], x [n …] and distinct
+// indices: a way to remember something of each sample. Rows that were finite become exactly those
+// of y. The operations that follow see them; Backward must need none of the old ones, as it does
+// not where constant rows were read by Gather, which copies. It does not wait for the device. The
+// commands that a device gets are the same for each index of one length.
 func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 	t.use("SetRows", x, y)
 	x.mustOwn("SetRows")
@@ -79,8 +82,9 @@ func (x *Tensor) Multiply(a float64) {
 //
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  x ← x − lr·(m/c₁) / (√(v/c₂) + eps),  cᵢ = 1 − βᵢᵗ
 //
-// Weight decay is added to g (Kingma and Ba 2015) or, decoupled, taken from x first: x ← x − lr·decay·x (Loshchilov and Hutter 2019).
-// Of a row-sparse gradient (Lookup) only the rows that it stores are updated.
+// Weight decay is added to g (Kingma and Ba 2015) or, decoupled, taken from x first: x ← x −
+// lr·decay·x (Loshchilov and Hutter 2019). Of a row-sparse gradient (Lookup) only the rows that it
+// stores are updated.
 func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	for _, y := range []*Tensor{x, m, v} {
 		y.mustOwn("AdamStep")
@@ -93,8 +97,9 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
 
-// Norm returns the Euclidean norm of tensors taken as one vector: a constant, no gradient passes. Each one's square is accumulated in
-// double precision. Row-sparse gradients (Lookup) are taken as any others.
+// Norm returns the Euclidean norm of tensors taken as one vector: a constant, no gradient passes.
+// Each one's square is accumulated in double precision. Row-sparse gradients (Lookup) are taken as
+// any others.
 func (t *Tape) Norm(xs ...*Tensor) *Tensor {
 	squares := t.full([]int{max(1, len(xs))}, 0) // of no tensors it is 0
 	for i, x := range xs {
@@ -105,7 +110,8 @@ func (t *Tape) Norm(xs ...*Tensor) *Tensor {
 	return t.Sqrt(t.Sum(squares))
 }
 
-// Dot returns Σ x⊙y, accumulated in double precision and rounded to the device's. It waits for the device.
+// Dot returns Σ x⊙y, accumulated in double precision and rounded to the device's. It waits for the
+// device.
 func (x *Tensor) Dot(y *Tensor) float64 {
 	x.mustLive("Dot")
 	x.mustMatch("Dot", y)

@@ -9,8 +9,9 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// TestSetRows compares with a copy, bit by bit: rows of tables of two widths and of a vector, new ones and some that were set before, whose sizes differ
-// so much that a difference would be rounded.
+// TestSetRows compares with a copy, bit by bit: rows of tables of two widths and of a vector, new
+// ones and some that were set before, whose sizes differ so much that a difference would be
+// rounded.
 func TestSetRows(t *testing.T) {
 	for name := range devices {
 		dev := open(t, name)

@@ -29,7 +29,8 @@ type FrameBatch struct {
 	Len          []int     // [B], valid frames
 }
 
-// Fill puts utterances of s into the batch. With h nil nothing is missing. The batch's slices are used again.
+// Fill puts utterances of s into the batch. With h nil nothing is missing. The batch's slices are
+// used again.
 //
 //	text   id' = K·id + [UNK]·(V - K)
 //	frames x'  = K·x
@@ -93,8 +94,8 @@ func (b *FrameBatch) fill(s *Frames, index []int, keep []bool) {
 
 func sized[E any](x []E, n int) []E { return slices.Grow(x[:0], n)[:n] }
 
-// Order returns the indices of n utterances in batches, shuffled unless rng is nil. The last batch may be smaller;
-// one smaller than least joins the one before.
+// Order returns the indices of n utterances in batches, shuffled unless rng is nil. The last batch
+// may be smaller; one smaller than least joins the one before.
 func Order(n, batch, least int, rng *rand.Rand) [][]int {
 	if batch < 1 {
 		panic(fmt.Sprintf("datasets: Order: batch of %d", batch))

@@ -31,14 +31,16 @@ type SplitReport struct {
 	Signs               [3]int // negative, zero and positive labels
 }
 
-// A KeyReport describes one entry of a split as the file has it: "float32 [229 375 5]", "list [229]".
+// A KeyReport describes one entry of a split as the file has it: "float32 [229 375 5]", "list
+// [229]".
 type KeyReport struct{ Key, Value string }
 
 // A Summary holds three statistics.
 type Summary struct{ Min, Mean, Max float64 }
 
-// Check reads a data set, or one split, and reports what it holds, with own features in place of its. What [Open] would refuse is a
-// problem in the report; only a file that cannot be read as a pickle of dicts, or as a packed data set, is an error.
+// Check reads a data set, or one split, and reports what it holds, with own features in place of
+// its. What [Open] would refuse is a problem in the report; only a file that cannot be read as a
+// pickle of dicts, or as a packed data set, is an error.
 func Check(path string, own Features) (*Report, error) {
 	r := &Report{Path: path, Name: setName(path)}
 	if isPacked(path) {

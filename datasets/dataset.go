@@ -1,5 +1,6 @@
-// Package datasets reads and makes multimodal sentiment data: utterances with a language, an audio and
-// a visual sequence and a sentiment label. It knows nothing of tensors: it yields plain arrays.
+// Package datasets reads and makes multimodal sentiment data: utterances with a language, an audio
+// and a visual sequence and a sentiment label. It knows nothing of tensors: it yields plain
+// arrays.
 package datasets
 
 import (
@@ -37,8 +38,8 @@ type Tokens struct {
 	Segment []int32   // [N T], token types
 }
 
-// Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the end to T. They are in memory, or in a file
-// of [Pack].
+// Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the
+// end to T. They are in memory, or in a file of [Pack].
 type Frames struct {
 	T, D int
 	X    []float32 // [N T D]; nil where they are in a file
@@ -54,7 +55,8 @@ type numbers interface {
 	Read(dst []float32, first int) error
 }
 
-// Row copies the frames of utterance i to dst [T D]. It panics if a file that was opened cannot be read any more.
+// Row copies the frames of utterance i to dst [T D]. It panics if a file that was opened cannot be
+// read any more.
 func (f *Frames) Row(dst []float32, i int) {
 	n := f.T * f.D
 	if f.X != nil {
@@ -165,8 +167,9 @@ func rows[E any](x []E, index []int, width int) []E {
 	return out
 }
 
-// Fraction returns a random share of the utterances, 0 < f ≤ 1, at least one, in their old order; all of them are s itself. The same seed
-// gives the same choice, and a smaller share is part of a larger one.
+// Fraction returns a random share of the utterances, 0 < f ≤ 1, at least one, in their old order;
+// all of them are s itself. The same seed gives the same choice, and a smaller share is part of a
+// larger one.
 func (s *Split) Fraction(f float64, seed uint64) *Split {
 	if !(f > 0 && f <= 1) {
 		panic(fmt.Sprintf("datasets: Fraction: share %v not in (0, 1]", f))

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// OpenFeatures reads utterances to predict; they need no labels, and with no labels at all Split.Label is nil.
-// The file is one of
+// OpenFeatures reads utterances to predict; they need no labels, and with no labels at all
+// Split.Label is nil. The file is one of
 //
 //   - a file that [Open] reads, of which the named split is taken;
 //
@@ -25,7 +25,8 @@ import (
 //     [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
 //     "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]
 //
-// JSON's sequences are padded to the longest of their kind; [Split.Fit] pads further, to what a model expects.
+// JSON's sequences are padded to the longest of their kind; [Split.Fit] pads further, to what a
+// model expects.
 func OpenFeatures(path, split string) (*Split, error) {
 	if isPacked(path) {
 		return openPackedSplit(path, split)
@@ -168,8 +169,8 @@ func (f *Frames) add(i int, x [][]float32) {
 	f.Len = append(f.Len, len(x))
 }
 
-// Fit returns the split with every sequence padded at the end to the shape, the split itself where it has that shape.
-// Sequences longer than the shape's are an error, and so are other features.
+// Fit returns the split with every sequence padded at the end to the shape, the split itself where
+// it has that shape. Sequences longer than the shape's are an error, and so are other features.
 func (s *Split) Fit(want Shape) (*Split, error) {
 	have := s.Shape()
 	if have == want {

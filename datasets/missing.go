@@ -21,8 +21,8 @@ func FixedRates(n int, r float64) Rates {
 	return Rates{constant(), constant(), constant()}
 }
 
-// TrainingRates draws for each modality a rate from U[0,1) for each of n utterances, and makes it 0 for a random
-// half of them, ⌊n/2⌋ (LNLN, core/dataset.py; NeurIPS 2024).
+// TrainingRates draws for each modality a rate from U[0,1) for each of n utterances, and makes it
+// 0 for a random half of them, ⌊n/2⌋ (LNLN, core/dataset.py; NeurIPS 2024).
 func TrainingRates(n int, rng *rand.Rand) Rates {
 	draw := func() []float64 {
 		x := make([]float64, n)
@@ -43,8 +43,8 @@ type Holes struct{ Text, Audio, Vision []bool }
 // maskSeed seeds the literature's masks, in every run (LNLN's and MMSA's configurations).
 const maskSeed = 1111
 
-// Holes returns the masks of the literature, bit for bit those of MMSA and LNLN: with U from NumPy's legacy
-// generator, seeded afresh for each modality,
+// Holes returns the masks of the literature, bit for bit those of MMSA and LNLN: with U from
+// NumPy's legacy generator, seeded afresh for each modality,
 //
 //	K[i,t] = V[i,t] and U[i,t] > r[i],  V the valid positions
 //
@@ -53,7 +53,8 @@ func (s *Split) Holes(r Rates) *Holes {
 	return s.holes(r, func() func() float64 { return legacyUniform(maskSeed) })
 }
 
-// legacyUniform returns NumPy's legacy random_sample after seed(s): 53 bits of two draws of MT19937.
+// legacyUniform returns NumPy's legacy random_sample after seed(s): 53 bits of two draws of
+// MT19937.
 func legacyUniform(seed uint64) func() float64 {
 	mt := prng.NewMT19937()
 	mt.Seed(seed)

@@ -56,7 +56,8 @@ func tokenSplit(ids [][]int32, steps int, audio []int, audioSteps int, vision []
 	return s
 }
 
-// The example has no [PAD] in its second row, where MMSA's length is 0 and its index wraps to the last position.
+// The example has no [PAD] in its second row, where MMSA's length is 0 and its index wraps to the
+// last position.
 func TestHolesOfTheTwoRowExample(t *testing.T) {
 	a, b := []int32{101, 2023, 2003, 2307, 102}, []int32{101, 1045, 5223, 2009, 999, 1012, 1012, 102}
 	s := tokenSplit([][]int32{a, b}, 8, []int{1, 1}, 1, []int{1, 1}, 1)

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), as MOSI, MOSEI and CH-SIMS are
-// published: a dict of train, valid and test, each a dict of
+// Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), as MOSI, MOSEI
+// and CH-SIMS are published: a dict of train, valid and test, each a dict of
 //
 //	text_bert            [N 3 T_l]    WordPiece ids, mask, segments
 //	audio, vision        [N T D]      padded at the end
@@ -24,9 +24,10 @@ import (
 //	audio_lengths, …     [N]          valid frames; where a file aligned to the words has none, the number of tokens
 //	id, raw_text         [N]          optional, as is everything else
 //
-// Sizes come from the arrays, the name from the path, the range from the name or else the labels. An audio value of
-// -Inf becomes 0, as there, and lengths are clamped to [1, T]. Any numeric type and any pickle protocol will do;
-// nothing in the file is executed, and memory is bounded by a small multiple of its size.
+// Sizes come from the arrays, the name from the path, the range from the name or else the labels.
+// An audio value of -Inf becomes 0, as there, and lengths are clamped to [1, T]. Any numeric type
+// and any pickle protocol will do; nothing in the file is executed, and memory is bounded by a
+// small multiple of its size.
 //
 // A file of [Pack] is opened as well.
 func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
@@ -100,7 +101,8 @@ func (l *layout) set(root dict) (*Set, error) {
 	return set, nil
 }
 
-// setName returns mosi, mosei or sims where the file or one of its two folders says so, else the file's name.
+// setName returns mosi, mosei or sims where the file or one of its two folders says so, else the
+// file's name.
 func setName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -339,7 +341,8 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) erro
 	return nil
 }
 
-// lengths reads the valid frames of each utterance, or takes the tokens' number in a file aligned to them.
+// lengths reads the valid frames of each utterance, or takes the tokens' number in a file aligned
+// to them.
 func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, to *Frames) error {
 	to.Len = make([]int, n)
 	var given []float32

@@ -88,7 +88,8 @@ func TestOpenReadsTheNamesOfNumPy1(t *testing.T) {
 	}
 }
 
-// The file holds int64, float16 and float64, big-endian and Fortran order, bytes, lists and objects.
+// The file holds int64, float16 and float64, big-endian and Fortran order, bytes, lists and
+// objects.
 func TestOpenReadsOtherTypes(t *testing.T) {
 	got, err := Open("testdata/types.pkl")
 	if diff := cmp.Diff(madeSet("types"), got, inside); err != nil || diff != "" {

@@ -22,8 +22,8 @@ type call func(args []any) (any, error)
 // Call implements gopickle's types.Callable.
 func (f call) Call(args ...any) (any, error) { return f(args) }
 
-// findClass returns what stands for a Python name: the few that pickled numpy arrays need (numpy/core/multiarray.py
-// and numeric.py, numpy._core since numpy 2).
+// findClass returns what stands for a Python name: the few that pickled numpy arrays need
+// (numpy/core/multiarray.py and numeric.py, numpy._core since numpy 2).
 func findClass(module, name string) (any, error) {
 	switch strings.Replace(module, "numpy._core", "numpy.core", 1) + "." + name {
 	case "numpy.ndarray":
@@ -44,7 +44,8 @@ func findClass(module, name string) (any, error) {
 	return nil, &unpickle.Refusal{Module: module, Name: name}
 }
 
-// latin1Text is a string, or a blob of one, to be encoded as Latin-1: how protocols 0 to 2 hold an array's bytes.
+// latin1Text is a string, or a blob of one, to be encoded as Latin-1: how protocols 0 to 2 hold an
+// array's bytes.
 type latin1Text struct{ text any }
 
 func encode(args []any) (any, error) {
@@ -91,7 +92,8 @@ func newDType(args []any) (any, error) {
 	return d, nil
 }
 
-// PySetState implements gopickle's types.PyStateSettable: (version, byte order, subtype, names, fields, …).
+// PySetState implements gopickle's types.PyStateSettable: (version, byte order, subtype, names,
+// fields, …).
 func (d *dtype) PySetState(state any) error {
 	t, ok := state.(*types.Tuple)
 	if !ok || t.Len() < 5 || t.Get(2) != nil || t.Get(3) != nil || t.Get(4) != nil {
@@ -119,7 +121,8 @@ func (d *dtype) String() string {
 	return "object"
 }
 
-// An ndarray is a numpy array, or with no shape a scalar, whose elements are still where the pickle has them.
+// An ndarray is a numpy array, or with no shape a scalar, whose elements are still where the
+// pickle has them.
 type ndarray struct {
 	shape   []int
 	dtype   *dtype
@@ -144,7 +147,8 @@ func fromBuffer(args []any) (any, error) {
 	return a, a.set(args[2], args[1], args[3] == "F", args[0])
 }
 
-// PySetState implements gopickle's types.PyStateSettable: (version, shape, type, is Fortran, data).
+// PySetState implements gopickle's types.PyStateSettable: (version, shape, type, is Fortran,
+// data).
 func (a *ndarray) PySetState(state any) error {
 	t, ok := state.(*types.Tuple)
 	if !ok || t.Len() != 5 {

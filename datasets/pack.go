@@ -19,8 +19,9 @@ import (
 // packFormat marks a packed data set, in its metadata.
 const packFormat = "recap data set 1"
 
-// Pack writes the data set in a file that [Open] reads as a safetensors file, which Open opens at once: its frames stay in the file, mapped
-// into memory, and a batch reads its own. Training gives the same bits. For each split it holds
+// Pack writes the data set in a file that [Open] reads as a safetensors file, which Open opens at
+// once: its frames stay in the file, mapped into memory, and a batch reads its own. Training gives
+// the same bits. For each split it holds
 //
 //	SPLIT.text.id, SPLIT.text.segment        I32 [N T_l]
 //	SPLIT.text.mask                          F32 [N T_l]
@@ -29,8 +30,9 @@ const packFormat = "recap data set 1"
 //	SPLIT.label                              F32 [N]
 //	SPLIT.id, SPLIT.raw_text                 U8, one string after the other, and their lengths in bytes, .length, I32 [N]
 //
-// Frames are copied utterance by utterance, so that a file larger than memory can be packed, unless its arrays are of pickle protocol 2
-// or lower, in Fortran order or of objects. own are as for [OpenWith].
+// Frames are copied utterance by utterance, so that a file larger than memory can be packed,
+// unless its arrays are of pickle protocol 2 or lower, in Fortran order or of objects. own are as
+// for [OpenWith].
 func Pack(in, out string, own Features) error {
 	if same(in, out) {
 		return fmt.Errorf("datasets: pack: expected another file than %s for the result; name a new one", in)
@@ -186,7 +188,8 @@ func (p *packed) fail(format string, args ...any) {
 	}
 }
 
-// tensor returns a tensor of a rank and a type, of n rows; nil where it is not there or something failed before.
+// tensor returns a tensor of a rank and a type, of n rows; nil where it is not there or something
+// failed before.
 func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tensor {
 	t := p.Tensor(name)
 	switch {
@@ -274,7 +277,8 @@ func (p *packed) texts(name string, n int) []string {
 	return texts
 }
 
-// lazy returns the frames of an array where they are in the pickle, if they can be read there row by row. As in [Open], zeroInf makes -Inf 0.
+// lazy returns the frames of an array where they are in the pickle, if they can be read there row
+// by row. As in [Open], zeroInf makes -Inf 0.
 func lazy(v any, zeroInf bool) (numbers, bool) {
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || a.fortran || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {

@@ -109,7 +109,8 @@ func TestPackingReadsRowsOnly(t *testing.T) {
 	}
 }
 
-// madePickle returns a pickle of protocol 4 whose three splits share arrays; audio row i is filled with i.
+// madePickle returns a pickle of protocol 4 whose three splits share arrays; audio row i is filled
+// with i.
 func madePickle(n, steps, width int) []byte {
 	var b bytes.Buffer
 	text := func(s string) { fmt.Fprintf(&b, "\x8c%c%s", len(s), s) }

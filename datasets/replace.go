@@ -10,9 +10,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// Features are files whose features take the place of a data set's, as MMSA's -Ft, -Fa and -Fv do: pickles of train, valid and test, each
-// a dict with text_bert, or audio and audio_lengths, or vision and vision_lengths. Sizes come from them. Where they have id, it must be
-// the data set's, in its order. Empty names replace nothing.
+// Features are files whose features take the place of a data set's, as MMSA's -Ft, -Fa and -Fv do:
+// pickles of train, valid and test, each a dict with text_bert, or audio and audio_lengths, or
+// vision and vision_lengths. Sizes come from them. Where they have id, it must be the data set's,
+// in its order. Empty names replace nothing.
 type Features struct{ Text, Audio, Vision string }
 
 // A replacement is an open file of Features.

@@ -15,7 +15,8 @@ type SyntheticConfig struct {
 	Seed                               uint64 // of everything
 }
 
-// DefaultSynthetic returns the small set that trains in minutes on a CPU: 12 to 24 tokens, 24 to 48 frames.
+// DefaultSynthetic returns the small set that trains in minutes on a CPU: 12 to 24 tokens, 24 to
+// 48 frames.
 func DefaultSynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1000, Valid: 200, Test: 500,
@@ -43,7 +44,8 @@ func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
 	return c
 }
 
-// Vocabulary of the synthetic set: [PAD], [UNK], [CLS] and [SEP] as in BERT, then two synonyms for each bin.
+// Vocabulary of the synthetic set: [PAD], [UNK], [CLS] and [SEP] as in BERT, then two synonyms for
+// each bin.
 const (
 	SyntheticVocab = firstWord + synonyms*wordBins // ids are smaller than this
 
@@ -77,16 +79,18 @@ type Latent struct {
 // Reading returns μ + p_m, around which the sum of the modality's two paths moves.
 func (z Latent) Reading(m int) float64 { return z.Mood + z.Private[m] }
 
-// ReadingInformation is the mutual information, in nats, of the Readings of any two modalities. They are Gaussian
-// with variance 2 and covariance 1, so that
+// ReadingInformation is the mutual information, in nats, of the Readings of any two modalities.
+// They are Gaussian with variance 2 and covariance 1, so that
 //
 //	I(μ + p_1; μ + p_2) = -½ ln(1 - ¼) = ½ ln(4/3) ≈ 0.144
 //
-// The same holds of the two paths' sums s + u_m at any one time, and of their means over any span of time.
+// The same holds of the two paths' sums s + u_m at any one time, and of their means over any span
+// of time.
 func ReadingInformation() float64 { return math.Log(4.0/3) / 2 }
 
-// SyntheticCeiling returns the correlation with the (unclipped) label of its best prediction by one who knows
-// exactly what modality m shows, and no other modality: μ and p_m for audio and vision, their sum for text.
+// SyntheticCeiling returns the correlation with the (unclipped) label of its best prediction by
+// one who knows exactly what modality m shows, and no other modality: μ and p_m for audio and
+// vision, their sum for text.
 //
 //	text           (1 + w) / √(2 Var y)
 //	audio, vision  √(1 + w²) / √(Var y),   Var y = 1 + Σ_m w_m² + 0.1²
@@ -105,8 +109,9 @@ func SyntheticCeiling(m int) float64 {
 // SyntheticTruth holds the latent variables of each utterance of a synthetic set.
 type SyntheticTruth struct{ Train, Valid, Test []Latent }
 
-// Synthetic makes a data set in which the past predicts what follows, the modalities share an affect and each
-// knows something alone, all in known amounts. With z, n, ε standard normal and drawn anew at each mention,
+// Synthetic makes a data set in which the past predicts what follows, the modalities share an
+// affect and each knows something alone, all in known amounts. With z, n, ε standard normal and
+// drawn anew at each mention,
 //
 //	moods    μ, p_l, p_a, p_v ~ N(0, 1)
 //	label    y = clip(μ + 0.7 p_l + 0.3 p_a + 0.45 p_v + 0.1 ε, ±3)
@@ -115,12 +120,13 @@ type SyntheticTruth struct{ Train, Valid, Test []Latent }
 //	frames   x^m_t = tanh(0.6 [s_t, u^m_t, n] M_m) + 0.5 ε,  m ∈ {a, v},  M_m [3 d_m] ~ N(0, 1), fixed
 //	words    bin ⌊(s_t + u^l_t + 0.1 ε + 4) / 0.2⌋ of 40, clipped to them, and one of its two synonyms
 //
-// An utterance fills the share U[½, 1) of every modality's steps, which cover the same time; a frame or word reads
-// the paths at its own time. Text is [CLS] words [SEP], and word number i, written "wi", has the id 103 + i.
+// An utterance fills the share U[½, 1) of every modality's steps, which cover the same time; a
+// frame or word reads the paths at its own time. Text is [CLS] words [SEP], and word number i,
+// written "wi", has the id 103 + i.
 //
-// The same configuration makes the same set everywhere: each split has its own generator (PCG), so that a
-// smaller split is the beginning of a larger one, and values are rounded to multiples of 2⁻¹², which hides the
-// last bits of exp and of fused multiply-adds, where processors differ.
+// The same configuration makes the same set everywhere: each split has its own generator (PCG), so
+// that a smaller split is the beginning of a larger one, and values are rounded to multiples of
+// 2⁻¹², which hides the last bits of exp and of fused multiply-adds, where processors differ.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 	if cfg.TextSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
 		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more text steps, 1 or more of the other steps and dims, no negative counts", cfg))

@@ -167,7 +167,8 @@ func TestSyntheticLabels(t *testing.T) {
 		t.Errorf("mean %.3f, sd %.3f, clipped %.4f; want 0, %.3f, %.4f", mean, sd, share, wantSD, wantShare)
 	}
 
-	// Clipping a Gaussian scales its regression on Gaussians by the share that is not clipped (Bussgang 1952).
+	// Clipping a Gaussian scales its regression on Gaussians by the share that is not clipped
+	// (Bussgang 1952).
 	design := mat.NewDense(len(z), 5, nil)
 	for i, z := range z {
 		design.SetRow(i, []float64{1, z.Mood, z.Private[0], z.Private[1], z.Private[2]})
@@ -183,7 +184,8 @@ func TestSyntheticLabels(t *testing.T) {
 	}
 }
 
-// The correlations are those of the construction; the paths' finite length and the noise lower them a little.
+// The correlations are those of the construction; the paths' finite length and the noise lower
+// them a little.
 func TestSyntheticModalitiesTellWhatTheyShould(t *testing.T) {
 	s, z := large()
 	features := []*mat.Dense{wordMeans(&s.Text), frameMeans(&s.Audio), frameMeans(&s.Vision)}
@@ -231,7 +233,8 @@ func TestReadingInformation(t *testing.T) {
 	}
 }
 
-// Given the moods, a frame tells more of the next than of a later one: the past predicts what follows.
+// Given the moods, a frame tells more of the next than of a later one: the past predicts what
+// follows.
 func TestSyntheticPastPredictsNext(t *testing.T) {
 	s := synthesizer{memory: pathMemory, rng: rand.New(rand.NewPCG(1, 1))}
 	const n = 400000

@@ -2,7 +2,8 @@ package nn
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// MultiHead is multi-head attention (Vaswani et al. 2017, section 3.2): with head h in its columns of the projections,
+// MultiHead is multi-head attention (Vaswani et al. 2017, section 3.2): with head h in its columns
+// of the projections,
 //
 //	head_h = softmax(Q_h K_hᵀ / √w) V_h,  Q = q·W_qᵀ, K = k·W_kᵀ, V = v·W_vᵀ (+ biases)
 //	y = [head_1 … head_H]·W_oᵀ + b_o
@@ -38,7 +39,8 @@ func NewMultiHead(p *Params, c MultiHeadConfig) *MultiHead {
 	}
 }
 
-// Forward returns [B Tq d] for q [B Tq d] and k, v [B Tk d]. Keys where the mask [B Tk] is 0 are excluded; nil excludes none.
+// Forward returns [B Tq d] for q [B Tq d] and k, v [B Tk d]. Keys where the mask [B Tk] is 0 are
+// excluded; nil excludes none.
 func (m *MultiHead) Forward(tp *ag.Tape, q, k, v, mask *ag.Tensor) *ag.Tensor {
 	heads := tp.Attention(m.Query.Forward(tp, q), m.Key.Forward(tp, k), m.Value.Forward(tp, v),
 		ag.AttentionConfig{Heads: m.Heads, Mask: mask, Dropout: m.Dropout})

@@ -7,12 +7,14 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// BERT is the encoder of Devlin et al. (2019): embeddings of words, positions and segments, then post-norm Transformer layers
+// BERT is the encoder of Devlin et al. (2019): embeddings of words, positions and segments, then
+// post-norm Transformer layers
 //
 //	x ← LN(x + drop(MultiHead(x, x, x)))
 //	x ← LN(x + drop(FFN(x)))
 //
-// Parameters have the names of Hugging Face's BertModel, without its pooler, so that pretrained weights fit.
+// Parameters have the names of Hugging Face's BertModel, without its pooler, so that pretrained
+// weights fit.
 type BERT struct {
 	words, positions, types *Embedding
 	norm                    *LayerNorm
@@ -94,8 +96,9 @@ func (c *BERTConfig) norm(p *Params) *LayerNorm {
 	return n
 }
 
-// Forward returns the last hidden state [B T d] of B sequences of T tokens, given row by row: their numbers, their segments, and
-// the mask [B T], 1 at tokens and 0 at padding, which no token attends to.
+// Forward returns the last hidden state [B T d] of B sequences of T tokens, given row by row:
+// their numbers, their segments, and the mask [B T], 1 at tokens and 0 at padding, which no token
+// attends to.
 func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
 	s := mask.Shape()
 	if len(s) != 2 || len(ids) != mask.Len() || len(segments) != mask.Len() {

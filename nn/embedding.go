@@ -5,8 +5,9 @@ import ag "github.com/seed-6655bf3b/recap/autograd"
 // Embedding is a table of vectors, looked up by number.
 type Embedding struct {
 	W *ag.Tensor // [n width]
-	// Sparse makes the gradient row-sparse, so that a step costs what its rows cost, not the table: see autograd.Tape.Lookup. Adam then
-	// leaves vectors that a step does not read as they are, moments included, as PyTorch's SparseAdam does.
+	// Sparse makes the gradient row-sparse, so that a step costs what its rows cost, not the
+	// table: see autograd.Tape.Lookup. Adam then leaves vectors that a step does not read as they
+	// are, moments included, as PyTorch's SparseAdam does.
 	Sparse bool
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 )
 
-// The golden cases are PyTorch's results: testdata/make_golden.py. The same cases serve the gradient checks.
+// The golden cases are PyTorch's results: testdata/make_golden.py. The same cases serve the
+// gradient checks.
 
 func open(t testing.TB, name string) ag.Device {
 	t.Helper()

@@ -19,13 +19,15 @@ func Normal(sd float64) Init {
 	return func(rng *rand.Rand) float64 { return sd * rng.NormFloat64() }
 }
 
-// FanIn draws from U(−1/√n, 1/√n): PyTorch's default for the weight, and for the bias, of a layer with n inputs.
+// FanIn draws from U(−1/√n, 1/√n): PyTorch's default for the weight, and for the bias, of a layer
+// with n inputs.
 func FanIn(n int) Init {
 	bound := 1 / math.Sqrt(float64(n))
 	return func(rng *rand.Rand) float64 { return bound * (2*rng.Float64() - 1) }
 }
 
-// Xavier draws from U(−√(6/(in+out)), √(6/(in+out))), for the weight of a layer of so many inputs and outputs (Glorot and Bengio 2010).
+// Xavier draws from U(−√(6/(in+out)), √(6/(in+out))), for the weight of a layer of so many inputs
+// and outputs (Glorot and Bengio 2010).
 func Xavier(in, out int) Init {
 	bound := math.Sqrt(6 / float64(in+out))
 	return func(rng *rand.Rand) float64 { return bound * (2*rng.Float64() - 1) }

@@ -6,8 +6,9 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// LSTM is a stack of long short-term memory networks, each in one direction or in both, on sequences of different lengths: what PyTorch's LSTM
-// computes of packed sequences. A layer's input is the outputs of the one before, of both directions side by side.
+// LSTM is a stack of long short-term memory networks, each in one direction or in both, on
+// sequences of different lengths: what PyTorch's LSTM computes of packed sequences. A layer's
+// input is the outputs of the one before, of both directions side by side.
 type LSTM struct {
 	layers  [][]ag.LSTMWeights // of each layer: forward, and backward if there is one
 	dropout float64
@@ -22,8 +23,9 @@ type LSTMConfig struct {
 	Dropout       float64 // of the outputs of all layers but the last
 }
 
-// NewLSTM makes "weight_ih_l0" [4·H in], "weight_hh_l0" [4·H H], "bias_ih_l0" and "bias_hh_l0" [4·H], those of the other direction with "_reverse"
-// behind, and so on for layers 1, 2, …, all from U(−1/√H, 1/√H).
+// NewLSTM makes "weight_ih_l0" [4·H in], "weight_hh_l0" [4·H H], "bias_ih_l0" and "bias_hh_l0"
+// [4·H], those of the other direction with "_reverse" behind, and so on for layers 1, 2, …, all
+// from U(−1/√H, 1/√H).
 func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 	l := &LSTM{dropout: c.Dropout}
 	directions := []string{"", "_reverse"}
@@ -46,8 +48,9 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 	return l
 }
 
-// Forward returns for x [B T in], of whose sample b the first lengths[b] steps count, the last layer's outputs, [B T H] or [B T 2·H], 0 after a
-// sample's end, and the final hidden states, [B H] each, in PyTorch's order: the first layer's, forward and backward, then the second's, ….
+// Forward returns for x [B T in], of whose sample b the first lengths[b] steps count, the last
+// layer's outputs, [B T H] or [B T 2·H], 0 after a sample's end, and the final hidden states, [B
+// H] each, in PyTorch's order: the first layer's, forward and backward, then the second's, ….
 func (l *LSTM) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) (y *ag.Tensor, final []*ag.Tensor) {
 	for i, layer := range l.layers {
 		if i > 0 {

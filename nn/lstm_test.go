@@ -14,7 +14,8 @@ import (
 
 var tinyLSTM = LSTMConfig{In: 3, Hidden: 5, Layers: 2, Bidirectional: true}
 
-// TestLSTMAgreesWithPyTorch compares outputs, final states and all gradients with testdata/lstm.json.
+// TestLSTMAgreesWithPyTorch compares outputs, final states and all gradients with
+// testdata/lstm.json.
 func TestLSTMAgreesWithPyTorch(t *testing.T) {
 	var want struct {
 		Lengths     []int

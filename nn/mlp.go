@@ -9,8 +9,8 @@ import (
 // MLP is a multilayer perceptron: linear maps with ReLU between them, none after the last.
 type MLP struct{ Layers []*Linear }
 
-// NewMLP makes an MLP from the widths of its input, hidden layers and output. The layers are named "0", "2", "4", …, as
-// in PyTorch's Sequential, where the odd places are the ReLUs'.
+// NewMLP makes an MLP from the widths of its input, hidden layers and output. The layers are named
+// "0", "2", "4", …, as in PyTorch's Sequential, where the odd places are the ReLUs'.
 func NewMLP(p *Params, widths ...int) *MLP {
 	m := &MLP{}
 	for i := range len(widths) - 1 {

@@ -14,7 +14,8 @@ type Param struct {
 	*ag.Tensor
 }
 
-// Params makes parameters and remembers them. Sub gives a view of it whose names begin with a prefix.
+// Params makes parameters and remembers them. Sub gives a view of it whose names begin with a
+// prefix.
 type Params struct {
 	*registry
 	prefix string
@@ -28,7 +29,8 @@ type registry struct {
 	named map[string]bool
 }
 
-// NewParams returns an empty set of parameters on a device. Their first values are drawn from rng in order of creation.
+// NewParams returns an empty set of parameters on a device. Their first values are drawn from rng
+// in order of creation.
 func NewParams(dev ag.Device, rng *rand.Rand) *Params {
 	return &Params{&registry{dev: dev, rng: rng, named: map[string]bool{}}, ""}
 }

@@ -2,8 +2,9 @@ package nn
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// PostNormLayer is a layer of the Transformer's encoder as it was published (Vaswani et al. 2017, section 3.1), in which the norm comes after the
-// sum: what PyTorch's TransformerEncoderLayer computes by default. Without positions and mask it does not see the order of its inputs.
+// PostNormLayer is a layer of the Transformer's encoder as it was published (Vaswani et al. 2017,
+// section 3.1), in which the norm comes after the sum: what PyTorch's TransformerEncoderLayer
+// computes by default. Without positions and mask it does not see the order of its inputs.
 //
 //	y = LN(x + Dropout(MultiHead(x, x, x)))
 //	z = LN(y + Dropout(FFN(y))),  FFN(y) = Dropout(ReLU(y·W₁ᵀ + b₁))·W₂ᵀ + b₂
@@ -23,8 +24,9 @@ type PostNormConfig struct {
 	Dropout     float64 // of the attention weights, the FFN's hidden layer, and both parts' results
 }
 
-// NewPostNormLayer makes "attention", "attention_norm", "feed_forward.in", "feed_forward.out" and "norm", initialised as PyTorch does: the
-// projections to queries, keys and values are one matrix [3d d] of Xavier, and no projection has a bias at the start.
+// NewPostNormLayer makes "attention", "attention_norm", "feed_forward.in", "feed_forward.out" and
+// "norm", initialised as PyTorch does: the projections to queries, keys and values are one matrix
+// [3d d] of Xavier, and no projection has a bias at the start.
 func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
 	d, self := c.Width, p.Sub("attention")
 	project := func(name string, init Init) *Linear {

@@ -120,7 +120,8 @@ func constant(l *Linear, b float64) {
 	l.B.Assign(bias)
 }
 
-// TestPostNormLayerDrops sees dropout on a recording tape and not in inference, at each of three places alone: there is nothing to drop at the others.
+// TestPostNormLayerDrops sees dropout on a recording tape and not in inference, at each of three
+// places alone: there is nothing to drop at the others.
 func TestPostNormLayerDrops(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := wave(dev, 100, 2, 4, 6)
@@ -152,8 +153,9 @@ func TestPostNormLayerDrops(t *testing.T) {
 	}
 }
 
-// TestPostNormLayerDropsTheHiddenLayer has one hidden unit. Where it is dropped nothing is added to any of a position's 12 features, which the
-// dropout of the result alone leaves so once in 4096.
+// TestPostNormLayerDropsTheHiddenLayer has one hidden unit. Where it is dropped nothing is added
+// to any of a position's 12 features, which the dropout of the result alone leaves so once in
+// 4096.
 func TestPostNormLayerDropsTheHiddenLayer(t *testing.T) {
 	dev := open(t, "cpu64")
 	run := func(weight float64) []float64 {
@@ -179,7 +181,8 @@ func TestPostNormLayerDropsTheHiddenLayer(t *testing.T) {
 	}
 }
 
-// TestPostNormLayerStartsAsPyTorchs sees weights fill the range they are drawn from, and the numbers of a layer of MISA.
+// TestPostNormLayerStartsAsPyTorchs sees weights fill the range they are drawn from, and the
+// numbers of a layer of MISA.
 func TestPostNormLayerStartsAsPyTorchs(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 	NewPostNormLayer(p, PostNormConfig{Width: 128, Heads: 2, FeedForward: 2048})

@@ -13,8 +13,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// PretrainedBERT is a BERT in the layout of Hugging Face: a folder with config.json and the weights, model.safetensors or
-// pytorch_model.bin. Names may begin with a prefix, such as "bert.", and norms may be called gamma and beta, as in the first releases.
+// PretrainedBERT is a BERT in the layout of Hugging Face: a folder with config.json and the
+// weights, model.safetensors or pytorch_model.bin. Names may begin with a prefix, such as "bert.",
+// and norms may be called gamma and beta, as in the first releases.
 type PretrainedBERT struct {
 	Config BERTConfig
 	Path   string   // of the weights
@@ -24,7 +25,8 @@ type PretrainedBERT struct {
 	names map[string]string // in the file, by the name that NewBERT gives
 }
 
-// OpenBERT opens a pretrained BERT and checks that the weights are those of its configuration. The error lists what is missing.
+// OpenBERT opens a pretrained BERT and checks that the weights are those of its configuration. The
+// error lists what is missing.
 func OpenBERT(dir string) (*PretrainedBERT, error) {
 	b := &PretrainedBERT{names: map[string]string{}}
 	if err := b.Config.read(filepath.Join(dir, "config.json")); err != nil {
@@ -146,7 +148,8 @@ func (b *PretrainedBERT) match() error {
 	return nil
 }
 
-// shapes returns the shape of each parameter by name. Of absurdly many layers it names no more than most.
+// shapes returns the shape of each parameter by name. Of absurdly many layers it names no more
+// than most.
 func (c *BERTConfig) shapes(most int) map[string][]int {
 	s := map[string][]int{
 		"embeddings.word_embeddings.weight":       {c.Vocab, c.Width},
@@ -196,8 +199,8 @@ func (b *PretrainedBERT) Load(p *Params) error {
 // Close gives the file back.
 func (b *PretrainedBERT) Close() error { return b.file.Close() }
 
-// FindPretrained returns the folder of a model: name itself if it is a folder, else that of the model called so in the cache of
-// Hugging Face, $HF_HOME or ~/.cache/huggingface.
+// FindPretrained returns the folder of a model: name itself if it is a folder, else that of the
+// model called so in the cache of Hugging Face, $HF_HOME or ~/.cache/huggingface.
 func FindPretrained(name string) (dir string, err error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return name, nil

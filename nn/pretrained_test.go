@@ -94,8 +94,8 @@ func TestPretrainedBERTAgreesWithTransformers(t *testing.T) {
 	}
 }
 
-// TestPretrainedRealBERT compares a real model with transformers', where RECAP_BERT names its folder and RECAP_BERT_GOLDEN the file
-// that testdata/make_bert.py made with it.
+// TestPretrainedRealBERT compares a real model with transformers', where RECAP_BERT names its
+// folder and RECAP_BERT_GOLDEN the file that testdata/make_bert.py made with it.
 func TestPretrainedRealBERT(t *testing.T) {
 	dir, path := os.Getenv("RECAP_BERT"), os.Getenv("RECAP_BERT_GOLDEN")
 	if dir == "" || path == "" {
@@ -155,7 +155,8 @@ func count(x []int, v int) (n int) {
 	return n
 }
 
-// bertDir returns a copy of the tiny BERT's folder with some of its files replaced; "" leaves one out.
+// bertDir returns a copy of the tiny BERT's folder with some of its files replaced; "" leaves one
+// out.
 func bertDir(t *testing.T, replaced map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

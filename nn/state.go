@@ -14,8 +14,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// Save writes named tensors, and facts about them, as a safetensors file. A tensor keeps its device's precision, F32 or F64, so Load
-// restores it exactly. Equal contents give equal bytes. It panics if two tensors have one name.
+// Save writes named tensors, and facts about them, as a safetensors file. A tensor keeps its
+// device's precision, F32 or F64, so Load restores it exactly. Equal contents give equal bytes. It
+// panics if two tensors have one name.
 func Save(w io.Writer, ps []Param, meta map[string]string) error {
 	byName("Save", ps)
 	var entries []weights.Entry
@@ -28,8 +29,9 @@ func Save(w io.Writer, ps []Param, meta map[string]string) error {
 	return nil
 }
 
-// Load overwrites the tensors with those in a safetensors file. Names, shapes and precisions must match one to one; otherwise nothing
-// is changed and the error lists everything that does not match.
+// Load overwrites the tensors with those in a safetensors file. Names, shapes and precisions must
+// match one to one; otherwise nothing is changed and the error lists everything that does not
+// match.
 func Load(file []byte, ps []Param) error {
 	st, err := safetensors.Deserialize(file)
 	if err != nil {

@@ -15,13 +15,15 @@ func (f feedForward) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return tp.GELULinear(f.in.Forward(tp, x), f.out.W, f.out.B)
 }
 
-// Transformer is a pre-norm Transformer encoder (Xiong et al. 2020) without a norm at its end. Each layer is
+// Transformer is a pre-norm Transformer encoder (Xiong et al. 2020) without a norm at its end.
+// Each layer is
 //
 //	x ← x + MultiHead(LN_q x, LN_k x, LN_v x)
 //	x ← x + FFN(LN x),  FFN = Linear, GELU, Linear
 //
-// The norms of queries, keys and values scale and shift the same x̂; their scales and shifts are folded into the projections. LN_k has no
-// shift: it would add the same to all scores of a query, which the softmax does not see.
+// The norms of queries, keys and values scale and shift the same x̂; their scales and shifts are
+// folded into the projections. LN_k has no shift: it would add the same to all scores of a query,
+// which the softmax does not see.
 type Transformer struct{ layers []transformerLayer }
 
 type transformerLayer struct {
@@ -41,7 +43,8 @@ type TransformerConfig struct {
 	Depth       int // layers
 }
 
-// NewTransformer makes the layers "layers.0", "layers.1", …. Query, key and value projections have no bias.
+// NewTransformer makes the layers "layers.0", "layers.1", …. Query, key and value projections have
+// no bias.
 func NewTransformer(p *Params, c TransformerConfig) *Transformer {
 	t := &Transformer{}
 	for i := range c.Depth {
@@ -62,8 +65,8 @@ func (t *Transformer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return t.Head(tp, x, x.Shape()[1])
 }
 
-// Head returns the first n positions of Forward, [B n d], and saves what they do not depend on: in the last layer the others
-// are needed as keys and values only.
+// Head returns the first n positions of Forward, [B n d], and saves what they do not depend on: in
+// the last layer the others are needed as keys and values only.
 func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	if s := x.Shape(); len(s) != 3 || n < 1 || n > s[1] {
 		panic(fmt.Sprintf("nn: Transformer: the first %d positions of %v: want x [B T d] and 1 ≤ n ≤ T", n, s))
@@ -79,7 +82,8 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return x
 }
 
-// Cross is a Transformer of cross attention (Tsai et al. 2019): each layer maps x [B n d], which attends to a source [B T d] that stays as it is,
+// Cross is a Transformer of cross attention (Tsai et al. 2019): each layer maps x [B n d], which
+// attends to a source [B T d] that stays as it is,
 //
 //	x ← x + MultiHead(LN_q x, LN_k source, LN_v source)
 //	x ← x + FFN(LN x)
@@ -95,7 +99,8 @@ func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	return x
 }
 
-// Stream returns what the layers work on: x [B T d] itself, and what each of them makes of it. The last is Forward.
+// Stream returns what the layers work on: x [B T d] itself, and what each of them makes of it. The
+// last is Forward.
 func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 	stream := []*ag.Tensor{x}
 	for i := range t.layers {
@@ -126,8 +131,9 @@ func (l *transformerLayer) update(tp *ag.Tape, x, found *ag.Tensor) *ag.Tensor {
 	return tp.Add(x, l.feedForward.Forward(tp, l.norm.Forward(tp, x)))
 }
 
-// attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat [B T d]. The bias b_v that LN_v gives the values
-// is that of every weighted mean of them, so it enters after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
+// attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat
+// [B T d]. The bias b_v that LN_v gives the values is that of every weighted mean of them, so it
+// enters after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
 func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor {
 	wq, bq := l.normQ.foldInto(tp, l.attention.Query.W)
 	wk := tp.Mul(l.attention.Key.W, l.scaleK)
@@ -147,7 +153,8 @@ func (l *transformerLayer) attendHeads(tp *ag.Tape, hatY, hat, wq, bq, wk, wv *a
 	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil), ag.AttentionConfig{Heads: heads})
 }
 
-// absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T d] to a key and a value:
+// absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T
+// d] to a key and a value:
 //
 //	Q_h (x̂ W_k,hᵀ)ᵀ = (Q_h W_k,h) x̂ᵀ,  P_h (x̂ W_v,hᵀ) = (P_h x̂) W_v,hᵀ
 //

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 )
 
-// TestHeadIsTheBeginningOfForward compares values and all gradients with those of a slice of the whole.
+// TestHeadIsTheBeginningOfForward compares values and all gradients with those of a slice of the
+// whole.
 func TestHeadIsTheBeginningOfForward(t *testing.T) {
 	dev := open(t, "cpu64")
 	for _, depth := range []int{1, 2} {
@@ -62,7 +63,8 @@ func shaken(dev ag.Device, depth int) (*Transformer, *Params) {
 	return m, p
 }
 
-// TestCrossAttendsToTheSource compares with loops over positions, for few positions of x and for many.
+// TestCrossAttendsToTheSource compares with loops over positions, for few positions of x and for
+// many.
 func TestCrossAttendsToTheSource(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, p := shaken(dev, 2)
@@ -84,7 +86,8 @@ func TestCrossAttendsToTheSource(t *testing.T) {
 	}
 }
 
-// naive makes of one position x what the layer makes of it, for keys and values at the positions ys.
+// naive makes of one position x what the layer makes of it, for keys and values at the positions
+// ys.
 func (l *transformerLayer) naive(x []float64, ys [][]float64) {
 	a := l.attention
 	scale := &LayerNorm{Gamma: l.scaleK, Eps: l.normQ.Eps}

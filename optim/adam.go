@@ -8,14 +8,14 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Adam moves each parameter by a running mean of its gradient over the root of a running mean of its square
-// (Kingma and Ba 2015, algorithm 1). With t the number of this parameter's own steps:
+// Adam moves each parameter by a running mean of its gradient over the root of a running mean of
+// its square (Kingma and Ba 2015, algorithm 1). With t the number of this parameter's own steps:
 //
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²
 //	x ← x − LR · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + Eps)
 //
-// Weight decay λ is added to the gradient, g ← g + λx; or Decoupled from it, x ← x − LR·λ·x before the step, which is AdamW
-// (Loshchilov and Hutter 2019).
+// Weight decay λ is added to the gradient, g ← g + λx; or Decoupled from it, x ← x − LR·λ·x before
+// the step, which is AdamW (Loshchilov and Hutter 2019).
 type Adam struct {
 	LR           float64
 	Beta1, Beta2 float64
@@ -74,7 +74,8 @@ func (o *Adam) AddGroup(g Group) {
 	}
 }
 
-// Step moves the parameters that have a gradient. The others are left alone, weight decay included.
+// Step moves the parameters that have a gradient. The others are left alone, weight decay
+// included.
 func (o *Adam) Step(grads ag.Grads) {
 	if o.stateOut {
 		for i := range o.slots {
@@ -96,8 +97,9 @@ func (o *Adam) Step(grads ag.Grads) {
 	}
 }
 
-// State returns the moments and step counts of all parameters, as PyTorch names them. Loading into them changes the optimizer.
-// Call it anew for each saving: the step counts returned are those of the moment.
+// State returns the moments and step counts of all parameters, as PyTorch names them. Loading into
+// them changes the optimizer. Call it anew for each saving: the step counts returned are those of
+// the moment.
 func (o *Adam) State() []nn.Param {
 	var ps []nn.Param
 	for _, s := range o.slots {

@@ -5,8 +5,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// ClipNorm scales the gradients of the parameters so that, taken as one vector, their norm is at most limit (Pascanu, Mikolov,
-// Bengio 2013), and returns the norm before. The scaled gradients are new tensors of the tape that take the old ones' places in grads.
+// ClipNorm scales the gradients of the parameters so that, taken as one vector, their norm is at
+// most limit (Pascanu, Mikolov, Bengio 2013), and returns the norm before. The scaled gradients
+// are new tensors of the tape that take the old ones' places in grads.
 //
 //	g ← g · min(1, limit / (norm + 1e-6))
 //
@@ -29,8 +30,8 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 	return norm
 }
 
-// ClipValue clamps each number of the parameters' gradients to [−limit, limit]. The clamped gradients are new tensors of the tape that take the old
-// ones' places in grads.
+// ClipValue clamps each number of the parameters' gradients to [−limit, limit]. The clamped
+// gradients are new tensors of the tape that take the old ones' places in grads.
 func ClipValue(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) {
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {

@@ -118,7 +118,8 @@ func TestStepsAgreeWithPyTorch(t *testing.T) {
 	}
 }
 
-// TestBatchesAccumulate makes each step from the sum of three batches' gradients, clipped by value after each, as PyTorch's "accumulated".
+// TestBatchesAccumulate makes each step from the sum of three batches' gradients, clipped by value
+// after each, as PyTorch's "accumulated".
 func TestBatchesAccumulate(t *testing.T) {
 	for _, name := range []string{"cpu64", "cpu"} {
 		dev := open(t, name)
@@ -215,7 +216,8 @@ func TestClipNormKeepsSharedGradientsApart(t *testing.T) {
 	}
 }
 
-// TestClipNormKeepsSmallGradients compares bits of gradients within the limit, at it, and of none at all.
+// TestClipNormKeepsSmallGradients compares bits of gradients within the limit, at it, and of none
+// at all.
 func TestClipNormKeepsSmallGradients(t *testing.T) {
 	for _, name := range []string{"cpu64", "cpu"} {
 		dev := open(t, name)
@@ -311,8 +313,8 @@ func mustBeClose(t *testing.T, tol float64, got, want []float64) {
 	}
 }
 
-// TestRowSparseGradients compares a step of AdamW on a table that is read by Lookup with one by Gather: equal for the rows that are read,
-// none for the others.
+// TestRowSparseGradients compares a step of AdamW on a table that is read by Lookup with one by
+// Gather: equal for the rows that are read, none for the others.
 func TestRowSparseGradients(t *testing.T) {
 	for _, name := range []string{"cpu64", "cpu"} {
 		dev := open(t, name)
@@ -348,7 +350,8 @@ func TestRowSparseGradients(t *testing.T) {
 	}
 }
 
-// BenchmarkWords makes a step of AdamW on the table of BERT-base, 30,522 words of which a batch of 64 × 50 tokens reads a few.
+// BenchmarkWords makes a step of AdamW on the table of BERT-base, 30,522 words of which a batch of
+// 64 × 50 tokens reads a few.
 func BenchmarkWords(b *testing.B) {
 	dev, err := ag.Open("cpu")
 	if err != nil {

@@ -2,14 +2,16 @@ package optim
 
 import "math"
 
-// WarmupCosine is the learning rate of RECAP and of the LNLN line of work: a linear rise over the first tenth of the epochs, then half a
-// cosine down to 0. With W = 0.1·Epochs, rounded to the nearest whole number, and i = epoch − 1,
+// WarmupCosine is the learning rate of RECAP and of the LNLN line of work: a linear rise over the
+// first tenth of the epochs, then half a cosine down to 0. With W = 0.1·Epochs, rounded to the
+// nearest whole number, and i = epoch − 1,
 //
 //	LR · i/W                                       i < W
 //	LR                                             i = W
 //	LR · (1 + cos(π·(i−W−1)/(Epochs−W))) / 2       i > W
 //
-// Its quirks are the original scheduler's: the first epoch has rate 0 (unless W is 0), and the first step of the cosine repeats LR.
+// Its quirks are the original scheduler's: the first epoch has rate 0 (unless W is 0), and the
+// first step of the cosine repeats LR.
 type WarmupCosine struct {
 	LR     float64 // the highest
 	Epochs int

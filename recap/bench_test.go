@@ -14,8 +14,9 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
-// BenchmarkStep times a whole training step (forward, backward, AdamW) at the paper's sizes on MOSI's shapes with 64 samples, text given as
-// embedded words (no BERT). Run one at a time, for example
+// BenchmarkStep times a whole training step (forward, backward, AdamW) at the paper's sizes on
+// MOSI's shapes with 64 samples, text given as embedded words (no BERT). Run one at a time, for
+// example
 //
 //	go test ./recap -run xxx -bench 'Step/stage1/hidden=0$' -benchtime 3x
 //
@@ -42,8 +43,8 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// BenchmarkBERT times a training step of BERT-base on 64 sequences of 50 tokens, without dropout and, as far as the vocabulary of
-// 1000 goes, without the embeddings.
+// BenchmarkBERT times a training step of BERT-base on 64 sequences of 50 tokens, without dropout
+// and, as far as the vocabulary of 1000 goes, without the embeddings.
 func BenchmarkBERT(b *testing.B) {
 	dev := newCounter(b)
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
@@ -88,7 +89,8 @@ func (c *counter) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, 
 	c.Device.AttentionGrad(a, dq, dk, dv, g, out, lse, q, k, v)
 }
 
-// steps runs a step to warm up, and then the benchmark. Beside the time it reports the operations of the step's matrix products.
+// steps runs a step to warm up, and then the benchmark. Beside the time it reports the operations
+// of the step's matrix products.
 func steps(b *testing.B, dev *counter, params []nn.Param, loss func(tp *ag.Tape) *ag.Tensor) {
 	opt := optim.NewAdamW(1e-4, 1e-4, params)
 	tp := ag.NewTape(dev)

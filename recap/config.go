@@ -6,7 +6,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Config fixes everything about the model that the data do not. YAML names are the keys of `recap train --set`.
+// Config fixes everything about the model that the data do not. YAML names are the keys of `recap
+// train --set`.
 type Config struct {
 	Width       int `yaml:"width"`        // d, of every representation
 	Tokens      int `yaml:"tokens"`       // L, learned tokens that summarise a modality
@@ -23,12 +24,14 @@ type Config struct {
 	Loss          LossConfig      `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
-	// Literal takes stage 1 by the letter, without the three measures against collapse (docs/guide.md): positions start at
-	// N(0,1), critics see raw features, the reconstruction target is not standardised.
+	// Literal takes stage 1 by the letter, without the three measures against collapse
+	// (docs/guide.md): positions start at N(0,1), critics see raw features, the reconstruction
+	// target is not standardised.
 	Literal bool `yaml:"literal"`
 }
 
-// GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for MOSEI.
+// GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for
+// MOSEI.
 type GeneratorConfig struct {
 	Kind   string `yaml:"kind"`   // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
 	File   string `yaml:"file"`   // imagebind_huge.pth, from which they start; empty: from scratch
@@ -70,7 +73,8 @@ type Ablation struct {
 	Stage1        bool `yaml:"stage1"`
 }
 
-// Paper returns the paper's configuration, with the numbers it omits taken from its authors' release.
+// Paper returns the paper's configuration, with the numbers it omits taken from its authors'
+// release.
 func Paper() Config {
 	return Config{
 		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,

@@ -26,8 +26,9 @@ func onDevice(t *testing.T, device, critic string) (*Model, *zoo.Batch) {
 	return m, sample(dev, tinyDims, 8)
 }
 
-// TestGradientsOnGPU compares the gradients of both stages' whole losses, computed by the GPU in float32, along a random direction with central
-// differences of the loss in float64, and element by element with the gradients in float64: within 1e-3 of the largest of each parameter's.
+// TestGradientsOnGPU compares the gradients of both stages' whole losses, computed by the GPU in
+// float32, along a random direction with central differences of the loss in float64, and element
+// by element with the gradients in float64: within 1e-3 of the largest of each parameter's.
 func TestGradientsOnGPU(t *testing.T) {
 	for _, critic := range []string{"separable", "concat"} {
 		single, batch32 := onDevice(t, gpu, critic)
@@ -107,8 +108,9 @@ func curve(t *testing.T, device, critic string, stage, steps int) (losses []floa
 	return losses, params
 }
 
-// TestLossCurvesOnGPU trains both stages for 20 steps on the GPU and on the CPU, there in float64: each loss agrees to 1e-3. (In float32 the CPU's own
-// curve of the concat critics leaves the float64 one by 2e-3 when a unit of a critic rounds to the other side of its kink.)
+// TestLossCurvesOnGPU trains both stages for 20 steps on the GPU and on the CPU, there in float64:
+// each loss agrees to 1e-3. (In float32 the CPU's own curve of the concat critics leaves the
+// float64 one by 2e-3 when a unit of a critic rounds to the other side of its kink.)
 func TestLossCurvesOnGPU(t *testing.T) {
 	for _, c := range []struct {
 		critic string
@@ -127,8 +129,8 @@ func TestLossCurvesOnGPU(t *testing.T) {
 	}
 }
 
-// TestSameBitsOnGPU trains twice from one seed: the steps of the first run are new to the device, captured and replayed, those of the second
-// may all be replayed, and the parameters are the same.
+// TestSameBitsOnGPU trains twice from one seed: the steps of the first run are new to the device,
+// captured and replayed, those of the second may all be replayed, and the parameters are the same.
 func TestSameBitsOnGPU(t *testing.T) {
 	for stage := range 2 {
 		first, params := curve(t, gpu, "concat", stage, 6)

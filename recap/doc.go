@@ -1,5 +1,6 @@
-// Package recap implements RECAP: Recovering Coherent Affective Patterns (Huang, Gong, He, Wen, Zhang, Feng; AAAI 2026), a two-stage
-// method for multimodal sentiment analysis when parts of language, audio and video are missing.
+// Package recap implements RECAP: Recovering Coherent Affective Patterns (Huang, Gong, He, Wen,
+// Zhang, Feng; AAAI 2026), a two-stage method for multimodal sentiment analysis when parts of
+// language, audio and video are missing.
 //
 //	 complete input ──► E_m ──► X_m  (the target, a constant)
 //	                                        ▲        ▲
@@ -7,10 +8,12 @@
 //	                             │    H-CAG   FID, E_rec
 //	                             └─ D_m
 //
-// Stage 1 learns, without labels, to complete what is missing: the generators G_m must continue each temporal segment so that
-// the discriminators D_m take it for the real next one (H-CAG), keep what modalities share and what each has alone (FID, by bounds
-// of mutual information), and keep enough to reconstruct the complete features (E_rec). Stage 2 fuses the completed
-// features with attention weights that are trained to rank the modalities by how well each predicts the label (MIR).
+// Stage 1 learns, without labels, to complete what is missing: the generators G_m must continue
+// each temporal segment so that the discriminators D_m take it for the real next one (H-CAG), keep
+// what modalities share and what each has alone (FID, by bounds of mutual information), and keep
+// enough to reconstruct the complete features (E_rec). Stage 2 fuses the completed features with
+// attention weights that are trained to rank the modalities by how well each predicts the label
+// (MIR).
 //
 // The files follow the paper, and cite its equations:
 //

@@ -21,8 +21,8 @@ func newEmbedding(p *nn.Params, c *Config, steps, width int) *embedding {
 	}
 }
 
-// Forward returns h_m [B L d] for x [B T d_m]: the tokens are prepended to the projected input, and the Transformer's first L
-// positions are read. Its last layer is computed for these alone.
+// Forward returns h_m [B L d] for x [B T d_m]: the tokens are prepended to the projected input,
+// and the Transformer's first L positions are read. Its last layer is computed for these alone.
 func (e *embedding) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	l, d := e.tokens.Shape()[0], e.tokens.Shape()[1]
 	tokens := tp.Expand(e.tokens, x.Shape()[0], l, d)
@@ -53,7 +53,8 @@ func (s *sequence) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return s.transformer.Head(tp, tp.Add(x, tp.Slice(s.positions, 0, 0, x.Shape()[1])), n)
 }
 
-// positionSD is the spread of positions and learned tokens at the start: small, so that they do not drown the input.
+// positionSD is the spread of positions and learned tokens at the start: small, so that they do
+// not drown the input.
 func (c *Config) positionSD() float64 {
 	if c.Literal {
 		return 1

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// TestAdversarialLossesAreEquations1To6 compares L_gen and L_disc with loops over granularities, samples and segments, in the form
-// the paper prints: binary cross-entropy of probabilities.
+// TestAdversarialLossesAreEquations1To6 compares L_gen and L_disc with loops over granularities,
+// samples and segments, in the form the paper prints: binary cross-entropy of probabilities.
 func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	tp := ag.NewTape(dev)
@@ -102,8 +102,8 @@ func TestWeightsAreEquations7And14And19(t *testing.T) {
 	}
 }
 
-// TestTargetIsConstant compares the gradient of E_m in stage 1 with the one it has when the complete features come from a twin
-// that is no part of the graph.
+// TestTargetIsConstant compares the gradient of E_m in stage 1 with the one it has when the
+// complete features come from a twin that is no part of the graph.
 func TestTargetIsConstant(t *testing.T) {
 	c := tiny()
 	c.Text.Dropout = 0

@@ -7,26 +7,29 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// An estimator bounds the mutual information of two modalities from B paired samples: two projection heads and a critic f, which
-// learns to score pairs that belong together above pairs that do not.
+// An estimator bounds the mutual information of two modalities from B paired samples: two
+// projection heads and a critic f, which learns to score pairs that belong together above pairs
+// that do not.
 type estimator struct {
 	headX, headY *nn.MLP
 	critic       critic
 	params       []*ag.Tensor
 }
 
-// A critic scores all pairs of x [B n] and y [B n] in two steps: what can be done for each row alone, u and v, and the rest.
+// A critic scores all pairs of x [B n] and y [B n] in two steps: what can be done for each row
+// alone, u and v, and the rest.
 type critic interface {
 	// Sides returns u of x and v of y, [B …].
 	Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor)
 	// Pairs returns [B B], of which element (i, j) is f(x_j, y_i).
 	Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor
-	// PairsTwice returns Pairs of u and v, and the same numbers as a function of cu and cv, whose values are u's and v's, with the
-	// critic's weights held constant.
+	// PairsTwice returns Pairs of u and v, and the same numbers as a function of cu and cv, whose
+	// values are u's and v's, with the critic's weights held constant.
 	PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor)
 }
 
-// newEstimator makes an estimator for features of the given width, of which each side has parts: 1, or 2 with a condition.
+// newEstimator makes an estimator for features of the given width, of which each side has parts:
+// 1, or 2 with a condition.
 func newEstimator(p *nn.Params, c CriticConfig, width, parts int) *estimator {
 	e := &estimator{
 		headX: nn.NewMLP(p.Sub("head_x"), width, width, width),
@@ -41,8 +44,9 @@ func newEstimator(p *nn.Params, c CriticConfig, width, parts int) *estimator {
 	return e
 }
 
-// sides returns the two sides of the critic. x and y hold the parts of each side, [B n] each: the features, and the condition where
-// there is one. A head serves all parts of its side, and the projected parts are concatenated.
+// sides returns the two sides of the critic. x and y hold the parts of each side, [B n] each: the
+// features, and the condition where there is one. A head serves all parts of its side, and the
+// projected parts are concatenated.
 func (e *estimator) sides(tp *ag.Tape, x, y []*ag.Tensor) (u, v *ag.Tensor) {
 	project := func(head *nn.MLP, parts []*ag.Tensor) *ag.Tensor {
 		h := make([]*ag.Tensor, len(parts))
@@ -65,12 +69,13 @@ func (e *estimator) NCE(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
 	return lowerBound(tp, e.critic.Pairs(tp, u, v))
 }
 
-// CLUB returns the upper bound of eq 9, whose critic f* is the estimator's and is held constant, so that only the features
-// move (Cheng et al. 2020; Liang et al. 2023):
+// CLUB returns the upper bound of eq 9, whose critic f* is the estimator's and is held constant,
+// so that only the features move (Cheng et al. 2020; Liang et al. 2023):
 //
 //	I_NCE-CLUB(x; y) = mean_i f*(x_i, y_i) − mean_ij f*(x_j, y_i)
 //
-// and learn, the lower bound on detached features: maximising it makes the estimator's critic the optimal f* and moves nothing else.
+// and learn, the lower bound on detached features: maximising it makes the estimator's critic the
+// optimal f* and moves nothing else.
 func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound, learn *ag.Tensor) {
 	var cu, cv *ag.Tensor
 	tp.Frozen(e.params, func() { cu, cv = e.sides(tp, x, y) })
@@ -117,8 +122,9 @@ func (c separableCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (score
 	return c.Pairs(tp, u, v), c.Pairs(tp, cu, cv)
 }
 
-// A concatCritic is f(x, y) = MLP([x; y]) with ReLU, of one hidden layer or two. Its first layer on [x; y] is W_x x + W_y y + b, so it is
-// applied to B rows of each side rather than to B² pairs; the rest sees every pair, in one pass that never holds all B²×width numbers.
+// A concatCritic is f(x, y) = MLP([x; y]) with ReLU, of one hidden layer or two. Its first layer
+// on [x; y] is W_x x + W_y y + b, so it is applied to B rows of each side rather than to B² pairs;
+// the rest sees every pair, in one pass that never holds all B²×width numbers.
 type concatCritic struct {
 	firstX, firstY *nn.Linear // the halves of the first layer; the bias is firstY's
 	second         *nn.Linear // nil for one hidden layer

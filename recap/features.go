@@ -6,17 +6,20 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Subspaces returns the spaces in which FID compares language and vision, for the completed features X'_l and X'_v [N L d] of the same N
-// utterances, in this order, [N e]; ok is false for a model without the estimators. They are
+// Subspaces returns the spaces in which FID compares language and vision, for the completed
+// features X'_l and X'_v [N L d] of the same N utterances, in this order, [N e]; ok is false for a
+// model without the estimators. They are
 //
 //	shared: u of X'_l and v of X'_v in I_NCE(X'_l; X'_v), the first term of L_shared
 //	unique: v of X'_l in I_NCE(X_l; X'_l) and v of X'_v in I_NCE(X_v; X'_v), the first terms of L_unique
 //
-// where u of x and v of y are what an estimator computes of each side alone before it scores the pair: f = u·v/√e where the critic is separable, else
-// the halves of its first layer, which are added. Nothing that FID learns is nearer to what the paper calls its subspaces.
+// where u of x and v of y are what an estimator computes of each side alone before it scores the
+// pair: f = u·v/√e where the critic is separable, else the halves of its first layer, which are
+// added. Nothing that FID learns is nearer to what the paper calls its subspaces.
 //
-// Of u and v only their scores matter: the bound does not change with u → u + c, nor f with u → Au, v → A⁻ᵀv. So where two clouds lie
-// to each other says nothing by itself; that each has a form does.
+// Of u and v only their scores matter: the bound does not change with u → u + c, nor f with u →
+// Au, v → A⁻ᵀv. So where two clouds lie to each other says nothing by itself; that each has a form
+// does.
 func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, unique [2]*ag.Tensor, ok bool) {
 	for _, q := range m.pairs {
 		if q.m1 != zoo.Language || q.m2 != zoo.Vision || q.common == nil || q.own1 == nil {
@@ -31,8 +34,9 @@ func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, uni
 	return shared, unique, false
 }
 
-// Reconstruct returns what the reconstructors make of completed features, E_rec(X'_m), and what they are trained to make, the complete features
-// X_m standardised over the N utterances; all [N L d]. ok is false for a model without reconstructors.
+// Reconstruct returns what the reconstructors make of completed features, E_rec(X'_m), and what
+// they are trained to make, the complete features X_m standardised over the N utterances; all [N L
+// d]. ok is false for a model without reconstructors.
 func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, made [zoo.Modalities]*ag.Tensor, ok bool) {
 	for i, r := range m.reconstructors {
 		target[i], made[i] = m.target(tp, complete[i]), r.Forward(tp, completed[i])
@@ -40,8 +44,8 @@ func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag
 	return target, made, m.reconstructors != nil
 }
 
-// shown returns the parameters that pictures of stage 1 need, and that stage 2 changes or does not need: E_m as stage 1 leaves it, E_rec, and the
-// estimators of Subspaces.
+// shown returns the parameters that pictures of stage 1 need, and that stage 2 changes or does not
+// need: E_m as stage 1 leaves it, E_rec, and the estimators of Subspaces.
 func (m *Model) shown() []nn.Param {
 	return m.trained("embed", "reconstruct", "fid.lv.common", "fid.lv.own_1", "fid.lv.own_2")
 }

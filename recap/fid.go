@@ -6,10 +6,12 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// FID: Factorised Information Decomposition. For each pair of modalities, what both tell about the complete features is kept
-// once, and what each tells alone is kept apart, by raising lower bounds and lowering upper bounds of mutual information.
+// FID: Factorised Information Decomposition. For each pair of modalities, what both tell about the
+// complete features is kept once, and what each tells alone is kept apart, by raising lower bounds
+// and lowering upper bounds of mutual information.
 
-// A pair holds the six estimators of two modalities; each estimates another joint distribution, so none is shared.
+// A pair holds the six estimators of two modalities; each estimates another joint distribution, so
+// none is shared.
 type pair struct {
 	name   string // "la"
 	m1, m2 zoo.Modality
@@ -54,8 +56,9 @@ func newPairs(p *nn.Params, c *Config) []*pair {
 	return pairs
 }
 
-// fid returns the terms of eq 11 for the complete features X and the completed ones X', each [B L d]. Every bound is a term of
-// its own, so that it is logged; the sum of the weighted terms is λ_fid·L_FID, plus the objectives that train f* alone.
+// fid returns the terms of eq 11 for the complete features X and the completed ones X', each [B L
+// d]. Every bound is a term of its own, so that it is logged; the sum of the weighted terms is
+// λ_fid·L_FID, plus the objectives that train f* alone.
 func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
 	var x, made features // [B L·d]
 	for i := range x {
@@ -73,7 +76,8 @@ func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
 //	L_shared  = −I_NCE(X'₁; X'₂) + I_CLUB(X'₁; X'₂ | X₁, X₂)                        eq 8
 //	L_unique₁ = −I_NCE(X₁; X'₁) + I_CLUB(X'₁; X'₂) − I_NCE(X'₁; X'₂ | X₁, X₂)      eq 10, and the same for 2
 //
-// The last two bounds of eq 10 are those of both unique terms: one estimator serves both and its value counts twice.
+// The last two bounds of eq 10 are those of both unique terms: one estimator serves both and its
+// value counts twice.
 func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, made1, made2 *ag.Tensor) []zoo.Term {
 	one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
 	side1, side2 := []*ag.Tensor{made1, x1}, []*ag.Tensor{made2, x2} // with the condition
@@ -98,8 +102,9 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, made1, made2 *ag.Tenso
 	return terms
 }
 
-// critical flattens h [B L d] to what the estimators see, [B L·d]: each feature standardised over the batch, without learned
-// scale or running statistics, so that a bound cannot be changed by shrinking the features.
+// critical flattens h [B L d] to what the estimators see, [B L·d]: each feature standardised over
+// the batch, without learned scale or running statistics, so that a bound cannot be changed by
+// shrinking the features.
 func (m *Model) critical(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
 	x := tp.Reshape(h, h.Shape()[0], -1)
 	if m.config.Literal {

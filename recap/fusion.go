@@ -8,8 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// MIR: Mutual-Information-guided Ranking fusion. Attention weighs the modalities, and is trained to give more weight to the one
-// that alone predicts the label better.
+// MIR: Mutual-Information-guided Ranking fusion. Attention weighs the modalities, and is trained
+// to give more weight to the one that alone predicts the label better.
 
 // A fusion weighs and adds the modalities, and predicts from the sum.
 type fusion struct {
@@ -18,8 +18,9 @@ type fusion struct {
 	even bool       // w/o MIR: every weight is 1/3
 }
 
-// fusionSD is the spread of the query, key and value weights at the start: so small that every α begins near 1/3. With larger
-// ones the modality that is slowest to learn loses its weight within an epoch, and with it all gradient (docs/guide.md).
+// fusionSD is the spread of the query, key and value weights at the start: so small that every α
+// begins near 1/3. With larger ones the modality that is slowest to learn loses its weight within
+// an epoch, and with it all gradient (docs/guide.md).
 const fusionSD = 0.02
 
 func newFusion(p *nn.Params, c *Config, scores int) *fusion {
@@ -31,8 +32,9 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	}
 }
 
-// Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], from X'_m [B L d]. With μ_q, μ_k and μ_v the temporal
-// means of queries, keys and values (the means of X'_m are projected: a linear map commutes with a mean),
+// Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], from X'_m [B L d]. With
+// μ_q, μ_k and μ_v the temporal means of queries, keys and values (the means of X'_m are
+// projected: a linear map commutes with a mean),
 //
 //	logit_m = ⟨μ_q, μ_k⟩/√d,  α = softmax over m    eq 16
 //	f = Σ_m α_m·μ_v                                 eq 17
@@ -55,7 +57,8 @@ func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 
 const predictorHeads = 4
 
-// A predictor is g_m: it predicts the label from one modality, as a probe of how informative that modality is.
+// A predictor is g_m: it predicts the label from one modality, as a probe of how informative that
+// modality is.
 type predictor struct {
 	body          *sequence
 	hidden, score *nn.Linear
@@ -75,8 +78,8 @@ func (g *predictor) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return g.score.Forward(tp, tp.Dropout(tp.ReLU(g.hidden.Forward(tp, h)), 0.1))
 }
 
-// rankingLoss returns eq 15, mean over the batch, for the weights α [B 3] and the errors L_MI [B 3] of the predictors, which are
-// constants here:
+// rankingLoss returns eq 15, mean over the batch, for the weights α [B 3] and the errors L_MI [B
+// 3] of the predictors, which are constants here:
 //
 //	½ Σ_{i≠j} [L_MI^i < L_MI^j]·max(0, α_j − α_i + ε)
 func rankingLoss(tp *ag.Tape, alpha, errors *ag.Tensor, margin float64) *ag.Tensor {

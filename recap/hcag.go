@@ -8,10 +8,12 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the sequence X̃_m is cut into
-// segments; the generator continues each segment, and a discriminator compares what it made with the real next segment.
+// H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the
+// sequence X̃_m is cut into segments; the generator continues each segment, and a discriminator
+// compares what it made with the real next segment.
 
-// A generator is G_m. It maps x [B T d] to [B T d]: a segment to the next one, and corrupted features to complete ones.
+// A generator is G_m. It maps x [B T d] to [B T d]: a segment to the next one, and corrupted
+// features to complete ones.
 type generator interface {
 	Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor
 }
@@ -25,7 +27,8 @@ func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, held []
 	return newSequence(p, c, c.Heads, c.Tokens), nil
 }
 
-// A discriminator is D_m: a logit for each position of a segment, positive where it takes the segment for real.
+// A discriminator is D_m: a logit for each position of a segment, positive where it takes the
+// segment for real.
 type discriminator struct {
 	body  *sequence // nil for the release's two-layer MLP
 	score *nn.MLP
@@ -54,9 +57,10 @@ type adversary struct {
 	granularities  []int        // 𝒢, numbers of segments
 }
 
-// Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed over segments and
-// granularities (eq 6). L_gen has gradients for the generator and x, and none for the discriminator; L_disc for the discriminator
-// alone. So one backward pass updates both sides of the game, each by its own loss.
+// Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed
+// over segments and granularities (eq 6). L_gen has gradients for the generator and x, and none
+// for the discriminator; L_disc for the discriminator alone. So one backward pass updates both
+// sides of the game, each by its own loss.
 func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
 		now, next := adjacent(tp, x, n)
@@ -72,8 +76,8 @@ func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 	return gen, disc
 }
 
-// adjacent cuts x [B L d] into n segments and returns the first n−1 and, in the same order, their successors,
-// both [B·(n−1) L/n d]: all pairs of a granularity are one batch.
+// adjacent cuts x [B L d] into n segments and returns the first n−1 and, in the same order, their
+// successors, both [B·(n−1) L/n d]: all pairs of a granularity are one batch.
 func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
 	l, d := x.Shape()[1], x.Shape()[2]
 	w := l / n
@@ -89,8 +93,8 @@ func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
 	return tp.Reshape(tp.AddScalar(tp.Scale(cos, 0.5), 0.5), pairs, 1)
 }
 
-// generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the discriminator's weights held constant:
-// BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
+// generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the
+// discriminator's weights held constant: BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
 func (a *adversary) generatorLoss(tp *ag.Tape, made, omega *ag.Tensor, batch int) (loss *ag.Tensor) {
 	tp.Frozen(a.discriminatorP, func() {
 		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, made))) // [P T 1]
@@ -99,8 +103,8 @@ func (a *adversary) generatorLoss(tp *ag.Tape, made, omega *ag.Tensor, batch int
 	return loss
 }
 
-// discriminatorLoss returns eq 5, ½[BCE(D(s), 1) + BCE(D(ŝ), 0)], mean over positions and batch, sum over segments. Both
-// segments are constants here.
+// discriminatorLoss returns eq 5, ½[BCE(D(s), 1) + BCE(D(ŝ), 0)], mean over positions and batch,
+// sum over segments. Both segments are constants here.
 func (a *adversary) discriminatorLoss(tp *ag.Tape, made, real *ag.Tensor, batch int) *ag.Tensor {
 	taken := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
 	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(made)))
@@ -108,8 +112,8 @@ func (a *adversary) discriminatorLoss(tp *ag.Tape, made, real *ag.Tensor, batch 
 	return tp.Scale(tp.Sum(perPair), 0.5/float64(batch))
 }
 
-// hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality; L_disc of a discriminator that cannot tell is the
-// logged disc_chance.
+// hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality; L_disc of a
+// discriminator that cannot tell is the logged disc_chance.
 func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
 	var terms []zoo.Term
 	w := m.config.Loss

@@ -10,8 +10,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// MOSEI's deeper generator. The paper says that it starts from ImageBind's weights and no more than that. Here G_m has the first
-// blocks of an encoder ("trunk") of ImageBind (Girdhar et al., CVPR 2023), of the trunk's width D, between projections d → D and D → d.
+// MOSEI's deeper generator. The paper says that it starts from ImageBind's weights and no more
+// than that. Here G_m has the first blocks of an encoder ("trunk") of ImageBind (Girdhar et al.,
+// CVPR 2023), of the trunk's width D, between projections d → D and D → d.
 
 // A trunk is an encoder of ImageBind, as imagebind_huge.pth has it.
 type trunk struct {
@@ -51,7 +52,8 @@ func (t *trunk) headsAt(width int) int {
 	return width / headWidth
 }
 
-// An imageBind is G_m with blocks of a trunk. With LN that of the trunk's stem, P learned positions [L D] and γ a learned number,
+// An imageBind is G_m with blocks of a trunk. With LN that of the trunk's stem, P learned
+// positions [L D] and γ a learned number,
 //
 //	e = x·W_inᵀ + b_in
 //	e ← γ·x̂(e) + P (language), LN(e) + P (audio), LN(e + P) (visual)
@@ -68,8 +70,9 @@ type imageBind struct {
 	held      []*ag.Tensor // what generator.freeze holds constant
 }
 
-// newImageBind makes the generator of a modality. Parameters of blocks have the names of the file's keys from "blocks." on. Where nothing is to be
-// loaded they start as ImageBind's did: weights Xavier-uniform, biases 0.
+// newImageBind makes the generator of a modality. Parameters of blocks have the names of the
+// file's keys from "blocks." on. Where nothing is to be loaded they start as ImageBind's did:
+// weights Xavier-uniform, biases 0.
 func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	t, d := &trunks[m], c.generatorWidth(m)
 	g := &imageBind{trunk: t, project: xavierLinear(p.Sub("project"), c.Width, d)}
@@ -130,7 +133,8 @@ func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 	}
 }
 
-// An imageBindBlock is a pre-norm Transformer layer: x ← x + MultiHead(LN₁ x), x ← x + W₂·GELU(W₁·LN₂ x).
+// An imageBindBlock is a pre-norm Transformer layer: x ← x + MultiHead(LN₁ x), x ← x +
+// W₂·GELU(W₁·LN₂ x).
 type imageBindBlock struct {
 	norm1, norm2 *nn.LayerNorm
 	in, out      *nn.Linear // of the attention: queries, keys and values at once [3D D], and [D D]

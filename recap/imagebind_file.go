@@ -21,7 +21,8 @@ type imageBindFile struct {
 	depths []int // blocks of them
 }
 
-// openImageBind opens a file and checks that it has what generators of so many blocks and positions take from it. The error lists what is missing.
+// openImageBind opens a file and checks that it has what generators of so many blocks and
+// positions take from it. The error lists what is missing.
 func openImageBind(path string, blocks, positions int) (*imageBindFile, error) {
 	file, err := weights.Open(path)
 	if err != nil {
@@ -106,8 +107,9 @@ func (s *source) fits(shape []int) bool {
 	return slices.Equal(shape, s.shape)
 }
 
-// sources lists what a generator takes from a trunk of the given width: so many of its first blocks and positions and, with the whole of its
-// depth, the norm that follows. The positions of audio and visual belong to patches of a picture and are left.
+// sources lists what a generator takes from a trunk of the given width: so many of its first
+// blocks and positions and, with the whole of its depth, the norm that follows. The positions of
+// audio and visual belong to patches of a picture and are left.
 func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	var all []source
 	add := func(name, key string, shape ...int) { all = append(all, source{name: name, key: key, shape: shape}) }
@@ -145,8 +147,9 @@ func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	return all
 }
 
-// ResolveGenerator makes generator.file an absolute path and sets generator.widths to the widths of its trunks, so that New and whoever
-// opens a trained model need no file. The error lists what the file lacks. Without a file there is nothing to resolve.
+// ResolveGenerator makes generator.file an absolute path and sets generator.widths to the widths
+// of its trunks, so that New and whoever opens a trained model need no file. The error lists what
+// the file lacks. Without a file there is nothing to resolve.
 func (c *Config) ResolveGenerator() error {
 	g := &c.Generator
 	g.Widths = nil
@@ -165,8 +168,9 @@ func (c *Config) ResolveGenerator() error {
 	return f.Close()
 }
 
-// LoadGenerator gives the generators the values of a state dict of ImageBind, of which it reads no more than they take. The model's configuration
-// has passed ResolveGenerator. A file that does not fit is an error that changes nothing.
+// LoadGenerator gives the generators the values of a state dict of ImageBind, of which it reads no
+// more than they take. The model's configuration has passed ResolveGenerator. A file that does not
+// fit is an error that changes nothing.
 func (m *Model) LoadGenerator(path string) error {
 	g := &m.config.Generator
 	f, err := openImageBind(path, g.Blocks, m.config.Tokens)

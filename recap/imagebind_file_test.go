@@ -85,7 +85,8 @@ func stateDict(parts []part, vocab, embedding int) map[string][]int {
 	return s
 }
 
-// TestImageBindHuge compares the sources at the real sizes with the real state dict, whose keys and numbers the pattern above reproduces.
+// TestImageBindHuge compares the sources at the real sizes with the real state dict, whose keys
+// and numbers the pattern above reproduces.
 func TestImageBindHuge(t *testing.T) {
 	size := func(shape []int) int {
 		n := 1
@@ -123,7 +124,8 @@ func TestImageBindHuge(t *testing.T) {
 // taken matches the keys that generators of two blocks take from a file with the small parts.
 var taken = regexp.MustCompile(`^modality_(trunks\.(text|audio|vision)\.(blocks\.[01]|pre_.*)\.|preprocessors\.(text\.(pos|token)|audio\.rgbt_stem\.norm)|heads\.audio\.0)`)
 
-// writeImageBind writes a state dict with the small parts. Numbers that no generator of two blocks takes are NaN.
+// writeImageBind writes a state dict with the small parts. Numbers that no generator of two blocks
+// takes are NaN.
 func writeImageBind(t *testing.T, edit func(shapes map[string][]int)) (path string, values map[string][]float64) {
 	t.Helper()
 	shapes := stateDict(smallParts, 2100, 24)
@@ -217,7 +219,8 @@ func TestImageBindValuesArrive(t *testing.T) {
 	}
 }
 
-// TestImageBindFileIsChecked breaks a file in one way at a time. The error names all that is wrong, and nothing is loaded.
+// TestImageBindFileIsChecked breaks a file in one way at a time. The error names all that is
+// wrong, and nothing is loaded.
 func TestImageBindFileIsChecked(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	m, _ := newTiny(t, "cpu", tinyImageBind(t, path), tinyDims)

@@ -180,7 +180,8 @@ func TestImageBindGradients(t *testing.T) {
 	}
 }
 
-// TestImageBindStartsAsImageBindDid checks the spread of fresh weights, and that a width that is not ImageBind's has heads of 16.
+// TestImageBindStartsAsImageBindDid checks the spread of fresh weights, and that a width that is
+// not ImageBind's has heads of 16.
 func TestImageBindStartsAsImageBindDid(t *testing.T) {
 	c := Quick()
 	c.Generator.Kind = "imagebind"
@@ -204,8 +205,8 @@ func TestImageBindStartsAsImageBindDid(t *testing.T) {
 	}
 }
 
-// TestImageBindInTheWhole trains and freezes generators from a file inside the model: whose parameters move, that none is dead, and the
-// derivative of each phase's loss along directions.
+// TestImageBindInTheWhole trains and freezes generators from a file inside the model: whose
+// parameters move, that none is dead, and the derivative of each phase's loss along directions.
 func TestImageBindInTheWhole(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	for _, freeze := range []bool{false, true} {

@@ -27,8 +27,9 @@ type Model struct {
 	pairs          []*pair      // (l, a), (l, v), (a, v)
 }
 
-// New makes the modules under p, for data of the given dimensions. The configuration has passed Check. What prediction needs is made
-// first, so that it starts from the same weights in every variant.
+// New makes the modules under p, for data of the given dimensions. The configuration has passed
+// Check. What prediction needs is made first, so that it starts from the same weights in every
+// variant.
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
@@ -83,7 +84,8 @@ func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "g
 // Text returns the encoder of words.
 func (m *Model) Text() *zoo.Text { return m.embedder.text }
 
-// trained returns params without those of a frozen encoder of words and those that generator.freeze holds constant.
+// trained returns params without those of a frozen encoder of words and those that
+// generator.freeze holds constant.
 func (m *Model) trained(groups ...string) []nn.Param {
 	fixed := m.held
 	if text := m.Text(); text.Frozen {
@@ -92,7 +94,8 @@ func (m *Model) trained(groups ...string) []nn.Param {
 	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
 }
 
-// groups returns what is pretrained among a phase's parameters: the encoder of words, and what generator.file gave.
+// groups returns what is pretrained among a phase's parameters: the encoder of words, and what
+// generator.file gave.
 func (m *Model) groups(params []nn.Param) []zoo.Group {
 	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool { return !slices.Contains(params, p) })
 	return append(m.Text().Groups(), zoo.Group{Name: "generator", Params: loaded})

@@ -49,7 +49,8 @@ func TestSegmentsAndTheirSuccessors(t *testing.T) {
 	}
 }
 
-// TestSimilarityIsEquation2 compares ω with the formula on opposite, orthogonal and equal segments.
+// TestSimilarityIsEquation2 compares ω with the formula on opposite, orthogonal and equal
+// segments.
 func TestSimilarityIsEquation2(t *testing.T) {
 	dev := open(t, "cpu64")
 	tp := ag.NewTape(dev)
@@ -162,7 +163,8 @@ func concatIsAnMLP(t *testing.T, dev ag.Device, r *rand.Rand, hidden int) {
 	}
 }
 
-// TestBoundsEncloseTheTruth trains both bounds on correlated normals, whose mutual information is −½ ln(1−ρ²) a dimension.
+// TestBoundsEncloseTheTruth trains both bounds on correlated normals, whose mutual information is
+// −½ ln(1−ρ²) a dimension.
 func TestBoundsEncloseTheTruth(t *testing.T) {
 	dev := open(t, "cpu")
 	r := rand.New(rand.NewPCG(7, 8))

@@ -70,7 +70,8 @@ func clubs(p nn.Param) bool {
 	return strings.Contains(p.Name, ".club.") || strings.Contains(p.Name, ".common_club.")
 }
 
-// movedBy names, for each group of parameters, the terms of a phase that give it a gradient, as recap.md has it.
+// movedBy names, for each group of parameters, the terms of a phase that give it a gradient, as
+// recap.md has it.
 var movedBy = map[string]map[string][]string{
 	"stage1": {
 		"embed":        {"gen_", "nce_", "club_", "rec_"},
@@ -104,8 +105,9 @@ func groups(m *Model) map[string][]*ag.Tensor {
 	return g
 }
 
-// TestWhoIsMovedByWhat takes each term of each phase alone: D is moved by L_disc only, f* by its own bound only, g_m by its own
-// error only, and G by everything in stage 1 but these, and by nothing in stage 2.
+// TestWhoIsMovedByWhat takes each term of each phase alone: D is moved by L_disc only, f* by its
+// own bound only, g_m by its own error only, and G by everything in stage 1 but these, and by
+// nothing in stage 2.
 func TestWhoIsMovedByWhat(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	b := sample(dev, tinyDims, 8)
@@ -129,8 +131,9 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 	}
 }
 
-// TestWholeLossAlongADirection checks the derivative of each phase's whole loss. What it holds constant stays: the target X_m, ω, D in the
-// generators' loss and the completed features in D's, the critics f* in the upper bounds.
+// TestWholeLossAlongADirection checks the derivative of each phase's whole loss. What it holds
+// constant stays: the target X_m, ω, D in the generators' loss and the completed features in D's,
+// the critics f* in the upper bounds.
 func TestWholeLossAlongADirection(t *testing.T) {
 	for _, critic := range []CriticConfig{{Kind: "separable"}, {Kind: "concat", Hidden: 0}, {Kind: "concat", Hidden: 1}} {
 		c := tiny()
@@ -157,7 +160,8 @@ func TestNoDeadParameter(t *testing.T) {
 	}
 }
 
-// train runs steps of a phase on one batch and returns the first and the last mean of the named terms.
+// train runs steps of a phase on one batch and returns the first and the last mean of the named
+// terms.
 func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep func(string) bool) (first, last float64) {
 	tp := ag.NewTape(b.Complete.Audio.Device())
 	opt := optim.NewAdamW(lr, 0, ph.Params)
@@ -226,7 +230,8 @@ func TestPredictWeighsModalities(t *testing.T) {
 	}
 }
 
-// TestVariants checks for each row of Table 3 which terms are left, and that what is left can be trained.
+// TestVariants checks for each row of Table 3 which terms are left, and that what is left can be
+// trained.
 func TestVariants(t *testing.T) {
 	absent := map[string][]string{
 		"no-hcag":          {"gen_", "disc_l"},

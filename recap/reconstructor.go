@@ -5,7 +5,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// reconstruct returns the terms of eqs 12 and 13: for each modality, the mean squared error of E_rec(X'_m) against the complete features.
+// reconstruct returns the terms of eqs 12 and 13: for each modality, the mean squared error of
+// E_rec(X'_m) against the complete features.
 func (m *Model) reconstruct(tp *ag.Tape, complete, completed features) []zoo.Term {
 	var terms []zoo.Term
 	for i, r := range m.reconstructors {
@@ -15,8 +16,8 @@ func (m *Model) reconstruct(tp *ag.Tape, complete, completed features) []zoo.Ter
 	return terms
 }
 
-// target returns the complete features standardised over the batch, (X − mean)/(sd + 1e-4) for each position and feature, so
-// that shrinking the embedding wins nothing.
+// target returns the complete features standardised over the batch, (X − mean)/(sd + 1e-4) for
+// each position and feature, so that shrinking the embedding wins nothing.
 func (m *Model) target(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	if m.config.Literal {
 		return x
@@ -26,7 +27,8 @@ func (m *Model) target(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return tp.Div(centred, tp.AddScalar(sd, 1e-4))
 }
 
-// spread returns the mean over positions and features of the standard deviation over the batch: near 0, the embedding has collapsed.
+// spread returns the mean over positions and features of the standard deviation over the batch:
+// near 0, the embedding has collapsed.
 func spread(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	centred := tp.Sub(x, tp.Mean(x, 0))
 	return tp.Mean(tp.Sqrt(tp.Mean(tp.Mul(centred, centred), 0)))

@@ -13,7 +13,8 @@ var Spec = zoo.Spec{
 	New: func(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model { return New(p, *c.(*Config), d) },
 }
 
-// preset returns the same numbers for every data set, as the paper does; MOSEI's deeper generator is a setting.
+// preset returns the same numbers for every data set, as the paper does; MOSEI's deeper generator
+// is a setting.
 func preset(name, _ string) (zoo.Config, zoo.Training) {
 	c, t := Paper(), zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4, WeightDecay: 1e-4,
 		Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}, "generator": {LR: 1e-5, WeightDecay: 1e-4}},
@@ -26,7 +27,8 @@ func preset(name, _ string) (zoo.Config, zoo.Training) {
 	return &c, t
 }
 
-// variants names the rows of Table 3, and two more: the whole method without its first stage, and stage 1 by the letter.
+// variants names the rows of Table 3, and two more: the whole method without its first stage, and
+// stage 1 by the letter.
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},
@@ -45,7 +47,8 @@ func on(change func(*Config)) func(zoo.Config) {
 	return func(c zoo.Config) { change(c.(*Config)) }
 }
 
-// terms says what the terms are. Of a pair of modalities X and X′ are the features of the first, complete and completed, Y and Y′ of the second.
+// terms says what the terms are. Of a pair of modalities X and X′ are the features of the first,
+// complete and completed, Y and Y′ of the second.
 var terms = []zoo.TermTitle{
 	{Name: "task", Title: "task, eq 18"},
 	{Name: "gen", Title: "L_gen, eq 3", Unit: "nats"},

@@ -39,8 +39,9 @@ func (m *Model) generate(tp *ag.Tape, corrupted features) features {
 	return completed
 }
 
-// collapsed tells how stage 1 fails when it fails: the embeddings of different utterances become alike, which makes every
-// loss but the task's small. It compares the mean terms of the first epoch with those of the last.
+// collapsed tells how stage 1 fails when it fails: the embeddings of different utterances become
+// alike, which makes every loss but the task's small. It compares the mean terms of the first
+// epoch with those of the last.
 func (m *Model) collapsed(first, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		name := "spread_" + zoo.Modality(i).String()

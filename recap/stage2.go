@@ -5,8 +5,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen, E_m goes on training.
-// Without stage 1 nothing is frozen. Its loss is eq 19,
+// stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen,
+// E_m goes on training. Without stage 1 nothing is frozen. Its loss is eq 19,
 //
 //	L_stage2 = λ_task·L_task + λ_rank·L_rank,
 //
@@ -41,7 +41,8 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	return terms
 }
 
-// starved tells of a modality that lost its weight, and with it the gradient by which it could have earned it back.
+// starved tells of a modality that lost its weight, and with it the gradient by which it could
+// have earned it back.
 func starved(_, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		if name := "alpha_" + zoo.Modality(i).String(); last[name] < 0.01 {
@@ -53,7 +54,8 @@ func starved(_, last map[string]float64) string {
 	return ""
 }
 
-// complete returns X'_m of an input. The generators' weights are constants, except where there was no stage 1 to train them.
+// complete returns X'_m of an input. The generators' weights are constants, except where there was
+// no stage 1 to train them.
 func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	corrupted := m.embedder.Forward(tp, in)
 	if m.config.Without.Stage1 {
@@ -63,8 +65,8 @@ func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	return completed
 }
 
-// Predict returns the model's prediction and the weights of the modalities for an input with holes. Labels, predictors and
-// the ranking loss are not needed for it.
+// Predict returns the model's prediction and the weights of the modalities for an input with
+// holes. Labels, predictors and the ranking loss are not needed for it.
 func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	return m.output(tp, m.complete(tp, in))
 }

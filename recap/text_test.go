@@ -10,8 +10,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// TestPretrainedTextInTheWhole puts a BERT of its own sizes before the model, trained further and frozen: what moves, that none of it is
-// dead, and the derivative of the task's loss along a direction.
+// TestPretrainedTextInTheWhole puts a BERT of its own sizes before the model, trained further and
+// frozen: what moves, that none of it is dead, and the derivative of the task's loss along a
+// direction.
 func TestPretrainedTextInTheWhole(t *testing.T) {
 	d := tinyDims
 	d.BERT = &nn.BERTConfig{Vocab: 20, Width: 12, Layers: 2, Heads: 3, FeedForward: 16, Positions: 9, Types: 2, Eps: 1e-12}

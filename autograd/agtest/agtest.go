@@ -1,7 +1,9 @@
-// Package agtest checks derivatives against central differences. Use it on a float64 device ("cpu64"): in float32 the
-// best difference quotient is good to three digits and hides real mistakes.
+// Package agtest checks derivatives against central differences. Use it on a float64 device
+// ("cpu64"): in float32 the best difference quotient is good to three digits and hides real
+// mistakes.
 //
-// A gradient check proves that backward matches forward, and nothing about forward: compare values with a reference as well.
+// A gradient check proves that backward matches forward, and nothing about forward: compare values
+// with a reference as well.
 package agtest
 
 import (
@@ -23,8 +25,9 @@ type Derivative struct {
 	Err               float64 // |Analytic − Numeric| / the largest |Numeric| of the input
 }
 
-// Compare differentiates ⟨u, f(x)⟩, u a fixed random tensor, with respect to every element of every input, by Backward and by
-// central differences. A random u shows a transposed Jacobian, which all ones would hide. The inputs are parameters, changed and restored.
+// Compare differentiates ⟨u, f(x)⟩, u a fixed random tensor, with respect to every element of
+// every input, by Backward and by central differences. A random u shows a transposed Jacobian,
+// which all ones would hide. The inputs are parameters, changed and restored.
 func Compare(f Func, x []*ag.Tensor) []Derivative {
 	tp := ag.NewTape(x[0].Device())
 	tp.Poison = true
@@ -83,7 +86,8 @@ func Worst(ds []Derivative) Derivative {
 	return worst
 }
 
-// CheckGrad fails the test where an element of a gradient of f at x is off by more than tol (see Derivative.Err).
+// CheckGrad fails the test where an element of a gradient of f at x is off by more than tol (see
+// Derivative.Err).
 func CheckGrad(t testing.TB, tol float64, f Func, x ...*ag.Tensor) {
 	t.Helper()
 	if w := Worst(Compare(f, x)); !(w.Err <= tol) {
@@ -92,9 +96,10 @@ func CheckGrad(t testing.TB, tol float64, f Func, x ...*ag.Tensor) {
 	}
 }
 
-// CheckDirection fails the test if the derivative of a scalar loss along a random direction in the space of all parameters is
-// off by more than tol, relative. It costs a few evaluations of the loss, whatever the number of parameters. The loss is
-// computed with the same dropout seed each time.
+// CheckDirection fails the test if the derivative of a scalar loss along a random direction in the
+// space of all parameters is off by more than tol, relative. It costs a few evaluations of the
+// loss, whatever the number of parameters. The loss is computed with the same dropout seed each
+// time.
 func CheckDirection(t testing.TB, tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) {
 	t.Helper()
 	analytic, numeric := Direction(params, loss)
@@ -109,8 +114,9 @@ func Apart(analytic, numeric float64) float64 {
 	return math.Abs(analytic-numeric) / max(math.Abs(analytic), math.Abs(numeric))
 }
 
-// Direction returns the derivative of a loss along a random unit direction, by Backward and by a five-point difference. What the loss holds
-// constant stays as it is while the parameters move (autograd.Constants).
+// Direction returns the derivative of a loss along a random unit direction, by Backward and by a
+// five-point difference. What the loss holds constant stays as it is while the parameters move
+// (autograd.Constants).
 func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic, numeric float64) {
 	tp := ag.NewTape(params[0].Device())
 	constants := ag.NewConstants(params)
@@ -148,7 +154,8 @@ func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic
 	return analytic, numeric
 }
 
-// UnitDirection returns Direction's direction: random, of length 1 in the space of all the parameters.
+// UnitDirection returns Direction's direction: random, of length 1 in the space of all the
+// parameters.
 func UnitDirection(params []*ag.Tensor) [][]float64 {
 	along := make([][]float64, len(params))
 	r := rand.New(rand.NewPCG(3, 4))
@@ -174,7 +181,8 @@ var fivePoint = fd.Formula{
 	Step:       1e-4,
 }
 
-// Dead returns the positions of the parameters without a gradient, or whose gradient is zero everywhere.
+// Dead returns the positions of the parameters without a gradient, or whose gradient is zero
+// everywhere.
 func Dead(grads ag.Grads, params []*ag.Tensor) []int {
 	var dead []int
 	for i, p := range params {

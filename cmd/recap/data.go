@@ -8,7 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets"
 )
 
-// featureFlags replace features of a data set by those of other files, under the names that MMSA's command has for them.
+// featureFlags replace features of a data set by those of other files, under the names that MMSA's
+// command has for them.
 type featureFlags struct {
 	FeatureText   string `placeholder:"FILE" help:"Take text_bert from this file (also -Ft)."`
 	FeatureAudio  string `placeholder:"FILE" help:"Take the audio features from this file (also -Fa)."`

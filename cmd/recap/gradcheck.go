@@ -127,8 +127,8 @@ func chosen(ops []string) ([]optable.Case, error) {
 	return slices.DeleteFunc(all, func(k optable.Case) bool { return !slices.Contains(ops, k.Op) }), nil
 }
 
-// intended returns the derivatives with the numeric one as it should be: of an operation that alters its gradient on purpose, such as
-// ReverseGrad, that is the factor times the true one.
+// intended returns the derivatives with the numeric one as it should be: of an operation that
+// alters its gradient on purpose, such as ReverseGrad, that is the factor times the true one.
 func intended(k optable.Case, ds []agtest.Derivative) []agtest.Derivative {
 	if k.Alter {
 		for i := range ds {

@@ -66,8 +66,8 @@ func inspectDir(t *terminal, dir string) error {
 	return nil
 }
 
-// isWeights tells by its first bytes whether a file holds weights: a zip archive, a pickle that begins with the magic number of torch.save, or
-// safetensors that are no packed data set.
+// isWeights tells by its first bytes whether a file holds weights: a zip archive, a pickle that
+// begins with the magic number of torch.save, or safetensors that are no packed data set.
 func isWeights(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

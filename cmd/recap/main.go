@@ -1,4 +1,5 @@
-// Command recap trains, evaluates and examines RECAP. Run "recap --help", or "recap COMMAND --help" for an example of each command.
+// Command recap trains, evaluates and examines RECAP. Run "recap --help", or "recap COMMAND
+// --help" for an example of each command.
 package main
 
 import (

@@ -72,8 +72,8 @@ func bertWeights(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout), truncated.pkl and wrongkey.pkl, state.pth of
-// PyTorch, and the folder of a pretrained BERT.
+// TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout),
+// truncated.pkl and wrongkey.pkl, state.pth of PyTorch, and the folder of a pretrained BERT.
 func TestScripts(t *testing.T) {
 	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
 	if err != nil {
@@ -115,7 +115,8 @@ func process(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer
 // longer trains for ten epochs, so that there is something to interrupt.
 var longer = []string{"train", "--config", "tiny.yaml", "--set", "train.epochs.stage1=5", "--set", "train.epochs.stage2=5"}
 
-// trained runs a whole training in a new directory, and returns the files that must be the same bit for bit.
+// trained runs a whole training in a new directory, and returns the files that must be the same
+// bit for bit.
 func trained(t *testing.T, env ...string) map[string]string {
 	t.Helper()
 	dir := workDir(t)
@@ -186,7 +187,8 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 }
 
-// awaitEpoch waits until the journal has n lines, and then a moment longer: the epoch after is under way.
+// awaitEpoch waits until the journal has n lines, and then a moment longer: the epoch after is
+// under way.
 func awaitEpoch(t *testing.T, dir string, n int) {
 	t.Helper()
 	for range 10000 {

@@ -15,7 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// newRunner returns a runner that shows its progress in bars if standard error is a terminal. stop ends the bars.
+// newRunner returns a runner that shows its progress in bars if standard error is a terminal. stop
+// ends the bars.
 func newRunner(t *terminal, out string) (r *experiment.Runner, stop func()) {
 	r = &experiment.Runner{Out: out, Log: t.log, Step: func(uint64, string, int, int) {}}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {

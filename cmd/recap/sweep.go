@@ -48,7 +48,8 @@ func (f *poolFlags) shard(t *terminal) (sweep.Shard, error) {
 	return s, nil
 }
 
-// cores returns how many cores the workers have together: those of the task under Slurm, where not all of the machine's are the job's.
+// cores returns how many cores the workers have together: those of the task under Slurm, where not
+// all of the machine's are the job's.
 func cores(t *terminal) int {
 	if n, err := strconv.Atoi(os.Getenv("SLURM_CPUS_PER_TASK")); err == nil && n > 0 && os.Getenv("GOMAXPROCS") == "" {
 		t.log.Info("read from the environment", "SLURM_CPUS_PER_TASK", n)
@@ -146,7 +147,8 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 	return sweep.Unfinished(results)
 }
 
-// configs returns the configurations of the sweep: data sets in the outer loop, then models, then variants.
+// configs returns the configurations of the sweep: data sets in the outer loop, then models, then
+// variants.
 func (c *sweepCommand) configs() (configs []experiment.Config, seeds []uint64, err error) {
 	orNone := func(s []string) []string { // "" leaves the choice to the other sources of settings
 		if s == nil {

@@ -40,8 +40,8 @@ func locks(t *testing.T, dir string) []string {
 	return paths
 }
 
-// underWay returns the locks of units that are not finished. A finished one may keep the lock of a process that was killed between its last two writes,
-// until a sweep comes to its end.
+// underWay returns the locks of units that are not finished. A finished one may keep the lock of a
+// process that was killed between its last two writes, until a sweep comes to its end.
 func underWay(t *testing.T, dir string) []string {
 	return slices.DeleteFunc(locks(t, dir), func(lock string) bool {
 		_, err := os.Stat(filepath.Join(filepath.Dir(lock), "predictions.csv"))
@@ -49,7 +49,8 @@ func underWay(t *testing.T, dir string) []string {
 	})
 }
 
-// sweepUntil starts a sweep and sends a signal once so many epochs were made, and a little later. With group it goes to the sweep's processes too.
+// sweepUntil starts a sweep and sends a signal once so many epochs were made, and a little later.
+// With group it goes to the sweep's processes too.
 func sweepUntil(t *testing.T, dir string, epochs int, signal syscall.Signal, group bool) (stderr string) {
 	t.Helper()
 	cmd, text := process(t, dir, sweepArgs...)
@@ -79,8 +80,9 @@ func sweepUntil(t *testing.T, dir string, epochs int, signal syscall.Signal, gro
 
 var epochLine = regexp.MustCompile(`phase=\S+ epoch=\d+/`)
 
-// TestSweepKilledAndResumed kills a sweep in several ways: with all its processes, alone, and by Ctrl-C. In the end each unit is as train makes it,
-// and no epoch was made twice but those that were under way.
+// TestSweepKilledAndResumed kills a sweep in several ways: with all its processes, alone, and by
+// Ctrl-C. In the end each unit is as train makes it, and no epoch was made twice but those that
+// were under way.
 func TestSweepKilledAndResumed(t *testing.T) {
 	dir := workDir(t)
 	sweepUntil(t, dir, 3, syscall.SIGKILL, true)
@@ -124,7 +126,8 @@ func TestSweepKilledAndResumed(t *testing.T) {
 	}
 }
 
-// compareUnit compares the files of a unit of a sweep, and the summary of its run, with those that train made.
+// compareUnit compares the files of a unit of a sweep, and the summary of its run, with those that
+// train made.
 func compareUnit(t *testing.T, dir, single, unit string) {
 	t.Helper()
 	for _, name := range append(filesOf(t, filepath.Join(single, unit)), "../summary.csv", "../summary.md") {
@@ -162,7 +165,8 @@ func filesOf(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// TestClusterFiles runs what docs/cluster hands to Slurm, and checks what it hands to Kubernetes up to the data, which are not there.
+// TestClusterFiles runs what docs/cluster hands to Slurm, and checks what it hands to Kubernetes
+// up to the data, which are not there.
 func TestClusterFiles(t *testing.T) {
 	docs, err := filepath.Abs(filepath.Join("..", "..", "docs", "cluster"))
 	if err != nil {

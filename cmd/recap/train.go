@@ -11,7 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// configFlags make a configuration. Those left out are taken from --set, the environment, --config and the preset, in this order.
+// configFlags make a configuration. Those left out are taken from --set, the environment, --config
+// and the preset, in this order.
 type configFlags struct {
 	Dataset string `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
 	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default), ${models}."`
@@ -43,7 +44,8 @@ func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint
 	return f.settingFlags.resolve(given)
 }
 
-// resolve returns the configuration with the settings in given, where they are not empty, and the seeds.
+// resolve returns the configuration with the settings in given, where they are not empty, and the
+// seeds.
 func (f *settingFlags) resolve(given map[string]string) (experiment.Config, []uint64, error) {
 	flags := map[string]string{
 		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device, "eval.rates": f.Rates, "select": f.Select,

@@ -103,7 +103,8 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 	return s, seeds, distinct(seeds)
 }
 
-// grid returns the grid that is given, or the default without the settings that the model lacks and those that --set fixes.
+// grid returns the grid that is given, or the default without the settings that the model lacks
+// and those that --set fixes.
 func (c *tuneCommand) grid(base *experiment.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))

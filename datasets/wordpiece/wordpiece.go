@@ -1,11 +1,13 @@
-// Package wordpiece turns text into the tokens of BERT, as the tokenizers of Hugging Face do with its vocabularies.
+// Package wordpiece turns text into the tokens of BERT, as the tokenizers of Hugging Face do with
+// its vocabularies.
 //
-// Text is cleaned of control characters, Chinese characters are set apart by spaces, accents and capitals removed where the model has none
-// (all as Google's tokenization.py for BERT); it is cut at white space and around punctuation, and each word into the longest pieces of the
-// vocabulary, from left to right (Wu et al. 2016, section 4.1; pieces after the first begin with ##).
+// Text is cleaned of control characters, Chinese characters are set apart by spaces, accents and
+// capitals removed where the model has none (all as Google's tokenization.py for BERT); it is cut
+// at white space and around punctuation, and each word into the longest pieces of the vocabulary,
+// from left to right (Wu et al. 2016, section 4.1; pieces after the first begin with ##).
 //
-// Of all Unicode's characters some 570 that it gained since 2015, of rare scripts, are marks or punctuation here and not in the library,
-// whose tables are older.
+// Of all Unicode's characters some 570 that it gained since 2015, of rare scripts, are marks or
+// punctuation here and not in the library, whose tables are older.
 package wordpiece
 
 import (
@@ -38,7 +40,8 @@ type Tokenizer struct {
 	cls, sep, unk int32
 }
 
-// New returns a tokenizer whose token number i is vocab[i]. With lower it removes capitals and accents, for uncased models.
+// New returns a tokenizer whose token number i is vocab[i]. With lower it removes capitals and
+// accents, for uncased models.
 func New(vocab []string, lower bool) (*Tokenizer, error) {
 	t := &Tokenizer{tokens: vocab, ids: make(map[string]int32, len(vocab)), lower: lower, specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
 	for i, token := range vocab {
@@ -62,8 +65,8 @@ func New(vocab []string, lower bool) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Open reads vocab.txt in the folder of a Hugging Face model, a token a line. Whether capitals are removed is do_lower_case of
-// tokenizer_config.json; they are where that file is absent.
+// Open reads vocab.txt in the folder of a Hugging Face model, a token a line. Whether capitals are
+// removed is do_lower_case of tokenizer_config.json; they are where that file is absent.
 func Open(dir string) (*Tokenizer, error) {
 	lower, err := readConfig(filepath.Join(dir, "tokenizer_config.json"))
 	if err != nil {
@@ -138,8 +141,9 @@ func (t *Tokenizer) Len() int { return len(t.tokens) }
 // Token returns the text of a token.
 func (t *Tokenizer) Token(id int32) string { return t.tokens[id] }
 
-// Encode returns the tokens of a text from [CLS] to [SEP], at most most of them, 2 or more: of a longer text the last words are left out.
-// [CLS], [SEP], [MASK], [PAD] and [UNK] in the text stand for themselves. Bytes that are not UTF-8 are left out.
+// Encode returns the tokens of a text from [CLS] to [SEP], at most most of them, 2 or more: of a
+// longer text the last words are left out. [CLS], [SEP], [MASK], [PAD] and [UNK] in the text stand
+// for themselves. Bytes that are not UTF-8 are left out.
 func (t *Tokenizer) Encode(text string, most int) []int32 {
 	if most < 2 {
 		panic(fmt.Sprintf("wordpiece: Encode: at most %d tokens: want at least 2", most))
@@ -168,7 +172,8 @@ func (t *Tokenizer) nextSpecial(text string) (at int, special string) {
 	return at, special
 }
 
-// normalize cleans the text, sets Chinese characters apart, and removes accents and capitals of uncased models.
+// normalize cleans the text, sets Chinese characters apart, and removes accents and capitals of
+// uncased models.
 func (t *Tokenizer) normalize(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
@@ -198,14 +203,16 @@ func (t *Tokenizer) normalize(text string) string {
 	}, norm.NFD.String(b.String()))
 }
 
-// isChinese tells the ideographs that BERT takes for words. The library's range of extension E begins at 2B920, Google's at 2B820.
+// isChinese tells the ideographs that BERT takes for words. The library's range of extension E
+// begins at 2B920, Google's at 2B820.
 func isChinese(r rune) bool {
 	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF || 0xF900 <= r && r <= 0xFAFF ||
 		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F || 0x2B740 <= r && r <= 0x2B81F ||
 		0x2B920 <= r && r <= 0x2CEAF || 0x2F800 <= r && r <= 0x2FA1F
 }
 
-// isPunctuation tells what is a word of its own: Unicode's punctuation, and all of ASCII that is no letter or digit.
+// isPunctuation tells what is a word of its own: Unicode's punctuation, and all of ASCII that is
+// no letter or digit.
 func isPunctuation(r rune) bool {
 	return r < utf8.RuneSelf && (unicode.IsPunct(r) || unicode.IsSymbol(r)) || unicode.Is(unicode.P, r)
 }

@@ -44,7 +44,8 @@ func tokens(t *Tokenizer, ids []int32) []string {
 	return s
 }
 
-// TestTokensAreTheReference compares all texts with a part of each vocabulary, and with the whole where RECAP_BERT_VOCAB is its folder.
+// TestTokensAreTheReference compares all texts with a part of each vocabulary, and with the whole
+// where RECAP_BERT_VOCAB is its folder.
 func TestTokensAreTheReference(t *testing.T) {
 	g := readGolden(t)
 	if len(g.Texts) < 400 {

@@ -1,5 +1,5 @@
-// This program is a module of its own. It learns exclusive or with recap's engine, layers and optimizer, and shows all that a user
-// of the engine needs.
+// This program is a module of its own. It learns exclusive or with recap's engine, layers and
+// optimizer, and shows all that a user of the engine needs.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package archtest holds the rules of the house as tests: which package may import which, how long a file and a function may
-// be, and that what is exported is documented.
+// Package archtest holds the rules of the house as tests: which package may import which, how long
+// a file and a function may be, and that what is exported is documented.
 package archtest
 
 import (

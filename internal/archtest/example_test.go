@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestEngineServesAnotherModule runs docs/example, which is a module of its own and so sees only what is public.
+// TestEngineServesAnotherModule runs docs/example, which is a module of its own and so sees only
+// what is public.
 func TestEngineServesAnotherModule(t *testing.T) {
 	cmd := exec.Command("go", "run", ".")
 	cmd.Dir = filepath.Join("..", "..", "docs", "example")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestGuideNamesExist checks that every Go name in docs/guide.md is declared in the code: `Type`, `Type.Member`, `pkg.Name` and
-// `pkg.Type.Member`.
+// TestGuideNamesExist checks that every Go name in docs/guide.md is declared in the code: `Type`,
+// `Type.Member`, `pkg.Name` and `pkg.Type.Member`.
 func TestGuideNamesExist(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "guide.md"))
 	if err != nil {

@@ -13,8 +13,8 @@ func ulp(v float64) float64 {
 	return math.Ldexp(1, max(exponent-24, -149))
 }
 
-// approximations are what single precision promises of each function of one variable: that an error is at most so many units in the
-// last place, or so much absolutely.
+// approximations are what single precision promises of each function of one variable: that an
+// error is at most so many units in the last place, or so much absolutely.
 var approximations = []struct {
 	name     string
 	op       device.Unary
@@ -39,8 +39,9 @@ var approximations = []struct {
 	{"Sqrt", device.Sqrt, math.Sqrt, math.NaN(), math.Inf(1), 0.5, 0},
 }
 
-// singles returns single-precision numbers: evenly over [−110, 110], where every function here does all that it does, and
-// evenly over the bit patterns, denormal numbers, NaN and infinities among them.
+// singles returns single-precision numbers: evenly over [−110, 110], where every function here
+// does all that it does, and evenly over the bit patterns, denormal numbers, NaN and infinities
+// among them.
 func singles() []float64 {
 	x := []float64{0, math.Copysign(0, -1), 0x1p-149, -0x1p-149, math.MaxFloat32, -math.MaxFloat32, math.NaN(),
 		88.72283, 88.7229, -87.3366, -87.34, -103.27, -103.97, -104, 9, -9}
@@ -56,7 +57,8 @@ func singles() []float64 {
 	return x
 }
 
-// TestAccuracy compares the functions in single precision with package math, and logs the largest errors.
+// TestAccuracy compares the functions in single precision with package math, and logs the largest
+// errors.
 func TestAccuracy(t *testing.T) {
 	dev, x := New32(), singles()
 	in, out := dev.Alloc(len(x)), dev.Alloc(len(x))
@@ -96,7 +98,8 @@ func TestInfinities(t *testing.T) {
 	}
 }
 
-// TestGauss compares Φ and φ with values of Abramowitz and Stegun, Handbook of Mathematical Functions, table 26.1.
+// TestGauss compares Φ and φ with values of Abramowitz and Stegun, Handbook of Mathematical
+// Functions, table 26.1.
 func TestGauss(t *testing.T) {
 	for _, c := range []struct{ x, cdf, pdf float64 }{
 		{0, 0.5, 0.398942280401433},

@@ -5,8 +5,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A head is the attention of one sample's one head: its matrices are columns of the samples' rows, a stride apart. Queries are taken in
-// blocks, so that the scores of a block stay in the cache.
+// A head is the attention of one sample's one head: its matrices are columns of the samples' rows,
+// a stride apart. Queries are taken in blocks, so that the scores of a block stay in the cache.
 type head[T Float] struct {
 	device.Attention
 	index  int // sample·Heads + head
@@ -46,7 +46,8 @@ func (a *arena[T]) take(n int) []T {
 	return x
 }
 
-// gathered copies the head's columns of rows of x, from position at, to a matrix of their own, to [rows Width].
+// gathered copies the head's columns of rows of x, from position at, to a matrix of their own, to
+// [rows Width].
 func (h *head[T]) gathered(to, x []T, at, rows int) []T {
 	for i := range rows {
 		copy(to[i*h.Width:(i+1)*h.Width], x[at+i*h.stride:])
@@ -61,7 +62,8 @@ func (h *head[T]) scattered(x []T, at int, from []T, rows int) {
 	}
 }
 
-// across transposes the head's rows of keys or values, by blocks of keyBlock rows: block b is a matrix [Width keyBlock], the last narrower.
+// across transposes the head's rows of keys or values, by blocks of keyBlock rows: block b is a
+// matrix [Width keyBlock], the last narrower.
 func (d *Device[T]) across(h *head[T], to, x []T) []T {
 	for j := 0; j < h.Keys; j += keyBlock {
 		d.loops.transpose(to[j*h.Width:], x[h.k+j*h.stride:], h.stride, min(keyBlock, h.Keys-j), h.Width)
@@ -126,7 +128,8 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 	})
 }
 
-// AttentionGrad implements device.Device. With P recomputed from the log-sum-exp, and D the dropout,
+// AttentionGrad implements device.Device. With P recomputed from the log-sum-exp, and D the
+// dropout,
 //
 //	V̄ = D(P)ᵀ Ō,  S̄ = P ⊙ (D(Ō Vᵀ) − Σ Ō⊙O),  Q̄ = Scale·S̄ K,  K̄ = Scale·S̄ᵀ Q
 func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {

@@ -1,5 +1,5 @@
-// Package cpu computes the kernels of package device on the host, in float32 and in float64. It is the only package with type
-// parameters: above it, precision belongs to the device.
+// Package cpu computes the kernels of package device on the host, in float32 and in float64. It is
+// the only package with type parameters: above it, precision belongs to the device.
 package cpu
 
 import (
@@ -13,7 +13,8 @@ import (
 // Float is the type of a number.
 type Float interface{ float32 | float64 }
 
-// Device computes in the precision of T. Two precisions differ in their loops. It holds no state but reusable scratch memory.
+// Device computes in the precision of T. Two precisions differ in their loops. It holds no state
+// but reusable scratch memory.
 type Device[T Float] struct {
 	name    string
 	bits    int

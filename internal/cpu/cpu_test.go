@@ -50,9 +50,9 @@ func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
 	return bits
 }
 
-// TestSteadyState holds repeated calls to small allocations: closures and lists of chunks, but no numbers, of which kernels take
-// more than that. It takes the least of
-// several calls, since a garbage collection may empty the pool of scratch memory.
+// TestSteadyState holds repeated calls to small allocations: closures and lists of chunks, but no
+// numbers, of which kernels take more than that. It takes the least of several calls, since a
+// garbage collection may empty the pool of scratch memory.
 func TestSteadyState(t *testing.T) {
 	if raced {
 		t.Skip("under the race detector sync.Pool drops memory at random")

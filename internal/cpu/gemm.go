@@ -8,11 +8,12 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// gemmWork is the least number of multiplications in a block of a product: some tens of microseconds.
+// gemmWork is the least number of multiplications in a block of a product: some tens of
+// microseconds.
 const gemmWork = 1 << 20
 
-// Gemm implements device.Device. A batch is split between its products, a large product into blocks, and the sums over K only where
-// they are long, always at the same places.
+// Gemm implements device.Device. A batch is split between its products, a large product into
+// blocks, and the sums over K only where they are long, always at the same places.
 func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
@@ -52,8 +53,9 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 // longParts is into how many parts a long sum is cut.
 const longParts = 16
 
-// longGemm computes Aᵀ·B for few columns of many rows, the gradient of a weight: parts of the rows, read in order, give products of their
-// own, which are added in order. The side with fewer columns is the one that is read through its columns, A.
+// longGemm computes Aᵀ·B for few columns of many rows, the gradient of a weight: parts of the
+// rows, read in order, give products of their own, which are added in order. The side with fewer
+// columns is the one that is read through its columns, A.
 func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	m, n, lda, ldb := g.M, g.N, g.A.Stride, g.B.Stride
 	swapped := m > n
@@ -91,8 +93,9 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	})
 }
 
-// blocks cuts C into some blocks a thread, no smaller than 128 by 128 where that is a choice: of what a block packs it shares nothing, and large
-// ones pack less. The numbers in C do not depend on the cut.
+// blocks cuts C into some blocks a thread, no smaller than 128 by 128 where that is a choice: of
+// what a block packs it shares nothing, and large ones pack less. The numbers in C do not depend
+// on the cut.
 func blocks(m, n, work int) (rows, columns int) {
 	half := func(x int) int { return (x/2 + 31) / 32 * 32 }
 	rows, columns = m, n

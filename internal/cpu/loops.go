@@ -10,9 +10,10 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// loops are the inner loops that training spends its time in, on slices of equal lengths; results may overwrite inputs. In single
-// precision they are package simd's, which uses the vector instructions of the processor; in double precision they are below,
-// plainly, and serve as the measure of the others.
+// loops are the inner loops that training spends its time in, on slices of equal lengths; results
+// may overwrite inputs. In single precision they are package simd's, which uses the vector
+// instructions of the processor; in double precision they are below, plainly, and serve as the
+// measure of the others.
 type loops[T Float] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 
@@ -39,8 +40,9 @@ type loops[T Float] struct {
 	lstmGrad func(gates, prev, cell, g, dh, dc []T)
 }
 
-// All products go through gonum's doors, blas32 and blas64, so a program can put another BLAS behind them with blas32.Use. Until
-// it does, single precision has package simd's Sgemm and gonum's other routines.
+// All products go through gonum's doors, blas32 and blas64, so a program can put another BLAS
+// behind them with blas32.Use. Until it does, single precision has package simd's Sgemm and
+// gonum's other routines.
 func init() { blas32.Use(simd.BLAS{}) }
 
 var single = loops[float32]{
@@ -204,7 +206,8 @@ func layerNormGrad[T Float](dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) {
 	}
 }
 
-// adamConstants are those of device.Adam, each rounded once: 1−β₂ computed in single precision would have lost four digits.
+// adamConstants are those of device.Adam, each rounded once: 1−β₂ computed in single precision
+// would have lost four digits.
 type adamConstants[T Float] struct{ b1, n1, b2, n2, eps, keep, decay, step, scale T }
 
 func adamOf[T Float](a device.Adam) adamConstants[T] {

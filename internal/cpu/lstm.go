@@ -7,14 +7,16 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A pack is some sequences that go through the steps together, the longest first: those that have a step are its first ones.
+// A pack is some sequences that go through the steps together, the longest first: those that have
+// a step are its first ones.
 type pack[T Float] struct {
 	device.LSTM
 	samples []int
 }
 
-// packs runs f for all sequences, in packs that need not know of each other, with scratch memory for n numbers a sequence and one cell of 0.
-// Few sequences share the weights that a core reads at each step, so where the weights exceed its cache a pack is large.
+// packs runs f for all sequences, in packs that need not know of each other, with scratch memory
+// for n numbers a sequence and one cell of 0. Few sequences share the weights that a core reads at
+// each step, so where the weights exceed its cache a pack is large.
 func (d *Device[T]) packs(l device.LSTM, n int, f func(p pack[T], scratch arena[T])) {
 	order := make([]int, l.Samples)
 	for i := range order {
@@ -85,7 +87,8 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	})
 }
 
-// LSTMGrad implements device.Device. Backwards from a sequence's last step, with Wᵀ z̄ of the step after in dh and what its cell passed on in dc.
+// LSTMGrad implements device.Device. Backwards from a sequence's last step, with Wᵀ z̄ of the step
+// after in dh and what its cell passed on in dc.
 func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
 	d.packs(l, 6*w, func(p pack[T], scratch arena[T]) {

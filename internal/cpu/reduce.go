@@ -46,7 +46,8 @@ func (d *Device[T]) reduceRow(op device.Reduction, x []T) T {
 	panic(fmt.Sprintf("cpu: reduction %d is not known", op))
 }
 
-// logSumExp returns ln Σ eˣ as the sum of the largest x and a rest, which keeps the digits that a large x would take from it.
+// logSumExp returns ln Σ eˣ as the sum of the largest x and a rest, which keeps the digits that a
+// large x would take from it.
 func logSumExp[T Float](x []T) (m, rest T) {
 	m = largest(x)
 	if m == inf[T](-1) {
@@ -59,7 +60,8 @@ func logSumExp[T Float](x []T) (m, rest T) {
 	return m, log(s)
 }
 
-// reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time, reading along the rows.
+// reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time,
+// reading along the rows.
 func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner int) {
 	block := min(inner, max(16, grain/n))
 	blocks := (inner + block - 1) / block

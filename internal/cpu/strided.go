@@ -7,8 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A walk visits the elements of a shape in several strided arrays at once, as rows of equal length: axes that lie one after the
-// other in every array are merged, so that most walks have one or two axes left.
+// A walk visits the elements of a shape in several strided arrays at once, as rows of equal
+// length: axes that lie one after the other in every array are merged, so that most walks have one
+// or two axes left.
 type walk struct {
 	outer   []int   // lengths of all axes but the last
 	n       int     // length of a row
@@ -87,7 +88,8 @@ func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 	})
 }
 
-// Accumulate implements device.Device. It runs in order on one core, since elements of dst may coincide.
+// Accumulate implements device.Device. It runs in order on one core, since elements of dst may
+// coincide.
 func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Operand) {
 	y, x := d.data(dst.Buf), d.data(src.Buf)
 	w := newWalk(shape, dst, src)

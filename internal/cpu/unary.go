@@ -12,7 +12,8 @@ func (d *Device[T]) Unary(op device.Unary, dst, x device.Buffer, a, b float64) {
 	each(len(v), func(lo, hi int) { d.unary(op, y[lo:hi], v[lo:hi], T(a), T(b)) })
 }
 
-// unary has one loop an operation: a call of a function value for each element would double the cost of the cheap ones.
+// unary has one loop an operation: a call of a function value for each element would double the
+// cost of the cheap ones.
 func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 	switch op {
 	case device.Affine:
@@ -124,7 +125,8 @@ func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 	}
 }
 
-// unaryGradKinked differentiates the functions made of pieces. A piece of slope 0 yields 0 even where g is infinite.
+// unaryGradKinked differentiates the functions made of pieces. A piece of slope 0 yields 0 even
+// where g is infinite.
 func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
 	switch op {
 	case device.Abs:

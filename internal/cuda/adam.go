@@ -29,7 +29,8 @@ func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
 	return t
 }
 
-// Adam implements device.Device. Steps of different tensors that follow each other are made by one kernel.
+// Adam implements device.Device. Steps of different tensors that follow each other are made by one
+// kernel.
 func (d *Device) Adam(a device.Adam, p, g, m, v device.Buffer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,8 +13,8 @@ const (
 	attentionTile = 32   // queries, and keys, of a block of the backward pass
 )
 
-// attentionRows returns how many queries a block of the forward pass has: few where heads are wide, since the results of all columns stay in
-// registers.
+// attentionRows returns how many queries a block of the forward pass has: few where heads are
+// wide, since the results of all columns stay in registers.
 func attentionRows(width int) int {
 	switch {
 	case width <= 128:
@@ -30,7 +30,8 @@ func attentionOptions(width int) []string {
 	return []string{fmt.Sprintf("-DWIDTH=%d", width), fmt.Sprintf("-DROWS=%d", attentionRows(width))}
 }
 
-// attentionKernels returns the suffix of the kernels for a width, and compiles them if it is met for the first time.
+// attentionKernels returns the suffix of the kernels for a width, and compiles them if it is met
+// for the first time.
 func (d *Device) attentionKernels(width int) (suffix string) {
 	suffix = fmt.Sprintf("/%d", width)
 	if width > maxWidth {
@@ -69,8 +70,8 @@ func (d *Device) Attention(a device.Attention, out, lse, q, k, v device.Buffer) 
 	d.launchBlocks("attention"+suffix, blocks, blockThreads, append(d.heads(a), d.data(out, 0), d.data(lse, 0), d.data(q, 0), d.data(k, 0), d.data(v, 0))...)
 }
 
-// AttentionGrad implements device.Device. Weights are computed twice, once for the keys' gradients and once for the queries', so that each
-// sum has one order.
+// AttentionGrad implements device.Device. Weights are computed twice, once for the keys' gradients
+// and once for the queries', so that each sum has one order.
 func (d *Device) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()

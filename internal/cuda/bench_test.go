@@ -12,7 +12,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A benchKernel is a kernel at a size that the training steps have, with 64 samples and the paper's sizes.
+// A benchKernel is a kernel at a size that the training steps have, with 64 samples and the
+// paper's sizes.
 type benchKernel struct {
 	name  string
 	flops int                         // of one call; 0 where memory is what bounds it
@@ -142,7 +143,8 @@ func pairs(backward bool) benchKernel {
 	return k
 }
 
-// adam is a step of AdamW of several tensors, which one kernel makes. Filling one number keeps it apart from the next step.
+// adam is a step of AdamW of several tensors, which one kernel makes. Filling one number keeps it
+// apart from the next step.
 func adam(tensors, n int) benchKernel {
 	return benchKernel{name: "Adam", bytes: 4 * 7 * tensors * n, bind: func(s *benchSource) func() {
 		a := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
@@ -165,15 +167,17 @@ func adam(tensors, n int) benchKernel {
 	}}
 }
 
-// cacheBytes is more than the caches of GPUs hold: a kernel whose time memory decides goes round as many sets of buffers.
+// cacheBytes is more than the caches of GPUs hold: a kernel whose time memory decides goes round
+// as many sets of buffers.
 const cacheBytes = 256 << 20
 
 // BenchmarkKernels times kernels one by one:
 //
 //	go test -tags cuda ./internal/cuda -run xxx -bench Kernels -benchtime 10x
 //
-// An operation of the benchmark is many calls, submitted together, so that they run as a graph and launching is not what is measured; us/call is the
-// time of one. GF/s and GB/s count what a call computes, and what it reads and writes if caches keep nothing.
+// An operation of the benchmark is many calls, submitted together, so that they run as a graph and
+// launching is not what is measured; us/call is the time of one. GF/s and GB/s count what a call
+// computes, and what it reads and writes if caches keep nothing.
 func BenchmarkKernels(b *testing.B) {
 	sources := map[bool]*benchSource{}
 	for _, tf32 := range []bool{false, true} {

@@ -26,7 +26,8 @@ import (
 //go:embed kernels/*.cu
 var sources embed.FS
 
-// files are the kernels' sources in reading order, all but attention's, which are compiled for each width of a head.
+// files are the kernels' sources in reading order, all but attention's, which are compiled for
+// each width of a head.
 var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs", "adam"}
 
 // kernels are the functions of the compiled sources.
@@ -74,7 +75,8 @@ func source(files ...string) string {
 	return text
 }
 
-// constants returns what the sources call the operations, and the sizes that they share with what launches them.
+// constants returns what the sources call the operations, and the sizes that they share with what
+// launches them.
 func constants() map[string]int {
 	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile}
 	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP", device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
@@ -143,8 +145,8 @@ func (d *Device) image(text string, options []string) ([]byte, error) {
 	return image, err
 }
 
-// targetFor returns what NVRTC is to compile for: machine code of the device's architecture, or, of a device newer than the compiler, the
-// newest PTX that it knows, which the driver translates.
+// targetFor returns what NVRTC is to compile for: machine code of the device's architecture, or,
+// of a device newer than the compiler, the newest PTX that it knows, which the driver translates.
 func targetFor(arch int) (string, error) {
 	var n C.int
 	if C.compiler_archs(nil, &n) != 0 || n == 0 {
@@ -203,7 +205,8 @@ func cachePath(key string) string {
 	return filepath.Join(dir, "recap", fmt.Sprintf("kernels-%x", sha256.Sum256([]byte(key))))
 }
 
-// readCached returns an image, nil where there is none or it is damaged. Its hash stands before it.
+// readCached returns an image, nil where there is none or it is damaged. Its hash stands before
+// it.
 func readCached(path string) []byte {
 	file, err := os.ReadFile(path)
 	if err != nil || len(file) < sha256.Size {

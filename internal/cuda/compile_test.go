@@ -12,8 +12,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/cuda/cudatest"
 )
 
-// TestSourcesCompile compiles all kernels to PTX, attention's for a narrow, a usual, an odd and a wide head, by NVIDIA's own compiler where it
-// is installed; no GPU is needed.
+// TestSourcesCompile compiles all kernels to PTX, attention's for a narrow, a usual, an odd and a
+// wide head, by NVIDIA's own compiler where it is installed; no GPU is needed.
 func TestSourcesCompile(t *testing.T) {
 	compiler := libraries[2]
 	path, err := compiler.open(slices.DeleteFunc(folders(), func(f string) bool { return f == cudatest.Emulator }))

@@ -63,7 +63,8 @@ func newStep(d *Device) *step {
 	return s
 }
 
-// run does step i, whose numbers, rows, mask, lengths and learning rate are its own, and submits it.
+// run does step i, whose numbers, rows, mask, lengths and learning rate are its own, and submits
+// it.
 func (s *step) run(i int) {
 	r := rand.New(rand.NewPCG(1, uint64(i)))
 	in := make([]float32, rows*width)
@@ -91,8 +92,9 @@ func (s *step) run(i int) {
 	d.Submit()
 }
 
-// TestReplay compares steps that are run kernel by kernel, captured and replayed with the same steps on a device that has seen none of them twice,
-// bit for bit: everything that differs from step to step has to come from the arena.
+// TestReplay compares steps that are run kernel by kernel, captured and replayed with the same
+// steps on a device that has seen none of them twice, bit for bit: everything that differs from
+// step to step has to come from the arena.
 func TestReplay(t *testing.T) {
 	const steps = 9
 	d := open(t)
@@ -129,7 +131,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestTwoGoroutines runs two trainings at the same time on one device: each ends where it ends alone.
+// TestTwoGoroutines runs two trainings at the same time on one device: each ends where it ends
+// alone.
 func TestTwoGoroutines(t *testing.T) {
 	alone := newStep(open(t))
 	for i := range 8 {
@@ -191,7 +194,8 @@ func TestLargeUpload(t *testing.T) {
 	}
 }
 
-// TestMemoryIsUsedAgain checks that what the garbage collector finds is handed out again, and that one step after another takes no more.
+// TestMemoryIsUsedAgain checks that what the garbage collector finds is handed out again, and that
+// one step after another takes no more.
 func TestMemoryIsUsedAgain(t *testing.T) {
 	d := open(t)
 	const n = 100003
@@ -221,7 +225,8 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory asks for more than any device has. The error comes at Sync, says what was asked for, held and free, and stays.
+// TestOutOfMemory asks for more than any device has. The error comes at Sync, says what was asked
+// for, held and free, and stays.
 func TestOutOfMemory(t *testing.T) {
 	d := open(t)
 	x := d.Alloc(1000)
@@ -242,8 +247,8 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestSpareMemoryIsReturned fills the memory with blocks of one size, drops them and asks for larger ones, while commands that were not yet
-// submitted still name a dropped block.
+// TestSpareMemoryIsReturned fills the memory with blocks of one size, drops them and asks for
+// larger ones, while commands that were not yet submitted still name a dropped block.
 func TestSpareMemoryIsReturned(t *testing.T) {
 	if cudatest.Emulator == "" {
 		t.Skip("it would fill a real GPU's memory, which may not be ours alone; the emulator's is limited for this")
@@ -270,7 +275,8 @@ func TestSpareMemoryIsReturned(t *testing.T) {
 	}
 }
 
-// TestFailureHasAName reads far outside of a table, in a process of its own, since a GPU is lost to a process by that.
+// TestFailureHasAName reads far outside of a table, in a process of its own, since a GPU is lost
+// to a process by that.
 func TestFailureHasAName(t *testing.T) {
 	if os.Getenv("RECAP_TEST_FAILURE") != "" {
 		d := open(t)
@@ -306,8 +312,8 @@ func TestForeignBuffer(t *testing.T) {
 	open(t).Fill(open(t).Alloc(1), 0)
 }
 
-// TestStepsThatDepend checks that no kernel makes two steps of one tensor, whose blocks would meet. The emulator runs blocks in turn, so that only
-// the list of what waits shows it.
+// TestStepsThatDepend checks that no kernel makes two steps of one tensor, whose blocks would
+// meet. The emulator runs blocks in turn, so that only the list of what waits shows it.
 func TestStepsThatDepend(t *testing.T) {
 	d := open(t)
 	x, y, g, m, v := d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5)

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A Device is one GPU. What the three libraries do, they do on its OS thread, in the order in which it was asked for.
+// A Device is one GPU. What the three libraries do, they do on its OS thread, in the order in
+// which it was asked for.
 type Device struct {
 	name  string
 	gpu   *C.struct_gpu
@@ -41,8 +42,9 @@ var _ device.Device = (*Device)(nil)
 
 type failure struct{ error }
 
-// Open returns the GPU of the given number, counted as the driver counts them (CUDA_VISIBLE_DEVICES hides some), named "cuda:0". With
-// tf32, named "cuda:0,tf32", products round their inputs to TF32's ten bits of mantissa, for speed.
+// Open returns the GPU of the given number, counted as the driver counts them
+// (CUDA_VISIBLE_DEVICES hides some), named "cuda:0". With tf32, named "cuda:0,tf32", products
+// round their inputs to TF32's ten bits of mantissa, for speed.
 func Open(ordinal int, tf32 bool) (device.Device, error) {
 	if _, err := openLibraries(); err != nil {
 		return nil, err
@@ -129,7 +131,8 @@ func (d *Device) Submit() {
 	d.submit()
 }
 
-// Sync implements device.Device. A device that failed stays failed: its error is returned from then on, and what is read from it is NaN.
+// Sync implements device.Device. A device that failed stays failed: its error is returned from
+// then on, and what is read from it is NaN.
 func (d *Device) Sync() error {
 	d.Submit()
 	d.do(func() {

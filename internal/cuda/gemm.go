@@ -33,8 +33,8 @@ func (d *Device) product(g device.Gemm) {
 		whole(g.A.Batch), whole(g.B.Batch), whole(g.C.Batch), whole(g.Count))
 }
 
-// stride returns the distance between the rows of a matrix that op makes [m n]; cuBLAS wants to hear at least the length of
-// a row, and 1, even where no other row follows.
+// stride returns the distance between the rows of a matrix that op makes [m n]; cuBLAS wants to
+// hear at least the length of a row, and 1, even where no other row follows.
 func stride(a device.Matrix, transposed bool, m, n int) uint64 {
 	if transposed {
 		m, n = n, m

@@ -35,8 +35,8 @@ var libraries = []library{
 const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cublas and nvidia-cuda-nvrtc, and name the folders of their " +
 	"libraries in RECAP_CUDA, separated by colons"
 
-// folders returns where libraries are looked for: the folders in RECAP_CUDA, then wherever the system finds libraries (""), then where
-// CUDA and its Python packages are installed by default.
+// folders returns where libraries are looked for: the folders in RECAP_CUDA, then wherever the
+// system finds libraries (""), then where CUDA and its Python packages are installed by default.
 func folders() []string {
 	list := append(filepath.SplitList(os.Getenv("RECAP_CUDA")), "")
 	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/local/nvidia/lib64"}

@@ -4,7 +4,8 @@ package cuda
 
 import "github.com/seed-6655bf3b/recap/internal/device"
 
-// lstmState is where the kernels of an LSTM keep what goes from step to step: of each sample its numbers of the parts, one after the other.
+// lstmState is where the kernels of an LSTM keep what goes from step to step: of each sample its
+// numbers of the parts, one after the other.
 type lstmState struct {
 	lengths       uint64
 	parts         [3]uint64
@@ -12,7 +13,8 @@ type lstmState struct {
 	samples, size int    // units
 }
 
-// lstmState takes scratch memory for parts of so many widths a sample, and puts the lengths beside it, so that the commands do not depend on them.
+// lstmState takes scratch memory for parts of so many widths a sample, and puts the lengths beside
+// it, so that the commands do not depend on them.
 func (d *Device) lstmState(l device.LSTM, widths ...int) lstmState {
 	s := lstmState{samples: l.Samples, size: l.Samples * l.Width}
 	n := 0

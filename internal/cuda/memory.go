@@ -15,8 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Blocks of up to smallBlock bytes are cut from slabs; larger ones are asked of the driver one by one. smallBlock is a variable for tests, which
-// put a guard behind every block.
+// Blocks of up to smallBlock bytes are cut from slabs; larger ones are asked of the driver one by
+// one. smallBlock is a variable for tests, which put a guard behind every block.
 var smallBlock = 8 << 20
 
 const (
@@ -24,8 +24,9 @@ const (
 	alignment = 512 // of blocks
 )
 
-// memory hands out blocks. Those that nobody holds any more are kept for the next that asks for as much: a tape finds what the one before it
-// left. All work is on one stream, so what still reads a block comes before what will write to it.
+// memory hands out blocks. Those that nobody holds any more are kept for the next that asks for as
+// much: a tape finds what the one before it left. All work is on one stream, so what still reads a
+// block comes before what will write to it.
 type memory struct {
 	device *Device
 
@@ -138,7 +139,8 @@ func (m *memory) ask(bytes int) (block, error) {
 
 const outOfMemory = 2 // CUDA_ERROR_OUT_OF_MEMORY
 
-// shrink returns the spare blocks to the driver, on the thread, when all that was submitted is done, and tells whether there were any.
+// shrink returns the spare blocks to the driver, on the thread, when all that was submitted is
+// done, and tells whether there were any.
 func (m *memory) shrink() bool {
 	if C.stream_wait(m.device.gpu) != 0 {
 		return false

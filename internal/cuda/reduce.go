@@ -16,7 +16,8 @@ const (
 	numFolds
 )
 
-// Reduce implements device.Device. The logarithm of a sum of exponentials is the maximum m, and ln Σ e^(x−m).
+// Reduce implements device.Device. The logarithm of a sum of exponentials is the maximum m, and ln
+// Σ e^(x−m).
 func (d *Device) Reduce(op device.Reduction, dst, x device.Buffer, outer, n, inner int) {
 	d.begin()
 	defer d.mu.Unlock()
@@ -46,7 +47,8 @@ type fold struct {
 	rest            uint64 // what the caller asked for beside it
 }
 
-// newFold cuts the work so that it fills a GPU, by the shape alone, and takes scratch memory, with room for more numbers.
+// newFold cuts the work so that it fills a GPU, by the shape alone, and takes scratch memory, with
+// room for more numbers.
 func (d *Device) newFold(outer, n, inner, more int) fold {
 	f := fold{device: d, outer: outer, n: n, inner: inner}
 	if inner == 1 {

@@ -4,7 +4,8 @@ package cuda
 
 import "github.com/seed-6655bf3b/recap/internal/device"
 
-// launchRows appends a kernel with a block for each row of n numbers: one warp for each 128 of them, at most eight.
+// launchRows appends a kernel with a block for each row of n numbers: one warp for each 128 of
+// them, at most eight.
 func (d *Device) launchRows(name string, rows, n int, args ...uint64) {
 	threads := 32
 	for threads < blockThreads && 4*threads < n {

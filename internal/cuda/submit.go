@@ -58,7 +58,8 @@ func (d *Device) take() *submission {
 	return d.next
 }
 
-// stage takes memory of the arena, on the host and where it will be on the device, for the next command alone.
+// stage takes memory of the arena, on the host and where it will be on the device, for the next
+// command alone.
 func (d *Device) stage(bytes int) (host unsafe.Pointer, address uint64) {
 	if bytes > arenaBytes {
 		panic(fmt.Sprintf("cuda: %d bytes from the host for one kernel, at most %d fit", bytes, arenaBytes))
@@ -184,7 +185,8 @@ type graphs struct {
 	clock int
 }
 
-// maxGraphs bounds what is remembered: a training run has some ten lists, of its kinds of batch in each arena.
+// maxGraphs bounds what is remembered: a training run has some ten lists, of its kinds of batch in
+// each arena.
 const maxGraphs = 64
 
 var hashSeed = maphash.MakeSeed()

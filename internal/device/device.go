@@ -1,21 +1,21 @@
 // Package device defines the closed set of kernels that the autograd engine is made of.
 //
 // A Device owns opaque buffers of one precision and runs kernels on them. Nothing above this
-// package knows whether a number is a float32 in memory, a float64, or lives on a GPU. There are no
-// optional methods: a kernel enters the set for every device, or not at all, so two devices can never
-// take different paths unseen.
+// package knows whether a number is a float32 in memory, a float64, or lives on a GPU. There are
+// no optional methods: a kernel enters the set for every device, or not at all, so two devices can
+// never take different paths unseen.
 //
-// Kernels never allocate buffers, never retain arguments, and never fail: a failure of the hardware
-// surfaces at Sync. Unless a method says otherwise, dst may be one of the inputs (the same buffer, the
-// same layout) but must not overlap one in part. All arrays are row-major.
+// Kernels never allocate buffers, never retain arguments, and never fail: a failure of the
+// hardware surfaces at Sync. Unless a method says otherwise, dst may be one of the inputs (the
+// same buffer, the same layout) but must not overlap one in part. All arrays are row-major.
 package device
 
 // A Buffer is a linear array of numbers that belongs to one device. Its contents after Alloc are
 // undefined.
 type Buffer interface{ Len() int }
 
-// An Operand is a strided view of a buffer, seen through a shape that the kernel is given beside it:
-// element (i, j, …) lies at Offset + i·Strides[0] + j·Strides[1] + …. A stride of 0 repeats.
+// An Operand is a strided view of a buffer, seen through a shape that the kernel is given beside
+// it: element (i, j, …) lies at Offset + i·Strides[0] + j·Strides[1] + …. A stride of 0 repeats.
 type Operand struct {
 	Buf     Buffer
 	Offset  int
@@ -75,9 +75,9 @@ type Matrix struct {
 	Batch  int // distance between the matrices of a batch; 0 repeats one matrix
 }
 
-// Gemm describes C ← Alpha·op(A)·op(B) + Beta·C for each of Count independent matrices, where op(A) is
-// [M K], op(B) is [K N], C is [M N] and op transposes where the flag says so. The matrices of C do not
-// overlap. With Beta 0, C is not read.
+// Gemm describes C ← Alpha·op(A)·op(B) + Beta·C for each of Count independent matrices, where
+// op(A) is [M K], op(B) is [K N], C is [M N] and op transposes where the flag says so. The
+// matrices of C do not overlap. With Beta 0, C is not read.
 type Gemm struct {
 	TransA, TransB bool
 	M, N, K        int
@@ -90,9 +90,9 @@ type Gemm struct {
 //
 //	P = softmax(Scale·Q Kᵀ), O = drop(P) V
 //
-// Queries are [Samples Queries Heads·Width], keys and values [Samples Keys Heads·Width]; head h takes
-// columns h·Width to (h+1)·Width. Excluded keys have weight 0; a query all of whose keys are excluded
-// has output 0 and gradient 0.
+// Queries are [Samples Queries Heads·Width], keys and values [Samples Keys Heads·Width]; head h
+// takes columns h·Width to (h+1)·Width. Excluded keys have weight 0; a query all of whose keys are
+// excluded has output 0 and gradient 0.
 type Attention struct {
 	Samples, Heads, Queries, Keys, Width int
 
@@ -103,8 +103,9 @@ type Attention struct {
 	Seed    uint64  // of the dropout: element ((s·Heads+h)·Queries+i)·Keys+j is kept where Keep says so
 }
 
-// LSTM describes a long short-term memory network of one layer and direction on sequences of different lengths: one that is 0 at the
-// first step, and from one step to the next of its own sequence (t−1 → t or, reversed, t+1 → t)
+// LSTM describes a long short-term memory network of one layer and direction on sequences of
+// different lengths: one that is 0 at the first step, and from one step to the next of its own
+// sequence (t−1 → t or, reversed, t+1 → t)
 //
 //	i, f, o = σ(z_t),  g = tanh(z_t),  c_t = f ⊙ c_before + i ⊙ g,  y_t = o ⊙ tanh(c_t)
 //
@@ -146,8 +147,8 @@ type Device interface {
 	UnaryGrad(op Unary, dx, x, y, g Buffer, a, b float64) // dx = g·f′(x), where y = f(x); dx may be g
 	Binary(op Binary, dst Buffer, shape []int, x, y Operand)
 
-	// Movement. Copy's dst elements are distinct; Accumulate's may overlap (stride 0 or windows), and
-	// are added in a fixed order.
+	// Movement. Copy's dst elements are distinct; Accumulate's may overlap (stride 0 or windows),
+	// and are added in a fixed order.
 
 	Copy(dst Operand, shape []int, src Operand)
 	Accumulate(dst Operand, shape []int, src Operand)          // dst ← dst + src
@@ -165,41 +166,48 @@ type Device interface {
 	LogSoftmax(dst, x Buffer, rows, n int)       // x − LogSumExp(x); a row of −Inf gives −Inf
 	LogSoftmaxGrad(dx, y, g Buffer, rows, n int) // dx = g − eʸ Σ g
 
-	// LayerNorm computes y = γ ⊙ x̂ + β with x̂ = (x − mean)·rstd, rstd = 1/√(var + eps), over each row;
-	// var is the biased variance. stats [rows 2] receives mean and rstd for LayerNormGrad, which writes
-	// (does not add to) dx, dgamma and dbeta.
+	// LayerNorm computes y = γ ⊙ x̂ + β with x̂ = (x − mean)·rstd, rstd = 1/√(var + eps), over
+	// each row; var is the biased variance. stats [rows 2] receives mean and rstd for
+	// LayerNormGrad, which writes (does not add to) dx, dgamma and dbeta.
 	LayerNorm(y, stats, x, gamma, beta Buffer, rows, n int, eps float64)
 	LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma Buffer, rows, n int)
 
-	// Attention writes out [Samples Queries Heads·Width] and, for AttentionGrad, the log-sum-exp of each
-	// row of scaled scores, lse [Samples Heads Queries]. No Queries×Keys tensor outlives the call.
+	// Attention writes out [Samples Queries Heads·Width] and, for AttentionGrad, the log-sum-exp
+	// of each row of scaled scores, lse [Samples Heads Queries]. No Queries×Keys tensor outlives
+	// the call.
 	Attention(a Attention, out, lse, q, k, v Buffer)
 	AttentionGrad(a Attention, dq, dk, dv, g, out, lse, q, k, v Buffer)
 
-	// LSTM runs all steps. gates [Samples Steps 4·Width] holds what the input adds to z and becomes the gates' values; weight [4·Width Width]
-	// multiplies y_before. y and cell are [Samples Steps Width]; after a sequence's end y is 0, gates and cell stay as they are. LSTMGrad turns
-	// these gates into the gradient of z for the gradient g of y, 0 after a sequence's end; what g has there is not used.
+	// LSTM runs all steps. gates [Samples Steps 4·Width] holds what the input adds to z and
+	// becomes the gates' values; weight [4·Width Width] multiplies y_before. y and cell are
+	// [Samples Steps Width]; after a sequence's end y is 0, gates and cell stay as they are.
+	// LSTMGrad turns these gates into the gradient of z for the gradient g of y, 0 after a
+	// sequence's end; what g has there is not used.
 	LSTM(l LSTM, y, cell, gates, weight Buffer)
 	LSTMGrad(l LSTM, gates, g, cell, weight Buffer)
 
-	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m width] and w [width]: a two-layer perceptron on all
-	// pairs of n and m rows. PairScoresGrad writes du, dv and dw for the gradient g [m n]. No m×n×width tensor is made.
+	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m
+	// width] and w [width]: a two-layer perceptron on all pairs of n and m rows. PairScoresGrad
+	// writes du, dv and dw for the gradient g [m n]. No m×n×width tensor is made.
 	PairScores(dst, u, v, w Buffer, m, n, width int)
 	PairScoresGrad(du, dv, dw, g, u, v, w Buffer, m, n, width int)
 
-	// Signs packs the signs of x, sixteen to a number, which is whole: bit b of dst[i] is 1 where x[16i+b] > 0. Gate writes x where
-	// the sign packed in signs is 1, and 0 elsewhere. dst of Signs has ⌈len(x)/16⌉ numbers and is not x.
+	// Signs packs the signs of x, sixteen to a number, which is whole: bit b of dst[i] is 1 where
+	// x[16i+b] > 0. Gate writes x where the sign packed in signs is 1, and 0 elsewhere. dst of
+	// Signs has ⌈len(x)/16⌉ numbers and is not x.
 	Signs(dst, x Buffer)
 	Gate(dst, x, signs Buffer)
 
 	// Adam updates p, m and v in place with the gradient g.
 	Adam(a Adam, p, g, m, v Buffer)
-	// AdamRows is Adam for some rows of p, m and v, all different and width long: row index[i] with the gradient g[i]. Other rows keep.
+	// AdamRows is Adam for some rows of p, m and v, all different and width long: row index[i]
+	// with the gradient g[i]. Other rows keep.
 	AdamRows(a Adam, p, g, m, v Buffer, index []int, width int)
 }
 
-// Keep tells whether element i survives a dropout of probability p: a counter-based generator, so that
-// the mask needs no memory, is the same on every device and does not depend on the order of evaluation.
+// Keep tells whether element i survives a dropout of probability p: a counter-based generator, so
+// that the mask needs no memory, is the same on every device and does not depend on the order of
+// evaluation.
 func Keep(seed uint64, i int, p float64) bool {
 	return float64(Hash(seed, uint64(i))>>11)*0x1p-53 >= p
 }

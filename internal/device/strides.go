@@ -14,8 +14,9 @@ func Strides(shape []int) []int {
 // Dense returns the operand of an array of the given shape without gaps.
 func Dense(b Buffer, shape []int) Operand { return Operand{Buf: b, Strides: Strides(shape)} }
 
-// Merge describes the same elements by fewer axes, but at least one: axes of length 1 are left out, and axes that lie one after the other in every
-// operand become one. It returns their lengths, and for each operand their strides.
+// Merge describes the same elements by fewer axes, but at least one: axes of length 1 are left
+// out, and axes that lie one after the other in every operand become one. It returns their
+// lengths, and for each operand their strides.
 func Merge(shape []int, operands ...Operand) (lengths []int, strides [][]int) {
 	strides = make([][]int, len(operands))
 	for axis, n := range shape {

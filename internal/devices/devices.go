@@ -13,8 +13,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
-// Open returns the device called name: "cpu" (float32), "cpu64" (float64), or "cuda:0" and so on (float32, see package cuda), "cuda:0,tf32" with
-// products in TF32. A value of RECAP_CPU that this processor cannot follow is an error.
+// Open returns the device called name: "cpu" (float32), "cpu64" (float64), or "cuda:0" and so on
+// (float32, see package cuda), "cuda:0,tf32" with products in TF32. A value of RECAP_CPU that this
+// processor cannot follow is an error.
 func Open(name string) (device.Device, error) {
 	if err := simd.Check(); err != nil {
 		return nil, err
@@ -45,7 +46,8 @@ func CUDA() []string { return cuda.Report() }
 
 var cudaName = regexp.MustCompile(`^cuda:([0-9]+)(,tf32)?$`)
 
-// One device of each name serves the whole program, so that tensors made through two calls of Open can meet.
+// One device of each name serves the whole program, so that tensors made through two calls of Open
+// can meet.
 var opened = struct {
 	sync.Mutex
 	devices map[string]device.Device

@@ -155,8 +155,8 @@ func ParseModalities(s []string) ([]zoo.Modality, error) {
 	return list, nil
 }
 
-// Predict applies a run to the utterances of a feature file (datasets.OpenFeatures), on a device, by default the run's. dir is a seed's
-// directory, or a run's with one seed.
+// Predict applies a run to the utterances of a feature file (datasets.OpenFeatures), on a device,
+// by default the run's. dir is a seed's directory, or a run's with one seed.
 func Predict(dir, file, device string, log *slog.Logger) (*Predictions, error) {
 	p, _, err := openOne(dir, device)
 	if err != nil {
@@ -172,8 +172,9 @@ func Predict(dir, file, device string, log *slog.Logger) (*Predictions, error) {
 	return p.predict(split, 0, nil), nil
 }
 
-// PredictText applies a run to texts, with all of audio and vision missing. The texts are the predictions' ids. The vocabulary is that of a
-// pretrained model (nn.FindPretrained), by default the run's own, and so is the device.
+// PredictText applies a run to texts, with all of audio and vision missing. The texts are the
+// predictions' ids. The vocabulary is that of a pretrained model (nn.FindPretrained), by default
+// the run's own, and so is the device.
 func PredictText(dir string, texts []string, model, device string, log *slog.Logger) (*Predictions, error) {
 	p, c, err := openOne(dir, device)
 	if err != nil {

@@ -15,8 +15,10 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Collect scores the predictions of all finished seeds under dir, in <dataset>/<model>/<name>/seed<S>; of one data set, unless its name is empty.
-// A summary is of one configuration, whatever its directories are called. Seeds that are unfinished, or there twice, are left out, and the log names them.
+// Collect scores the predictions of all finished seeds under dir, in
+// <dataset>/<model>/<name>/seed<S>; of one data set, unless its name is empty. A summary is of one
+// configuration, whatever its directories are called. Seeds that are unfinished, or there twice,
+// are left out, and the log names them.
 func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 	found, err := fs.Glob(os.DirFS(dir), "*/*/*/seed*")
 	if err != nil {

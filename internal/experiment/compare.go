@@ -69,7 +69,8 @@ func (p *Comparison) words(list []setting) string {
 // Dataset returns the name of the data set.
 func (p *Comparison) Dataset() string { return p.Rows[0].Config.Dataset }
 
-// Keys returns the metrics of the rows: those of tables, with extra also those that only summary.csv has.
+// Keys returns the metrics of the rows: those of tables, with extra also those that only
+// summary.csv has.
 func (p *Comparison) Keys(extra bool) []string {
 	if extra {
 		return p.Rows[0].allKeys()
@@ -159,7 +160,8 @@ func (p *Comparison) areaNote() string {
 	return fmt.Sprintf("AUILC (TFR-Net's): by the trapezoid rule from rate %g to %g; a metric that is x at every rate has %.4g x.", first, last, last-first)
 }
 
-// Rates returns a table of one metric at each missing rate, with its mean and, of several rates, its area.
+// Rates returns a table of one metric at each missing rate, with its mean and, of several rates,
+// its area.
 func (p *Comparison) Rates(key string) *typeset.Table {
 	rates := append(names(p.Rows[0].Rates, number), "mean")
 	header, several := rates, len(p.Rows[0].Rates) > 1

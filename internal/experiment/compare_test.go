@@ -88,7 +88,8 @@ var (
 	far  = map[float64]float32{0: 0.3, 0.5: 0.4, 0.9: 0.6}
 )
 
-// TestTables checks tables against numbers worked out by hand: a prediction that is off by x everywhere has a MAE of x.
+// TestTables checks tables against numbers worked out by hand: a prediction that is off by x
+// everywhere has a MAE of x.
 func TestTables(t *testing.T) {
 	f := &forger{t, t.TempDir(), two}
 	f.run("full", forged(t, nil), 10, near)
@@ -111,7 +112,8 @@ func TestTables(t *testing.T) {
 			t.Error(what, diff)
 		}
 	}
-	// Means 0.7/3 and 1.3/3. Areas (0.1+0.2)/2·0.5 + (0.2+0.4)/2·0.4 = 0.195 and (0.3+0.4)/2·0.5 + (0.4+0.6)/2·0.4 = 0.375.
+	// Means 0.7/3 and 1.3/3. Areas (0.1+0.2)/2·0.5 + (0.2+0.4)/2·0.4 = 0.195 and (0.3+0.4)/2·0.5 +
+	// (0.4+0.6)/2·0.4 = 0.375.
 	check("rates", p.Rates("MAE"), []string{"model", "settings", "0", "0.5", "0.9", "mean", "AUILC"}, [][]string{
 		{"RECAP", "seeds 9 10", "0.2000 ± 0.1000", "0.3000 ± 0.1000", "0.5000 ± 0.1000", "0.3333 ± 0.1000", "0.2850 ± 0.0900"},
 		{"w/o FID", "seed 10", "0.3000", "0.4000", "0.6000", "0.4333", "0.3750"}})
@@ -123,7 +125,8 @@ func TestTables(t *testing.T) {
 		t.Error(note)
 	}
 
-	// Off by 0.4 or less every class is right, by 0.6 none: shares 1, 1, 0 have the mean 2/3 and the area 1·0.5 + 0.5·0.4 = 0.7.
+	// Off by 0.4 or less every class is right, by 0.6 none: shares 1, 1, 0 have the mean 2/3 and
+	// the area 1·0.5 + 0.5·0.4 = 0.7.
 	lines := CSV(list, []string{"MAE", "Mult_acc_7", "F1_score"}, false)
 	want := [][]string{
 		{"Model", "MAE", "Mult_acc_7", "F1_score", "AUILC_MAE", "AUILC_Mult_acc_7", "AUILC_F1_score", "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection", "Seeds", "Settings"},

@@ -85,7 +85,8 @@ func (c *Config) spec() *zoo.Spec {
 	return &Models[i]
 }
 
-// Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a data set, "quick" trains in minutes on a CPU.
+// Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a
+// data set, "quick" trains in minutes on a CPU.
 func Preset(name, model, dataset string) (Config, error) {
 	c := Config{
 		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
@@ -211,7 +212,8 @@ func (c *Config) Variants() []string {
 	return names(c.spec().AllVariants(), func(v zoo.Variant) string { return v.Name })
 }
 
-// ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1" has ten.
+// ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1"
+// has ten.
 func ParseRates(s string) ([]float64, error) {
 	bad := func() ([]float64, error) {
 		return nil, wrong("rates", "first:last:step or a list, of increasing shares from 0 to 1, such as 0:0.9:0.1 or 0,0.5", strconv.Quote(s))

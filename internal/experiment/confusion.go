@@ -10,8 +10,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
-// Confusions shows the confusion matrices of one or several runs at a missing rate, counts of all finished seeds together: the seven classes of
-// Mult_acc_7, as in the paper's Figure 5, the five of Mult_acc_5 where labels end at ±1, and the run's own where it predicts classes.
+// Confusions shows the confusion matrices of one or several runs at a missing rate, counts of all
+// finished seeds together: the seven classes of Mult_acc_7, as in the paper's Figure 5, the five
+// of Mult_acc_5 where labels end at ±1, and the run's own where it predicts classes.
 func Confusions(dirs []string, rate float64) (Picture, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -62,7 +63,8 @@ func confusion(dir, title string, rate float64) (figure.Confusion, error) {
 	return m, err
 }
 
-// tally counts predictions, [true][predicted]: of classes, or of labels, whose classes those of kind are.
+// tally counts predictions, [true][predicted]: of classes, or of labels, whose classes those of
+// kind are.
 func tally(counts [][]int, p *Predictions, classes bool, kind metric.Kind) error {
 	for i, score := range p.Score {
 		if math.IsNaN(float64(score)) {
@@ -77,7 +79,8 @@ func tally(counts [][]int, p *Predictions, classes bool, kind metric.Kind) error
 	return nil
 }
 
-// classNames names the classes of classOf: by the whole number that labels are rounded to, or by their range.
+// classNames names the classes of classOf: by the whole number that labels are rounded to, or by
+// their range.
 func classNames(classes int, kind metric.Kind) []string {
 	switch {
 	case kind == metric.SIMS:

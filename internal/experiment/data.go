@@ -43,7 +43,8 @@ func openData(c *Config) (*datasets.Set, error) {
 	return set, nil
 }
 
-// checkData fills in the data set that needs no file where nothing is asked for, and refuses what does not go together.
+// checkData fills in the data set that needs no file where nothing is asked for, and refuses what
+// does not go together.
 func (c *Config) checkData() error {
 	if c.Dataset == "" && c.Data.File == "" {
 		c.Dataset = "synthetic"
@@ -111,8 +112,8 @@ func shapeOf(d zoo.Dims) datasets.Shape {
 	return datasets.Shape{TextSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
 }
 
-// fit makes a split from elsewhere fit a trained model: sequences are padded to the model's lengths, and tokens that training did not
-// know become [UNK].
+// fit makes a split from elsewhere fit a trained model: sequences are padded to the model's
+// lengths, and tokens that training did not know become [UNK].
 func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, error) {
 	s, err := s.Fit(shapeOf(d))
 	if err != nil {
@@ -135,7 +136,8 @@ func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	return s, nil
 }
 
-// classOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut (package metric).
+// classOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut
+// (package metric).
 func classOf(y float64, classes int, kind metric.Kind) int {
 	switch {
 	case kind == metric.SIMS:

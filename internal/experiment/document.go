@@ -136,7 +136,8 @@ func (c *Config) yaml() ([]byte, error) {
 	return text, nil
 }
 
-// with returns the document with a value at a path, whose beginning, if it is there, is the last entry.
+// with returns the document with a value at a path, whose beginning, if it is there, is the last
+// entry.
 func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	if len(path) == 1 {
 		return append(doc, yaml.MapItem{Key: path[0], Value: value})

@@ -82,7 +82,8 @@ func (out *Predictions) add(y zoo.Output, f *feed, classes, n int) {
 	}
 }
 
-// addClasses appends the likeliest classes of logits [B C], and adds to the mean over n utterances of the cross-entropy ln Σ_c e^{z_c} − z_y.
+// addClasses appends the likeliest classes of logits [B C], and adds to the mean over n utterances
+// of the cross-entropy ln Σ_c e^{z_c} − z_y.
 func (out *Predictions) addClasses(logits []float64, class []int, classes, n int) {
 	i := 0
 	for z := range slices.Chunk(logits, classes) {
@@ -118,8 +119,9 @@ func whole(x []float32) []int {
 
 var predictionColumns = []string{"id", "rate", "label", "prediction", "alpha_l", "alpha_a", "alpha_v"}
 
-// WriteCSV writes predictions under the columns id, rate, label, prediction, alpha_l, alpha_a, alpha_v. Labels and predictions are written so
-// that reading gives the same numbers; cells of what is not known are empty.
+// WriteCSV writes predictions under the columns id, rate, label, prediction, alpha_l, alpha_a,
+// alpha_v. Labels and predictions are written so that reading gives the same numbers; cells of
+// what is not known are empty.
 func WriteCSV(w io.Writer, all []*Predictions) error {
 	c := csv.NewWriter(w)
 	rows := [][]string{predictionColumns}

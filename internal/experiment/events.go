@@ -11,18 +11,21 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tensorboard"
 )
 
-// eventFiles are what TensorBoard reads. The number is that of the epochs made when the file was begun, so that a resumed run has a new
-// name, and TensorBoard, which does not look again at a file it has read, sees it.
+// eventFiles are what TensorBoard reads. The number is that of the epochs made when the file was
+// begun, so that a resumed run has a new name, and TensorBoard, which does not look again at a
+// file it has read, sees it.
 const eventFiles = "events.out.tfevents.*.recap"
 
-// events is a file for TensorBoard that says what the journal says: the tags are the names of the journal after the phase, the steps its
-// epochs, the times those of training, without pauses, from when the configuration was written.
+// events is a file for TensorBoard that says what the journal says: the tags are the names of the
+// journal after the phase, the steps its epochs, the times those of training, without pauses, from
+// when the configuration was written.
 type events struct {
 	path string
 	time float64 // of the last epoch, in seconds since 1970
 }
 
-// openEvents begins a file with what the journal holds, in the place of older ones: after a resumption no step is there twice.
+// openEvents begins a file with what the journal holds, in the place of older ones: after a
+// resumption no step is there twice.
 func (d runDir) openEvents(records []record) (*events, error) {
 	info, err := os.Stat(d.file(configFile))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// scalarsOf reads event files as TensorBoard does, after the same documents as the writer but by another way: by key "tag step", and the number of
-// times that each is there.
+// scalarsOf reads event files as TensorBoard does, after the same documents as the writer but by
+// another way: by key "tag step", and the number of times that each is there.
 func scalarsOf(t *testing.T, seed string) (values map[string]float64, times map[string]int) {
 	t.Helper()
 	values, times = map[string]float64{}, map[string]int{}
@@ -119,7 +119,8 @@ func TestEvents(t *testing.T) {
 	sameAsJournal(t, filepath.Join(dir, "seed6"))
 }
 
-// TestEventsOfResumed stops a run in its third epoch, as if after the line of an epoch that does not count, and goes on without asking for events again.
+// TestEventsOfResumed stops a run in its third epoch, as if after the line of an epoch that does
+// not count, and goes on without asking for events again.
 func TestEventsOfResumed(t *testing.T) {
 	r := newTestRunner(t)
 	r.TensorBoard = true

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// A toy predicts the label from the mean frames. Its first phase, without labels, learns to tell the complete frames from the corrupted.
+// A toy predicts the label from the mean frames. Its first phase, without labels, learns to tell
+// the complete frames from the corrupted.
 type toy struct {
 	p           *nn.Params
 	audio, head *nn.Linear
@@ -107,7 +108,8 @@ func newTestRunner(t *testing.T) *Runner {
 	return &Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
 }
 
-// contents returns the files of a seed's directory and the summary, without what depends on the clock.
+// contents returns the files of a seed's directory and the summary, without what depends on the
+// clock.
 func contents(t *testing.T, run string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -148,8 +150,9 @@ func sameFiles(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
-// TestResume stops a run after each of its steps, as SIGKILL does: between any two writes to the disk there is such a stop, or
-// the disk is as after one of them. Half-written lines and files of an epoch that does not count are added by hand.
+// TestResume stops a run after each of its steps, as SIGKILL does: between any two writes to the
+// disk there is such a stop, or the disk is as after one of them. Half-written lines and files of
+// an epoch that does not count are added by hand.
 func TestResume(t *testing.T) {
 	c := resolved(t, map[string]string{"select": SelectTest})
 	whole := newTestRunner(t)
@@ -197,7 +200,8 @@ func spoil(t *testing.T, run string) {
 	}
 }
 
-// TestKilledBetweenFiles restores an older state beside newer files, which is what a kill between two renames leaves.
+// TestKilledBetweenFiles restores an older state beside newer files, which is what a kill between
+// two renames leaves.
 func TestKilledBetweenFiles(t *testing.T) {
 	c := resolved(t, nil)
 	r := newTestRunner(t)
@@ -243,7 +247,8 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	sameFiles(t, "two cores", runs[1], runs[0])
 }
 
-// TestNaNStopsTheRun names the step that failed, though later ones were made before it was noticed.
+// TestNaNStopsTheRun names the step that failed, though later ones were made before it was
+// noticed.
 func TestNaNStopsTheRun(t *testing.T) {
 	for _, c := range []struct {
 		batch, poison string
@@ -302,7 +307,8 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 	}
 }
 
-// TestGroupsHaveTheirOwnRates makes one step of Adam, which moves every number by its learning rate, without and with decay from 1.
+// TestGroupsHaveTheirOwnRates makes one step of Adam, which moves every number by its learning
+// rate, without and with decay from 1.
 func TestGroupsHaveTheirOwnRates(t *testing.T) {
 	dev, err := ag.Open("cpu64")
 	if err != nil {

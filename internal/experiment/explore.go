@@ -52,8 +52,8 @@ type ExploreOptions struct {
 // mostViews is the largest number of rates at which samples are shown.
 const mostViews = 11
 
-// Explore applies the first finished seed of a run, or the one whose directory is given, to test utterances chosen over the range of the errors
-// that its predictions.csv holds.
+// Explore applies the first finished seed of a run, or the one whose directory is given, to test
+// utterances chosen over the range of the errors that its predictions.csv holds.
 func Explore(ctx context.Context, dir string, o ExploreOptions, log *slog.Logger) (*Exploration, error) {
 	d, err := firstFinished(dir)
 	if err != nil {
@@ -108,7 +108,8 @@ func firstFinished(dir string) (runDir, error) {
 	return there[i], nil
 }
 
-// overErrors chooses n utterances evenly over the order of their mean absolute errors, and returns their indices in order.
+// overErrors chooses n utterances evenly over the order of their mean absolute errors, and returns
+// their indices in order.
 func overErrors(tested []*Predictions, n int) []int {
 	sum := make([]float64, len(tested[0].ID))
 	for _, p := range tested {
@@ -126,7 +127,8 @@ func overErrors(tested []*Predictions, n int) []int {
 	return chosen
 }
 
-// spaced returns at most k of the indices below n, evenly spaced, the first and the last among them.
+// spaced returns at most k of the indices below n, evenly spaced, the first and the last among
+// them.
 func spaced(n, k int) []int {
 	if k >= n {
 		return firstOf(n)

@@ -102,7 +102,8 @@ func TestExplore(t *testing.T) {
 	}
 }
 
-// TestTrueFeatures explores the same model from a rate above 0 on: the true features are still those without holes.
+// TestTrueFeatures explores the same model from a rate above 0 on: the true features are still
+// those without holes.
 func TestTrueFeatures(t *testing.T) {
 	from0, _ := exploreTest(t, smallRecap, 20)
 	set := maps.Clone(smallRecap)

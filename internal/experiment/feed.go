@@ -33,7 +33,8 @@ func (f *feed) Fill(s *datasets.Split, index []int, h *datasets.Holes) {
 	}
 }
 
-// Batch returns the utterances for a step of training in an epoch, with the rates of which their holes are.
+// Batch returns the utterances for a step of training in an epoch, with the rates of which their
+// holes are.
 func (f *feed) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
 	d := &f.data
 	f.rate = f.rate[:0]

@@ -6,7 +6,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A PhaseCheck compares the gradient of a phase's whole loss, along one direction in the space of its parameters, with differences.
+// A PhaseCheck compares the gradient of a phase's whole loss, along one direction in the space of
+// its parameters, with differences.
 type PhaseCheck struct {
 	Phase             string
 	Parameters        int // numbers that the phase trains
@@ -18,7 +19,8 @@ type PhaseCheck struct {
 // Err returns |Analytic − Numeric|, relative to the larger.
 func (k *PhaseCheck) Err() float64 { return agtest.Apart(k.Analytic, k.Numeric) }
 
-// Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double precision, on utterances of noise.
+// Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double
+// precision, on utterances of noise.
 func Gradcheck(name string) ([]PhaseCheck, error) {
 	c, err := Preset("quick", name, "")
 	if err != nil {

@@ -72,8 +72,9 @@ type journal struct {
 	records []record
 }
 
-// openJournal reads the lines up to and with the last of the given epoch, and cuts the file there: a run that was killed may have
-// written lines, or half a line, of an epoch that does not count. With epoch 0 it starts a new file.
+// openJournal reads the lines up to and with the last of the given epoch, and cuts the file there:
+// a run that was killed may have written lines, or half a line, of an epoch that does not count.
+// With epoch 0 it starts a new file.
 func openJournal(path, phase string, epoch int) (*journal, error) {
 	j := &journal{path: path}
 	text, err := os.ReadFile(path)

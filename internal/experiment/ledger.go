@@ -9,11 +9,13 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// stepsPerReading is how many steps are made between two readings of the terms. For a reading the host waits until the device has made
-// every step, and the device then until the host has prepared the next: that should be rare. But so many steps can be in vain once one has failed.
+// stepsPerReading is how many steps are made between two readings of the terms. For a reading the
+// host waits until the device has made every step, and the device then until the host has prepared
+// the next: that should be rare. But so many steps can be in vain once one has failed.
 const stepsPerReading = 16
 
-// A ledger notes the values of the terms of each step on the device, so that no step waits for them.
+// A ledger notes the values of the terms of each step on the device, so that no step waits for
+// them.
 type ledger struct {
 	page  *ag.Tensor   // [stepsPerReading terms], 0 where nothing is noted
 	steps [][]zoo.Term // that were noted since the last reading
@@ -34,7 +36,8 @@ func (l *ledger) note(tp *ag.Tape, terms []zoo.Term) {
 	l.steps = append(l.steps, terms)
 }
 
-// read waits for the device and returns the terms of the steps since the last reading with their values.
+// read waits for the device and returns the terms of the steps since the last reading with their
+// values.
 func (l *ledger) read() (steps [][]zoo.Term, values [][]float64, err error) {
 	if err := l.page.Device().Sync(); err != nil { // what failed may read as NaN
 		return nil, nil, err
@@ -45,7 +48,8 @@ func (l *ledger) read() (steps [][]zoo.Term, values [][]float64, err error) {
 	return steps, values, nil
 }
 
-// read adds the values noted since the last reading to sums, that of the loss, Σ Weight·value, under "loss". step is the last that was noted.
+// read adds the values noted since the last reading to sums, that of the loss, Σ Weight·value,
+// under "loss". step is the last that was noted.
 func (t *trainer) read(ph zoo.Phase, epoch, step int, sums numbers) error {
 	steps, values, err := t.ledger.read()
 	if err != nil {

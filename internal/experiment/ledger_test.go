@@ -46,13 +46,14 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	return tr, dev
 }
 
-// small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19 where a last of 2 joins the one before.
+// small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19
+// where a last of 2 joins the one before.
 var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2", "data.resample": "static",
 	"width": "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8", "granularities": "[2]", "critic.width": "8",
 	"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
 
-// TestStepsStayOnTheDevice counts what crosses to the host, and the buffers, while an epoch is made after two others: what a phase remembers may
-// change from the second on.
+// TestStepsStayOnTheDevice counts what crosses to the host, and the buffers, while an epoch is
+// made after two others: what a phase remembers may change from the second on.
 func TestStepsStayOnTheDevice(t *testing.T) {
 	type run struct {
 		name, model string

@@ -40,9 +40,10 @@ func (e *Held) Error() string {
 	return text + ", which cannot be seen from here; if that process is no more, remove " + e.Path
 }
 
-// lock takes a path for this process, or returns a *Held. The lock is a file that names its holder and appears whole, by link(2), which lets
-// one succeed on local file systems and on NFS alike. A lock left by a dead process of this host is taken over; of processes elsewhere nothing
-// is known, and their locks are not touched. Hosts are told apart by their names.
+// lock takes a path for this process, or returns a *Held. The lock is a file that names its holder
+// and appears whole, by link(2), which lets one succeed on local file systems and on NFS alike. A
+// lock left by a dead process of this host is taken over; of processes elsewhere nothing is known,
+// and their locks are not touched. Hosts are told apart by their names.
 func lock(path string) (release func() error, err error) {
 	for range 1000 { // others come and go
 		release, err = tryLock(path)
@@ -115,8 +116,9 @@ func sameFile(a, b string) bool {
 	return e1 == nil && e2 == nil && os.SameFile(x, y)
 }
 
-// replaceDead puts mine in the place of a dead process's lock. Several may see at once that it is dead: only who has the kernel's lock of that
-// very file, and finds it still in its place, replaces it.
+// replaceDead puts mine in the place of a dead process's lock. Several may see at once that it is
+// dead: only who has the kernel's lock of that very file, and finds it still in its place,
+// replaces it.
 func replaceDead(path, mine string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -196,7 +198,8 @@ func unlock(path string, ours []byte) error {
 	return nil
 }
 
-// patience is how long a process waits for another that chooses directories, which takes milliseconds.
+// patience is how long a process waits for another that chooses directories, which takes
+// milliseconds.
 const patience = 30 * time.Second
 
 // await takes a lock that others hold for moments only.

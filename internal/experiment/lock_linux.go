@@ -28,13 +28,15 @@ func self() (Holder, error) {
 	return h, nil
 }
 
-// fate tells whether a process of this host lives, or is dead; it may be neither, where it cannot be seen.
+// fate tells whether a process of this host lives, or is dead; it may be neither, where it cannot
+// be seen.
 func (h *Holder) fate(self Holder) (lives, dead bool) {
 	switch {
 	case h.Boot != self.Boot:
 		return false, true
 	case h.Namespace != self.Namespace: // another container
-		// The pods of a Kubernetes Job are called by its name and their index, one at a time: of another with our name we are the successor.
+		// The pods of a Kubernetes Job are called by its name and their index, one at a time: of
+		// another with our name we are the successor.
 		return false, os.Getenv("JOB_COMPLETION_INDEX") != ""
 	case errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH):
 		return false, true
@@ -44,7 +46,8 @@ func (h *Holder) fate(self Holder) (lives, dead bool) {
 	return !dead, dead
 }
 
-// stat returns when a process started, in clock ticks since boot, and whether it has ended and waits to be noticed (proc(5)).
+// stat returns when a process started, in clock ticks since boot, and whether it has ended and
+// waits to be noticed (proc(5)).
 func stat(pid int) (start uint64, zombie, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

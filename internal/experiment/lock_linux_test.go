@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// TestHolder is no test: the processes of the tests below run it. It takes the lock, notes begin and end in a file, ten times, and dies with the lock in hand.
+// TestHolder is no test: the processes of the tests below run it. It takes the lock, notes begin
+// and end in a file, ten times, and dies with the lock in hand.
 func TestHolder(t *testing.T) {
 	path := os.Getenv("RECAP_TEST_LOCK")
 	if path == "" {
@@ -61,7 +62,8 @@ func holderProcess(t *testing.T, path string) *exec.Cmd {
 	return cmd
 }
 
-// TestLockAmongProcesses has three processes at a time take turns; each is killed with the lock in hand, and another is begun.
+// TestLockAmongProcesses has three processes at a time take turns; each is killed with the lock in
+// hand, and another is begun.
 func TestLockAmongProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), lockFile)
 	var wg sync.WaitGroup

@@ -17,8 +17,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Losses shows the terms of each phase's loss over its epochs, means over the seeds that have come to an epoch, with bands of one standard deviation
-// where there are several, and the scores of validation where the phase has any. The run may be unfinished.
+// Losses shows the terms of each phase's loss over its epochs, means over the seeds that have come
+// to an epoch, with bands of one standard deviation where there are several, and the scores of
+// validation where the phase has any. The run may be unfinished.
 func Losses(dir string) ([]Picture, error) {
 	there, err := seedDirs(dir)
 	if err != nil {
@@ -76,7 +77,8 @@ func (d runDir) records() ([]record, error) {
 	return list, nil
 }
 
-// lossPanels returns a panel for each kind of term of a phase, in the order of the model's titles and then of the alphabet, and those of validation.
+// lossPanels returns a panel for each kind of term of a phase, in the order of the model's titles
+// and then of the alphabet, and those of validation.
 func (c *Config) lossPanels(seeds [][]record) []figure.Panel {
 	longest := slices.MaxFunc(seeds, func(a, b []record) int { return len(a) - len(b) })
 	var epochs []float64
@@ -120,7 +122,8 @@ func (c *Config) termTitles() []zoo.TermTitle {
 	return append([]zoo.TermTitle{{Name: "loss", Title: "loss of the phase"}}, c.spec().Terms...)
 }
 
-// termCurves says of what a term is, by what its name ends in, in the order in which they are shown.
+// termCurves says of what a term is, by what its name ends in, in the order in which they are
+// shown.
 var termCurves = []struct{ suffix, name string }{
 	{"", ""}, {"_l", "language"}, {"_a", "audio"}, {"_v", "vision"}, {"_la", "language–audio"}, {"_lv", "language–vision"}, {"_av", "audio–vision"}, {"_chance", "by chance"},
 }
@@ -138,7 +141,8 @@ func (c *Config) termPlace(key string) (title, curve int, ok bool) {
 	return len(titles), 0, false
 }
 
-// titled returns the title and the unit of a term's panel, and the name of its curve there. A term that is not known has a panel of its own.
+// titled returns the title and the unit of a term's panel, and the name of its curve there. A term
+// that is not known has a panel of its own.
 func (c *Config) titled(key string) (title, unit, curve string) {
 	if i, j, ok := c.termPlace(key); ok {
 		t := c.termTitles()[i]

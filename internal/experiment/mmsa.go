@@ -6,8 +6,10 @@ import (
 	"strings"
 )
 
-// CSV returns comparisons in the layout of MMSA's results: a line a model with the mean over rates, or with byRate a line a model and rate. A cell is
-// "(mean, std)" over seeds, times 100 whatever the metric. Areas under the curve, and what else tells lines apart, stand in columns after MMSA's.
+// CSV returns comparisons in the layout of MMSA's results: a line a model with the mean over
+// rates, or with byRate a line a model and rate. A cell is "(mean, std)" over seeds, times 100
+// whatever the metric. Areas under the curve, and what else tells lines apart, stand in columns
+// after MMSA's.
 func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	header := append([]string{"Model"}, keys...)
 	if !byRate {

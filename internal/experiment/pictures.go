@@ -19,7 +19,8 @@ type Picture struct {
 	*figure.Figure
 }
 
-// Save writes the picture to a directory, which is made if it is missing, as "png" or "svg", and returns the file's path.
+// Save writes the picture to a directory, which is made if it is missing, as "png" or "svg", and
+// returns the file's path.
 func (p Picture) Save(dir, format string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("experiment: pictures: %w", err)
@@ -35,9 +36,10 @@ func (p Picture) Save(dir, format string) (string, error) {
 
 const rateAxis = "missing rate r"
 
-// Curves shows metrics against the missing rate, means of one or several runs over their finished seeds, with bands of one standard deviation to
-// both sides where there are several seeds. Without metrics it has the paper's Figure 4: the accuracy of two classes and the correlation
-// in one picture, the accuracy of five classes and the mean absolute error in another.
+// Curves shows metrics against the missing rate, means of one or several runs over their finished
+// seeds, with bands of one standard deviation to both sides where there are several seeds. Without
+// metrics it has the paper's Figure 4: the accuracy of two classes and the correlation in one
+// picture, the accuracy of five classes and the mean absolute error in another.
 func Curves(dirs, metrics []string) ([]Picture, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -98,7 +100,8 @@ func summaries(dirs []string) (all []*Summary, titles []string, err error) {
 	return all, titles, nil
 }
 
-// differences returns for each summary that in which it differs from others, but for model and variant.
+// differences returns for each summary that in which it differs from others, but for model and
+// variant.
 func differences(all []*Summary) []string {
 	var lists [][]setting
 	for _, s := range all {
@@ -162,7 +165,8 @@ func (s *Summary) curve(name, key string, factor float64) figure.Curve {
 	return c
 }
 
-// axisOf returns how a metric is written at an axis, and by what it is multiplied there: shares are in percent.
+// axisOf returns how a metric is written at an axis, and by what it is multiplied there: shares
+// are in percent.
 func axisOf(key string) (label string, factor float64) {
 	arrow := " ↓"
 	if metric.LargerIsBetter(key) {
@@ -176,8 +180,9 @@ func axisOf(key string) (label string, factor float64) {
 	return label + arrow, 1
 }
 
-// Weights shows the weights of the modalities against the missing rate, means over the test utterances, of one or several runs: means over finished
-// seeds, with bands of one standard deviation where there are several.
+// Weights shows the weights of the modalities against the missing rate, means over the test
+// utterances, of one or several runs: means over finished seeds, with bands of one standard
+// deviation where there are several.
 func Weights(dirs []string) (Picture, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -253,7 +258,8 @@ func weightCurves(dir string) ([]figure.Curve, error) {
 	return curves, nil
 }
 
-// overSeeds returns a curve of means over seeds, and of their standard deviations where there are several. Seeds may be of different lengths.
+// overSeeds returns a curve of means over seeds, and of their standard deviations where there are
+// several. Seeds may be of different lengths.
 func overSeeds(name string, x []float64, runs [][]metric.Scores, key string) figure.Curve {
 	c := figure.Curve{Name: name, X: x}
 	for i := range x {

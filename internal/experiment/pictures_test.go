@@ -242,7 +242,8 @@ func TestWeightsAreRead(t *testing.T) {
 	}
 }
 
-// TestLossesAreTheJournal compares panels with what two journals hold, of which one has an epoch less.
+// TestLossesAreTheJournal compares panels with what two journals hold, of which one has an epoch
+// less.
 func TestLossesAreTheJournal(t *testing.T) {
 	epoch := func(n int, rec, valid float64) record {
 		return record{Phase: "stage2", Epoch: n, Terms: numbers{"rec_l": rec, "mystery": 1, "rec_a": 2, "disc_chance": 3}, Valid: numbers{"MAE": valid, "Corr": math.NaN()}}
@@ -264,7 +265,8 @@ func TestLossesAreTheJournal(t *testing.T) {
 	}
 }
 
-// TestLossesOfAnUnfinishedRun stops a run in its second phase, with a second seed that has not begun.
+// TestLossesOfAnUnfinishedRun stops a run in its second phase, with a second seed that has not
+// begun.
 func TestLossesOfAnUnfinishedRun(t *testing.T) {
 	r := newTestRunner(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -286,7 +288,8 @@ func TestLossesOfAnUnfinishedRun(t *testing.T) {
 	}
 }
 
-// TestKeptIsOfTheLastEpochOfStage1 compares what is kept of the toy with its state when the phase ended.
+// TestKeptIsOfTheLastEpochOfStage1 compares what is kept of the toy with its state when the phase
+// ended.
 func TestKeptIsOfTheLastEpochOfStage1(t *testing.T) {
 	r := newTestRunner(t)
 	var state []byte

@@ -115,8 +115,8 @@ func (s SeedRun) Records() ([]json.RawMessage, error) {
 	return records, nil
 }
 
-// TermTitles returns what the names of terms begin with and what they end in, each with its meaning, in the order in which they are shown. Not every
-// name is made so.
+// TermTitles returns what the names of terms begin with and what they end in, each with its
+// meaning, in the order in which they are shown. Not every name is made so.
 func (c *Config) TermTitles() (beginnings, endings [][2]string) {
 	for _, t := range c.termTitles() {
 		title := t.Title
@@ -155,8 +155,9 @@ func FindRuns(dir string) ([]string, error) {
 	return runs, nil
 }
 
-// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean" over the rates and for "AUILC", the area under the
-// curve, its name and the scores, with their standard deviations over seeds where there are several.
+// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean"
+// over the rates and for "AUILC", the area under the curve, its name and the scores, with their
+// standard deviations over seeds where there are several.
 func (s *Summary) Cells() (metrics []string, rows [][]string) {
 	for _, rate := range append(names(s.Rates, number), "mean") {
 		row := []string{rate}

@@ -9,7 +9,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// Published returns the paper's Table 1 or 2 with the rows of whole models below, nil where the paper has no table of the data set.
+// Published returns the paper's Table 1 or 2 with the rows of whole models below, nil where the
+// paper has no table of the data set.
 func (p *Comparison) Published() *typeset.Table {
 	paper := literature.Results(p.Dataset())
 	ours := p.only(func(s *Summary) bool { return s.Config.Variant == "full" })
@@ -53,8 +54,8 @@ func dagger(wrong bool) string {
 	return ""
 }
 
-// Ablations returns the paper's Table 3 beside ours, a table for each setting in which a variant of it was trained; none where the paper has no table
-// of the data set.
+// Ablations returns the paper's Table 3 beside ours, a table for each setting in which a variant
+// of it was trained; none where the paper has no table of the data set.
 func (p *Comparison) Ablations() []*typeset.Table {
 	paper := literature.Ablation(p.Dataset())
 	if paper == nil || p.Rows[0].Config.Data.Classes > 0 {

@@ -12,11 +12,13 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// Sources are the places a configuration comes from, besides its preset. Each overrides those before it:
+// Sources are the places a configuration comes from, besides its preset. Each overrides those
+// before it:
 //
 //	preset  <  File  <  environment  <  Set  <  Flags
 //
-// The variant has the last word: a run called no-fid is without FID whatever the keys under "without" say.
+// The variant has the last word: a run called no-fid is without FID whatever the keys under
+// "without" say.
 type Sources struct {
 	File  string                           // YAML, hence also JSON; "" for none
 	Env   func(name string) (string, bool) // os.LookupEnv; a key a.b_c is RECAP_A_B_C
@@ -62,7 +64,8 @@ func Resolve(s Sources) (Config, error) {
 	return c, nil
 }
 
-// findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of words by the model's.
+// findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of
+// words by the model's.
 func (c *Config) findBERT() error {
 	text := c.Method.Words()
 	if text.BERT == "" {
@@ -98,7 +101,8 @@ func (s *Sources) read() (document, error) {
 	return parse(s.File, text)
 }
 
-// preset returns the defaults to which everything is applied: their name, the model and the data set have to be known before.
+// preset returns the defaults to which everything is applied: their name, the model and the data
+// set have to be known before.
 func (s *Sources) preset(doc document) (Config, error) {
 	first := func(key, otherwise string) string {
 		if v, ok := s.Flags[key]; ok {
@@ -151,8 +155,8 @@ func (e *KeyError) Error() string {
 
 func knownKeys(keys []string) string { return "known keys: " + strings.Join(keys, ", ") }
 
-// nearest returns the known key that differs least from key, or "" if none is near. Of a key given without its section, such as
-// "batch", it is the whole.
+// nearest returns the known key that differs least from key, or "" if none is near. Of a key given
+// without its section, such as "batch", it is the whole.
 func nearest(key string, known []string) string {
 	best, least := "", 1+len(key)/3
 	for _, k := range known {

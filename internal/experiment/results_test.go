@@ -284,7 +284,8 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-// TestLabelledShare checks that only the labelled share of the training part is used where labels are.
+// TestLabelledShare checks that only the labelled share of the training part is used where labels
+// are.
 func TestLabelledShare(t *testing.T) {
 	r := newTestRunner(t)
 	steps := map[string]int{}

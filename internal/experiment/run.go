@@ -24,8 +24,8 @@ type Runner struct {
 	WholeEpochs bool                                             // when interrupted, finish the epoch under way
 }
 
-// Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the run's directory (place says which) and
-// what summary.csv there holds.
+// Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the
+// run's directory (place says which) and what summary.csv there holds.
 func (r *Runner) Train(ctx context.Context, c Config, seeds []uint64) (dir string, s *Summary, err error) {
 	set, err := open(&c)
 	if err != nil {
@@ -64,9 +64,10 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *Summary
 	return run, s, err
 }
 
-// Ablate trains several configurations, variants of each other, and returns the summary of each, in their order. Where a run of the same
-// configuration is there, its finished seeds are used and its unfinished ones continued. The modalities in drop are missing altogether when the
-// variants are tested.
+// Ablate trains several configurations, variants of each other, and returns the summary of each,
+// in their order. Where a run of the same configuration is there, its finished seeds are used and
+// its unfinished ones continued. The modalities in drop are missing altogether when the variants
+// are tested.
 func (r *Runner) Ablate(ctx context.Context, variants []Config, seeds []uint64, drop []zoo.Modality) ([]*Summary, error) {
 	set, err := open(&variants[0])
 	if err != nil {
@@ -118,7 +119,8 @@ func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []runDir) 
 	return nil
 }
 
-// seed trains and evaluates one seed, from where its directory stands, and brings the run's summary up to date.
+// seed trains and evaluates one seed, from where its directory stands, and brings the run's
+// summary up to date.
 func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir) error {
 	dims, err := dimsOf(&c, set)
 	if err != nil {
@@ -147,7 +149,8 @@ func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir
 	return refresh(filepath.Dir(string(d)))
 }
 
-// test writes the predictions for the test part at all rates, those of the first choice last: with them the run is finished.
+// test writes the predictions for the test part at all rates, those of the first choice last: with
+// them the run is finished.
 func (t *trainer) test(ctx context.Context) error {
 	c := &t.config
 	rates, err := ParseRates(c.Eval.Rates)

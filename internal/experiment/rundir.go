@@ -92,7 +92,8 @@ func sameBut(a, b Config) bool {
 	return a.hash() == b.hash()
 }
 
-// seedDirs returns the seeds' directories of a run, or dir itself if it is one, in the order of the seeds.
+// seedDirs returns the seeds' directories of a run, or dir itself if it is one, in the order of
+// the seeds.
 func seedDirs(dir string) ([]runDir, error) {
 	if runDir(dir).has(configFile) {
 		return []runDir{runDir(dir)}, nil
@@ -128,7 +129,8 @@ func seedsIn(dir string) ([]runDir, error) {
 	return dirs, nil
 }
 
-// createSeeds makes the directories of a run's seeds that are not there yet, and returns those of all.
+// createSeeds makes the directories of a run's seeds that are not there yet, and returns those of
+// all.
 func createSeeds(run string, c Config, seeds []uint64) ([]runDir, error) {
 	var dirs []runDir
 	for _, c.Seed = range seeds {
@@ -143,9 +145,10 @@ func createSeeds(run string, c Config, seeds []uint64) ([]runDir, error) {
 	return dirs, nil
 }
 
-// place finds the directory for new seeds of a run. A name of the user's choice is taken if none of the seeds is there and those
-// that are there have the same configuration. Otherwise the run is called like its variant, or variant-2, variant-3, …, the first
-// that can be taken so: nothing is ever overwritten, and the same command twice gives two runs.
+// place finds the directory for new seeds of a run. A name of the user's choice is taken if none
+// of the seeds is there and those that are there have the same configuration. Otherwise the run is
+// called like its variant, or variant-2, variant-3, …, the first that can be taken so: nothing is
+// ever overwritten, and the same command twice gives two runs.
 func place(out string, c *Config, seeds []uint64) (string, error) {
 	base := filepath.Join(out, c.Dataset, c.Model)
 	if c.Name != "" {

@@ -36,7 +36,8 @@ func choices(c *Config, kind metric.Kind) []choice {
 	return list
 }
 
-// owner returns the key by whose checkpoint a score is reported where each metric has its own: an F1 goes with its accuracy, Corr with MAE.
+// owner returns the key by whose checkpoint a score is reported where each metric has its own: an
+// F1 goes with its accuracy, Corr with MAE.
 func owner(key string) string {
 	switch {
 	case strings.HasPrefix(key, "Has0"):
@@ -95,7 +96,8 @@ func (c choice) chosen(records []record) float64 {
 	return math.NaN()
 }
 
-// validate scores the model after an epoch and keeps its parameters where they are the best of the phase so far.
+// validate scores the model after an epoch and keeps its parameters where they are the best of the
+// phase so far.
 func (t *trainer) validate(r *record) error {
 	r.Valid = t.validation(t.set.Valid)
 	if t.config.Select == SelectTest {
@@ -111,7 +113,8 @@ func (t *trainer) validate(r *record) error {
 	return nil
 }
 
-// exhausted tells whether a phase that learns from labels has been through as many epochs without a better validation as patience allows.
+// exhausted tells whether a phase that learns from labels has been through as many epochs without
+// a better validation as patience allows.
 func (t *trainer) exhausted(ph zoo.Phase, epoch int) bool {
 	patience := t.config.Train.Patience
 	if patience == 0 || !ph.Labels {

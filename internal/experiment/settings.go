@@ -19,8 +19,9 @@ const (
 	seedSetting = "seeds"
 )
 
-// settings returns the preset, the data's file, the encoder of words, and what is not as the preset and the variant have it. With model, variant, seed and
-// conditions they determine the configuration but for its name.
+// settings returns the preset, the data's file, the encoder of words, and what is not as the
+// preset and the variant have it. With model, variant, seed and conditions they determine the
+// configuration but for its name.
 func (c *Config) settings() []setting {
 	words := c.Method.Words()
 	text := setting{textSetting, words.BERT, ""}
@@ -82,7 +83,8 @@ func (x setting) words(names map[string]string) string {
 	return x.key + "=" + value
 }
 
-// fileNames returns the last names of the files that settings name by their paths, for those that no other file shares.
+// fileNames returns the last names of the files that settings name by their paths, for those that
+// no other file shares.
 func fileNames(lists [][]setting) map[string]string {
 	paths := map[string][]string{} // by last name
 	for _, list := range lists {
@@ -101,7 +103,8 @@ func fileNames(lists [][]setting) map[string]string {
 	return names
 }
 
-// lastName returns the last element of a path; of a folder models--A--B/snapshots/S in Hugging Face's cache, A/B.
+// lastName returns the last element of a path; of a folder models--A--B/snapshots/S in Hugging
+// Face's cache, A/B.
 func lastName(path string) string {
 	if dir := filepath.Dir(path); filepath.Base(dir) == "snapshots" {
 		if model, ok := strings.CutPrefix(filepath.Base(filepath.Dir(dir)), "models--"); ok {

@@ -26,8 +26,8 @@ func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
 	return saveTensors(t.dir.file(stateFile), slices.Concat(t.neededFrom(ph), opt.State(), t.memory), t.facts(ph.Name, epoch))
 }
 
-// neededFrom returns the parameters that a phase, those after it and prediction need: others have served. A frozen encoder of words comes
-// from its own file again.
+// neededFrom returns the parameters that a phase, those after it and prediction need: others have
+// served. A frozen encoder of words comes from its own file again.
 func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	needed := map[string]bool{}
 	mark := func(ps []nn.Param) {
@@ -48,7 +48,8 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	return slices.DeleteFunc(slices.Clone(t.params), func(p nn.Param) bool { return !needed[p.Name] })
 }
 
-// restore reads the state, if there is one, and sets parameters, moments, memory and journal to it.
+// restore reads the state, if there is one, and sets parameters, moments, memory and journal to
+// it.
 func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
 	if err := t.dir.sweep(); err != nil {
 		return at, nil, err

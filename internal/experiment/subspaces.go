@@ -31,15 +31,16 @@ const (
 	placesSeed = 1 // of t-SNE
 )
 
-// Subspaces shows what stage 1 learned, by t-SNE of test utterances, as the paper's Figure 6: of the first finished seed of a run, or the one whose
-// directory is given, as it was when stage 1 ended, on a device, by default the run's.
+// Subspaces shows what stage 1 learned, by t-SNE of test utterances, as the paper's Figure 6: of
+// the first finished seed of a run, or the one whose directory is given, as it was when stage 1
+// ended, on a device, by default the run's.
 //
 //	a, b  the spaces in which FID compares language and vision, shared and unique (recap.Model.Subspaces), at the first rate
 //	c, d  generated features X'_m against real ones X_m, at each rate
 //	e, f  the same after the reconstructor, E_rec(X'_m), against what it is trained to make of them, X_m standardised, at each rate
 //
-// The paper has a to d. Nothing in its objective brings X'_m to where X_m is, only E_rec(X'_m): hence e and f. What a variant is without is left out,
-// and the log says so.
+// The paper has a to d. Nothing in its objective brings X'_m to where X_m is, only E_rec(X'_m):
+// hence e and f. What a variant is without is left out, and the log says so.
 func Subspaces(ctx context.Context, dir string, rates []float64, device string, log *slog.Logger) (Picture, error) {
 	d, err := firstFinished(dir)
 	if err != nil {
@@ -180,7 +181,8 @@ func (f *hostFeatures) add(x [zoo.Modalities]*ag.Tensor) {
 	f.shape[0] = len(f.values[0]) / (f.shape[1] * f.shape[2])
 }
 
-// features returns the complete features of utterances of a split and those completed at a missing rate.
+// features returns the complete features of utterances of a split and those completed at a missing
+// rate.
 func (p *predictor) features(ctx context.Context, model *recap.Model, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
 	holes := s.Holes(datasets.FixedRates(s.Len(), rate))
 	for index := range slices.Chunk(spaced(s.Len(), mostShown), p.batch) {

@@ -43,7 +43,8 @@ func (s *Summary) allKeys() []string {
 	return append(s.keys(), metric.ExtraKeys(s.kind)...)
 }
 
-// A scored line has the scores of a seed, or of their "mean" or "std", at a rate or at the "mean" of the rates.
+// A scored line has the scores of a seed, or of their "mean" or "std", at a rate or at the "mean"
+// of the rates.
 type scored struct {
 	seed, rate string
 	metric.Scores
@@ -78,7 +79,8 @@ func (s *Summary) lines() []scored {
 // Mean returns the mean of each metric over rates and seeds.
 func (s *Summary) Mean() metric.Scores { return s.find("mean", "mean") }
 
-// areas returns the mean and deviation over seeds of each metric's area under the curve over rates (metric.AUILC).
+// areas returns the mean and deviation over seeds of each metric's area under the curve over rates
+// (metric.AUILC).
 func (s *Summary) areas() (mean, std metric.Scores) {
 	var all []metric.Scores
 	for _, run := range s.runs {
@@ -177,7 +179,8 @@ func newTable(title, first string, keys []string) table.Writer {
 	return t
 }
 
-// write puts summary.csv and summary.md into the run's directory. The first is tidy, one number a line.
+// write puts summary.csv and summary.md into the run's directory. The first is tidy, one number a
+// line.
 func (s *Summary) write(dir string) error {
 	c := &s.Config
 	rows := [][]string{{"dataset", "model", "variant", "select", "seed", "rate", "metric", "value"}}

@@ -25,7 +25,8 @@ func Headline(c *Config) []string {
 	return []string{"MAE", "Corr"}
 }
 
-// SweepTable returns a row for each run of a sweep that took so long, with the means of its finished seeds over the rates.
+// SweepTable returns a row for each run of a sweep that took so long, with the means of its
+// finished seeds over the rates.
 func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 	c := &all[0].Config
 	keys := Headline(c)

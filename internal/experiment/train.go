@@ -39,7 +39,8 @@ type trainer struct {
 	wholeEpochs bool // when interrupted, the epoch under way is finished
 }
 
-// train runs the phases from where the state on disk stands, and leaves the selected parameters on disk.
+// train runs the phases from where the state on disk stands, and leaves the selected parameters on
+// disk.
 func (t *trainer) train(ctx context.Context) error {
 	at, opt, err := t.restore()
 	if err != nil {
@@ -88,7 +89,8 @@ func (t *trainer) utterances(ph zoo.Phase) *datasets.Split {
 	return t.set.Train
 }
 
-// optimizer returns Adam or AdamW for a phase's parameters, in groups where they have settings of their own.
+// optimizer returns Adam or AdamW for a phase's parameters, in groups where they have settings of
+// their own.
 func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
 	c := &t.config.Train
 	opt := optim.NewAdam(c.LR, 0, nil)
@@ -117,8 +119,9 @@ func (t *trainer) rate(epoch, epochs int) float64 {
 	return optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
 }
 
-// epoch trains for one epoch, validates where the phase learns from labels, and puts everything on disk: chosen parameters, then a line
-// of the journal, what is kept of the phase after its last, then the state, which makes the epoch count.
+// epoch trains for one epoch, validates where the phase learns from labels, and puts everything on
+// disk: chosen parameters, then a line of the journal, what is kept of the phase after its last,
+// then the state, which makes the epoch count.
 func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
 	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
@@ -166,8 +169,9 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	return nil
 }
 
-// steps goes once through the phase's utterances and returns the mean of each term over the steps. A term that is not finite ends the run,
-// though at the next reading only: the state on disk, that of the last whole epoch, knows nothing of the steps after it.
+// steps goes once through the phase's utterances and returns the mean of each term over the steps.
+// A term that is not finite ends the run, though at the next reading only: the state on disk, that
+// of the last whole epoch, knows nothing of the steps after it.
 func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (numbers, error) {
 	c := &t.config
 	split := t.utterances(ph)
@@ -222,7 +226,8 @@ func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, grads ag.Grads) {
 	opt.Step(grads)
 }
 
-// staticSeed draws the rates of train.resample=static, the same in every run, as the literature's code does.
+// staticSeed draws the rates of train.resample=static, the same in every run, as the literature's
+// code does.
 const staticSeed = 1111
 
 // holes draws what is missing in training.

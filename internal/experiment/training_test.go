@@ -15,8 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
-// TestAccumulatedBatches compares an epoch, of steps made from three batches' clipped gradients, with the same written out. The last step is made of
-// the two batches that are left.
+// TestAccumulatedBatches compares an epoch, of steps made from three batches' clipped gradients,
+// with the same written out. The last step is made of the two batches that are left.
 func TestAccumulatedBatches(t *testing.T) {
 	set := map[string]string{"device": "cpu64", "train.batch": "8", "train.accumulate": "3", "train.clip_value": "0.02", "train.optimizer": "adam",
 		"train.schedule": "constant", "train.weight_decay": "0.1"}
@@ -147,8 +147,8 @@ func trainUntil(r *Runner, c Config, stop int) (dir string, steps int, err error
 	return dir, steps, err
 }
 
-// TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it arrives at the same files, what a phase remembers of
-// its utterances included.
+// TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it
+// arrives at the same files, what a phase remembers of its utterances included.
 func TestModelsResume(t *testing.T) {
 	for _, spec := range zoo.Specs {
 		t.Run(spec.Name, func(t *testing.T) {

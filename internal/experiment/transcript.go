@@ -13,7 +13,8 @@ type transcriber struct {
 	vocabulary *wordpiece.Tokenizer // nil where it is not known
 }
 
-// openTranscriber takes the vocabulary of a pretrained model, by default the run's own, if it has one.
+// openTranscriber takes the vocabulary of a pretrained model, by default the run's own, if it has
+// one.
 func openTranscriber(c *Config, model string) (*transcriber, error) {
 	if model == "" {
 		model = c.Method.Words().BERT
@@ -32,8 +33,8 @@ func openTranscriber(c *Config, model string) (*transcriber, error) {
 	return &transcriber{v}, nil
 }
 
-// words returns a word or piece for each token: by the vocabulary, or else the words of the transcript if they are as many, or else the tokens'
-// numbers, such as #2054.
+// words returns a word or piece for each token: by the vocabulary, or else the words of the
+// transcript if they are as many, or else the tokens' numbers, such as #2054.
 func (t *transcriber) words(tokens []int32, transcript string) []string {
 	if t.vocabulary == nil {
 		if words := wordsOf(transcript); len(words) == len(tokens) {
@@ -51,7 +52,8 @@ func (t *transcriber) words(tokens []int32, transcript string) []string {
 	return words
 }
 
-// wordsOf cuts a text as BERT does before it looks into its vocabulary: at white space, around punctuation and Chinese characters.
+// wordsOf cuts a text as BERT does before it looks into its vocabulary: at white space, around
+// punctuation and Chinese characters.
 func wordsOf(text string) []string {
 	var words []string
 	var word []rune

@@ -26,8 +26,9 @@ const (
 	trialsFile = "trials.csv"
 )
 
-// A Search is a number of trials of one model on one data set, which differ in some settings. It has a directory beside those of the runs, and
-// each trial is a run: tune-001, tune-002, … of the search tune.
+// A Search is a number of trials of one model on one data set, which differ in some settings. It
+// has a directory beside those of the runs, and each trial is a run: tune-001, tune-002, … of the
+// search tune.
 type Search struct {
 	Name   string
 	Base   Config // without the trials' settings
@@ -59,7 +60,8 @@ func (s *Search) dir(out string) string {
 
 func (s *Search) run(i int) string { return fmt.Sprintf("%s-%03d", s.Name, i+1) }
 
-// PlanSearch makes the directories of a search's trials. A search that is there is continued if grid, seed and settings are the same.
+// PlanSearch makes the directories of a search's trials. A search that is there is continued if
+// grid, seed and settings are the same.
 func (r *Runner) PlanSearch(s *Search, seeds []uint64) ([]Unit, error) {
 	if err := s.Base.checkFile(); err != nil {
 		return nil, err
@@ -118,7 +120,8 @@ func (s *Search) declare(dir string) error {
 	return nil
 }
 
-// A Tried trial has the score by which its checkpoints were chosen: on the validation part, mean and deviation over its finished seeds.
+// A Tried trial has the score by which its checkpoints were chosen: on the validation part, mean
+// and deviation over its finished seeds.
 type Tried struct {
 	Number    int // of the trial, from 0
 	Run       string
@@ -126,8 +129,9 @@ type Tried struct {
 	Mean, Std float64
 }
 
-// Evaluated reads the scores of a search's trials and writes trials.csv. The best is the first; trials that are not finished are the last. Only the
-// journals are read, which know nothing of the test part.
+// Evaluated reads the scores of a search's trials and writes trials.csv. The best is the first;
+// trials that are not finished are the last. Only the journals are read, which know nothing of the
+// test part.
 func (r *Runner) Evaluated(s *Search, seeds []uint64) ([]Tried, error) {
 	var all []Tried
 	err := r.alone(func() (err error) { // so that who writes last has seen the most

@@ -13,7 +13,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
-// A Unit is one seed of one configuration and the directory where it is trained: what a sweep hands out.
+// A Unit is one seed of one configuration and the directory where it is trained: what a sweep
+// hands out.
 type Unit struct {
 	Config Config
 	Dir    string
@@ -28,8 +29,9 @@ func (u *Unit) Finished() bool { return runDir(u.Dir).finished() }
 // Holder returns the *Held that keeps this process from the unit, nil if it is free.
 func (u *Unit) Holder() (*Held, error) { return holderOf(runDir(u.Dir).file(lockFile)) }
 
-// Plan makes the directories of some configurations' units, seeds in the inner loop. A configuration with a name has its run there, which must
-// not hold another; one without has the run of the same settings if there is one, else a new one.
+// Plan makes the directories of some configurations' units, seeds in the inner loop. A
+// configuration with a name has its run there, which must not hold another; one without has the
+// run of the same settings if there is one, else a new one.
 func (r *Runner) Plan(configs []Config, seeds []uint64) ([]Unit, error) {
 	var units []Unit
 	for _, c := range configs {
@@ -68,14 +70,16 @@ func (c *Config) checkFile() error {
 	return nil
 }
 
-// placeAgain finds the directory of a run by its name, where there may be seeds of the same configuration.
+// placeAgain finds the directory of a run by its name, where there may be seeds of the same
+// configuration.
 func placeAgain(out string, c *Config, _ []uint64) (string, error) {
 	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
 	return dir, canTake(dir, c, nil)
 }
 
-// Work trains a unit from where its directory stands. Its run's data are read once the unit is taken; a unit that another process has is a
-// *Held. It ends with an *Interrupted once ctx is done and the epoch under way is whole.
+// Work trains a unit from where its directory stands. Its run's data are read once the unit is
+// taken; a unit that another process has is a *Held. It ends with an *Interrupted once ctx is done
+// and the epoch under way is whole.
 func (r *Runner) Work(ctx context.Context, dir string) error {
 	d := runDir(dir)
 	c, err := d.config()
@@ -103,7 +107,8 @@ func (d runDir) locked(f func() error) error {
 	return errors.Join(f(), release())
 }
 
-// claim finds the directory of a run and makes those of its seeds, while no other process does so under the same Out.
+// claim finds the directory of a run and makes those of its seeds, while no other process does so
+// under the same Out.
 func (r *Runner) claim(c *Config, seeds []uint64, find func(out string, c *Config, seeds []uint64) (string, error)) (dir string, there []runDir, err error) {
 	err = r.alone(func() error {
 		if dir, err = find(r.Out, c, seeds); err != nil {
@@ -127,8 +132,8 @@ func (r *Runner) alone(f func() error) error {
 	return errors.Join(f(), release())
 }
 
-// refresh writes the summary of a run, again until the seeds that were finished before are still all there are: whoever writes last, when
-// several finish seeds at once, has seen them all.
+// refresh writes the summary of a run, again until the seeds that were finished before are still
+// all there are: whoever writes last, when several finish seeds at once, has seen them all.
 func refresh(run string) error {
 	for {
 		before, err := finishedSeeds(run)
@@ -166,8 +171,9 @@ func finishedSeeds(run string) ([]uint64, error) {
 	return seeds, nil
 }
 
-// Settle sees to it that the summaries of units' runs count every finished seed and that no dead process's lock is left in a finished unit: a
-// process may have been killed between its last two writes.
+// Settle sees to it that the summaries of units' runs count every finished seed and that no dead
+// process's lock is left in a finished unit: a process may have been killed between its last two
+// writes.
 func Settle(units []Unit) error {
 	runs := map[string]bool{}
 	for _, u := range units {
@@ -198,7 +204,8 @@ func Settle(units []Unit) error {
 	return nil
 }
 
-// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means over rates, and how many those are.
+// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means
+// over rates, and how many those are.
 func Scores(run string, seeds []uint64) (mean, std metric.Scores, n int, err error) {
 	done, err := finishedSeeds(run)
 	if err != nil {

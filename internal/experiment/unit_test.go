@@ -66,7 +66,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlansAtOnce has several processes plan sweeps of two kinds at once: each finds its own runs, and none those of the other kind.
+// TestPlansAtOnce has several processes plan sweeps of two kinds at once: each finds its own runs,
+// and none those of the other kind.
 func TestPlansAtOnce(t *testing.T) {
 	r := newTestRunner(t)
 	kinds := []Config{resolved(t, nil), resolved(t, map[string]string{"train.lr": "0.1"})}
@@ -93,7 +94,8 @@ func TestPlansAtOnce(t *testing.T) {
 	}
 }
 
-// TestWork stops units in the midst of epochs; they end with whole ones, and at last as an unbroken run does.
+// TestWork stops units in the midst of epochs; they end with whole ones, and at last as an
+// unbroken run does.
 func TestWork(t *testing.T) {
 	c := resolved(t, map[string]string{"name": "full"})
 	whole := newTestRunner(t)

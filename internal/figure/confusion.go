@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Confusions draws confusion matrices side by side, two in a row. Colours are shares of the true class, from white to dark; cells show counts.
+// Confusions draws confusion matrices side by side, two in a row. Colours are shares of the true
+// class, from white to dark; cells show counts.
 func Confusions(list ...Confusion) *Figure {
 	var plots []*plot.Plot
 	for _, m := range list {

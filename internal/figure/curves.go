@@ -14,7 +14,8 @@ import (
 // fewPoints is the largest number of points of a curve of which each has a marker.
 const fewPoints = 12
 
-// Curves draws panels of curves in rows of the given number of columns, with one legend below them all.
+// Curves draws panels of curves in rows of the given number of columns, with one legend below them
+// all.
 func Curves(columns int, list ...Panel) *Figure {
 	var looks looks
 	var plots []*plot.Plot

@@ -1,6 +1,7 @@
-// Package figure draws the pictures of reports: curves with bands, confusion matrices, scatter plots. They are made for print: a page wide at
-// most, letters of 8 points or more, colours that the colour-blind tell apart (Okabe and Ito 2008), and beside each colour a dash or a marker
-// of its own. The same data give the same bytes.
+// Package figure draws the pictures of reports: curves with bands, confusion matrices, scatter
+// plots. They are made for print: a page wide at most, letters of 8 points or more, colours that
+// the colour-blind tell apart (Okabe and Ito 2008), and beside each colour a dash or a marker of
+// its own. The same data give the same bytes.
 //
 // A picture is a value:
 //
@@ -42,8 +43,9 @@ func (f *Figure) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// WriteSVG writes the figure as an svg element: a file by itself, and a part of an HTML page as it is. Letters stay letters, of Liberation
-// Sans or, where it is missing, of Arial or Helvetica, which are as wide.
+// WriteSVG writes the figure as an svg element: a file by itself, and a part of an HTML page as it
+// is. Letters stay letters, of Liberation Sans or, where it is missing, of Arial or Helvetica,
+// which are as wide.
 func (f *Figure) WriteSVG(w io.Writer) error {
 	c := vgsvg.New(f.width, f.height)
 	f.draw(draw.New(c))

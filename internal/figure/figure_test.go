@@ -117,7 +117,8 @@ func TestSameDataSameBytes(t *testing.T) {
 
 var fontSize = regexp.MustCompile(`font-size:([0-9.]+)px`)
 
-// TestSVG checks that the elements can stand in a page, and that letters are large enough and of fonts that are everywhere.
+// TestSVG checks that the elements can stand in a page, and that letters are large enough and of
+// fonts that are everywhere.
 func TestSVG(t *testing.T) {
 	for name, make := range figures {
 		text, elements := svg(t, make())
@@ -262,7 +263,8 @@ func TestScatter(t *testing.T) {
 	}
 }
 
-// TestLegendHasRows puts names that are too long for one row into several, none wider than the page.
+// TestLegendHasRows puts names that are too long for one row into several, none wider than the
+// page.
 func TestLegendHasRows(t *testing.T) {
 	var keys []key
 	for i := range 12 {

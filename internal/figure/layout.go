@@ -29,8 +29,9 @@ const (
 	keyLine  = 13 // height of a row
 )
 
-// panels returns a figure of plots in rows of the given number of columns, as wide as the page, or half as wide for one column. Their data
-// areas are aligned; height is that of a row. Below are the keys.
+// panels returns a figure of plots in rows of the given number of columns, as wide as the page, or
+// half as wide for one column. Their data areas are aligned; height is that of a row. Below are
+// the keys.
 func panels(plots []*plot.Plot, columns int, height vg.Length, keys []key) *Figure {
 	columns = min(columns, len(plots))
 	width := pageWidth

@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Scatters draws panels of points in rows of the given number of columns, with one legend below them all.
+// Scatters draws panels of points in rows of the given number of columns, with one legend below
+// them all.
 func Scatters(columns int, list ...Scatter) *Figure {
 	var names []string
 	var keys []key
@@ -30,7 +31,8 @@ func Scatters(columns int, list ...Scatter) *Figure {
 	return panels(plots, columns, 0.85*pageWidth/vg.Length(max(columns, 2)), keys)
 }
 
-// clouds are drawn in a frame, both axes alike, and point by point in turns, so that none covers another.
+// clouds are drawn in a frame, both axes alike, and point by point in turns, so that none covers
+// another.
 type clouds []Cloud
 
 const pointRadius = 1.6

@@ -60,8 +60,8 @@ func (m Marker) style(c color.Color, radius vg.Length) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: c, Radius: radius, Shape: shapes[m]}
 }
 
-// dashes are those of lines, in the order in which curves take them; the first is none. Their number and that of colors have no common
-// divisor, so that 28 curves differ.
+// dashes are those of lines, in the order in which curves take them; the first is none. Their
+// number and that of colors have no common divisor, so that 28 curves differ.
 var dashes = [4][]vg.Length{nil, {5, 2}, {1.5, 1.5}, {6, 2, 1.5, 2}}
 
 const (
@@ -115,7 +115,8 @@ func lines() *plotter.Grid {
 	return g
 }
 
-// ticks are at the multiples of a step, the smallest 1, 2 or 5 times a power of ten, but at least the given one, with which they are six at most.
+// ticks are at the multiples of a step, the smallest 1, 2 or 5 times a power of ten, but at least
+// the given one, with which they are six at most.
 type ticks float64
 
 // Ticks returns those between low and high.

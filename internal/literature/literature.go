@@ -1,4 +1,5 @@
-// Package literature has the tables of the RECAP paper (AAAI 2026) as they are printed, and what is known to be wrong in them.
+// Package literature has the tables of the RECAP paper (AAAI 2026) as they are printed, and what
+// is known to be wrong in them.
 package literature
 
 // A Table is of one data set: means over the missing rates 0.0, 0.1, …, 0.9.
@@ -32,7 +33,8 @@ type Erratum struct{ Method, Column, Note string }
 // Results returns the paper's Table 1 or 2 for a data set, nil if it has none.
 func Results(dataset string) *Table { return find(dataset, results) }
 
-// Ablation returns the paper's Table 3 for a data set, nil if it has none. Its methods are the labels of package recap's variants.
+// Ablation returns the paper's Table 3 for a data set, nil if it has none. Its methods are the
+// labels of package recap's variants.
 func Ablation(dataset string) *Table { return find(dataset, ablations) }
 
 func find(dataset string, in []*Table) *Table {

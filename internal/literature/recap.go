@@ -1,9 +1,12 @@
 package literature
 
-// Source of all tables: RECAP, AAAI 2026. Tables 1 and 2 are of the section "Comparison to State-of-the-art Methods", Table 3 of "Ablation
-// Study"; "averages across five random seeds". Pairs are "negative vs. positive", then "negative vs. non-negative" (section "Evaluation Metrics").
+// Source of all tables: RECAP, AAAI 2026. Tables 1 and 2 are of the section "Comparison to
+// State-of-the-art Methods", Table 3 of "Ablation Study"; "averages across five random seeds".
+// Pairs are "negative vs. positive", then "negative vs. non-negative" (section "Evaluation
+// Metrics").
 //
-// Source of the errata: README of the repository Haoyu-ha/LNLN, its corrigendum, unless another is named.
+// Source of the errata: README of the repository Haoyu-ha/LNLN, its corrigendum, unless another is
+// named.
 
 var (
 	mosiColumns = []Column{

@@ -1,5 +1,6 @@
-// Package metric scores predictions of sentiment the way the multimodal literature does, under the keys of
-// MMSA (https://github.com/thuiar/MMSA), whose definitions MOSI, MOSEI and CH-SIMS results are compared by.
+// Package metric scores predictions of sentiment the way the multimodal literature does, under the
+// keys of MMSA (https://github.com/thuiar/MMSA), whose definitions MOSI, MOSEI and CH-SIMS results
+// are compared by.
 //
 // Nothing is rounded here; MMSA rounds each score to four decimals.
 package metric
@@ -39,8 +40,8 @@ func Keys(k Kind) []string {
 	return []string{"Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score", "Mult_acc_5", "Mult_acc_7", "MAE", "Corr"}
 }
 
-// ExtraKeys returns the scores that Compute adds to Keys: the F1 scores with truth and prediction exchanged,
-// and the number of NaN predictions.
+// ExtraKeys returns the scores that Compute adds to Keys: the F1 scores with truth and prediction
+// exchanged, and the number of NaN predictions.
 func ExtraKeys(k Kind) []string {
 	if k == SIMS {
 		return []string{F1Swapped, NaNPredictions}
@@ -48,8 +49,8 @@ func ExtraKeys(k Kind) []string {
 	return []string{Has0F1Swapped, Non0F1Swapped, NaNPredictions}
 }
 
-// LargerIsBetter reports whether a larger value of the metric is the better one: true of all but MAE and
-// NaNPredictions.
+// LargerIsBetter reports whether a larger value of the metric is the better one: true of all but
+// MAE and NaNPredictions.
 func LargerIsBetter(key string) bool { return key != "MAE" && key != NaNPredictions }
 
 // Better reports whether value a of the metric is strictly better than b. NaN is never better, and
@@ -81,8 +82,8 @@ func Better(key string, a, b float64) bool {
 //
 // Both: MAE = mean |p - y|; Corr is Pearson's, NaN where one side is constant; F1 is WeightedF1.
 //
-// A NaN prediction is a miss in every accuracy save Has0 and Non0, which as in MMSA take it for negative;
-// it makes MAE, Corr and the F1 of SIMS NaN.
+// A NaN prediction is a miss in every accuracy save Has0 and Non0, which as in MMSA take it for
+// negative; it makes MAE, Corr and the F1 of SIMS NaN.
 func Compute(k Kind, pred, label []float32) Scores {
 	if len(pred) != len(label) {
 		panic(fmt.Sprintf("metric: Compute: %d predictions for %d labels", len(pred), len(label)))
@@ -135,8 +136,8 @@ func (s Scores) sims(pred, label []float32) {
 	}
 }
 
-// Classify scores N predicted classes against the true ones, of a head with the given number of classes C:
-// Acc_C, the share that is right, and F1_score_C, its WeightedF1.
+// Classify scores N predicted classes against the true ones, of a head with the given number of
+// classes C: Acc_C, the share that is right, and F1_score_C, its WeightedF1.
 func Classify(classes int, pred, label []int) Scores {
 	return Scores{
 		fmt.Sprintf("Acc_%d", classes):      accuracy(pred, label),
@@ -144,13 +145,15 @@ func Classify(classes int, pred, label []int) Scores {
 	}
 }
 
-// WeightedF1 is the mean of the classes' F1, each weighted by the number n_c of true samples of the class.
+// WeightedF1 is the mean of the classes' F1, each weighted by the number n_c of true samples of
+// the class.
 //
 //	F1 = Σ_c n_c F_c / Σ_c n_c,  F_c = 2 TP_c / (2 TP_c + FP_c + FN_c)
 //
-// F_c is symmetric in truth and prediction and the weights are not. Some published tables were made with the
-// two exchanged, WeightedF1(label, pred), which flatters a model that prefers one class: a constant prediction
-// then scores more than its accuracy. Such values are kept apart, under the keys that end in _swapped.
+// F_c is symmetric in truth and prediction and the weights are not. Some published tables were
+// made with the two exchanged, WeightedF1(label, pred), which flatters a model that prefers one
+// class: a constant prediction then scores more than its accuracy. Such values are kept apart,
+// under the keys that end in _swapped.
 func WeightedF1(pred, label []int) float64 {
 	hit, predicted, actual := map[int]float64{}, map[int]float64{}, map[int]float64{}
 	for i, y := range label {
@@ -186,8 +189,8 @@ func meanAbsoluteError(pred, label []float32) float64 {
 	return sum / float64(len(label))
 }
 
-// correlation is Pearson's. Of a constant side the mean is exact, float32 values being summed in float64, so
-// that the variance is zero and the result 0/0.
+// correlation is Pearson's. Of a constant side the mean is exact, float32 values being summed in
+// float64, so that the variance is zero and the result 0/0.
 func correlation(pred, label []float32) float64 {
 	r := stat.Correlation(each(pred, widen), each(label, widen), nil)
 	return min(max(r, -1), 1)

@@ -16,7 +16,8 @@ var (
 	goldenLabel = []float32{-3, 0, 0.2, 1, 1.4, 2.6, 3, -1, -0.4, -0.5}
 )
 
-// The values named golden were computed with MMSA's own metric file (NumPy 1.24, scikit-learn 1.2).
+// The values named golden were computed with MMSA's own metric file (NumPy 1.24, scikit-learn
+// 1.2).
 func TestCompute(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -93,7 +94,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// A constant predictor at 71 % positive labels: the weights by predicted support exceed the accuracy.
+// A constant predictor at 71 % positive labels: the weights by predicted support exceed the
+// accuracy.
 func TestSwappedF1ExceedsAccuracyOfConstantPredictor(t *testing.T) {
 	label, pred := make([]int, 100), make([]int, 100)
 	for i := range label {

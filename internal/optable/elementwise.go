@@ -61,7 +61,8 @@ func one(op string, d Domain, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, want
 		Want: func(x [][]float64) []float64 { return each(len(x[0]), func(i int) float64 { return want(x[0][i]) }) }}
 }
 
-// two is the case of a function of two variables; at tells which elements meet in element i of the result.
+// two is the case of a function of two variables; at tells which elements meet in element i of the
+// result.
 func two(op, kind string, shapes [][]int, f func(tp *ag.Tape, a, b *ag.Tensor) *ag.Tensor, want func(a, b float64) float64, at func(i int) (int, int)) Case {
 	return Case{Op: op, Kind: kind, Shapes: shapes,
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0], x[1]) },

@@ -1,6 +1,8 @@
-// Package optable lists every operation of the engine: what it takes, and what it should give, computed by naive loops.
+// Package optable lists every operation of the engine: what it takes, and what it should give,
+// computed by naive loops.
 //
-// One table drives the tests of values, gradients, precision and devices, the benchmarks, and `recap gradcheck`.
+// One table drives the tests of values, gradients, precision and devices, the benchmarks, and
+// `recap gradcheck`.
 package optable
 
 import (
@@ -31,7 +33,8 @@ func (c Case) Name() string {
 	return c.Op + "/" + c.Kind
 }
 
-// Inputs returns deterministic random parameters for the case on a device, the same numbers on every device.
+// Inputs returns deterministic random parameters for the case on a device, the same numbers on
+// every device.
 func (c Case) Inputs(dev ag.Device) []*ag.Tensor {
 	r := rand.New(rand.NewPCG(7, uint64(len(c.Name()))))
 	x := make([]*ag.Tensor, len(c.Shapes))

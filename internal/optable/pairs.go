@@ -19,7 +19,8 @@ var pairs = append([]Case{
 	pairScoresDeep("in blocks", 400, 5, 2, 3), // of two rows, the last of one
 }, pairScoresTwice()...)
 
-// pairScoresDeep is the case of n rows of u and m of v, with hidden layers of width and deep units.
+// pairScoresDeep is the case of n rows of u and m of v, with hidden layers of width and deep
+// units.
 func pairScoresDeep(kind string, n, m, width, deep int) Case {
 	return Case{Op: "PairScoresDeep", Kind: kind, Shapes: [][]int{{n, width}, {m, width}, {deep, width}, {deep}, {deep}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.PairScoresDeep(x[0], x[1], x[2], x[3], x[4]) },
@@ -32,7 +33,8 @@ func pairScoresDeep(kind string, n, m, width, deep int) Case {
 		}}
 }
 
-// pairScoresTwice holds the cases of the first result alone, and of both as functions of the sides, with given weights.
+// pairScoresTwice holds the cases of the first result alone, and of both as functions of the
+// sides, with given weights.
 func pairScoresTwice() []Case {
 	weights := pairScoresDeep("", 3, 4, 5, 6)
 	weights.Op = "PairScoresTwice"

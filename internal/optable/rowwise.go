@@ -16,7 +16,8 @@ func perRow(x []float64, n int, f func(row []float64) []float64) []float64 {
 	return y
 }
 
-// keep is the mask of the masked cases: it drops the last of five elements, and the third of the second row.
+// keep is the mask of the masked cases: it drops the last of five elements, and the third of the
+// second row.
 func keep(tp *ag.Tape) *ag.Tensor {
 	return ag.NewTensor(tp.Device(), []float64{1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0}, 3, 5)
 }

@@ -6,7 +6,8 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// moved is the case of an operation that only moves elements: element i of its result is element from(i) of x.
+// moved is the case of an operation that only moves elements: element i of its result is element
+// from(i) of x.
 func moved(op, kind string, shape []int, n int, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, from func(i int) int) Case {
 	return Case{Op: op, Kind: kind, Shapes: [][]int{shape},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
@@ -45,7 +46,8 @@ var shapes = []Case{
 		Want: func(x [][]float64) []float64 { return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] }) }},
 }
 
-// reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of the result.
+// reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of
+// the result.
 func reduced(op, kind string, axes []int, f func(tp *ag.Tape, x *ag.Tensor, axes ...int) *ag.Tensor, want func(v []float64) float64) Case {
 	drop := map[int]bool{}
 	for _, a := range axes {

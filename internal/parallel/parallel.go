@@ -7,10 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// For calls f on consecutive chunks [lo, hi) that cover [0, n), each of at most grain elements, possibly at the same time. The
-// chunks depend on n and grain alone, never on the number of cores, so a reduction that combines its chunks in order gives the
-// same bits everywhere. A loop of one chunk, a loop inside a parallel one, and a loop while another goroutine's runs, is run by the caller.
-// A panic in f is raised again in the caller, after all chunks are done.
+// For calls f on consecutive chunks [lo, hi) that cover [0, n), each of at most grain elements,
+// possibly at the same time. The chunks depend on n and grain alone, never on the number of cores,
+// so a reduction that combines its chunks in order gives the same bits everywhere. A loop of one
+// chunk, a loop inside a parallel one, and a loop while another goroutine's runs, is run by the
+// caller. A panic in f is raised again in the caller, after all chunks are done.
 func For(n, grain int, f func(lo, hi int)) {
 	if n <= 0 {
 		return
@@ -44,7 +45,8 @@ func For(n, grain int, f func(lo, hi int)) {
 	}
 }
 
-// A region is one parallel loop. Who runs a chunk is decided as they come; what a chunk is, is not.
+// A region is one parallel loop. Who runs a chunk is decided as they come; what a chunk is, is
+// not.
 type region struct {
 	f             func(lo, hi int)
 	n, grain      int
@@ -73,8 +75,9 @@ func (r *region) run(lo int) {
 	r.f(lo, min(lo+r.grain, r.n))
 }
 
-// Waking a sleeping thread costs up to 100 µs on a virtual machine, as much as a whole small loop. So after a loop a helper spins
-// for nearly as long, waiting for the next one, before it sleeps: 100000 looks take 50 to 100 µs.
+// Waking a sleeping thread costs up to 100 µs on a virtual machine, as much as a whole small loop.
+// So after a loop a helper spins for nearly as long, waiting for the next one, before it sleeps:
+// 100000 looks take 50 to 100 µs.
 const spinLimit = 100000
 
 var (

@@ -55,7 +55,8 @@ func (p *Page) draw(ctx context.Context, dir string, run *experiment.Run, o Opti
 	return nil
 }
 
-// unless appends a picture that not every run has, or notes the error that says why, without where the run's directory is on this machine.
+// unless appends a picture that not every run has, or notes the error that says why, without where
+// the run's directory is on this machine.
 func (p *Page) unless(err error, what, dir string, all []experiment.Picture, picture experiment.Picture, log *slog.Logger) []experiment.Picture {
 	if err == nil {
 		return append(all, picture)

@@ -17,7 +17,8 @@ var (
 
 var indexTemplate = template.Must(template.New("index").Parse(indexText))
 
-// An Index is a page that lists runs, and follows them: beside its address, "events" tell of lines that have changed.
+// An Index is a page that lists runs, and follows them: beside its address, "events" tell of lines
+// that have changed.
 type Index struct {
 	Title string
 	Lines []Line

@@ -93,7 +93,8 @@ func (p *Page) dress() {
 	p.Policy = policy(connect, scripts...)
 }
 
-// policy returns a content security policy that allows some scripts, known by their hashes, to connect to some sources, and nothing else.
+// policy returns a content security policy that allows some scripts, known by their hashes, to
+// connect to some sources, and nothing else.
 func policy(connect string, scripts ...string) string {
 	allowed := ""
 	for _, s := range scripts {
@@ -115,7 +116,8 @@ func (p *Page) Write(w io.Writer) error {
 	return nil
 }
 
-// script returns data as JSON, in which <, > and & are escaped, so that it cannot end the element that it stands in.
+// script returns data as JSON, in which <, > and & are escaped, so that it cannot end the element
+// that it stands in.
 func script(data any) (template.JS, error) {
 	text, err := json.Marshal(data)
 	if err != nil {

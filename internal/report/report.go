@@ -1,9 +1,11 @@
-// Package report makes one HTML page of a run: its results, figures, losses and configuration, and an explorer of test utterances, in which a slider
-// takes away more and more of what was said, heard and seen. A page needs no network: styles, scripts and data are in it, and its content
+// Package report makes one HTML page of a run: its results, figures, losses and configuration, and
+// an explorer of test utterances, in which a slider takes away more and more of what was said,
+// heard and seen. A page needs no network: styles, scripts and data are in it, and its content
 // security policy forbids the browser to load anything. The same run makes the same page.
 //
-// page.html is the page's skeleton, page.css its look; training.js draws the curves of the journal, and follows it where the page is live;
-// explorer.js shows the utterances. uPlot (MIT licence) draws the curves.
+// page.html is the page's skeleton, page.css its look; training.js draws the curves of the
+// journal, and follows it where the page is live; explorer.js shows the utterances. uPlot (MIT
+// licence) draws the curves.
 package report
 
 import (
@@ -26,7 +28,8 @@ type Options struct {
 	Live       bool   // follow the run: the page's address ends in a slash, and below it "events" are sent
 }
 
-// Build gathers what the page of a run, or of one seed, shows. Of an unfinished run it has no explorer.
+// Build gathers what the page of a run, or of one seed, shows. Of an unfinished run it has no
+// explorer.
 func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page, error) {
 	run, err := experiment.ReadRun(dir)
 	if err != nil {

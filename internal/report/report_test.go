@@ -188,7 +188,8 @@ func alone(t *testing.T, page string) {
 	}
 }
 
-// wellFormed checks that elements are closed in order, by a reader of XML that knows which elements of HTML are empty.
+// wellFormed checks that elements are closed in order, by a reader of XML that knows which
+// elements of HTML are empty.
 func wellFormed(t *testing.T, page string) {
 	t.Helper()
 	page = regexp.MustCompile(`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`).ReplaceAllString(page, "$1$2")

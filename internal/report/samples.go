@@ -19,7 +19,8 @@ type packed struct {
 	Classes int        `json:"classes"`
 	Samples []sample   `json:"samples"`
 
-	// Features in 8 bits: of each sample and modality X_m, then at each rate X̃_m and X'_m, all [L D]. A byte b stands for scale·(2b/255 − 1).
+	// Features in 8 bits: of each sample and modality X_m, then at each rate X̃_m and X'_m, all [L
+	// D]. A byte b stands for scale·(2b/255 − 1).
 	L        int                     `json:"l"`
 	D        int                     `json:"d"`
 	Scale    [zoo.Modalities]float64 `json:"scale"`
@@ -69,7 +70,8 @@ func pack(e *experiment.Exploration) (template.JS, error) {
 	return script(p)
 }
 
-// scale returns what 99.5 % of a modality's features do not exceed: larger ones, which would make all others look alike, are cut.
+// scale returns what 99.5 % of a modality's features do not exceed: larger ones, which would make
+// all others look alike, are cut.
 func scale(samples []experiment.Sample, m int) float64 {
 	var all []float64
 	add := func(x []float32) {

@@ -16,7 +16,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/report"
 )
 
-// How often the files are looked at, and how often a client of which nothing is known is sent a comment, to learn whether it is there.
+// How often the files are looked at, and how often a client of which nothing is known is sent a
+// comment, to learn whether it is there.
 var (
 	lookTime  = 300 * time.Millisecond
 	aliveTime = 15 * time.Second
@@ -47,7 +48,8 @@ func (s *stream) write(format string, a ...any) error {
 	return err
 }
 
-// stream calls look again and again, and sends what it writes, until the client or the server ends.
+// stream calls look again and again, and sends what it writes, until the client or the server
+// ends.
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, look func(s *stream) error) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
@@ -73,7 +75,8 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, look func(s *st
 	h.log.Info("a stream of events has ended", "err", err)
 }
 
-// follow sends what happens to a run: the list "seeds", of each seed an "epoch" for each line of the journal, and "restart" where a journal begins anew.
+// follow sends what happens to a run: the list "seeds", of each seed an "epoch" for each line of
+// the journal, and "restart" where a journal begins anew.
 func (h *handler) follow(w http.ResponseWriter, r *http.Request, dir string) {
 	var seeds []experiment.SeedRun
 	tails := map[uint64]*tail{}
@@ -200,8 +203,9 @@ type tail struct {
 	at   int64       // what has been read
 }
 
-// next returns the lines that were finished since the last call. anew says that the file is another than before or shorter, and that these lines are
-// all of it: a resumed run cuts its journal.
+// next returns the lines that were finished since the last call. anew says that the file is
+// another than before or shorter, and that these lines are all of it: a resumed run cuts its
+// journal.
 func (t *tail) next() (lines [][]byte, anew bool, err error) {
 	f, err := os.Open(t.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// guard refuses requests that a page of somebody else's made: those to a name that is not this machine's (a name that was made to mean this machine
-// after its page was loaded, DNS rebinding), and those from another origin. Allowed are localhost, 127.0.0.1, [::1] and the host that the server
-// was told to listen at; where that was all of the machine's addresses, also any address by number, which nobody can make mean another machine.
+// guard refuses requests that a page of somebody else's made: those to a name that is not this
+// machine's (a name that was made to mean this machine after its page was loaded, DNS rebinding),
+// and those from another origin. Allowed are localhost, 127.0.0.1, [::1] and the host that the
+// server was told to listen at; where that was all of the machine's addresses, also any address by
+// number, which nobody can make mean another machine.
 func guard(listening string, h http.Handler) http.Handler {
 	allowed := func(hostport string) bool {
 		host := hostport

@@ -1,11 +1,12 @@
-// Package serve shows runs in a browser while they train, from their directories alone: the training may be another process's, of before or after.
+// Package serve shows runs in a browser while they train, from their directories alone: the
+// training may be another process's, of before or after.
 //
 //	/                 the page of the run (package report), or the list of runs
 //	/events           what changes in it
 //	/runs/NAME/       a run of the list, and /runs/NAME/events
 //
-// Every client reads the files itself, in the goroutine of its request, and is told all from the beginning: there is nothing that clients share, or
-// that outlives them.
+// Every client reads the files itself, in the goroutine of its request, and is told all from the
+// beginning: there is nothing that clients share, or that outlives them.
 package serve
 
 import (
@@ -34,8 +35,8 @@ const (
 	endTime   = 5 * time.Second
 )
 
-// Run serves the run in a directory, or the runs under it, at an address such as 127.0.0.1:7000, until the context ends. When it listens it calls
-// ready with the address of the page.
+// Run serves the run in a directory, or the runs under it, at an address such as 127.0.0.1:7000,
+// until the context ends. When it listens it calls ready with the address of the page.
 func Run(ctx context.Context, dir, address string, o report.Options, log *slog.Logger, ready func(url string)) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

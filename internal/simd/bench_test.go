@@ -7,7 +7,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// BenchmarkSgemm runs the shapes that occur in RECAP and BERT, on one goroutine; count independent products are one operation.
+// BenchmarkSgemm runs the shapes that occur in RECAP and BERT, on one goroutine; count independent
+// products are one operation.
 func BenchmarkSgemm(b *testing.B) {
 	const no, tr = blas.NoTrans, blas.Trans
 	shapes := []struct {
@@ -45,7 +46,8 @@ func BenchmarkSgemm(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel runs the largest tile on operands in the first-level cache: what the other products are to be measured by.
+// BenchmarkKernel runs the largest tile on operands in the first-level cache: what the other
+// products are to be measured by.
 func BenchmarkKernel(b *testing.B) {
 	p := active.product
 	if p == nil {

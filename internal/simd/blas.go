@@ -8,13 +8,14 @@ import (
 // BLAS is gonum's BLAS with a faster Sgemm; blas32.Use(simd.BLAS{}) puts it in place.
 type BLAS struct{ gonum.Implementation }
 
-// Sgemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is [m k], op(B) is [k n], C is [m n] and op
-// transposes where tA or tB says so. It checks its arguments as gonum does and panics alike. With beta 0,
-// C is not read; with alpha 0, neither A nor B is.
+// Sgemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is [m k], op(B) is [k n], C is [m n]
+// and op transposes where tA or tB says so. It checks its arguments as gonum does and panics
+// alike. With beta 0, C is not read; with alpha 0, neither A nor B is.
 //
-// It runs on the calling goroutine and may be called from several. On the AVX paths each number of C is
-// one sum in an order that depends on k alone, so a product split by rows or columns, in any way, has the
-// same bits; and both AVX paths have the same bits. The generic path is gonum's own Sgemm.
+// It runs on the calling goroutine and may be called from several. On the AVX paths each number of
+// C is one sum in an order that depends on k alone, so a product split by rows or columns, in any
+// way, has the same bits; and both AVX paths have the same bits. The generic path is gonum's own
+// Sgemm.
 func (b BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, bb []float32, ldb int, beta float32, c []float32, ldc int) {
 	g := gemm{m: m, n: n, k: k, alpha: alpha, beta: beta, a: matrix{a, lda, tA != blas.NoTrans}, b: matrix{bb, ldb, tB != blas.NoTrans}, c: c, ldc: ldc}
 	if active.product == nil || !isTranspose(tA) || !isTranspose(tB) || !g.valid() {

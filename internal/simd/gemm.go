@@ -1,8 +1,9 @@
 package simd
 
-// A product multiplies matrices with the kernels of one instruction set. The method is that of Goto and
-// van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008): a tile of C
-// stays in registers while a panel of B and a block of A, packed where that pays, stay in the caches.
+// A product multiplies matrices with the kernels of one instruction set. The method is that of
+// Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008):
+// a tile of C stays in registers while a panel of B and a block of A, packed where that pays, stay
+// in the caches.
 type product struct {
 	lanes     int         // numbers in a vector
 	rows      int         // most rows of a tile; the widest tile has 2·lanes columns
@@ -12,22 +13,23 @@ type product struct {
 	transpose transposer
 }
 
-// A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs + p·cs],
-// B [k width·lanes] with rows ldb apart, C with rows ldc apart. Of the last vector of columns only the
-// first tail lanes exist in C. Each number of C is one chain of fused multiply-adds. k ≥ 1.
+// A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs
+// + p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. Of the last vector of
+// columns only the first tail lanes exist in C. Each number of C is one chain of fused
+// multiply-adds. k ≥ 1.
 type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)
 
-// A packer copies k rows of strips, one or two vectors wide. In src the rows are ld apart and the strips
-// lie side by side, step apart; in dst each strip is contiguous and the strips are size apart. Of a strip's
-// last vector only tail lanes are read; the others become 0.
+// A packer copies k rows of strips, one or two vectors wide. In src the rows are ld apart and the
+// strips lie side by side, step apart; in dst each strip is contiguous and the strips are size
+// apart. Of a strip's last vector only tail lanes are read; the others become 0.
 type packer = func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)
 
-// A transposer copies as many rows of k numbers as a vector has lanes, at the given offsets from src, to k
-// rows of one vector, ld apart.
+// A transposer copies as many rows of k numbers as a vector has lanes, at the given offsets from
+// src, to k rows of one vector, ld apart.
 type transposer = func(k int, src *float32, rows *int, dst *float32, ld int)
 
-// Sums of k numbers are cut to parts of at most blockK; a panel of B has blockN columns, a block of A
-// blockRows rows: sizes found by measuring.
+// Sums of k numbers are cut to parts of at most blockK; a panel of B has blockN columns, a block
+// of A blockRows rows: sizes found by measuring.
 const (
 	blockK    = 1024
 	blockN    = 2048
@@ -103,7 +105,8 @@ func (p *product) panel(g *gemm) {
 	}
 }
 
-// strip computes those of the tiles from first to last, a block, that lie in the strip from column j.
+// strip computes those of the tiles from first to last, a block, that lie in the strip from column
+// j.
 func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
 	cols := min(g.n-j, 2*p.lanes)
 	width := ceil(cols, p.lanes)

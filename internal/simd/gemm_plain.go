@@ -2,8 +2,8 @@ package simd
 
 import "unsafe"
 
-// plainProduct returns the plain twins of the product's kernels, for any number of lanes and rows. They say
-// what the assembly computes and stand in for it in tests.
+// plainProduct returns the plain twins of the product's kernels, for any number of lanes and rows.
+// They say what the assembly computes and stand in for it in tests.
 func plainProduct(lanes, rows int) product {
 	p := product{lanes: lanes, rows: rows, pack: [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)}, transpose: plainTranspose(lanes)}
 	for r := 1; r <= rows; r++ {

@@ -28,7 +28,8 @@ func onEachPath(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// A problem is a random product with operands of the given leading dimensions, surrounded by what must not be touched.
+// A problem is a random product with operands of the given leading dimensions, surrounded by what
+// must not be touched.
 type problem struct {
 	tA, tB        blas.Transpose
 	m, n, k       int
@@ -63,7 +64,8 @@ func newProblem(r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, 
 	return p
 }
 
-// run returns C after the product, and checks it against sums in double precision; of a large one, some numbers.
+// run returns C after the product, and checks it against sums in double precision; of a large one,
+// some numbers.
 func (p *problem) run(t *testing.T) []float32 {
 	t.Helper()
 	c := append([]float32(nil), p.c...)
@@ -148,8 +150,8 @@ func TestSgemmLarge(t *testing.T) {
 	})
 }
 
-// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it, nor on what runs
-// beside, nor on the AVX path.
+// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it, nor on what
+// runs beside, nor on the AVX path.
 func TestSgemmSplit(t *testing.T) {
 	for _, tA := range transposes {
 		for _, tB := range transposes {
@@ -250,7 +252,8 @@ func TestSgemmPanics(t *testing.T) {
 	}
 }
 
-// TestTranspose checks every number, and that none beyond is written, for rows and lengths around those that kernels take at once.
+// TestTranspose checks every number, and that none beyond is written, for rows and lengths around
+// those that kernels take at once.
 func TestTranspose(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		for _, rows := range []int{0, 1, 7, 8, 15, 16, 17, 33, 128} {

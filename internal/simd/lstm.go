@@ -1,9 +1,11 @@
 package simd
 
-// The functions of this file are one step of a long short-term memory network for one sequence: n units, whose four gates lie one after
-// the other in slices of 4n numbers, input, forget, candidate, output.
+// The functions of this file are one step of a long short-term memory network for one sequence: n
+// units, whose four gates lie one after the other in slices of 4n numbers, input, forget,
+// candidate, output.
 
-// LSTM makes a step. To the parts of the gates that come from the input, in gates, it adds those that come from the hidden state, z, and sets
+// LSTM makes a step. To the parts of the gates that come from the input, in gates, it adds those
+// that come from the hidden state, z, and sets
 //
 //	i, f, o = σ(gates + z),  g = tanh(gates + z),  cell = f ⊙ prev + i ⊙ g,  out = o ⊙ tanh(cell)
 //
@@ -15,8 +17,9 @@ func LSTM(gates, z, prev, cell, out []float32) {
 	active.vector.lstm(gates, z, prev, cell, out)
 }
 
-// LSTMGrad is the derivative of LSTM's step: given i, f, g, o in gates, the gradient g of out and, from the step after, the gradients dh
-// of out and dc of cell, it sets gates to the gradient of gates + z, and dc to that of prev. With h = g + dh and c = dc + h ⊙ o ⊙ (1 − tanh²(cell)),
+// LSTMGrad is the derivative of LSTM's step: given i, f, g, o in gates, the gradient g of out and,
+// from the step after, the gradients dh of out and dc of cell, it sets gates to the gradient of
+// gates + z, and dc to that of prev. With h = g + dh and c = dc + h ⊙ o ⊙ (1 − tanh²(cell)),
 //
 //	ī = c ⊙ g ⊙ i(1−i),  f̄ = c ⊙ prev ⊙ f(1−f),  ḡ = c ⊙ i ⊙ (1−g²),  ō = h ⊙ tanh(cell) ⊙ o(1−o),  dc = c ⊙ f
 func LSTMGrad(gates, prev, cell, g, dh, dc []float32) {

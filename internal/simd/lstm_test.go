@@ -17,7 +17,8 @@ func (g *guarded) clone() *guarded {
 	return &guarded{all[at : at+len(g.inside) : at+len(g.inside)], all}
 }
 
-// TestLSTMTwins compares the recurrent kernels with their plain twins over all tails and alignments, and sees what they write beside.
+// TestLSTMTwins compares the recurrent kernels with their plain twins over all tails and
+// alignments, and sees what they write beside.
 func TestLSTMTwins(t *testing.T) {
 	for _, s := range supported() {
 		t.Run(s.path, func(t *testing.T) {

@@ -8,7 +8,8 @@ type workspace struct {
 	rows [16]int // offsets of the rows that are transposed together
 }
 
-// workspaces is the free list of workspaces. One that is used between two garbage collections stays in it.
+// workspaces is the free list of workspaces. One that is used between two garbage collections
+// stays in it.
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
 // grown returns a slice of n numbers in place of *buf, which keeps it.
@@ -28,7 +29,8 @@ type block struct {
 	tile   int // distance of tiles; 0 where it follows from rs
 }
 
-// Packing pays from these sizes on: rows of C, stride of an operand, columns of C, length of a sum.
+// Packing pays from these sizes on: rows of C, stride of an operand, columns of C, length of a
+// sum.
 const (
 	packFromRows   = 56
 	packFromStride = 128
@@ -50,17 +52,18 @@ type panel struct {
 	packed bool
 }
 
-// packs tells which operands are packed. Of B: a transposed one, as kernels read vectors of columns; one
-// that ends within a vector, if kernels have no masks; one of distant rows that many tiles read. Of A: one
-// of distant numbers that many strips read.
+// packs tells which operands are packed. Of B: a transposed one, as kernels read vectors of
+// columns; one that ends within a vector, if kernels have no masks; one of distant rows that many
+// tiles read. Of A: one of distant numbers that many strips read.
 func (p *product) packs(g *gemm) (a, b bool) {
 	a = g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
 	b = g.b.trans || !p.masked && g.n%p.lanes > 0 || g.m >= packFromRows && g.b.ld > packFromStride
 	return a, b
 }
 
-// packA copies the rows of some tiles. As stored, rows are copied as they are, a little more than k apart so
-// that a column does not fall into one cache set; of a transposed matrix, tiles become rows of a vector.
+// packA copies the rows of some tiles. As stored, rows are copied as they are, a little more than
+// k apart so that a column does not fall into one cache set; of a transposed matrix, tiles become
+// rows of a vector.
 func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	row, _ := cut(g.m, tiles, first)
 	_, end := cut(g.m, tiles, last-1)

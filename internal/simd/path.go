@@ -23,12 +23,12 @@ type set struct {
 
 var active, choiceErr = choose(os.Getenv("RECAP_CPU"), supported())
 
-// Path names the kernels that run: "avx512", "avx2" or "generic". It is the best that the CPU supports
-// unless the environment variable RECAP_CPU names another.
+// Path names the kernels that run: "avx512", "avx2" or "generic". It is the best that the CPU
+// supports unless the environment variable RECAP_CPU names another.
 func Path() string { return active.path }
 
-// Check reports a value of RECAP_CPU that names no path, or one that this CPU does not support. Until it
-// is corrected the best supported path is taken.
+// Check reports a value of RECAP_CPU that names no path, or one that this CPU does not support.
+// Until it is corrected the best supported path is taken.
 func Check() error { return choiceErr }
 
 // choose returns the set named, or with no name the first, of the sets that the CPU supports.

@@ -1,8 +1,8 @@
 package simd
 
-// The functions of this file reduce a row in a fixed order: 32 interleaved partial sums, combined in pairs
-// 16 apart, then 8, 4, 2 and 1. A row is one call of a kernel; it may be long, but takes a microsecond per
-// few thousand numbers.
+// The functions of this file reduce a row in a fixed order: 32 interleaved partial sums, combined
+// in pairs 16 apart, then 8, 4, 2 and 1. A row is one call of a kernel; it may be long, but takes
+// a microsecond per few thousand numbers.
 
 // Sum returns Σ x.
 func Sum(x []float32) float32 { return active.vector.sum(x) }
@@ -19,35 +19,37 @@ func Dot64(x, y []float32) float64 {
 	return active.vector.dot64(x, y)
 }
 
-// Softmax sets y, which may be x, to eˣ/Σeˣ, and returns the largest x and Σ e^(x−max), so that ln Σeˣ is max + ln sum. Where
-// every x is −Inf, y and sum are 0.
+// Softmax sets y, which may be x, to eˣ/Σeˣ, and returns the largest x and Σ e^(x−max), so that ln
+// Σeˣ is max + ln sum. Where every x is −Inf, y and sum are 0.
 func Softmax(y, x []float32) (max, sum float32) {
 	equal("Softmax", len(y), len(x))
 	return active.vector.softmax(y, x)
 }
 
-// SoftmaxGrad sets dx, which may be y or g, to y ⊙ (g − Σ y⊙g): the gradient of Softmax's x, given its y.
+// SoftmaxGrad sets dx, which may be y or g, to y ⊙ (g − Σ y⊙g): the gradient of Softmax's x, given
+// its y.
 func SoftmaxGrad(dx, y, g []float32) {
 	equal("SoftmaxGrad", len(dx), len(y), len(g))
 	active.vector.softmaxGrad(dx, y, g)
 }
 
-// ScoreGrad is the same for a row of attention whose weights are recomputed: given scores in p, their ln Σ e^p, and in ds the
-// weights' gradient, it sets p to the weights e^(p−lse) and ds to p ⊙ (ds − inner), where inner is Σ p⊙ds.
+// ScoreGrad is the same for a row of attention whose weights are recomputed: given scores in p,
+// their ln Σ e^p, and in ds the weights' gradient, it sets p to the weights e^(p−lse) and ds to p
+// ⊙ (ds − inner), where inner is Σ p⊙ds.
 func ScoreGrad(p, ds []float32, lse, inner float32) {
 	equal("ScoreGrad", len(p), len(ds))
 	spans(len(p), func(lo, hi int) { active.vector.scoreGrad(p[lo:hi], ds[lo:hi], lse, inner) })
 }
 
-// LayerNorm sets y, which may be x, to γ ⊙ (x − mean)·rstd + β, rstd = 1/√(var + eps), and returns mean and rstd; var is the
-// biased variance (Ba, Kiros and Hinton, arXiv 1607.06450, eq. 4).
+// LayerNorm sets y, which may be x, to γ ⊙ (x − mean)·rstd + β, rstd = 1/√(var + eps), and returns
+// mean and rstd; var is the biased variance (Ba, Kiros and Hinton, arXiv 1607.06450, eq. 4).
 func LayerNorm(y, x, gamma, beta []float32, eps float32) (mean, rstd float32) {
 	equal("LayerNorm", len(y), len(x), len(gamma), len(beta))
 	return active.vector.layerNorm(y, x, gamma, beta, eps)
 }
 
-// LayerNormGrad sets dx, which may be g, to LayerNorm's gradient and adds to dgamma and dbeta. With x̂ = (x − mean)·rstd and
-// h = g ⊙ γ,
+// LayerNormGrad sets dx, which may be g, to LayerNorm's gradient and adds to dgamma and dbeta.
+// With x̂ = (x − mean)·rstd and h = g ⊙ γ,
 //
 //	x̄ = rstd·(h − mean(h) − x̂·mean(h⊙x̂)),  γ̄ += g ⊙ x̂,  β̄ += g
 func LayerNormGrad(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32) {

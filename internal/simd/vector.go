@@ -2,8 +2,8 @@ package simd
 
 import "fmt"
 
-// A vector is what one path has for rows of numbers. Arguments are those of the exported functions, and
-// of the lengths that these ask for.
+// A vector is what one path has for rows of numbers. Arguments are those of the exported
+// functions, and of the lengths that these ask for.
 type vector struct {
 	exp, tanh, sigmoid, gelu, relu func(dst, x []float32)
 	geluGrad, reluGrad             func(dx, x, g []float32)
@@ -25,7 +25,8 @@ type vector struct {
 	lstmGrad func(gates, prev, cell, g, dh, dc []float32)
 }
 
-// span bounds the length of one call of an elementwise kernel, which cannot be preempted, to some tens of microseconds.
+// span bounds the length of one call of an elementwise kernel, which cannot be preempted, to some
+// tens of microseconds.
 const span = 1 << 15
 
 // spans calls f for consecutive parts of n numbers.
@@ -43,8 +44,8 @@ func equal(op string, n int, lengths ...int) {
 	}
 }
 
-// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is at most 1e-7, of
-// results under the smallest normal number that of their rounding.
+// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is
+// at most 1e-7, of results under the smallest normal number that of their rounding.
 func Exp(dst, x []float32) {
 	equal("Exp", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.exp(dst[lo:hi], x[lo:hi]) })
@@ -62,7 +63,8 @@ func Sigmoid(dst, x []float32) {
 	spans(len(dst), func(lo, hi int) { active.vector.sigmoid(dst[lo:hi], x[lo:hi]) })
 }
 
-// GELU sets dst to x·Φ(x) = x/2·(1 + erf(x/√2)), with an error of at most 1e-6, or one in the last place where that is more.
+// GELU sets dst to x·Φ(x) = x/2·(1 + erf(x/√2)), with an error of at most 1e-6, or one in the last
+// place where that is more.
 func GELU(dst, x []float32) {
 	equal("GELU", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.gelu(dst[lo:hi], x[lo:hi]) })
@@ -110,14 +112,15 @@ func Axpy(y []float32, alpha float32, x []float32) {
 	spans(len(y), func(lo, hi int) { active.vector.axpy(y[lo:hi], alpha, x[lo:hi]) })
 }
 
-// An AdamStep holds the constants of one step of Adam (Kingma and Ba, ICLR 2015) or AdamW (Loshchilov and
-// Hutter, ICLR 2019):
+// An AdamStep holds the constants of one step of Adam (Kingma and Ba, ICLR 2015) or AdamW
+// (Loshchilov and Hutter, ICLR 2019):
 //
 //	g ← g + Decay·p,  m ← Beta1·m + Rest1·g,  v ← Beta2·v + Rest2·g²
 //	p ← Keep·p − Step·m/(√(Scale·v) + Eps)
 //
-// Rest1 is 1 − β₁ and Rest2 is 1 − β₂, each rounded once; Step is the learning rate by the correction 1 − β₁ᵗ and Scale is
-// 1/(1 − β₂ᵗ). Of Adam, Keep is 1; of AdamW, Decay is 0 and Keep 1 − the product of learning rate and weight decay.
+// Rest1 is 1 − β₁ and Rest2 is 1 − β₂, each rounded once; Step is the learning rate by the
+// correction 1 − β₁ᵗ and Scale is 1/(1 − β₂ᵗ). Of Adam, Keep is 1; of AdamW, Decay is 0 and Keep 1
+// − the product of learning rate and weight decay.
 type AdamStep struct {
 	Keep, Decay, Beta1, Rest1, Beta2, Rest2, Step, Scale, Eps float32
 }

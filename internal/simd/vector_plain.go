@@ -43,8 +43,9 @@ const (
 	rounder = 3 << 22 // adding it rounds a number to an integer
 )
 
-// reduce32 returns n = round(x/ln 2), r = x − n·ln 2, and q(r) = (eʳ − 1)/r. q is the polynomial of degree 5
-// with q(0) = 1 whose largest relative error of 1 + r·q, for |r| ≤ ½ ln 2, is least: 3.2e-9 (Remez).
+// reduce32 returns n = round(x/ln 2), r = x − n·ln 2, and q(r) = (eʳ − 1)/r. q is the polynomial
+// of degree 5 with q(0) = 1 whose largest relative error of 1 + r·q, for |r| ≤ ½ ln 2, is least:
+// 3.2e-9 (Remez).
 func reduce32(x float32) (n, r, q float32) {
 	n = float32(float32(x*log2e)+rounder) - rounder
 	r = float32(x-n*ln2Hi) - n*ln2Lo
@@ -70,7 +71,8 @@ func exp32(x float32) float32 {
 // power2 returns 2ⁿ, a normal number.
 func power2(n float32) float32 { return math.Float32frombits(uint32(int32(n)+127) << 23) }
 
-// tanh32 returns t/(t + 2), t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1), which is as exact near 0 as elsewhere.
+// tanh32 returns t/(t + 2), t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1), which is as exact near 0 as
+// elsewhere.
 func tanh32(x float32) float32 {
 	n, r, q := reduce32(min(2*abs32(x), 18.2)) // tanh 9.1 rounds to 1
 	p := power2(n)
@@ -80,8 +82,8 @@ func tanh32(x float32) float32 {
 
 func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-// gauss32 returns a = |x|, at most 13, e = exp(−a²/2) and Φ(−a), with an error of at most 7.5e-8: Abramowitz and Stegun,
-// Handbook of Mathematical Functions (1964), 7.1.26.
+// gauss32 returns a = |x|, at most 13, e = exp(−a²/2) and Φ(−a), with an error of at most 7.5e-8:
+// Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.26.
 func gauss32(x float32) (a, e, tail float32) {
 	a = min(abs32(x), 13)
 	e = exp32(-0.5 * a * a)

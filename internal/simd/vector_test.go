@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// onEveryFloat calls f with slices of numbers that sample all of float32, special values among them.
+// onEveryFloat calls f with slices of numbers that sample all of float32, special values among
+// them.
 func onEveryFloat(f func(x []float32)) {
 	x := make([]float32, 0, 1<<12)
 	for _, v := range []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(), 1e-45, 1, -1, math.MaxFloat32, -math.MaxFloat32,
@@ -125,7 +126,8 @@ var routines = []routine{
 	}},
 }
 
-// TestTwins compares each kernel with its plain twin over all tails and alignments, and sees what it writes beside.
+// TestTwins compares each kernel with its plain twin over all tails and alignments, and sees what
+// it writes beside.
 func TestTwins(t *testing.T) {
 	for _, s := range supported() {
 		t.Run(s.path, func(t *testing.T) {
@@ -191,7 +193,8 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	}
 }
 
-// near compares results that are rounded differently: of elementwise kernels, or of sums of n numbers of size 10.
+// near compares results that are rounded differently: of elementwise kernels, or of sums of n
+// numbers of size 10.
 func (k *routine) near(got, want float64, n int) bool {
 	tolerance := 2e-6 * (1 + math.Abs(want))
 	if k.sums {

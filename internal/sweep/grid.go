@@ -11,7 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// DefaultGrid is what is searched where no grid is given: about the defaults of the quick preset, a step either way.
+// DefaultGrid is what is searched where no grid is given: about the defaults of the quick preset,
+// a step either way.
 const DefaultGrid = `train.lr:           [0.0003, 0.001, 0.003]
 train.batch:        [32, 64]
 train.weight_decay: [0, 0.0001, 0.01]
@@ -69,7 +70,8 @@ func ParseGrid(name string, text []byte) (Grid, error) {
 	return g, nil
 }
 
-// fixed tells whether a setting has to be the same in all trials: what is learned from and how it is scored.
+// fixed tells whether a setting has to be the same in all trials: what is learned from and how it
+// is scored.
 func fixed(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	return slices.Contains([]string{"dataset", "model", "preset", "name", "select", "seed", "device", "cuda", "eval", "data"}, section) && key != "data.resample"
@@ -101,7 +103,8 @@ func (g Grid) Size() int {
 	return size
 }
 
-// Draw returns n different combinations, the first of a permutation of all that the seed gives: more trials begin with the same.
+// Draw returns n different combinations, the first of a permutation of all that the seed gives:
+// more trials begin with the same.
 func (g Grid) Draw(n int, seed uint64) ([]Trial, error) {
 	size := g.Size()
 	if n < 1 || n > size {
@@ -127,7 +130,8 @@ func (g Grid) Draw(n int, seed uint64) ([]Trial, error) {
 	return trials, nil
 }
 
-// combination returns that of a number, whose digits are the values' numbers, the first key's the lowest.
+// combination returns that of a number, whose digits are the values' numbers, the first key's the
+// lowest.
 func (g Grid) combination(number int) Trial {
 	t := Trial{}
 	for _, a := range g {

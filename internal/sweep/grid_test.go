@@ -40,7 +40,8 @@ func TestParseGrid(t *testing.T) {
 	}
 }
 
-// TestDraw draws more and more trials of a small grid: no combination comes twice, and what was drawn stays.
+// TestDraw draws more and more trials of a small grid: no combination comes twice, and what was
+// drawn stays.
 func TestDraw(t *testing.T) {
 	g := Grid{{"a", []string{"1", "2", "3"}}, {"b", []string{"x", "y"}}, {"c", []string{"p", "q"}}}
 	all, err := g.Draw(12, 7)

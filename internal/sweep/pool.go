@@ -41,8 +41,9 @@ type Pool struct {
 	share int // of the cores, for each worker
 }
 
-// Run trains the units that are not finished and that no other process has, and returns what became of each, in their order. Once ctx is done
-// it begins no more, and those under way stop after their epoch.
+// Run trains the units that are not finished and that no other process has, and returns what
+// became of each, in their order. Once ctx is done it begins no more, and those under way stop
+// after their epoch.
 func (p *Pool) Run(ctx context.Context, units []experiment.Unit) []Result {
 	var mu sync.Mutex // of Step and End
 	end := func(r Result, left int) {
@@ -155,8 +156,8 @@ func (p *Pool) process(ctx context.Context, r *Result, log *os.File, step func(m
 	return nil
 }
 
-// self returns the path of this program. Where there is /proc, that is the very file that was started, even if another has its name now: all units
-// are trained by the same program.
+// self returns the path of this program. Where there is /proc, that is the very file that was
+// started, even if another has its name now: all units are trained by the same program.
 func self() (string, error) {
 	const link = "/proc/self/exe"
 	if _, err := os.Stat(link); err == nil {

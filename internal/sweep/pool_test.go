@@ -17,7 +17,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// TestMain also is the program that a pool starts: a fake of Work that does what the file "do" in the unit's directory says.
+// TestMain also is the program that a pool starts: a fake of Work that does what the file "do" in
+// the unit's directory says.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fake" {
 		os.Exit(fake(os.Args[2]))
@@ -156,7 +157,8 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
-// TestOthersUnits has a unit that a live process of this host has, which gives it up later, and one of another host.
+// TestOthersUnits has a unit that a live process of this host has, which gives it up later, and
+// one of another host.
 func TestOthersUnits(t *testing.T) {
 	units := unitsThat(t, "train", "train")
 	lock := func(i int, host string, pid int) string {

@@ -32,8 +32,8 @@ func newQueue(units []experiment.Unit) *queue {
 // poll is how often units in use are looked at.
 const poll = 300 * time.Millisecond
 
-// next returns a unit's number, or ok false if there is none to be had. While other processes of this host have what is left, it waits: they may
-// end without finishing it.
+// next returns a unit's number, or ok false if there is none to be had. While other processes of
+// this host have what is left, it waits: they may end without finishing it.
 func (q *queue) next(ctx context.Context) (unit int, ok bool) {
 	for ctx.Err() == nil {
 		unit, here := q.take()
@@ -52,8 +52,9 @@ func (q *queue) next(ctx context.Context) (unit int, ok bool) {
 	return 0, false
 }
 
-// take removes the first free unit from those that are pending, and all that are finished or cannot be had; here counts those that live
-// processes of this host have. The number is negative if none is free.
+// take removes the first free unit from those that are pending, and all that are finished or
+// cannot be had; here counts those that live processes of this host have. The number is negative
+// if none is free.
 func (q *queue) take() (unit, here int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// A Shard is the part of a sweep whose units have numbers that leave the remainder Index when divided by Count.
+// A Shard is the part of a sweep whose units have numbers that leave the remainder Index when
+// divided by Count.
 type Shard struct{ Index, Count int }
 
 // Of returns the shard's units.
@@ -64,8 +65,9 @@ var ranks = []rank{
 	}},
 }
 
-// FromEnvironment returns the shard of this task of a batch system, with the names of those whose variables are set; the whole where there are
-// none. Where one runs inside another, each task of the outer is divided among those of the inner.
+// FromEnvironment returns the shard of this task of a batch system, with the names of those whose
+// variables are set; the whole where there are none. Where one runs inside another, each task of
+// the outer is divided among those of the inner.
 func FromEnvironment(lookup func(string) (string, bool)) (s Shard, found []string, err error) {
 	s = Shard{0, 1}
 	for _, r := range ranks {

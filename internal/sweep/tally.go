@@ -8,7 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// Tallies counts what became of each run's units. Of units that are not among the results, other shards', only the seeds count.
+// Tallies counts what became of each run's units. Of units that are not among the results, other
+// shards', only the seeds count.
 func Tallies(units []experiment.Unit, results []Result) []experiment.Tally {
 	var all []experiment.Tally
 	of := func(u *experiment.Unit) *experiment.Tally {

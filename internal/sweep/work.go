@@ -13,7 +13,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// A message is what a process that trains a unit tells the sweep, a line of JSON: how far it is, or how it ended.
+// A message is what a process that trains a unit tells the sweep, a line of JSON: how far it is,
+// or how it ended.
 type message struct {
 	Phase string `json:"phase,omitempty"`
 	Done  int    `json:"done,omitempty"` // steps
@@ -36,7 +37,8 @@ const (
 	Waiting Outcome = "not begun" // the sweep was interrupted before
 )
 
-// Work trains a unit, telling out how it goes, until ctx is done or in ends: then it stops after the epoch under way.
+// Work trains a unit, telling out how it goes, until ctx is done or in ends: then it stops after
+// the epoch under way.
 func Work(ctx context.Context, dir string, in io.Reader, out io.Writer, log *slog.Logger) error {
 	signal.Ignore(syscall.SIGPIPE) // where the sweep is no more, nobody listens
 	ctx, cancel := context.WithCancel(ctx)

@@ -1,10 +1,12 @@
-// Package tensorboard encodes the event files that TensorBoard, and the trackers that import its files, read.
+// Package tensorboard encodes the event files that TensorBoard, and the trackers that import its
+// files, read.
 //
 // A file is a sequence of records (TFRecord), integers in little-endian order,
 //
 //	uint64 length, uint32 masked CRC-32C of it, data, uint32 masked CRC-32C of the data
 //
-// and the data of each an Event in protocol buffers' encoding (tensorflow/core/util/event.proto, framework/summary.proto):
+// and the data of each an Event in protocol buffers' encoding (tensorflow/core/util/event.proto,
+// framework/summary.proto):
 //
 //	Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
 //	Summary { repeated Value value = 1; }
@@ -17,7 +19,8 @@ import (
 	"math"
 )
 
-// A Scalar is a number under the name of its chart; charts of the same first part, up to a slash, stand together.
+// A Scalar is a number under the name of its chart; charts of the same first part, up to a slash,
+// stand together.
 type Scalar struct {
 	Tag   string
 	Value float64 // kept as float32
@@ -69,7 +72,8 @@ func record(data []byte) []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// masked returns the CRC-32C rotated by 15 bits and moved by a constant, so that checksums can be taken of data that holds checksums.
+// masked returns the CRC-32C rotated by 15 bits and moved by a constant, so that checksums can be
+// taken of data that holds checksums.
 func masked(data []byte) uint32 {
 	c := crc32.Checksum(data, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8

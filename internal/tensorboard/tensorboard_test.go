@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestGolden compares with a file of TensorFlow's own writer format, put together by hand: 12.5 s, step 300, x = 1.5.
+// TestGolden compares with a file of TensorFlow's own writer format, put together by hand: 12.5 s,
+// step 300, x = 1.5.
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		what  string

@@ -1,5 +1,6 @@
-// Package tsne places points of many dimensions in the plane so that near ones stay near: exact t-SNE (van der Maaten and Hinton 2008), after a
-// projection on their principal components. Distances between groups, and the groups' sizes, mean nothing in the result.
+// Package tsne places points of many dimensions in the plane so that near ones stay near: exact
+// t-SNE (van der Maaten and Hinton 2008), after a projection on their principal components.
+// Distances between groups, and the groups' sizes, mean nothing in the result.
 package tsne
 
 import (
@@ -26,10 +27,11 @@ const (
 	minGain      = 0.01
 )
 
-// Embed returns a place in the plane for each row of x [N D], and the Kullback-Leibler divergence that is left between the affinities of
-// the rows and those of their places.
+// Embed returns a place in the plane for each row of x [N D], and the Kullback-Leibler divergence
+// that is left between the affinities of the rows and those of their places.
 //
-// Steps are those of the authors' code, with the learning rate of Belkina et al. (2019), N over the exaggeration, where that is larger than 200.
+// Steps are those of the authors' code, with the learning rate of Belkina et al. (2019), N over
+// the exaggeration, where that is larger than 200.
 func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 	n, _ := x.Dims()
 	if !(o.Perplexity > 0 && o.Perplexity < float64(n)) {
@@ -149,7 +151,8 @@ func neighbours(p, d []float64, entropy float64) {
 	}
 }
 
-// gradient fills g with the gradient of the divergence at y, the affinities p being multiplied by a factor f ≥ 1:
+// gradient fills g with the gradient of the divergence at y, the affinities p being multiplied by
+// a factor f ≥ 1:
 //
 //	∂C/∂y_i = 4 Σ_j (f p_ij − q_ij) w_ij (y_i − y_j),  w_ij = 1/(1 + |y_i − y_j|²),  q_ij = w_ij / Σ_{k≠l} w_kl
 func gradient(g [][2]float64, p []float64, y [][2]float64, f float64) {

@@ -85,7 +85,8 @@ func TestGradient(t *testing.T) {
 	}
 }
 
-// TestPerplexity checks that each point's neighbours have the entropy asked for, and that the affinities add up to 1.
+// TestPerplexity checks that each point's neighbours have the entropy asked for, and that the
+// affinities add up to 1.
 func TestPerplexity(t *testing.T) {
 	x := groups(3, 20, 10, 5)
 	n, _ := x.Dims()
@@ -128,7 +129,8 @@ func TestGroupsStayApart(t *testing.T) {
 	}
 }
 
-// TestPrincipalComponents projects points that differ in 50 of 60 directions, after which distances are as before.
+// TestPrincipalComponents projects points that differ in 50 of 60 directions, after which
+// distances are as before.
 func TestPrincipalComponents(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	low, turn := mat.NewDense(70, components, nil), mat.NewDense(components, 60, nil)

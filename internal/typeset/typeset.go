@@ -10,7 +10,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Table is rows of cells under a header. Its first columns name what the row is of, the others have numbers.
+// A Table is rows of cells under a header. Its first columns name what the row is of, the others
+// have numbers.
 type Table struct {
 	Caption string
 	Header  []string

@@ -20,8 +20,8 @@ const (
 	frameSize // 8 bytes: the size of the frame that follows
 )
 
-// An opcode is one of the pickle format's, protocols 0 to 5, with the bytes of memory that reading it may cost beyond
-// its argument. Source: the list in Python's Lib/pickletools.py.
+// An opcode is one of the pickle format's, protocols 0 to 5, with the bytes of memory that reading
+// it may cost beyond its argument. Source: the list in Python's Lib/pickletools.py.
 type opcode struct {
 	name string
 	argument
@@ -33,8 +33,8 @@ const (
 	memo  = 112 // an entry of a map
 )
 
-// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER: what they refer to is not in the file. BINPERSID is for
-// files that give ids a meaning.
+// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER: what they refer to is
+// not in the file. BINPERSID is for files that give ids a meaning.
 var opcodes = [256]opcode{
 	'(':  {"MARK", nothing, 336},
 	')':  {"EMPTY_TUPLE", nothing, small},

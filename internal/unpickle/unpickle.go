@@ -1,5 +1,5 @@
-// Package unpickle reads Python's pickles without trusting them: no code is run, no length is believed, and memory is bounded by the size of
-// the file.
+// Package unpickle reads Python's pickles without trusting them: no code is run, no length is
+// believed, and memory is bounded by the size of the file.
 package unpickle
 
 import (
@@ -34,8 +34,9 @@ type Loader struct {
 	Persistent func(id any) (any, error) // nil for files that have no persistent ids
 }
 
-// A walker reads the opcodes of a pickle and copies them, with a persistent id in place of each blob. So an
-// unpickler that trusts lengths meets only such as were checked, and holds none of the arrays.
+// A walker reads the opcodes of a pickle and copies them, with a persistent id in place of each
+// blob. So an unpickler that trusts lengths meets only such as were checked, and holds none of the
+// arrays.
 type walker struct {
 	Loader
 	file    *io.SectionReader
@@ -50,9 +51,10 @@ type walker struct {
 // A shift says where the program goes on copying after it left something out.
 type shift struct{ program, file int64 }
 
-// Load reads the pickle that begins at byte from of a file, and returns what it holds and the byte after it. Of the file it executes
-// nothing: classes come from l.Class alone, but for collections.OrderedDict, list and dict. Its memory is bounded by Free and twice the
-// size; long strings stay in the file.
+// Load reads the pickle that begins at byte from of a file, and returns what it holds and the byte
+// after it. Of the file it executes nothing: classes come from l.Class alone, but for
+// collections.OrderedDict, list and dict. Its memory is bounded by Free and twice the size; long
+// strings stay in the file.
 func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, err error) {
 	w := &walker{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from, shifts: []shift{{0, from}}}
 	w.r = bufio.NewReaderSize(w.file, 1<<16)
@@ -95,7 +97,8 @@ func (w *walker) run() (root any, err error) {
 	return root, nil
 }
 
-// persistent returns the blob of an id that the walker made, which is an integer, or what the loader makes of another.
+// persistent returns the blob of an id that the walker made, which is an integer, or what the
+// loader makes of another.
 func (w *walker) persistent(id any) (any, error) {
 	if i, ok := id.(int); ok && i >= 0 && i < len(w.blobs) {
 		return w.blobs[i], nil
@@ -131,7 +134,8 @@ func (w *walker) origin(program int64) int64 {
 	return w.shifts[i].file + program - w.shifts[i].program
 }
 
-// begin tells a pickle from other files: it starts with PROTO, or in protocols 0 and 1 with a dict or a class.
+// begin tells a pickle from other files: it starts with PROTO, or in protocols 0 and 1 with a dict
+// or a class.
 func (w *walker) begin() error {
 	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 40)))
 	switch {
@@ -247,7 +251,8 @@ func (w *walker) keep(op byte, n int64) {
 	w.shifts = append(w.shifts, shift{int64(len(w.program)), w.off})
 }
 
-// text copies a string. One names a function of gopickle's own, which would allocate by what the file says.
+// text copies a string. One names a function of gopickle's own, which would allocate by what the
+// file says.
 func (w *walker) text(start int64, s []byte) error {
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
 		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &Refusal{"array", "_array_reconstructor"})

@@ -9,11 +9,13 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// legacyMagic begins a file of torch.save before version 1.6, as a pickled integer (torch/serialization.py).
+// legacyMagic begins a file of torch.save before version 1.6, as a pickled integer
+// (torch/serialization.py).
 var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
-// readLegacy reads five pickles, namely a magic number, the version 1001, facts of the machine, the state dict and the keys of its
-// storages, and after them each storage: its number of elements in 8 bytes, and its bytes.
+// readLegacy reads five pickles, namely a magic number, the version 1001, facts of the machine,
+// the state dict and the keys of its storages, and after them each storage: its number of elements
+// in 8 bytes, and its bytes.
 func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch, legacy"
 	raw := map[string]*io.SectionReader{}

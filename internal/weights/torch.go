@@ -13,8 +13,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// readZip reads what torch.save writes since version 1.6: a zip archive of uncompressed entries, of which NAME/data.pkl is a pickle of
-// the state dict and NAME/data/KEY the bytes of a storage.
+// readZip reads what torch.save writes since version 1.6: a zip archive of uncompressed entries,
+// of which NAME/data.pkl is a pickle of the state dict and NAME/data/KEY the bytes of a storage.
 func (f *File) readZip(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch"
 	archive, err := zip.NewReader(&budget{file, maxDirectory}, size)
@@ -128,7 +128,8 @@ func (t *torch) class(module, name string) (any, error) {
 	return nil, &unpickle.Refusal{Module: module, Name: name}
 }
 
-// persistent reads ('storage', type, key, device, elements), in the format before 1.6 with a view that is None.
+// persistent reads ('storage', type, key, device, elements), in the format before 1.6 with a view
+// that is None.
 func (t *torch) persistent(id any) (any, error) {
 	tuple, ok := id.(*types.Tuple)
 	if !ok || tuple.Len() < 5 || tuple.Len() == 6 && tuple.Get(5) != nil {
@@ -159,7 +160,8 @@ func (t *torch) rebuild(args []any) (any, error) {
 	return &rebuilt{s, int64(offset), shape, strides}, nil
 }
 
-// A rebuilt is a tensor whose bytes have not been looked up yet: in the format before 1.6 they come after the pickle.
+// A rebuilt is a tensor whose bytes have not been looked up yet: in the format before 1.6 they
+// come after the pickle.
 type rebuilt struct {
 	storage        *storage
 	offset         int64
@@ -182,7 +184,8 @@ func integers(v any) ([]int, bool) {
 	return x, true
 }
 
-// tensor checks a tensor against its storage's bytes. It has at most as many elements as its storage, so that no small file becomes large.
+// tensor checks a tensor against its storage's bytes. It has at most as many elements as its
+// storage, so that no small file becomes large.
 func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 	raw := t.storage(r.storage.key)
 	if raw == nil {
@@ -219,7 +222,8 @@ const (
 	nodeCost = 64 // bytes of memory for a name or a value, beside its text
 )
 
-// collect adds the tensors of nested dicts and lists under their dotted names, and numbers and strings to the facts.
+// collect adds the tensors of nested dicts and lists under their dotted names, and numbers and
+// strings to the facts.
 func (t *torch) collect(v any, name string, depth int) error {
 	if t.cost += nodeCost + len(name); t.cost > unpickle.Free || depth > maxDepth {
 		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.Free>>20)

@@ -48,7 +48,8 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// read tells the formats apart: a zip archive, a pickle, or else safetensors, which begins with the length of its header.
+// read tells the formats apart: a zip archive, a pickle, or else safetensors, which begins with
+// the length of its header.
 func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	f := &File{Path: path, Meta: map[string]string{}, tensors: map[string]*Tensor{}}
 	head := make([]byte, min(size, 9))
@@ -170,7 +171,8 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	return raw, t.at(raw, 0)
 }
 
-// elements returns the product of a shape, ok false where it is not a number of elements that a file of some size could hold.
+// elements returns the product of a shape, ok false where it is not a number of elements that a
+// file of some size could hold.
 func elements(shape []int, most int64) (n int64, ok bool) {
 	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
 		return 0, false

@@ -27,8 +27,9 @@ func (e *Entry) bytes() int64 {
 	return n
 }
 
-// Write writes tensors and facts about them as a safetensors file, one tensor after the other: those with the widest elements first, so that
-// each is aligned, then by name. Equal contents give equal bytes. It panics if two tensors have one name.
+// Write writes tensors and facts about them as a safetensors file, one tensor after the other:
+// those with the widest elements first, so that each is aligned, then by name. Equal contents give
+// equal bytes. It panics if two tensors have one name.
 func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 	entries = slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(b.Type.Size(), a.Type.Size()), cmp.Compare(a.Name, b.Name))

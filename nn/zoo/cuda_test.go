@@ -16,8 +16,9 @@ const gpu = "cuda:0"
 
 func TestMain(m *testing.M) { cudatest.Main(m) }
 
-// TestModelsGradientsOnGPU compares the gradients of every model's whole loss, computed by the GPU in float32, with those of the CPU in float64:
-// within 1e-3 of the largest of each parameter's. They start from the same float32 values.
+// TestModelsGradientsOnGPU compares the gradients of every model's whole loss, computed by the GPU
+// in float32, with those of the CPU in float64: within 1e-3 of the largest of each parameter's.
+// They start from the same float32 values.
 func TestModelsGradientsOnGPU(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		single, p32 := newModel(t, s, c, gpu, tinyDims)
@@ -60,8 +61,9 @@ func gradientsOf(m Model, p *nn.Params) [][]float64 {
 	return all
 }
 
-// TestModelsTrainOnGPU makes 20 steps, each of two batches, on the GPU and on the CPU, there in float64: the losses agree to 1e-3, and what a phase
-// remembers too. Of the steps on the GPU the first are new to it, the others replayed.
+// TestModelsTrainOnGPU makes 20 steps, each of two batches, on the GPU and on the CPU, there in
+// float64: the losses agree to 1e-3, and what a phase remembers too. Of the steps on the GPU the
+// first are new to it, the others replayed.
 func TestModelsTrainOnGPU(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		got, remembered32 := trained(t, s, c, gpu)

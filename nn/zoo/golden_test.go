@@ -12,14 +12,17 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// The fixtures testdata/*.json are what PyTorch computes for the models: testdata/make_*.py. Parameters and inputs are waves there and here.
+// The fixtures testdata/*.json are what PyTorch computes for the models: testdata/make_*.py.
+// Parameters and inputs are waves there and here.
 
-// goldenDevices are where models are compared with PyTorch, and how near they have to come. Fixtures have ten digits.
+// goldenDevices are where models are compared with PyTorch, and how near they have to come.
+// Fixtures have ten digits.
 var goldenDevices = map[string]bounds{"cpu64": {1e-9, 1e-9}, "cpu": {1e-5, 3e-4}}
 
 type bounds struct{ value, gradient float64 }
 
-// A golden is what all fixtures have. Gradients are with their parameters, or in a list of their own.
+// A golden is what all fixtures have. Gradients are with their parameters, or in a list of their
+// own.
 type golden struct {
 	Score  []float64
 	Terms  map[string]float64
@@ -94,7 +97,8 @@ func (g *golden) find(t *testing.T, x nn.Param) int {
 	return k
 }
 
-// agrees gives a model its waves, and compares its prediction, the terms of its loss and every gradient of the whole.
+// agrees gives a model its waves, and compares its prediction, the terms of its loss and every
+// gradient of the whole.
 func (g *golden) agrees(t *testing.T, tol bounds, m Model, p *nn.Params, b *Batch) {
 	t.Helper()
 	g.assign(t, p.All())
@@ -116,7 +120,8 @@ func termsAgree(t *testing.T, at string, tol float64, terms []Term, want map[str
 	}
 }
 
-// gradientsAgree compares gradients, each to a tolerance relative to the parameter's largest, and reports the worst.
+// gradientsAgree compares gradients, each to a tolerance relative to the parameter's largest, and
+// reports the worst.
 func (g *golden) gradientsAgree(t *testing.T, tol float64, ps []nn.Param, grads ag.Grads) {
 	t.Helper()
 	largest, name, off := 0.0, "", 0
@@ -143,7 +148,8 @@ func (g *golden) gradientsAgree(t *testing.T, tol float64, ps []nn.Param, grads 
 	}
 }
 
-// closeTo compares numbers, to a tolerance relative to the largest of want or to 1, and reports the worst.
+// closeTo compares numbers, to a tolerance relative to the largest of want or to 1, and reports
+// the worst.
 func closeTo(t *testing.T, what string, tol float64, got, want []float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -154,7 +160,8 @@ func closeTo(t *testing.T, what string, tol float64, got, want []float64) {
 	}
 }
 
-// worst returns where two lists of numbers differ most, and how much. NaN is the largest difference.
+// worst returns where two lists of numbers differ most, and how much. NaN is the largest
+// difference.
 func worst(got, want []float64) (at int, err float64) {
 	for i := range want {
 		if d := math.Abs(got[i] - want[i]); math.IsNaN(d) || d > err {

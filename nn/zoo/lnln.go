@@ -7,9 +7,11 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// LNLN: Language-dominated Noise-resistant Learning Network (Zhang, Wang, Yu: Towards Robust Multimodal Sentiment Analysis with Incomplete Data;
-// NeurIPS 2024). Language leads, as in ALMT (Zhang et al., EMNLP 2023), whose blocks these are. Before it leads it is mended: w tells how complete the
-// words are, and what they lack comes from a proxy P that is generated from audio and vision.
+// LNLN: Language-dominated Noise-resistant Learning Network (Zhang, Wang, Yu: Towards Robust
+// Multimodal Sentiment Analysis with Incomplete Data; NeurIPS 2024). Language leads, as in ALMT
+// (Zhang et al., EMNLP 2023), whose blocks these are. Before it leads it is mended: w tells how
+// complete the words are, and what they lack comes from a proxy P that is generated from audio and
+// vision.
 //
 //	words  ─► U_l ─┬─► completeness w ─┐
 //	               └───────────────────┼─► D = (1−w)·P + w·U_l ─► L_0, L_1, L_2 ─┬─► fusion ─► ŷ
@@ -17,12 +19,15 @@ import (
 //	vision ─► U_v ─┤                                                  ▼          │
 //	               └───────────────────────────────────────────► hyper-modality ─┘
 //
-// In training the complete input passes through the same embeddings too, and gives C_l, C_a, C_v: for a discriminator that tells D from C_l, and for a
-// reconstruction. Sizes are B utterances, n tokens, width d. What is attributed to nothing else is as in the authors' code.
+// In training the complete input passes through the same embeddings too, and gives C_l, C_a, C_v:
+// for a discriminator that tells D from C_l, and for a reconstruction. Sizes are B utterances, n
+// tokens, width d. What is attributed to nothing else is as in the authors' code.
 //
-// Their code has 128 numbers more for each of 20 blocks of attention (22 for MOSEI and SIMS): the shift of LN_k, without effect (nn.Transformer).
+// Their code has 128 numbers more for each of 20 blocks of attention (22 for MOSEI and SIMS): the
+// shift of LN_k, without effect (nn.Transformer).
 
-// LNLNConfig fixes everything about LNLN that the data do not. YAML names are the keys of `recap train --set`.
+// LNLNConfig fixes everything about LNLN that the data do not. YAML names are the keys of `recap
+// train --set`.
 type LNLNConfig struct {
 	Width          int `yaml:"width"`            // d, of every representation
 	Tokens         int `yaml:"tokens"`           // n, learned tokens that summarise a modality
@@ -150,8 +155,9 @@ func (m *lnln) Predict(tp *ag.Tape, in *Input) Output {
 	return m.dims.Output(tp, m.sentiment(tp, dominant, u))
 }
 
-// terms returns the parts of L = α·L_cc + β·L_adv + γ·L_rec + σ·L_sp. The rate r_l is that at which words were to be missing, not the share that is. The
-// targets C_m are no constants: embeddings and the encoder of words learn from both of their passes.
+// terms returns the parts of L = α·L_cc + β·L_adv + γ·L_rec + σ·L_sp. The rate r_l is that at
+// which words were to be missing, not the share that is. The targets C_m are no constants:
+// embeddings and the encoder of words learn from both of their passes.
 //
 //	L_cc  = MSE(w, 1 − r_l)
 //	L_rec = MSE([R_l R_a R_v], [C_l C_a C_v]),  R_m = Encoder_m(U_m)
@@ -190,12 +196,14 @@ func (m *lnln) features(tp *ag.Tape, in *Input) (u [Modalities]*ag.Tensor) {
 	return u
 }
 
-// dominant returns D [B n d], the words' features as far as they are complete and the proxy for the rest, and their completeness w [B 1]:
+// dominant returns D [B n d], the words' features as far as they are complete and the proxy for
+// the rest, and their completeness w [B 1]:
 //
 //	D = (1−w)·P + w·U_l,  P = G(U_a, U_v)
 //
-// The gradient is reversed where P leaves the generator, so that the generator, and through it audio and vision, go uphill in every loss that sees D:
-// L_adv and L_sp. The paper speaks of reversal on the way to the discriminator only. w and U_l get the gradient as it is.
+// The gradient is reversed where P leaves the generator, so that the generator, and through it
+// audio and vision, go uphill in every loss that sees D: L_adv and L_sp. The paper speaks of
+// reversal on the way to the discriminator only. w and U_l get the gradient as it is.
 func (m *lnln) dominant(tp *ag.Tape, u [Modalities]*ag.Tensor) (dominant, w *ag.Tensor) {
 	w = m.completeness.Forward(tp, u[Language])
 	p := tp.ReverseGrad(m.proxy.Forward(tp, u[Audio], u[Vision]), 1)
@@ -203,9 +211,10 @@ func (m *lnln) dominant(tp *ag.Tape, u [Modalities]*ag.Tensor) (dominant, w *ag.
 	return tp.Add(tp.Mul(tp.AddScalar(tp.Neg(at), 1), p), tp.Mul(at, u[Language])), w
 }
 
-// sentiment returns the scores, [B 1] or [B C]. L_0, L_1, … are the states of the dominant language; each leads a layer of the hyper-modality, and the
-// last is fused with it to T. The scores are a linear map of T's mean without its first row, the class token's. That row, which ALMT reads, reaches
-// nothing here.
+// sentiment returns the scores, [B 1] or [B C]. L_0, L_1, … are the states of the dominant
+// language; each leads a layer of the hyper-modality, and the last is fused with it to T. The
+// scores are a linear map of T's mean without its first row, the class token's. That row, which
+// ALMT reads, reaches nothing here.
 func (m *lnln) sentiment(tp *ag.Tape, dominant *ag.Tensor, u [Modalities]*ag.Tensor) *ag.Tensor {
 	l := m.language.Stream(tp, dominant)
 	h := m.hyper.Forward(tp, l, u[Audio], u[Vision])
@@ -213,7 +222,8 @@ func (m *lnln) sentiment(tp *ag.Tape, dominant *ag.Tensor, u [Modalities]*ag.Ten
 	return m.score.Forward(tp, tp.Mean(tp.Slice(t, 1, 1, t.Shape()[1]), 1))
 }
 
-// adversarial returns L_adv, the mean cross-entropy of the discriminator over 2·B·n tokens: those of D are of class 1, those of C_l of class 0.
+// adversarial returns L_adv, the mean cross-entropy of the discriminator over 2·B·n tokens: those
+// of D are of class 1, those of C_l of class 0.
 func (m *lnln) adversarial(tp *ag.Tape, dominant, clean *ag.Tensor) *ag.Tensor {
 	logits := m.discriminator.Forward(tp, tp.Concat(0, dominant, clean))
 	class := make([]int, logits.Len()/2)
@@ -223,7 +233,8 @@ func (m *lnln) adversarial(tp *ag.Tape, dominant, clean *ag.Tensor) *ag.Tensor {
 	return tp.CrossEntropy(tp.Reshape(logits, -1, 2), class)
 }
 
-// An lnlnEncoder is a Transformer over t learned tokens and a sequence after them, with learned positions. Tokens start at 0, positions at N(0, 1).
+// An lnlnEncoder is a Transformer over t learned tokens and a sequence after them, with learned
+// positions. Tokens start at 0, positions at N(0, 1).
 type lnlnEncoder struct {
 	tokens      *ag.Tensor // [t d]; nil for none
 	positions   *ag.Tensor // [t+T d]
@@ -242,7 +253,8 @@ func newLNLNTransformer(p *nn.Params, c *LNLNConfig, depth int) *nn.Transformer 
 	return nn.NewTransformer(p, nn.TransformerConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward, Depth: depth})
 }
 
-// Forward maps x [B T d] to what becomes of the tokens, [B t d]; where there are none, of x, [B T d].
+// Forward maps x [B T d] to what becomes of the tokens, [B t d]; where there are none, of x, [B T
+// d].
 func (e *lnlnEncoder) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	n := x.Shape()[1]
 	if e.tokens != nil {
@@ -314,13 +326,14 @@ func newLNLNProxy(p *nn.Params, c *LNLNConfig) *lnlnProxy {
 	return &lnlnProxy{p.New("start", nn.Ones, c.Tokens, c.Width), newLNLNEncoder(p.Sub("generate"), c, c.Tokens, 3*c.Tokens, c.Depth)}
 }
 
-// Forward returns P [B n d] for U_a and U_v. It is what becomes of the encoder's own tokens before [p U_a U_v], not of p.
+// Forward returns P [B n d] for U_a and U_v. It is what becomes of the encoder's own tokens before
+// [p U_a U_v], not of p.
 func (g *lnlnProxy) Forward(tp *ag.Tape, audio, vision *ag.Tensor) *ag.Tensor {
 	return g.generate.Forward(tp, before(tp, g.start, tp.Concat(1, audio, vision)))
 }
 
-// An lnlnHyper gathers in the hyper-modality h what language asks of audio and vision (ALMT). Ones have no spread: the first norm's scale gets a
-// gradient when h⁰ has moved.
+// An lnlnHyper gathers in the hyper-modality h what language asks of audio and vision (ALMT). Ones
+// have no spread: the first norm's scale gets a gradient when h⁰ has moved.
 type lnlnHyper struct {
 	start  *ag.Tensor // h⁰, [n d], at first ones
 	layers []*lnlnHyperLayer
@@ -334,7 +347,8 @@ func newLNLNHyper(p *nn.Params, c *LNLNConfig) *lnlnHyper {
 	return h
 }
 
-// Forward returns the last h [B n d]; layer j is led by L_j. Audio and vision are the same for all layers.
+// Forward returns the last h [B n d]; layer j is led by L_j. Audio and vision are the same for all
+// layers.
 func (h *lnlnHyper) Forward(tp *ag.Tape, language []*ag.Tensor, audio, vision *ag.Tensor) *ag.Tensor {
 	x := h.start // broadcast over B
 	for j, l := range h.layers {
@@ -366,7 +380,8 @@ func newLNLNHyperLayer(p *nn.Params, c *LNLNConfig) *lnlnHyperLayer {
 //
 //	h ← LN(h) + W_o·(A(L_j, U_a) + A(L_j, U_v)) + b_o,  A(x, y) = softmax(W_q·LN(x) (W_k·LN(y))ᵀ/√w) W_v·LN(y)
 //
-// The paper of ALMT adds to h itself, not to its norm. No norm's shift is without effect: those of audio and vision reach the values too.
+// The paper of ALMT adds to h itself, not to its norm. No norm's shift is without effect: those of
+// audio and vision reach the values too.
 func (l *lnlnHyperLayer) Forward(tp *ag.Tape, h, language, audio, vision *ag.Tensor) *ag.Tensor {
 	q := tp.Linear(l.normL.Forward(tp, language), l.query, nil)
 	attend := func(x, key, value *ag.Tensor) *ag.Tensor {

@@ -17,8 +17,8 @@ func tinyLNLN() Config {
 		Text: tinyText(), Loss: LNLNLoss{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
 }
 
-// TestLNLNParameters counts those of the paper's presets, without the encoder of words, and lays them beside the authors' code's: there each block of
-// attention has d more, the shift of LN_k.
+// TestLNLNParameters counts those of the paper's presets, without the encoder of words, and lays
+// them beside the authors' code's: there each block of attention has d more, the shift of LN_k.
 func TestLNLNParameters(t *testing.T) {
 	const embed, completeness, proxy, language, reconstruct = 3 * 2, 2, 2, 2, 3 * 2 // blocks
 	for dataset, want := range map[string]struct{ theirs, fusion int }{"mosi": {6483012, 2}, "mosei": {7102404, 4}, "sims": {7112260, 4}} {
@@ -85,8 +85,9 @@ func TestLNLNPresets(t *testing.T) {
 	}
 }
 
-// lnlnSlopes returns the derivative of a loss along a random direction in the space of the parameters, as Backward has it and as it is. Where the
-// gradient is reversed they differ: nothing holds the reversal here, as agtest.Direction does.
+// lnlnSlopes returns the derivative of a loss along a random direction in the space of the
+// parameters, as Backward has it and as it is. Where the gradient is reversed they differ: nothing
+// holds the reversal here, as agtest.Direction does.
 func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
 	tp := ag.NewTape(params[0].Device())
 	eval := func() *ag.Tensor {
@@ -121,9 +122,10 @@ func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backwar
 	return backward, truth
 }
 
-// TestLNLNReversal sees that the gradient is reversed where P leaves the generator, and nowhere else: in every loss that sees P, the table p and the
-// generator go uphill, as do audio and vision in L_adv, which sees them in P only. All else goes downhill, w and U_l too. And where Backward agrees
-// with the truth nothing is detached: the clean targets C_m learn.
+// TestLNLNReversal sees that the gradient is reversed where P leaves the generator, and nowhere
+// else: in every loss that sees P, the table p and the generator go uphill, as do audio and vision
+// in L_adv, which sees them in P only. All else goes downhill, w and U_l too. And where Backward
+// agrees with the truth nothing is detached: the clean targets C_m learn.
 func TestLNLNReversal(t *testing.T) {
 	m, p := newModel(t, named(t, "lnln"), tinyLNLN(), "cpu64", tinyDims)
 	jostle(rand.New(rand.NewPCG(2, 2)), 0.2, p.All()) // tables of ones have no spread for a norm to scale

@@ -7,21 +7,25 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// MISA: Modality-Invariant and -Specific Representations (Hazarika, Zimmermann, Poria; ACM Multimedia 2020). Each modality m is summarised in one
-// vector u_m, projected to p_m, and seen in two ways: s_m, private to the modality, and c_m, by an encoder that all share.
+// MISA: Modality-Invariant and -Specific Representations (Hazarika, Zimmermann, Poria; ACM
+// Multimedia 2020). Each modality m is summarised in one vector u_m, projected to p_m, and seen in
+// two ways: s_m, private to the modality, and c_m, by an encoder that all share.
 //
 //	words  ─► BERT ─► mean ─────────────► u_l ─┐       ┌─► private_m ─► s_m ─┐
 //	vision ─► BiLSTM ─► norm ─► BiLSTM ─► u_v ─┼─► p_m ┤                     ├─► six tokens ─► Transformer ─► head ─► ŷ
 //	audio  ─► BiLSTM ─► norm ─► BiLSTM ─► u_a ─┘       └─► shared ────► c_m ─┘
 //
-// Three terms beside the task's give the views their meaning: the c_m of the modalities are to be distributed alike (L_sim), views that should tell
-// different things to be orthogonal (L_diff), and s_m + c_m to tell all of p_m (L_recon). What is attributed to nothing else is as in the authors' code
-// and in MMSA's port of it, whose numbers are those of the "paper" preset.
+// Three terms beside the task's give the views their meaning: the c_m of the modalities are to be
+// distributed alike (L_sim), views that should tell different things to be orthogonal (L_diff),
+// and s_m + c_m to tell all of p_m (L_recon). What is attributed to nothing else is as in the
+// authors' code and in MMSA's port of it, whose numbers are those of the "paper" preset.
 //
-// The code makes modules that no loss reaches, and they are left out: BERT's pooler, a classifier of views (d → 4) and a norm of width 1536, for d = 128
-// together 3588 numbers besides the pooler's. So is the adversarial form of L_sim, which is off in every configuration.
+// The code makes modules that no loss reaches, and they are left out: BERT's pooler, a classifier
+// of views (d → 4) and a norm of width 1536, for d = 128 together 3588 numbers besides the
+// pooler's. So is the adversarial form of L_sim, which is off in every configuration.
 
-// MISAConfig fixes everything about MISA that the data do not. YAML names are the keys of `recap train --set`.
+// MISAConfig fixes everything about MISA that the data do not. YAML names are the keys of `recap
+// train --set`.
 type MISAConfig struct {
 	Text               TextConfig `yaml:"text"`
 	Width              int        `yaml:"width"`               // d, of every view
@@ -65,7 +69,8 @@ func (c *MISAConfig) Check() error {
 	return nil
 }
 
-// misaPreset has the numbers of MMSA. Its trainer passes no weight decay to the optimizer, whatever is configured, and has no last epoch: 200 is ours.
+// misaPreset has the numbers of MMSA. Its trainer passes no weight decay to the optimizer,
+// whatever is configured, and has no last epoch: 200 is ours.
 func misaPreset(preset, dataset string) (Config, Training) {
 	c := &MISAConfig{Text: PaperText(), Width: 128, Heads: 2, FeedForward: 2048, TransformerDropout: 0.1, Dropout: 0.2, Lengths: "text",
 		Loss: MISALoss{Diff: 0.1, Sim: 0.3, Recon: 1}}
@@ -131,8 +136,8 @@ func (m *misa) Text() *Text { return m.text }
 // PredictParams returns all parameters but those of the reconstruction.
 func (m *misa) PredictParams() []nn.Param { return m.predict }
 
-// Phases returns the only one. A batch of one utterance would tell nothing about distributions: its central moments are 0, and so is what is centred
-// over it.
+// Phases returns the only one. A batch of one utterance would tell nothing about distributions:
+// its central moments are 0, and so is what is centred over it.
 func (m *misa) Phases() []Phase {
 	return []Phase{{Name: "train", Params: m.trained, Groups: m.text.Groups(), Least: 2, Labels: true, Terms: m.terms}}
 }
@@ -159,7 +164,8 @@ var misaTerms = []TermTitle{
 	{Name: "task", Title: "L_task"}, {Name: "diff", Title: "L_diff, orthogonality"}, {Name: "sim", Title: "L_sim, moments"}, {Name: "recon", Title: "L_recon"},
 }
 
-// misaEncoder summarises a sequence of frames in one vector, by two bidirectional LSTMs with a norm between them: the paper's sLSTM.
+// misaEncoder summarises a sequence of frames in one vector, by two bidirectional LSTMs with a
+// norm between them: the paper's sLSTM.
 type misaEncoder struct {
 	first, second *nn.LSTM
 	norm          *nn.LayerNorm
@@ -173,7 +179,8 @@ func newMISAEncoder(p *nn.Params, width int) *misaEncoder {
 	}
 }
 
-// Forward returns u_m [B 4d_m] for x [B T d_m], of whose sample b the first lengths[b] frames count. h are final states, forward and backward:
+// Forward returns u_m [B 4d_m] for x [B T d_m], of whose sample b the first lengths[b] frames
+// count. h are final states, forward and backward:
 //
 //	u_m = [h1→; h2→; h1←; h2←]
 func (e *misaEncoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
@@ -182,9 +189,11 @@ func (e *misaEncoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tens
 	return tp.Concat(1, h1[0], h2[0], h1[1], h2[1])
 }
 
-// frames returns the frames of a modality that are read, x [B T d_m], and how many of each sample: as many as the recording has, or as many as the
-// sentence has tokens. The latter suits frames that are aligned to words, as the authors' are. MMSA keeps it with frames that are not: of those only the
-// first 50 are ever seen, 39 of SIMS. No step is computed that no sentence is long enough for.
+// frames returns the frames of a modality that are read, x [B T d_m], and how many of each sample:
+// as many as the recording has, or as many as the sentence has tokens. The latter suits frames
+// that are aligned to words, as the authors' are. MMSA keeps it with frames that are not: of those
+// only the first 50 are ever seen, 39 of SIMS. No step is computed that no sentence is long enough
+// for.
 func (m *misa) frames(tp *ag.Tape, in *Input, x *ag.Tensor, own []int) (*ag.Tensor, []int) {
 	if m.config.Lengths == "own" {
 		return x, own
@@ -197,7 +206,8 @@ func (m *misa) frames(tp *ag.Tape, in *Input, x *ag.Tensor, own []int) (*ag.Tens
 	return tp.Slice(x, 1, 0, steps), lengths
 }
 
-// tokenMean returns u_l [B W], the mean of the tokens' features [B T W], [CLS] and [SEP] among them.
+// tokenMean returns u_l [B W], the mean of the tokens' features [B T W], [CLS] and [SEP] among
+// them.
 func tokenMean(tp *ag.Tape, in *Input, words *ag.Tensor) *ag.Tensor {
 	b := in.Batch()
 	counts := make([]float32, b)
@@ -246,7 +256,8 @@ func (m *misa) views(tp *ag.Tape, in *Input) misaViews {
 	return v
 }
 
-// fuse returns the prediction, [B 1] or [B C]: the six views are tokens of a sequence, which one layer of a Transformer lets look at each other, and
+// fuse returns the prediction, [B 1] or [B C]: the six views are tokens of a sequence, which one
+// layer of a Transformer lets look at each other, and
 //
 //	ŷ = W_2·ReLU(Dropout(W_1 g + b_1)) + b_2,  g [B 6d] its results side by side
 func (m *misa) fuse(tp *ag.Tape, v misaViews) *ag.Tensor {
@@ -258,12 +269,14 @@ func (m *misa) fuse(tp *ag.Tape, v misaViews) *ag.Tensor {
 // misaMoments is K, the highest moment that L_sim compares.
 const misaMoments = 5
 
-// misaSimilarity returns L_sim for the shared views c [3 B d]: the mean over the three pairs of modalities of their central moment discrepancy
-// (Zellinger et al. 2017), whose factors 1/|b−a|^k are 1, since σ is between 0 and 1,
+// misaSimilarity returns L_sim for the shared views c [3 B d]: the mean over the three pairs of
+// modalities of their central moment discrepancy (Zellinger et al. 2017), whose factors 1/|b−a|^k
+// are 1, since σ is between 0 and 1,
 //
 //	CMD(X, Y) = ‖X̄ − Ȳ‖ + Σ_{k=2…K} ‖mean (X − X̄)^k − mean (Y − Ȳ)^k‖
 //
-// with means over the batch. The slope of a root is infinite where moments agree; the 1e-12 against it is ours.
+// with means over the batch. The slope of a root is infinite where moments agree; the 1e-12
+// against it is ours.
 func misaSimilarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
 	mean := tp.Mean(c, 1) // [3 d]
 	centred := tp.Sub(c, tp.Reshape(mean, Modalities, 1, -1))
@@ -278,16 +291,19 @@ func misaSimilarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
 	return tp.Scale(tp.Sum(tp.Sqrt(tp.AddScalar(square, 1e-12))), 1./Modalities)
 }
 
-// misaApart pairs the six views that should tell different things: each modality's private view and its shared one, and the private views of every two
-// modalities. Numbers are places in misaViews.all.
+// misaApart pairs the six views that should tell different things: each modality's private view
+// and its shared one, and the private views of every two modalities. Numbers are places in
+// misaViews.all.
 var misaApart = [2][]int{{0, 1, 2, 2, 2, 0}, {3, 4, 5, 0, 1, 1}}
 
-// misaDifference returns L_diff for the views [6 B d], the sum of D over the pairs of misaApart. For two views X and Y [B d], centred over the batch and
-// each row divided by its norm, which is a constant,
+// misaDifference returns L_diff for the views [6 B d], the sum of D over the pairs of misaApart.
+// For two views X and Y [B d], centred over the batch and each row divided by its norm, which is a
+// constant,
 //
 //	D(X, Y) = mean over d² elements of (XᵀY)²
 //
-// The paper has the squared Frobenius norm, which is the sum; its authors' code, for which the weights are, takes the mean.
+// The paper has the squared Frobenius norm, which is the sum; its authors' code, for which the
+// weights are, takes the mean.
 func misaDifference(tp *ag.Tape, views *ag.Tensor) *ag.Tensor {
 	n := len(misaApart[0])
 	centred := tp.Sub(views, tp.Reshape(tp.Mean(views, 1), 2*Modalities, 1, -1))

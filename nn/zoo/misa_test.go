@@ -26,7 +26,8 @@ func newTinyMISA(t *testing.T, device string, change func(*MISAConfig)) (*misa, 
 
 func readAsManyAsTokens(c *MISAConfig) { c.Lengths = "text" }
 
-// TestMISAParameters counts what the published sizes have besides BERT, less the 3588 numbers that nothing uses.
+// TestMISAParameters counts what the published sizes have besides BERT, less the 3588 numbers that
+// nothing uses.
 func TestMISAParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 1138033 - 3588, "mosei": 1435105 - 3588, "sims": 21664749 - 3588} {
 		if _, got := paperParams(t, named(t, "misa"), dataset); got != want {
@@ -71,7 +72,8 @@ func TestMISACheckNamesTheKey(t *testing.T) {
 	})
 }
 
-// TestMISAOneRow sees a finite gradient where all moments of a batch agree: those of one row, and of equal rows.
+// TestMISAOneRow sees a finite gradient where all moments of a batch agree: those of one row, and
+// of equal rows.
 func TestMISAOneRow(t *testing.T) {
 	for _, device := range []string{"cpu64", "cpu"} {
 		for _, n := range []int{1, 3} {
@@ -97,7 +99,8 @@ func TestMISAOneRow(t *testing.T) {
 	}
 }
 
-// TestMISAComputesNoMoreThanIsRead sees that frames which no sentence is long enough for are cut off, and no others.
+// TestMISAComputesNoMoreThanIsRead sees that frames which no sentence is long enough for are cut
+// off, and no others.
 func TestMISAComputesNoMoreThanIsRead(t *testing.T) {
 	for lengths, want := range map[string]int{"own": 7, "text": 5} {
 		m, p := newTinyMISA(t, "cpu64", func(c *MISAConfig) { c.Lengths = lengths })
@@ -140,7 +143,8 @@ func TestMISADrops(t *testing.T) {
 	}
 }
 
-// TestMISAAgreesWithPyTorch has two cases: as many frames are read as there are tokens, or as the recordings have.
+// TestMISAAgreesWithPyTorch has two cases: as many frames are read as there are tokens, or as the
+// recordings have.
 func TestMISAAgreesWithPyTorch(t *testing.T) {
 	var cases map[string]*golden
 	readGolden(t, "misa", &cases)

@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Sample returns n utterances of noise, with holes, to check models on. Their sequences have different lengths.
+// Sample returns n utterances of noise, with holes, to check models on. Their sequences have
+// different lengths.
 func Sample(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
 	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1}
@@ -64,8 +65,9 @@ func sampleFrames(dev ag.Device, n, t, w int, r *rand.Rand) (whole, holed *ag.Te
 	return ag.NewTensor(dev, x, n, t, w), ag.NewTensor(dev, y, n, t, w), lengths
 }
 
-// Rehearse makes the phase ready to be checked on a batch, and returns its whole loss there. What the phase remembers is that of its third epoch on
-// this batch alone, and is put back before each computation of the loss.
+// Rehearse makes the phase ready to be checked on a batch, and returns its whole loss there. What
+// the phase remembers is that of its third epoch on this batch alone, and is put back before each
+// computation of the loss.
 func (ph *Phase) Rehearse(b *Batch) (loss func(tp *ag.Tape) *ag.Tensor) {
 	var memory []nn.Param
 	if ph.Remember != nil {
@@ -88,7 +90,8 @@ func (ph *Phase) Rehearse(b *Batch) (loss func(tp *ag.Tape) *ag.Tensor) {
 	}
 }
 
-// Nudge adds a little noise to parameters: at the ones and zeros that some start from, derivatives may vanish that do not elsewhere.
+// Nudge adds a little noise to parameters: at the ones and zeros that some start from, derivatives
+// may vanish that do not elsewhere.
 func Nudge(ps []nn.Param, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	for _, p := range ps {

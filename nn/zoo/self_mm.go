@@ -8,16 +8,19 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis,
-// AAAI 2021). A regression from all modalities is trained together with one from each modality alone. Nobody has labelled what a modality says alone, so
-// these labels are made in training, from where the representations lie between those of positive and of negative utterances.
+// Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised
+// Multi-Task Learning for Multimodal Sentiment Analysis, AAAI 2021). A regression from all
+// modalities is trained together with one from each modality alone. Nobody has labelled what a
+// modality says alone, so these labels are made in training, from where the representations lie
+// between those of positive and of negative utterances.
 //
 //	words  ─► BERT ─► f_t ─┬─► F_t ─► ŷ_t ◄─ Y_t ◄─┐
 //	audio  ─► LSTM ─► f_a ─┼─► F_a ─► ŷ_a ◄─ Y_a ◄─┼─ Y_m, moved by how the side on which F_x lies
 //	vision ─► LSTM ─► f_v ─┼─► F_v ─► ŷ_v ◄─ Y_v ◄─┘  compares with that of F_m
 //	                       └─► F_m ─► ŷ_m ◄─ Y_m, given by people
 //
-// Sizes in comments are B utterances of a batch, N of the training set. Where nothing else is named, formulas are those of the paper's code.
+// Sizes in comments are B utterances of a batch, N of the training set. Where nothing else is
+// named, formulas are those of the paper's code.
 
 // SelfMMConfig describes Self-MM. YAML names are the keys of `recap train --set`.
 type SelfMMConfig struct {
@@ -43,7 +46,8 @@ type HeadConfig struct {
 	Dropout float64 `yaml:"dropout"` // of its input
 }
 
-// selfMMPreset returns the numbers of MMSA's port of the paper's code, which has others for MOSI and MOSEI (docs/zoo.md).
+// selfMMPreset returns the numbers of MMSA's port of the paper's code, which has others for MOSI
+// and MOSEI (docs/zoo.md).
 func selfMMPreset(preset, dataset string) (Config, Training) {
 	c := &SelfMMConfig{Text: PaperText(), AudioWidth: 16, VisionWidth: 32, AudioOut: 16, VisionOut: 32,
 		Heads: HeadsConfig{Fusion: HeadConfig{128, 0}, Text: HeadConfig{32, 0.1}, Audio: HeadConfig{16, 0.1}, Vision: HeadConfig{32, 0}}}
@@ -126,7 +130,8 @@ func newSelfMM(p *nn.Params, c Config, d Dims) Model {
 	return m
 }
 
-// encode returns the inputs of the tasks: [f_t; f_a; f_v], f_t, f_a and f_v. f_t [B W] is BERT's last hidden state at [CLS].
+// encode returns the inputs of the tasks: [f_t; f_a; f_v], f_t, f_a and f_v. f_t [B W] is BERT's
+// last hidden state at [CLS].
 func (m *selfMM) encode(tp *ag.Tape, in *Input) []*ag.Tensor {
 	words := m.text.Forward(tp, in)
 	t := tp.Reshape(tp.Slice(words, 1, 0, 1), in.Batch(), m.text.Width)
@@ -154,7 +159,8 @@ func newSelfMMEncoder(p *nn.Params, in, width, out int) *selfMMEncoder {
 	}
 }
 
-// Forward returns f_m = W·h + b, [B o_m], h the state after the last frame of each recording x [B T d_m].
+// Forward returns f_m = W·h + b, [B o_m], h the state after the last frame of each recording x [B
+// T d_m].
 func (e *selfMMEncoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
 	_, final := e.lstm.Forward(tp, x, lengths)
 	return e.project.Forward(tp, final[0])
@@ -236,7 +242,8 @@ func (m *selfMM) groups() []Group {
 //
 //	L = mean |ŷ_m − Y_m| + Σ_x mean w_x·|ŷ_x − Y_x|,  w_x = tanh|Y_x − Y_m|,  x = t, a, v
 //
-// and then updates the labels Y_x. They begin as Y_m and change first after the losses of epoch 2, so that until then the fusion learns alone.
+// and then updates the labels Y_x. They begin as Y_m and change first after the losses of epoch 2,
+// so that until then the fusion learns alone.
 func (m *selfMM) terms(tp *ag.Tape, b *Batch) []Term {
 	if m.tasks[0].labels == nil {
 		panic("zoo: Self-MM: Terms: there are no labels of the tasks: want Remember before")
@@ -266,7 +273,8 @@ var selfMMTerms = []TermTitle{
 	{Name: "vision", Title: "w_v·|ŷ_v − Y_v|"}, {Name: "shift", Title: "|Y_x − Y_m|, how far labels have moved"},
 }
 
-// remember makes the tables of N utterances: all labels are those that people gave, all representations 0. It returns what will change.
+// remember makes the tables of N utterances: all labels are those that people gave, all
+// representations 0. It returns what will change.
 func (m *selfMM) remember(labels []float32) []nn.Param {
 	dev, n := m.all.Device(), len(labels)
 	human := make([]float64, n)
@@ -286,12 +294,14 @@ func (m *selfMM) remember(labels []float32) []nn.Param {
 	return changing
 }
 
-// update rewrites the labels of a batch in epoch n > 1, each from the sides δ on which the representations F_x of this forward pass lie,
+// update rewrites the labels of a batch in epoch n > 1, each from the sides δ on which the
+// representations F_x of this forward pass lie,
 //
 //	new = ½·Y_m·δ_x/(δ_m + ε) + ½·(Y_m + δ_x − δ_m), clamped to [−H, H]
 //	Y_x ← (n−1)/(n+1)·Y_x + 2/(n+1)·new
 //
-// and then remembers F_x. Where δ_m is near 0, of either sign, the quotient is huge and the clamp decides.
+// and then remembers F_x. Where δ_m is near 0, of either sign, the quotient is huge and the clamp
+// decides.
 func (m *selfMM) update(tp *ag.Tape, b *Batch, f []*ag.Tensor) {
 	if n := float64(b.Epoch); n > 1 {
 		fusion := m.tasks[0].side(tp, f[0])
@@ -311,7 +321,8 @@ func (m *selfMM) update(tp *ag.Tape, b *Batch, f []*ag.Tensor) {
 
 const selfMMEps = 1e-8
 
-// side returns for each row of F_x [B D_x] how much nearer it is to the centroid of positive utterances than to that of negative ones, [B]:
+// side returns for each row of F_x [B D_x] how much nearer it is to the centroid of positive
+// utterances than to that of negative ones, [B]:
 //
 //	δ_x = (d⁻ − d⁺)/(d⁺ + ε),  d± = ‖F_x − C_x±‖₂
 //
@@ -324,8 +335,9 @@ func (x *selfMMTask) side(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
 	return tp.Reshape(tp.Div(tp.Sub(negative, positive), tp.AddScalar(positive, selfMMEps)), b)
 }
 
-// centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the utterances with Y_x > 0 and with Y_x < 0, 0 where there are none. Utterances not
-// yet seen count with their zeros, those of label 0 in neither (MMSA; the paper's code takes them for positive).
+// centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the utterances with Y_x > 0 and
+// with Y_x < 0, 0 where there are none. Utterances not yet seen count with their zeros, those of
+// label 0 in neither (MMSA; the paper's code takes them for positive).
 func (x *selfMMTask) centroids(tp *ag.Tape) *ag.Tensor {
 	minus := tp.Neg(x.labels)
 	class := tp.Stack(0, tp.Less(minus, x.labels), tp.Less(x.labels, minus)) // [2 N]

@@ -18,7 +18,8 @@ func tinySelfMM() Config {
 		Fusion: HeadConfig{8, 0.1}, Text: HeadConfig{6, 0.1}, Audio: HeadConfig{7, 0.1}, Vision: HeadConfig{5, 0.1}}}
 }
 
-// newTinySelfMM returns the tiny model with labels of at most bound, ready for the N utterances whose human labels are given, and its tables.
+// newTinySelfMM returns the tiny model with labels of at most bound, ready for the N utterances
+// whose human labels are given, and its tables.
 func newTinySelfMM(dev ag.Device, dropout, bound float64, labels []float32) (m *selfMM, p *nn.Params, tables map[string]*ag.Tensor) {
 	c := tinySelfMM().(*SelfMMConfig)
 	for _, rate := range []*float64{&c.Text.Dropout, &c.Heads.Fusion.Dropout, &c.Heads.Text.Dropout, &c.Heads.Audio.Dropout, &c.Heads.Vision.Dropout} {
@@ -126,8 +127,8 @@ func (s *selfMMNaive) update(epoch int, index []int, f [4][][]float64) (clamped 
 	return clamped
 }
 
-// TestSelfMMAgainstLoops runs epochs in which the parameters move at random, and compares losses and tables with loops that are given the
-// representations of each batch.
+// TestSelfMMAgainstLoops runs epochs in which the parameters move at random, and compares losses
+// and tables with loops that are given the representations of each batch.
 func TestSelfMMAgainstLoops(t *testing.T) {
 	for _, dropout := range []float64{0, 0.3} { // with dropout predictions cannot be computed again
 		dev, r := openDevice(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
@@ -192,7 +193,8 @@ func (s *selfMMNaive) losses(m *selfMM, b *Batch) []float64 {
 	return terms
 }
 
-// TestSelfMMBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two epochs, exactly, and then have one.
+// TestSelfMMBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two
+// epochs, exactly, and then have one.
 func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 	for _, name := range []string{"cpu", "cpu64"} {
 		dev := openDevice(t, name)
@@ -222,8 +224,9 @@ func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 	}
 }
 
-// TestSelfMMLabelsStayInRange is about rounding and about centroids that coincide with representations: parameters never move, so that after one epoch
-// the only positive utterance is its class's centroid.
+// TestSelfMMLabelsStayInRange is about rounding and about centroids that coincide with
+// representations: parameters never move, so that after one epoch the only positive utterance is
+// its class's centroid.
 func TestSelfMMLabelsStayInRange(t *testing.T) {
 	for what, labels := range map[string][]float32{"both classes": {1, -1, 0, -0.5}, "no negative": {1, 0.25, 0, 0.5}, "no positive": {-1, -0.25, 0, -1},
 		"zeros": {0, 0, 0, 0}} {
@@ -247,7 +250,8 @@ func TestSelfMMLabelsStayInRange(t *testing.T) {
 	}
 }
 
-// TestSelfMMResumes saves parameters and tables between two batches, and goes on with another model.
+// TestSelfMMResumes saves parameters and tables between two batches, and goes on with another
+// model.
 func TestSelfMMResumes(t *testing.T) {
 	dev := openDevice(t, "cpu")
 	r := rand.New(rand.NewPCG(3, 3))
@@ -292,8 +296,9 @@ func TestSelfMMResumes(t *testing.T) {
 	}
 }
 
-// TestSelfMMDropsInputs sees that the representations remembered are those that the loss was computed from, with dropout, and that it is their input's: of
-// their own, elements would be 0 or twice what they are.
+// TestSelfMMDropsInputs sees that the representations remembered are those that the loss was
+// computed from, with dropout, and that it is their input's: of their own, elements would be 0 or
+// twice what they are.
 func TestSelfMMDropsInputs(t *testing.T) {
 	dev := openDevice(t, "cpu64")
 	m, _, _ := newTinySelfMM(dev, 0, 1, selfMMLabels)
@@ -359,7 +364,8 @@ func TestSelfMMPresets(t *testing.T) {
 	}
 }
 
-// TestSelfMMGroups sees which parameters of a pretrained BERT decay, and that the heads are in no group.
+// TestSelfMMGroups sees which parameters of a pretrained BERT decay, and that the heads are in no
+// group.
 func TestSelfMMGroups(t *testing.T) {
 	m, _ := newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyDims)
 	if g := m.Phases()[0].Groups; len(g) != 2 {
@@ -445,7 +451,8 @@ func (g *selfMMGolden) batch(dev ag.Device, rows []int, epoch int) *Batch {
 	return &Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows, Epoch: epoch}
 }
 
-// TestSelfMMAgreesWithPyTorch compares losses and tables of every step, the gradients of the last, and predictions.
+// TestSelfMMAgreesWithPyTorch compares losses and tables of every step, the gradients of the last,
+// and predictions.
 func TestSelfMMAgreesWithPyTorch(t *testing.T) {
 	var want selfMMGolden
 	readGolden(t, "self_mm", &want)

@@ -6,25 +6,29 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// A Spec is a model that can be trained by its name: whatever trains, compares, checks and documents models takes it from here.
+// A Spec is a model that can be trained by its name: whatever trains, compares, checks and
+// documents models takes it from here.
 type Spec struct {
 	Name  string // on the command line: "misa"
 	Label string // in tables: "MISA"
 	Paper string // "Hazarika, Zimmermann, Poria: …, ACM Multimedia 2020"
-	// Preset returns the defaults: "paper" has the numbers of the paper's code for a data set, mosi, mosei or sims, and for any other those of mosi;
-	// "quick" trains in minutes on a CPU.
+	// Preset returns the defaults: "paper" has the numbers of the paper's code for a data set,
+	// mosi, mosei or sims, and for any other those of mosi; "quick" trains in minutes on a CPU.
 	Preset func(preset, dataset string) (Config, Training)
-	// Variants are named changes of the configuration. Without any there is only the whole model, "full".
+	// Variants are named changes of the configuration. Without any there is only the whole model,
+	// "full".
 	Variants []Variant
 	// Terms says what the terms of the loss are, in the order in which they are shown.
 	Terms []TermTitle
 	// Regression says that the model predicts labels and cannot predict classes.
 	Regression bool
-	// New makes the model's modules under p. The configuration is of the type that Preset returns and has passed Check.
+	// New makes the model's modules under p. The configuration is of the type that Preset returns
+	// and has passed Check.
 	New func(p *nn.Params, c Config, d Dims) Model
 }
 
-// A Config is a pointer to a struct that fixes everything about a model that the data do not. Its YAML names are keys of `recap train --set`.
+// A Config is a pointer to a struct that fixes everything about a model that the data do not. Its
+// YAML names are keys of `recap train --set`.
 type Config interface {
 	// Check returns an error that names the first field whose value cannot be used.
 	Check() error
@@ -39,7 +43,8 @@ type Variant struct {
 	Apply func(Config)
 }
 
-// A TermTitle says what a term is, or all terms of several modalities or pairs of them: "rec" stands for rec_l, rec_a and rec_v.
+// A TermTitle says what a term is, or all terms of several modalities or pairs of them: "rec"
+// stands for rec_l, rec_a and rec_v.
 type TermTitle struct{ Name, Title, Unit string }
 
 // Specs lists the baselines by age, one paper a line.

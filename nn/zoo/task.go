@@ -2,8 +2,8 @@ package zoo
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// TaskErrors returns the error of each prediction, [B]: of labels, scores [B 1], the squared error (RECAP, eq 18; LNLN; MISA); of classes, logits
-// [B C], the cross-entropy.
+// TaskErrors returns the error of each prediction, [B]: of labels, scores [B 1], the squared error
+// (RECAP, eq 18; LNLN; MISA); of classes, logits [B C], the cross-entropy.
 func TaskErrors(tp *ag.Tape, score *ag.Tensor, b *Batch, d *Dims) *ag.Tensor {
 	if d.Classes > 0 {
 		return tp.Neg(tp.Pick(tp.LogSoftmax(score, nil), b.Class))

@@ -66,10 +66,12 @@ type Text struct {
 	left  int                  // bytes that may still be remembered
 }
 
-// maxKnown bounds what a frozen encoder remembers, in bytes: 14,000 utterances of 50 tokens for BERT-base.
+// maxKnown bounds what a frozen encoder remembers, in bytes: 14,000 utterances of 50 tokens for
+// BERT-base.
 const maxKnown = 2 << 30
 
-// NewText makes the encoder under p: of d.BERT's sizes where there is a pretrained one, else of c's.
+// NewText makes the encoder under p: of d.BERT's sizes where there is a pretrained one, else of
+// c's.
 func NewText(p *nn.Params, c TextConfig, d Dims) *Text {
 	b := nn.BERTConfig{Vocab: d.Vocab, Width: c.Width, Layers: c.Layers, Heads: c.Heads, FeedForward: c.FeedForward,
 		Positions: d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
@@ -93,7 +95,8 @@ func (t *Text) Trained() []nn.Param {
 	return t.Params.All()
 }
 
-// trainable returns the parameters under p, a model's, that training moves: all but those of a frozen encoder.
+// trainable returns the parameters under p, a model's, that training moves: all but those of a
+// frozen encoder.
 func (t *Text) trainable(p *nn.Params) []nn.Param {
 	if !t.Frozen {
 		return p.All()
@@ -102,7 +105,8 @@ func (t *Text) trainable(p *nn.Params) []nn.Param {
 	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(words, x) })
 }
 
-// Groups returns the group "text", what training moves of a pretrained encoder. One from scratch is trained like the rest of the model.
+// Groups returns the group "text", what training moves of a pretrained encoder. One from scratch
+// is trained like the rest of the model.
 func (t *Text) Groups() []Group {
 	if !t.Pretrained || t.Frozen {
 		return nil
@@ -110,7 +114,8 @@ func (t *Text) Groups() []Group {
 	return []Group{{Name: "text", Params: t.Params.All()}}
 }
 
-// Forward returns the words' features [B T Width]. A frozen encoder computes those of a sequence once, if it is to come again (Input.Recurs).
+// Forward returns the words' features [B T Width]. A frozen encoder computes those of a sequence
+// once, if it is to come again (Input.Recurs).
 func (t *Text) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
 	if !t.Frozen {
 		return t.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
@@ -153,8 +158,9 @@ func copied(dst, src []float32) bool {
 	return src != nil
 }
 
-// compute fills the given rows of features. It takes them in powers of two at a time: a tape keeps memory for each shape that it has seen, and how
-// many rows are unknown differs from batch to batch.
+// compute fills the given rows of features. It takes them in powers of two at a time: a tape keeps
+// memory for each shape that it has seen, and how many rows are unknown differs from batch to
+// batch.
 func (t *Text) compute(features []float32, in *Input, rows []int) {
 	for len(rows) > 0 {
 		n := 1 << (bits.Len(uint(len(rows))) - 1)

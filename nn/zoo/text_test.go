@@ -46,7 +46,8 @@ func TestFrozenTextIsConstant(t *testing.T) {
 	}
 }
 
-// TestFrozenTextIsTheEncoder compares features, remembered or not, with those of the same encoder without dropout.
+// TestFrozenTextIsTheEncoder compares features, remembered or not, with those of the same encoder
+// without dropout.
 func TestFrozenTextIsTheEncoder(t *testing.T) {
 	frozen, dev := newText(t, false)
 	tuned, _ := newText(t, true)
@@ -94,7 +95,8 @@ func TestFrozenTextForgetsWhatDoesNotRecur(t *testing.T) {
 	}
 }
 
-// TestFrozenTextKeepsFewShapes gives a frozen encoder batches of which ever other numbers are unknown to it: its tape needs no new memory for them.
+// TestFrozenTextKeepsFewShapes gives a frozen encoder batches of which ever other numbers are
+// unknown to it: its tape needs no new memory for them.
 func TestFrozenTextKeepsFewShapes(t *testing.T) {
 	dev := &counting{Device: openDevice(t, "cpu")}
 	text := NewText(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), TextConfig{BERT: "somewhere"}, Dims{BERT: &pretrained})

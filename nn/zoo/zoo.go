@@ -1,9 +1,10 @@
-// Package zoo holds what every model of multimodal sentiment has in common: what goes in, what comes out, and how its training is divided into
-// phases. The baselines are here, one file a paper; RECAP itself is package recap. What each of them is, and what was decided where its sources
-// differ, is told in docs/zoo.md.
+// Package zoo holds what every model of multimodal sentiment has in common: what goes in, what
+// comes out, and how its training is divided into phases. The baselines are here, one file a
+// paper; RECAP itself is package recap. What each of them is, and what was decided where its
+// sources differ, is told in docs/zoo.md.
 //
-// A model is a file and a line in Specs. It says what its loss is made of, phase by phase, and which parameters move; one loop, that of
-// internal/experiment, trains them all.
+// A model is a file and a line in Specs. It says what its loss is made of, phase by phase, and
+// which parameters move; one loop, that of internal/experiment, trains them all.
 //
 //	zoo.go       Input, Output, Term, Phase, Model
 //	spec.go      Spec, and the list of models
@@ -91,7 +92,8 @@ type Output struct {
 	Weight *ag.Tensor // [B 3] weights of language, audio and vision; nil for a model that has none
 }
 
-// A Term is one part of a phase's loss, logged under its name. The loss is Σ Weight·Loss; a term of weight 0 is only logged.
+// A Term is one part of a phase's loss, logged under its name. The loss is Σ Weight·Loss; a term
+// of weight 0 is only logged.
 type Term struct {
 	Name   string
 	Weight float64
@@ -121,20 +123,22 @@ type Phase struct {
 	Groups []Group    // of Params, with settings of their own
 	Least  int        // a last batch of fewer samples is merged into the one before it; 0 keeps every batch
 	Labels bool       // whether the phase learns from labels (then it sees only the labelled samples, and is validated)
-	// Remember returns what the phase keeps of each of its utterances from epoch to epoch, and changes itself in Terms; it is saved and restored
-	// with the parameters. It is called once, before the first step, with the N labels of the phase's utterances. Nil keeps nothing.
+	// Remember returns what the phase keeps of each of its utterances from epoch to epoch, and
+	// changes itself in Terms; it is saved and restored with the parameters. It is called once,
+	// before the first step, with the N labels of the phase's utterances. Nil keeps nothing.
 	Remember func(labels []float32) []nn.Param
 	// Terms computes the loss of a batch in parts, as many for every batch.
 	Terms func(tp *ag.Tape, b *Batch) []Term
-	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns what should worry the user;
-	// nil never warns.
+	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns
+	// what should worry the user; nil never warns.
 	Warn func(first, last map[string]float64) string
-	// Keep lists parameters that are put on disk when the phase ends, for pictures of what it learned: what follows changes them or does not
-	// need them.
+	// Keep lists parameters that are put on disk when the phase ends, for pictures of what it
+	// learned: what follows changes them or does not need them.
 	Keep []nn.Param
 }
 
-// A Group is a set of parameters for which Training.Groups has settings of their own, if it has any of this name.
+// A Group is a set of parameters for which Training.Groups has settings of their own, if it has
+// any of this name.
 type Group struct {
 	Name    string // "text"
 	Params  []nn.Param

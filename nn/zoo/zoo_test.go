@@ -42,7 +42,8 @@ var paperDims = map[string]Dims{
 	"sims":  {Vocab: 1, TextT: 39, AudioT: 400, AudioD: 33, VisionT: 55, VisionD: 709},
 }
 
-// paperParams returns the parameters of the "paper" preset, all but BERT in their full size, and how many numbers they are besides BERT.
+// paperParams returns the parameters of the "paper" preset, all but BERT in their full size, and
+// how many numbers they are besides BERT.
 func paperParams(t *testing.T, s *Spec, dataset string) (p *nn.Params, besides int) {
 	t.Helper()
 	c, _ := s.Preset("paper", dataset)
@@ -51,7 +52,8 @@ func paperParams(t *testing.T, s *Spec, dataset string) (p *nn.Params, besides i
 	return p, p.Count() - p.Sub("text").Count()
 }
 
-// checkRefuses sees that each change of a configuration gives an error that begins as its key says.
+// checkRefuses sees that each change of a configuration gives an error that begins as its key
+// says.
 func checkRefuses[C Config](t *testing.T, tiny func() Config, changes map[string]func(C)) {
 	t.Helper()
 	for want, change := range changes {
@@ -148,7 +150,8 @@ func TestModelsHaveNoDeadParameter(t *testing.T) {
 	})
 }
 
-// TestModelsAlongADirection checks the derivative of each phase's whole loss along a random direction in the space of all parameters.
+// TestModelsAlongADirection checks the derivative of each phase's whole loss along a random
+// direction in the space of all parameters.
 func TestModelsAlongADirection(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		m, p := newModel(t, s, c, "cpu64", tinyDims)
@@ -206,7 +209,8 @@ type counting struct {
 
 func (c *counting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
 
-// TestModelsStepsAllocateNothing takes three steps on batches of a size that has been seen in three epochs.
+// TestModelsStepsAllocateNothing takes three steps on batches of a size that has been seen in
+// three epochs.
 func TestModelsStepsAllocateNothing(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		dev := &counting{Device: openDevice(t, "cpu")}
@@ -248,7 +252,8 @@ func TestModelsPredict(t *testing.T) {
 	})
 }
 
-// TestModelsKeepWhatPredictReads makes NaN of every parameter that is not in PredictParams, and sees that those in it have an effect.
+// TestModelsKeepWhatPredictReads makes NaN of every parameter that is not in PredictParams, and
+// sees that those in it have an effect.
 func TestModelsKeepWhatPredictReads(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		m, p := newModel(t, s, c, "cpu64", tinyDims)
@@ -316,7 +321,8 @@ func TestModelsWithFrozenWords(t *testing.T) {
 	})
 }
 
-// TestModelsGroupPretrainedWords sees that a pretrained encoder that is trained further has the learning rate of its own.
+// TestModelsGroupPretrainedWords sees that a pretrained encoder that is trained further has the
+// learning rate of its own.
 func TestModelsGroupPretrainedWords(t *testing.T) {
 	everyModel(t, func(t *testing.T, s *Spec, c Config) {
 		d := tinyBERT()

@@ -1,4 +1,5 @@
-// Package cudatest gives tests a GPU: the machine's, or, where there is none, the one that package emulator makes of the processor.
+// Package cudatest gives tests a GPU: the machine's, or, where there is none, the one that package
+// emulator makes of the processor.
 package cudatest
 
 import (
@@ -10,7 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/cuda/emulator"
 )
 
-// Emulator is the folder of the emulator's libraries, "" where the tests run on a GPU of NVIDIA's, which its driver shows as /dev/nvidiactl.
+// Emulator is the folder of the emulator's libraries, "" where the tests run on a GPU of NVIDIA's,
+// which its driver shows as /dev/nvidiactl.
 var Emulator string
 
 // Main runs the tests of a package in a build with CUDA. Call it from TestMain.
@@ -22,8 +24,8 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Setup readies a GPU for this process and those that it starts. Where there is none, it puts the emulator before the folders in which package cuda
-// looks for libraries.
+// Setup readies a GPU for this process and those that it starts. Where there is none, it puts the
+// emulator before the folders in which package cuda looks for libraries.
 func Setup() (err error) {
 	if exists("/dev/nvidiactl") {
 		return nil
@@ -34,8 +36,8 @@ func Setup() (err error) {
 	return os.Setenv("RECAP_CUDA", Emulator+string(filepath.ListSeparator)+os.Getenv("RECAP_CUDA"))
 }
 
-// build returns the folder of the emulator, and builds it if it is not there. Packages that are tested at the same time build it into folders of
-// their own, of which the first to be done stays.
+// build returns the folder of the emulator, and builds it if it is not there. Packages that are
+// tested at the same time build it into folders of their own, of which the first to be done stays.
 func build() (dir string, err error) {
 	version, err := emulator.Version()
 	if err != nil {

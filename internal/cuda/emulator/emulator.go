@@ -1,5 +1,6 @@
-// Package emulator is test equipment: a stand-in, in C, for the CUDA driver, cuBLAS and NVRTC, which runs the kernels of package
-// cuda on the host's processor. What passes here has not thereby run on a GPU.
+// Package emulator is test equipment: a stand-in, in C, for the CUDA driver, cuBLAS and NVRTC,
+// which runs the kernels of package cuda on the host's processor. What passes here has not thereby
+// run on a GPU.
 //
 // It is strict where a GPU would punish, and where one might let a mistake pass:
 //
@@ -16,11 +17,12 @@
 //     block beyond what the kernel was declared for, and copies from or to memory that is not pinned are errors.
 //   - Kernels are compiled by gcc as C11, with what it knows to be different in C++ as errors.
 //
-// With RECAP_EMULATOR_ASLEEP set, kernels and products do nothing, which measures what the host needs for a step. RECAP_EMULATOR_MEMORY is
-// how many bytes the GPU has, 8 GiB unless it is set.
+// With RECAP_EMULATOR_ASLEEP set, kernels and products do nothing, which measures what the host
+// needs for a step. RECAP_EMULATOR_MEMORY is how many bytes the GPU has, 8 GiB unless it is set.
 //
-// It does not show: races between blocks or streams that one order of execution hides, a kernel that reads memory of the host,
-// limits of registers and shared memory, the rounding of a GPU's functions and fused operations, TF32, and anything about speed.
+// It does not show: races between blocks or streams that one order of execution hides, a kernel
+// that reads memory of the host, limits of registers and shared memory, the rounding of a GPU's
+// functions and fused operations, TF32, and anything about speed.
 package emulator
 
 import (
@@ -36,8 +38,9 @@ import (
 //go:embed src
 var src embed.FS
 
-// Build compiles the emulator with gcc into dir, as libcuda.so.1, libcublas.so.13 and libnvrtc.so.13, which are one library. The
-// kernels are compiled in dir too, so it must stay while the library is used.
+// Build compiles the emulator with gcc into dir, as libcuda.so.1, libcublas.so.13 and
+// libnvrtc.so.13, which are one library. The kernels are compiled in dir too, so it must stay
+// while the library is used.
 func Build(dir string) error {
 	sources, err := fs.Sub(src, "src")
 	if err != nil {

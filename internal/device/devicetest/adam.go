@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// adam makes three steps, as published: Adam by Kingma and Ba (ICLR 2015, algorithm 1), AdamW by Loshchilov and Hutter (ICLR 2019,
-// algorithm 2).
+// adam makes three steps, as published: Adam by Kingma and Ba (ICLR 2015, algorithm 1), AdamW by
+// Loshchilov and Hutter (ICLR 2019, algorithm 2).
 func (s *suite) adam() {
 	for _, n := range sizes {
 		for _, a := range []device.Adam{
@@ -34,7 +34,8 @@ func (s *suite) adam() {
 	}
 }
 
-// adams makes steps of many tensors, one after the other with nothing between, which a device may make at once; but two of one of them.
+// adams makes steps of many tensors, one after the other with nothing between, which a device may
+// make at once; but two of one of them.
 func (s *suite) adams() {
 	var all [4][]device.Buffer // p, g, m, v
 	var want [][]float64

@@ -1,5 +1,6 @@
-// Package devicetest checks a device against the kernels' definitions in package device: each kernel is compared with plain loops
-// in double precision, over sizes that leave remainders and sizes that are split between cores. Every device must pass.
+// Package devicetest checks a device against the kernels' definitions in package device: each
+// kernel is compared with plain loops in double precision, over sizes that leave remainders and
+// sizes that are split between cores. Every device must pass.
 package devicetest
 
 import (
@@ -63,7 +64,8 @@ type suite struct {
 // sizes are lengths with and without a remainder, below and above what one core takes at once.
 var sizes = []int{1, 7, 33, 16384, 40001}
 
-// numbers returns n random multiples of 1/1024 in [−2, 2): exact in either precision, and often equal to one another.
+// numbers returns n random multiples of 1/1024 in [−2, 2): exact in either precision, and often
+// equal to one another.
 func (s *suite) numbers(n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
@@ -79,7 +81,8 @@ func (s *suite) put(v []float64) device.Buffer {
 	return b
 }
 
-// poison returns a buffer of NaN, in which an element that a kernel should have written, or should not have read, stands out.
+// poison returns a buffer of NaN, in which an element that a kernel should have written, or should
+// not have read, stands out.
 func (s *suite) poison(n int) device.Buffer { return s.put(filled(n, math.NaN())) }
 
 func filled(n int, v float64) []float64 {
@@ -101,8 +104,8 @@ func (s *suite) get(b device.Buffer) []float64 {
 	return v
 }
 
-// expect compares a buffer with want. An element may differ by 32 units in the last place, of 1 if it is smaller, and by one more
-// for each of the terms of a sum.
+// expect compares a buffer with want. An element may differ by 32 units in the last place, of 1 if
+// it is smaller, and by one more for each of the terms of a sum.
 func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) {
 	s.Helper()
 	got := s.get(b)

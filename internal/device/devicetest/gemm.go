@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// products are sizes of a product, and how many there are; the largest are split by rows, by columns and by products.
+// products are sizes of a product, and how many there are; the largest are split by rows, by
+// columns and by products.
 var products = []struct{ m, n, k, count int }{
 	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3}, {64, 32, 48, 2},
 	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23}, {9, 5, 400, 1}, {4, 13, 333, 1},
@@ -67,8 +68,8 @@ func (b *block) rows(i, rows, columns int, transposed bool) [][]float64 {
 	return v
 }
 
-// gemmOne checks the product described by g, whose matrices it makes. Gaps, and with beta 0 all of C, hold NaN; the gaps must
-// still hold it afterwards.
+// gemmOne checks the product described by g, whose matrices it makes. Gaps, and with beta 0 all of
+// C, hold NaN; the gaps must still hold it afterwards.
 func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
 	rowsA, columnsA, rowsB, columnsB := g.M, g.K, g.K, g.N
 	if g.TransA {

@@ -28,8 +28,8 @@ func (s *suite) norm(rows, n int, mean float64) *norm {
 	return m
 }
 
-// row computes row r, and adds to the gradients of gamma and beta. With h = g ⊙ γ, dx is the product of h with the Jacobian
-// ∂x̂ᵢ/∂xⱼ = rstd·([i = j] − 1/n − x̂ᵢx̂ⱼ/n).
+// row computes row r, and adds to the gradients of gamma and beta. With h = g ⊙ γ, dx is the
+// product of h with the Jacobian ∂x̂ᵢ/∂xⱼ = rstd·([i = j] − 1/n − x̂ᵢx̂ⱼ/n).
 func (m *norm) row(r int) {
 	n, from := float64(m.n), r*m.n
 	mean, variance := 0.0, 0.0

@@ -83,7 +83,8 @@ func (s *suite) reduceOne(op device.Reduction, outer, n, inner int, x []float64)
 	s.expect(fmt.Sprintf("%s of [%d %d %d]", reducers[op].name, outer, n, inner), dst, want, 0)
 }
 
-// reduceSpecial checks −Inf, alone and among numbers, numbers whose exponentials overflow, and that NaN is not lost.
+// reduceSpecial checks −Inf, alone and among numbers, numbers whose exponentials overflow, and
+// that NaN is not lost.
 func (s *suite) reduceSpecial() {
 	for _, c := range blocks {
 		size := c.outer * c.n * c.inner
@@ -111,7 +112,8 @@ func (s *suite) reduceSpecial() {
 	}
 }
 
-// dot holds sums to double precision on every device: products of these numbers, and their sums, are exact in it.
+// dot holds sums to double precision on every device: products of these numbers, and their sums,
+// are exact in it.
 func (s *suite) dot() {
 	for _, n := range sizes {
 		x, y, want := s.numbers(n), s.numbers(n), 0.0

@@ -130,7 +130,8 @@ func (s *suite) eachRelation(check func(op device.Binary, r relation)) {
 	}
 }
 
-// coarse returns n random multiples of 1/2 in [−2, 2]: divisors are not small, and equal pairs and zeros are common.
+// coarse returns n random multiples of 1/2 in [−2, 2]: divisors are not small, and equal pairs and
+// zeros are common.
 func (s *suite) coarse(n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
@@ -166,7 +167,8 @@ func (s *suite) binary() {
 	})
 }
 
-// binarySpecial checks pairs of special numbers, in a long enough row that the vector loops see them.
+// binarySpecial checks pairs of special numbers, in a long enough row that the vector loops see
+// them.
 func (s *suite) binarySpecial() {
 	special := []float64{0, math.Copysign(0, -1), 1, -1, infinite, -infinite, math.NaN()}
 	var x, y []float64
@@ -186,7 +188,8 @@ func (s *suite) binarySpecial() {
 	})
 }
 
-// copy checks each view of the layouts as a source and, unless it repeats elements, as a destination.
+// copy checks each view of the layouts as a source and, unless it repeats elements, as a
+// destination.
 func (s *suite) copy() {
 	for _, l := range layouts {
 		whole := dense(l.shape)

@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A function is the definition of a device.Unary: its values, and its derivatives where it has them.
+// A function is the definition of a device.Unary: its values, and its derivatives where it has
+// them.
 type function struct {
 	name      string
 	a, b      float64
@@ -181,7 +182,8 @@ func (s *suite) unaryGrad() {
 	})
 }
 
-// unaryGradSpecial checks that a piece of slope 0 yields 0 even where g is infinite, and that large arguments do not overflow.
+// unaryGradSpecial checks that a piece of slope 0 yields 0 even where g is infinite, and that
+// large arguments do not overflow.
 func (s *suite) unaryGradSpecial() {
 	for _, c := range []struct {
 		op               device.Unary

@@ -121,7 +121,8 @@ func (v *isa) sigmoid(x reg.Register) reg.VecVirtual {
 	return s
 }
 
-// The constants of Φ: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.26, with √2 and ½ included.
+// The constants of Φ: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.26,
+// with √2 and ½ included.
 const (
 	gaussMax  = 13 // the tail beyond is under 1e-37
 	gaussP    = 0.3275911 / math.Sqrt2

@@ -60,7 +60,8 @@ func (v *isa) maskOf(n reg.Register) {
 
 var masks *Mem
 
-// maskTable returns eight words of ones followed by eight of zeros: from word 8−n on, a mask of n lanes.
+// maskTable returns eight words of ones followed by eight of zeros: from word 8−n on, a mask of n
+// lanes.
 func maskTable() Mem {
 	if masks == nil {
 		m := GLOBL("mask", RODATA|NOPTR)
@@ -76,7 +77,8 @@ func maskTable() Mem {
 	return *masks
 }
 
-// load reads a vector; where masked, the lanes outside the mask are not touched in memory and become 0.
+// load reads a vector; where masked, the lanes outside the mask are not touched in memory and
+// become 0.
 func (v *isa) load(from Mem, to reg.Register, masked bool) {
 	switch {
 	case !masked:

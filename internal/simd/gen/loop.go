@@ -12,8 +12,8 @@ import (
 // partials is how many interleaved partial sums a reduction keeps, on every path.
 const partials = 32
 
-// loop writes a loop over the n numbers of a row, unit vectors at a time, then the rest vector by vector, the
-// last one masked. body writes the code for one vector; u is its place in the unit.
+// loop writes a loop over the n numbers of a row, unit vectors at a time, then the rest vector by
+// vector, the last one masked. body writes the code for one vector; u is its place in the unit.
 func (v *isa) loop(label string, n reg.Register, unit int, body func(u int, masked bool)) {
 	v.index = GP64()
 	left := GP64()
@@ -127,7 +127,8 @@ func (v *isa) zeros(n int) []reg.VecVirtual {
 	return r
 }
 
-// fold combines interleaved partial results lane by lane, 32 → 16 → … → 1, and returns the result in every lane.
+// fold combines interleaved partial results lane by lane, 32 → 16 → … → 1, and returns the result
+// in every lane.
 func (v *isa) fold(acc []reg.VecVirtual, op func(...Op)) reg.VecVirtual {
 	for half := len(acc) / 2; half > 0; half /= 2 {
 		for i := range half {
@@ -152,7 +153,8 @@ func (v *isa) fold(acc []reg.VecVirtual, op func(...Op)) reg.VecVirtual {
 	return all
 }
 
-// hoist loads constants into registers for the rest of the function, where there are enough of them.
+// hoist loads constants into registers for the rest of the function, where there are enough of
+// them.
 func (v *isa) hoist(constants ...float64) {
 	v.hoisted = map[uint32]reg.VecVirtual{}
 	if !v.wide() {

@@ -1,5 +1,6 @@
-// Command gen writes the assembly of package simd for one instruction set. It is a module of its own so
-// that the program proper does not depend on avo; run it through go generate in the directory above.
+// Command gen writes the assembly of package simd for one instruction set. It is a module of its
+// own so that the program proper does not depend on avo; run it through go generate in the
+// directory above.
 package main
 
 import (

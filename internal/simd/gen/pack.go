@@ -8,16 +8,18 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// packing writes the kernels that bring operands of a product into the order in which it reads them.
+// packing writes the kernels that bring operands of a product into the order in which it reads
+// them.
 func (v *isa) packing() {
 	v.copyStrips(1)
 	v.copyStrips(2)
 	v.transpose()
 }
 
-// copyStrips writes a copy of k rows, cut into strips of width vectors: the source row holds the strips one
-// after another, step numbers apart; the destination holds a whole strip, row under row, after another.
-// The last vector of a strip is read through a mask of tail lanes and written with zeros.
+// copyStrips writes a copy of k rows, cut into strips of width vectors: the source row holds the
+// strips one after another, step numbers apart; the destination holds a whole strip, row under
+// row, after another. The last vector of a strip is read through a mask of tail lanes and written
+// with zeros.
 func (v *isa) copyStrips(width int) {
 	v.function(fmt.Sprintf("Pack%d", width),
 		"func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)",
@@ -82,8 +84,9 @@ func (v *isa) transpose() {
 	RET()
 }
 
-// transposed returns the transpose of the square matrix whose rows are given: each stage doubles the size of
-// the blocks that are in place, 1 → 2 → 4 within lanes of 128 bits, then the blocks of 4 are moved as a whole.
+// transposed returns the transpose of the square matrix whose rows are given: each stage doubles
+// the size of the blocks that are in place, 1 → 2 → 4 within lanes of 128 bits, then the blocks of
+// 4 are moved as a whole.
 func (v *isa) transposed(x []reg.VecVirtual) []reg.VecVirtual {
 	n := len(x)
 	pairs := v.vecs(n)

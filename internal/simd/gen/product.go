@@ -10,8 +10,8 @@ import (
 
 const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)"
 
-// products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one or two
-// vectors of columns.
+// products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
+// or two vectors of columns.
 func (v *isa) products() {
 	for rows := 1; rows <= v.rows; rows++ {
 		for width := 1; width <= 2; width++ {
