@@ -3,8 +3,8 @@ package autograd
 import (
 	"fmt"
 
+	"github.com/seed-6655bf3b/recap/internal/backend"
 	"github.com/seed-6655bf3b/recap/internal/device"
-	"github.com/seed-6655bf3b/recap/internal/devices"
 )
 
 // A Device is a place where tensors live: it fixes their precision and runs their kernels.
@@ -13,7 +13,7 @@ type Device = device.Device
 // Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, "cuda:0" and so on
 // in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the inputs of products to
 // ten bits of mantissa.
-func Open(name string) (Device, error) { return devices.Open(name) }
+func Open(name string) (Device, error) { return backend.Open(name) }
 
 // A Tensor is an immutable dense array, row-major, resident on one device. A tensor of rank 0
 // (shape []) holds one number.

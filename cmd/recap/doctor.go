@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/internal/devices"
+	"github.com/seed-6655bf3b/recap/internal/backend"
 	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
@@ -36,7 +36,7 @@ func (c *doctorCommand) Run(t *terminal) error {
 		}
 	}
 	show("devices", strings.Join(open, ", "))
-	for i, line := range devices.CUDA() {
+	for i, line := range backend.CUDA() {
 		show([]string{"cuda", ""}[min(i, 1)], line)
 	}
 	return nil

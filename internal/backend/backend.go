@@ -1,5 +1,5 @@
-// Package devices opens a device by its name.
-package devices
+// Package backend opens a device by its name.
+package backend
 
 import (
 	"fmt"

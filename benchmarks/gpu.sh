@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests and measures the CUDA backend on a machine that has a GPU and PyTorch, but neither Go nor a network:
 #
-#   internal/bench/gpu.sh build DIR        where Go is: puts programs, their files and this script into DIR
+#   benchmarks/gpu.sh build DIR            where Go is: puts programs, their files and this script into DIR
 #   DIR/gpu.sh run DIR [OUT]               where the GPU is: runs them; what they print goes to OUT (default DIR/out), a table to the terminal
 #
 # PARTS="doctor tests sanitizer bench" chooses what is run; bench is best given a call of its own. SECONDS_IN_ALL (570) bounds the whole. Each
@@ -18,7 +18,7 @@ folders=(nn/testdata nn/zoo/testdata optim/testdata)
 build() {
   local dir file
   mkdir -p "$1" && dir=$(cd "$1" && pwd) || return 1
-  cd "$(dirname "${BASH_SOURCE[0]}")/../.." || return 1
+  cd "$(dirname "${BASH_SOURCE[0]}")/.." || return 1
   for file in "${packages[@]}"; do
     mkdir -p "$dir/$file" || return 1
     CGO_ENABLED=1 go test -c -tags cuda -ldflags='-s -w' -o "$dir/$file/test" "./$file" || return 1
@@ -28,7 +28,7 @@ build() {
   for file in "${folders[@]}"; do
     rm -rf "${dir:?}/$file" && cp -R "$file" "$dir/$file" || return 1
   done
-  cp internal/bench/{gpu.sh,peer_step.py,alternate.py,table.py} "$dir" || return 1
+  cp benchmarks/{gpu.sh,peer_step.py,alternate.py,table.py} "$dir" || return 1
   (cd "$dir" && find . -name '*.gz' -exec du -h --apparent-size {} + && du -sh --apparent-size .)
 }
 
