@@ -105,7 +105,7 @@ func (p *pairNet) forward() *Tensor {
 			t.Scope(func() *Tensor {
 				_, h := b.hidden()
 				z := t.Linear(h, p.w2, p.b2)
-				t.dev.Signs(b.signs.buf, z.buf)
+				t.dev.PackSigns(b.signs.buf, z.buf)
 				scores := t.Reshape(t.MatMul(t.ReLU(z), t.Reshape(p.w, -1, 1), NN), b.rows, n)
 				t.dev.Copy(b.rowsOf(y), scores.shape, dense(scores))
 				return y
@@ -160,7 +160,7 @@ func (b *pairBlock) hidden() (pre, h *Tensor) {
 
 // gate multiplies x [pairs K] by s in place.
 func (b *pairBlock) gate(x *Tensor) *Tensor {
-	b.t.dev.Gate(x.buf, x.buf, b.signs.buf)
+	b.t.dev.ApplySignMask(x.buf, x.buf, b.signs.buf)
 	return x
 }
 

@@ -55,9 +55,9 @@ func (m *maker[T]) pairs() {
 	m.add("PairScores", rows*columns*width, 0, func() { d.PairScores(y, u, v, w, rows, columns, width) }, y)
 	m.add("PairScoresGrad", rows*columns*width, 0, func() { d.PairScoresGrad(du, dv, dw, g, u, v, w, rows, columns, width) }, du, dv, dw)
 	const many = 100003
-	x, signs, gated := m.input(many), d.Alloc((many+15)/16), d.Alloc(many)
-	m.add("Signs", many, 0, func() { d.Signs(signs, x) }, signs)
-	m.add("Gate", many, 0, func() { d.Gate(gated, x, signs) }, gated)
+	x, signs, masked := m.input(many), d.Alloc((many+15)/16), d.Alloc(many)
+	m.add("PackSigns", many, 0, func() { d.PackSigns(signs, x) }, signs)
+	m.add("ApplySignMask", many, 0, func() { d.ApplySignMask(masked, x, signs) }, masked)
 }
 
 func (m *maker[T]) recurrent() {

@@ -56,8 +56,8 @@ func (d *Device[T]) PairScoresGrad(du, dv, dw, g, u, v, w device.Buffer, m, n, w
 	})
 }
 
-// Signs implements device.Device.
-func (d *Device[T]) Signs(dst, x device.Buffer) {
+// PackSigns implements device.Device.
+func (d *Device[T]) PackSigns(dst, x device.Buffer) {
 	y, v := d.data(dst), d.data(x)
 	parallel.For(len(y), grain/16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -74,17 +74,17 @@ func (d *Device[T]) Signs(dst, x device.Buffer) {
 	})
 }
 
-// Gate implements device.Device.
-func (d *Device[T]) Gate(dst, x, signs device.Buffer) {
+// ApplySignMask implements device.Device.
+func (d *Device[T]) ApplySignMask(dst, x, signs device.Buffer) {
 	y, v, s := d.data(dst), d.data(x), d.data(signs)
-	gate := [2]T{0, 1} // a product is faster than a branch that no processor can predict
+	factor := [2]T{0, 1} // a multiplication is faster than a branch that the processor cannot predict
 	parallel.For(len(s), grain/16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			bits := int(s[i])
 			at := 16 * i
 			to := y[at:min(at+16, len(y))]
 			for b, a := range v[at:min(at+16, len(v))] {
-				to[b] = a * gate[bits>>b&1]
+				to[b] = a * factor[bits>>b&1]
 			}
 		}
 	})

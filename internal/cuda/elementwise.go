@@ -47,16 +47,16 @@ func (d *Device) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 // keepLimit returns ⌈p·2⁵³⌉, the least of Hash's first 53 bits that device.Keep keeps.
 func keepLimit(p float64) uint64 { return uint64(math.Ceil(p * 0x1p53)) }
 
-// Signs implements device.Device.
-func (d *Device) Signs(dst, x device.Buffer) {
+// PackSigns implements device.Device.
+func (d *Device) PackSigns(dst, x device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("signs", dst.Len(), d.data(dst, 0), d.data(x, 0), whole(dst.Len()), whole(x.Len()))
+	d.launch("pack_signs", dst.Len(), d.data(dst, 0), d.data(x, 0), whole(dst.Len()), whole(x.Len()))
 }
 
-// Gate implements device.Device.
-func (d *Device) Gate(dst, x, signs device.Buffer) {
+// ApplySignMask implements device.Device.
+func (d *Device) ApplySignMask(dst, x, signs device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("gate", x.Len(), d.data(dst, 0), d.data(x, 0), d.data(signs, 0), whole(x.Len()))
+	d.launch("apply_sign_mask", x.Len(), d.data(dst, 0), d.data(x, 0), d.data(signs, 0), whole(x.Len()))
 }

@@ -192,11 +192,11 @@ type Device interface {
 	PairScores(dst, u, v, w Buffer, m, n, width int)
 	PairScoresGrad(du, dv, dw, g, u, v, w Buffer, m, n, width int)
 
-	// Signs packs the signs of x, sixteen to a number, which is whole: bit b of dst[i] is 1 where
-	// x[16i+b] > 0. Gate writes x where the sign packed in signs is 1, and 0 elsewhere. dst of
-	// Signs has ⌈len(x)/16⌉ numbers and is not x.
-	Signs(dst, x Buffer)
-	Gate(dst, x, signs Buffer)
+	// PackSigns packs the signs of x, sixteen bits into one integer-valued number: bit b of dst[i]
+	// is 1 where x[16i+b] > 0. ApplySignMask writes x where the bit in signs is 1, and 0 elsewhere.
+	// dst of PackSigns has ⌈len(x)/16⌉ numbers and is not x.
+	PackSigns(dst, x Buffer)
+	ApplySignMask(dst, x, signs Buffer)
 
 	// Adam updates p, m and v in place with the gradient g.
 	Adam(a Adam, p, g, m, v Buffer)

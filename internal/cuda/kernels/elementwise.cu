@@ -115,9 +115,9 @@ KERNEL(dropout, 256) {
 		k.y[i] = keeps(*k.seed, (bits)i, k.limit) ? k.x[i] * (float)k.scale : 0;
 }
 
-// signs packs sixteen signs to a number; gate reads them.
-struct signs { float *y; const float *x; whole packed, n; };
-KERNEL(signs, 256) {
+// pack_signs packs sixteen signs into one number: bit b of y[i] is 1 where x[16i+b] > 0.
+struct pack_signs { float *y; const float *x; whole packed, n; };
+KERNEL(pack_signs, 256) {
 	whole i = ITEM;
 	if (i >= k.packed)
 		return;
@@ -128,8 +128,8 @@ KERNEL(signs, 256) {
 	k.y[i] = (float)word;
 }
 
-struct gate { float *y; const float *x, *signs; whole n; };
-KERNEL(gate, 256) {
+struct apply_sign_mask { float *y; const float *x, *signs; whole n; };
+KERNEL(apply_sign_mask, 256) {
 	whole i = ITEM;
 	if (i < k.n)
 		k.y[i] = (int)k.signs[i / 16] >> i % 16 & 1 ? k.x[i] : 0;

@@ -42,7 +42,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"Attention", (*suite).attention},
 		{"LSTM", (*suite).lstm},
 		{"PairScores", (*suite).pairs},
-		{"Signs", (*suite).signs},
+		{"PackSigns", (*suite).packSigns},
 		{"Adam", (*suite).adam},
 		{"Adams", (*suite).adams},
 		{"AdamRows", (*suite).adamRows},

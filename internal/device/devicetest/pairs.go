@@ -34,24 +34,24 @@ func (s *suite) pairs() {
 	}
 }
 
-// signs compares Signs and Gate with loops over single signs.
-func (s *suite) signs() {
+// packSigns compares PackSigns and ApplySignMask with loops over single signs.
+func (s *suite) packSigns() {
 	for _, n := range append(sizes, 15, 16, 17) {
 		x, y := s.numbers(n), s.numbers(n)
-		packed, gated := make([]float64, (n+15)/16), make([]float64, n)
+		packed, masked := make([]float64, (n+15)/16), make([]float64, n)
 		for i := range n {
 			if x[i] > 0 {
 				packed[i/16] += float64(int(1) << (i % 16))
-				gated[i] = y[i]
+				masked[i] = y[i]
 			}
 		}
 		signs, dst := s.poison(len(packed)), s.poison(n)
-		s.dev.Signs(signs, s.put(x))
-		s.expect(fmt.Sprintf("Signs of %d", n), signs, packed, 0)
-		s.dev.Gate(dst, s.put(y), signs)
-		s.expect(fmt.Sprintf("Gate of %d", n), dst, gated, 0)
+		s.dev.PackSigns(signs, s.put(x))
+		s.expect(fmt.Sprintf("PackSigns of %d", n), signs, packed, 0)
+		s.dev.ApplySignMask(dst, s.put(y), signs)
+		s.expect(fmt.Sprintf("ApplySignMask of %d", n), dst, masked, 0)
 		in := s.put(y)
-		s.dev.Gate(in, in, signs)
-		s.expect(fmt.Sprintf("Gate of %d in place", n), in, gated, 0)
+		s.dev.ApplySignMask(in, in, signs)
+		s.expect(fmt.Sprintf("ApplySignMask of %d in place", n), in, masked, 0)
 	}
 }
