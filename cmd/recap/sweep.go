@@ -201,5 +201,5 @@ Example:
 }
 
 func (c *unitCommand) Run(ctx context.Context, t *terminal) error {
-	return sweep.Work(ctx, c.Dir, os.Stdin, t.out, t.log)
+	return sweep.RunWorker(ctx, c.Dir, os.Stdin, t.out, t.log)
 }

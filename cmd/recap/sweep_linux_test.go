@@ -106,7 +106,7 @@ func TestSweepKilledAndResumed(t *testing.T) {
 	if left := locks(t, dir); left != nil {
 		t.Errorf("after Ctrl-C, units are still in use: %v", left)
 	}
-	if !strings.Contains(stderr, "interrupted: ") || !strings.Contains(stderr, "the same command goes on") {
+	if !strings.Contains(stderr, "interrupted: ") || !strings.Contains(stderr, "run the same command again to continue") {
 		t.Errorf("interrupted, it says\n%s", stderr)
 	}
 

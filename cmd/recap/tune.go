@@ -108,7 +108,7 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 func (c *tuneCommand) grid(base *experiment.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
-		return g.Only(func(key string) bool {
+		return g.Filter(func(key string) bool {
 			_, fixed := c.Set[key]
 			return base.Has(key) && !fixed
 		}), err

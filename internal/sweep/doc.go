@@ -1,22 +1,25 @@
-// Package sweep trains many units (experiment.Unit), several at a time, here and on other machines
-// that share the run directories.
+// Package sweep trains many units (experiment.Unit), several at a time. Several machines that share
+// the run directories can work on one sweep.
 //
-// Each unit is trained by a process of its own, this program started again:
+// Each unit is trained in a process of its own, the worker process, which runs the same executable:
 //
-//   - a unit that panics, that the kernel kills for its memory, or that a GPU's driver takes down, is one failed unit and not the end of all;
-//   - each has the cores that it is given, as GOMAXPROCS. A process has one pool of helpers for the loops of its kernels, which one loop at a time
-//     uses while those beside it run on one core (package parallel): two units in one process would get in each other's way;
-//   - its memory is the system's again when it ends; packed data are mapped, and so in memory once for all processes.
+//   - A unit that panics, that the kernel kills for its memory use, or that a GPU driver brings
+//     down is one failed unit. The sweep continues.
+//   - Each worker process uses the number of cores in its GOMAXPROCS. A process has one pool of
+//     goroutines for the parallel loops of its kernels (package parallel), and only one loop uses
+//     it at a time. Two units in one process would wait for each other.
+//   - The operating system gets the memory back when the process ends. Packed data files are
+//     memory-mapped, so all processes share one copy of them.
 //
-// The price is reading the data once a unit. The bits are those of recap train, which does the
-// same work in the same order on any number of cores.
+// The cost is that each unit reads its data again. The results are bit-identical to those of
+// "recap train", which does the same computations in the same order on any number of cores.
 //
-// The process that trains has the unit's lock (package experiment), not the sweep that started it,
-// so that a lock says the truth even when the sweep was killed. Its standard input is a pipe from
-// the sweep: when that closes, because the sweep was interrupted or is no more, it finishes the
-// epoch under way, saves, releases the unit and ends.
+// The worker process holds the lock of its unit (package experiment), not the sweep that started
+// it. So the lock is correct even after the sweep was killed. The standard input of a worker is a
+// pipe from the sweep. When the pipe closes, because the sweep was interrupted or killed, the
+// worker finishes the current epoch, saves its state, releases the lock and exits.
 //
 // # Reading order
 //
-// shard.go, work.go, queue.go, pool.go.
+// shard.go, worker.go, queue.go, pool.go.
 package sweep

@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// DefaultGrid is what is searched where no grid is given: about the defaults of the quick preset,
-// a step either way.
+// DefaultGrid is the search space of "recap tune" if the user gives none. It has the defaults of the
+// quick preset and values around them.
 const DefaultGrid = `train.lr:           [0.0003, 0.001, 0.003]
 train.batch:        [32, 64]
 train.weight_decay: [0, 0.0001, 0.01]
@@ -22,61 +22,64 @@ loss.rank:          [0, 0.01, 0.1]
 width:              [32, 64, 128]
 `
 
-// A Grid is a set of combinations: for each key, in order, one of its values.
+// A Grid is a search space: the set of all combinations that take one value from each axis.
 type Grid []Axis
 
-// An Axis is a setting and the values that it may have, as --set takes them.
+// An Axis is a setting and its candidate values, written as --set accepts them.
 type Axis struct {
 	Key    string   `yaml:"key"`
 	Values []string `yaml:"values"`
 }
 
-// A Trial is a combination: the values by key.
+// A Trial is one combination: a value for each key of the grid.
 type Trial map[string]string
 
-// ParseGrid reads a YAML map from keys to lists of values. name is said in errors.
+// ParseGrid parses a YAML map from keys to lists of values; see [DefaultGrid]. The axes are sorted by
+// key. It returns an error that begins with name if the text is malformed, if a key occurs twice or
+// has no values, if a value is repeated, or if a setting must be equal in all trials.
 func ParseGrid(name string, text []byte) (Grid, error) {
-	bad := func(format string, args ...any) (Grid, error) {
+	fail := func(format string, args ...any) (Grid, error) {
 		return nil, fmt.Errorf("sweep: %s: %s", name, fmt.Sprintf(format, args...))
 	}
 	var lists map[string][]any
 	if err := yaml.Unmarshal(text, &lists); err != nil {
-		return bad("expected a map from settings to lists, such as\n%sfound %v", DefaultGrid, err)
+		return fail("expected a map from settings to lists, such as\n%sfound %v", DefaultGrid, err)
 	}
 	var g Grid
 	for _, key := range slices.Sorted(maps.Keys(lists)) {
-		if fixed(key) {
-			return bad("%s: expected settings that trials may differ in, found one that makes their scores incomparable; give it as a flag or with --set", key)
+		if mustBeEqual(key) {
+			return fail("%s: expected settings that trials may differ in, found one that makes their scores incomparable; give it as a flag or with --set", key)
 		}
 		axis := Axis{Key: key}
 		for _, v := range lists[key] {
 			value, err := valueText(v)
 			if err != nil {
-				return bad("%s: %v", key, err)
+				return fail("%s: %v", key, err)
 			}
 			if slices.Contains(axis.Values, value) {
-				return bad("%s: expected each value once, found %s twice", key, value)
+				return fail("%s: expected each value once, found %s twice", key, value)
 			}
 			axis.Values = append(axis.Values, value)
 		}
 		if axis.Values == nil {
-			return bad("%s: expected a list of values, found none", key)
+			return fail("%s: expected a list of values, found none", key)
 		}
 		g = append(g, axis)
 	}
 	if g == nil {
-		return bad("expected a map from settings to lists, found nothing")
+		return fail("expected a map from settings to lists, found nothing")
 	}
 	return g, nil
 }
 
-// fixed tells whether a setting has to be the same in all trials: what is learned from and how it
-// is scored.
-func fixed(key string) bool {
+// mustBeEqual reports whether a setting must have the same value in all trials, because it changes
+// the training data or the evaluation.
+func mustBeEqual(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	return slices.Contains([]string{"dataset", "model", "preset", "name", "select", "seed", "device", "cuda", "eval", "data"}, section) && key != "data.resample"
 }
 
+// valueText returns the text of a YAML value, as --set accepts it.
 func valueText(v any) (string, error) {
 	if text, ok := v.(string); ok && text != "" {
 		return text, nil
@@ -88,34 +91,35 @@ func valueText(v any) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// most is the largest size of a grid that is counted.
-const most = 1 << 53
+// maxSize is the largest value that Size returns.
+const maxSize = 1 << 53
 
 // Size returns the number of combinations, at most 2⁵³.
 func (g Grid) Size() int {
 	size := 1
 	for _, a := range g {
-		if size > most/len(a.Values) {
-			return most
+		if size > maxSize/len(a.Values) {
+			return maxSize
 		}
 		size *= len(a.Values)
 	}
 	return size
 }
 
-// Draw returns n different combinations, the first of a permutation of all that the seed gives:
-// more trials begin with the same.
+// Draw returns n random combinations without replacement. They are the first n of a random
+// permutation that depends on the seed only, so a larger n adds trials and keeps the earlier ones.
+// It returns an error if n is not between 1 and Size.
 func (g Grid) Draw(n int, seed uint64) ([]Trial, error) {
 	size := g.Size()
 	if n < 1 || n > size {
-		return nil, fmt.Errorf("sweep: expected from 1 to %d trials, all that the grid has, found %d", size, n)
+		return nil, fmt.Errorf("sweep: expected from 1 to %d trials, the size of the grid, found %d", size, n)
 	}
 	h := fnv.New64a()
 	h.Write([]byte("trials"))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	moved := map[int]int{} // Fisher and Yates' shuffle of 0, 1, 2, …, of which only what differs is written down
+	swapped := map[int]int{} // Fisher-Yates shuffle of 0, 1, 2, …; has only the elements that are not in their place
 	at := func(i int) int {
-		if v, ok := moved[i]; ok {
+		if v, ok := swapped[i]; ok {
 			return v
 		}
 		return i
@@ -123,25 +127,25 @@ func (g Grid) Draw(n int, seed uint64) ([]Trial, error) {
 	var trials []Trial
 	for i := range n {
 		j := i + rng.IntN(size-i)
-		chosen := at(j)
-		moved[j] = at(i)
-		trials = append(trials, g.combination(chosen))
+		index := at(j)
+		swapped[j] = at(i)
+		trials = append(trials, g.combination(index))
 	}
 	return trials, nil
 }
 
-// combination returns that of a number, whose digits are the values' numbers, the first key's the
-// lowest.
-func (g Grid) combination(number int) Trial {
+// combination returns the combination with an index from 0 to Size-1. The index is a mixed-radix
+// number with one digit per axis; the first axis has the lowest digit.
+func (g Grid) combination(index int) Trial {
 	t := Trial{}
 	for _, a := range g {
-		t[a.Key] = a.Values[number%len(a.Values)]
-		number /= len(a.Values)
+		t[a.Key] = a.Values[index%len(a.Values)]
+		index /= len(a.Values)
 	}
 	return t
 }
 
-// Only returns the axes of the grid whose keys are wanted.
-func (g Grid) Only(wanted func(key string) bool) Grid {
-	return slices.DeleteFunc(slices.Clone(g), func(a Axis) bool { return !wanted(a.Key) })
+// Filter returns a grid with the axes for whose keys keep returns true.
+func (g Grid) Filter(keep func(key string) bool) Grid {
+	return slices.DeleteFunc(slices.Clone(g), func(a Axis) bool { return !keep(a.Key) })
 }

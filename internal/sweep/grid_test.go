@@ -40,8 +40,8 @@ func TestParseGrid(t *testing.T) {
 	}
 }
 
-// TestDraw draws more and more trials of a small grid: no combination comes twice, and what was
-// drawn stays.
+// TestDraw draws 1 to 12 trials of a grid of 12: no combination is drawn twice, and a longer list
+// begins with the shorter ones.
 func TestDraw(t *testing.T) {
 	g := Grid{{"a", []string{"1", "2", "3"}}, {"b", []string{"x", "y"}}, {"c", []string{"p", "q"}}}
 	all, err := g.Draw(12, 7)
@@ -64,39 +64,39 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	for _, n := range []int{0, 13} {
-		if _, err := g.Draw(n, 7); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from 1 to 12 trials, all that the grid has, found %d", n)) {
+		if _, err := g.Draw(n, 7); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from 1 to 12 trials, the size of the grid, found %d", n)) {
 			t.Error(n, err)
 		}
 	}
 }
 
-// TestDrawIsFair counts how often each combination is the first and the second of many draws.
-func TestDrawIsFair(t *testing.T) {
+// TestDrawIsUniform counts how often each combination is the first and the second of many draws.
+func TestDrawIsUniform(t *testing.T) {
 	g := Grid{{"a", []string{"1", "2", "3"}}, {"b", []string{"x", "y"}}}
 	const draws = 6000
-	for place := range 2 {
+	for position := range 2 {
 		count := map[string]int{}
 		for seed := range uint64(draws) {
 			trials, err := g.Draw(2, seed)
 			if err != nil {
 				t.Fatal(err)
 			}
-			count[fmt.Sprint(trials[place])]++
+			count[fmt.Sprint(trials[position])]++
 		}
-		for trial, n := range count { // 1000 ± 29 for a fair draw
+		for trial, n := range count { // 1000 ± 29 for a uniform distribution
 			if n < 850 || n > 1150 || len(count) != 6 {
-				t.Errorf("%s was drawn %d times of %d at place %d, want about %d", trial, n, draws, place, draws/6)
+				t.Errorf("%s was drawn %d times of %d at position %d, want about %d", trial, n, draws, position, draws/6)
 			}
 		}
 	}
 }
 
-func TestHugeGrids(t *testing.T) {
+func TestSizeOfHugeGrid(t *testing.T) {
 	var g Grid
 	for i := range 30 {
 		g = append(g, Axis{fmt.Sprint(i), strings.Split("abcdefgh", "")})
 	}
-	if g.Size() != most {
+	if g.Size() != maxSize {
 		t.Errorf("size %d", g.Size())
 	}
 	if trials, err := g.Draw(100, 1); err != nil || len(trials) != 100 {
@@ -109,7 +109,7 @@ func TestDefaultGrid(t *testing.T) {
 	if err != nil || g.Size() != 3*2*3*3*3*3*3 {
 		t.Error(g.Size(), err)
 	}
-	if w := g.Only(func(key string) bool { return key != "train.lr" }); len(w) != len(g)-1 || w.Size() != g.Size()/3 {
+	if w := g.Filter(func(key string) bool { return key != "train.lr" }); len(w) != len(g)-1 || w.Size() != g.Size()/3 {
 		t.Error(w)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// peakMemory returns the most memory that a process had, in bytes.
+// peakMemory returns the maximum resident set size of a finished process, in bytes.
 func peakMemory(p *os.ProcessState) int64 {
 	return p.SysUsage().(*syscall.Rusage).Maxrss * 1024
 }

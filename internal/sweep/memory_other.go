@@ -4,6 +4,6 @@ package sweep
 
 import "os"
 
-// peakMemory would return the most memory that a process had; systems other than Linux count in
-// units of their own, or not at all.
+// peakMemory returns 0. Systems other than Linux report the maximum resident set size in other
+// units, or not at all.
 func peakMemory(*os.ProcessState) int64 { return 0 }

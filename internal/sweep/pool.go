@@ -17,55 +17,56 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// LogFile is the log of a unit, in its directory: what training it wrote to standard error.
+// LogFile is the name of a unit's log file in its directory. It has what the worker process wrote to
+// standard error.
 const LogFile = "log.txt"
 
-// A Result is what became of a unit.
+// A Result is the outcome of a unit.
 type Result struct {
 	Unit    experiment.Unit
 	Outcome Outcome
-	Why     string // of Failed and Held
-	Took    time.Duration
-	Memory  int64 // bytes at most; 0 where it is not known
+	Reason  string // of Failed and Locked
+	Elapsed time.Duration
+	Memory  int64 // peak memory of the process, in bytes; 0 if unknown
 }
 
-// A Pool trains units in processes of their own.
+// A Pool trains units in worker processes.
 type Pool struct {
 	Workers int
-	Cores   int    // of all together
-	Command string // of this program, that calls Work with the directory that follows
+	Cores   int    // of all workers together
+	Command string // the subcommand of this program that calls RunWorker; its argument is the unit's directory
 	Log     *slog.Logger
-	Step    func(u *experiment.Unit, phase string, done, total int) // called now and then; may be nil
+	Step    func(u *experiment.Unit, phase string, done, total int) // called at most every 200 ms per unit; may be nil
 	End     func(r *Result)                                         // called after each unit; may be nil
 
-	share int // of the cores, for each worker
+	coresPerWorker int
 }
 
-// Run trains the units that are not finished and that no other process has, and returns what
-// became of each, in their order. Once ctx is done it begins no more, and those under way stop
-// after their epoch.
+// Run trains the units that are not finished and that no other process holds. It returns one
+// [Result] per unit, in the order of units. When ctx is done, Run starts no further unit, and the
+// running ones stop after their current epoch.
 func (p *Pool) Run(ctx context.Context, units []experiment.Unit) []Result {
-	var mu sync.Mutex // of Step and End
-	end := func(r Result, left int) {
+	var mu sync.Mutex // serialises Step and End
+	end := func(r Result, remaining int) {
 		mu.Lock()
 		defer mu.Unlock()
-		p.report(&r, left)
+		p.logResult(&r, remaining)
 		if p.End != nil {
 			p.End(&r)
 		}
 	}
 	q := newQueue(units)
-	q.ended = func(r Result) { end(r, 0) }
-	q.wait = func(n int) { p.Log.Info("waiting for units that other processes of this host train", "units", n) }
+	q.onEnd = func(r Result) { end(r, 0) }
+	q.onWait = func(n int) { p.Log.Info("waiting for units that other processes of this host train", "units", n) }
 	workers := min(p.Workers, len(units))
-	p.share = max(1, p.Cores/max(1, workers))
+	p.coresPerWorker = max(1, p.Cores/max(1, workers))
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for i, ok := q.next(ctx); ok; i, ok = q.next(ctx) {
 				r := p.train(ctx, units[i], &mu)
 				q.put(i, r)
-				end(r, q.left())
+				end(r, q.remaining())
 			}
 		})
 	}
@@ -73,37 +74,37 @@ func (p *Pool) Run(ctx context.Context, units []experiment.Unit) []Result {
 	return q.results
 }
 
-// report logs the end of a unit.
-func (p *Pool) report(r *Result, left int) {
-	about := []any{"unit", r.Unit.Dir}
-	if r.Took > 0 {
-		about = append(about, "seconds", fmt.Sprintf("%.1f", r.Took.Seconds()), "MB", r.Memory/1e6, "left", left)
+// logResult logs the outcome of a unit.
+func (p *Pool) logResult(r *Result, remaining int) {
+	attrs := []any{"unit", r.Unit.Dir}
+	if r.Elapsed > 0 {
+		attrs = append(attrs, "seconds", fmt.Sprintf("%.1f", r.Elapsed.Seconds()), "MB", r.Memory/1e6, "remaining", remaining)
 	}
 	switch r.Outcome {
 	case Done:
 		if mean, _, n, err := experiment.Scores(r.Unit.Run(), []uint64{r.Unit.Config.Seed}); err == nil && n == 1 {
 			for _, key := range experiment.Headline(&r.Unit.Config) {
-				about = append(about, key, fmt.Sprintf("%.4f", mean[key]))
+				attrs = append(attrs, key, fmt.Sprintf("%.4f", mean[key]))
 			}
 		}
-		p.Log.Info(string(r.Outcome), about...)
+		p.Log.Info(string(r.Outcome), attrs...)
 	case Failed:
-		p.Log.Error(string(r.Outcome), append(about, "why", r.Why)...)
-	case Held:
-		p.Log.Info("another process was first", "unit", r.Unit.Dir)
+		p.Log.Error(string(r.Outcome), append(attrs, "reason", r.Reason)...)
+	case Locked:
+		p.Log.Info("another process locked the unit first", "unit", r.Unit.Dir)
 	default:
-		p.Log.Info(string(r.Outcome), about...)
+		p.Log.Info(string(r.Outcome), attrs...)
 	}
 }
 
-// train trains a unit in a process.
+// train trains unit u in a worker process. mu serialises the calls of p.Step.
 func (p *Pool) train(ctx context.Context, u experiment.Unit, mu *sync.Mutex) Result {
 	r := Result{Unit: u}
-	began := time.Now()
+	start := time.Now()
 	log, err := os.OpenFile(filepath.Join(u.Dir, LogFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err == nil {
 		defer log.Close()
-		err = p.process(ctx, &r, log, func(m *message) {
+		err = p.runProcess(ctx, &r, log, func(m *message) {
 			mu.Lock()
 			defer mu.Unlock()
 			if p.Step != nil {
@@ -112,53 +113,54 @@ func (p *Pool) train(ctx context.Context, u experiment.Unit, mu *sync.Mutex) Res
 		})
 	}
 	if err != nil {
-		r.Outcome, r.Why = Failed, err.Error()
+		r.Outcome, r.Reason = Failed, err.Error()
 	}
-	r.Took = time.Since(began)
+	r.Elapsed = time.Since(start)
 	return r
 }
 
-// process runs the process of a unit and fills in how it ended.
-func (p *Pool) process(ctx context.Context, r *Result, log *os.File, step func(m *message)) error {
-	program, err := self()
+// runProcess runs the worker process of r.Unit and stores its outcome in r. It calls progress for
+// each progress message.
+func (p *Pool) runProcess(ctx context.Context, r *Result, log *os.File, progress func(m *message)) error {
+	program, err := executable()
 	if err != nil {
 		return err
 	}
 	cmd := &exec.Cmd{Path: program, Args: []string{os.Args[0], p.Command, r.Unit.Dir}, Stderr: log,
-		Env: append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", p.share))}
-	in, e1 := cmd.StdinPipe()
-	out, e2 := cmd.StdoutPipe()
+		Env: append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", p.coresPerWorker))}
+	stdin, e1 := cmd.StdinPipe()
+	stdout, e2 := cmd.StdoutPipe()
 	if err := errors.Join(e1, e2); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { in.Close() })()
-	lines := bufio.NewScanner(out)
+	defer context.AfterFunc(ctx, func() { stdin.Close() })()
+	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			continue
 		}
 		if m.End != "" {
-			r.Outcome, r.Why = m.End, m.Why
+			r.Outcome, r.Reason = m.End, m.Reason
 		} else {
-			step(&m)
+			progress(&m)
 		}
 	}
-	io.Copy(io.Discard, out) // what no line was made of
+	io.Copy(io.Discard, stdout) // the rest, if a line was too long for the scanner
 	err = cmd.Wait()
 	r.Memory = peakMemory(cmd.ProcessState)
 	if r.Outcome == "" {
-		return fmt.Errorf("sweep: training ended without a word: %w", err)
+		return fmt.Errorf("sweep: the training process ended without reporting an outcome: %w", err)
 	}
 	return nil
 }
 
-// self returns the path of this program. Where there is /proc, that is the very file that was
-// started, even if another has its name now: all units are trained by the same program.
-func self() (string, error) {
+// executable returns the path of this program. On a system with /proc, the path opens the file that
+// was started, even if it was replaced since. So all units are trained by the same program.
+func executable() (string, error) {
 	const link = "/proc/self/exe"
 	if _, err := os.Stat(link); err == nil {
 		return link, nil

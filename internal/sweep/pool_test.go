@@ -17,8 +17,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// TestMain also is the program that a pool starts: a fake of Work that does what the file "do" in
-// the unit's directory says.
+// TestMain is also the program that a pool starts: a fake of RunWorker. The file "do" in the unit's
+// directory says what it does.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fake" {
 		os.Exit(fake(os.Args[2]))
@@ -27,20 +27,20 @@ func TestMain(m *testing.M) {
 }
 
 func fake(dir string) int {
-	tell := json.NewEncoder(os.Stdout)
+	messages := json.NewEncoder(os.Stdout)
 	do, _ := os.ReadFile(filepath.Join(dir, "do"))
 	fmt.Fprintf(os.Stderr, "cores %s, %s\n", os.Getenv("GOMAXPROCS"), do)
-	tell.Encode(message{Phase: "stage1", Done: 1, Total: 2})
+	messages.Encode(message{Phase: "stage1", Done: 1, Total: 2})
 	finish := func() {
 		os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644)
-		tell.Encode(message{End: Done})
+		messages.Encode(message{End: Done})
 	}
 	switch string(do) {
 	case "train":
 		time.Sleep(20 * time.Millisecond)
 		finish()
 	case "fail":
-		tell.Encode(message{End: Failed, Why: "no luck"})
+		messages.Encode(message{End: Failed, Reason: "no luck"})
 		return 1
 	case "panic":
 		panic("at the disco")
@@ -50,28 +50,28 @@ func fake(dir string) int {
 		time.Sleep(time.Hour)
 	case "lose": // another process is first, and does not finish
 		os.WriteFile(filepath.Join(dir, "do"), []byte("train"), 0o644)
-		tell.Encode(message{End: Held})
+		messages.Encode(message{End: Locked})
 	case "long":
 		io.Copy(io.Discard, os.Stdin)
-		tell.Encode(message{End: Stopped})
+		messages.Encode(message{End: Stopped})
 	}
 	return 0
 }
 
-// unitsThat makes units that do something each.
-func unitsThat(t *testing.T, do ...string) []experiment.Unit {
+// fakeUnits creates one unit per action of fake.
+func fakeUnits(t *testing.T, actions ...string) []experiment.Unit {
 	t.Helper()
 	out := t.TempDir()
 	var units []experiment.Unit
-	for i, what := range do {
+	for i, action := range actions {
 		dir := filepath.Join(out, "synthetic", "recap", "full", fmt.Sprintf("seed%d", i))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "do"), []byte(what), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "do"), []byte(action), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if what == "nothing" {
+		if action == "nothing" {
 			if err := os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func outcomes(results []Result) (list []Outcome) {
 }
 
 func TestOutcomes(t *testing.T) {
-	units := unitsThat(t, "train", "nothing", "fail", "panic", "kill", "lose", "train", "train")
+	units := fakeUnits(t, "train", "nothing", "fail", "panic", "kill", "lose", "train", "train")
 	if err := os.WriteFile(filepath.Join(units[7].Dir, "running.lock"), []byte("whose?"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +107,12 @@ func TestOutcomes(t *testing.T) {
 	if got := outcomes(results); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if steps != 7 || ended != 9 { // one unit was begun twice
+	if steps != 7 || ended != 9 { // one unit was started twice
 		t.Errorf("%d steps, %d ends; want 7 and 9", steps, ended)
 	}
-	for i, part := range map[int]string{2: "no luck", 3: "without a word: exit status 2", 4: "without a word: signal: killed", 7: "expected the holder of a lock"} {
-		if !strings.Contains(results[i].Why, part) {
-			t.Errorf("unit %d failed: %q, want %q", i, results[i].Why, part)
+	for i, part := range map[int]string{2: "no luck", 3: "without reporting an outcome: exit status 2", 4: "without reporting an outcome: signal: killed", 7: "expected the holder of a lock"} {
+		if !strings.Contains(results[i].Reason, part) {
+			t.Errorf("unit %d failed: %q, want %q", i, results[i].Reason, part)
 		}
 	}
 	for i, part := range map[int]string{0: "cores 2, train\n", 3: "panic: at the disco", 5: "cores 2, lose\ncores 2, train\n"} {
@@ -120,16 +120,16 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("log of unit %d: %q (%v), want %q", i, text, err, part)
 		}
 	}
-	if r := &results[0]; r.Took < 20*time.Millisecond || r.Memory < 1e6 || r.Memory > 1e9 {
-		t.Errorf("a unit took %v and %d bytes", r.Took, r.Memory)
+	if r := &results[0]; r.Elapsed < 20*time.Millisecond || r.Memory < 1e6 || r.Memory > 1e9 {
+		t.Errorf("a unit took %v and %d bytes", r.Elapsed, r.Memory)
 	}
-	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4, `msg="finished already"`: 1, `msg="another process was first"`: 1} {
+	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4, `msg="finished already"`: 1, `msg="another process locked the unit first"`: 1} {
 		if got := strings.Count(log.String(), part); got != n {
 			t.Errorf("the log says %s %d times, want %d:\n%s", part, got, n, &log)
 		}
 	}
 	err := Unfinished(results)
-	for _, part := range []string{"4 of 8 units are not done; the same command goes on\n", "failed: " + units[2].Dir + ": no luck; its log is log.txt"} {
+	for _, part := range []string{"4 of 8 units are not finished; run the same command again to continue\n", "failed: " + units[2].Dir + ": no luck; its log is log.txt"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
@@ -137,11 +137,11 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestInterruption(t *testing.T) {
-	units := unitsThat(t, "long", "long", "train", "train")
+	units := fakeUnits(t, "long", "long", "train", "train")
 	ctx, cancel := context.WithCancel(context.Background())
-	begun := 0
+	started := 0
 	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler), Step: func(*experiment.Unit, string, int, int) {
-		if begun++; begun == 2 {
+		if started++; started == 2 {
 			cancel()
 		}
 	}}
@@ -149,7 +149,7 @@ func TestInterruption(t *testing.T) {
 	if got, want := outcomes(results), []Outcome{Stopped, Stopped, Waiting, Waiting}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if err := Unfinished(results); err == nil || !strings.Contains(err.Error(), "4 of 4 units are not done; interrupted: 2 stopped after a whole epoch, 2 not begun; the same command goes on") {
+	if err := Unfinished(results); err == nil || !strings.Contains(err.Error(), "4 of 4 units are not finished; interrupted: 2 stopped after a complete epoch, 2 not started; run the same command again to continue") {
 		t.Error(err)
 	}
 	if text, _ := os.ReadFile(filepath.Join(units[0].Dir, LogFile)); !strings.Contains(string(text), "cores 1, ") {
@@ -157,14 +157,14 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
-// TestOthersUnits has a unit that a live process of this host has, which gives it up later, and
-// one of another host.
-func TestOthersUnits(t *testing.T) {
-	units := unitsThat(t, "train", "train")
+// TestLockedUnits has a unit that a running process of this host holds and later releases, and one
+// that a process of another host holds.
+func TestLockedUnits(t *testing.T) {
+	units := fakeUnits(t, "train", "train")
 	lock := func(i int, host string, pid int) string {
 		text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 		if err != nil {
-			t.Skip("only where processes can be told apart")
+			t.Skip("needs /proc to identify processes")
 		}
 		namespace, err := os.Readlink("/proc/self/ns/pid")
 		if err != nil {
@@ -186,16 +186,16 @@ func TestOthersUnits(t *testing.T) {
 	here, there := lock(0, host, os.Getpid()), lock(1, host+"-2", os.Getpid())
 	var log bytes.Buffer
 	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil))}
-	time.AfterFunc(2*poll, func() { os.Remove(here) })
+	time.AfterFunc(2*pollInterval, func() { os.Remove(here) })
 	results := p.Run(context.Background(), units)
-	if got, want := outcomes(results), []Outcome{Done, Held}; !slices.Equal(got, want) {
+	if got, want := outcomes(results), []Outcome{Done, Locked}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if !strings.Contains(log.String(), `msg="waiting for units that other processes of this host train" units=1`) {
-		t.Errorf("nothing was said of waiting:\n%s", &log)
+		t.Errorf("no log message about waiting:\n%s", &log)
 	}
 	err = Unfinished(results)
-	for _, part := range []string{fmt.Sprintf("left: experiment: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
+	for _, part := range []string{fmt.Sprintf("locked: experiment: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
@@ -206,7 +206,7 @@ func procStat(t *testing.T, pid int) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		t.Skip("only where processes can be told apart")
+		t.Skip("needs /proc to identify processes")
 	}
 	_, after, _ := strings.Cut(string(text), ") ")
 	return after

@@ -8,15 +8,15 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// A queue hands out the units that nobody has.
+// A queue hands out the units that no process trains yet.
 type queue struct {
-	units   []experiment.Unit
-	wait    func(units int) // called once, when all that is left is in use by other processes of this host
-	ended   func(r Result)  // called for each unit that is found finished, or cannot be used
-	waiting sync.Once
+	units    []experiment.Unit
+	onWait   func(units int) // called once, when other processes of this host hold all remaining units
+	onEnd    func(r Result)  // called for each unit that is already finished or whose lock is unreadable
+	waitOnce sync.Once
 
 	mu      sync.Mutex
-	pending []int // numbers of units that were not handed out, or came back
+	pending []int // indices of units that are not handed out
 	results []Result
 }
 
@@ -29,79 +29,79 @@ func newQueue(units []experiment.Unit) *queue {
 	return q
 }
 
-// poll is how often units in use are looked at.
-const poll = 300 * time.Millisecond
+// pollInterval is the time between two checks of locked units.
+const pollInterval = 300 * time.Millisecond
 
-// next returns a unit's number, or ok false if there is none to be had. While other processes of
-// this host have what is left, it waits: they may end without finishing it.
+// next returns the index of a unit to train; ok is false if there is none. While other processes
+// of this host hold all remaining units, next waits, because they may end without finishing them.
 func (q *queue) next(ctx context.Context) (unit int, ok bool) {
 	for ctx.Err() == nil {
-		unit, here := q.take()
+		unit, lockedHere := q.take()
 		if unit >= 0 {
 			return unit, true
 		}
-		if here == 0 {
+		if lockedHere == 0 {
 			return 0, false
 		}
-		q.waiting.Do(func() { q.wait(here) })
+		q.waitOnce.Do(func() { q.onWait(lockedHere) })
 		select {
-		case <-time.After(poll):
+		case <-time.After(pollInterval):
 		case <-ctx.Done():
 		}
 	}
 	return 0, false
 }
 
-// take removes the first free unit from those that are pending, and all that are finished or
-// cannot be had; here counts those that live processes of this host have. The number is negative
-// if none is free.
-func (q *queue) take() (unit, here int) {
+// take removes the first unlocked unit from the pending ones and returns its index, or -1 if there
+// is none. On the way it removes the units that are finished or whose lock is unreadable.
+// lockedHere counts the units that running processes of this host hold.
+func (q *queue) take() (unit, lockedHere int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	unit = -1
-	var left []int
+	var remaining []int
 	for _, i := range q.pending {
 		if unit >= 0 {
-			left = append(left, i)
+			remaining = append(remaining, i)
 			continue
 		}
 		r := &q.results[i]
 		if q.units[i].Finished() {
 			r.Outcome = Skipped
-			q.ended(*r)
+			q.onEnd(*r)
 			continue
 		}
 		holder, err := q.units[i].Holder()
 		switch {
 		case err != nil:
-			r.Outcome, r.Why = Failed, err.Error()
-			q.ended(*r)
+			r.Outcome, r.Reason = Failed, err.Error()
+			q.onEnd(*r)
 		case holder == nil:
-			unit, r.Outcome, r.Why = i, Waiting, ""
+			unit, r.Outcome, r.Reason = i, Waiting, ""
 		case holder.Here:
-			here++
-			left = append(left, i)
+			lockedHere++
+			remaining = append(remaining, i)
 		default:
-			r.Outcome, r.Why = Held, holder.Error()
-			left = append(left, i)
+			r.Outcome, r.Reason = Locked, holder.Error()
+			remaining = append(remaining, i)
 		}
 	}
-	q.pending = left
-	return unit, here
+	q.pending = remaining
+	return unit, lockedHere
 }
 
-// put takes back what became of a unit; one that another process took first is pending again.
+// put stores the result of unit i. A unit that another process locked first is pending again.
 func (q *queue) put(i int, r Result) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.results[i] = r
-	if r.Outcome == Held {
+	if r.Outcome == Locked {
 		q.pending = append(q.pending, i)
 	}
 }
 
-// left returns how many units are pending.
-func (q *queue) left() int {
+// remaining returns the number of pending units.
+func (q *queue) remaining() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.pending)

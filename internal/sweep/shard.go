@@ -8,11 +8,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// A Shard is the part of a sweep whose units have numbers that leave the remainder Index when
-// divided by Count.
+// A Shard is one of Count parts of a sweep. It has the units i with i mod Count = Index.
 type Shard struct{ Index, Count int }
 
-// Of returns the shard's units.
+// Of returns the units of the shard, in the order of units.
 func (s Shard) Of(units []experiment.Unit) []experiment.Unit {
 	var part []experiment.Unit
 	for i, u := range units {
@@ -23,7 +22,7 @@ func (s Shard) Of(units []experiment.Unit) []experiment.Unit {
 	return part
 }
 
-// ParseShard reads "index/count", the first index being 0.
+// ParseShard parses "index/count" with 0 ≤ index < count.
 func ParseShard(text string) (Shard, error) {
 	index, count, ok := strings.Cut(text, "/")
 	i, e1 := strconv.Atoi(index)
@@ -34,15 +33,17 @@ func ParseShard(text string) (Shard, error) {
 	return Shard{i, n}, nil
 }
 
-// A rank is how a batch system tells its tasks apart.
-type rank struct {
-	name, index string // the system, and the variable of the task's number
-	unless      string // a variable of another that says the same
-	shard       func(e env) Shard
+// A batchSystem describes how a batch system numbers its tasks.
+type batchSystem struct {
+	name     string
+	index    string // the environment variable with the index of the task
+	excluded string // the system does not count if this variable of another system is set
+	shard    func(e env) Shard
 }
 
-// ranks are those that are known, the outermost first: an MPI job may be a task of an array.
-var ranks = []rank{
+// batchSystems are sorted from the outermost to the innermost: an MPI job may run inside a task of
+// an array.
+var batchSystems = []batchSystem{
 	{"Slurm array", "SLURM_ARRAY_TASK_ID", "", func(e env) Shard {
 		first, step := e.number("SLURM_ARRAY_TASK_MIN"), 1
 		if e.has("SLURM_ARRAY_TASK_STEP") {
@@ -65,30 +66,33 @@ var ranks = []rank{
 	}},
 }
 
-// FromEnvironment returns the shard of this task of a batch system, with the names of those whose
-// variables are set; the whole where there are none. Where one runs inside another, each task of
-// the outer is divided among those of the inner.
+// FromEnvironment returns the shard of this process from the environment variables that Slurm,
+// Kubernetes, Open MPI and other MPI libraries set, and the names of the systems found. Without such
+// variables the shard is 0/1. If one system runs inside another, each shard of the outer system is
+// divided among the tasks of the inner one.
+//
+// It returns an error if the variables of a system are incomplete or contradict each other.
 func FromEnvironment(lookup func(string) (string, bool)) (s Shard, found []string, err error) {
 	s = Shard{0, 1}
-	for _, r := range ranks {
-		e := env{lookup, r.name, new(error)}
-		if !e.has(r.index) || e.has(r.unless) {
+	for _, b := range batchSystems {
+		e := env{lookup, b.name, new(error)}
+		if !e.has(b.index) || e.has(b.excluded) {
 			continue
 		}
-		inner := r.shard(e)
+		inner := b.shard(e)
 		if *e.err == nil && (inner.Index < 0 || inner.Index >= inner.Count) {
-			*e.err = fmt.Errorf("sweep: %s: expected a task's number below %d, found %d; set the count right, or give --shard", r.name, inner.Count, inner.Index)
+			*e.err = fmt.Errorf("sweep: %s: expected a task index below %d, found %d; correct the count, or give --shard", b.name, inner.Count, inner.Index)
 		}
 		if *e.err != nil {
 			return s, nil, *e.err
 		}
 		s = Shard{s.Index*inner.Count + inner.Index, s.Count * inner.Count}
-		found = append(found, r.name)
+		found = append(found, b.name)
 	}
 	return s, found, nil
 }
 
-// env reads the environment and keeps the first error.
+// env reads environment variables and keeps the first error.
 type env struct {
 	lookup func(string) (string, bool)
 	system string

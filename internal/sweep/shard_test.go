@@ -22,7 +22,7 @@ func TestParseShard(t *testing.T) {
 	}
 }
 
-// TestShardsAreAPartition divides units among shards: each is in one.
+// TestShardsAreAPartition checks that each unit is in exactly one shard, for 1 to 12 shards.
 func TestShardsAreAPartition(t *testing.T) {
 	var units []experiment.Unit
 	for i := range 10 {
@@ -60,7 +60,7 @@ func TestFromEnvironment(t *testing.T) {
 		{"SLURM_ARRAY_TASK_ID=3", Shard{}, "", `Slurm array: expected a number in the variable SLURM_ARRAY_TASK_MIN, found ""`},
 		{"JOB_COMPLETION_INDEX=2 RECAP_SHARDS=3", Shard{2, 3}, "Kubernetes indexed Job", ""},
 		{"JOB_COMPLETION_INDEX=2", Shard{}, "", `RECAP_SHARDS, found ""`},
-		{"JOB_COMPLETION_INDEX=3 RECAP_SHARDS=3", Shard{}, "", "expected a task's number below 3, found 3"},
+		{"JOB_COMPLETION_INDEX=3 RECAP_SHARDS=3", Shard{}, "", "expected a task index below 3, found 3"},
 		{"OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", Shard{1, 2}, "Open MPI", ""},
 		{"PMI_RANK=1 PMI_SIZE=2", Shard{1, 2}, "MPI", ""},
 		{"PMI_RANK=x PMI_SIZE=2", Shard{}, "", `PMI_RANK, found "x"`},

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,8 +9,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// Tallies counts what became of each run's units. Of units that are not among the results, other
-// shards', only the seeds count.
+// Tallies counts the outcomes of the units of each run, in the order of units. A unit without a
+// result, because it belongs to another shard, only adds its seed.
 func Tallies(units []experiment.Unit, results []Result) []experiment.Tally {
 	var all []experiment.Tally
 	of := func(u *experiment.Unit) *experiment.Tally {
@@ -27,7 +28,7 @@ func Tallies(units []experiment.Unit, results []Result) []experiment.Tally {
 	for i := range results {
 		r := &results[i]
 		y := of(&r.Unit)
-		y.Took += r.Took
+		y.Took += r.Elapsed
 		switch r.Outcome {
 		case Done:
 			y.Done++
@@ -42,30 +43,31 @@ func Tallies(units []experiment.Unit, results []Result) []experiment.Tally {
 	return all
 }
 
-// Unfinished returns an error that lists the units that are not done, and why; nil if all are.
+// Unfinished returns an error that lists the units that are not finished, each with the reason. It
+// returns nil if all are finished.
 func Unfinished(results []Result) error {
 	var lines []string
-	begun, waiting := 0, 0
+	stopped, waiting := 0, 0
 	for _, r := range results {
 		switch r.Outcome {
 		case Failed:
-			lines = append(lines, fmt.Sprintf("  failed: %s: %s; its log is %s", r.Unit.Dir, r.Why, LogFile))
-		case Held:
-			lines = append(lines, "  left: "+r.Why)
+			lines = append(lines, fmt.Sprintf("  failed: %s: %s; its log is %s", r.Unit.Dir, r.Reason, LogFile))
+		case Locked:
+			lines = append(lines, "  locked: "+r.Reason)
 		case Stopped:
-			begun++
+			stopped++
 		case Waiting:
 			waiting++
 		}
 	}
-	n := len(lines) + begun + waiting
+	n := len(lines) + stopped + waiting
 	if n == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("sweep: %d of %d units are not done", n, len(results))
-	if begun+waiting > 0 {
-		text += fmt.Sprintf("; interrupted: %d stopped after a whole epoch, %d not begun", begun, waiting)
+	text := fmt.Sprintf("sweep: %d of %d units are not finished", n, len(results))
+	if stopped+waiting > 0 {
+		text += fmt.Sprintf("; interrupted: %d stopped after a complete epoch, %d not started", stopped, waiting)
 	}
-	text += "; the same command goes on"
-	return fmt.Errorf("%s", strings.Join(append([]string{text}, lines...), "\n"))
+	text += "; run the same command again to continue"
+	return errors.New(strings.Join(append([]string{text}, lines...), "\n"))
 }
