@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"datasets/wordpiece":   {},
 	"datasets":             {"internal/unpickle", "internal/weights"},
 	"internal/experiment": {"autograd", "autograd/agtest", "nn", "nn/zoo", "optim", "recap", "datasets", "datasets/wordpiece", "internal/metric",
-		"internal/tsne", "internal/figure", "internal/tensorboard", "internal/literature", "internal/typeset"},
+		"internal/tsne", "internal/figure", "internal/tensorboard", "internal/literature", "internal/typeset", "internal/weights"},
 	"cmd/recap": {"autograd", "autograd/agtest", "nn", "nn/zoo", "recap", "datasets", "internal/backend", "internal/experiment", "internal/figure",
 		"internal/metric", "internal/optable", "internal/report", "internal/serve", "internal/simd", "internal/sweep", "internal/typeset", "internal/weights"},
 	"internal/device/devicetest": {"internal/device"},

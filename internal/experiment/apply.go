@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/weights"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -252,16 +253,25 @@ func (d runDir) open(c *Config) (*predictor, error) {
 
 // checkpoint returns the run's checkpoint and the dimensions it was trained for.
 func (d runDir) checkpoint() (file []byte, dims zoo.Dims, err error) {
-	path := d.file(bestFile)
-	if file, err = os.ReadFile(path); err != nil {
+	if dims, err = d.dims(); err != nil {
+		return nil, dims, err
+	}
+	if file, err = os.ReadFile(d.file(bestFile)); err != nil {
 		return nil, dims, fmt.Errorf("experiment: checkpoint: %w", err)
 	}
-	meta, err := nn.Meta(file)
-	if err != nil {
-		return nil, dims, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := json.Unmarshal([]byte(meta["dims"]), &dims); err != nil {
-		return nil, dims, fmt.Errorf("experiment: %s: expected the data's dimensions in the metadata, found %q; it is not a run's checkpoint", path, meta["dims"])
-	}
 	return file, dims, nil
+}
+
+// dims returns the dimensions that the run's checkpoint was trained for. It reads the header of the
+// file alone.
+func (d runDir) dims() (dims zoo.Dims, err error) {
+	path := d.file(bestFile)
+	header, err := weights.ReadHeader(path)
+	if err != nil {
+		return dims, fmt.Errorf("experiment: checkpoint: %w", err)
+	}
+	if err := json.Unmarshal([]byte(header.Meta["dims"]), &dims); err != nil {
+		return dims, fmt.Errorf("experiment: %s: expected the data's dimensions in the metadata, found %q; it is not a run's checkpoint", path, header.Meta["dims"])
+	}
+	return dims, nil
 }

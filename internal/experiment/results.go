@@ -47,7 +47,7 @@ func unfinished(dir string) error {
 
 // kind returns the family of the labels of the run's data.
 func (d runDir) kind(c *Config) (metric.Kind, error) {
-	_, dims, err := d.checkpoint()
+	dims, err := d.dims()
 	return labelsOf(c.Dataset, dims.Range), err
 }
 

@@ -48,6 +48,17 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
+// ReadHeader opens a file as [Open] does, reads its header and closes it again, whatever the size
+// of the tensors. Of the result, Format, Meta, Names and each tensor's Type and Shape may be used;
+// reading a tensor's elements is an error. The errors are those of Open.
+func ReadHeader(path string) (*File, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.Close()
+}
+
 // read tells the formats apart: a zip archive, a pickle, or else safetensors, which begins with
 // the length of its header.
 func read(path string, file io.ReaderAt, size int64) (*File, error) {

@@ -79,6 +79,29 @@ func TestTensorsOfEveryFormat(t *testing.T) {
 	}
 }
 
+// TestReadHeader reads the header of a file of 16 MB without reading the rest.
+func TestReadHeader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.safetensors")
+	header := `{"__metadata__":{"epoch":"3"},"x":{"dtype":"F32","shape":[1024,4096],"data_offsets":[0,16777216]}}`
+	if err := os.WriteFile(path, safe(header, string(make([]byte, 16<<20))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var f *File
+	var err error
+	if n := allocated(func() { f, err = ReadHeader(path) }); err != nil || n > 1<<16 {
+		t.Fatalf("%d bytes allocated: %v", n, err)
+	}
+	if x := f.Tensor("x"); f.Meta["epoch"] != "3" || x.String() != "F32 [1024 4096]" {
+		t.Error(f.Meta, x)
+	}
+	if err := f.Tensor("x").Read(make([]float32, 1), 0); err == nil {
+		t.Error("an element was read from a closed file")
+	}
+	if _, err := ReadHeader("testdata/module.pth"); err == nil || !strings.Contains(err.Error(), "only state dicts are read") {
+		t.Error(err)
+	}
+}
+
 func TestNestedDicts(t *testing.T) {
 	f, err := Open("testdata/nested.pth")
 	if err != nil {
