@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"golang.org/x/sys/cpu"
@@ -19,11 +18,7 @@ func (doctorCommand) Help() string { return "Example:\n  recap doctor" }
 
 func (c *doctorCommand) Run(t *terminal) error {
 	show := func(what string, value any) { fmt.Fprintf(t.out, "%-10s %v\n", what, value) }
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	show("recap", version)
+	show("recap", versionText())
 	show("go", runtime.Version())
 	show("system", runtime.GOOS+"/"+runtime.GOARCH)
 	show("cores", fmt.Sprintf("%d, of which %d are used", runtime.NumCPU(), runtime.GOMAXPROCS(0)))

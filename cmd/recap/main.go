@@ -45,6 +45,11 @@ type commands struct {
 	Inspect inspectCommand `cmd:"" help:"Show what is in a checkpoint, a file of weights, a feature file or a run."`
 	Doctor  doctorCommand  `cmd:"" help:"Show what the program runs on."`
 	Unit    unitCommand    `cmd:"" hidden:"" help:"Train one unit of a sweep."`
+
+	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
+	Complete   completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print the completions of a command line."`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
 // A terminal is where a command writes: results to out, all else to err.
@@ -65,17 +70,10 @@ func run(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 
-	parser, err := kong.New(&commands{}, kong.Name("recap"), kong.UsageOnError(),
-		kong.Description("RECAP: sentiment of videos whose words, sound or pictures are missing in part (AAAI 2026)."),
-		kong.Vars{"models": strings.Join(experiment.ModelNames()[1:], ", ")},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
-	if err != nil {
-		panic("recap: the command line is declared wrong: " + err.Error())
-	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(longFlags(args))
+	command, err := newParser().Parse(longFlags(args))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "recap: %v\nsee recap --help\n", err)
 		return usage
@@ -90,4 +88,16 @@ func run(args []string) int {
 		return failed
 	}
 	return done
+}
+
+// newParser returns the parser of the command line.
+func newParser() *kong.Kong {
+	parser, err := kong.New(&commands{}, kong.Name("recap"), kong.UsageOnError(),
+		kong.Description("RECAP: multimodal sentiment analysis when parts of language, audio or vision are missing (AAAI 2026)."),
+		kong.Vars{"models": strings.Join(experiment.ModelNames()[1:], ", "), "version": "recap " + versionText()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	if err != nil {
+		panic("recap: the command line is declared wrong: " + err.Error())
+	}
+	return parser
 }
