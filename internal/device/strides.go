@@ -1,6 +1,6 @@
 package device
 
-// Strides returns the row-major strides of a shape.
+// Strides returns the row-major strides of shape, one for each axis.
 func Strides(shape []int) []int {
 	s := make([]int, len(shape))
 	n := 1
@@ -11,12 +11,12 @@ func Strides(shape []int) []int {
 	return s
 }
 
-// Dense returns the operand of an array of the given shape without gaps.
+// Dense returns the operand of a contiguous array of the given shape at the start of b.
 func Dense(b Buffer, shape []int) Operand { return Operand{Buf: b, Strides: Strides(shape)} }
 
-// Merge describes the same elements by fewer axes, but at least one: axes of length 1 are left
-// out, and axes that lie one after the other in every operand become one. It returns their
-// lengths, and for each operand their strides.
+// Merge describes the elements of shape by as few axes as possible, but at least one. It drops
+// axes of length 1 and joins neighbouring axes that are contiguous in every operand. It returns
+// the lengths of the axes and, for each operand, their strides.
 func Merge(shape []int, operands ...Operand) (lengths []int, strides [][]int) {
 	strides = make([][]int, len(operands))
 	for axis, n := range shape {

@@ -1,0 +1,142 @@
+package device
+
+// This file holds the parameters of the kernels: which function to apply, and the shapes and
+// formulas of those kernels that need more than a sentence.
+
+// An Operand is a strided view of a buffer. The kernel gets the shape separately; element (i, j, …)
+// lies at Offset + i·Strides[0] + j·Strides[1] + …. A stride of 0 repeats elements along its axis.
+type Operand struct {
+	Buf     Buffer
+	Offset  int
+	Strides []int // one for each axis of the shape
+}
+
+// Unary selects an elementwise function f(x; a, b) of one variable and two constants.
+type Unary uint8
+
+// The functions of one variable. NumUnary is their number.
+const (
+	Affine    Unary = iota // a·x + b
+	Exp                    // eˣ
+	Log                    // ln x
+	Sqrt                   // √x
+	Abs                    // |x|
+	Tanh                   // tanh x
+	Sigmoid                // 1 / (1 + e⁻ˣ)
+	Softplus               // ln(1 + eˣ), without overflow
+	ReLU                   // max(x, 0)
+	LeakyReLU              // x where x > 0, a·x elsewhere
+	GELU                   // x·Φ(x) = x/2·(1 + erf(x/√2))
+	SiLU                   // x / (1 + e⁻ˣ)
+	Clamp                  // min(max(x, a), b); derivative 1 where a ≤ x ≤ b, 0 elsewhere
+	Huber                  // x²/(2a) where |x| < a, |x| − a/2 elsewhere
+	NumUnary
+)
+
+// Binary selects an elementwise function of two variables.
+type Binary uint8
+
+// The functions of two variables. NumBinary is their number.
+const (
+	Add   Binary = iota // x + y
+	Sub                 // x − y
+	Mul                 // x·y
+	Div                 // x / y
+	Equal               // 1 where x = y, 0 elsewhere
+	Less                // 1 where x < y, 0 elsewhere
+	Mask                // x where y ≠ 0, −Inf elsewhere
+	NumBinary
+)
+
+// Reduction selects a function that reduces n numbers to one.
+type Reduction uint8
+
+// The reductions. NumReductions is their number.
+const (
+	Sum       Reduction = iota // Σ x
+	Max                        // max x
+	LogSumExp                  // ln Σ eˣ, without overflow; −Inf where every x is −Inf
+	NumReductions
+)
+
+// A Matrix is a row-major matrix in a buffer, or a batch of evenly spaced ones.
+type Matrix struct {
+	Buf    Buffer
+	Offset int // position of the first element
+	Stride int // distance between rows
+	Batch  int // distance between the matrices of a batch; 0 repeats one matrix
+}
+
+// Gemm describes C ← Alpha·op(A)·op(B) + Beta·C for each of Count independent matrices, where
+// op(A) is [M K], op(B) is [K N], C is [M N], and op transposes if the flag is set. The matrices
+// of C do not overlap. If Beta is 0, C is not read.
+type Gemm struct {
+	TransA, TransB bool
+	M, N, K        int
+	Alpha, Beta    float64
+	A, B, C        Matrix
+	Count          int
+}
+
+// Attention describes multi-head scaled dot-product attention (Vaswani et al., NeurIPS 2017,
+// section 3.2). For each sample and head it computes
+//
+//	S = Scale·Q Kᵀ,  P = softmax(S),  O = D(P) V
+//
+// where D is the dropout. Queries and outputs are [Samples Queries Heads·Width], keys and values
+// [Samples Keys Heads·Width]; head h has columns h·Width to (h+1)·Width. An excluded key has weight
+// 0. A query whose keys are all excluded has output 0 and gradient 0.
+//
+// The method Attention also writes lse [Samples Heads Queries], the log-sum-exp of each row of S.
+// From it AttentionGrad recomputes P, and writes, for the gradient Ō of O,
+//
+//	V̄ = D(P)ᵀ Ō,  S̄ = P ⊙ (D(Ō Vᵀ) − Σ Ō⊙O),  Q̄ = Scale·S̄ K,  K̄ = Scale·S̄ᵀ Q
+//
+// No array of Queries×Keys numbers exists after a call.
+type Attention struct {
+	Samples, Heads, Queries, Keys, Width int
+
+	Scale   float64
+	Mask    Buffer  // [Samples Keys]: 0 excludes the key; nil excludes none
+	Causal  bool    // excludes key j for query i where j > i + |Keys − Queries|
+	Dropout float64 // probability that a weight is dropped; 0 disables
+	Seed    uint64  // of the dropout; weight (s, h, i, j) is element ((s·Heads+h)·Queries+i)·Keys+j of Keep
+}
+
+// LSTM describes a long short-term memory network with one layer and one direction, on sequences
+// of different lengths. Each step t computes
+//
+//	z_t = gates_t + W·y_before,  i, f, o = σ(z_t),  g = tanh(z_t)
+//	c_t = f ⊙ c_before + i ⊙ g,  y_t = o ⊙ tanh(c_t)
+//
+// where z_t [4·Width] holds the gates i, f, g, o side by side. The step before t is t−1 or, with
+// Reverse, t+1; before the first step, y and c are 0.
+//
+// The method LSTM takes gates [Samples Steps 4·Width], which hold the input's part of z, and
+// weight W [4·Width Width]. It replaces gates by the values i, f, g, o, and writes y and cell
+// [Samples Steps Width]. After the end of a sequence it sets y to 0 and leaves gates and cell as
+// they are.
+//
+// LSTMGrad takes the results of LSTM and the gradient g of y, and replaces gates by the gradient
+// of z, which is 0 after the end of a sequence. It does not use g there.
+type LSTM struct {
+	Samples, Steps, Width int
+
+	Lengths []int // [Samples], each from 1 to Steps
+	Reverse bool  // runs each sequence from its own end to its beginning
+}
+
+// Adam describes one step of Adam (Kingma and Ba, ICLR 2015, algorithm 1) or AdamW (Loshchilov and
+// Hutter, ICLR 2019, algorithm 2):
+//
+//	m ← Beta1·m + (1 − Beta1)·g,  v ← Beta2·v + (1 − Beta2)·g²
+//	p ← p − LR·(m/Correction1) / (√(v/Correction2) + Eps)
+//
+// The caller computes the bias corrections of step t.
+type Adam struct {
+	LR, Beta1, Beta2, Eps float64
+	WeightDecay           float64
+	Decoupled             bool    // AdamW: p ← p − LR·WeightDecay·p before the step; else g ← g + WeightDecay·p
+	Correction1           float64 // 1 − Beta1ᵗ
+	Correction2           float64 // 1 − Beta2ᵗ
+}
