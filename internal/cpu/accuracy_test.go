@@ -7,14 +7,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// ulp is the distance between neighbours of single precision at v.
+// ulp returns the distance between adjacent numbers of single precision at v.
 func ulp(v float64) float64 {
 	_, exponent := math.Frexp(v)
 	return math.Ldexp(1, max(exponent-24, -149))
 }
 
-// approximations are what single precision promises of each function of one variable: that an
-// error is at most so many units in the last place, or so much absolutely.
+// approximations are the error bounds of the functions in single precision: an error is at most
+// ulps units in the last place, or at most absolute.
 var approximations = []struct {
 	name     string
 	op       device.Unary
@@ -39,9 +39,9 @@ var approximations = []struct {
 	{"Sqrt", device.Sqrt, math.Sqrt, math.NaN(), math.Inf(1), 0.5, 0},
 }
 
-// singles returns single-precision numbers: evenly over [−110, 110], where every function here
-// does all that it does, and evenly over the bit patterns, denormal numbers, NaN and infinities
-// among them.
+// singles returns single-precision numbers: evenly spaced over [−110, 110], where every function
+// shows its behaviour, and evenly spaced over the bit patterns, including denormal numbers, NaN
+// and infinities.
 func singles() []float64 {
 	x := []float64{0, math.Copysign(0, -1), 0x1p-149, -0x1p-149, math.MaxFloat32, -math.MaxFloat32, math.NaN(),
 		88.72283, 88.7229, -87.3366, -87.34, -103.27, -103.97, -104, 9, -9}
@@ -79,7 +79,7 @@ func TestAccuracy(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%-8s at most %.2f ulp where more than %.2g; relative to 1 or the result at most %.2g", c.name, worstULPs, c.absolute, worst)
+		t.Logf("%-8s at most %.2f ulp for errors above %.2g; relative to 1 or the result at most %.2g", c.name, worstULPs, c.absolute, worst)
 	}
 }
 

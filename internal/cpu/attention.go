@@ -5,27 +5,28 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A head is the attention of one sample's one head: its matrices are columns of the samples' rows,
-// a stride apart. Queries are taken in blocks, so that the scores of a block stay in the cache.
+// A head is the attention of one head of one sample. Its matrices are columns of the sample's
+// rows, which are stride apart. The kernels process queries in blocks, so that the scores of a
+// block stay in the cache.
 type head[T Float] struct {
 	device.Attention
 	index  int // sample·Heads + head
 	stride int
-	q, k   int // where the head's queries (and outputs) and keys (and values) begin
+	q, k   int // positions of the head's first query (and output) and first key (and value)
 	mask   []T // [Keys], nil excludes none
 }
 
 const (
-	queryBlock = 128
+	queryBlock = 128 // queries in a block
 	keyBlock   = 128 // the longest row of a matrix that products read without packing it
 )
 
-// heads runs f for every head of every sample, with scratch memory for n numbers.
+// heads calls f for every head of every sample, with scratch memory for n numbers.
 func (d *Device[T]) heads(a device.Attention, n int, f func(h head[T], scratch arena[T])) {
 	work := a.Queries * a.Keys * (a.Width + 8)
 	parallel.For(a.Samples*a.Heads, max(1, gemmWork/4/work), func(lo, hi int) {
 		scratch := d.borrow(n)
-		defer d.giveBack(scratch)
+		defer d.recycle(scratch)
 		for i := lo; i < hi; i++ {
 			s, column, stride := i/a.Heads, i%a.Heads*a.Width, a.Heads*a.Width
 			h := head[T]{a, i, stride, s*a.Queries*stride + column, s*a.Keys*stride + column, nil}
@@ -37,49 +38,52 @@ func (d *Device[T]) heads(a device.Attention, n int, f func(h head[T], scratch a
 	})
 }
 
-// An arena is memory not yet taken.
+// An arena is scratch memory that is not yet allocated.
 type arena[T Float] []T
 
-func (a *arena[T]) take(n int) []T {
+// alloc returns the next n numbers of the arena.
+func (a *arena[T]) alloc(n int) []T {
 	x := (*a)[:n]
 	*a = (*a)[n:]
 	return x
 }
 
-// gathered copies the head's columns of rows of x, from position at, to a matrix of their own, to
-// [rows Width].
-func (h *head[T]) gathered(to, x []T, at, rows int) []T {
+// gather copies the head's columns of x, from position at, to the contiguous matrix to [rows
+// Width], and returns it.
+func (h *head[T]) gather(to, x []T, at, rows int) []T {
 	for i := range rows {
 		copy(to[i*h.Width:(i+1)*h.Width], x[at+i*h.stride:])
 	}
 	return to
 }
 
-// scattered undoes gathered.
-func (h *head[T]) scattered(x []T, at int, from []T, rows int) {
+// scatter is the inverse of gather: it copies the matrix from to the head's columns of x.
+func (h *head[T]) scatter(x []T, at int, from []T, rows int) {
 	for i := range rows {
 		copy(x[at+i*h.stride:][:h.Width], from[i*h.Width:])
 	}
 }
 
-// across transposes the head's rows of keys or values, by blocks of keyBlock rows: block b is a
-// matrix [Width keyBlock], the last narrower.
-func (d *Device[T]) across(h *head[T], to, x []T) []T {
+// transpose transposes the head's rows of keys or values in blocks of keyBlock rows. Each block is
+// a matrix [Width keyBlock]; the last may be narrower.
+func (d *Device[T]) transpose(h *head[T], to, x []T) []T {
 	for j := 0; j < h.Keys; j += keyBlock {
 		d.loops.transpose(to[j*h.Width:], x[h.k+j*h.stride:], h.stride, min(keyBlock, h.Keys-j), h.Width)
 	}
 	return to
 }
 
-// products writes alpha·x Yᵀ to p [rows Keys], for x [rows Width] and Y as across gives it.
-func (d *Device[T]) products(h *head[T], p, x, across []T, rows int, alpha float64) {
+// products writes alpha·x Yᵀ to p [rows Keys], for x [rows Width] and yT, the result of transpose
+// for Y.
+func (d *Device[T]) products(h *head[T], p, x, yT []T, rows int, alpha float64) {
 	for j := 0; j < h.Keys; j += keyBlock {
 		n := min(keyBlock, h.Keys-j)
-		d.gemm(false, false, rows, n, h.Width, T(alpha), x, h.Width, across[j*h.Width:], n, 0, p[j:], h.Keys)
+		d.gemm(false, false, rows, n, h.Width, T(alpha), x, h.Width, yT[j*h.Width:], n, 0, p[j:], h.Keys)
 	}
 }
 
-// exclude writes −Inf to the scores p of queries from first on at the excluded keys.
+// exclude sets the scores of excluded keys to −Inf, in rows of p [rows Keys] for the queries from
+// first on.
 func (h *head[T]) exclude(p []T, first, rows int) {
 	if h.mask == nil && !h.Causal {
 		return
@@ -95,7 +99,7 @@ func (h *head[T]) exclude(p []T, first, rows int) {
 	}
 }
 
-// drop applies the dropout of query i to a row of weights or of their gradients.
+// drop applies dropout to a row of query i: weights, or gradients of weights.
 func (h *head[T]) drop(row []T, i int) {
 	scale := T(1 / (1 - h.Dropout))
 	for j := range row {
@@ -106,14 +110,14 @@ func (h *head[T]) drop(row []T, i int) {
 // Attention implements device.Device.
 func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffer) {
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
-	most := min(a.Queries, queryBlock)
-	d.heads(a, 2*a.Keys*a.Width+most*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
-		keys := d.across(&h, scratch.take(h.Keys*h.Width), ks)
-		values := h.gathered(scratch.take(h.Keys*h.Width), vs, h.k, h.Keys)
-		queries, p := scratch.take(most*h.Width), scratch.take(most*h.Keys)
+	maxRows := min(a.Queries, queryBlock)
+	d.heads(a, 2*a.Keys*a.Width+maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
+		keys := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks)
+		values := h.gather(scratch.alloc(h.Keys*h.Width), vs, h.k, h.Keys)
+		queries, p := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Keys)
 		for first := 0; first < h.Queries; first += queryBlock {
 			rows, at := min(queryBlock, h.Queries-first), h.q+first*h.stride
-			d.products(&h, p, h.gathered(queries, qs, at, rows), keys, rows, h.Scale)
+			d.products(&h, p, h.gather(queries, qs, at, rows), keys, rows, h.Scale)
 			h.exclude(p, first, rows)
 			for i := range rows {
 				row := p[i*h.Keys : (i+1)*h.Keys]
@@ -128,25 +132,23 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 	})
 }
 
-// AttentionGrad implements device.Device. With P recomputed from the log-sum-exp, and D the
-// dropout,
-//
-//	V̄ = D(P)ᵀ Ō,  S̄ = P ⊙ (D(Ō Vᵀ) − Σ Ō⊙O),  Q̄ = Scale·S̄ K,  K̄ = Scale·S̄ᵀ Q
+// AttentionGrad implements device.Device. It recomputes P from the log-sum-exp, a block of queries
+// at a time, and adds each block's part to the gradients of keys and values.
 func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
 	dqs, dks, dvs, gs := d.data(dq), d.data(dk), d.data(dv), d.data(g)
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
-	most := min(a.Queries, queryBlock)
-	d.heads(a, 5*a.Keys*a.Width+2*most*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
-		keysAcross, valuesAcross := d.across(&h, scratch.take(h.Keys*h.Width), ks), d.across(&h, scratch.take(h.Keys*h.Width), vs)
-		keys := h.gathered(scratch.take(h.Keys*h.Width), ks, h.k, h.Keys)
-		keysGrad, valuesGrad := scratch.take(h.Keys*h.Width), scratch.take(h.Keys*h.Width)
-		queries, outGrad := scratch.take(most*h.Width), scratch.take(most*h.Width)
-		p, ds := scratch.take(most*h.Keys), scratch.take(most*h.Keys)
+	maxRows := min(a.Queries, queryBlock)
+	d.heads(a, 5*a.Keys*a.Width+2*maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
+		keysT, valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks), d.transpose(&h, scratch.alloc(h.Keys*h.Width), vs)
+		keys := h.gather(scratch.alloc(h.Keys*h.Width), ks, h.k, h.Keys)
+		keysGrad, valuesGrad := scratch.alloc(h.Keys*h.Width), scratch.alloc(h.Keys*h.Width)
+		queries, outGrad := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Width)
+		p, ds := scratch.alloc(maxRows*h.Keys), scratch.alloc(maxRows*h.Keys)
 		for first := 0; first < h.Queries; first += queryBlock {
 			rows, at := min(queryBlock, h.Queries-first), h.q+first*h.stride
-			d.products(&h, p, h.gathered(queries, qs, at, rows), keysAcross, rows, h.Scale)
+			d.products(&h, p, h.gather(queries, qs, at, rows), keysT, rows, h.Scale)
 			h.exclude(p, first, rows)
-			d.products(&h, ds, h.gathered(outGrad, gs, at, rows), valuesAcross, rows, 1)
+			d.products(&h, ds, h.gather(outGrad, gs, at, rows), valuesT, rows, 1)
 			for i := range rows {
 				inner := d.loops.dot(outGrad[i*h.Width:(i+1)*h.Width], o[at+i*h.stride:][:h.Width])
 				d.scoreGrad(&h, p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], first+i, l[h.index*h.Queries+first+i], inner)
@@ -159,12 +161,12 @@ func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q
 			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, h.Width, 0, dqs[at:], h.stride)
 			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, h.Width, beta, keysGrad, h.Width)
 		}
-		h.scattered(dks, h.k, keysGrad, h.Keys)
-		h.scattered(dvs, h.k, valuesGrad, h.Keys)
+		h.scatter(dks, h.k, keysGrad, h.Keys)
+		h.scatter(dvs, h.k, valuesGrad, h.Keys)
 	})
 }
 
-// scoreGrad turns a row of scores into D(P), and of Ō Vᵀ into S̄; inner is Σ Ō⊙O.
+// scoreGrad replaces a row p of scores by D(P), and a row ds of Ō Vᵀ by S̄; inner is Σ Ō⊙O.
 func (d *Device[T]) scoreGrad(h *head[T], p, ds []T, i int, lse, inner T) {
 	if lse == inf[T](-1) {
 		clear(p)

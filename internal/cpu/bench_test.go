@@ -8,24 +8,24 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A kernel is one call, of a size that is split between cores.
+// A kernel is one call of a kernel, of a size that is divided between cores.
 type kernel struct {
 	name    string
-	numbers int // read and written; 0 where flops measure the work
+	numbers int // read and written; 0 if flops measure the work
 	flops   int
 	call    func()
 	outs    []device.Buffer
 }
 
-// A maker makes kernels with random inputs, the same ones each time.
-type maker[T Float] struct {
+// A builder creates kernels with random inputs, the same inputs each time.
+type builder[T Float] struct {
 	dev     *Device[T]
 	rng     *rand.Rand
 	kernels []kernel
 }
 
 // input returns n numbers in [0.5, 1.5).
-func (m *maker[T]) input(n int) device.Buffer {
+func (m *builder[T]) input(n int) device.Buffer {
 	b := buffer[T](make([]T, n))
 	for i := range b {
 		b[i] = T(0.5 + m.rng.Float64())
@@ -33,12 +33,12 @@ func (m *maker[T]) input(n int) device.Buffer {
 	return b
 }
 
-func (m *maker[T]) add(name string, numbers, flops int, call func(), outs ...device.Buffer) {
+func (m *builder[T]) add(name string, numbers, flops int, call func(), outs ...device.Buffer) {
 	m.kernels = append(m.kernels, kernel{name, numbers, flops, call, outs})
 }
 
 func kernels[T Float](dev *Device[T]) []kernel {
-	m := &maker[T]{dev: dev, rng: rand.New(rand.NewPCG(1, 2))}
+	m := &builder[T]{dev: dev, rng: rand.New(rand.NewPCG(1, 2))}
 	m.elementwise()
 	m.movement()
 	m.rowwise()
@@ -48,7 +48,7 @@ func kernels[T Float](dev *Device[T]) []kernel {
 	return m.kernels
 }
 
-func (m *maker[T]) pairs() {
+func (m *builder[T]) pairs() {
 	const rows, columns, width = 40, 33, 1030
 	d, u, v, w, g := m.dev, m.input(columns*width), m.input(rows*width), m.input(width), m.input(rows*columns)
 	y, du, dv, dw := d.Alloc(rows*columns), d.Alloc(columns*width), d.Alloc(rows*width), d.Alloc(width)
@@ -60,7 +60,7 @@ func (m *maker[T]) pairs() {
 	m.add("ApplySignMask", many, 0, func() { d.ApplySignMask(masked, x, signs) }, masked)
 }
 
-func (m *maker[T]) recurrent() {
+func (m *builder[T]) recurrent() {
 	const samples, steps, width = 20, 9, 33
 	l := device.LSTM{Samples: samples, Steps: steps, Width: width, Reverse: true}
 	for i := range samples {
@@ -73,7 +73,7 @@ func (m *maker[T]) recurrent() {
 	m.add("LSTMGrad", 0, flops, func() { d.LSTMGrad(l, values, g, given, weight) }, values)
 }
 
-func (m *maker[T]) elementwise() {
+func (m *builder[T]) elementwise() {
 	const n = 100003
 	d, x, y, g := m.dev, m.input(n), m.input(n), m.input(n)
 	names := map[device.Unary]string{device.Affine: "Affine", device.Exp: "Exp", device.Log: "Log", device.Tanh: "Tanh", device.Softplus: "Softplus",
@@ -110,7 +110,7 @@ func (m *maker[T]) elementwise() {
 	}
 }
 
-func (m *maker[T]) movement() {
+func (m *builder[T]) movement() {
 	const rows, columns, n = 400, 253, 400 * 253
 	d, x, shape := m.dev, m.input(n), []int{rows, columns}
 	transposed, folded, gathered, scattered := d.Alloc(n), m.input(columns), d.Alloc(n), m.input(n)
@@ -136,7 +136,7 @@ func (m *maker[T]) movement() {
 	}
 }
 
-func (m *maker[T]) rowwise() {
+func (m *builder[T]) rowwise() {
 	const rows, n = 500, 128
 	d, x, g := m.dev, m.input(rows*n), m.input(rows*n)
 	soft, logs, softGrad, logsGrad := d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n)
@@ -150,7 +150,7 @@ func (m *maker[T]) rowwise() {
 	m.add("LayerNormGrad", 3*rows*n, 0, func() { d.LayerNormGrad(dx, dgamma, dbeta, g, x, given, gamma, rows, n) }, dx, dgamma, dbeta)
 }
 
-func (m *maker[T]) products() {
+func (m *builder[T]) products() {
 	d := m.dev
 	for _, c := range []struct {
 		name         string

@@ -1,5 +1,8 @@
 // Package cpu computes the kernels of package device on the host, in float32 and in float64. It is
-// the only package with type parameters: above it, precision belongs to the device.
+// the only package whose kernels have a type parameter: above it, the device owns the precision.
+//
+// The kernels divide their work into chunks and call an inner loop for each; loops.go has the
+// inner loops in plain Go, which is the place to read what a kernel computes.
 package cpu
 
 import (
@@ -10,11 +13,11 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// Float is the type of a number.
+// Float is the type of a number: a buffer of "cpu" has float32, one of "cpu64" float64.
 type Float interface{ float32 | float64 }
 
-// Device computes in the precision of T. Two precisions differ in their loops. It holds no state
-// but reusable scratch memory.
+// Device computes in the precision of T. The two precisions share all code except the inner loops.
+// A Device has no state except reusable scratch memory, so several goroutines may use it.
 type Device[T Float] struct {
 	name    string
 	bits    int
@@ -52,10 +55,10 @@ func (d *Device[T]) Name() string { return d.name }
 // Bits returns 32 or 64.
 func (d *Device[T]) Bits() int { return d.bits }
 
-// Sync returns nil: kernels are done when they return.
+// Sync returns nil: a kernel is complete when its method returns.
 func (d *Device[T]) Sync() error { return nil }
 
-// Submit does nothing: kernels run when they are called.
+// Submit does nothing: a kernel runs when its method is called.
 func (d *Device[T]) Submit() {}
 
 // Alloc implements device.Device.
@@ -76,13 +79,14 @@ func convert[A, B Float](dst []A, src []B) {
 	}
 }
 
-// grain is how many numbers a chunk of an elementwise loop has: some 10 µs of work.
+// grain is the number of elements in a chunk of an elementwise loop, about 10 µs of work.
 const grain = 16384
 
-// rowGrain is how many rows of length n make such a chunk.
+// rowGrain returns the number of rows of length n in such a chunk.
 func rowGrain(n int) int { return max(1, grain/max(n, 1)) }
 
-// borrow returns scratch memory of undefined contents; giveBack returns it.
+// borrow returns scratch memory for n numbers, with undefined contents. The caller returns it to
+// the pool with recycle.
 func (d *Device[T]) borrow(n int) *[]T {
 	s, _ := d.scratch.Get().(*[]T)
 	if s == nil || cap(*s) < n {
@@ -93,7 +97,8 @@ func (d *Device[T]) borrow(n int) *[]T {
 	return s
 }
 
-func (d *Device[T]) giveBack(s *[]T) { d.scratch.Put(s) }
+// recycle returns scratch memory to the pool.
+func (d *Device[T]) recycle(s *[]T) { d.scratch.Put(s) }
 
-// each runs f over chunks of n numbers.
+// each calls f for the chunks of n numbers.
 func each(n int, f func(lo, hi int)) { parallel.For(n, grain, f) }

@@ -14,7 +14,7 @@ func TestDevice(t *testing.T) {
 	t.Run("float64", func(t *testing.T) { devicetest.Run(t, New64()) })
 }
 
-// TestSameBits holds results to the same bits on any number of cores.
+// TestSameBits checks that results have the same bits on any number of cores.
 func TestSameBits(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { sameBits(t, New32) })
 	t.Run("float64", func(t *testing.T) { sameBits(t, New64) })
@@ -35,7 +35,7 @@ func sameBits[T Float](t *testing.T, open func() *Device[T]) {
 	}
 }
 
-// bitsOn returns what the kernels write when they run on the given number of cores.
+// bitsOn returns the results of the kernels on the given number of cores.
 func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 	bits := map[string][]uint64{}
@@ -50,9 +50,9 @@ func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
 	return bits
 }
 
-// TestSteadyState holds repeated calls to small allocations: closures and lists of chunks, but no
-// numbers, of which kernels take more than that. It takes the least of several calls, since a
-// garbage collection may empty the pool of scratch memory.
+// TestSteadyState checks that repeated calls allocate little: closures and lists of chunks, but no
+// arrays of numbers, which would exceed the limit. It takes the minimum over several calls, since
+// a garbage collection may empty the pool of scratch memory.
 func TestSteadyState(t *testing.T) {
 	if raced {
 		t.Skip("under the race detector sync.Pool drops memory at random")
@@ -64,21 +64,21 @@ func TestSteadyState(t *testing.T) {
 func steadyState[T Float](t *testing.T, dev *Device[T]) {
 	const limit = 4096 // gonum's Dgemm starts goroutines
 	for _, k := range kernels(dev) {
-		least := uint64(math.MaxUint64)
+		smallest := uint64(math.MaxUint64)
 		for range 10 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			k.call()
 			runtime.ReadMemStats(&after)
-			least = min(least, after.TotalAlloc-before.TotalAlloc)
+			smallest = min(smallest, after.TotalAlloc-before.TotalAlloc)
 		}
-		if least > limit {
-			t.Errorf("%s allocates %d bytes a call, at most %d expected", k.name, least, limit)
+		if smallest > limit {
+			t.Errorf("%s allocates %d bytes a call, at most %d expected", k.name, smallest, limit)
 		}
 	}
 }
 
-// TestForeignBuffer checks that a buffer of another precision is refused.
+// TestForeignBuffer checks that a kernel rejects a buffer of another precision.
 func TestForeignBuffer(t *testing.T) {
 	defer func() {
 		if want := "cpu: a buffer of type cpu.buffer[float64] on device cpu"; recover() != want {

@@ -8,12 +8,13 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// gemmWork is the least number of multiplications in a block of a product: some tens of
-// microseconds.
+// gemmWork is the smallest number of multiplications in a block of a product, some tens of
+// microseconds of work.
 const gemmWork = 1 << 20
 
-// Gemm implements device.Device. A batch is split between its products, a large product into
-// blocks, and the sums over K only where they are long, always at the same places.
+// Gemm implements device.Device. It runs the products of a batch in parallel, divides a large
+// product into blocks, and divides the sums over K only where they are long, always at the same
+// positions.
 func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
@@ -32,7 +33,7 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 		d.longGemm(g, a, b, c)
 		return
 	}
-	nextRow, nextColumn := g.A.Stride, 1 // from one row of op(A), and from one column of op(B), to the next
+	nextRow, nextColumn := g.A.Stride, 1 // distances between rows of op(A) and columns of op(B)
 	if g.TransA {
 		nextRow = 1
 	}
@@ -50,12 +51,13 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	})
 }
 
-// longParts is into how many parts a long sum is cut.
+// longParts is the number of parts of a long sum.
 const longParts = 16
 
-// longGemm computes Aᵀ·B for few columns of many rows, the gradient of a weight: parts of the
-// rows, read in order, give products of their own, which are added in order. The side with fewer
-// columns is the one that is read through its columns, A.
+// longGemm computes Aᵀ·B for matrices with many rows and few columns, as in the gradient of a
+// weight. It computes a product for each part of the rows, and adds the products in order. If A
+// has more columns than B, it swaps them and writes the transpose, since a column of A is read
+// with a stride.
 func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	m, n, lda, ldb := g.M, g.N, g.A.Stride, g.B.Stride
 	swapped := m > n
@@ -63,7 +65,7 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 		a, b, m, n, lda, ldb = b, a, n, m, ldb, lda
 	}
 	scratch := d.borrow(longParts * m * n)
-	defer d.giveBack(scratch)
+	defer d.recycle(scratch)
 	parts := *scratch
 	parallel.For(longParts, 1, func(lo, hi int) {
 		for p := lo; p < hi; p++ {
@@ -93,9 +95,9 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	})
 }
 
-// blocks cuts C into some blocks a thread, no smaller than 128 by 128 where that is a choice: of
-// what a block packs it shares nothing, and large ones pack less. The numbers in C do not depend
-// on the cut.
+// blocks returns the size of the blocks of C: several blocks for each thread, but not smaller than
+// 128 by 128 if possible. Blocks do not share the operands that they pack, so large blocks pack
+// less. The results do not depend on the size.
 func blocks(m, n, work int) (rows, columns int) {
 	half := func(x int) int { return (x/2 + 31) / 32 * 32 }
 	rows, columns = m, n

@@ -15,8 +15,8 @@ func (d *Device[T]) Gather(dst, table device.Buffer, index []int, width int) {
 	})
 }
 
-// ScatterAdd implements device.Device. It runs in order on one core, since rows of dst may
-// coincide.
+// ScatterAdd implements device.Device. It runs in order on one core, since a row of dst may occur
+// more than once.
 func (d *Device[T]) ScatterAdd(dst device.Buffer, index []int, src device.Buffer, width int) {
 	y, x := d.data(dst), d.data(src)
 	for i, r := range index {

@@ -10,14 +10,14 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// loops are the inner loops that training spends its time in, on slices of equal lengths; results
-// may overwrite inputs. In single precision they are package simd's, which uses the vector
-// instructions of the processor; in double precision they are below, plainly, and serve as the
-// measure of the others.
+// loops are the inner loops in which training spends its time. Slices have equal lengths unless a
+// comment says otherwise, and a result may overwrite an input. In single precision the loops are
+// those of package simd, which uses the vector instructions of the processor. In double precision
+// they are the plain loops below, which also define what the others compute.
 type loops[T Float] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 
-	// transpose writes the rows of src, stride apart and n long, to the columns of dst [n rows].
+	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n rows].
 	transpose func(dst, src []T, stride, rows, n int)
 
 	add, mul                       func(z, x, y []T)
@@ -29,8 +29,8 @@ type loops[T Float] struct {
 
 	sum           func(x []T) T
 	dot           func(x, y []T) T
-	dot64         func(x, y []T) float64          // accumulated in double precision
-	softmax       func(y, x []T) (largest, sum T) // a row of −Inf gives zeros and sum 0
+	dot64         func(x, y []T) float64      // accumulated in double precision
+	softmax       func(y, x []T) (max, sum T) // max x and Σ e^(x−max); of −Inf: zeros and sum 0
 	softmaxGrad   func(dx, y, g []T)
 	scoreGrad     func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
 	layerNorm     func(y, x, gamma, beta []T, eps T) (mean, rstd T)
@@ -40,8 +40,8 @@ type loops[T Float] struct {
 	lstmGrad func(gates, prev, cell, g, dh, dc []T)
 }
 
-// All products go through gonum's doors, blas32 and blas64, so a program can put another BLAS
-// behind them with blas32.Use. Until it does, single precision has package simd's Sgemm and
+// All products go through gonum's extension points, blas32 and blas64, so a program can register
+// another BLAS with blas32.Use. The default for single precision is the Sgemm of package simd with
 // gonum's other routines.
 func init() { blas32.Use(simd.BLAS{}) }
 
@@ -107,6 +107,7 @@ var double = loops[float64]{
 	lstm: lstm[float64], lstmGrad: lstmGrad[float64],
 }
 
+// mapped returns a loop that applies f to each element.
 func mapped(f func(float64) float64) func(y, x []float64) {
 	return func(y, x []float64) {
 		for i, v := range x {
@@ -115,6 +116,7 @@ func mapped(f func(float64) float64) func(y, x []float64) {
 	}
 }
 
+// mappedGrad returns a loop that applies f to each element and its gradient.
 func mappedGrad(f func(x, g float64) float64) func(dx, x, g []float64) {
 	return func(dx, x, g []float64) {
 		for i, v := range x {
@@ -206,8 +208,8 @@ func layerNormGrad[T Float](dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) {
 	}
 }
 
-// adamConstants are those of device.Adam, each rounded once: 1−β₂ computed in single precision
-// would have lost four digits.
+// adamConstants are the constants of device.Adam, each rounded once. In single precision, 1−β₂
+// would lose four digits.
 type adamConstants[T Float] struct{ b1, n1, b2, n2, eps, keep, decay, step, scale T }
 
 func adamOf[T Float](a device.Adam) adamConstants[T] {

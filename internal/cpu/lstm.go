@@ -7,17 +7,17 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A pack is some sequences that go through the steps together, the longest first: those that have
-// a step are its first ones.
-type pack[T Float] struct {
+// A batch is a group of sequences that run together, sorted by length, the longest first. So the
+// sequences that still have a step are the first ones.
+type batch[T Float] struct {
 	device.LSTM
-	samples []int
+	samples []int // indices of the sequences
 }
 
-// packs runs f for all sequences, in packs that need not know of each other, with scratch memory
-// for n numbers a sequence and one cell of 0. Few sequences share the weights that a core reads at
-// each step, so where the weights exceed its cache a pack is large.
-func (d *Device[T]) packs(l device.LSTM, n int, f func(p pack[T], scratch arena[T])) {
+// batches calls f for all sequences, in independent batches, with scratch memory for n numbers a
+// sequence and Width numbers more, all 0. A core reads the weights once for each step of a batch,
+// so where the weights exceed its cache a batch is large.
+func (d *Device[T]) batches(l device.LSTM, n int, f func(p batch[T], scratch arena[T])) {
 	order := make([]int, l.Samples)
 	for i := range order {
 		order[i] = i
@@ -29,14 +29,14 @@ func (d *Device[T]) packs(l device.LSTM, n int, f func(p pack[T], scratch arena[
 	}
 	parallel.For(l.Samples, size, func(lo, hi int) {
 		scratch := d.borrow((hi-lo)*n + l.Width)
-		defer d.giveBack(scratch)
+		defer d.recycle(scratch)
 		clear(*scratch)
-		f(pack[T]{l, order[lo:hi]}, *scratch)
+		f(batch[T]{l, order[lo:hi]}, *scratch)
 	})
 }
 
-// at returns the place of a sequence's own step in [Samples Steps], and of the step before.
-func (p *pack[T]) at(sample, step int) (at, before int) {
+// at returns the position of a sequence's step in [Samples Steps], and that of the step before.
+func (p *batch[T]) at(sample, step int) (at, before int) {
 	if p.Reverse {
 		at = sample*p.Steps + p.Lengths[sample] - 1 - step
 		return at, at + 1
@@ -45,16 +45,16 @@ func (p *pack[T]) at(sample, step int) (at, before int) {
 	return at, at - 1
 }
 
-// prev returns the cell of the step before.
-func (p *pack[T]) prev(cell, none []T, before, step int) []T {
+// prev returns the cell of the step before: zeros at the first step.
+func (p *batch[T]) prev(cell, zeros []T, before, step int) []T {
 	if step == 0 {
-		return none
+		return zeros
 	}
 	return cell[before*p.Width : (before+1)*p.Width]
 }
 
 // clearAfterEnd sets the rows of x [Samples Steps n] after the sequences' ends to 0.
-func (p *pack[T]) clearAfterEnd(x []T, n int) {
+func (p *batch[T]) clearAfterEnd(x []T, n int) {
 	for _, s := range p.samples {
 		clear(x[(s*p.Steps+p.Lengths[s])*n : (s+1)*p.Steps*n])
 	}
@@ -63,23 +63,23 @@ func (p *pack[T]) clearAfterEnd(x []T, n int) {
 // LSTM implements device.Device.
 func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	ys, cs, gs, w := d.data(y), d.data(cell), d.data(gates), l.Width
-	across := d.borrow(4 * w * w)
-	defer d.giveBack(across)
-	d.loops.transpose(*across, d.data(weight), w, 4*w, w)
-	d.packs(l, 5*w, func(p pack[T], scratch arena[T]) {
+	weightT := d.borrow(4 * w * w)
+	defer d.recycle(weightT)
+	d.loops.transpose(*weightT, d.data(weight), w, 4*w, w)
+	d.batches(l, 5*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
-		none, h, z := scratch.take(w), scratch.take(n*w), scratch.take(n*4*w)
+		zeros, h, z := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(n*4*w)
 		for step := range l.Lengths[p.samples[0]] {
 			for l.Lengths[p.samples[n-1]] <= step {
 				n--
 			}
 			if step > 0 {
-				d.gemm(false, false, n, 4*w, w, 1, h, w, *across, 4*w, 0, z, 4*w)
+				d.gemm(false, false, n, 4*w, w, 1, h, w, *weightT, 4*w, 0, z, 4*w)
 			}
 			for r, s := range p.samples[:n] {
 				at, before := p.at(s, step)
 				out := ys[at*w : (at+1)*w]
-				d.loops.lstm(gs[at*4*w:(at+1)*4*w], z[r*4*w:(r+1)*4*w], p.prev(cs, none, before, step), cs[at*w:(at+1)*w], out)
+				d.loops.lstm(gs[at*4*w:(at+1)*4*w], z[r*4*w:(r+1)*4*w], p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w], out)
 				copy(h[r*w:], out)
 			}
 		}
@@ -87,13 +87,13 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	})
 }
 
-// LSTMGrad implements device.Device. Backwards from a sequence's last step, with Wᵀ z̄ of the step
-// after in dh and what its cell passed on in dc.
+// LSTMGrad implements device.Device. It goes backward from a sequence's last step. dh holds Wᵀ z̄ of
+// the step after, and dc the gradient that the cell of the step after passes back.
 func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
-	d.packs(l, 6*w, func(p pack[T], scratch arena[T]) {
+	d.batches(l, 6*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
-		none, dh, dc, dz := scratch.take(w), scratch.take(n*w), scratch.take(n*w), scratch.take(n*4*w)
+		zeros, dh, dc, dz := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(n*w), scratch.alloc(n*4*w)
 		n = 0
 		for step := l.Lengths[p.samples[0]] - 1; step >= 0; step-- {
 			for n < len(p.samples) && l.Lengths[p.samples[n]] > step {
@@ -102,7 +102,7 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 			for r, s := range p.samples[:n] {
 				at, before := p.at(s, step)
 				row := gs[at*4*w : (at+1)*4*w]
-				d.loops.lstmGrad(row, p.prev(cs, none, before, step), cs[at*w:(at+1)*w], gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], dc[r*w:(r+1)*w])
+				d.loops.lstmGrad(row, p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w], gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], dc[r*w:(r+1)*w])
 				copy(dz[r*4*w:], row)
 			}
 			if step > 0 {
@@ -113,6 +113,7 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 	})
 }
 
+// lstm is simd.LSTM in plain Go.
 func lstm[T Float](gates, z, prev, cell, out []T) {
 	n := len(cell)
 	for j := range n {
@@ -124,6 +125,7 @@ func lstm[T Float](gates, z, prev, cell, out []T) {
 	}
 }
 
+// lstmGrad is simd.LSTMGrad in plain Go.
 func lstmGrad[T Float](gates, prev, cell, gy, dh, dc []T) {
 	n := len(cell)
 	for j := range n {

@@ -2,7 +2,7 @@ package cpu
 
 import "math"
 
-// The elementary functions, computed in double precision and rounded.
+// The elementary functions compute in double precision and round the result.
 
 func exp[T Float](x T) T { return T(math.Exp(float64(x))) }
 
@@ -27,6 +27,7 @@ func gauss(x float64) (cdf, pdf float64) {
 
 func inf[T Float](sign int) T { return T(math.Inf(sign)) }
 
+// choose returns a if yes is true, else b.
 func choose[T Float](yes bool, a, b T) T {
 	if yes {
 		return a

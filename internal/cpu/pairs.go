@@ -10,7 +10,7 @@ func (d *Device[T]) PairScores(dst, u, v, w device.Buffer, m, n, width int) {
 	y, us, vs, ws := d.data(dst), d.data(u), d.data(v), d.data(w)
 	parallel.For(m, rowGrain(n*width), func(lo, hi int) {
 		sum := d.borrow(width)
-		defer d.giveBack(sum)
+		defer d.recycle(sum)
 		for i := lo; i < hi; i++ {
 			for j := range n {
 				d.loops.add(*sum, us[j*width:(j+1)*width], vs[i*width:(i+1)*width])
@@ -21,20 +21,20 @@ func (d *Device[T]) PairScores(dst, u, v, w device.Buffer, m, n, width int) {
 	})
 }
 
-// pairWidth is how many columns of the hidden layer make a chunk of PairScoresGrad.
+// pairWidth is the number of columns of the hidden layer in a chunk of PairScoresGrad.
 const pairWidth = 256
 
 // PairScoresGrad implements device.Device. With s = u_j + v_i,
 //
 //	ū_j = Σ_i g_ij·w ⊙ [s > 0],  v̄_i = Σ_j g_ij·w ⊙ [s > 0],  w̄ = Σ_ij g_ij·max(0, s)
 //
-// It is split by columns of the hidden layer: they do not meet.
+// Chunks are columns of the hidden layer, which are independent of each other.
 func (d *Device[T]) PairScoresGrad(du, dv, dw, g, u, v, w device.Buffer, m, n, width int) {
 	dus, dvs, dws := d.data(du), d.data(dv), d.data(dw)
 	gs, us, vs, ws := d.data(g), d.data(u), d.data(v), d.data(w)
 	parallel.For(width, pairWidth, func(lo, hi int) {
 		scratch := d.borrow(2 * (hi - lo))
-		defer d.giveBack(scratch)
+		defer d.recycle(scratch)
 		sum, slope := (*scratch)[:hi-lo], (*scratch)[hi-lo:]
 		columns := func(x []T, row int) []T { return x[row*width+lo : row*width+hi] }
 		clear(dws[lo:hi])
@@ -61,15 +61,15 @@ func (d *Device[T]) PackSigns(dst, x device.Buffer) {
 	y, v := d.data(dst), d.data(x)
 	parallel.For(len(y), grain/16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			bits := 0
+			word := 0
 			for b, a := range v[16*i : min(16*i+16, len(v))] {
 				bit := 0
 				if a > 0 {
 					bit = 1
 				}
-				bits |= bit << b
+				word |= bit << b
 			}
-			y[i] = T(bits)
+			y[i] = T(word)
 		}
 	})
 }
@@ -80,11 +80,11 @@ func (d *Device[T]) ApplySignMask(dst, x, signs device.Buffer) {
 	factor := [2]T{0, 1} // a multiplication is faster than a branch that the processor cannot predict
 	parallel.For(len(s), grain/16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			bits := int(s[i])
+			word := int(s[i])
 			at := 16 * i
 			to := y[at:min(at+16, len(y))]
 			for b, a := range v[at:min(at+16, len(v))] {
-				to[b] = a * factor[bits>>b&1]
+				to[b] = a * factor[word>>b&1]
 			}
 		}
 	})

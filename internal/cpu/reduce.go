@@ -25,14 +25,15 @@ func (d *Device[T]) Reduce(op device.Reduction, dst, x device.Buffer, outer, n, 
 	})
 }
 
-// reduceLong reduces one long row: each chunk by itself, then the chunks' results in order.
+// reduceLong reduces one long row: first each chunk, then the results of the chunks in order.
 func (d *Device[T]) reduceLong(op device.Reduction, y, x []T) {
 	partial := d.borrow((len(x) + grain - 1) / grain)
-	defer d.giveBack(partial)
+	defer d.recycle(partial)
 	each(len(x), func(lo, hi int) { (*partial)[lo/grain] = d.reduceRow(op, x[lo:hi]) })
 	y[0] = d.reduceRow(op, *partial)
 }
 
+// reduceRow returns the reduction of x.
 func (d *Device[T]) reduceRow(op device.Reduction, x []T) T {
 	switch op {
 	case device.Sum:
@@ -43,11 +44,11 @@ func (d *Device[T]) reduceRow(op device.Reduction, x []T) T {
 		m, rest := logSumExp(x)
 		return m + rest
 	}
-	panic(fmt.Sprintf("cpu: reduction %d is not known", op))
+	panic(fmt.Sprintf("cpu: reduction %d is unknown", op))
 }
 
-// logSumExp returns ln Σ eˣ as the sum of the largest x and a rest, which keeps the digits that a
-// large x would take from it.
+// logSumExp returns ln Σ eˣ as the sum of m = max x and a rest. Separately, the rest keeps the
+// digits that it would lose by the addition to a large m.
 func logSumExp[T Float](x []T) (m, rest T) {
 	m = largest(x)
 	if m == inf[T](-1) {
@@ -60,8 +61,8 @@ func logSumExp[T Float](x []T) (m, rest T) {
 	return m, log(s)
 }
 
-// reduceColumns reduces x [outer n inner] over its middle axis, a block of columns at a time,
-// reading along the rows.
+// reduceColumns reduces x [outer n inner] over the middle axis, a block of columns at a time. It
+// reads along the rows.
 func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner int) {
 	block := min(inner, max(16, grain/n))
 	blocks := (inner + block - 1) / block
@@ -74,7 +75,7 @@ func (d *Device[T]) reduceColumns(op device.Reduction, y, x []T, outer, n, inner
 	})
 }
 
-// reduceBlock reduces n rows, the given stride apart, of the length of y.
+// reduceBlock reduces n rows of x, which are stride apart and as long as y, to y.
 func (d *Device[T]) reduceBlock(op device.Reduction, y, x []T, n, stride int) {
 	row := func(k int) []T { return x[k*stride : k*stride+len(y)] }
 	switch op {
@@ -106,7 +107,7 @@ func (d *Device[T]) reduceBlock(op device.Reduction, y, x []T, n, stride int) {
 			y[j] += log(s)
 		}
 	default:
-		panic(fmt.Sprintf("cpu: reduction %d is not known", op))
+		panic(fmt.Sprintf("cpu: reduction %d is unknown", op))
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// rows runs f on each row of length n, as slices of the given buffers.
+// rows calls f for each row r, with the row of length n of each of the buffers, at most three.
 func (d *Device[T]) rows(rows, n int, f func(r int, v [3][]T), buffers ...device.Buffer) {
 	var data [3][]T
 	for k, b := range buffers {
@@ -61,7 +61,7 @@ func (d *Device[T]) LayerNorm(y, stats, x, gamma, beta device.Buffer, rows, n in
 	}, y, x)
 }
 
-// normRows is how many rows share one partial sum of the gradients of gamma and beta.
+// normRows is the number of rows in one partial sum of the gradients of gamma and beta.
 const normRows = 128
 
 // LayerNormGrad implements device.Device.
@@ -69,7 +69,7 @@ func (d *Device[T]) LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma device.B
 	dxs, gs, xs, st, ga := d.data(dx), d.data(g), d.data(x), d.data(stats), d.data(gamma)
 	chunks := (rows + normRows - 1) / normRows
 	partial := d.borrow(chunks * 2 * n)
-	defer d.giveBack(partial)
+	defer d.recycle(partial)
 	parallel.For(rows, normRows, func(lo, hi int) {
 		sums := (*partial)[lo/normRows*2*n:][:2*n]
 		clear(sums)

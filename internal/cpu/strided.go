@@ -7,17 +7,17 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A walk visits the elements of a shape in several strided arrays at once, as rows of equal
-// length: axes that lie one after the other in every array are merged, so that most walks have one
-// or two axes left.
+// A walk is an iteration over the elements of a shape in several strided arrays at once, as rows of
+// equal length. Axes that are contiguous in every array are merged, so most walks have one or two
+// axes.
 type walk struct {
-	outer   []int   // lengths of all axes but the last
+	outer   []int   // lengths of all axes except the last
 	n       int     // length of a row
-	strides [][]int // for each array, of outer and then the row
-	offset  []int
+	strides [][]int // for each array, the strides of outer and of the row
+	offset  []int   // for each array, the position of the first element
 }
 
-// newWalk returns the walk over operands.
+// newWalk returns the walk over the operands of a shape.
 func newWalk(shape []int, operands ...device.Operand) *walk {
 	lengths, strides := device.Merge(shape, operands...)
 	w := &walk{strides: strides, offset: make([]int, len(operands))}
@@ -28,7 +28,7 @@ func newWalk(shape []int, operands ...device.Operand) *walk {
 	return w
 }
 
-// rows returns how many rows the walk has.
+// rows returns the number of rows.
 func (w *walk) rows() int {
 	n := 1
 	for _, d := range w.outer {
@@ -40,7 +40,7 @@ func (w *walk) rows() int {
 // step returns the distance between the elements of a row in array k.
 func (w *walk) step(k int) int { return w.strides[k][len(w.outer)] }
 
-// visit calls f with the positions in each array of the first element of rows lo to hi.
+// visit calls f for rows lo to hi, with the position of the row's first element in each array.
 func (w *walk) visit(lo, hi int, f func(row int, at []int)) {
 	index, at := make([]int, len(w.outer)), make([]int, len(w.strides))
 	copy(at, w.offset)
@@ -88,8 +88,8 @@ func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 	})
 }
 
-// Accumulate implements device.Device. It runs in order on one core, since elements of dst may
-// coincide.
+// Accumulate implements device.Device. It runs in order on one core, since an element of dst may
+// occur more than once.
 func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Operand) {
 	y, x := d.data(dst.Buf), d.data(src.Buf)
 	w := newWalk(shape, dst, src)
@@ -108,7 +108,7 @@ func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, 
 	w := newWalk(shape, device.Dense(dst, shape), x, y)
 	sx, sy := w.step(1), w.step(2)
 	rows, n, split := w.rows(), w.n, 1
-	if rows == 1 { // one long row is cut into pieces
+	if rows == 1 { // divide one long row into chunks
 		split = (n + grain - 1) / grain
 	}
 	parallel.For(rows*split, max(1, rowGrain(n)), func(lo, hi int) {
@@ -125,7 +125,7 @@ func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, 
 	})
 }
 
-// binary computes one row; sx and sy are the distances between its operands.
+// binary computes one row; sx and sy are the strides of x and y.
 func (d *Device[T]) binary(op device.Binary, z, x, y []T, sx, sy int) {
 	dense := sx == 1 && sy == 1
 	switch {
@@ -166,6 +166,6 @@ func (d *Device[T]) binary(op device.Binary, z, x, y []T, sx, sy int) {
 			z[i] = choose(y[i*sy] != 0, x[i*sx], inf[T](-1))
 		}
 	default:
-		panic(fmt.Sprintf("cpu: binary operation %d is not known", op))
+		panic(fmt.Sprintf("cpu: binary operation %d is unknown", op))
 	}
 }

@@ -12,8 +12,8 @@ func (d *Device[T]) Unary(op device.Unary, dst, x device.Buffer, a, b float64) {
 	each(len(v), func(lo, hi int) { d.unary(op, y[lo:hi], v[lo:hi], T(a), T(b)) })
 }
 
-// unary has one loop an operation: a call of a function value for each element would double the
-// cost of the cheap ones.
+// unary has one loop for each operation: calling a function value for each element would double
+// the cost of the cheap operations.
 func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 	switch op {
 	case device.Affine:
@@ -47,6 +47,7 @@ func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 	}
 }
 
+// unaryRare is unary for the operations that training rarely uses.
 func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 	switch op {
 	case device.Abs:
@@ -75,7 +76,7 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 			y[i] = choose(v < a, v*v/(2*a), v-a/2)
 		}
 	default:
-		panic(fmt.Sprintf("cpu: unary operation %d is not known", op))
+		panic(fmt.Sprintf("cpu: unary operation %d is unknown", op))
 	}
 }
 
@@ -85,6 +86,7 @@ func (d *Device[T]) UnaryGrad(op device.Unary, dx, x, y, g device.Buffer, a, b f
 	each(len(xs), func(lo, hi int) { d.unaryGrad(op, dxs[lo:hi], xs[lo:hi], ys[lo:hi], gs[lo:hi], T(a), T(b)) })
 }
 
+// unaryGrad writes dx = g·f′(x), given y = f(x).
 func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 	switch op {
 	case device.Affine:
@@ -125,8 +127,8 @@ func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 	}
 }
 
-// unaryGradKinked differentiates the functions made of pieces. A piece of slope 0 yields 0 even
-// where g is infinite.
+// unaryGradKinked is unaryGrad for piecewise functions. A slope of 0 gives 0 even where g is
+// infinite.
 func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
 	switch op {
 	case device.Abs:
@@ -146,7 +148,7 @@ func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
 			dx[i] = g[i] * min(max(v/a, -1), 1)
 		}
 	default:
-		panic(fmt.Sprintf("cpu: unary operation %d is not known", op))
+		panic(fmt.Sprintf("cpu: unary operation %d is unknown", op))
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package parallel splits loops over the processor's cores.
+// Package parallel divides loops between the processor's cores.
 package parallel
 
 import (
@@ -7,11 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// For calls f on consecutive chunks [lo, hi) that cover [0, n), each of at most grain elements,
-// possibly at the same time. The chunks depend on n and grain alone, never on the number of cores,
-// so a reduction that combines its chunks in order gives the same bits everywhere. A loop of one
-// chunk, a loop inside a parallel one, and a loop while another goroutine's runs, is run by the
-// caller. A panic in f is raised again in the caller, after all chunks are done.
+// For calls f for consecutive chunks [lo, hi) that cover [0, n), each of at most grain elements,
+// possibly in parallel, and returns after the last chunk. The chunks depend only on n and grain,
+// never on the number of cores, so a reduction that combines its chunks in order gives the same
+// bits everywhere. The calling goroutine runs the loop alone if it has one chunk, is inside
+// another parallel loop, or starts while a loop of another goroutine runs. If f panics, For panics
+// with the same value after all chunks have run.
 func For(n, grain int, f func(lo, hi int)) {
 	if n <= 0 {
 		return
@@ -22,8 +23,8 @@ func For(n, grain int, f func(lo, hi int)) {
 		return
 	}
 	chunks := (n + grain - 1) / grain
-	helpers := min(runtime.GOMAXPROCS(0), chunks) - 1
-	if helpers < 1 || !busy.TryLock() {
+	extra := min(runtime.GOMAXPROCS(0), chunks) - 1 // workers beside the calling goroutine
+	if extra < 1 || !busy.TryLock() {
 		for lo := 0; lo < n; lo += grain {
 			f(lo, min(lo+grain, n))
 		}
@@ -33,7 +34,7 @@ func For(n, grain int, f func(lo, hi int)) {
 	r := &region{f: f, n: n, grain: grain, chunks: int64(chunks)}
 	r.pending.Store(r.chunks)
 	current.Store(r)
-	wake(helpers)
+	wake(extra)
 	r.work()
 	for spins := 0; r.pending.Load() > 0; spins++ {
 		if spins > spinLimit {
@@ -45,8 +46,8 @@ func For(n, grain int, f func(lo, hi int)) {
 	}
 }
 
-// A region is one parallel loop. Who runs a chunk is decided as they come; what a chunk is, is
-// not.
+// A region is one parallel loop. The chunks are fixed; each worker takes the next chunk when it is
+// free.
 type region struct {
 	f             func(lo, hi int)
 	n, grain      int
@@ -55,6 +56,7 @@ type region struct {
 	panicked      atomic.Pointer[any]
 }
 
+// work runs chunks until none is left.
 func (r *region) work() {
 	for {
 		c := r.next.Add(1) - 1
@@ -65,6 +67,7 @@ func (r *region) work() {
 	}
 }
 
+// run runs the chunk that starts at lo, and stores a panic.
 func (r *region) run(lo int) {
 	defer r.pending.Add(-1)
 	defer func() {
@@ -75,56 +78,58 @@ func (r *region) run(lo int) {
 	r.f(lo, min(lo+r.grain, r.n))
 }
 
-// Waking a sleeping thread costs up to 100 µs on a virtual machine, as much as a whole small loop.
-// So after a loop a helper spins for nearly as long, waiting for the next one, before it sleeps:
-// 100000 looks take 50 to 100 µs.
+// spinLimit is the number of times that a worker polls for the next loop before it sleeps, 50 to
+// 100 µs. Waking a sleeping thread costs up to 100 µs on a virtual machine, as much as an entire
+// small loop.
 const spinLimit = 100000
 
 var (
-	busy    sync.Mutex // held by the one loop that runs
+	busy    sync.Mutex // locked by the loop that runs
 	current atomic.Pointer[region]
-	helpers []*helper // guarded by busy
+	workers []*worker // guarded by busy
 )
 
-type helper struct {
+// A worker is a goroutine that runs chunks for other goroutines.
+type worker struct {
 	asleep atomic.Bool
 	signal chan struct{}
 }
 
-// wake sees to it that n helpers exist and are not asleep.
+// wake starts workers until n exist, and wakes those that sleep.
 func wake(n int) {
-	for len(helpers) < n {
-		h := &helper{signal: make(chan struct{}, 1)}
-		helpers = append(helpers, h)
-		go h.serve()
+	for len(workers) < n {
+		w := &worker{signal: make(chan struct{}, 1)}
+		workers = append(workers, w)
+		go w.serve()
 	}
-	for _, h := range helpers[:n] {
-		if h.asleep.CompareAndSwap(true, false) {
-			h.signal <- struct{}{}
+	for _, w := range workers[:n] {
+		if w.asleep.CompareAndSwap(true, false) {
+			w.signal <- struct{}{}
 		}
 	}
 }
 
-func (h *helper) serve() {
+// serve runs one region after the other.
+func (w *worker) serve() {
 	var last *region
 	for {
-		last = h.await(last)
+		last = w.await(last)
 		last.work()
 	}
 }
 
-// await returns the region that follows last.
-func (h *helper) await(last *region) *region {
+// await waits for a region other than last and returns it.
+func (w *worker) await(last *region) *region {
 	for {
 		for range spinLimit {
 			if r := current.Load(); r != last {
 				return r
 			}
 		}
-		h.asleep.Store(true)
-		if r := current.Load(); r != last && h.asleep.CompareAndSwap(true, false) {
+		w.asleep.Store(true)
+		if r := current.Load(); r != last && w.asleep.CompareAndSwap(true, false) {
 			return r
 		}
-		<-h.signal
+		<-w.signal
 	}
 }

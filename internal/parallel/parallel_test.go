@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// at runs f with a number of cores.
+// at calls f with GOMAXPROCS set to cores.
 func at(t testing.TB, cores int, f func()) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
@@ -62,8 +62,9 @@ func TestNestedAndConcurrentLoops(t *testing.T) {
 	})
 }
 
-// A loop after the helpers fell asleep must wake them, and one while they spin must be seen.
-func TestSleepersWake(t *testing.T) {
+// TestSleepingWorkersWake checks that a loop wakes sleeping workers, and that workers notice a loop
+// that starts while they spin.
+func TestSleepingWorkersWake(t *testing.T) {
 	at(t, 2, func() {
 		for i := range 20 {
 			count := make([]int, 64)
@@ -92,11 +93,11 @@ func TestPanicReachesTheCaller(t *testing.T) {
 	})
 }
 
-// A loop of one chunk must cost no more than its call.
+// TestOneChunkAllocatesNothing checks that a loop of one chunk costs no more than the call of f.
 func TestOneChunkAllocatesNothing(t *testing.T) {
 	f := func(int, int) {}
 	if n := testing.AllocsPerRun(100, func() { For(64, 64, f) }); n != 0 {
-		t.Errorf("a loop of one chunk makes %g allocations", n)
+		t.Errorf("a loop of one chunk does %g allocations", n)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// adam makes three steps, as published: Adam by Kingma and Ba (ICLR 2015, algorithm 1), AdamW by
-// Loshchilov and Hutter (ICLR 2019, algorithm 2).
+// adam takes three steps of the published algorithms: Adam by Kingma and Ba (ICLR 2015, algorithm
+// 1), AdamW by Loshchilov and Hutter (ICLR 2019, algorithm 2).
 func (s *suite) adam() {
 	for _, n := range sizes {
 		for _, a := range []device.Adam{
@@ -34,8 +34,8 @@ func (s *suite) adam() {
 	}
 }
 
-// adams makes steps of many tensors, one after the other with nothing between, which a device may
-// make at once; but two of one of them.
+// adams takes steps of many tensors in immediate succession, which a device may combine. One of
+// the tensors takes two steps, which a device must not combine.
 func (s *suite) adams() {
 	var all [4][]device.Buffer // p, g, m, v
 	var want [][]float64
@@ -66,7 +66,7 @@ func (s *suite) adams() {
 	}
 }
 
-// adamRows updates some rows of a table as adam does, and the others not at all.
+// adamRows updates some rows of a table as adam does, and checks that the other rows are unchanged.
 func (s *suite) adamRows() {
 	const rows, width = 7, 5
 	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25, Decoupled: true, Correction1: 0.1, Correction2: 0.02}

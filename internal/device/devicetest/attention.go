@@ -7,7 +7,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// heads are sizes of attention, with what is excluded from it.
+// heads are sizes of attention, with the masks and the dropout.
 var heads = []struct {
 	samples, heads, queries, keys, width int
 	masked, causal                       bool
@@ -25,13 +25,13 @@ var heads = []struct {
 	{5, 3, 20, 31, 8, true, true, 0.25},
 	{2, 2, 65, 66, 17, true, false, 0},
 	{1, 1, 40, 300, 40, false, true, 0},
-	{2, 1, 270, 150, 6, true, true, 0.25}, // more than one block of either
-	{2, 2, 9, 33, 70, true, false, 0.25},  // heads so wide that they are read in slices
+	{2, 1, 270, 150, 6, true, true, 0.25}, // more than one block of queries and of keys
+	{2, 2, 9, 33, 70, true, false, 0.25},  // heads so wide that a GPU reads them in slices
 	{1, 2, 70, 35, 130, false, true, 0},
 	{1, 1, 40, 18, 300, false, true, 0.25},
 }
 
-// A reference holds one attention, forward and backward, computed by its definition.
+// A reference is one attention, forward and backward, computed by the definition.
 type reference struct {
 	device.Attention
 	mask, q, k, v, g []float64
@@ -44,9 +44,9 @@ func (s *suite) attention() {
 		r := &reference{Attention: device.Attention{Samples: c.samples, Heads: c.heads, Queries: c.queries, Keys: c.keys, Width: c.width,
 			Scale: 1 / math.Sqrt(float64(c.width)), Causal: c.causal, Dropout: c.dropout, Seed: uint64(1000 + i)}}
 		if c.masked {
-			r.mask = s.coarse(c.samples * c.keys)     // any number but 0 includes the key
-			copy(r.mask, make([]float64, c.keys))     // every key of the first sample is excluded,
-			copy(r.mask[c.keys:], filled(c.keys, 1))  // none of the second,
+			r.mask = s.coarse(c.samples * c.keys)     // any number except 0 includes the key
+			copy(r.mask, make([]float64, c.keys))     // all keys of the first sample are excluded,
+			copy(r.mask[c.keys:], filled(c.keys, 1))  // no key of the second,
 			r.mask[c.keys*(c.samples-1)+c.keys-1] = 0 // and at least one of the last
 			r.Mask = s.put(r.mask)
 		}
@@ -73,7 +73,7 @@ func (s *suite) attention() {
 	}
 }
 
-// query computes row i of a head, and adds to the gradients of its keys and values.
+// query computes row i of a head, and adds its part to the gradients of the keys and values.
 func (r *reference) query(sample, head, i int) {
 	q := ((sample*r.Queries+i)*r.Heads + head) * r.Width                           // where the query begins
 	key := func(j int) int { return ((sample*r.Keys+j)*r.Heads + head) * r.Width } // where key j begins

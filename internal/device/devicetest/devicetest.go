@@ -1,6 +1,8 @@
-// Package devicetest checks a device against the kernels' definitions in package device: each
-// kernel is compared with plain loops in double precision, over sizes that leave remainders and
-// sizes that are split between cores. Every device must pass.
+// Package devicetest checks that a device computes what package device defines. It compares each
+// kernel with plain loops in double precision, over sizes that leave remainders in vector loops
+// and sizes that are split between cores. Every device must pass.
+//
+// A new kernel gets a check in this package and a line in the table of [Run].
 package devicetest
 
 import (
@@ -12,7 +14,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Run checks every kernel of dev and every constant that selects one.
+// Run checks every kernel of dev, and every constant of package device that selects a function.
+// Each kernel is a subtest.
 func Run(t *testing.T, dev device.Device) {
 	families := []struct {
 		name  string
@@ -61,11 +64,11 @@ type suite struct {
 	rng *rand.Rand
 }
 
-// sizes are lengths with and without a remainder, below and above what one core takes at once.
+// sizes are lengths with and without a remainder, below and above the length of one core's chunk.
 var sizes = []int{1, 7, 33, 16384, 40001}
 
-// numbers returns n random multiples of 1/1024 in [−2, 2): exact in either precision, and often
-// equal to one another.
+// numbers returns n random multiples of 1/1024 in [−2, 2). They are exact in either precision, and
+// some are equal to one another.
 func (s *suite) numbers(n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
@@ -74,15 +77,15 @@ func (s *suite) numbers(n int) []float64 {
 	return v
 }
 
-// put returns a buffer that holds v.
+// put returns a new buffer with the contents v.
 func (s *suite) put(v []float64) device.Buffer {
 	b := s.dev.Alloc(len(v))
 	s.dev.Upload(b, v)
 	return b
 }
 
-// poison returns a buffer of NaN, in which an element that a kernel should have written, or should
-// not have read, stands out.
+// poison returns a buffer of NaN. It reveals an element that a kernel failed to write, or read by
+// mistake.
 func (s *suite) poison(n int) device.Buffer { return s.put(filled(n, math.NaN())) }
 
 func filled(n int, v float64) []float64 {
@@ -93,7 +96,7 @@ func filled(n int, v float64) []float64 {
 	return x
 }
 
-// get returns what a buffer holds.
+// get returns the contents of a buffer.
 func (s *suite) get(b device.Buffer) []float64 {
 	s.Helper()
 	v := make([]float64, b.Len())
@@ -104,8 +107,8 @@ func (s *suite) get(b device.Buffer) []float64 {
 	return v
 }
 
-// expect compares a buffer with want. An element may differ by 32 units in the last place, of 1 if
-// it is smaller, and by one more for each of the terms of a sum.
+// expect compares a buffer with want. The tolerance is 32 units in the last place of the element,
+// or of 1 if the element is smaller, plus one unit for each of the terms of a sum.
 func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) {
 	s.Helper()
 	got := s.get(b)
@@ -127,7 +130,7 @@ func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) 
 	}
 }
 
-// buffers checks that numbers come back as they went, rounded to the device's precision.
+// buffers checks that Download returns what Upload stored, rounded to the device's precision.
 func (s *suite) buffers() {
 	if s.dev.Name() == "" || s.dev.Bits() != 32 && s.dev.Bits() != 64 {
 		s.Errorf("Name %q, Bits %d", s.dev.Name(), s.dev.Bits())
@@ -164,7 +167,7 @@ func (s *suite) buffers() {
 				s.Fatalf("Upload32: element %d of %d is %g, want %g", i, n, b[i], w)
 			}
 			if math.IsNaN(src[i]) != math.IsNaN(a[i]) || math.IsNaN(src[i]) != math.IsNaN(b[i]) {
-				s.Fatalf("element %d of %d: NaN came back as %g and %g", i, n, a[i], b[i])
+				s.Fatalf("element %d of %d: NaN was downloaded as %g and %g", i, n, a[i], b[i])
 			}
 		}
 	}

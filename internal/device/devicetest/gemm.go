@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// products are sizes of a product, and how many there are; the largest are split by rows, by
-// columns and by products.
+// products are the sizes of matrix products and the numbers of products in a batch. Devices split
+// the largest by rows, by columns or by products.
 var products = []struct{ m, n, k, count int }{
 	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3}, {64, 32, 48, 2},
 	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23}, {9, 5, 400, 1}, {4, 13, 333, 1},
@@ -30,7 +30,7 @@ func (s *suite) gemm() {
 	}
 }
 
-// A block is a batch of matrices and its buffer's contents.
+// A block is a batch of matrices with the contents of its buffer.
 type block struct {
 	device.Matrix
 	values []float64
@@ -52,7 +52,7 @@ func (s *suite) block(rows, columns, count, gap int, repeat bool) block {
 	return b
 }
 
-// rows returns the rows of matrix i, which has the given size, or its columns.
+// rows returns the rows of matrix i, which has the given size; transposed returns its columns.
 func (b *block) rows(i, rows, columns int, transposed bool) [][]float64 {
 	nextRow, nextColumn := b.Stride, 1
 	if transposed {
@@ -68,8 +68,8 @@ func (b *block) rows(i, rows, columns int, transposed bool) [][]float64 {
 	return v
 }
 
-// gemmOne checks the product described by g, whose matrices it makes. Gaps, and with beta 0 all of
-// C, hold NaN; the gaps must still hold it afterwards.
+// gemmOne creates the matrices of the product g and checks it. Gaps are NaN, and so is all of C if
+// beta is 0; the gaps must be NaN afterwards too.
 func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
 	rowsA, columnsA, rowsB, columnsB := g.M, g.K, g.K, g.N
 	if g.TransA {

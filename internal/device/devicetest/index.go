@@ -6,12 +6,12 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// tables are sizes of a table of rows and of a list of indices into it.
+// tables are the sizes of tables of rows, with the lengths of lists of row numbers.
 var tables = []struct{ rows, width, length int }{
 	{1, 1, 1}, {5, 1, 12}, {4, 7, 9}, {9, 33, 3}, {50, 20, 3000}, {1, 20000, 3},
 }
 
-// indices returns random rows of a table; in a list as long as the table some are repeated.
+// indices returns random row numbers of a table. At least one row occurs twice if length > 1.
 func (s *suite) indices(rows, length int) []int {
 	index := make([]int, length)
 	for i := range index {

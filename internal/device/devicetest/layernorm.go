@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A norm holds one LayerNorm, forward and backward, computed by its definition.
+// A norm is one LayerNorm, forward and backward, computed by the definition.
 type norm struct {
 	rows, n                 int
 	x, gamma, beta, g       []float64
@@ -28,8 +28,8 @@ func (s *suite) norm(rows, n int, mean float64) *norm {
 	return m
 }
 
-// row computes row r, and adds to the gradients of gamma and beta. With h = g ⊙ γ, dx is the
-// product of h with the Jacobian ∂x̂ᵢ/∂xⱼ = rstd·([i = j] − 1/n − x̂ᵢx̂ⱼ/n).
+// row computes row r, and adds its part to the gradients of gamma and beta. With h = g ⊙ γ, dx is
+// the product of h with the Jacobian ∂x̂ᵢ/∂xⱼ = rstd·([i = j] − 1/n − x̂ᵢx̂ⱼ/n).
 func (m *norm) row(r int) {
 	n, from := float64(m.n), r*m.n
 	mean, variance := 0.0, 0.0
@@ -59,7 +59,8 @@ func (m *norm) row(r int) {
 
 func (s *suite) layerNorm() {
 	for _, c := range matrices {
-		for _, mean := range []float64{0, 256} { // far from 0, a variance computed as mean(x²) − mean(x)² would lose its digits
+		// With a mean far from 0, a variance computed as mean(x²) − mean(x)² would lose its digits.
+		for _, mean := range []float64{0, 256} {
 			m := s.norm(c.rows, c.n, mean)
 			name, terms := fmt.Sprintf("LayerNorm %+v, mean %g", c, mean), 64+32*int(mean)
 			y, stats, same := s.poison(len(m.y)), s.poison(len(m.stats)), s.put(m.x)

@@ -7,28 +7,27 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// sequences are sizes of recurrent networks with the lengths of their sequences.
+// sequences are the sizes of recurrent networks, with the lengths of their sequences.
 var sequences = []struct {
 	steps, width int
 	lengths      []int
 }{
 	{1, 1, []int{1}},
 	{5, 3, []int{5, 1, 4}},
-	{4, 7, []int{2, 3, 2}}, // none is as long as there are steps
+	{4, 7, []int{2, 3, 2}}, // every sequence is shorter than the number of steps
 	{9, 33, []int{9, 9, 1, 6, 2, 8, 3, 9, 9, 4, 5}},
 	{6, 130, []int{3, 6, 5, 6, 1, 1, 2, 4, 6, 6, 3, 2, 5, 5, 4, 6, 1, 3, 3}},
 	{3, 260, []int{3, 1, 2, 3, 2, 1, 3, 3, 3, 3, 2, 1, 1, 1, 2, 2, 3, 3, 2, 1, 2, 3, 3, 3, 2, 2, 1, 1, 3, 3, 3, 2, 2, 1, 3, 1}},
 }
 
-// A sequence is one sample of an LSTM, forward and backward, by its definition; what a step needs
-// is at its time.
+// A sequence is one sample of an LSTM, forward and backward, computed by the definition. Arrays are
+// indexed by the time of a step.
 type sequence struct {
 	width      int
 	weight     []float64 // [4·width width]
-	z, gates   []float64 // [steps 4·width]: what the input adds, and the gates; then the gradient
+	z, gates   []float64 // [steps 4·width]: the input's part of z, and the values of the gates
 	y, cell, g []float64 // [steps width]
-	times      []int     // of the steps in the order in which they run
-
+	times      []int     // the times of the steps, in the order in which they run
 }
 
 func (s *suite) lstm() {
@@ -46,12 +45,12 @@ func (s *suite) compareLSTM(l device.LSTM) {
 	for i := range weight {
 		weight[i] /= float64(w)
 	}
-	for i := range g { // what is after the end must not be read
+	for i := range g { // the device must not read g after the end of a sequence
 		if i/w%l.Steps >= l.Lengths[i/w/l.Steps] {
 			g[i] = math.NaN()
 		}
 	}
-	weight = s.get(s.put(weight)) // as the device rounds it
+	weight = s.get(s.put(weight)) // rounded as on the device
 	gates, dz := append([]float64{}, z...), make([]float64, rows*4*w)
 	y, cell := make([]float64, rows*w), filled(rows*w, math.NaN())
 	for i, n := range l.Lengths {
@@ -77,7 +76,7 @@ func (s *suite) compareLSTM(l device.LSTM) {
 	s.expect(name+": gradient of z", gs, dz, 4*w)
 }
 
-// before returns the time of the step before the k-th, −1 for none.
+// before returns the time of the step before the k-th step, or −1 if k is 0.
 func (q *sequence) before(k int) int {
 	if k == 0 {
 		return -1

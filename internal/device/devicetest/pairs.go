@@ -2,8 +2,8 @@ package devicetest
 
 import "fmt"
 
-// pairs compares PairScores and PairScoresGrad with loops over all pairs and hidden units. Inputs
-// are multiples of 1/1024, so sums are never a rounding error away from the kink at 0.
+// pairs compares PairScores and PairScoresGrad with loops over all pairs and hidden units. The
+// inputs are multiples of 1/1024, so no rounding error moves a sum across the kink of ReLU at 0.
 func (s *suite) pairs() {
 	for _, c := range [][3]int{{1, 1, 1}, {3, 5, 7}, {5, 3, 33}, {4, 2, 300}, {9, 7, 1030}} {
 		m, n, width := c[0], c[1], c[2]

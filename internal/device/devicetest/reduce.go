@@ -7,7 +7,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A reducer is the definition of a device.Reduction.
+// A reducer defines a device.Reduction.
 type reducer struct {
 	name string
 	f    func(x []float64) float64
@@ -59,7 +59,7 @@ var blocks = []struct{ outer, n, inner int }{
 func (s *suite) reduce() {
 	for op := range device.NumReductions {
 		if reducers[op].f == nil {
-			s.Errorf("device.Reduction %d has no definition here; add one", op)
+			s.Errorf("device.Reduction %d has no definition in devicetest; add one", op)
 			continue
 		}
 		for _, c := range blocks {
@@ -83,8 +83,8 @@ func (s *suite) reduceOne(op device.Reduction, outer, n, inner int, x []float64)
 	s.expect(fmt.Sprintf("%s of [%d %d %d]", reducers[op].name, outer, n, inner), dst, want, 0)
 }
 
-// reduceSpecial checks −Inf, alone and among numbers, numbers whose exponentials overflow, and
-// that NaN is not lost.
+// reduceSpecial checks −Inf, alone and among finite numbers, numbers whose exponentials overflow,
+// and that a NaN gives NaN.
 func (s *suite) reduceSpecial() {
 	for _, c := range blocks {
 		size := c.outer * c.n * c.inner
@@ -112,8 +112,8 @@ func (s *suite) reduceSpecial() {
 	}
 }
 
-// dot holds sums to double precision on every device: products of these numbers, and their sums,
-// are exact in it.
+// dot checks that every device sums in double precision: the products of these numbers, and their
+// sums, are exact in it.
 func (s *suite) dot() {
 	for _, n := range sizes {
 		x, y, want := s.numbers(n), s.numbers(n), 0.0

@@ -7,10 +7,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// matrices are sizes of a matrix whose rows are independent.
+// matrices are the sizes of matrices whose rows are independent.
 var matrices = []struct{ rows, n int }{{1, 1}, {4, 1}, {3, 7}, {5, 33}, {128, 16}, {300, 65}, {700, 50}, {40, 1000}, {2, 20001}}
 
-// A normalizer is Softmax or LogSoftmax, by its definition.
+// A normalizer defines Softmax or LogSoftmax.
 type normalizer struct {
 	name  string
 	run   func(dev device.Device, dst, x device.Buffer, rows, n int)
@@ -37,7 +37,7 @@ func (s *suite) softmax() {
 			}
 			y, dx := make([]float64, len(x)), make([]float64, len(x))
 			for r := range c.rows {
-				shifted := make([]float64, c.n) // exact, and with the digits that a large x would take from ln Σ eˣ
+				shifted := make([]float64, c.n) // exact; a large x would cost ln Σ eˣ its last digits
 				for i := range shifted {
 					shifted[i] = x[r*c.n+i] - x[r*c.n]
 				}
@@ -109,7 +109,7 @@ func (s *suite) softmaxSpecial() {
 	s.dev.SoftmaxGrad(dst, s.put(soft), s.put(g), rows, n)
 	s.expect("gradient of Softmax of −Inf", dst, dx, 16)
 
-	for i := range logs { // of LogSoftmax: e^−Inf is 0
+	for i := range logs { // for LogSoftmax: e^−Inf is 0
 		row := g[i/n*n : (i/n+1)*n]
 		dx[i] = g[i] - math.Exp(logs[i])*reducers[device.Sum].f(row)
 	}

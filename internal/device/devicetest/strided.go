@@ -54,7 +54,7 @@ func dense(shape []int) view {
 	return v
 }
 
-// A layout is a shape seen through two views.
+// A layout is a shape with two views.
 type layout struct {
 	name  string
 	shape []int
@@ -91,7 +91,7 @@ var layouts = []layout{
 	{"large middle axis", []int{20, 30, 64}, view{0, []int{1920, 64, 1}}, view{0, []int{64, 0, 1}}},
 }
 
-// A relation is the definition of a device.Binary.
+// A relation defines a device.Binary.
 type relation struct {
 	name string
 	f    func(x, y float64) float64
@@ -119,19 +119,19 @@ func indicator(yes bool) float64 {
 	return 0
 }
 
-// eachRelation calls check for every device.Binary, and fails where relations has no definition.
+// eachRelation calls check for every device.Binary, and fails if relations has no definition of it.
 func (s *suite) eachRelation(check func(op device.Binary, r relation)) {
 	for op := range device.NumBinary {
 		if relations[op].f == nil {
-			s.Errorf("device.Binary %d has no definition here; add one", op)
+			s.Errorf("device.Binary %d has no definition in devicetest; add one", op)
 			continue
 		}
 		check(op, relations[op])
 	}
 }
 
-// coarse returns n random multiples of 1/2 in [−2, 2]: divisors are not small, and equal pairs and
-// zeros are common.
+// coarse returns n random multiples of 1/2 in [−2, 2]. No divisor is close to 0, and equal pairs
+// and zeros are common.
 func (s *suite) coarse(n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
@@ -152,13 +152,13 @@ func (s *suite) binary() {
 			s.dev.Binary(op, dst, l.shape, l.x.of(s.put(x)), l.y.of(s.put(y)))
 			s.expect(fmt.Sprintf("%s, %s", r.name, l.name), dst, want, 0)
 
-			whole := dense(l.shape)
-			if len(x) == len(want) && fmt.Sprint(l.x) == fmt.Sprint(whole) {
+			contiguous := dense(l.shape)
+			if len(x) == len(want) && fmt.Sprint(l.x) == fmt.Sprint(contiguous) {
 				same := s.put(x)
 				s.dev.Binary(op, same, l.shape, l.x.of(same), l.y.of(s.put(y)))
 				s.expect(fmt.Sprintf("%s, %s, in place of x", r.name, l.name), same, want, 0)
 			}
-			if len(y) == len(want) && fmt.Sprint(l.y) == fmt.Sprint(whole) {
+			if len(y) == len(want) && fmt.Sprint(l.y) == fmt.Sprint(contiguous) {
 				same := s.put(y)
 				s.dev.Binary(op, same, l.shape, l.x.of(s.put(x)), l.y.of(same))
 				s.expect(fmt.Sprintf("%s, %s, in place of y", r.name, l.name), same, want, 0)
@@ -167,8 +167,8 @@ func (s *suite) binary() {
 	})
 }
 
-// binarySpecial checks pairs of special numbers, in a long enough row that the vector loops see
-// them.
+// binarySpecial checks all pairs of special numbers, in a row that is long enough for the vector
+// loops.
 func (s *suite) binarySpecial() {
 	special := []float64{0, math.Copysign(0, -1), 1, -1, infinite, -infinite, math.NaN()}
 	var x, y []float64
@@ -188,15 +188,15 @@ func (s *suite) binarySpecial() {
 	})
 }
 
-// copy checks each view of the layouts as a source and, unless it repeats elements, as a
+// copy checks each view of the layouts as a source and, if it does not repeat elements, as a
 // destination.
 func (s *suite) copy() {
 	for _, l := range layouts {
-		whole := dense(l.shape)
+		contiguous := dense(l.shape)
 		for _, c := range []struct {
 			name     string
 			dst, src view
-		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"x to dense", whole, l.x}, {"y to dense", whole, l.y}} {
+		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"x to dense", contiguous, l.x}, {"y to dense", contiguous, l.y}} {
 			src, want := s.numbers(c.src.extent(l.shape)), filled(c.dst.extent(l.shape)+2, math.NaN())
 			seen := map[int]bool{}
 			for i := range volume(l.shape) {
@@ -214,14 +214,15 @@ func (s *suite) copy() {
 	}
 }
 
-// accumulate checks each view as a source and as a destination, repeated elements included.
+// accumulate checks each view as a source and as a destination, including views that repeat
+// elements.
 func (s *suite) accumulate() {
 	for _, l := range layouts {
-		whole := dense(l.shape)
+		contiguous := dense(l.shape)
 		for _, c := range []struct {
 			name     string
 			dst, src view
-		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"dense to x", l.x, whole}, {"dense to y", l.y, whole}} {
+		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"dense to x", l.x, contiguous}, {"dense to y", l.y, contiguous}} {
 			src, start := s.numbers(c.src.extent(l.shape)), s.numbers(c.dst.extent(l.shape)+2)
 			want, dst := append([]float64(nil), start...), s.put(start)
 			for i := range volume(l.shape) {

@@ -7,14 +7,13 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A function is the definition of a device.Unary: its values, and its derivatives where it has
-// them.
+// A function defines a device.Unary: its values, and its derivatives where they exist.
 type function struct {
 	name      string
 	a, b      float64
-	positive  bool // defined for positive x alone
+	positive  bool // defined for positive x only
 	f, df     func(x, a, b float64) float64
-	low, high float64 // limits at −Inf and +Inf; NaN where there is none to promise
+	low, high float64 // limits at −Inf and +Inf; NaN where none is required
 }
 
 var undefined, infinite = math.NaN(), math.Inf(1)
@@ -66,7 +65,7 @@ var functions = [device.NumUnary]function{
 		func(x, a, b float64) float64 { return piece(math.Abs(x)-a, x/a, x/a, piece(x, -1, 0, 1)) }, infinite, infinite},
 }
 
-// piece returns one of three by the sign of x.
+// piece returns one of three values, by the sign of x.
 func piece(x, negative, zero, positive float64) float64 {
 	switch {
 	case x < 0:
@@ -79,18 +78,18 @@ func piece(x, negative, zero, positive float64) float64 {
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// eachFunction calls check for every device.Unary, and fails where functions has no definition.
+// eachFunction calls check for every device.Unary, and fails if functions has no definition of it.
 func (s *suite) eachFunction(check func(op device.Unary, f function)) {
 	for op := range device.NumUnary {
 		if functions[op].f == nil || functions[op].df == nil {
-			s.Errorf("device.Unary %d has no definition here; add one", op)
+			s.Errorf("device.Unary %d has no definition in devicetest; add one", op)
 			continue
 		}
 		check(op, functions[op])
 	}
 }
 
-// arguments returns n arguments of f, its kinks among them.
+// arguments returns n arguments of f, including its kinks.
 func (s *suite) arguments(f function, n int) []float64 {
 	x := s.numbers(n)
 	for i := range x {
@@ -127,10 +126,10 @@ func (s *suite) unary() {
 	s.expect("Affine without b", x, []float64{-4.5, 6, 0}, 0)
 }
 
-// unarySpecial checks limits, large arguments and that NaN is never lost.
+// unarySpecial checks limits, large arguments, and that NaN gives NaN.
 func (s *suite) unarySpecial() {
 	s.eachFunction(func(op device.Unary, f function) {
-		const n = 20 // puts specials in the body and in the remainder of a vector loop
+		const n = 20 // fills the body and the remainder of a vector loop
 		for _, c := range []struct{ x, want float64 }{{math.Inf(-1), f.low}, {infinite, f.high}, {math.NaN(), math.NaN()}} {
 			if math.IsNaN(c.want) && !math.IsNaN(c.x) {
 				continue
@@ -182,8 +181,8 @@ func (s *suite) unaryGrad() {
 	})
 }
 
-// unaryGradSpecial checks that a piece of slope 0 yields 0 even where g is infinite, and that
-// large arguments do not overflow.
+// unaryGradSpecial checks that a slope of 0 gives 0 even where g is infinite, and that large
+// arguments do not overflow.
 func (s *suite) unaryGradSpecial() {
 	for _, c := range []struct {
 		op               device.Unary
