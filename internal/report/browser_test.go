@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// A browser is a headless Chromium, spoken to by WebDriver (W3C).
+// A browser is a headless Chromium, controlled with the WebDriver protocol (W3C).
 type browser struct {
 	t   *testing.T
 	url string // of the session
 }
 
-// newBrowser starts Chromium by chromedriver, or skips the test.
+// newBrowser starts Chromium with chromedriver. It skips the test if one of them is not installed.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
-		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page is not tried in a browser")
+		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page is not tested in a browser")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,31 +45,33 @@ func newBrowser(t *testing.T) *browser {
 		cmd.Wait()
 	})
 	for range 100 {
-		if answer, err := http.Get(b.url + "/status"); err == nil {
-			answer.Body.Close()
+		if response, err := http.Get(b.url + "/status"); err == nil {
+			response.Body.Close()
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	var session struct{ SessionID string }
-	if err := b.try("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+	if err := b.request("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"goog:chromeOptions": map[string]any{"args": []string{"--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1440,900"}},
 		"goog:loggingPrefs":  map[string]string{"browser": "ALL"}}}}, &session); err != nil {
-		t.Skip("chromedriver has no browser: the page is not tried in one: ", err)
+		t.Skip("chromedriver found no browser; the page is not tested in one: ", err)
 	}
 	b.url += "/session/" + session.SessionID
 	t.Cleanup(func() { b.call("DELETE", "", nil, nil) })
 	return b
 }
 
-func (b *browser) call(method, path string, body, to any) {
+// call is request, but ends the test on an error.
+func (b *browser) call(method, path string, body, result any) {
 	b.t.Helper()
-	if err := b.try(method, path, body, to); err != nil {
+	if err := b.request(method, path, body, result); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-func (b *browser) try(method, path string, body, to any) error {
+// request sends a WebDriver command. It decodes the value of the response into result, if not nil.
+func (b *browser) request(method, path string, body, result any) error {
 	var text []byte
 	if body != nil {
 		var err error
@@ -81,26 +83,26 @@ func (b *browser) try(method, path string, body, to any) error {
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	reply, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %.300s: %v", method, path, answer.Status, reply, err)
+	defer response.Body.Close()
+	reply, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s: %.300s: %v", method, path, response.Status, reply, err)
 	}
-	if to == nil {
+	if result == nil {
 		return nil
 	}
-	value := struct{ Value any }{to}
+	value := struct{ Value any }{result}
 	if err := json.Unmarshal(reply, &value); err != nil {
 		return fmt.Errorf("%.300s: %v", reply, err)
 	}
 	return nil
 }
 
-// eval returns the value of an expression.
+// eval returns the value of a JavaScript expression.
 func eval[T any](b *browser, expression string) T {
 	b.t.Helper()
 	var v T
@@ -108,7 +110,7 @@ func eval[T any](b *browser, expression string) T {
 	return v
 }
 
-// Keys, as WebDriver writes them.
+// Keys, as WebDriver encodes them.
 const (
 	tab        = "\ue004"
 	end        = "\ue010"
@@ -118,7 +120,7 @@ const (
 	arrowDown  = "\ue015"
 )
 
-// press presses keys one after the other; what has the focus gets them.
+// press presses keys one after the other. The focused element receives them.
 func (b *browser) press(keys string) {
 	b.t.Helper()
 	var actions []map[string]string
@@ -128,7 +130,7 @@ func (b *browser) press(keys string) {
 	b.call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
 }
 
-// save keeps a picture or a printout among the test's artifacts (go test -artifacts).
+// save writes a screenshot or a PDF to the artifact directory of the test (go test -artifacts).
 func (b *browser) save(name, data string) []byte {
 	b.t.Helper()
 	text, err := base64.StdEncoding.DecodeString(data)
@@ -143,7 +145,7 @@ func (b *browser) save(name, data string) []byte {
 
 const selected = `document.querySelector('[role=option][aria-selected=true]')`
 
-// TestInBrowser uses the page as its readers do, by keyboard, from a file.
+// TestInBrowser opens the page from a file and uses it with the keyboard.
 func TestInBrowser(t *testing.T) {
 	b := newBrowser(t)
 	_, page := render(t, trained(t), Options{Samples: 6})
@@ -174,29 +176,29 @@ func TestInBrowser(t *testing.T) {
 	if n := eval[int](b, `document.querySelectorAll(".chart canvas").length`); n < 15 {
 		t.Errorf("%d charts, want 15 or more", n)
 	}
-	b.reachable()
-	b.charts()
-	b.explore()
+	b.checkTabOrder()
+	b.checkCharts()
+	b.checkExplorer()
 
-	var picture string
-	b.call("GET", "/screenshot", nil, &picture)
-	b.save("page.png", picture)
-	b.call("POST", "/print", map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &picture)
-	if pdf := b.save("page.pdf", picture); !bytes.HasPrefix(pdf, []byte("%PDF")) {
+	var image string
+	b.call("GET", "/screenshot", nil, &image)
+	b.save("page.png", image)
+	b.call("POST", "/print", map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &image)
+	if pdf := b.save("page.pdf", image); !bytes.HasPrefix(pdf, []byte("%PDF")) {
 		t.Errorf("printed: %.20q", pdf)
 	}
 	b.call("POST", "/goog/cdp/execute", map[string]any{"cmd": "Emulation.setEmulatedMedia", "params": map[string]string{"media": "print"}}, nil)
-	if n := eval[int](b, `[...document.querySelectorAll("nav, .finder, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
+	if n := eval[int](b, `[...document.querySelectorAll("nav, .search-panel, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
 		t.Errorf("%d controls are printed", n)
 	}
 }
 
-// reachable walks through the page with the tab key.
-func (b *browser) reachable() {
+// checkTabOrder checks that the tab key reaches every control.
+func (b *browser) checkTabOrder() {
 	b.t.Helper()
 	missing := map[string]string{
-		"a link": `e.matches("nav a")`, "the table": `e.matches(".scroll")`, "the choice of seeds": `e.id === "seed"`, "a chart": `e.matches(".plot")`,
-		"the search": `e.id === "search"`, "the order": `e.id === "sort"`, "the list": `e.matches("[role=listbox]")`, "the slider": `e.id === "rate"`,
+		"a link": `e.matches("nav a")`, "the table": `e.matches(".scroll")`, "the seed menu": `e.id === "seed"`, "a chart": `e.matches(".plot")`,
+		"the search": `e.id === "search"`, "the sort menu": `e.id === "sort"`, "the list": `e.matches("[role=listbox]")`, "the slider": `e.id === "rate"`,
 	}
 	for range 60 {
 		b.press(tab)
@@ -211,8 +213,8 @@ func (b *browser) reachable() {
 	}
 }
 
-// charts reads a chart by keyboard, and chooses one seed.
-func (b *browser) charts() {
+// checkCharts reads the values of a chart with the keyboard, and selects one seed.
+func (b *browser) checkCharts() {
 	b.t.Helper()
 	value := `document.querySelector(".legend b").textContent`
 	eval[any](b, `document.querySelector(".plot").focus()`)
@@ -232,8 +234,8 @@ func (b *browser) charts() {
 	}
 }
 
-// explore goes through the utterances.
-func (b *browser) explore() {
+// checkExplorer selects utterances, changes the missing rate and searches.
+func (b *browser) checkExplorer() {
 	b.t.Helper()
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 6 {
 		b.t.Errorf("%d utterances, want 6", n)
@@ -243,53 +245,53 @@ func (b *browser) explore() {
 	b.press(home + arrowDown + arrowDown + arrowUp)
 	second := eval[string](b, `document.querySelectorAll("[role=option]")[1].querySelector(".id").textContent`)
 	if got := eval[string](b, selected+`.querySelector(".id").textContent`); got != second || eval[string](b, title) != second {
-		b.t.Errorf("chosen %q, shown %q, want %q", got, eval[string](b, title), second)
+		b.t.Errorf("selected %q, shown %q, want %q", got, eval[string](b, title), second)
 	}
 	if eval[string](b, `document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`) != eval[string](b, selected+".id") {
-		b.t.Error("the list does not tell which utterance is chosen")
+		b.t.Error("aria-activedescendant is not the selected utterance")
 	}
 
-	// The slider changes all of it.
-	shown := func() (struck int, map0, scale, weights, values string) {
-		return eval[int](b, `document.querySelectorAll(".words del").length`), eval[string](b, `document.querySelector(".maps .map").toDataURL()`),
-			eval[string](b, `document.querySelector(".scale").getAttribute("aria-label")`), eval[string](b, `document.querySelector(".weights").textContent`),
+	// The slider changes everything that depends on the missing rate.
+	shown := func() (struck int, heatmap, axis, weights, values string) {
+		return eval[int](b, `document.querySelectorAll(".transcript del").length`), eval[string](b, `document.querySelector(".maps .map").toDataURL()`),
+			eval[string](b, `document.querySelector(".label-axis").getAttribute("aria-label")`), eval[string](b, `document.querySelector(".weights").textContent`),
 			eval[string](b, selected+`.querySelector(".values").textContent`)
 	}
 	eval[any](b, `document.getElementById("rate").focus()`)
 	b.press(home)
-	struck0, map0, scale0, weights0, values0 := shown()
+	struck0, map0, axis0, weights0, values0 := shown()
 	if struck0 != 0 {
-		b.t.Errorf("%d words struck with nothing missing", struck0)
+		b.t.Errorf("%d tokens struck out at missing rate 0", struck0)
 	}
 	b.press(arrowRight)
-	struck1, map1, scale1, weights1, values1 := shown()
+	struck1, map1, axis1, weights1, values1 := shown()
 	if got := eval[string](b, `document.querySelector(".rate output").textContent`); got != "0.5" {
 		b.t.Errorf("the slider is at %s, want 0.5", got)
 	}
-	if struck1 == 0 || map1 == map0 || scale1 == scale0 && weights1 == weights0 && values1 == values0 {
-		b.t.Errorf("a higher rate changes nothing: %d words struck, %s", struck1, scale1)
+	if struck1 == 0 || map1 == map0 || axis1 == axis0 && weights1 == weights0 && values1 == values0 {
+		b.t.Errorf("a higher rate changes nothing: %d tokens struck out, %s", struck1, axis1)
 	}
 	b.press(end)
 	if struck2, _, _, _, _ := shown(); struck2 < struck1 || eval[string](b, title) != second {
-		b.t.Errorf("%d words struck at rate 0.9, %d at 0.5; or another utterance is shown", struck2, struck1)
+		b.t.Errorf("%d tokens struck out at rate 0.9, %d at 0.5; or another utterance is shown", struck2, struck1)
 	}
 	errors := eval[[]float64](b, `[...document.querySelectorAll("[role=option] .error i")].map((i) => parseFloat(i.style.width))`)
 	for i := range len(errors) - 1 {
 		if errors[i] < errors[i+1] {
-			b.t.Errorf("errors are not in order: %v", errors)
+			b.t.Errorf("errors are not sorted: %v", errors)
 		}
 	}
 
-	// Search leaves what it finds.
-	words := strings.Fields(eval[string](b, `document.querySelector(".words").textContent`))
+	// The list has the utterances that match the search.
+	words := strings.Fields(eval[string](b, `document.querySelector(".transcript").textContent`))
 	eval[any](b, `document.getElementById("search").focus()`)
 	b.press(second)
 	if n, got := eval[int](b, `document.querySelectorAll("[role=option]").length`), eval[string](b, title); n < 1 || n > 5 || got != second {
 		b.t.Errorf("search for %q: %d found, shown %q", second, n, got)
 	}
-	eval[any](b, `(() => { const s = document.getElementById("search"); s.value = "nothing of this kind"; s.dispatchEvent(new Event("input")); })()`)
+	eval[any](b, `(() => { const s = document.getElementById("search"); s.value = "no such text"; s.dispatchEvent(new Event("input")); })()`)
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 0 {
-		b.t.Errorf("search for nothing: %d found", n)
+		b.t.Errorf("search without a match: %d found", n)
 	}
 	eval[any](b, fmt.Sprintf(`(() => { const s = document.getElementById("search"); s.value = %q; s.dispatchEvent(new Event("input")); })()`, words[0]))
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n < 1 {

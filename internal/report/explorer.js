@@ -1,11 +1,11 @@
 "use strict";
-// The explorer of test utterances. Its data are described in samples.go.
+// The explorer of test utterances. samples.go describes its data.
 {
 const data = JSON.parse(document.getElementById("sample-data").textContent);
 const bytes = Uint8Array.from(atob(data.features), (c) => c.charCodeAt(0));
 const samples = data.samples.map((s, i) => ({...s, i, key: `${s.id} ${s.text}`.toLowerCase()}));
-const modalities = [["Language", "words", "--l"], ["Audio", "frames", "--a"], ["Vision", "frames", "--v"]];
-let chosen = samples[0], rate = 0, shown = samples;
+const modalities = [["Language", "tokens", "--l"], ["Audio", "frames", "--a"], ["Vision", "frames", "--v"]];
+let selected = samples[0], rate = 0, listed = samples; // rate is an index into data.rates
 
 function html(tag, attributes = {}, ...children) {
 	const e = document.createElement(tag);
@@ -21,125 +21,128 @@ function svg(tag, attributes = {}, text = "") {
 	return e;
 }
 
-function number(v) {
-	if (v == null) return "no number";
+// format returns a label or a prediction as text: a class, or a score with two decimals.
+function format(v) {
+	if (v == null) return "not finite";
 	const size = Math.abs(v).toFixed(data.classes ? 0 : 2);
 	return (v < 0 && Number(size) ? "−" : "") + size;
 }
 
-const error = (s, r = rate) => s.score[r] == null ? Infinity : Math.abs(s.score[r] - s.label);
+// error returns the absolute error of the prediction at the selected rate.
+const error = (s) => s.score[rate] == null ? Infinity : Math.abs(s.score[rate] - s.label);
 
-// The frame of the page: what does not change.
-const search = html("input", {type: "search", id: "search", placeholder: "id or words", autocomplete: "off", spellcheck: "false"});
-const sort = html("select", {id: "sort"}, ...[["error", "largest error at this rate"], ["small", "smallest error at this rate"], ["id", "id"], ["label", "label"]]
+// The elements that are created once.
+const search = html("input", {type: "search", id: "search", placeholder: "id or text", autocomplete: "off", spellcheck: "false"});
+const sort = html("select", {id: "sort"}, ...[["descending", "largest error at this rate"], ["ascending", "smallest error at this rate"], ["id", "id"], ["label", "label"]]
 	.map(([value, name]) => html("option", {value}, name)));
-const found = html("p", {class: "found", role: "status"});
+const resultCount = html("p", {class: "result-count", role: "status"});
 const list = html("ul", {class: "list", role: "listbox", tabindex: 0, "aria-label": "Utterances"});
 const slider = html("input", {type: "range", id: "rate", min: 0, max: data.rates.length - 1, step: 1, value: 0});
 const output = html("output", {for: "rate"});
 const sample = html("div", {class: "sample"});
 document.getElementById("explorer").replaceChildren(html("div", {class: "explorer"},
-	html("div", {class: "finder"},
+	html("div", {class: "search-panel"},
 		html("div", {class: "row"}, html("label", {for: "search"}, "Search"), search),
-		html("div", {class: "row"}, html("label", {for: "sort"}, "Sort by"), sort), found, list),
+		html("div", {class: "row"}, html("label", {for: "sort"}, "Sort by"), sort), resultCount, list),
 	html("div", {},
 		html("div", {class: "rate"}, html("label", {for: "rate"}, "Missing rate"), slider, output), sample)));
 
 const rows = new Map(samples.map((s) => {
 	const values = html("span", {class: "values"}), bar = html("i");
 	const row = html("li", {role: "option", id: "sample-" + s.i}, html("span", {class: "id"}, s.id), values, html("span", {class: "error"}, bar));
-	row.addEventListener("click", () => choose(s));
+	row.addEventListener("click", () => select(s));
 	return [s, {row, values, bar}];
 }));
-const span = data.range[1] - data.range[0];
+const labelRange = data.range[1] - data.range[0];
 
-// arrange fills the list: what the search leaves, in order.
-function arrange() {
-	const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-	shown = samples.filter((s) => words.every((w) => s.key.includes(w)));
+// updateList lists the utterances that match the search, in the selected order.
+function updateList() {
+	const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+	listed = samples.filter((s) => terms.every((t) => s.key.includes(t)));
 	const by = {
-		error: (a, b) => error(b) - error(a) || a.i - b.i, small: (a, b) => error(a) - error(b) || a.i - b.i,
+		descending: (a, b) => error(b) - error(a) || a.i - b.i, ascending: (a, b) => error(a) - error(b) || a.i - b.i,
 		id: (a, b) => a.id.localeCompare(b.id, "en", {numeric: true}), label: (a, b) => a.label - b.label || a.i - b.i,
 	};
-	shown.sort(by[sort.value]);
+	listed.sort(by[sort.value]);
 	for (const [s, {values, bar}] of rows) {
-		values.textContent = `${number(s.label)} → ${number(s.score[rate])}`;
-		bar.style.width = `${Math.min(100, 100 * error(s) / span)}%`;
+		values.textContent = `${format(s.label)} → ${format(s.score[rate])}`;
+		bar.style.width = `${Math.min(100, 100 * error(s) / labelRange)}%`;
 	}
-	list.replaceChildren(...shown.map((s) => rows.get(s).row));
-	found.textContent = `${shown.length} of ${samples.length} utterances, of ${data.of} of the test part; label → prediction`;
-	mark();
+	list.replaceChildren(...listed.map((s) => rows.get(s).row));
+	resultCount.textContent = `${listed.length} of ${samples.length} utterances, from ${data.of} of the test split; label → prediction`;
+	markSelected();
 }
 
-function mark() {
-	for (const [s, {row}] of rows) row.setAttribute("aria-selected", s === chosen);
-	if (!shown.includes(chosen)) {
+// markSelected marks the selected utterance in the list and scrolls to it.
+function markSelected() {
+	for (const [s, {row}] of rows) row.setAttribute("aria-selected", s === selected);
+	if (!listed.includes(selected)) {
 		list.removeAttribute("aria-activedescendant");
 		return;
 	}
-	const {row} = rows.get(chosen);
+	const {row} = rows.get(selected);
 	list.setAttribute("aria-activedescendant", row.id);
 	if (row.offsetTop < list.scrollTop + list.offsetTop) list.scrollTop = row.offsetTop - list.offsetTop;
 	const below = row.offsetTop + row.offsetHeight - list.offsetTop - list.clientHeight;
 	if (below > list.scrollTop) list.scrollTop = below;
 }
 
-function choose(s) {
-	chosen = s;
-	mark();
+function select(s) {
+	selected = s;
+	markSelected();
 	draw();
 }
 
 list.addEventListener("keydown", (e) => {
-	const at = shown.indexOf(chosen), page = Math.max(1, Math.floor(list.clientHeight / rows.get(samples[0]).row.offsetHeight) - 1);
-	const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: shown.length - 1, PageDown: at + page, PageUp: at - page}[e.key];
-	if (to === undefined || !shown.length) return;
+	const i = listed.indexOf(selected), page = Math.max(1, Math.floor(list.clientHeight / rows.get(samples[0]).row.offsetHeight) - 1);
+	const to = {ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: listed.length - 1, PageDown: i + page, PageUp: i - page}[e.key];
+	if (to === undefined || !listed.length) return;
 	e.preventDefault();
-	choose(shown[Math.max(0, Math.min(shown.length - 1, to))]);
+	select(listed[Math.max(0, Math.min(listed.length - 1, to))]);
 });
 search.addEventListener("input", () => {
-	arrange();
-	if (shown.length && !shown.includes(chosen)) choose(shown[0]);
+	updateList();
+	if (listed.length && !listed.includes(selected)) select(listed[0]);
 });
 search.addEventListener("keydown", (e) => {
 	if (e.key === "ArrowDown") list.focus();
 });
 sort.addEventListener("change", () => {
-	arrange();
+	updateList();
 	list.scrollTop = 0;
-	if (shown.length) choose(shown[0]);
+	if (listed.length) select(listed[0]);
 });
 slider.addEventListener("input", () => {
 	rate = Number(slider.value);
-	arrange();
+	updateList();
 	draw();
 });
 
-// features returns map number k of a sample's modality: 0 is X, 1+2r and 2+2r are X̃ and X' at rate r.
+// features returns the features [L D] with index k of modality m of a sample: 0 is X, 1+2r is X̃ and 2+2r is X' at rate r.
 function features(s, m, k) {
 	const size = data.l * data.d;
 	return bytes.subarray(((s.i * 3 + m) * (1 + 2 * data.rates.length) + k) * size).subarray(0, size);
 }
 
-// difference returns ‖x − y‖/‖y‖, in percent.
-function difference(x, y) {
-	let above = 0, below = 0;
+// relativeDifference returns ‖x − y‖/‖y‖ in percent.
+function relativeDifference(x, y) {
+	let numerator = 0, denominator = 0;
 	for (let i = 0; i < x.length; i++) {
-		above += (x[i] - y[i]) ** 2;
-		below += (y[i] - 127.5) ** 2;
+		numerator += (x[i] - y[i]) ** 2;
+		denominator += (y[i] - 127.5) ** 2;
 	}
-	return `${(100 * Math.sqrt(above / below)).toFixed(0)} %`;
+	return `${(100 * Math.sqrt(numerator / denominator)).toFixed(0)} %`;
 }
 
 const viridis = ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"]
 	.map((c) => [0, 2, 4].map((i) => parseInt(c.slice(i, i + 2), 16)));
 const palette = Array.from({length: 256}, (_, b) => {
-	const at = b / 255 * (viridis.length - 1), i = Math.min(viridis.length - 2, Math.floor(at));
-	return viridis[i].map((v, c) => Math.round(v + (viridis[i + 1][c] - v) * (at - i)));
+	const position = b / 255 * (viridis.length - 1), i = Math.min(viridis.length - 2, Math.floor(position));
+	return viridis[i].map((v, c) => Math.round(v + (viridis[i + 1][c] - v) * (position - i)));
 });
 
-// picture draws a row-major array of bytes [height width] in viridis' colours.
-function picture(x, width, name, label) {
+// heatmap draws a row-major array of bytes [height width] with the colour map viridis.
+function heatmap(x, width, name, label) {
 	const canvas = html("canvas", {width, height: x.length / width, class: name, role: "img", "aria-label": label});
 	const to = canvas.getContext("2d"), image = to.createImageData(canvas.width, canvas.height);
 	x.forEach((b, i) => image.data.set([...palette[b], 255], 4 * i));
@@ -147,31 +150,33 @@ function picture(x, width, name, label) {
 	return canvas;
 }
 
-// strip shows in colour which words or frames are there.
-function strip(gone, unit, colour) {
-	const canvas = html("canvas", {width: Math.max(1, gone.length), height: 1, class: "strip", role: "img", "aria-label": `${unit} that are there, in order`});
+// keepMask draws the keep mask of a modality: a token or frame is coloured if it is present.
+function keepMask(missingFrom, unit, colour) {
+	const canvas = html("canvas", {width: Math.max(1, missingFrom.length), height: 1, class: "keep-mask", role: "img", "aria-label": `${unit} that are present, in order`});
 	const to = canvas.getContext("2d");
 	to.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(colour);
-	gone.forEach((r, t) => r > rate && to.fillRect(t, 0, 1, 1));
+	missingFrom.forEach((r, t) => r > rate && to.fillRect(t, 0, 1, 1));
 	return canvas;
 }
 
+// transcript shows the tokens of an utterance; missing tokens are struck out.
 function transcript(s) {
-	const words = html("p", {class: "words"});
-	s.words.forEach((w, i) => {
-		const piece = w.startsWith("##"), text = piece ? w.slice(2) : w;
-		if (i && !piece) words.append(" ");
-		words.append(s.gone[0][i] <= rate ? html("del", {}, text) : text);
+	const tokens = html("p", {class: "transcript"});
+	s.tokens.forEach((token, i) => {
+		const continuation = token.startsWith("##"), text = continuation ? token.slice(2) : token;
+		if (i && !continuation) tokens.append(" ");
+		tokens.append(s.missingFrom[0][i] <= rate ? html("del", {}, text) : text);
 	});
-	const box = html("div", {}, html("h4", {}, "Words; those struck out are missing"), words);
+	const box = html("div", {}, html("h4", {}, "Tokens; missing tokens are struck out"), tokens);
 	const plain = (text) => text.toLowerCase().replace(/\s/g, "");
-	if (plain(s.text) !== plain(words.textContent)) box.append(html("p", {class: "spoken"}, "Said: " + s.text));
-	if (s.words.length && s.words.every((w) => w.startsWith("#") && !w.startsWith("##"))) {
-		box.append(html("p", {class: "spoken"}, "Tokens are shown by their numbers, as the run knows no vocabulary; ", html("code", {}, "recap report --bert DIR"), " gives one."));
+	if (plain(s.text) !== plain(tokens.textContent)) box.append(html("p", {class: "transcript-note"}, "Transcript: " + s.text));
+	if (s.tokens.length && s.tokens.every((token) => token.startsWith("#") && !token.startsWith("##"))) {
+		box.append(html("p", {class: "transcript-note"}, "Tokens are listed as ids, because the run has no vocabulary. Use ", html("code", {}, "recap report --bert DIR"), " to show their text."));
 	}
 	return box;
 }
 
+// weights shows the modality weights at the selected rate as bars.
 function weights(s) {
 	const box = html("div", {class: "weights"});
 	modalities.forEach(([name, , colour], m) => {
@@ -180,79 +185,79 @@ function weights(s) {
 		bar.style.background = `var(${colour})`;
 		box.append(html("span", {}, name), html("span", {class: "track"}, bar), html("b", {}, w == null ? "–" : w.toFixed(3)));
 	});
-	return html("div", {}, html("h4", {}, "Weights α of the modalities"), box);
+	return html("div", {}, html("h4", {}, "Modality weights α"), box);
 }
 
-// scale shows prediction and label on the axis of labels, and the predictions at the other rates as small dots.
-function scale(s) {
+// labelAxis shows the label and the prediction on the axis of labels. Small dots are the predictions at the other rates.
+function labelAxis(s) {
 	const all = [...data.range, s.label, ...s.score.filter((v) => v != null)];
-	const low = Math.min(...all), high = Math.max(...all), y = 48, now = s.score[rate];
-	const share = (v) => 4 + 92 * (v - low) / (high - low), x = (v) => `${share(v)}%`;
-	const box = svg("svg", {class: "scale", role: "img", "aria-label": `Label ${number(s.label)}, prediction ${number(now)}`});
-	box.append(svg("line", {x1: x(low), x2: x(high), y1: y, y2: y, stroke: "var(--soft)"}));
-	for (let t = data.range[0]; t <= data.range[1] + 1e-9; t += data.classes || span > 2.5 ? 1 : 0.5) {
-		box.append(svg("line", {x1: x(t), x2: x(t), y1: y - 4, y2: y + 4, stroke: "var(--soft)"}),
+	const low = Math.min(...all), high = Math.max(...all), y = 48, prediction = s.score[rate];
+	const percent = (v) => 4 + 92 * (v - low) / (high - low), x = (v) => `${percent(v)}%`;
+	const box = svg("svg", {class: "label-axis", role: "img", "aria-label": `Label ${format(s.label)}, prediction ${format(prediction)}`});
+	box.append(svg("line", {x1: x(low), x2: x(high), y1: y, y2: y, stroke: "var(--text-secondary)"}));
+	for (let t = data.range[0]; t <= data.range[1] + 1e-9; t += data.classes || labelRange > 2.5 ? 1 : 0.5) {
+		box.append(svg("line", {x1: x(t), x2: x(t), y1: y - 4, y2: y + 4, stroke: "var(--text-secondary)"}),
 			svg("text", {x: x(t), y: 78, "text-anchor": "middle"}, data.classes ? `class ${t}` : String(t).replace("-", "−")));
 	}
 	s.score.forEach((v, r) => {
 		if (v != null && r !== rate) box.append(svg("circle", {cx: x(v), cy: y, r: 3, fill: "var(--accent)", opacity: 0.35}));
 	});
-	// The names stand on the outer sides, but inside the picture.
+	// The names are on the outer sides of the two marks, but inside the image.
 	const name = (v, text, y, left) => {
-		const anchor = share(v) < 15 ? "start" : share(v) > 85 || left ? "end" : "start";
-		box.append(svg("text", {x: x(v), dx: anchor === "end" ? 6 : -6, y, "text-anchor": anchor, class: "strong"}, `${text} ${number(v)}`));
+		const anchor = percent(v) < 15 ? "start" : percent(v) > 85 || left ? "end" : "start";
+		box.append(svg("text", {x: x(v), dx: anchor === "end" ? 6 : -6, y, "text-anchor": anchor, class: "strong"}, `${text} ${format(v)}`));
 	};
-	if (now != null) box.append(svg("line", {x1: x(s.label), x2: x(now), y1: y, y2: y, stroke: "var(--wrong)", "stroke-width": 4}));
+	if (prediction != null) box.append(svg("line", {x1: x(s.label), x2: x(prediction), y1: y, y2: y, stroke: "var(--error)", "stroke-width": 4}));
 	const diamond = svg("svg", {x: x(s.label), y, overflow: "visible"});
-	diamond.append(svg("path", {d: "M0-9l7 9-7 9-7-9z", fill: "var(--ink)"}));
+	diamond.append(svg("path", {d: "M0-9l7 9-7 9-7-9z", fill: "var(--text)"}));
 	box.append(diamond);
-	name(s.label, "label", 14, s.label <= now);
-	if (now != null) {
-		box.append(svg("circle", {cx: x(now), cy: y, r: 7, fill: "var(--accent)", stroke: "var(--page)", "stroke-width": 2}));
-		name(now, "prediction", 31, now < s.label);
+	name(s.label, "label", 14, s.label <= prediction);
+	if (prediction != null) {
+		box.append(svg("circle", {cx: x(prediction), cy: y, r: 7, fill: "var(--accent)", stroke: "var(--background)", "stroke-width": 2}));
+		name(prediction, "prediction", 31, prediction < s.label);
 	}
 	return box;
 }
 
-// maps shows the features of each modality in a row.
-function maps(s) {
-	const whole = data.rates[0] === 0;
+// featureMaps shows the features of each modality as a row of heat maps.
+function featureMaps(s) {
+	const hasRateZero = data.rates[0] === 0;
 	const box = html("div", {class: "maps"}, html("div", {class: "head corner"}, `${data.l} tokens × ${data.d} features`),
-		html("div", {class: "head"}, html("b", {}, "Corrupted X̃"), "embedded with holes"),
-		html("div", {class: "head"}, html("b", {}, "Completed X′"), "by the generator"),
-		html("div", {class: "head"}, html("b", {}, "True X"), "embedded whole"));
+		html("div", {class: "head"}, html("b", {}, "Corrupted X̃"), "embedding of the incomplete input"),
+		html("div", {class: "head"}, html("b", {}, "Completed X′"), "output of the generator"),
+		html("div", {class: "head"}, html("b", {}, "True X"), "embedding of the complete input"));
 	modalities.forEach(([name, unit, colour], m) => {
-		const gone = s.gone[m].filter((r) => r <= rate).length;
+		const missing = s.missingFrom[m].filter((r) => r <= rate).length;
 		const swatch = html("span", {class: "swatch"});
 		swatch.style.background = `var(${colour})`;
 		const ends = data.scale[m].toFixed(1);
-		box.append(html("div", {class: "name"}, swatch, html("b", {}, name), html("small", {}, `${gone} of ${s.gone[m].length} ${unit} missing`), strip(s.gone[m], unit, colour),
-			html("div", {class: "colours"}, picture(Uint8Array.from({length: 64}, (_, i) => i * 255 / 63), 64, "colours", "scale of colours")),
+		box.append(html("div", {class: "name"}, swatch, html("b", {}, name), html("small", {}, `${missing} of ${s.missingFrom[m].length} ${unit} missing`), keepMask(s.missingFrom[m], unit, colour),
+			html("div", {class: "colours"}, heatmap(Uint8Array.from({length: 64}, (_, i) => i * 255 / 63), 64, "colours", "colour scale")),
 			html("div", {class: "ends"}, html("span", {}, "−" + ends), html("span", {}, ends))));
 		const x = features(s, m, 0), corrupted = features(s, m, 1 + 2 * rate), completed = features(s, m, 2 + 2 * rate);
-		const off = (text) => html("div", {class: "off"}, text);
-		const from = whole ? `${difference(completed, features(s, m, 2))} away from X′ of the whole utterance` : "";
-		box.append(html("div", {}, picture(corrupted, data.d, "map", `${name}, corrupted`), off(`${difference(corrupted, x)} away from X`)),
-			html("div", {}, picture(completed, data.d, "map", `${name}, completed`), off(from)),
-			html("div", {}, picture(x, data.d, "map", `${name}, true`)));
+		const note = (text) => html("div", {class: "difference"}, text);
+		const toRateZero = hasRateZero ? `difference to X′ of the complete input: ${relativeDifference(completed, features(s, m, 2))}` : "";
+		box.append(html("div", {}, heatmap(corrupted, data.d, "map", `${name}, corrupted`), note(`difference to X: ${relativeDifference(corrupted, x)}`)),
+			html("div", {}, heatmap(completed, data.d, "map", `${name}, completed`), note(toRateZero)),
+			html("div", {}, heatmap(x, data.d, "map", `${name}, true`)));
 	});
 	return box;
 }
 
-// draw shows the chosen utterance at the chosen rate.
+// draw shows the selected utterance at the selected rate.
 function draw() {
-	const s = chosen;
+	const s = selected;
 	output.textContent = data.rates[rate];
 	slider.setAttribute("aria-valuetext", `${data.rates[rate]}`);
-	const miss = error(s) < Infinity ? `error ${number(error(s))}` : "";
-	const parts = [html("h3", {}, s.id, html("span", {}, miss)), html("div", {class: "pair"}, transcript(s), ...(s.weight ? [weights(s)] : [])), scale(s)];
+	const errorText = error(s) < Infinity ? `error ${format(error(s))}` : "";
+	const parts = [html("h3", {}, s.id, html("span", {}, errorText)), html("div", {class: "pair"}, transcript(s), ...(s.weight ? [weights(s)] : [])), labelAxis(s)];
 	if (data.features) {
-		parts.push(maps(s), html("p", {class: "note"}, "Brightness is the value of a feature; larger ones than the scale's ends are cut. Away is ‖difference‖ / ‖X‖. " +
-			"Stage 1 does not ask X′ to equal X, but to yield X by way of the reconstructor, so X′ is compared with what the generator makes of the whole utterance."));
+		parts.push(featureMaps(s), html("p", {class: "note"}, "The colour is the value of a feature; values outside the colour scale are clipped. Differences are relative: ‖X̃ − X‖ / ‖X‖. " +
+			"The loss of stage 1 does not compare X′ with X. It compares X with the output of the reconstructor for X′. So X′ is compared here with the output of the generator for the complete input."));
 	}
 	sample.replaceChildren(...parts);
 }
 
-arrange();
-choose(shown[0]);
+updateList();
+select(listed[0]);
 }

@@ -13,55 +13,57 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/experiment"
 )
 
-// The rate at which confusions are shown, where the run was tested at it, and those of features.
+// confusionRate is the missing rate of the confusion matrix, if the run was tested at this rate.
 const confusionRate = 0.5
 
+// featureRates are the missing rates of the figure of the feature spaces.
 var featureRates = []float64{0.5, 0.9}
 
-// draw adds the pictures of recap plot but for the losses, which training.js shows.
-func (p *Page) draw(ctx context.Context, dir string, run *experiment.Run, o Options, log *slog.Logger) error {
+// addFigures adds the figures of recap plot, except the losses, which training.js draws.
+func (p *Page) addFigures(ctx context.Context, dir string, run *experiment.Run, o Options, log *slog.Logger) error {
 	dirs := []string{dir}
 	all, err := experiment.Curves(dirs, nil)
 	if err != nil {
 		return err
 	}
-	at := confusionRate
-	if rates := run.Results.Rates; !slices.Contains(rates, at) {
-		at = rates[len(rates)/2]
+	rate := confusionRate
+	if rates := run.Results.Rates; !slices.Contains(rates, rate) {
+		rate = rates[len(rates)/2]
 	}
-	confusion, err := experiment.Confusions(dirs, at)
+	confusion, err := experiment.Confusions(dirs, rate)
 	if err != nil {
 		return err
 	}
 	all = append(all, confusion)
 	weights, err := experiment.Weights(dirs)
-	all = p.unless(err, "weights of the modalities", dir, all, weights, log)
+	all = p.appendOrNote(all, weights, err, "the modality weights", dir, log)
 	if o.Samples > 0 && o.Live {
-		p.Note("The picture of what stage 1 learned takes a while; recap report draws it.")
-	} else if o.Samples > 0 { // it needs data and model, as the explorer does
+		p.Note("The figure of the feature spaces after stage 1 takes long to compute; recap report draws it.")
+	} else if o.Samples > 0 { // it needs the data and the model, as the explorer does
 		spaces, err := experiment.Subspaces(ctx, dir, featureRates, o.Device, log)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		all = p.unless(err, "what stage 1 learned", dir, all, spaces, log)
+		all = p.appendOrNote(all, spaces, err, "the feature spaces after stage 1", dir, log)
 	}
-	for _, picture := range all {
+	for _, f := range all {
 		var svg bytes.Buffer
-		if err := picture.WriteSVG(&svg); err != nil {
-			return fmt.Errorf("report: %s: %w", picture.Name, err)
+		if err := f.WriteSVG(&svg); err != nil {
+			return fmt.Errorf("report: %s: %w", f.Name, err)
 		}
-		p.Figures = append(p.Figures, Figure{Caption: picture.Alt, SVG: template.HTML(svg.String())})
+		p.Figures = append(p.Figures, Figure{Caption: f.Alt, SVG: template.HTML(svg.String())})
 	}
 	return nil
 }
 
-// unless appends a picture that not every run has, or notes the error that says why, without where
-// the run's directory is on this machine.
-func (p *Page) unless(err error, what, dir string, all []experiment.Picture, picture experiment.Picture, log *slog.Logger) []experiment.Picture {
+// appendOrNote appends a figure that not every run has. If err is not nil, it adds a note with the
+// reason to the page instead. The note has only the last element of the run's directory, so that
+// the page is the same on each machine.
+func (p *Page) appendOrNote(all []experiment.Picture, f experiment.Picture, err error, subject, dir string, log *slog.Logger) []experiment.Picture {
 	if err == nil {
-		return append(all, picture)
+		return append(all, f)
 	}
-	p.Note("There is no picture of " + what + ": " + strings.ReplaceAll(err.Error(), dir, filepath.Base(dir)))
-	log.Warn("no picture of "+what, "reason", err)
+	p.Note("The figure of " + subject + " is missing: " + strings.ReplaceAll(err.Error(), dir, filepath.Base(dir)))
+	log.Warn("figure omitted", "figure", subject, "reason", err)
 	return all
 }

@@ -17,23 +17,23 @@ var (
 
 var indexTemplate = template.Must(template.New("index").Parse(indexText))
 
-// An Index is a page that lists runs, and follows them: beside its address, "events" tell of lines
-// that have changed.
+// An Index is a page that lists runs. It updates itself with the server-sent events at the relative
+// URL "events".
 type Index struct {
 	Title string
-	Lines []Line
+	Runs  []RunStatus
 }
 
-// A Line is a run.
-type Line struct {
-	Name  string `json:"name"` // also its address
-	Seeds string `json:"seeds"`
-	State string `json:"state"`
+// A RunStatus is a row of the list of runs.
+type RunStatus struct {
+	Name  string `json:"name"`  // also its path below /runs/
+	Seeds string `json:"seeds"` // how many are finished, such as "2 of 3"
+	State string `json:"state"` // such as "seed 1111: stage1, epoch 3 of 30", or an error
 }
 
-// Write renders the page.
+// Write writes the page as HTML.
 func (x *Index) Write(w io.Writer) error {
-	data, err := script(x.Lines)
+	data, err := scriptData(x.Runs)
 	if err != nil {
 		return err
 	}

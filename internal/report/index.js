@@ -1,5 +1,5 @@
 "use strict";
-// The list of runs, kept up to date.
+// The list of runs. It updates itself with the events of the server.
 {
 const body = document.getElementById("runs"), status = document.getElementById("status");
 
@@ -9,31 +9,31 @@ function cell(tag, content) {
 	return e;
 }
 
-// show fills the table; while the runs are the same, rows stay, and with them the focus.
-function show(lines) {
+// show fills the table. It keeps the rows if the runs are the same, so that the focus stays where it is.
+function show(runs) {
 	const old = new Map([...body.rows].map((row) => [row.dataset.name, row]));
-	const rows = lines.map((line) => {
-		const row = old.get(line.name) || document.createElement("tr");
+	const rows = runs.map((run) => {
+		const row = old.get(run.name) || document.createElement("tr");
 		if (!row.cells.length) {
 			const link = document.createElement("a");
-			link.href = "runs/" + line.name + "/";
-			link.textContent = line.name;
-			row.dataset.name = line.name;
+			link.href = "runs/" + run.name + "/";
+			link.textContent = run.name;
+			row.dataset.name = run.name;
 			row.append(cell("th", link), cell("td", ""), cell("td", ""));
 			row.cells[0].scope = "row";
 		}
-		row.cells[1].textContent = line.seeds;
-		row.cells[2].textContent = line.state;
+		row.cells[1].textContent = run.seeds;
+		row.cells[2].textContent = run.state;
 		return row;
 	});
 	if (rows.length !== body.rows.length || rows.some((row, i) => row !== body.rows[i])) body.replaceChildren(...rows);
-	status.textContent = lines.length === 1 ? "1 run" : `${lines.length} runs`;
+	status.textContent = runs.length === 1 ? "1 run" : `${runs.length} runs`;
 }
 
 show(JSON.parse(document.getElementById("data").textContent));
 const source = new EventSource("events");
 source.addEventListener("runs", (e) => show(JSON.parse(e.data)));
 source.addEventListener("error", () => {
-	status.textContent = "The server does not answer; trying again …";
+	status.textContent = "The server does not respond; reconnecting …";
 });
 }

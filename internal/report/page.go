@@ -13,7 +13,7 @@ import (
 
 var (
 	//go:embed page.html
-	pageText string
+	pageHTML string
 	//go:embed page.css
 	pageStyle string
 	//go:embed training.js
@@ -28,56 +28,56 @@ var (
 	uplotLicence string
 )
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// A Page is what the template shows.
+// A Page is the data of the template page.html.
 type Page struct {
-	Title   string
-	Facts   []Fact
-	Results *Results // nil while no seed is finished
-	Figures []Figure
-	Config  string
-	Run     template.JS // the journals, for training.js
-	Samples template.JS // for explorer.js; empty for none
-	Notes   []string    // what is missing, and why
-	Live    bool
+	Title      string
+	Properties []Property
+	Results    *Results // nil while no seed is finished
+	Figures    []Figure
+	Config     string
+	Run        template.JS // the training journals, for training.js
+	Samples    template.JS // the utterances, for explorer.js; "" for no explorer
+	Notes      []string    // what is missing on the page, and why
+	Live       bool        // see Options
 
 	Policy  string
 	Style   template.CSS
 	Scripts []template.JS
 }
 
-// A Fact is a line of the page's head.
-type Fact struct{ Name, Value string }
+// A Property is an entry of the list at the top of the page.
+type Property struct{ Name, Value string }
 
-// Results are the tables.
+// Results are the tables of test scores.
 type Results struct {
 	Caption string
 	Metrics []string
-	Rates   []Row // and of their mean, and AUILC
-	Seeds   []Row // means over rates; nil for one seed
+	Rates   []Row // one per missing rate, then the mean and the AUILC
+	Seeds   []Row // the mean over the rates of each seed; nil for one seed
 }
 
-// A Row is a line of a table.
+// A Row is a row of a table, with one cell per metric.
 type Row struct {
 	Name  string
 	Cells []Cell
 }
 
-// A Cell is a score, and its standard deviation over seeds, if there are several.
+// A Cell is a formatted score and its standard deviation over the seeds; Std is "" for one seed.
 type Cell struct{ Mean, Std string }
 
-// A Figure is a picture.
+// A Figure is an inline SVG image with a caption.
 type Figure struct {
 	Caption string
 	SVG     template.HTML
 }
 
-// Note adds a line on what is missing.
+// Note adds a note to the top of the page. It tells what is missing and why.
 func (p *Page) Note(text string) { p.Notes = append(p.Notes, text) }
 
-// dress adds styles and scripts, and the policy that allows these scripts alone.
-func (p *Page) dress() {
+// addAssets adds the styles and scripts, and the content security policy that allows only them.
+func (p *Page) addAssets() {
 	p.Style = template.CSS(uplotStyle + "\n" + pageStyle)
 	scripts := []string{"/*\n" + uplotLicence + "*/\n" + uplotScript, trainingScript}
 	if p.Samples != "" {
@@ -93,8 +93,8 @@ func (p *Page) dress() {
 	p.Policy = policy(connect, scripts...)
 }
 
-// policy returns a content security policy that allows some scripts, known by their hashes, to
-// connect to some sources, and nothing else.
+// policy returns a content security policy. It allows the given inline scripts, by their hashes, and
+// connections to the source connect. It forbids everything else.
 func policy(connect string, scripts ...string) string {
 	allowed := ""
 	for _, s := range scripts {
@@ -104,7 +104,7 @@ func policy(connect string, scripts ...string) string {
 	return "default-src 'none'; script-src" + allowed + "; style-src 'unsafe-inline'; connect-src " + connect + "; base-uri 'none'; form-action 'none'"
 }
 
-// Write renders the page.
+// Write writes the page as HTML.
 func (p *Page) Write(w io.Writer) error {
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, p); err != nil {
@@ -116,9 +116,9 @@ func (p *Page) Write(w io.Writer) error {
 	return nil
 }
 
-// script returns data as JSON, in which <, > and & are escaped, so that it cannot end the element
-// that it stands in.
-func script(data any) (template.JS, error) {
+// scriptData returns data as JSON for a script element. json.Marshal escapes <, > and &, so the data
+// cannot contain the end tag.
+func scriptData(data any) (template.JS, error) {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return "", fmt.Errorf("report: %w", err)

@@ -59,33 +59,33 @@ func TestReport(t *testing.T) {
 	dir := trained(t)
 	p, page := render(t, dir, Options{Samples: 6})
 	if _, again := render(t, dir, Options{Samples: 6}); again != page {
-		t.Error("the same run makes another page")
+		t.Error("the same run gives another page")
 	}
 	wellFormed(t, page)
-	alone(t, page)
+	selfContained(t, page)
 	if len(p.Figures) != 5 || len(p.Notes) != 0 || strings.Count(page, "<svg") < 5 {
 		t.Errorf("%d figures, notes %q; want the five of recap plot and none", len(p.Figures), p.Notes)
 	}
-	for _, text := range []string{"<h1>RECAP on synthetic</h1>", "mean ± standard deviation over 2 seeds", "Each seed, mean over the rates", "AUILC", "batch: 8", "data.limit=20"} {
+	for _, text := range []string{"<h1>RECAP on synthetic</h1>", "mean ± standard deviation over 2 seeds", "Each seed, mean over the missing rates", "AUILC", "batch: 8", "data.limit=20"} {
 		if !strings.Contains(page, text) {
-			t.Errorf("the page does not say %q", text)
+			t.Errorf("the page does not contain %q", text)
 		}
 	}
-	journalsThere(t, dir, page)
-	samplesThere(t, page)
+	checkJournals(t, dir, page)
+	checkSamples(t, page)
 
-	// Without explorer neither data nor model are needed.
+	// Without the explorer, the page needs neither the data nor the model.
 	if err := os.Remove(filepath.Join(dir, "seed7", "stage1.safetensors")); err != nil {
 		t.Fatal(err)
 	}
 	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 || strings.Contains(page, `id="explorer"`) {
 		t.Errorf("without explorer: %d figures, want 4", len(p.Figures))
 	}
-	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "There is no picture of what stage 1 learned: experiment: ") {
-		t.Errorf("without what stage 1 learned: notes %q", p.Notes)
+	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "The figure of the feature spaces after stage 1 is missing: experiment: ") {
+		t.Errorf("without the checkpoint of stage 1: notes %q", p.Notes)
 	}
 	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page, "<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
-		t.Error("a live page does not follow")
+		t.Error("a live page may not connect to the server")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -94,8 +94,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// journalsThere compares the data of the curves with the files.
-func journalsThere(t *testing.T, dir, page string) {
+// checkJournals compares the data of the curves with the journal files.
+func checkJournals(t *testing.T, dir, page string) {
 	t.Helper()
 	var run struct {
 		Epochs map[string]int
@@ -122,9 +122,10 @@ func journalsThere(t *testing.T, dir, page string) {
 	}
 }
 
-func samplesThere(t *testing.T, page string) {
+// checkSamples checks the data of the explorer.
+func checkSamples(t *testing.T, page string) {
 	t.Helper()
-	var p packed
+	var p explorerData
 	decode(t, page, "sample-data", &p)
 	features, err := base64.StdEncoding.DecodeString(p.Features)
 	if err != nil {
@@ -134,10 +135,10 @@ func samplesThere(t *testing.T, page string) {
 		t.Errorf("%d samples of %d, seed %d, %d bytes of [%d %d]", len(p.Samples), p.Of, p.Seed, len(features), p.L, p.D)
 	}
 	for i, s := range p.Samples {
-		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 || s.Text != strings.Join(s.Words, " ") || len(s.Gone[zoo.Audio]) == 0 {
+		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 || s.Text != strings.Join(s.Tokens, " ") || len(s.MissingFrom[zoo.Audio]) == 0 {
 			t.Errorf("sample %+v", s)
 		}
-		for m := range zoo.Modalities { // with nothing missing X̃ is X
+		for m := range zoo.Modalities { // at missing rate 0, X̃ equals X
 			at := (i*3 + m) * 7 * 64
 			if !slices.Equal(features[at:at+64], features[at+64:at+128]) || slices.Equal(features[at:at+64], features[at+5*64:][:64]) {
 				t.Errorf("sample %d, modality %d: the features are in another order", i, m)
@@ -160,8 +161,8 @@ func decode(t *testing.T, page, id string, to any) {
 
 var scripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 
-// alone checks that the page asks nobody for anything, and that it forbids the browser to.
-func alone(t *testing.T, page string) {
+// selfContained checks that the page loads nothing, and that its policy forbids the browser to.
+func selfContained(t *testing.T, page string) {
 	t.Helper()
 	policy := html.UnescapeString(regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="(.*?)">`).FindStringSubmatch(page)[1])
 	if !strings.HasPrefix(policy, "default-src 'none'; ") || !strings.Contains(policy, "connect-src 'none'") {
@@ -188,14 +189,14 @@ func alone(t *testing.T, page string) {
 	}
 }
 
-// wellFormed checks that elements are closed in order, by a reader of XML that knows which
-// elements of HTML are empty.
+// wellFormed checks that all elements are closed in order. It uses an XML parser and a list of the
+// void elements of HTML.
 func wellFormed(t *testing.T, page string) {
 	t.Helper()
 	page = regexp.MustCompile(`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`).ReplaceAllString(page, "$1$2")
 	d := xml.NewDecoder(strings.NewReader(page))
 	d.Strict, d.Entity = false, xml.HTMLEntity
-	var open []string
+	var stack []string
 	for {
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -207,44 +208,44 @@ func wellFormed(t *testing.T, page string) {
 		switch x := token.(type) {
 		case xml.StartElement:
 			if !slices.Contains([]string{"meta", "input", "br", "img"}, x.Name.Local) {
-				open = append(open, x.Name.Local)
+				stack = append(stack, x.Name.Local)
 			}
 		case xml.EndElement:
-			if len(open) == 0 || open[len(open)-1] != x.Name.Local {
-				t.Fatalf("</%s> ends %v", x.Name.Local, open)
+			if len(stack) == 0 || stack[len(stack)-1] != x.Name.Local {
+				t.Fatalf("</%s> ends %v", x.Name.Local, stack)
 			}
-			open = open[:len(open)-1]
+			stack = stack[:len(stack)-1]
 		}
 	}
-	if len(open) > 0 {
-		t.Errorf("never closed: %v", open)
+	if len(stack) > 0 {
+		t.Errorf("never closed: %v", stack)
 	}
 	ids := map[string]bool{}
 	for _, found := range regexp.MustCompile(`\bid="(.*?)"`).FindAllStringSubmatch(page, -1) {
 		if ids[found[1]] {
-			t.Errorf("id %q is there twice", found[1])
+			t.Errorf("id %q is used twice", found[1])
 		}
 		ids[found[1]] = true
 	}
 	for _, found := range regexp.MustCompile(`(?:href="#|aria-labelledby=")(.*?)"`).FindAllStringSubmatch(page, -1) {
 		if !ids[found[1]] {
-			t.Errorf("a reference to %q, which is not there", found[1])
+			t.Errorf("a reference to %q, which does not exist", found[1])
 		}
 	}
 }
 
-// TestHostileData puts text into a page that would be markup.
+// TestHostileData puts markup into every text of a page and checks that it is escaped.
 func TestHostileData(t *testing.T) {
 	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
 	nan := float32(math.NaN())
-	data, err := pack(&experiment.Exploration{Rates: []float64{0}, Samples: []experiment.Sample{
+	data, err := explorerJSON(&experiment.Exploration{Rates: []float64{0}, Samples: []experiment.Sample{
 		{ID: evil, Text: evil, Words: []string{evil}, At: []experiment.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Page{Title: evil, Facts: []Fact{{evil, evil}}, Config: evil, Notes: []string{evil}, Run: "{}", Samples: data,
+	p := &Page{Title: evil, Properties: []Property{{evil, evil}}, Config: evil, Notes: []string{evil}, Run: "{}", Samples: data,
 		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil}, Figures: []Figure{{Caption: evil}}}
-	p.dress()
+	p.addAssets()
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {
 		t.Fatal(err)
@@ -254,20 +255,20 @@ func TestHostileData(t *testing.T) {
 		t.Error("text became markup")
 	}
 	wellFormed(t, page)
-	var got packed
+	var got explorerData
 	decode(t, page, "sample-data", &got)
 	if s := got.Samples[0]; s.ID != evil || s.Score[0] != nil || s.Weight[0][0] != nil || *s.Weight[0][2] != 1 {
 		t.Errorf("sample %+v", s)
 	}
 	var index bytes.Buffer
-	if err := (&Index{evil, []Line{{evil, evil, evil}}}).Write(&index); err != nil || strings.Contains(index.String(), "<script>alert") {
+	if err := (&Index{evil, []RunStatus{{evil, evil, evil}}}).Write(&index); err != nil || strings.Contains(index.String(), "<script>alert") {
 		t.Errorf("the list of runs: %v", err)
 	}
 	wellFormed(t, index.String())
 }
 
 func TestQuantize(t *testing.T) {
-	// 255·(v/2 + 1)/2: −2 → 0, −1 → 63.75, 0 → 127.5, 2 → 255; beyond is cut.
+	// 255·(v/2 + 1)/2: −2 → 0, −1 → 63.75, 0 → 127.5, 2 → 255; values outside −2 … 2 are clipped.
 	if got, want := quantize(nil, []float32{-9, -2, -1, 0, 1.99, 2, 9, float32(math.NaN())}, 2), []byte{0, 0, 64, 128, 254, 255, 255, 128}; !slices.Equal(got, want) {
 		t.Errorf("bytes %v, want %v", got, want)
 	}
@@ -277,13 +278,13 @@ func TestQuantize(t *testing.T) {
 	}
 	x[3] = 1e6
 	s := experiment.Sample{Complete: [3][]float32{x}}
-	if got := scale([]experiment.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, one being far off: 0, 0.01, 0.02, 0.04, …
+	if got := scale([]experiment.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
 		t.Errorf("scale %g, want 9.96", got)
 	}
 	if got := scale([]experiment.Sample{{}}, 1); got != 0 {
-		t.Errorf("scale of nothing %g, want 0", got)
+		t.Errorf("scale of no features %g, want 0", got)
 	}
 	if got := quantize(nil, []float32{0, 0}, 0); !slices.Equal(got, []byte{128, 128}) {
-		t.Errorf("features that are all 0: %v", got)
+		t.Errorf("features that are all zero: %v", got)
 	}
 }

@@ -10,43 +10,44 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// packed is the data of explorer.js.
-type packed struct {
+// explorerData is the data of explorer.js.
+type explorerData struct {
 	Seed    uint64     `json:"seed"`
-	Of      int        `json:"of"`
+	Of      int        `json:"of"` // number of utterances of the test split
 	Rates   []float64  `json:"rates"`
-	Range   [2]float64 `json:"range"`
-	Classes int        `json:"classes"`
+	Range   [2]float64 `json:"range"`   // of the labels
+	Classes int        `json:"classes"` // 0 for regression
 	Samples []sample   `json:"samples"`
 
-	// Features in 8 bits: of each sample and modality X_m, then at each rate X̃_m and X'_m, all [L
-	// D]. A byte b stands for scale·(2b/255 − 1).
+	// Features are [samples][modalities][1 + 2·rates][L D] bytes in base 64: X_m, then X̃_m and X'_m
+	// for each rate. A byte b represents the value scale_m·(2b/255 − 1). "" if the model has no
+	// features to show.
 	L        int                     `json:"l"`
 	D        int                     `json:"d"`
 	Scale    [zoo.Modalities]float64 `json:"scale"`
-	Features string                  `json:"features"` // in base 64; "" for a model without
+	Features string                  `json:"features"`
 }
 
 type sample struct {
-	ID     string                `json:"id"`
-	Text   string                `json:"text"`
-	Label  float64               `json:"label"`
-	Words  []string              `json:"words"`
-	Gone   [zoo.Modalities][]int `json:"gone"`
-	Score  []*float64            `json:"score"`            // [rates]; null where the model predicted no number
-	Weight [][]*float64          `json:"weight,omitempty"` // [rates][modalities]
+	ID          string                `json:"id"`
+	Text        string                `json:"text"`
+	Label       float64               `json:"label"`
+	Tokens      []string              `json:"tokens"`
+	MissingFrom [zoo.Modalities][]int `json:"missingFrom"`      // index of the lowest rate at which each position is missing
+	Score       []*float64            `json:"score"`            // [rates]; null for a prediction that is not finite
+	Weight      [][]*float64          `json:"weight,omitempty"` // [rates][modalities]
 }
 
-// pack turns an exploration into data for the page.
-func pack(e *experiment.Exploration) (template.JS, error) {
-	p := packed{Seed: e.Seed, Of: e.Of, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
+// explorerJSON encodes an exploration as the data of explorer.js.
+func explorerJSON(e *experiment.Exploration) (template.JS, error) {
+	p := explorerData{Seed: e.Seed, Of: e.Of, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
 	for m := range p.Scale {
 		p.Scale[m] = scale(e.Samples, m)
 	}
 	var bytes []byte
 	for i := range e.Samples {
 		s := &e.Samples[i]
-		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Words: s.Words, Gone: s.Gone}
+		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Words, MissingFrom: s.Gone}
 		for _, v := range s.At {
 			out.Score = append(out.Score, finite(float64(v.Score)))
 			var weight []*float64
@@ -67,11 +68,12 @@ func pack(e *experiment.Exploration) (template.JS, error) {
 		}
 	}
 	p.Features = base64.StdEncoding.EncodeToString(bytes)
-	return script(p)
+	return scriptData(p)
 }
 
-// scale returns what 99.5 % of a modality's features do not exceed: larger ones, which would make
-// all others look alike, are cut.
+// scale returns the 99.5th percentile of the absolute values of the features of modality m, or 0 if
+// there are none. Larger values are clipped, because a single outlier would hide the other
+// differences.
 func scale(samples []experiment.Sample, m int) float64 {
 	var all []float64
 	add := func(x []float32) {
@@ -93,18 +95,19 @@ func scale(samples []experiment.Sample, m int) float64 {
 	return rounded(all[len(all)*995/1000])
 }
 
+// quantize appends round(255·(v/scale + 1)/2) for each v of x, clipped to 0 … 255; NaN counts as 0.
 func quantize(to []byte, x []float32, scale float64) []byte {
 	for _, v := range x {
-		share := min(max(float64(v)/scale, -1), 1)
-		if math.IsNaN(share) {
-			share = 0
+		normalized := min(max(float64(v)/scale, -1), 1)
+		if math.IsNaN(normalized) {
+			normalized = 0
 		}
-		to = append(to, byte(math.Round(255*(share+1)/2)))
+		to = append(to, byte(math.Round(255*(normalized+1)/2)))
 	}
 	return to
 }
 
-// finite returns nil for what JSON cannot hold.
+// finite returns v rounded to four decimals, or nil for a number that JSON cannot represent.
 func finite(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil

@@ -1,15 +1,16 @@
 "use strict";
-// Curves of the journals. A record is a line of metrics.jsonl: {phase, epoch, lr, terms, valid, test, seconds}, where null is no number.
+// Draws the curves of the training journals. A record is a line of metrics.jsonl:
+// {phase, epoch, lr, terms, valid, test, seconds}; null stands for a number that is not finite.
 {
 const run = JSON.parse(document.getElementById("run-data").textContent);
 const main = document.getElementById("charts");
-const journals = new Map(); // of each seed: records by phase and epoch
+const journals = new Map(); // by seed; each is a map from "phase epoch" to the record
 for (const s of run.seeds) {
 	journals.set(s.seed, new Map());
-	for (const r of s.records) keep(s.seed, r);
+	for (const r of s.records) addRecord(s.seed, r);
 }
 
-function keep(seed, r) {
+function addRecord(seed, r) {
 	if (!journals.has(seed)) journals.set(seed, new Map());
 	journals.get(seed).set(r.phase + " " + r.epoch, r);
 }
@@ -21,90 +22,92 @@ function element(tag, attributes = {}, ...children) {
 	return e;
 }
 
-// Titles of charts: of terms they come with the data.
-const titles = Object.fromEntries([...run.beginnings,
+// Titles of charts. Those of loss terms come with the data.
+const titles = Object.fromEntries([...run.prefixes,
 	["lr", "learning rate"], ["seconds", "seconds"], ["F1", "F1 scores ↑"], ["accuracy", "accuracies ↑"], ["MAE", "MAE ↓"], ["Corr", "Corr ↑"], ["cross-entropy", "cross-entropy ↓"]]);
 const first = ["loss", "MAE", "cross-entropy", "Corr", "accuracy"];
-const order = [...first, ...run.beginnings.map(([name]) => name).filter((name) => !first.includes(name))];
-const endings = run.endings.map(([, name]) => name);
-const folds = [
+const chartOrder = [...first, ...run.prefixes.map(([name]) => name).filter((name) => !first.includes(name))];
+const suffixes = run.suffixes.map(([, name]) => name);
+const collapsed = [
 	["Bounds of mutual information (FID)", (group) => /^(club|learn|nce)/.test(group)],
 	["More", (group) => ["lr", "seconds", "F1"].includes(group)],
 ];
 
-// place returns the chart of a term and its curve there: rec_l is that of language among rec.
-function place(name) {
-	for (const [begin] of run.beginnings) {
-		for (const [end, curve] of run.endings) if (name === begin + end) return [begin, curve || "training"];
+// chartOf returns the chart of a loss term and the name of its curve: rec_l is the curve "language" of the chart "rec".
+function chartOf(name) {
+	for (const [prefix] of run.prefixes) {
+		for (const [suffix, curve] of run.suffixes) if (name === prefix + suffix) return [prefix, curve || "training"];
 	}
 	return [name, "training"];
 }
 
-// curves lists what a record has: the chart, the curve's name in it, and how to read it.
-function curves(r) {
+// curvesOf lists the curves of a record, each as [chart, name of the curve, function that reads its value].
+function curvesOf(r) {
 	const all = [];
 	for (const name of Object.keys(r.terms)) {
-		const [group, curve] = place(name);
+		const [group, curve] = chartOf(name);
 		all.push([group, curve, (r) => r.terms[name]]);
 	}
-	for (const [part, of] of [["valid", "validation"], ["test", "test"]]) {
-		for (const name of Object.keys(r[part] || {})) {
-			const read = (r) => (r[part] || {})[name];
+	for (const [split, splitName] of [["valid", "validation"], ["test", "test"]]) {
+		for (const name of Object.keys(r[split] || {})) {
+			const read = (r) => (r[split] || {})[name];
 			if (/swapped|NaN/.test(name)) continue;
-			const label = part === "valid" ? name : `${name}, test`;
+			const label = split === "valid" ? name : `${name}, test`;
 			if (/acc/i.test(name)) all.push(["accuracy", label, read]);
 			else if (/F1/.test(name)) all.push(["F1", label, read]);
-			else all.push([name === "loss" ? "cross-entropy" : name, of, read]);
+			else all.push([name === "loss" ? "cross-entropy" : name, splitName, read]);
 		}
 	}
 	all.push(["lr", "learning rate", (r) => r.lr], ["seconds", "an epoch", (r) => r.seconds]);
 	return all;
 }
 
-// layout returns for each phase its charts, for each chart its curves, in a fixed order.
+// layout returns the charts of each phase and the curves of each chart, in a fixed order.
 function layout() {
 	const phases = new Map();
 	for (const journal of journals.values()) {
 		for (const r of journal.values()) {
 			if (!phases.has(r.phase)) phases.set(r.phase, new Map());
 			const groups = phases.get(r.phase);
-			for (const [group, name, read] of curves(r)) {
+			for (const [group, name, read] of curvesOf(r)) {
 				if (!groups.has(group)) groups.set(group, new Map());
 				groups.get(group).set(name, read);
 			}
 		}
 	}
-	const rank = (group) => (order.indexOf(group) + order.length + 1) % (order.length + 1);
-	const within = (name) => endings.indexOf(name);
+	const rank = (group) => (chartOrder.indexOf(group) + chartOrder.length + 1) % (chartOrder.length + 1);
+	const within = (name) => suffixes.indexOf(name);
 	return [...phases].sort(([a], [b]) => a < b ? -1 : 1).map(([phase, groups]) => [phase,
 		[...groups].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1)).map(([group, list]) => [group,
 			[...list].sort(([a], [b]) => within(a) - within(b))])]);
 }
 
-let chosen = "all";
+let selectedSeed = "all";
 
-// values returns uPlot's columns: epochs, then each curve; over several seeds their mean, and then the largest and the smallest value.
-function values(phase, list) {
-	const of = chosen === "all" ? [...journals.values()] : [journals.get(Number(chosen))];
+// columns returns the data of a chart for uPlot: the epochs, then the values of each curve. With several seeds each curve has three
+// columns: mean, maximum and minimum.
+function columns(phase, list) {
+	const selected = selectedSeed === "all" ? [...journals.values()] : [journals.get(Number(selectedSeed))];
 	let epochs = 0;
-	for (const journal of of) for (const r of journal.values()) if (r.phase === phase) epochs = Math.max(epochs, r.epoch);
-	const columns = [Array.from({length: epochs}, (_, i) => i + 1)];
+	for (const journal of selected) for (const r of journal.values()) if (r.phase === phase) epochs = Math.max(epochs, r.epoch);
+	const data = [Array.from({length: epochs}, (_, i) => i + 1)];
 	for (const [, read] of list) {
-		const at = columns[0].map((epoch) => of.map((journal) => journal.get(phase + " " + epoch)).filter(Boolean).map(read).filter(Number.isFinite));
-		columns.push(at.map((x) => x.length ? x.reduce((a, b) => a + b) / x.length : null));
-		if (of.length > 1) columns.push(at.map((x) => x.length ? Math.max(...x) : null), at.map((x) => x.length ? Math.min(...x) : null));
+		const values = data[0].map((epoch) => selected.map((journal) => journal.get(phase + " " + epoch)).filter(Boolean).map(read).filter(Number.isFinite));
+		data.push(values.map((x) => x.length ? x.reduce((a, b) => a + b) / x.length : null));
+		if (selected.length > 1) data.push(values.map((x) => x.length ? Math.max(...x) : null), values.map((x) => x.length ? Math.min(...x) : null));
 	}
-	return columns;
+	return data;
 }
 
-function short(v) {
+// format returns v with four significant digits.
+function format(v) {
 	if (v == null) return "–";
 	const size = Math.abs(v);
 	return (size !== 0 && (size < 1e-3 || size >= 1e5) ? v.toExponential(1) : String(Number(v.toPrecision(4)))).replaceAll("-", "−");
 }
 
-// look returns the colour and the dashes of the curve called name, number i of its chart.
-function look(name, i) {
+// lineStyle returns the colour and the dashes of the curve called name, which has the index i in its chart.
+function lineStyle(name, i) {
 	const css = getComputedStyle(document.documentElement);
 	const m = ["language", "audio", "vision"].indexOf(name);
 	if (m >= 0) return [css.getPropertyValue("--" + "lav"[m]).trim(), [[], [7, 3], [2, 2]][m]];
@@ -112,18 +115,18 @@ function look(name, i) {
 	return [[css.getPropertyValue("--accent").trim(), "#cc79a7", "#e69f00", "#009e73"][i % 4], [[], [7, 3], [2, 2], [9, 3, 2, 3]][i % 4]];
 }
 
-// chart makes one, and returns its element and a function that draws it anew.
+// chart creates a chart. It returns its element and a function that redraws it.
 function chart(phase, group, list) {
 	const plot = element("div", {class: "plot", tabindex: 0, role: "img"});
 	const legend = element("ul", {class: "legend"});
 	const title = titles[group] || group;
 	const box = element("div", {class: "chart"}, element("h4", {title}, title), plot, legend);
-	const band = chosen === "all" && journals.size > 1;
+	const band = selectedSeed === "all" && journals.size > 1;
 	const step = band ? 3 : 1;
 	const cells = [];
 	const series = [{}];
 	list.forEach(([name], i) => {
-		const [stroke, dash] = look(name, i);
+		const [stroke, dash] = lineStyle(name, i);
 		series.push({stroke, width: 1.75, dash, points: {size: 5, fill: stroke}});
 		if (band) series.push({stroke: "transparent", points: {show: false}}, {stroke: "transparent", points: {show: false}});
 		cells.push(element("b"));
@@ -132,18 +135,18 @@ function chart(phase, group, list) {
 		key.append(name, cells[i]);
 		legend.append(key);
 	});
-	const bands = band ? list.map(([name], i) => ({series: [3 * i + 2, 3 * i + 3], fill: look(name, i)[0] + "28"})) : [];
-	let data = values(phase, list);
+	const bands = band ? list.map(([name], i) => ({series: [3 * i + 2, 3 * i + 3], fill: lineStyle(name, i)[0] + "28"})) : [];
+	let data = columns(phase, list);
 	const show = (at) => cells.forEach((cell, i) => {
 		const column = data[1 + step * i];
-		cell.textContent = short(column[at ?? column.length - 1]);
+		cell.textContent = format(column[at ?? column.length - 1]);
 	});
 	const grid = {stroke: "#8884", width: 1}, line = {stroke: "#80868c", font: "11px system-ui, sans-serif", grid, ticks: {...grid, size: 4}};
 	const u = new uPlot({
 		width: 324, height: 180, padding: [8, 10, 0, 0], legend: {show: false}, series, bands,
 		scales: {x: {time: false, range: () => [1, Math.max(2, run.epochs[phase] || 0, data[0].length)]}},
 		axes: [{...line, size: 24, gap: 3, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]},
-			{...line, size: 50, gap: 4, space: 30, values: (_, ticks) => ticks.map(short)}],
+			{...line, size: 50, gap: 4, space: 30, values: (_, ticks) => ticks.map(format)}],
 		cursor: {sync: {key: phase}, drag: {x: false, y: false}, y: false},
 		hooks: {setCursor: [(u) => show(u.cursor.idx)]},
 	}, data, plot);
@@ -155,38 +158,38 @@ function chart(phase, group, list) {
 	});
 	plot.addEventListener("blur", () => u.setCursor({left: -10, top: -10}));
 	const draw = () => {
-		u.setData(data = values(phase, list));
+		u.setData(data = columns(phase, list));
 		show();
-		const last = list.map(([name], i) => `${name} ${short(data[1 + step * i].at(-1))}`);
-		plot.setAttribute("aria-label", `${title}, ${phase}, by epoch; at epoch ${data[0].length}: ${last.join(", ")}. Arrow keys read it.`);
+		const last = list.map(([name], i) => `${name} ${format(data[1 + step * i].at(-1))}`);
+		plot.setAttribute("aria-label", `${title}, ${phase}, by epoch; at epoch ${data[0].length}: ${last.join(", ")}. Use the arrow keys to read the values.`);
 	};
 	draw();
 	return [box, draw];
 }
 
-let drawn = "", redraw = [];
+let drawnCharts = "", redraw = [];
 
-// draw brings the charts up to date, and makes them anew where there are others than before.
+// draw updates the charts. It creates them again if the list of charts and curves has changed.
 function draw() {
 	const phases = layout();
-	const names = JSON.stringify([chosen, journals.size, phases.map(([phase, groups]) => [phase, groups.map(([group, list]) => [group, list.map(([name]) => name)])])]);
-	if (names === drawn) {
+	const names = JSON.stringify([selectedSeed, journals.size, phases.map(([phase, groups]) => [phase, groups.map(([group, list]) => [group, list.map(([name]) => name)])])]);
+	if (names === drawnCharts) {
 		redraw.forEach((f) => f());
 		return;
 	}
-	drawn = names;
+	drawnCharts = names;
 	redraw = [];
 	const open = new Set([...main.querySelectorAll("details[open]")].map((d) => d.dataset.name));
 	main.replaceChildren(...(journals.size > 1 ? [seedChoice()] : []), ...phases.flatMap(([phase, groups]) => {
 		const grid = (list) => element("div", {class: "charts"}, ...list.map(([group, curves]) => {
-			const [box, again] = chart(phase, group, curves);
-			redraw.push(again);
+			const [box, redrawChart] = chart(phase, group, curves);
+			redraw.push(redrawChart);
 			return box;
 		}));
-		const folded = (group) => folds.some(([, holds]) => holds(group));
+		const isCollapsed = (group) => collapsed.some(([, contains]) => contains(group));
 		const title = element("h3", {}, phase.replace(/^stage(\d)$/, "Stage $1") + ", by epoch");
-		return [title, grid(groups.filter(([group]) => !folded(group))), ...folds.flatMap(([name, holds]) => {
-			const list = groups.filter(([group]) => holds(group));
+		return [title, grid(groups.filter(([group]) => !isCollapsed(group))), ...collapsed.flatMap(([name, contains]) => {
+			const list = groups.filter(([group]) => contains(group));
 			if (!list.length) return [];
 			const key = phase + " " + name;
 			const details = element("details", {"data-name": key, ...(open.has(key) ? {open: ""} : {})}, element("summary", {}, name), grid(list));
@@ -197,11 +200,11 @@ function draw() {
 }
 
 function seedChoice() {
-	const select = element("select", {id: "seed"}, element("option", {value: "all"}, "all: mean, and range as a band"),
+	const select = element("select", {id: "seed"}, element("option", {value: "all"}, "all: mean, with the range as a band"),
 		...[...journals.keys()].map((seed) => element("option", {value: seed}, String(seed))));
-	select.value = chosen;
+	select.value = selectedSeed;
 	select.addEventListener("change", () => {
-		chosen = select.value;
+		selectedSeed = select.value;
 		draw();
 		document.getElementById("seed").focus();
 	});
@@ -212,20 +215,20 @@ draw();
 
 if ("live" in document.body.dataset) follow();
 
-// follow adds the epochs that the server tells of. A new connection tells all from the beginning.
+// follow adds the epochs that the server sends. After each new connection the server sends all of them again.
 function follow() {
 	const status = document.getElementById("status");
 	const finished = (seeds) => seeds.filter((s) => s.finished).map((s) => s.seed).join();
-	const atFirst = finished(run.seeds);
-	let waiting = false, last = null, over = false;
-	const later = () => {
-		if (waiting) return;
-		waiting = true;
+	const initiallyFinished = finished(run.seeds);
+	let scheduled = false, last = null, allFinished = false;
+	const scheduleDraw = () => {
+		if (scheduled) return;
+		scheduled = true;
 		requestAnimationFrame(() => {
-			waiting = false;
+			scheduled = false;
 			draw();
-			if (over) status.textContent = "All seeds are finished.";
-			else if (last) status.textContent = `Seed ${last.seed}: ${last.record.phase}, epoch ${last.record.epoch} of ${run.epochs[last.record.phase]}, loss ${short(last.record.terms.loss)}, ${short(last.record.seconds)} s`;
+			if (allFinished) status.textContent = "All seeds are finished.";
+			else if (last) status.textContent = `Seed ${last.seed}: ${last.record.phase}, epoch ${last.record.epoch} of ${run.epochs[last.record.phase]}, loss ${format(last.record.terms.loss)}, ${format(last.record.seconds)} s`;
 			else status.textContent = "Waiting for the first epoch.";
 		});
 	};
@@ -233,26 +236,26 @@ function follow() {
 	source.addEventListener("begin", (e) => {
 		journals.clear();
 		last = null;
-		later();
+		scheduleDraw();
 	});
 	source.addEventListener("seeds", (e) => {
 		const seeds = JSON.parse(e.data);
-		if (finished(seeds) !== atFirst) location.reload(); // its results are there
-		over = seeds.every((s) => s.finished);
+		if (finished(seeds) !== initiallyFinished) location.reload(); // the page has new results
+		allFinished = seeds.every((s) => s.finished);
 		for (const s of seeds) if (!journals.has(s.seed)) journals.set(s.seed, new Map());
-		later();
+		scheduleDraw();
 	});
 	source.addEventListener("restart", (e) => {
 		journals.set(JSON.parse(e.data).seed, new Map());
-		later();
+		scheduleDraw();
 	});
 	source.addEventListener("epoch", (e) => {
 		last = JSON.parse(e.data);
-		keep(last.seed, last.record);
-		later();
+		addRecord(last.seed, last.record);
+		scheduleDraw();
 	});
 	source.addEventListener("error", () => {
-		status.textContent = "The server does not answer; trying again …";
+		status.textContent = "The server does not respond; reconnecting …";
 	});
 }
 }

@@ -16,21 +16,21 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/report"
 )
 
-// How often the files are looked at, and how often a client of which nothing is known is sent a
-// comment, to learn whether it is there.
+// pollInterval is the time between two checks of the files. A stream without events sends a comment
+// after each keepAliveInterval; if the write fails, the client is disconnected.
 var (
-	lookTime  = 300 * time.Millisecond
-	aliveTime = 15 * time.Second
+	pollInterval      = 300 * time.Millisecond
+	keepAliveInterval = 15 * time.Second
 )
 
 // A stream sends events to one client (server-sent events, HTML Living Standard 9.2).
 type stream struct {
 	w    http.ResponseWriter
 	c    *http.ResponseController
-	last time.Time // something was sent
+	last time.Time // of the last write
 }
 
-// send writes an event and the data's JSON, which has no line breaks.
+// send writes an event with data as JSON. The JSON has no line breaks, as the format requires.
 func (s *stream) send(event string, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -39,29 +39,30 @@ func (s *stream) send(event string, data any) error {
 	return s.write("event: %s\ndata: %s\n\n", event, text)
 }
 
+// write writes to the client, within writeTimeout.
 func (s *stream) write(format string, a ...any) error {
 	s.last = time.Now()
-	if err := s.c.SetWriteDeadline(s.last.Add(writeTime)); err != nil {
+	if err := s.c.SetWriteDeadline(s.last.Add(writeTimeout)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(s.w, format, a...)
 	return err
 }
 
-// stream calls look again and again, and sends what it writes, until the client or the server
-// ends.
-func (h *handler) stream(w http.ResponseWriter, r *http.Request, look func(s *stream) error) {
+// stream starts a stream of events. It calls poll after each pollInterval and flushes what poll has
+// written, until the client disconnects or the server ends.
+func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *stream) error) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
 		return
 	}
 	s := &stream{w: w, c: http.NewResponseController(w)}
-	tick := time.NewTicker(lookTime)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	err := s.send("begin", struct{}{})
 	for err == nil {
-		if err = look(s); err == nil && time.Since(s.last) > aliveTime {
-			err = s.write(": still here\n\n")
+		if err = poll(s); err == nil && time.Since(s.last) > keepAliveInterval {
+			err = s.write(": keep-alive\n\n")
 		}
 		if err == nil {
 			err = s.c.Flush()
@@ -72,12 +73,12 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, look func(s *st
 			return
 		}
 	}
-	h.log.Info("a stream of events has ended", "err", err)
+	h.log.Info("event stream ended", "err", err)
 }
 
-// follow sends what happens to a run: the list "seeds", of each seed an "epoch" for each line of
-// the journal, and "restart" where a journal begins anew.
-func (h *handler) follow(w http.ResponseWriter, r *http.Request, dir string) {
+// runEvents streams the events of a run: "seeds" with the list of seeds when it changes, "epoch" for
+// each line of a training journal, and "restart" if the journal of a seed was truncated or replaced.
+func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) {
 	var seeds []experiment.SeedRun
 	tails := map[uint64]*tail{}
 	h.stream(w, r, func(s *stream) error {
@@ -97,7 +98,7 @@ func (h *handler) follow(w http.ResponseWriter, r *http.Request, dir string) {
 				t = &tail{path: seed.Journal()}
 				tails[seed.Seed] = t
 			}
-			if err := s.epochs(seed.Seed, t); err != nil {
+			if err := s.sendEpochs(seed.Seed, t); err != nil {
 				return err
 			}
 		}
@@ -105,13 +106,13 @@ func (h *handler) follow(w http.ResponseWriter, r *http.Request, dir string) {
 	})
 }
 
-// epochs sends what a journal has gained.
-func (s *stream) epochs(seed uint64, t *tail) error {
-	lines, anew, err := t.next()
+// sendEpochs sends the new lines of the journal of a seed.
+func (s *stream) sendEpochs(seed uint64, t *tail) error {
+	lines, restarted, err := t.next()
 	if err != nil {
 		return err
 	}
-	if anew {
+	if restarted {
 		if err := s.send("restart", map[string]uint64{"seed": seed}); err != nil {
 			return err
 		}
@@ -128,39 +129,39 @@ func (s *stream) epochs(seed uint64, t *tail) error {
 	return nil
 }
 
-// followAll sends the list of runs where it has changed.
-func (h *handler) followAll(w http.ResponseWriter, r *http.Request) {
-	var sent []report.Line
+// listEvents streams the list of runs, each time it changes, as the event "runs".
+func (h *handler) listEvents(w http.ResponseWriter, r *http.Request) {
+	var sent []report.RunStatus
 	h.stream(w, r, func(s *stream) error {
-		lines, err := h.lines()
-		if err != nil || sent != nil && slices.Equal(lines, sent) {
+		runs, err := h.runs()
+		if err != nil || sent != nil && slices.Equal(runs, sent) {
 			return err
 		}
-		sent = lines
-		return s.send("runs", lines)
+		sent = runs
+		return s.send("runs", runs)
 	})
 }
 
-// lines returns the list of runs.
-func (h *handler) lines() ([]report.Line, error) {
-	runs, err := experiment.FindRuns(h.dir)
+// runs returns the list of runs.
+func (h *handler) runs() ([]report.RunStatus, error) {
+	dirs, err := experiment.FindRuns(h.dir)
 	if err != nil {
 		return nil, err
 	}
-	lines := []report.Line{}
-	for _, dir := range runs {
-		lines = append(lines, h.line(dir))
+	list := []report.RunStatus{}
+	for _, dir := range dirs {
+		list = append(list, h.status(dir))
 	}
-	return lines, nil
+	return list, nil
 }
 
-// line tells how a run stands.
-func (h *handler) line(dir string) report.Line {
-	line := report.Line{Name: h.nameOf(dir), State: "finished"}
+// status returns the status of a run.
+func (h *handler) status(dir string) report.RunStatus {
+	status := report.RunStatus{Name: h.nameOf(dir), State: "finished"}
 	run, err := experiment.LookAtRun(dir)
 	if err != nil {
-		line.State = err.Error()
-		return line
+		status.State = err.Error()
+		return status
 	}
 	finished := 0
 	for _, seed := range run.Seeds {
@@ -168,23 +169,23 @@ func (h *handler) line(dir string) report.Line {
 			finished++
 		}
 	}
-	line.Seeds = fmt.Sprintf("%d of %d", finished, len(run.Seeds))
-	if i := slices.IndexFunc(run.Seeds, func(s experiment.SeedRun) bool { return !s.Finished }); i >= 0 { // seeds are trained in turn
-		if line.State, err = state(run.Seeds[i], &run.Config); err != nil {
-			line.State = err.Error()
+	status.Seeds = fmt.Sprintf("%d of %d", finished, len(run.Seeds))
+	if i := slices.IndexFunc(run.Seeds, func(s experiment.SeedRun) bool { return !s.Finished }); i >= 0 { // the seeds are trained one after the other
+		if status.State, err = trainingState(run.Seeds[i], &run.Config); err != nil {
+			status.State = err.Error()
 		}
 	}
-	return line
+	return status
 }
 
-// state says how far a seed's training is.
-func state(seed experiment.SeedRun, c *experiment.Config) (string, error) {
+// trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1 of 5".
+func trainingState(seed experiment.SeedRun, c *experiment.Config) (string, error) {
 	records, err := seed.Records()
 	if err != nil {
 		return "", err
 	}
 	if len(records) == 0 {
-		return fmt.Sprintf("seed %d: not begun", seed.Seed), nil
+		return fmt.Sprintf("seed %d: not started", seed.Seed), nil
 	}
 	var last struct {
 		Phase string
@@ -196,22 +197,21 @@ func state(seed experiment.SeedRun, c *experiment.Config) (string, error) {
 	return fmt.Sprintf("seed %d: %s, epoch %d of %d", seed.Seed, last.Phase, last.Epoch, c.Train.Epochs[last.Phase]), nil
 }
 
-// A tail reads a file of lines that grows.
+// A tail reads the new lines of a file that grows.
 type tail struct {
-	path string
-	file os.FileInfo // nil until it is there
-	at   int64       // what has been read
+	path   string
+	file   os.FileInfo // nil while the file does not exist
+	offset int64       // number of bytes read
 }
 
-// next returns the lines that were finished since the last call. anew says that the file is
-// another than before or shorter, and that these lines are all of it: a resumed run cuts its
-// journal.
-func (t *tail) next() (lines [][]byte, anew bool, err error) {
+// next returns the lines that are complete since the last call. restarted reports that the file was
+// truncated or replaced, which happens when a run is resumed; lines are then all lines of the file.
+func (t *tail) next() (lines [][]byte, restarted bool, err error) {
 	f, err := os.Open(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		anew = t.at > 0
-		t.file, t.at = nil, 0
-		return nil, anew, nil
+		restarted = t.offset > 0
+		t.file, t.offset = nil, 0
+		return nil, restarted, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("serve: %w", err)
@@ -221,19 +221,19 @@ func (t *tail) next() (lines [][]byte, anew bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("serve: %w", err)
 	}
-	if t.file != nil && (!os.SameFile(t.file, info) || info.Size() < t.at) {
-		anew = t.at > 0
-		t.at = 0
+	if t.file != nil && (!os.SameFile(t.file, info) || info.Size() < t.offset) {
+		restarted = t.offset > 0
+		t.offset = 0
 	}
 	t.file = info
-	text, err := io.ReadAll(io.NewSectionReader(f, t.at, info.Size()-t.at))
+	text, err := io.ReadAll(io.NewSectionReader(f, t.offset, info.Size()-t.offset))
 	if err != nil {
 		return nil, false, fmt.Errorf("serve: %s: %w", t.path, err)
 	}
-	whole := text[:bytes.LastIndexByte(text, '\n')+1]
-	t.at += int64(len(whole))
-	for line := range bytes.Lines(whole) {
+	complete := text[:bytes.LastIndexByte(text, '\n')+1]
+	t.offset += int64(len(complete))
+	for line := range bytes.Lines(complete) {
 		lines = append(lines, bytes.TrimSuffix(line, []byte("\n")))
 	}
-	return lines, anew, nil
+	return lines, restarted, nil
 }

@@ -1,12 +1,13 @@
-// Package serve shows runs in a browser while they train, from their directories alone: the
-// training may be another process's, of before or after.
+// Package serve is an HTTP server that shows runs in a browser during the training. It only reads
+// the run directories, so the training may be another process, started before or after the server.
 //
-//	/                 the page of the run (package report), or the list of runs
-//	/events           what changes in it
-//	/runs/NAME/       a run of the list, and /runs/NAME/events
+//	/                   the page of the run (package report), or the list of runs
+//	/events             its server-sent events
+//	/runs/NAME/         the page of a run of the list
+//	/runs/NAME/events   its server-sent events
 //
-// Every client reads the files itself, in the goroutine of its request, and is told all from the
-// beginning: there is nothing that clients share, or that outlives them.
+// The goroutine of each event stream reads the files itself and sends all epochs from the beginning.
+// So clients share no state, and no state is left when a client disconnects.
 package serve
 
 import (
@@ -27,16 +28,16 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/report"
 )
 
-// Limits of time: to send a request's head, to take what is sent, between requests, and to end.
 const (
-	headTime  = 5 * time.Second
-	writeTime = 30 * time.Second
-	idleTime  = time.Minute
-	endTime   = 5 * time.Second
+	readHeaderTimeout = 5 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = time.Minute
+	shutdownTimeout   = 5 * time.Second
 )
 
-// Run serves the run in a directory, or the runs under it, at an address such as 127.0.0.1:7000,
-// until the context ends. When it listens it calls ready with the address of the page.
+// Run serves the run in the directory dir, or the list of runs below it, at an address such as
+// 127.0.0.1:7000. When the server listens, Run calls ready with the URL of the page. Run returns nil
+// after ctx is done, and an error if the address or the directory cannot be used.
 func Run(ctx context.Context, dir, address string, o report.Options, log *slog.Logger, ready func(url string)) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -48,42 +49,42 @@ func Run(ctx context.Context, dir, address string, o report.Options, log *slog.L
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("serve: %w; choose another address with --addr, port 0 for any that is free", err)
+		return fmt.Errorf("serve: %w; choose another address with --addr, with port 0 for any free port", err)
 	}
 	s := &http.Server{
-		Handler: guard(host, h), ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: 1 << 14,
-		BaseContext: func(net.Listener) context.Context { return ctx }, // its end ends the streams
+		Handler: guard(host, h), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 1 << 14,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // when ctx is done, the event streams end
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
-	ready(pageAddress(host, listener.Addr()))
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	ready(pageURL(host, listener.Addr()))
 	select {
-	case err := <-ended:
+	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if err := s.Shutdown(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Shutdown(shutdown); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
 }
 
-// pageAddress returns the URL for a browser on this machine.
-func pageAddress(host string, at net.Addr) string {
+// pageURL returns the URL for a browser on this machine.
+func pageURL(host string, address net.Addr) string {
 	if isUnspecified(host) {
 		host = "localhost"
 	}
-	_, port, err := net.SplitHostPort(at.String())
+	_, port, err := net.SplitHostPort(address.String())
 	if err != nil {
 		panic("serve: a listener's address has no port: " + err.Error())
 	}
 	return "http://" + net.JoinHostPort(host, port) + "/"
 }
 
-// A handler answers requests for pages and events.
+// A handler serves pages and event streams.
 type handler struct {
 	ctx     context.Context
 	dir     string
@@ -91,10 +92,10 @@ type handler struct {
 	log     *slog.Logger
 
 	mu    sync.Mutex
-	pages map[string]page // of finished runs, by directory
+	pages map[string]page // cache of the pages of finished runs, by directory
 }
 
-// A page is rendered once while the seeds are the same.
+// A page is a rendered page. It is valid as long as the run has the same seeds.
 type page struct {
 	seeds []experiment.SeedRun
 	text  []byte
@@ -111,44 +112,46 @@ func newHandler(ctx context.Context, dir string, o report.Options, log *slog.Log
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.root)
 	mux.HandleFunc("GET /events", h.rootEvents)
-	mux.HandleFunc("GET /runs/{name...}", h.listed)
+	mux.HandleFunc("GET /runs/{name...}", h.runByName)
 	return mux, nil
 }
 
-// single tells whether the directory is that of one run.
-func (h *handler) single() bool {
+// isRun reports whether the served directory is the directory of one run.
+func (h *handler) isRun() bool {
 	_, err := experiment.LookAtRun(h.dir)
 	return err == nil
 }
 
+// root serves the page of the run or the list of runs.
 func (h *handler) root(w http.ResponseWriter, r *http.Request) {
-	if h.single() {
+	if h.isRun() {
 		h.page(w, h.dir)
 		return
 	}
-	lines, err := h.lines()
+	runs, err := h.runs()
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
 	var b bytes.Buffer
-	if err := (&report.Index{Title: "Runs in " + h.dir, Lines: lines}).Write(&b); err != nil {
+	if err := (&report.Index{Title: "Runs in " + h.dir, Runs: runs}).Write(&b); err != nil {
 		h.fail(w, err)
 		return
 	}
 	h.send(w, b.Bytes())
 }
 
+// rootEvents serves the events of the page that root serves.
 func (h *handler) rootEvents(w http.ResponseWriter, r *http.Request) {
-	if h.single() {
-		h.follow(w, r, h.dir)
+	if h.isRun() {
+		h.runEvents(w, r, h.dir)
 		return
 	}
-	h.followAll(w, r)
+	h.listEvents(w, r)
 }
 
-// listed answers for a run of the list, and for no other directory.
-func (h *handler) listed(w http.ResponseWriter, r *http.Request) {
+// runByName serves a run of the list, and no other directory.
+func (h *handler) runByName(w http.ResponseWriter, r *http.Request) {
 	name, events := strings.CutSuffix(r.PathValue("name"), "/events")
 	if !events {
 		var slash bool
@@ -166,7 +169,7 @@ func (h *handler) listed(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case h.nameOf(dir) != name:
 		case events:
-			h.follow(w, r, dir)
+			h.runEvents(w, r, dir)
 			return
 		default:
 			h.page(w, dir)
@@ -176,7 +179,7 @@ func (h *handler) listed(w http.ResponseWriter, r *http.Request) {
 	http.NotFound(w, r)
 }
 
-// nameOf returns the name of a run in the list, its path below the directory that is served.
+// nameOf returns the name of a run in the list: its path relative to the served directory.
 func (h *handler) nameOf(dir string) string {
 	name, err := filepath.Rel(h.dir, dir)
 	if err != nil {
@@ -185,7 +188,7 @@ func (h *handler) nameOf(dir string) string {
 	return filepath.ToSlash(name)
 }
 
-// page sends the page of a run. Those who ask while it is made wait for it.
+// page sends the page of a run. Only one page is rendered at a time; other requests wait.
 func (h *handler) page(w http.ResponseWriter, dir string) {
 	h.mu.Lock()
 	text, err := h.render(dir)
@@ -197,14 +200,15 @@ func (h *handler) page(w http.ResponseWriter, dir string) {
 	h.send(w, text)
 }
 
-// render makes the page of a run, of a finished one once. An unfinished one has no explorer yet.
+// render returns the page of a run. The page of a finished run is cached. The page of an unfinished
+// run has no explorer.
 func (h *handler) render(dir string) ([]byte, error) {
 	run, err := experiment.LookAtRun(dir)
 	if err != nil {
 		return nil, err
 	}
-	if old := h.pages[dir]; run.Finished() && slices.Equal(old.seeds, run.Seeds) {
-		return old.text, nil
+	if cached := h.pages[dir]; run.Finished() && slices.Equal(cached.seeds, run.Seeds) {
+		return cached.text, nil
 	}
 	o := h.options
 	if !run.Finished() {
@@ -215,7 +219,7 @@ func (h *handler) render(dir string) ([]byte, error) {
 		reason := err
 		o.Samples = 0
 		if p, err = report.Build(h.ctx, dir, o, h.log); err == nil {
-			p.Note("There are no utterances to explore: " + reason.Error())
+			p.Note("The explorer of utterances is missing: " + reason.Error())
 		}
 	}
 	if err != nil {
@@ -233,12 +237,12 @@ func (h *handler) render(dir string) ([]byte, error) {
 
 func (h *handler) send(w http.ResponseWriter, text []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		h.log.Warn("page", "err", err)
 		return
 	}
 	if _, err := w.Write(text); err != nil {
-		h.log.Info("a client is gone", "err", err)
+		h.log.Info("client disconnected", "err", err)
 	}
 }
 

@@ -21,11 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lookTime = 5 * time.Millisecond
+	pollInterval = 5 * time.Millisecond
 	os.Exit(m.Run())
 }
 
-// newRun makes the directory of a seed that has just begun.
+// newRun creates the directory of a seed whose training has just started.
 func newRun(t *testing.T, root, name string, seed int) (run, journal string) {
 	t.Helper()
 	run = filepath.Join(root, name)
@@ -40,6 +40,7 @@ func newRun(t *testing.T, root, name string, seed int) (run, journal string) {
 	return run, filepath.Join(dir, "metrics.jsonl")
 }
 
+// put writes a file.
 func put(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -76,7 +77,7 @@ func newServer(t *testing.T, dir string, samples int) *httptest.Server {
 	return s
 }
 
-// A client reads events.
+// A client receives events.
 type client struct {
 	t      *testing.T
 	events chan string // "name data"
@@ -90,19 +91,19 @@ func newClient(t *testing.T, url string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatal(answer.Status, answer.Header)
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(response.Status, response.Header)
 	}
 	c := &client{t, make(chan string, 1000), cancel}
 	go func() {
 		defer close(c.events)
-		defer answer.Body.Close()
+		defer response.Body.Close()
 		name := ""
-		for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
 				name = text
 			} else if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
@@ -114,7 +115,7 @@ func newClient(t *testing.T, url string) *client {
 	return c
 }
 
-// expect waits for events that begin so.
+// expect waits for events and checks how they begin.
 func (c *client) expect(wants ...string) {
 	c.t.Helper()
 	for _, want := range wants {
@@ -129,13 +130,13 @@ func (c *client) expect(wants ...string) {
 	}
 }
 
-// nothing checks that no event comes for a while.
-func (c *client) nothing() {
+// expectNone checks that no event arrives during 20 polls.
+func (c *client) expectNone() {
 	c.t.Helper()
 	select {
 	case got := <-c.events:
 		c.t.Fatalf("event %.200s, want none", got)
-	case <-time.After(20 * lookTime):
+	case <-time.After(20 * pollInterval):
 	}
 }
 
@@ -149,20 +150,20 @@ func TestEvents(t *testing.T) {
 
 	early := newClient(t, s.URL+"/events")
 	early.expect("begin {}", `seeds [{"seed":7,"finished":false}]`)
-	early.nothing() // no journal yet
+	early.expectNone() // no journal yet
 	appendTo(t, journal, record("stage1", 1)+record("stage1", 2))
 	early.expect(epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2))
 
 	line := record("stage1", 3)
 	appendTo(t, journal, line[:20])
-	early.nothing() // half a line
+	early.expectNone() // half a line
 	appendTo(t, journal, line[20:])
 	early.expect(epochEvent(7, "stage1", 3))
 
 	late := newClient(t, s.URL+"/events")
 	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2), epochEvent(7, "stage1", 3))
 
-	// A resumed run cuts its journal, which is another file then.
+	// A resumed run replaces its journal with a truncated one.
 	for _, epochs := range []int{1, 2} { // shorter than before, and longer
 		text := ""
 		for epoch := range epochs {
@@ -182,15 +183,15 @@ func TestEvents(t *testing.T) {
 	appendTo(t, second, record("stage2", 1))
 	put(t, filepath.Join(run, "seed7", "predictions.csv"), "")
 	for _, c := range []*client{early, late} {
-		for got := ""; got != epochEvent(8, "stage2", 1); { // between them the list of seeds, perhaps in two steps
+		for got := ""; got != epochEvent(8, "stage2", 1); { // before it the list of seeds, sent once or twice
 			got = <-c.events
 		}
 	}
 	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
 }
 
-// TestClientsLeave counts goroutines: a client that is gone leaves none.
-func TestClientsLeave(t *testing.T) {
+// TestClientsDisconnect checks that no goroutine is left after the clients disconnect.
+func TestClientsDisconnect(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
 	appendTo(t, journal, record("stage1", 1))
 	s := newServer(t, run, 0)
@@ -215,7 +216,7 @@ func TestClientsLeave(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	stacks := make([]byte, 1<<16)
-	t.Fatalf("%d goroutines five seconds after the clients left, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+	t.Fatalf("%d goroutines five seconds after the clients disconnected, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 }
 
 func TestRunsInList(t *testing.T) {
@@ -224,7 +225,7 @@ func TestRunsInList(t *testing.T) {
 	c := newClient(t, s.URL+"/events")
 	c.expect("begin", "runs []")
 	_, journal := newRun(t, root, "synthetic/recap/full", 7)
-	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: not begun"}]`)
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: not started"}]`)
 	appendTo(t, journal, record("stage1", 1))
 	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: stage1, epoch 1 of 5"}]`)
 
@@ -255,19 +256,20 @@ func get(t *testing.T, url string, change func(*http.Request)) (status int, text
 	if change != nil {
 		change(r)
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.StatusCode, string(body)
+	return response.StatusCode, string(body)
 }
 
-func TestForeigners(t *testing.T) {
+// TestGuard sends requests with the Host and Origin headers of this server and of other sites.
+func TestGuard(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
 	appendTo(t, journal, record("stage1", 1))
 	h, err := newHandler(t.Context(), run, report.Options{}, slog.New(slog.DiscardHandler))
@@ -275,8 +277,8 @@ func TestForeigners(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		listening, host, origin string
-		want                    int
+		listenHost, host, origin string
+		want                     int
 	}{
 		{"127.0.0.1", "127.0.0.1:7341", "", 200},
 		{"127.0.0.1", "localhost:7341", "http://localhost:7341", 200},
@@ -303,19 +305,19 @@ func TestForeigners(t *testing.T) {
 				r.Header.Set("Origin", c.origin)
 			}
 			w := httptest.NewRecorder()
-			guard(c.listening, h).ServeHTTP(w, r)
+			guard(c.listenHost, h).ServeHTTP(w, r)
 			want := c.want
 			if want == 200 && path != "/" {
 				want = 404
 			}
 			if w.Code != want {
-				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d", c.listening, c.host, c.origin, path, w.Code, want)
+				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d", c.listenHost, c.host, c.origin, path, w.Code, want)
 			}
 		}
 	}
 }
 
-// TestFinished serves a real run, from before its end to after.
+// TestFinished serves a trained run.
 func TestFinished(t *testing.T) {
 	c, err := experiment.Resolve(experiment.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
 		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.5",
@@ -334,21 +336,21 @@ func TestFinished(t *testing.T) {
 		t.Errorf("page of a finished run: status %d\n%.300s", status, text)
 	}
 	if _, again := get(t, s.URL+"/", nil); again != text {
-		t.Error("the page is another at the second look")
+		t.Error("the second request returns another page")
 	}
 	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true}]`, `epoch {"seed":7,"record":{"phase":"stage1","epoch":1`)
 
-	// Without its model the run still has its tables, and says why it has no more.
+	// With a broken checkpoint the page has the tables and a note instead of the explorer.
 	if err := os.Truncate(filepath.Join(dir, "seed7", "best.safetensors"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK && !strings.Contains(text, "There are no utterances to explore") {
+	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK && !strings.Contains(text, "The explorer of utterances is missing") {
 		t.Errorf("a run with a broken checkpoint: status %d\n%.300s", status, text)
 	}
 }
 
-// TestRunListens starts the server as the command does, and ends it.
-func TestRunListens(t *testing.T) {
+// TestRun starts the server as the command does, and stops it.
+func TestRun(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
 	appendTo(t, journal, record("stage1", 1))
 	ctx, stop := context.WithCancel(t.Context())
@@ -366,9 +368,9 @@ func TestRunListens(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(3 * time.Second):
-		t.Fatal("the server has not ended three seconds after it should, a client being there")
+		t.Fatal("with a connected client, the server did not stop within three seconds")
 	}
-	for range c.events { // ends with the stream
+	for range c.events { // the channel is closed when the stream ends
 	}
 
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
