@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -9,35 +10,45 @@ import (
 )
 
 func TestFill(t *testing.T) {
-	s := tokenSplit([][]int32{{101, 7, 102}, {101, 102}, {101, 8, 9, 102}}, 4, []int{2, 1, 3}, 3, []int{1, 2, 2}, 2)
+	s := tokenSplit([][]int{{101, 7, 102}, {101, 102}, {101, 8, 9, 102}}, 4, []int{2, 1, 3}, 3, []int{1, 2, 2}, 2)
 	s.Label = []float32{1, 2, 3}
-	s.Text.Segment[0] = 5
-	h := s.Holes(FixedRates(3, 0))
-	h.Text[9], h.Audio[2*3+1] = false, false // token 8, and frame 1 of the last utterance
+	s.Language.Segment[0] = 5
+	k := s.KeepMasks(FixedRates(3, 0))
+	k.Language[9], k.Audio[2*3+1] = false, false // token 8, and frame 1 of the last utterance
 	var b Batch
-	b.Fill(s, []int{2, 0}, h)
+	b.Fill(s, []int{2, 0}, k)
 	want := Batch{
 		Index: []int{2, 0},
-		Text: TokenBatch{T: 4,
+		Language: TokenBatch{T: 4,
 			ID:        []int{101, 8, 9, 102, 101, 7, 102, 0},
 			Corrupted: []int{101, UnkID, 9, 102, 101, 7, 102, 0},
+			Keep:      []float32{1, 0, 1, 1, 1, 1, 1, 0},
 			Mask:      []float32{1, 1, 1, 1, 1, 1, 1, 0},
 			Segment:   []int{0, 0, 0, 0, 5, 0, 0, 0}},
 		Audio: FrameBatch{T: 3, D: 2,
-			X:         []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-			Corrupted: []float32{1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0}, Len: []int{3, 2}},
-		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Corrupted: []float32{1, 1, 1, 0}, Len: []int{2, 1}},
+			X:    []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+			Keep: []float32{1, 0, 1, 1, 1, 0}, Len: []int{3, 2}},
+		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Keep: []float32{1, 1, 1, 0}, Len: []int{2, 1}},
 		Label:  []float32{3, 1},
 	}
 	if diff := cmp.Diff(want, b, inside); diff != "" {
 		t.Error(diff)
 	}
-	if n := testing.AllocsPerRun(10, func() { b.Fill(s, []int{1, 2}, h) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { b.Fill(s, []int{1, 2}, k) }); n != 0 {
 		t.Errorf("%v allocations for a batch of the same size", n)
 	}
-	b.Fill(s, []int{0}, nil)
-	if !slices.Equal(b.Text.ID, b.Text.Corrupted) || !slices.Equal(b.Audio.X, b.Audio.Corrupted) || len(b.Label) != 1 {
-		t.Error("without holes the batch is corrupted")
+	s.Audio.X[(2*3+1)*2] = float32(math.NaN())
+	b.FillCorrupted(s, []int{2, 0}, k)
+	want.Audio.X = []float32{1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0}
+	want.Vision.X = []float32{1, 1, 1, 0}
+	if diff := cmp.Diff(want, b, inside); diff != "" {
+		t.Errorf("corrupted: %s", diff)
+	}
+	complete := slices.Clone(s.Audio.X[:6])
+	b.FillCorrupted(s, []int{0}, nil)
+	if !slices.Equal(b.Language.ID, b.Language.Corrupted) || !slices.Equal(b.Audio.X, complete) || len(b.Label) != 1 ||
+		slices.Contains(b.Audio.Keep, 0) || slices.Contains(b.Language.Keep, 0) {
+		t.Error("without masks the batch is corrupted")
 	}
 }
 
@@ -49,16 +60,16 @@ func TestOrder(t *testing.T) {
 		return n
 	}
 	for _, c := range []struct {
-		n, batch, least int
-		want            []int
+		n, batch, minBatch int
+		want               []int
 	}{
 		{10, 4, 0, []int{4, 4, 2}}, {10, 4, 2, []int{4, 4, 2}}, {10, 4, 3, []int{4, 6}}, {8, 4, 4, []int{4, 4}},
 		{3, 4, 4, []int{3}}, {1, 4, 2, []int{1}}, {0, 4, 2, nil},
 	} {
 		for _, rng := range []*rand.Rand{nil, rand.New(rand.NewPCG(1, 1))} {
-			batches := Order(c.n, c.batch, c.least, rng)
+			batches := Order(c.n, c.batch, c.minBatch, rng)
 			if !slices.Equal(sizes(batches), c.want) {
-				t.Errorf("%d in %d, least %d: %v, want %v", c.n, c.batch, c.least, sizes(batches), c.want)
+				t.Errorf("%d in %d, minBatch %d: %v, want %v", c.n, c.batch, c.minBatch, sizes(batches), c.want)
 			}
 			all := slices.Concat(batches...)
 			sorted := slices.Sorted(slices.Values(all))
@@ -75,7 +86,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestFraction(t *testing.T) {
-	set, _ := Synthetic(SyntheticConfig{Train: 50, TextSteps: 6, AudioSteps: 4, VisionSteps: 3, AudioDim: 2, VisionDim: 1})
+	set, _ := Synthetic(SyntheticConfig{Train: 50, LanguageSteps: 6, AudioSteps: 4, VisionSteps: 3, AudioDim: 2, VisionDim: 1})
 	s := set.Train
 	tenth, half := s.Fraction(0.1, 7), s.Fraction(0.5, 7)
 	if tenth.Len() != 5 || half.Len() != 25 || s.Fraction(1e-9, 7).Len() != 1 {

@@ -22,13 +22,13 @@ type Report struct {
 
 // A SplitReport is a Report's part on one split.
 type SplitReport struct {
-	Name                string
-	Utterances          int
-	Keys                []KeyReport
-	Shape               Shape
-	Text, Audio, Vision Summary // of the lengths
-	Label               *Summary
-	Signs               [3]int // negative, zero and positive labels
+	Name                    string
+	Utterances              int
+	Keys                    []KeyReport
+	Shape                   Shape
+	Language, Audio, Vision Summary // of the lengths
+	Label                   *Summary
+	Signs                   [3]int // negative, zero and positive labels
 }
 
 // A KeyReport describes one entry of a split as the file has it: "float32 [229 375 5]", "list
@@ -146,9 +146,9 @@ func (r *SplitReport) summarize(s *Split) {
 	r.Utterances, r.Shape = s.Len(), s.Shape()
 	text := make([]int, s.Len())
 	for i := range text {
-		text[i] = s.Text.length(i)
+		text[i] = s.Language.length(i)
 	}
-	r.Text, r.Audio, r.Vision = summary(text), summary(s.Audio.Len), summary(s.Vision.Len)
+	r.Language, r.Audio, r.Vision = summary(text), summary(s.Audio.Len), summary(s.Vision.Len)
 	if s.Label == nil {
 		return
 	}
@@ -246,9 +246,9 @@ func (r *Report) notFinite(name, key string, bad finite) {
 func (r *Report) tokens(name string, s *Split) {
 	var mask, first, last, short int
 	for i := range s.Len() {
-		n := s.Text.length(i)
-		row := s.Text.ID[i*s.Text.T:][:s.Text.T]
-		for t, m := range s.Text.Mask[i*s.Text.T:][:s.Text.T] {
+		n := s.Language.length(i)
+		row := s.Language.ID[i*s.Language.T:][:s.Language.T]
+		for t, m := range s.Language.Mask[i*s.Language.T:][:s.Language.T] {
 			if (t < n) != (m == 1) || t >= n && m != 0 {
 				mask++
 				break
@@ -295,7 +295,7 @@ func (r *Report) String() string {
 			name string
 			Summary
 			steps int
-		}{{"tokens", s.Text, s.Shape.TextSteps}, {"audio frames", s.Audio, s.Shape.AudioSteps}, {"vision frames", s.Vision, s.Shape.VisionSteps}} {
+		}{{"tokens", s.Language, s.Shape.LanguageSteps}, {"audio frames", s.Audio, s.Shape.AudioSteps}, {"vision frames", s.Vision, s.Shape.VisionSteps}} {
 			fmt.Fprintf(&b, "  %-26s %8g %8.2f %8g %8d\n", m.name, m.Min, m.Mean, m.Max, m.steps)
 		}
 		if y := s.Label; y != nil {

@@ -64,11 +64,11 @@ func TestCheckFindsBadValues(t *testing.T) {
 		{func(s *Split) { s.Audio.X[7] = float32(math.Inf(1)) }, `train: audio: expected finite values, found 1 NaN or Inf, the first +Inf in "train$_$0", frame 0`},
 		{func(s *Split) { s.Label[2] = nan }, `train: regression_labels: expected finite values, found 1 NaN or Inf, the first NaN in "train$_$2"`},
 		{func(s *Split) { s.Label[2] = -1.25 }, "train: regression_labels: expected values in [-1 1], found 1 outside"},
-		{func(s *Split) { s.Text.ID[0] = 100 }, "train: text_bert: expected [CLS], 101, as first token, found 1 of 3 utterances otherwise"},
-		{func(s *Split) { s.Text.ID[2] = 7 }, "train: text_bert: expected [SEP], 102, as last token, found 1 of 3 utterances otherwise"},
-		{func(s *Split) { s.Text.Mask[5] = 1 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
-		{func(s *Split) { s.Text.Mask[0] = 0.5 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
-		{func(s *Split) { clear(s.Text.Mask[:6]) }, "train: text_bert: expected 2 tokens or more, found 1 of 3 utterances otherwise"},
+		{func(s *Split) { s.Language.ID[0] = 100 }, "train: text_bert: expected [CLS], 101, as first token, found 1 of 3 utterances otherwise"},
+		{func(s *Split) { s.Language.ID[2] = 7 }, "train: text_bert: expected [SEP], 102, as last token, found 1 of 3 utterances otherwise"},
+		{func(s *Split) { s.Language.Mask[5] = 1 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
+		{func(s *Split) { s.Language.Mask[0] = 0.5 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
+		{func(s *Split) { clear(s.Language.Mask[:6]) }, "train: text_bert: expected 2 tokens or more, found 1 of 3 utterances otherwise"},
 		{func(s *Split) { s.Audio.Len = []int{1, 1, 4} }, "train: audio: expected padding at the end, found 2 of 3 lengths that are 1; is it at the front?"},
 	} {
 		s := madeSplit(3, "train")

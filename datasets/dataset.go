@@ -19,12 +19,12 @@ type Set struct {
 
 // A Split is one part of a data set: N utterances, each modality padded to a common length.
 type Split struct {
-	ID      []string // [N]
-	RawText []string // [N], or nil
-	Text    Tokens
-	Audio   Frames
-	Vision  Frames
-	Label   []float32 // [N]; nil where a file for prediction has none
+	ID       []string // [N]
+	RawText  []string // [N], or nil
+	Language Tokens
+	Audio    Frames
+	Vision   Frames
+	Label    []float32 // [N]; nil where a file for prediction has none
 }
 
 // Len returns the number of utterances.
@@ -33,9 +33,9 @@ func (s *Split) Len() int { return len(s.ID) }
 // Tokens holds the WordPiece ids of N utterances, padded at the end to T.
 type Tokens struct {
 	T       int
-	ID      []int32   // [N T]; [CLS] … [SEP] [PAD] …
+	ID      []int     // [N T]; [CLS] … [SEP] [PAD] …
 	Mask    []float32 // [N T], 1 at a token, 0 at padding
-	Segment []int32   // [N T], token types
+	Segment []int     // [N T], token types
 }
 
 // Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the
@@ -103,18 +103,20 @@ func (t *Tokens) length(i int) int {
 
 // A Shape holds the sizes that all splits of a set and a model's input share.
 type Shape struct {
-	TextSteps            int
+	LanguageSteps        int
 	AudioSteps, AudioD   int
 	VisionSteps, VisionD int
 }
 
 // String renders the shape as "text 50, audio 375x5, vision 500x20".
 func (s Shape) String() string {
-	return fmt.Sprintf("text %d, audio %dx%d, vision %dx%d", s.TextSteps, s.AudioSteps, s.AudioD, s.VisionSteps, s.VisionD)
+	return fmt.Sprintf("text %d, audio %dx%d, vision %dx%d", s.LanguageSteps, s.AudioSteps, s.AudioD, s.VisionSteps, s.VisionD)
 }
 
 // Shape returns the sizes of the split's sequences.
-func (s *Split) Shape() Shape { return Shape{s.Text.T, s.Audio.T, s.Audio.D, s.Vision.T, s.Vision.D} }
+func (s *Split) Shape() Shape {
+	return Shape{s.Language.T, s.Audio.T, s.Audio.D, s.Vision.T, s.Vision.D}
+}
 
 // Shape returns the sizes of the set's sequences, which its splits share.
 func (s *Set) Shape() Shape { return s.Train.Shape() }
@@ -123,24 +125,24 @@ func (s *Set) splits() []*Split { return []*Split{s.Train, s.Valid, s.Test} }
 
 // Vocab returns the smallest vocabulary that holds every token: the largest id and 1.
 func (s *Set) Vocab() int {
-	largest := int32(SepID)
+	largest := SepID
 	for _, p := range s.splits() {
-		for _, id := range p.Text.ID {
+		for _, id := range p.Language.ID {
 			largest = max(largest, id)
 		}
 	}
-	return int(largest) + 1
+	return largest + 1
 }
 
 // Subset returns a copy of some utterances, in the order of the index.
 func (s *Split) Subset(index []int) *Split {
 	return &Split{
-		ID:      rows(s.ID, index, 1),
-		RawText: rows(s.RawText, index, 1),
-		Text:    Tokens{s.Text.T, rows(s.Text.ID, index, s.Text.T), rows(s.Text.Mask, index, s.Text.T), rows(s.Text.Segment, index, s.Text.T)},
-		Audio:   s.Audio.subset(index),
-		Vision:  s.Vision.subset(index),
-		Label:   rows(s.Label, index, 1),
+		ID:       rows(s.ID, index, 1),
+		RawText:  rows(s.RawText, index, 1),
+		Language: Tokens{s.Language.T, rows(s.Language.ID, index, s.Language.T), rows(s.Language.Mask, index, s.Language.T), rows(s.Language.Segment, index, s.Language.T)},
+		Audio:    s.Audio.subset(index),
+		Vision:   s.Vision.subset(index),
+		Label:    rows(s.Label, index, 1),
 	}
 }
 

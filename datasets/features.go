@@ -77,7 +77,7 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 type utterance struct {
 	ID       string      `json:"id"`
 	RawText  string      `json:"raw_text"`
-	TextBERT [][]int32   `json:"text_bert"`
+	TextBERT [][]int     `json:"text_bert"`
 	Audio    [][]float32 `json:"audio"`
 	Vision   [][]float32 `json:"vision"`
 	Label    *float32    `json:"label"`
@@ -99,7 +99,7 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 		if err := u.check(&all[0]); err != nil {
 			return nil, fmt.Errorf("datasets: %s: utterance %d (%.60q): %w", path, i, u.ID, err)
 		}
-		s.Text.T = max(s.Text.T, len(u.TextBERT[0]))
+		s.Language.T = max(s.Language.T, len(u.TextBERT[0]))
 		s.Audio.T, s.Audio.D = max(s.Audio.T, len(u.Audio)), len(u.Audio[0])
 		s.Vision.T, s.Vision.D = max(s.Vision.T, len(u.Vision)), len(u.Vision[0])
 		if u.Label != nil {
@@ -109,7 +109,7 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 	if labels != 0 && labels != len(all) {
 		return nil, fmt.Errorf("datasets: %s: expected a label in each utterance or in none, found %d of %d", path, labels, len(all))
 	}
-	if need := 4 * int64(len(all)) * int64(3*s.Text.T+s.Audio.T*s.Audio.D+s.Vision.T*s.Vision.D); need > limit {
+	if need := int64(len(all)) * int64(20*s.Language.T+4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
 		return nil, fmt.Errorf("datasets: %s: expected sequences of similar length, found some so long that padding needs %d MB; split the file by length", path, need>>20)
 	}
 	s.fill(all)
@@ -143,8 +143,8 @@ func (u *utterance) check(first *utterance) error {
 // fill makes the padded arrays, whose sizes are set.
 func (s *Split) fill(all []utterance) {
 	n := len(all)
-	t, a, v := &s.Text, &s.Audio, &s.Vision
-	t.ID, t.Mask, t.Segment = make([]int32, n*t.T), make([]float32, n*t.T), make([]int32, n*t.T)
+	t, a, v := &s.Language, &s.Audio, &s.Vision
+	t.ID, t.Mask, t.Segment = make([]int, n*t.T), make([]float32, n*t.T), make([]int, n*t.T)
 	a.X, v.X = make([]float32, n*a.T*a.D), make([]float32, n*v.T*v.D)
 	for i, u := range all {
 		s.ID = append(s.ID, u.ID)
@@ -176,13 +176,13 @@ func (s *Split) Fit(want Shape) (*Split, error) {
 	if have == want {
 		return s, nil
 	}
-	if have.AudioD != want.AudioD || have.VisionD != want.VisionD || have.TextSteps > want.TextSteps ||
+	if have.AudioD != want.AudioD || have.VisionD != want.VisionD || have.LanguageSteps > want.LanguageSteps ||
 		have.AudioSteps > want.AudioSteps || have.VisionSteps > want.VisionSteps {
 		return nil, fmt.Errorf("datasets: expected at most %v and the same features, found %v; extract the features as for the training data", want, have)
 	}
 	out := *s
-	n, from, to := s.Len(), have.TextSteps, want.TextSteps
-	out.Text = Tokens{to, padded(s.Text.ID, n, from, to), padded(s.Text.Mask, n, from, to), padded(s.Text.Segment, n, from, to)}
+	n, from, to := s.Len(), have.LanguageSteps, want.LanguageSteps
+	out.Language = Tokens{to, padded(s.Language.ID, n, from, to), padded(s.Language.Mask, n, from, to), padded(s.Language.Segment, n, from, to)}
 	out.Audio, out.Vision = s.Audio.padded(want.AudioSteps), s.Vision.padded(want.VisionSteps)
 	return &out, nil
 }

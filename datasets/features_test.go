@@ -42,17 +42,17 @@ func TestOpenFeaturesReadsJSON(t *testing.T) {
 	}
 	want := &Split{
 		ID: []string{"a", "b"}, RawText: []string{"great", ""},
-		Text:   Tokens{3, []int32{101, 2307, 102, 101, 102, 0}, []float32{1, 1, 1, 1, 1, 0}, []int32{0, 0, 1, 0, 0, 0}},
-		Audio:  Frames{T: 2, D: 2, X: []float32{1, 2, 0, 0, 5, 6, 7, 8}, Len: []int{1, 2}},
-		Vision: Frames{T: 2, D: 1, X: []float32{3, 4, 9, 0}, Len: []int{2, 1}},
-		Label:  []float32{1.5, -1},
+		Language: Tokens{3, []int{101, 2307, 102, 101, 102, 0}, []float32{1, 1, 1, 1, 1, 0}, []int{0, 0, 1, 0, 0, 0}},
+		Audio:    Frames{T: 2, D: 2, X: []float32{1, 2, 0, 0, 5, 6, 7, 8}, Len: []int{1, 2}},
+		Vision:   Frames{T: 2, D: 1, X: []float32{3, 4, 9, 0}, Len: []int{2, 1}},
+		Label:    []float32{1.5, -1},
 	}
 	if diff := cmp.Diff(want, got, inside); diff != "" {
 		t.Error(diff)
 	}
 
 	fit, err := got.Fit(Shape{4, 2, 2, 3, 1})
-	want.Text = Tokens{4, []int32{101, 2307, 102, 0, 101, 102, 0, 0}, []float32{1, 1, 1, 0, 1, 1, 0, 0}, []int32{0, 0, 1, 0, 0, 0, 0, 0}}
+	want.Language = Tokens{4, []int{101, 2307, 102, 0, 101, 102, 0, 0}, []float32{1, 1, 1, 0, 1, 1, 0, 0}, []int{0, 0, 1, 0, 0, 0, 0, 0}}
 	want.Vision = Frames{T: 3, D: 1, X: []float32{3, 4, 0, 9, 0, 0}, Len: []int{2, 1}}
 	if diff := cmp.Diff(want, fit, inside); err != nil || diff != "" {
 		t.Error(err, diff)
@@ -103,6 +103,6 @@ func FuzzOpenFeatures(f *testing.F) {
 			return
 		}
 		var b Batch
-		b.Fill(s, []int{0}, s.Holes(FixedRates(s.Len(), 0.5)))
+		b.FillCorrupted(s, []int{0}, s.KeepMasks(FixedRates(s.Len(), 0.5)))
 	})
 }

@@ -149,7 +149,7 @@ func FuzzOpen(f *testing.F) {
 		set, err := decode("fuzz.pkl", data)
 		if err == nil {
 			var b Batch
-			b.Fill(set.Test, []int{0}, set.Test.Holes(FixedRates(set.Test.Len(), 0.5)))
+			b.FillCorrupted(set.Test, []int{0}, set.Test.KeepMasks(FixedRates(set.Test.Len(), 0.5)))
 		}
 		report := &Report{Path: "fuzz.pkl"}
 		if report.read(bytes.NewReader(data), int64(len(data)), Features{}) == nil {

@@ -39,18 +39,18 @@ func TestLegacyUniformIsNumPys(t *testing.T) {
 }
 
 // tokenSplit makes a split of the token rows, with frames of ones of the lengths.
-func tokenSplit(ids [][]int32, steps int, audio []int, audioSteps int, vision []int, visionSteps int) *Split {
+func tokenSplit(ids [][]int, steps int, audio []int, audioSteps int, vision []int, visionSteps int) *Split {
 	n := len(ids)
 	s := &Split{
-		ID:     make([]string, n),
-		Text:   Tokens{steps, make([]int32, n*steps), make([]float32, n*steps), make([]int32, n*steps)},
-		Audio:  Frames{T: audioSteps, D: 2, X: slices.Repeat([]float32{1}, n*audioSteps*2), Len: audio},
-		Vision: Frames{T: visionSteps, D: 1, X: slices.Repeat([]float32{1}, n*visionSteps), Len: vision},
+		ID:       make([]string, n),
+		Language: Tokens{steps, make([]int, n*steps), make([]float32, n*steps), make([]int, n*steps)},
+		Audio:    Frames{T: audioSteps, D: 2, X: slices.Repeat([]float32{1}, n*audioSteps*2), Len: audio},
+		Vision:   Frames{T: visionSteps, D: 1, X: slices.Repeat([]float32{1}, n*visionSteps), Len: vision},
 	}
 	for i, row := range ids {
-		copy(s.Text.ID[i*steps:], row)
+		copy(s.Language.ID[i*steps:], row)
 		for j := range row {
-			s.Text.Mask[i*steps+j] = 1
+			s.Language.Mask[i*steps+j] = 1
 		}
 	}
 	return s
@@ -58,9 +58,9 @@ func tokenSplit(ids [][]int32, steps int, audio []int, audioSteps int, vision []
 
 // The example has no [PAD] in its second row, where MMSA's length is 0 and its index wraps to the
 // last position.
-func TestHolesOfTheTwoRowExample(t *testing.T) {
-	a, b := []int32{101, 2023, 2003, 2307, 102}, []int32{101, 1045, 5223, 2009, 999, 1012, 1012, 102}
-	s := tokenSplit([][]int32{a, b}, 8, []int{1, 1}, 1, []int{1, 1}, 1)
+func TestKeepMasksOfTheTwoRowExample(t *testing.T) {
+	a, b := []int{101, 2023, 2003, 2307, 102}, []int{101, 1045, 5223, 2009, 999, 1012, 1012, 102}
+	s := tokenSplit([][]int{a, b}, 8, []int{1, 1}, 1, []int{1, 1}, 1)
 	for _, c := range []struct {
 		rate float64
 		want []int
@@ -71,18 +71,19 @@ func TestHolesOfTheTwoRowExample(t *testing.T) {
 		{1, []int{101, 100, 100, 100, 102, 0, 0, 0, 101, 100, 100, 100, 100, 100, 100, 102}},
 	} {
 		var batch Batch
-		batch.Fill(s, []int{0, 1}, s.Holes(FixedRates(2, c.rate)))
-		if !slices.Equal(batch.Text.Corrupted, c.want) {
-			t.Errorf("rate %v: %v, want %v", c.rate, batch.Text.Corrupted, c.want)
+		batch.Fill(s, []int{0, 1}, s.KeepMasks(FixedRates(2, c.rate)))
+		if !slices.Equal(batch.Language.Corrupted, c.want) {
+			t.Errorf("rate %v: %v, want %v", c.rate, batch.Language.Corrupted, c.want)
 		}
 	}
 }
 
-func TestHolesAreNumPys(t *testing.T) {
+func TestKeepMasksAreNumPys(t *testing.T) {
 	type modality struct{ Lengths, Keep []int }
 	var want struct {
-		Rates               []float64
-		Text, Audio, Vision modality
+		Rates         []float64
+		Language      modality `json:"text"`
+		Audio, Vision modality
 	}
 	raw, err := os.ReadFile("testdata/masks.json")
 	if err == nil {
@@ -91,17 +92,17 @@ func TestHolesAreNumPys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ids [][]int32
-	for _, n := range want.Text.Lengths {
-		ids = append(ids, make([]int32, n))
+	var ids [][]int
+	for _, n := range want.Language.Lengths {
+		ids = append(ids, make([]int, n))
 	}
 	s := tokenSplit(ids, 7, want.Audio.Lengths, 9, want.Vision.Lengths, 4)
-	got := s.Holes(Rates{want.Rates, want.Rates, want.Rates})
+	got := s.KeepMasks(Rates{want.Rates, want.Rates, want.Rates})
 	for _, m := range []struct {
 		name string
 		got  []bool
 		want []int
-	}{{"text", got.Text, want.Text.Keep}, {"audio", got.Audio, want.Audio.Keep}, {"vision", got.Vision, want.Vision.Keep}} {
+	}{{"text", got.Language, want.Language.Keep}, {"audio", got.Audio, want.Audio.Keep}, {"vision", got.Vision, want.Vision.Keep}} {
 		k := make([]int, len(m.got))
 		for i, kept := range m.got {
 			if kept {
@@ -114,25 +115,25 @@ func TestHolesAreNumPys(t *testing.T) {
 	}
 }
 
-func TestHolesGrowWithTheRate(t *testing.T) {
-	set, _ := Synthetic(SyntheticConfig{Train: 40, TextSteps: 12, AudioSteps: 20, VisionSteps: 16, AudioDim: 1, VisionDim: 1})
+func TestKeepMasksShrinkWithTheRate(t *testing.T) {
+	set, _ := Synthetic(SyntheticConfig{Train: 40, LanguageSteps: 12, AudioSteps: 20, VisionSteps: 16, AudioDim: 1, VisionDim: 1})
 	s := set.Train
 	rng := func() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-	for name, holes := range map[string]func(Rates) *Holes{
-		"fixed": s.Holes,
-		"fresh": func(r Rates) *Holes { return s.FreshHoles(r, rng()) },
+	for name, masks := range map[string]func(Rates) *KeepMasks{
+		"fixed":  s.KeepMasks,
+		"random": func(r Rates) *KeepMasks { return s.RandomMasks(r, rng()) },
 	} {
-		kept := func(h *Holes) []bool { return slices.Concat(h.Text, h.Audio, h.Vision) }
-		last := kept(holes(FixedRates(s.Len(), 0)))
+		kept := func(k *KeepMasks) []bool { return slices.Concat(k.Language, k.Audio, k.Vision) }
+		last := kept(masks(FixedRates(s.Len(), 0)))
 		valid := 0
 		for i := range s.Len() {
-			valid += s.Text.length(i) + s.Audio.Len[i] + s.Vision.Len[i]
+			valid += s.Language.length(i) + s.Audio.Len[i] + s.Vision.Len[i]
 		}
 		if n := count(last); n != valid {
 			t.Errorf("%s: rate 0 keeps %d of %d", name, n, valid)
 		}
 		for r := 0.1; r < 1.05; r += 0.1 {
-			k := kept(holes(FixedRates(s.Len(), r)))
+			k := kept(masks(FixedRates(s.Len(), r)))
 			for i := range k {
 				if k[i] && !last[i] {
 					t.Fatalf("%s: rate %.1f keeps position %d, a lower rate does not", name, r, i)
@@ -143,7 +144,7 @@ func TestHolesGrowWithTheRate(t *testing.T) {
 		if n := count(last); n != 2*s.Len() {
 			t.Errorf("%s: rate 1 keeps %d positions, want [CLS] and [SEP] of %d utterances", name, n, s.Len())
 		}
-		share := float64(count(holes(FixedRates(s.Len(), 0.5)).Audio)) / float64(count(holes(FixedRates(s.Len(), 0)).Audio))
+		share := float64(count(masks(FixedRates(s.Len(), 0.5)).Audio)) / float64(count(masks(FixedRates(s.Len(), 0)).Audio))
 		if share < 0.4 || share > 0.6 {
 			t.Errorf("%s: rate 0.5 keeps a share of %.2f", name, share)
 		}
@@ -160,15 +161,15 @@ func count(k []bool) int {
 	return n
 }
 
-func TestFreshHolesDifferPerCall(t *testing.T) {
-	s := tokenSplit([][]int32{make([]int32, 30)}, 30, []int{30}, 30, []int{30}, 30)
+func TestRandomMasksDifferPerCall(t *testing.T) {
+	s := tokenSplit([][]int{make([]int, 30)}, 30, []int{30}, 30, []int{30}, 30)
 	rng := rand.New(rand.NewPCG(1, 1))
-	h := s.FreshHoles(FixedRates(1, 0.5), rng)
-	if slices.Equal(h.Audio, h.Vision) || slices.Equal(h.Audio, s.FreshHoles(FixedRates(1, 0.5), rng).Audio) {
-		t.Error("two draws made the same holes")
+	h := s.RandomMasks(FixedRates(1, 0.5), rng)
+	if slices.Equal(h.Audio, h.Vision) || slices.Equal(h.Audio, s.RandomMasks(FixedRates(1, 0.5), rng).Audio) {
+		t.Error("two calls returned the same masks")
 	}
-	if fixed := s.Holes(FixedRates(1, 0.5)); !slices.Equal(fixed.Audio, fixed.Vision) {
-		t.Error("the literature's holes differ between modalities of the same length")
+	if fixed := s.KeepMasks(FixedRates(1, 0.5)); !slices.Equal(fixed.Audio, fixed.Vision) {
+		t.Error("the literature's masks differ between modalities of the same length")
 	}
 }
 
@@ -177,14 +178,14 @@ func TestTrainingRates(t *testing.T) {
 	r := TrainingRates(n, rand.New(rand.NewPCG(3, 4)))
 	complete := 0
 	for i := range n {
-		if r.Text[i] == 0 && r.Audio[i] == 0 && r.Vision[i] == 0 {
+		if r.Language[i] == 0 && r.Audio[i] == 0 && r.Vision[i] == 0 {
 			complete++
 		}
 	}
 	if share := float64(complete) / n; share < 0.10 || share > 0.15 {
 		t.Errorf("%.3f of the utterances are complete, want about 1/8", share)
 	}
-	for _, x := range [][]float64{r.Text, r.Audio, r.Vision} {
+	for _, x := range [][]float64{r.Language, r.Audio, r.Vision} {
 		zeros, sum := 0, 0.0
 		for _, v := range x {
 			if v == 0 {

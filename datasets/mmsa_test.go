@@ -38,9 +38,9 @@ func wave(n int) []float32 {
 func madeSplit(n int, name string) *Split {
 	const text = 6
 	s := &Split{
-		Text:   Tokens{text, make([]int32, n*text), make([]float32, n*text), make([]int32, n*text)},
-		Audio:  Frames{T: 40, D: 8, X: wave(n * 40 * 8)},
-		Vision: Frames{T: 5, D: 3, X: wave(n * 5 * 3)},
+		Language: Tokens{text, make([]int, n*text), make([]float32, n*text), make([]int, n*text)},
+		Audio:    Frames{T: 40, D: 8, X: wave(n * 40 * 8)},
+		Vision:   Frames{T: 5, D: 3, X: wave(n * 5 * 3)},
 	}
 	s.Audio.X[1*8+2] = 0 // -Inf in the file
 	for i := range n {
@@ -50,10 +50,10 @@ func madeSplit(n int, name string) *Split {
 		s.Audio.Len = append(s.Audio.Len, 10*(i+1))
 		s.Vision.Len = append(s.Vision.Len, max(i, 1)) // 0 in the file
 		for j := range 3 + i {
-			s.Text.ID[i*text+j] = int32(2000 + i + j - 1)
-			s.Text.Mask[i*text+j] = 1
+			s.Language.ID[i*text+j] = 2000 + i + j - 1
+			s.Language.Mask[i*text+j] = 1
 		}
-		s.Text.ID[i*text], s.Text.ID[i*text+2+i] = ClsID, SepID
+		s.Language.ID[i*text], s.Language.ID[i*text+2+i] = ClsID, SepID
 	}
 	return s
 }

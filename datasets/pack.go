@@ -90,16 +90,16 @@ func (s *Set) entries() []weights.Entry {
 			all = append(all, weights.Entry{Name: splitNames[i] + "." + name, Type: d, Shape: shape, Write: write})
 		}
 		n := p.Len()
-		add("text.id", weights.I32, array(p.Text.ID), n, p.Text.T)
-		add("text.segment", weights.I32, array(p.Text.Segment), n, p.Text.T)
-		add("text.mask", weights.F32, array(p.Text.Mask), n, p.Text.T)
+		add("text.id", weights.I32, integerArray(p.Language.ID), n, p.Language.T)
+		add("text.segment", weights.I32, integerArray(p.Language.Segment), n, p.Language.T)
+		add("text.mask", weights.F32, array(p.Language.Mask), n, p.Language.T)
 		add("label", weights.F32, array(p.Label), n)
 		for _, m := range []struct {
 			name string
 			*Frames
 		}{{"audio", &p.Audio}, {"vision", &p.Vision}} {
 			add(m.name, weights.F32, m.write, n, m.T, m.D)
-			add(m.name+".length", weights.I32, array(lengths(m.Len, func(v int) int { return v })), n)
+			add(m.name+".length", weights.I32, integerArray(m.Len), n)
 		}
 		for _, m := range []struct {
 			name  string
@@ -110,23 +110,34 @@ func (s *Set) entries() []weights.Entry {
 			}
 			text := strings.Join(m.texts, "")
 			add(m.name, weights.U8, array([]byte(text)), len(text))
-			add(m.name+".length", weights.I32, array(lengths(m.texts, func(t string) int { return len(t) })), n)
+			add(m.name+".length", weights.I32, integerArray(lengths(m.texts)), n)
 		}
 	}
 	return all
 }
 
-func lengths[E any](list []E, length func(E) int) []int32 {
-	x := make([]int32, len(list))
-	for i, v := range list {
-		x[i] = int32(length(v))
+func lengths(texts []string) []int {
+	x := make([]int, len(texts))
+	for i, t := range texts {
+		x[i] = len(t)
 	}
 	return x
 }
 
-// array returns what writes numbers.
+// array returns a function that writes numbers, for weights.Entry.
 func array[E byte | int32 | float32](x []E) func(io.Writer) error {
 	return func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, x) }
+}
+
+// integerArray returns a function that writes integers as I32.
+func integerArray(x []int) func(io.Writer) error {
+	return func(w io.Writer) error {
+		narrow := make([]int32, len(x))
+		for i, v := range x {
+			narrow[i] = int32(v)
+		}
+		return array(narrow)(w)
+	}
 }
 
 // write writes the frames, one utterance after the other.
@@ -205,9 +216,9 @@ func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tens
 	return t
 }
 
-// numbers reads a tensor; integers that float32 cannot hold are not in such files.
-func (p *packed) numbers(name string, d weights.DType, rank, n int) ([]float32, []int) {
-	t := p.tensor(name, d, rank, n)
+// floats reads a tensor of type F32.
+func (p *packed) floats(name string, rank, n int) ([]float32, []int) {
+	t := p.tensor(name, weights.F32, rank, n)
 	if t == nil {
 		return nil, make([]int, rank)
 	}
@@ -218,21 +229,36 @@ func (p *packed) numbers(name string, d weights.DType, rank, n int) ([]float32, 
 	return x, t.Shape
 }
 
+// integers reads a tensor of type I32 whose elements lie between lo and hi.
+func (p *packed) integers(name string, rank, n, lo, hi int) ([]int, []int) {
+	t := p.tensor(name, weights.I32, rank, n)
+	if t == nil {
+		return nil, make([]int, rank)
+	}
+	x, err := t.Ints()
+	if err != nil {
+		p.fail("%v", err)
+	}
+	for _, v := range x {
+		if v < lo || v > hi {
+			p.fail("%s: expected numbers from %d to %d, found %d; pack the features anew", name, lo, hi, v)
+		}
+	}
+	return x, t.Shape
+}
+
 func (p *packed) split(name string) *Split {
 	s := &Split{}
-	ids, shape := p.numbers(name+".text.id", weights.I32, 2, -1)
+	ids, shape := p.integers(name+".text.id", 2, -1, 0, maxID)
 	n, steps := shape[0], shape[1]
-	segments, second := p.numbers(name+".text.segment", weights.I32, 2, n)
-	mask, third := p.numbers(name+".text.mask", weights.F32, 2, n)
+	segments, second := p.integers(name+".text.segment", 2, n, 0, maxID)
+	mask, third := p.floats(name+".text.mask", 2, n)
 	if p.err == nil && (second[1] != steps || third[1] != steps) {
 		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack the features anew", name, steps, second[1], third[1])
 	}
-	s.Text = Tokens{T: steps, ID: make([]int32, len(ids)), Mask: mask, Segment: make([]int32, len(segments))}
-	if err := errors.Join(integers(s.Text.ID, ids), integers(s.Text.Segment, segments)); err != nil && p.err == nil {
-		p.fail("%s.text: expected token ids and segments from 0 to 2²⁴, found %v; pack the features anew", name, err)
-	}
+	s.Language = Tokens{T: steps, ID: ids, Mask: mask, Segment: segments}
 	s.Audio, s.Vision = p.frames(name+".audio", n), p.frames(name+".vision", n)
-	s.Label, _ = p.numbers(name+".label", weights.F32, 1, n)
+	s.Label, _ = p.floats(name+".label", 1, n)
 	s.ID = p.texts(name+".id", n)
 	if p.Tensor(name+".raw_text") != nil {
 		s.RawText = p.texts(name+".raw_text", n)
@@ -241,22 +267,16 @@ func (p *packed) split(name string) *Split {
 }
 
 func (p *packed) frames(name string, n int) Frames {
-	length, _ := p.numbers(name+".length", weights.I32, 1, n)
 	t := p.tensor(name, weights.F32, 3, n)
 	if t == nil {
 		return Frames{}
 	}
-	f := Frames{T: t.Shape[1], D: t.Shape[2], Len: make([]int, n), file: t}
-	for i, v := range length {
-		if f.Len[i] = int(v); f.Len[i] < 1 || f.Len[i] > f.T {
-			p.fail("%s.length: expected numbers from 1 to %d, found %v; pack the features anew", name, f.T, v)
-		}
-	}
+	f := Frames{T: t.Shape[1], D: t.Shape[2], file: t}
+	f.Len, _ = p.integers(name+".length", 1, n, 1, f.T)
 	return f
 }
 
 func (p *packed) texts(name string, n int) []string {
-	length, _ := p.numbers(name+".length", weights.I32, 1, n)
 	t := p.tensor(name, weights.U8, 1, -1)
 	if t == nil {
 		return nil
@@ -266,13 +286,17 @@ func (p *packed) texts(name string, n int) []string {
 		p.fail("%v", err)
 		return nil
 	}
+	length, _ := p.integers(name+".length", 1, n, 0, len(raw))
+	if p.err != nil {
+		return nil
+	}
 	all, texts, at := string(raw), make([]string, n), 0
 	for i, v := range length {
-		if v < 0 || int(v) > len(all)-at {
+		if v > len(all)-at {
 			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features anew", name, len(all)-at, v)
 			return nil
 		}
-		texts[i], at = all[at:at+int(v)], at+int(v)
+		texts[i], at = all[at:at+v], at+v
 	}
 	return texts
 }
@@ -301,7 +325,7 @@ type pickled struct {
 
 // Read implements numbers.
 func (p *pickled) Read(dst []float32, first int) error {
-	p.raw = sized(p.raw, len(dst)*p.dtype.size)
+	p.raw = resize(p.raw, len(dst)*p.dtype.size)
 	if n, err := p.file.ReadAt(p.raw, int64(first)*int64(p.dtype.size)); n < len(p.raw) {
 		return err
 	}

@@ -43,11 +43,13 @@ func TestPackedSetIsTheSame(t *testing.T) {
 			w := want.splits()[i]
 			for _, index := range [][]int{{0, 1}, {1}} {
 				var a, b Batch
-				holes := w.Holes(FixedRates(w.Len(), 0.5))
-				a.Fill(w, index, holes)
-				b.Fill(s, index, s.Holes(FixedRates(s.Len(), 0.5)))
-				if diff := cmp.Diff(a, b); diff != "" {
-					t.Errorf("%s: %s %v: %s", name, splitNames[i], index, diff)
+				masks := w.KeepMasks(FixedRates(w.Len(), 0.5))
+				for _, fill := range []func(*Batch, *Split, []int, *KeepMasks){(*Batch).Fill, (*Batch).FillCorrupted} {
+					fill(&a, w, index, masks)
+					fill(&b, s, index, s.KeepMasks(FixedRates(s.Len(), 0.5)))
+					if diff := cmp.Diff(a, b); diff != "" {
+						t.Errorf("%s: %s %v: %s", name, splitNames[i], index, diff)
+					}
 				}
 			}
 			for _, f := range []*Frames{&s.Audio, &s.Vision} {
@@ -188,7 +190,11 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 				case x.Type == weights.U8:
 					return array(make([]byte, x.Len()))(w)
 				}
-				return array(lengths(values, func(v float32) int { return int(v) }))(w)
+				integers := make([]int, len(values))
+				for i, v := range values {
+					integers[i] = int(v)
+				}
+				return integerArray(integers)(w)
 			}
 			if change(map[string]string{}, &e) {
 				entries = append(entries, e)
@@ -255,7 +261,7 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 	}
 	for want, f := range map[string]Features{
 		"no such file":                          {Audio: filepath.Join(dir, "none.pkl")},
-		"train: expected text_bert, found keys": {Text: own("text.pkl", "text_bert", "text_bart")},
+		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert", "text_bart")},
 		`id: utterance 0: expected "train$_$0" as in the data set, found "train$_$7"; bring the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
 	} {
 		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil || !strings.Contains(err.Error(), want) {
@@ -296,7 +302,7 @@ func FuzzOpenPacked(f *testing.F) {
 		}
 		for _, s := range set.splits() {
 			var b Batch
-			b.Fill(s, []int{s.Len() - 1}, s.Holes(FixedRates(s.Len(), 0.5)))
+			b.FillCorrupted(s, []int{s.Len() - 1}, s.KeepMasks(FixedRates(s.Len(), 0.5)))
 		}
 	})
 }

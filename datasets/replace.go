@@ -14,7 +14,7 @@ import (
 // pickles of train, valid and test, each a dict with text_bert, or audio and audio_lengths, or
 // vision and vision_lengths. Sizes come from them. Where they have id, it must be the data set's,
 // in its order. Empty names replace nothing.
-type Features struct{ Text, Audio, Vision string }
+type Features struct{ Language, Audio, Vision string }
 
 // A replacement is an open file of Features.
 type replacement struct {
@@ -27,7 +27,7 @@ type replacement struct {
 // replace opens the files.
 func (l *layout) replace(own Features) error {
 	for _, r := range []replacement{
-		{path: own.Text, keys: []string{"text_bert"}},
+		{path: own.Language, keys: []string{"text_bert"}},
 		{path: own.Audio, keys: []string{"audio", "audio_lengths"}},
 		{path: own.Vision, keys: []string{"vision", "vision_lengths"}},
 	} {

@@ -9,10 +9,10 @@ import (
 
 // A SyntheticConfig says how much synthetic data to make, and of what shape.
 type SyntheticConfig struct {
-	Train, Valid, Test                 int    // utterances
-	TextSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance fills between half and all of it
-	AudioDim, VisionDim                int    // features a frame
-	Seed                               uint64 // of everything
+	Train, Valid, Test                     int    // utterances
+	LanguageSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance fills between half and all of it
+	AudioDim, VisionDim                    int    // features a frame
+	Seed                                   uint64 // of everything
 }
 
 // DefaultSynthetic returns the small set that trains in minutes on a CPU: 12 to 24 tokens, 24 to
@@ -20,7 +20,7 @@ type SyntheticConfig struct {
 func DefaultSynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1000, Valid: 200, Test: 500,
-		TextSteps: 24, AudioSteps: 48, VisionSteps: 48,
+		LanguageSteps: 24, AudioSteps: 48, VisionSteps: 48,
 		AudioDim: 12, VisionDim: 16,
 		Seed: 1111,
 	}
@@ -30,7 +30,7 @@ func DefaultSynthetic() SyntheticConfig {
 func MOSISynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1284, Valid: 229, Test: 686,
-		TextSteps: 50, AudioSteps: 375, VisionSteps: 500,
+		LanguageSteps: 50, AudioSteps: 375, VisionSteps: 500,
 		AudioDim: 5, VisionDim: 20,
 		Seed: 1111,
 	}
@@ -38,7 +38,7 @@ func MOSISynthetic() SyntheticConfig {
 
 // Scale returns the configuration with all three sequences longer by the factor.
 func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
-	for _, steps := range []*int{&c.TextSteps, &c.AudioSteps, &c.VisionSteps} {
+	for _, steps := range []*int{&c.LanguageSteps, &c.AudioSteps, &c.VisionSteps} {
 		*steps = int(math.Round(factor * float64(*steps)))
 	}
 	return c
@@ -128,11 +128,11 @@ type SyntheticTruth struct{ Train, Valid, Test []Latent }
 // that a smaller split is the beginning of a larger one, and values are rounded to multiples of
 // 2⁻¹², which hides the last bits of exp and of fused multiply-adds, where processors differ.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
-	if cfg.TextSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
+	if cfg.LanguageSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
 		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more text steps, 1 or more of the other steps and dims, no negative counts", cfg))
 	}
 	seeds := rand.New(rand.NewPCG(cfg.Seed, 0))
-	s := synthesizer{cfg: cfg, steps: max(cfg.TextSteps, cfg.AudioSteps, cfg.VisionSteps)}
+	s := synthesizer{cfg: cfg, steps: max(cfg.LanguageSteps, cfg.AudioSteps, cfg.VisionSteps)}
 	s.memory = math.Pow(pathMemory, referenceSteps/float64(s.steps))
 	s.audio, s.vision = normals(seeds, 3*cfg.AudioDim), normals(seeds, 3*cfg.VisionDim)
 
@@ -165,8 +165,8 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 	out := &Split{
 		ID:      make([]string, n),
 		RawText: make([]string, n),
-		Text: Tokens{T: c.TextSteps, ID: make([]int32, n*c.TextSteps),
-			Mask: make([]float32, n*c.TextSteps), Segment: make([]int32, n*c.TextSteps)},
+		Language: Tokens{T: c.LanguageSteps, ID: make([]int, n*c.LanguageSteps),
+			Mask: make([]float32, n*c.LanguageSteps), Segment: make([]int, n*c.LanguageSteps)},
 		Audio:  Frames{T: c.AudioSteps, D: c.AudioDim, X: make([]float32, n*c.AudioSteps*c.AudioDim), Len: make([]int, n)},
 		Vision: Frames{T: c.VisionSteps, D: c.VisionDim, X: make([]float32, n*c.VisionSteps*c.VisionDim), Len: make([]int, n)},
 		Label:  make([]float32, n),
@@ -181,7 +181,7 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 		out.ID[i] = fmt.Sprintf("synthetic$_$%d", first+i)
 		out.Label[i] = s.label(z)
 		shared := s.path(z.Mood, valid(s.steps))
-		out.RawText[i] = s.words(&out.Text, i, valid(c.TextSteps), shared, s.path(z.Private[0], len(shared)))
+		out.RawText[i] = s.words(&out.Language, i, valid(c.LanguageSteps), shared, s.path(z.Private[0], len(shared)))
 		s.frames(&out.Audio, i, valid(c.AudioSteps), s.audio, shared, s.path(z.Private[1], len(shared)))
 		s.frames(&out.Vision, i, valid(c.VisionSteps), s.vision, shared, s.path(z.Private[2], len(shared)))
 	}
@@ -218,7 +218,7 @@ func (s *synthesizer) words(out *Tokens, i, n int, shared, private []float64) st
 		v := shared[t] + private[t] + wordNoise*s.rng.NormFloat64()
 		bin := min(max(int(math.Floor(v/wordWidth))+wordBins/2, 0), wordBins-1)
 		word := synonyms*bin + s.rng.IntN(synonyms)
-		id[j+1] = int32(firstWord + word)
+		id[j+1] = firstWord + word
 		text[j] = fmt.Sprintf("w%d", word)
 	}
 	for j := range n {

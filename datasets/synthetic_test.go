@@ -18,7 +18,14 @@ import (
 func fingerprint(s *Set) uint64 {
 	h := fnv.New64a()
 	for _, p := range []*Split{s.Train, s.Valid, s.Test} {
-		for _, x := range []any{p.Text.ID, p.Text.Mask, p.Text.Segment, p.Audio.X, p.Vision.X, p.Label} {
+		for _, x := range []any{p.Language.ID, p.Language.Mask, p.Language.Segment, p.Audio.X, p.Vision.X, p.Label} {
+			if ids, ok := x.([]int); ok {
+				narrow := make([]int32, len(ids))
+				for i, id := range ids {
+					narrow[i] = int32(id)
+				}
+				x = narrow
+			}
 			binary.Write(h, binary.LittleEndian, x)
 		}
 		fmt.Fprint(h, p.ID, p.RawText, p.Audio.Len, p.Vision.Len)
@@ -80,18 +87,18 @@ func TestSyntheticShapes(t *testing.T) {
 		checkSplit(t, cfg, set.Valid, truth.Valid, cfg.Valid)
 		checkSplit(t, cfg, set.Test, truth.Test, cfg.Test)
 	}
-	if got := small.Scale(1.5); got.TextSteps != 36 || got.AudioSteps != 72 || got.VisionSteps != 72 || got.AudioDim != 12 {
+	if got := small.Scale(1.5); got.LanguageSteps != 36 || got.AudioSteps != 72 || got.VisionSteps != 72 || got.AudioDim != 12 {
 		t.Errorf("Scale(1.5) = %+v", got)
 	}
 }
 
 func checkSplit(t *testing.T, cfg SyntheticConfig, s *Split, z []Latent, n int) {
 	t.Helper()
-	if s.Len() != n || len(z) != n || len(s.RawText) != n || len(s.Label) != n || s.Text.T != cfg.TextSteps || len(s.Text.ID) != n*cfg.TextSteps {
-		t.Fatalf("%d utterances, %d latents, text [%d %d], want %d of %d tokens", s.Len(), len(z), len(s.RawText), s.Text.T, n, cfg.TextSteps)
+	if s.Len() != n || len(z) != n || len(s.RawText) != n || len(s.Label) != n || s.Language.T != cfg.LanguageSteps || len(s.Language.ID) != n*cfg.LanguageSteps {
+		t.Fatalf("%d utterances, %d latents, text [%d %d], want %d of %d tokens", s.Len(), len(z), len(s.RawText), s.Language.T, n, cfg.LanguageSteps)
 	}
 	for i := range n {
-		checkTokens(t, &s.Text, i, s.RawText[i])
+		checkTokens(t, &s.Language, i, s.RawText[i])
 	}
 	checkFrames(t, &s.Audio, n, cfg.AudioSteps, cfg.AudioDim)
 	checkFrames(t, &s.Vision, n, cfg.VisionSteps, cfg.VisionDim)
@@ -188,7 +195,7 @@ func TestSyntheticLabels(t *testing.T) {
 // them a little.
 func TestSyntheticModalitiesTellWhatTheyShould(t *testing.T) {
 	s, z := large()
-	features := []*mat.Dense{wordMeans(&s.Text), frameMeans(&s.Audio), frameMeans(&s.Vision)}
+	features := []*mat.Dense{wordMeans(&s.Language), frameMeans(&s.Audio), frameMeans(&s.Vision)}
 	label := make([]float64, s.Len())
 	for i, v := range s.Label {
 		label[i] = float64(v)
@@ -254,7 +261,7 @@ func TestSyntheticPastPredictsNext(t *testing.T) {
 	at := func(j int) []float64 {
 		x := make([]float64, split.Len())
 		for i := range x {
-			x[i] = float64(split.Text.ID[i*split.Text.T+j])
+			x[i] = float64(split.Language.ID[i*split.Language.T+j])
 		}
 		return x
 	}

@@ -17,7 +17,7 @@ type featureFlags struct {
 }
 
 func (f *featureFlags) own() datasets.Features {
-	return datasets.Features{Text: f.FeatureText, Audio: f.FeatureAudio, Vision: f.FeatureVision}
+	return datasets.Features{Language: f.FeatureText, Audio: f.FeatureAudio, Vision: f.FeatureVision}
 }
 
 // longFlags replaces MMSA's flags of two letters, which the parser would take for two flags.

@@ -33,28 +33,28 @@ const longestWord = 100
 // A Tokenizer knows one vocabulary.
 type Tokenizer struct {
 	tokens        []string
-	ids           map[string]int32
+	ids           map[string]int
 	longest       int // bytes of a token
 	lower         bool
 	specials      []string
-	cls, sep, unk int32
+	cls, sep, unk int
 }
 
 // New returns a tokenizer whose token number i is vocab[i]. With lower it removes capitals and
 // accents, for uncased models.
 func New(vocab []string, lower bool) (*Tokenizer, error) {
-	t := &Tokenizer{tokens: vocab, ids: make(map[string]int32, len(vocab)), lower: lower, specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
+	t := &Tokenizer{tokens: vocab, ids: make(map[string]int, len(vocab)), lower: lower, specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
 	for i, token := range vocab {
 		if first, ok := t.ids[token]; ok {
 			return nil, fmt.Errorf("wordpiece: token %d: expected a new one, found %.60q again, which is token %d; use the model's own vocab.txt", i, token, first)
 		}
-		t.ids[token] = int32(i)
+		t.ids[token] = int(i)
 		t.longest = max(t.longest, len(token))
 	}
 	t.specials = slices.DeleteFunc(t.specials, func(s string) bool { _, ok := t.ids[s]; return !ok })
 	for _, s := range []struct {
 		token string
-		to    *int32
+		to    *int
 	}{{"[CLS]", &t.cls}, {"[SEP]", &t.sep}, {"[UNK]", &t.unk}} {
 		id, ok := t.ids[s.token]
 		if !ok {
@@ -139,16 +139,16 @@ func readConfig(path string) (lower bool, err error) {
 func (t *Tokenizer) Len() int { return len(t.tokens) }
 
 // Token returns the text of a token.
-func (t *Tokenizer) Token(id int32) string { return t.tokens[id] }
+func (t *Tokenizer) Token(id int) string { return t.tokens[id] }
 
 // Encode returns the tokens of a text from [CLS] to [SEP], at most most of them, 2 or more: of a
 // longer text the last words are left out. [CLS], [SEP], [MASK], [PAD] and [UNK] in the text stand
 // for themselves. Bytes that are not UTF-8 are left out.
-func (t *Tokenizer) Encode(text string, most int) []int32 {
+func (t *Tokenizer) Encode(text string, most int) []int {
 	if most < 2 {
 		panic(fmt.Sprintf("wordpiece: Encode: at most %d tokens: want at least 2", most))
 	}
-	ids := []int32{t.cls}
+	ids := []int{t.cls}
 	for text != "" && len(ids) < most {
 		at, special := t.nextSpecial(text)
 		ids = t.words(ids, t.normalize(text[:at]), most)
@@ -218,7 +218,7 @@ func isPunctuation(r rune) bool {
 }
 
 // words appends the tokens of a normalised text, until there are most.
-func (t *Tokenizer) words(ids []int32, text string, most int) []int32 {
+func (t *Tokenizer) words(ids []int, text string, most int) []int {
 	start := 0
 	for i, r := range text {
 		if len(ids) >= most {
@@ -238,7 +238,7 @@ func (t *Tokenizer) words(ids []int32, text string, most int) []int32 {
 }
 
 // word appends the longest pieces of a word, or [UNK] where none fits.
-func (t *Tokenizer) word(ids []int32, word string) []int32 {
+func (t *Tokenizer) word(ids []int, word string) []int {
 	if word == "" {
 		return ids
 	}

@@ -19,7 +19,7 @@ type golden struct {
 	Cases map[string]struct {
 		Vocab []string
 		Lower bool
-		IDs   [][]int32
+		IDs   [][]int
 	}
 }
 
@@ -36,7 +36,7 @@ func readGolden(t testing.TB) golden {
 	return g
 }
 
-func tokens(t *Tokenizer, ids []int32) []string {
+func tokens(t *Tokenizer, ids []int) []string {
 	var s []string
 	for _, id := range ids {
 		s = append(s, t.Token(id))

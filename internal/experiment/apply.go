@@ -208,10 +208,10 @@ func speechless(texts []string, words *wordpiece.Tokenizer, d zoo.Dims) *dataset
 		return datasets.Frames{T: steps, D: width, X: make([]float32, n*steps*width), Len: slices.Repeat([]int{1}, n)}
 	}
 	s := &datasets.Split{ID: texts, RawText: texts, Audio: none(d.AudioT, d.AudioD), Vision: none(d.VisionT, d.VisionD)}
-	s.Text = datasets.Tokens{T: d.TextT, ID: make([]int32, n*d.TextT), Mask: make([]float32, n*d.TextT), Segment: make([]int32, n*d.TextT)}
+	s.Language = datasets.Tokens{T: d.TextT, ID: make([]int, n*d.TextT), Mask: make([]float32, n*d.TextT), Segment: make([]int, n*d.TextT)}
 	for i, text := range texts {
 		for j, id := range words.Encode(text, d.TextT) {
-			s.Text.ID[i*d.TextT+j], s.Text.Mask[i*d.TextT+j] = id, 1
+			s.Language.ID[i*d.TextT+j], s.Language.Mask[i*d.TextT+j] = id, 1
 		}
 	}
 	return s

@@ -64,7 +64,7 @@ func (c *Config) checkData() error {
 
 // own returns the features that take the place of the data set's.
 func (d *DataConfig) own() datasets.Features {
-	return datasets.Features{Text: d.Text, Audio: d.Audio, Vision: d.Vision}
+	return datasets.Features{Language: d.Text, Audio: d.Audio, Vision: d.Vision}
 }
 
 func firstOf(n int) []int {
@@ -86,7 +86,7 @@ func labelsOf(dataset string, limits [2]float64) metric.Kind {
 // dimsOf returns what a model has to know of a data set.
 func dimsOf(c *Config, set *datasets.Set) (zoo.Dims, error) {
 	s := set.Shape()
-	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.TextSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
+	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.LanguageSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
 		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
 	if dir := c.Method.Words().BERT; dir != "" {
 		bert, err := nn.OpenBERT(dir)
@@ -109,7 +109,7 @@ func dimsOf(c *Config, set *datasets.Set) (zoo.Dims, error) {
 }
 
 func shapeOf(d zoo.Dims) datasets.Shape {
-	return datasets.Shape{TextSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
+	return datasets.Shape{LanguageSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
 }
 
 // fit makes a split from elsewhere fit a trained model: sequences are padded to the model's
@@ -120,9 +120,9 @@ func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 		return nil, err
 	}
 	unknown := 0
-	ids := slices.Clone(s.Text.ID)
+	ids := slices.Clone(s.Language.ID)
 	for i, id := range ids {
-		if int(id) >= d.Vocab {
+		if id >= d.Vocab {
 			ids[i] = datasets.UnkID
 			unknown++
 		}
@@ -130,7 +130,7 @@ func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	if unknown > 0 {
 		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of", len(ids), "vocabulary", d.Vocab)
 		known := *s
-		known.Text.ID = ids
+		known.Language.ID = ids
 		s = &known
 	}
 	return s, nil

@@ -45,18 +45,18 @@ func (p *predictor) predict(s *datasets.Split, rate float64, drop []zoo.Modality
 		gone := datasets.FixedRates(s.Len(), 1)
 		switch m {
 		case zoo.Language:
-			rates.Text = gone.Text
+			rates.Language = gone.Language
 		case zoo.Audio:
 			rates.Audio = gone.Audio
 		case zoo.Vision:
 			rates.Vision = gone.Vision
 		}
 	}
-	holes := s.Holes(rates)
+	masks := s.KeepMasks(rates)
 	out := &Predictions{Rate: rate, ID: s.ID}
 	for _, index := range datasets.Order(s.Len(), p.batch, 0, nil) {
 		p.tape.Reset()
-		p.feed.Fill(s, index, holes)
+		p.feed.FillCorrupted(s, index, masks)
 		in := p.feed.Corrupted(p.tape)
 		in.Recurs = true
 		y := p.model.Predict(p.tape, in)

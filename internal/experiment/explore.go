@@ -157,11 +157,11 @@ func (p *predictor) explore(ctx context.Context, e *Exploration, d runDir, s *da
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		holes := s.Holes(datasets.FixedRates(s.Len(), rate))
+		masks := s.KeepMasks(datasets.FixedRates(s.Len(), rate))
 		for at, i := range chosen {
-			e.Samples[at].note(s, i, holes, r)
+			e.Samples[at].note(s, i, masks, r)
 		}
-		if err := p.view(e, s, chosen, holes); err != nil {
+		if err := p.view(e, s, chosen, masks); err != nil {
 			return fmt.Errorf("experiment: %s: %w", d, err)
 		}
 	}
@@ -169,35 +169,35 @@ func (p *predictor) explore(ctx context.Context, e *Exploration, d runDir, s *da
 }
 
 // tokensOf returns the tokens of utterance i between [CLS] and [SEP].
-func tokensOf(s *datasets.Split, i int) []int32 {
-	t := s.Text.T
+func tokensOf(s *datasets.Split, i int) []int {
+	t := s.Language.T
 	n := 0
-	for n < t && s.Text.Mask[i*t+n] != 0 {
+	for n < t && s.Language.Mask[i*t+n] != 0 {
 		n++
 	}
-	return s.Text.ID[i*t+min(1, n) : i*t+max(n-1, min(1, n))]
+	return s.Language.ID[i*t+min(1, n) : i*t+max(n-1, min(1, n))]
 }
 
 // note takes down what is missing at rate number r, the rates before it having been noted.
-func (sample *Sample) note(s *datasets.Split, i int, h *datasets.Holes, r int) {
-	for m, k := range [zoo.Modalities][]bool{
-		h.Text[i*s.Text.T:][1:][:len(sample.Words)],
-		h.Audio[i*s.Audio.T:][:s.Audio.Len[i]],
-		h.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
+func (sample *Sample) note(s *datasets.Split, i int, k *datasets.KeepMasks, r int) {
+	for m, keep := range [zoo.Modalities][]bool{
+		k.Language[i*s.Language.T:][1:][:len(sample.Words)],
+		k.Audio[i*s.Audio.T:][:s.Audio.Len[i]],
+		k.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
 	} {
 		if r == 0 {
-			sample.Gone[m] = make([]int, len(k))
+			sample.Gone[m] = make([]int, len(keep))
 		}
-		for t, there := range k {
-			if there {
+		for t, kept := range keep {
+			if kept {
 				sample.Gone[m][t] = r + 1
 			}
 		}
 	}
 }
 
-// view appends a view of each sample with the given holes.
-func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, holes *datasets.Holes) error {
+// view appends a view of each sample with the given masks.
+func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, masks *datasets.KeepMasks) error {
 	first := e.Samples[0].At == nil
 	at := 0
 	for index := range slices.Chunk(chosen, p.batch) {
@@ -205,12 +205,12 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, holes 
 		at += len(index)
 		model, ok := p.model.(*recap.Model)
 		if !ok {
-			p.plainly(part, s, index, holes)
+			p.plainly(part, s, index, masks)
 			continue
 		}
 		if first {
 			p.tape.Reset()
-			p.feed.Fill(s, index, nil)
+			p.feed.FillCorrupted(s, index, nil)
 			embedded, _, _ := model.Inspect(p.tape, p.recurring())
 			e.L, e.D = embedded[0].Shape()[1], embedded[0].Shape()[2]
 			for m, x := range embedded {
@@ -220,7 +220,7 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, holes 
 			}
 		}
 		p.tape.Reset()
-		p.feed.Fill(s, index, holes)
+		p.feed.FillCorrupted(s, index, masks)
 		corrupted, completed, y := model.Inspect(p.tape, p.recurring())
 		p.append(part, y)
 		for m := range zoo.Modalities {
@@ -235,9 +235,9 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, holes 
 }
 
 // plainly predicts with a model that has no features to show.
-func (p *predictor) plainly(part []Sample, s *datasets.Split, index []int, holes *datasets.Holes) {
+func (p *predictor) plainly(part []Sample, s *datasets.Split, index []int, masks *datasets.KeepMasks) {
 	p.tape.Reset()
-	p.feed.Fill(s, index, holes)
+	p.feed.FillCorrupted(s, index, masks)
 	p.append(part, p.model.Predict(p.tape, p.recurring()))
 }
 

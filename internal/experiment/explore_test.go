@@ -52,14 +52,14 @@ func (e *Exploration) same(t *testing.T, d runDir) {
 	}
 	s := set.Test
 	for r, p := range tested[0] {
-		holes := s.Holes(datasets.FixedRates(s.Len(), p.Rate))
+		masks := s.KeepMasks(datasets.FixedRates(s.Len(), p.Rate))
 		for _, sample := range e.Samples {
 			i := slices.Index(p.ID, sample.ID)
 			if i < 0 || sample.Label != p.Label[i] || math.Abs(float64(sample.At[r].Score-p.Score[i])) > 1e-5 {
 				t.Fatalf("%s at rate %g: label %g, prediction %g, but the run's predictions have otherwise", sample.ID, p.Rate, sample.Label, sample.At[r].Score)
 			}
 			for m, row := range [zoo.Modalities][]bool{
-				holes.Text[i*s.Text.T+1:][:len(sample.Words)], holes.Audio[i*s.Audio.T:][:s.Audio.Len[i]], holes.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
+				masks.Language[i*s.Language.T+1:][:len(sample.Words)], masks.Audio[i*s.Audio.T:][:s.Audio.Len[i]], masks.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
 			} {
 				if len(row) != len(sample.Gone[m]) {
 					t.Fatalf("%s: %d positions of modality %d, want %d", sample.ID, len(sample.Gone[m]), m, len(row))
@@ -103,7 +103,7 @@ func TestExplore(t *testing.T) {
 }
 
 // TestTrueFeatures explores the same model from a rate above 0 on: the true features are still
-// those without holes.
+// those without masks.
 func TestTrueFeatures(t *testing.T) {
 	from0, _ := exploreTest(t, smallRecap, 20)
 	set := maps.Clone(smallRecap)
@@ -194,16 +194,16 @@ func TestTranscriber(t *testing.T) {
 	}
 	for _, c := range []struct {
 		of     transcriber
-		tokens []int32
+		tokens []int
 		text   string
 		want   string
 	}{
-		{transcriber{}, []int32{120, 121}, "w17 w18", "w17 w18"},
-		{transcriber{}, []int32{1, 2, 3, 4, 5}, "Don't  stop!\n", "Don ' t stop !"},
-		{transcriber{}, []int32{1, 2, 3}, "很好$", "很 好 $"},
-		{transcriber{}, []int32{7, 8}, "anyhow", "#7 #8"},
+		{transcriber{}, []int{120, 121}, "w17 w18", "w17 w18"},
+		{transcriber{}, []int{1, 2, 3, 4, 5}, "Don't  stop!\n", "Don ' t stop !"},
+		{transcriber{}, []int{1, 2, 3}, "很好$", "很 好 $"},
+		{transcriber{}, []int{7, 8}, "anyhow", "#7 #8"},
 		{transcriber{}, nil, "", ""},
-		{transcriber{vocabulary}, []int32{3, 4, 5, 99}, "whatever is said", "any ##how good #99"},
+		{transcriber{vocabulary}, []int{3, 4, 5, 99}, "whatever is said", "any ##how good #99"},
 	} {
 		if got := strings.Join(c.of.words(c.tokens, c.text), " "); got != c.want {
 			t.Errorf("%v, %q: %q, want %q", c.tokens, c.text, got, c.want)

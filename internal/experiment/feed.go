@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"math"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/metric"
@@ -10,21 +12,32 @@ import (
 // A feed turns utterances into a model's input. Its memory is used again for each batch.
 type feed struct {
 	classes int
-	static  bool // the holes of training are the same in each epoch
+	static  bool // the keep masks of training are the same in each epoch
 	kind    metric.Kind
 
 	data  datasets.Batch
 	class []int
 	rate  []float32 // [B 3]
+	zero  []float32 // [B T], see masked
 }
 
 func newFeed(c *Config, d zoo.Dims) feed {
 	return feed{classes: d.Classes, static: c.Data.Resample == "static", kind: labelsOf(c.Dataset, d.Range)}
 }
 
-// Fill takes the utterances of s with the given indices, with holes.
-func (f *feed) Fill(s *datasets.Split, index []int, h *datasets.Holes) {
-	f.data.Fill(s, index, h)
+// Fill takes the utterances of s with the given indices and their keep masks, for Batch.
+func (f *feed) Fill(s *datasets.Split, index []int, k *datasets.KeepMasks) {
+	f.data.Fill(s, index, k)
+	f.classify()
+}
+
+// FillCorrupted takes the utterances of s with the given indices, corrupted, for Corrupted.
+func (f *feed) FillCorrupted(s *datasets.Split, index []int, k *datasets.KeepMasks) {
+	f.data.FillCorrupted(s, index, k)
+	f.classify()
+}
+
+func (f *feed) classify() {
 	f.class = f.class[:0]
 	if f.classes > 0 {
 		for _, y := range f.data.Label {
@@ -33,17 +46,23 @@ func (f *feed) Fill(s *datasets.Split, index []int, h *datasets.Holes) {
 	}
 }
 
-// Batch returns the utterances for a step of training in an epoch, with the rates of which their
-// holes are.
+// Batch returns the utterances of Fill for a training step of an epoch, with the missing rates that
+// their masks were drawn with. The complete frames and the attention mask are uploaded once; the
+// corrupted frames are computed on the device.
 func (f *feed) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
 	d := &f.data
 	f.rate = f.rate[:0]
 	for _, i := range d.Index {
-		f.rate = append(f.rate, float32(rates.Text[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
+		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
 	}
-	b := &zoo.Batch{Complete: f.input(tp, d.Text.ID, d.Audio.X, d.Vision.X), Corrupted: f.Corrupted(tp),
+	complete := f.input(tp, d.Language.ID)
+	corrupted := *complete
+	corrupted.IDs = d.Language.Corrupted
+	corrupted.Audio = f.masked(tp, complete.Audio, d.Audio.Keep)
+	corrupted.Vision = f.masked(tp, complete.Vision, d.Vision.Keep)
+	complete.Recurs, corrupted.Recurs = true, f.static
+	b := &zoo.Batch{Complete: complete, Corrupted: &corrupted,
 		Rate: tp.Input(f.rate, len(d.Index), zoo.Modalities), Index: d.Index, Epoch: epoch}
-	b.Complete.Recurs, b.Corrupted.Recurs = true, f.static
 	if f.classes > 0 {
 		b.Class = f.class
 	} else {
@@ -52,19 +71,32 @@ func (f *feed) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
 	return b
 }
 
-// Corrupted returns the utterances with their holes.
-func (f *feed) Corrupted(tp *ag.Tape) *zoo.Input {
-	d := &f.data
-	return f.input(tp, d.Text.Corrupted, d.Audio.Corrupted, d.Vision.Corrupted)
-}
+// Corrupted returns the utterances of FillCorrupted.
+func (f *feed) Corrupted(tp *ag.Tape) *zoo.Input { return f.input(tp, f.data.Language.Corrupted) }
 
-func (f *feed) input(tp *ag.Tape, ids []int, audio, vision []float32) *zoo.Input {
+func (f *feed) input(tp *ag.Tape, ids []int) *zoo.Input {
 	d, n := &f.data, len(f.data.Index)
 	return &zoo.Input{
-		IDs: ids, Segments: d.Text.Segment, HostMask: d.Text.Mask,
-		Mask:     tp.Input(d.Text.Mask, n, d.Text.T),
-		Audio:    tp.Input(audio, n, d.Audio.T, d.Audio.D),
-		Vision:   tp.Input(vision, n, d.Vision.T, d.Vision.D),
+		IDs: ids, Segments: d.Language.Segment, HostMask: d.Language.Mask,
+		Mask:     tp.Input(d.Language.Mask, n, d.Language.T),
+		Audio:    tp.Input(d.Audio.X, n, d.Audio.T, d.Audio.D),
+		Vision:   tp.Input(d.Vision.X, n, d.Vision.T, d.Vision.D),
 		AudioLen: d.Audio.Len, VisionLen: d.Vision.Len,
 	}
+}
+
+// masked returns K·x + z for frames x [B T D] that are finite: x, bit for bit, where K is 1, and +0
+// where K is 0. Without z, which is -0 where K is 1 and +0 where K is 0, a missing frame would keep
+// the signs of x.
+func (f *feed) masked(tp *ag.Tape, x *ag.Tensor, keep []float32) *ag.Tensor {
+	f.zero = f.zero[:0]
+	for _, k := range keep {
+		z := float32(0)
+		if k == 1 {
+			z = float32(math.Copysign(0, -1))
+		}
+		f.zero = append(f.zero, z)
+	}
+	s := x.Shape()
+	return tp.Add(tp.Mul(x, tp.Input(keep, s[0], s[1], 1)), tp.Input(f.zero, s[0], s[1], 1))
 }

@@ -247,8 +247,8 @@ func TestPredict(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := set.Test
-	row, tokens := s.Audio.D, int32(s.Text.Mask[0])
-	u := map[string]any{"id": "mine", "text_bert": [][]int32{{101, 99999, 102}, {1, 1, 1}, {0, 0, 0}}, "vision": [][]float32{make([]float32, s.Vision.D)}}
+	row, tokens := s.Audio.D, int(s.Language.Mask[0])
+	u := map[string]any{"id": "mine", "text_bert": [][]int{{101, 99999, 102}, {1, 1, 1}, {0, 0, 0}}, "vision": [][]float32{make([]float32, s.Vision.D)}}
 	var audio [][]float32
 	for i := range s.Audio.Len[0] {
 		audio = append(audio, s.Audio.X[i*row:][:row])
@@ -298,21 +298,21 @@ func TestLabelledShare(t *testing.T) {
 	}
 }
 
-func TestHoles(t *testing.T) {
+func TestMasks(t *testing.T) {
 	tr := newTrainer(t, nil)
 	draw := func(phase string, epoch int) any {
-		rates, holes := tr.holes(tr.set.Train, phase, epoch)
-		return []any{rates, holes}
+		rates, masks := tr.masks(tr.set.Train, phase, epoch)
+		return []any{rates, masks}
 	}
 	first := draw("stage1", 1)
 	if !cmp.Equal(first, draw("stage1", 1)) || cmp.Equal(first, draw("stage1", 2)) || cmp.Equal(first, draw("stage2", 1)) {
-		t.Error("holes are not a function of phase and epoch")
+		t.Error("masks are not a function of phase and epoch")
 	}
 	tr.config.Data.Resample = "static"
 	static := draw("stage1", 1)
 	tr.config.Seed++
 	if !cmp.Equal(static, draw("stage2", 2)) {
-		t.Error("static holes depend on epoch or seed")
+		t.Error("static masks depend on epoch or seed")
 	}
 }
 
@@ -339,7 +339,7 @@ func TestSteadyStep(t *testing.T) {
 			step()
 		}
 	})
-	data := int64(4 * 16 * (set.Train.Text.T + set.Train.Audio.T*set.Train.Audio.D)) // what one input of the batch takes
+	data := int64(4 * 16 * (set.Train.Language.T + set.Train.Audio.T*set.Train.Audio.D)) // what one input of the batch takes
 	if n := result.AllocedBytesPerOp(); n > data/2 {
 		t.Errorf("a step allocates %d bytes, an input takes %d", n, data)
 	}

@@ -184,17 +184,17 @@ func (f *hostFeatures) add(x [zoo.Modalities]*ag.Tensor) {
 // features returns the complete features of utterances of a split and those completed at a missing
 // rate.
 func (p *predictor) features(ctx context.Context, model *recap.Model, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
-	holes := s.Holes(datasets.FixedRates(s.Len(), rate))
+	masks := s.KeepMasks(datasets.FixedRates(s.Len(), rate))
 	for index := range slices.Chunk(spaced(s.Len(), mostShown), p.batch) {
 		if ctx.Err() != nil {
 			return complete, completed, ctx.Err()
 		}
 		p.tape.Reset()
-		p.feed.Fill(s, index, nil)
+		p.feed.FillCorrupted(s, index, nil)
 		whole, _, _ := model.Inspect(p.tape, p.feed.Corrupted(p.tape))
 		complete.add(whole)
 		p.tape.Reset()
-		p.feed.Fill(s, index, holes)
+		p.feed.FillCorrupted(s, index, masks)
 		_, made, _ := model.Inspect(p.tape, p.feed.Corrupted(p.tape))
 		completed.add(made)
 	}

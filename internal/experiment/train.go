@@ -175,7 +175,7 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (numbers, error) {
 	c := &t.config
 	split := t.utterances(ph)
-	rates, holes := t.holes(split, ph.Name, epoch)
+	rates, masks := t.masks(split, ph.Name, epoch)
 	batches := datasets.Order(split.Len(), c.Train.Batch, ph.Least, stream(c.Seed, ph.Name, epoch, "order"))
 	sums, grads := numbers{}, ag.Grads{}
 	for i, index := range batches {
@@ -184,7 +184,7 @@ func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 			clear(grads)
 		}
 		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
-		t.feed.Fill(split, index, holes)
+		t.feed.Fill(split, index, masks)
 		terms := ph.Terms(t.tape, t.feed.Batch(t.tape, &rates, epoch))
 		t.ledger.note(t.tape, terms)
 		t.differentiate(ph, grads, zoo.Total(t.tape, terms))
@@ -230,14 +230,14 @@ func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, grads ag.Grads) {
 // code does.
 const staticSeed = 1111
 
-// holes draws what is missing in training.
-func (t *trainer) holes(s *datasets.Split, phase string, epoch int) (datasets.Rates, *datasets.Holes) {
+// masks draws the missing rates and the keep masks of an epoch.
+func (t *trainer) masks(s *datasets.Split, phase string, epoch int) (datasets.Rates, *datasets.KeepMasks) {
 	if t.config.Data.Resample == "static" {
 		rates := datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0)))
-		return rates, s.Holes(rates)
+		return rates, s.KeepMasks(rates)
 	}
 	rates := datasets.TrainingRates(s.Len(), stream(t.config.Seed, phase, epoch, "rates"))
-	return rates, s.FreshHoles(rates, stream(t.config.Seed, phase, epoch, "holes"))
+	return rates, s.RandomMasks(rates, stream(t.config.Seed, phase, epoch, "holes"))
 }
 
 // stream returns the random numbers for one purpose.

@@ -28,14 +28,14 @@ func TestAccumulatedBatches(t *testing.T) {
 
 	ph = other.model.Phases()[1]
 	opt := optim.NewAdam(0.05, 0.1, ph.Params)
-	rates, holes := other.holes(other.labelled, ph.Name, 1)
+	rates, masks := other.masks(other.labelled, ph.Name, 1)
 	batches := datasets.Order(40, 8, 0, stream(other.config.Seed, ph.Name, 1, "order"))
 	for _, of := range [][]int{{0, 1, 2}, {3, 4}} {
 		other.tape.Reset()
 		sum := map[*ag.Tensor][]float64{}
 		for _, i := range of {
 			other.tape.Seed(stream(other.config.Seed, ph.Name, 1, "step", i).Uint64())
-			other.feed.Fill(other.labelled, batches[i], holes)
+			other.feed.Fill(other.labelled, batches[i], masks)
 			loss := zoo.Total(other.tape, ph.Terms(other.tape, other.feed.Batch(other.tape, &rates, 1)))
 			for x, g := range other.tape.Backward(loss) {
 				if sum[x] == nil {

@@ -35,7 +35,7 @@ func openTranscriber(c *Config, model string) (*transcriber, error) {
 
 // words returns a word or piece for each token: by the vocabulary, or else the words of the
 // transcript if they are as many, or else the tokens' numbers, such as #2054.
-func (t *transcriber) words(tokens []int32, transcript string) []string {
+func (t *transcriber) words(tokens []int, transcript string) []string {
 	if t.vocabulary == nil {
 		if words := wordsOf(transcript); len(words) == len(tokens) {
 			return words
@@ -44,7 +44,7 @@ func (t *transcriber) words(tokens []int32, transcript string) []string {
 	var words []string
 	for _, id := range tokens {
 		word := fmt.Sprintf("#%d", id)
-		if t.vocabulary != nil && int(id) < t.vocabulary.Len() {
+		if t.vocabulary != nil && id < t.vocabulary.Len() {
 			word = t.vocabulary.Token(id)
 		}
 		words = append(words, word)

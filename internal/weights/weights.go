@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -171,6 +172,22 @@ func (t *Tensor) at(raw []byte, first int) error {
 func (t *Tensor) Floats() ([]float32, error) {
 	x := make([]float32, t.Len())
 	return x, t.Read(x, 0)
+}
+
+// Ints returns all elements of a row-major tensor of type I32.
+func (t *Tensor) Ints() ([]int, error) {
+	if t.Type != I32 || t.strides != nil {
+		return nil, fmt.Errorf("weights: expected row-major I32, found %v", t)
+	}
+	raw := make([]byte, 4*t.Len())
+	if err := t.at(raw, 0); err != nil {
+		return nil, err
+	}
+	x := make([]int, t.Len())
+	for i := range x {
+		x[i] = int(int32(binary.LittleEndian.Uint32(raw[4*i:])))
+	}
+	return x, nil
 }
 
 // Bytes returns a tensor of type U8.

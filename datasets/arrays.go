@@ -1,0 +1,164 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// array reads an array of a rank, all of whose sizes are positive.
+func (l *layout) array(name string, d dict, key, layout string, rank int) ([]float32, []int, error) {
+	where := name + ": " + key
+	v, ok := d.get(key)
+	if !ok {
+		return nil, nil, l.mismatch(name, key, d.keys(), "give a data set in MMSA's layout")
+	}
+	x, shape, err := l.convert.numbers(v)
+	if err != nil {
+		return nil, nil, l.mismatch(where, "numbers "+layout, err.Error(), "save it as a numeric array")
+	}
+	if len(shape) != rank || slices.Contains(shape, 0) {
+		return nil, nil, l.mismatch(where, "numbers "+layout, fmt.Sprint(shape), "save it in this shape")
+	}
+	return x, shape, nil
+}
+
+// tokens reads text_bert and returns the number of utterances.
+func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
+	if _, ok := d.get("text_bert"); !ok {
+		if _, ok := d.get("text"); ok {
+			return 0, l.mismatch(name, "text_bert", "text features only", "RECAP needs text_bert, the tokens for BERT")
+		}
+	}
+	x, shape, err := l.rows(name, d, "text_bert", "[N 3 T]")
+	if err != nil {
+		return 0, err
+	}
+	if shape[1] != 3 {
+		return 0, l.mismatch(name+": text_bert", "[N 3 T]", fmt.Sprint(shape), "its rows are ids, mask and segments")
+	}
+	n, to.T = shape[0], shape[2]
+	if err := l.convert.spend(20 * int64(n*to.T)); err != nil {
+		return 0, l.mismatch(name, "text_bert", err.Error(), "give a data set in MMSA's layout")
+	}
+	to.ID, to.Mask, to.Segment = make([]int, n*to.T), make([]float32, n*to.T), make([]int, n*to.T)
+	row := make([]float32, 3*to.T)
+	for i := range n {
+		if err := x.Read(row, i*len(row)); err != nil {
+			return 0, fmt.Errorf("datasets: %s: %s: text_bert: %w", l.path, name, err)
+		}
+		copy(to.Mask[i*to.T:], row[to.T:2*to.T])
+		if err := errors.Join(integers(to.ID[i*to.T:], row[:to.T]), integers(to.Segment[i*to.T:], row[2*to.T:])); err != nil {
+			return 0, l.mismatch(fmt.Sprintf("%s: text_bert: utterance %d", name, i), "token ids and segments from 0 to 2²⁴", err.Error(), "save the tokenizer's output")
+		}
+	}
+	return n, nil
+}
+
+// maxID is the largest token id or segment that is accepted: float32 holds all integers up to it.
+const maxID = 1<<24 - 1
+
+// integers converts token ids or segments.
+func integers(dst []int, src []float32) error {
+	for i, v := range src {
+		if !(v >= 0 && v <= maxID) || v != float32(int(v)) {
+			return fmt.Errorf("%v", v)
+		}
+		dst[i] = int(v)
+	}
+	return nil
+}
+
+// rows returns an array of rank 3 that is read row by row, from the file where that is possible.
+func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, error) {
+	v, _ := d.get(key)
+	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 && v.(*ndarray).len() > 0 {
+		return file, v.(*ndarray).shape, nil
+	}
+	x, shape, err := l.array(name, d, key, layout, 3)
+	return inMemory(x), shape, err
+}
+
+// inMemory are numbers that have been read.
+type inMemory []float32
+
+// Read implements numbers.
+func (x inMemory) Read(dst []float32, first int) error {
+	copy(dst, x[first:])
+	return nil
+}
+
+func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err error) {
+	var shape []int
+	if l.lazily {
+		to.file, shape, err = l.rows(name, d, key, "[N T D]")
+		if x, ok := to.file.(inMemory); ok {
+			to.X, to.file = x, nil
+		}
+	} else {
+		to.X, shape, err = l.array(name, d, key, "[N T D]", 3)
+	}
+	if err != nil {
+		return err
+	}
+	if shape[0] != n {
+		return l.mismatch(name+": "+key, fmt.Sprintf("%d utterances as in text_bert", n), fmt.Sprint(shape), "save one row for each utterance")
+	}
+	to.T, to.D = shape[1], shape[2]
+	return nil
+}
+
+// lengths reads the valid frames of each utterance, or takes the tokens' number in a file aligned
+// to them.
+func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, to *Frames) error {
+	to.Len = make([]int, n)
+	var given []float32
+	var err error
+	if _, ok := d.get(key + "_lengths"); ok {
+		if given, err = l.vector(name, d, key+"_lengths", n); err != nil {
+			return err
+		}
+	} else if to.T != text.T && to.T != 1 {
+		return l.mismatch(name, key+"_lengths", d.keys(), fmt.Sprintf("only a file whose %s has a frame a token can do without", key))
+	}
+	for i := range to.Len {
+		length := text.length(i)
+		if given != nil {
+			length = int(min(max(given[i], 0), 1<<24))
+		}
+		to.Len[i] = min(max(length, 1), to.T)
+		if given != nil && float32(to.Len[i]) != given[i] {
+			l.fixed[fmt.Sprintf("%s: %s_lengths: not in 1 to %d, clamped", name, key, to.T)]++
+		}
+	}
+	return nil
+}
+
+// vector reads a number for each utterance, of shape [N] or [N 1].
+func (l *layout) vector(name string, d dict, key string, n int) ([]float32, error) {
+	v, _ := d.get(key)
+	x, shape, err := l.convert.numbers(v)
+	if err != nil {
+		return nil, l.mismatch(name+": "+key, "numbers [N]", err.Error(), "save it as a numeric array")
+	}
+	if len(x) != n {
+		return nil, l.mismatch(name+": "+key, fmt.Sprintf("%d numbers, one for each row of text_bert", n), fmt.Sprint(shape), "save one for each utterance")
+	}
+	return x, nil
+}
+
+// texts reads a string for each utterance, or nil where the file has none.
+func (l *layout) texts(name string, d dict, key string, n int) ([]string, error) {
+	v, ok := d.get(key)
+	if !ok || v == nil {
+		return nil, nil
+	}
+	s, err := l.convert.texts(v)
+	if err != nil {
+		return nil, l.mismatch(name+": "+key, "strings [N]", err.Error(), "save it as a list of strings")
+	}
+	if len(s) != n {
+		return nil, l.mismatch(name+": "+key, fmt.Sprintf("%d strings, one for each row of text_bert", n), fmt.Sprint(len(s)), "save one for each utterance")
+	}
+	return s, nil
+}
