@@ -208,7 +208,7 @@ var knownValues = map[string]func(model string) []string{
 	"drop":     constant("text", "audio", "vision"),
 	"rates":    constant("0:0.9:0.1"),
 	"metric":   metrics,
-	"set":      settings,
+	"set":      keysOf,
 	"op":       operations,
 }
 
@@ -224,9 +224,9 @@ func variants(model string) []string {
 	return c.Variants()
 }
 
-// settings returns the keys that --set takes, each with a =. An unknown key gives an error that lists
+// keysOf returns the keys that --set takes, each with a =. An unknown key gives an error that lists
 // them.
-func settings(model string) []string {
+func keysOf(model string) []string {
 	_, err := experiment.Resolve(experiment.Sources{
 		Env:   func(string) (string, bool) { return "", false },
 		Flags: map[string]string{"model": cmp.Or(model, "recap")},

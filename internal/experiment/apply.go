@@ -2,65 +2,17 @@ package experiment
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
-	"github.com/seed-6655bf3b/recap/internal/metric"
-	"github.com/seed-6655bf3b/recap/internal/weights"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
-
-// test predicts with each of the run's choices, at each rate.
-func (p *predictor) test(ctx context.Context, c *Config, d runDir, s *datasets.Split, rates []float64, drop []zoo.Modality) ([][]*Predictions, error) {
-	var all [][]*Predictions
-	for _, choice := range choices(c, p.feed.kind) {
-		path := d.file(choice.of(bestFile))
-		file, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("experiment: checkpoint: %w", err)
-		}
-		if err := nn.Load(file, p.model.PredictParams()); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		var list []*Predictions
-		for _, rate := range rates {
-			if ctx.Err() != nil {
-				return nil, &Interrupted{filepath.Dir(string(d))}
-			}
-			list = append(list, p.predict(s, rate, drop))
-		}
-		all = append(all, list)
-	}
-	return all, nil
-}
-
-// merge scores what test returned: each metric by the choice that owns it.
-func merge(c *Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores {
-	var all []metric.Scores
-	for i, choice := range choices(c, kind) {
-		for j, p := range tested[i] {
-			scores := p.compare(kind, c.Data.Classes)
-			if i == 0 {
-				all = append(all, scores)
-				continue
-			}
-			for key, v := range scores {
-				if owner(key) == choice.key {
-					all[j][key] = v
-				}
-			}
-		}
-	}
-	return all
-}
 
 // EvalOptions say on what a finished run is evaluated.
 type EvalOptions struct {
@@ -91,7 +43,7 @@ func evaluate(ctx context.Context, there []runDir, set *datasets.Set, o EvalOpti
 			c.Data.File = o.File
 		}
 		c.moveTo(o.Device)
-		p, err := d.open(&c)
+		p, err := openPredictor(d, &c)
 		if err != nil {
 			return nil, err
 		}
@@ -115,17 +67,9 @@ func evaluate(ctx context.Context, there []runDir, set *datasets.Set, o EvalOpti
 		if err != nil {
 			return nil, err
 		}
-		s.Config, s.kind = c, p.feed.kind
-		s.add(&c, merge(&c, s.kind, tested), tested[0])
+		s.addTested(&c, p.feed.kind, tested)
 	}
 	return s, nil
-}
-
-// moveTo chooses another device than the run's, unless name is empty.
-func (c *Config) moveTo(name string) {
-	if name != "" {
-		c.Device, c.CUDA.TF32 = name, c.CUDA.TF32 && strings.HasPrefix(name, "cuda:")
-	}
 }
 
 func (o *EvalOptions) note() string {
@@ -137,23 +81,6 @@ func (o *EvalOptions) note() string {
 		notes = append(notes, "without "+strings.Join(names(o.Drop, modalityName), ", "))
 	}
 	return strings.Join(notes, "; ")
-}
-
-var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
-
-func modalityName(m zoo.Modality) string { return modalityNames[m] }
-
-// ParseModalities reads a list such as "text,audio".
-func ParseModalities(s []string) ([]zoo.Modality, error) {
-	var list []zoo.Modality
-	for _, name := range s {
-		i := slices.Index(modalityNames[:], name)
-		if i < 0 {
-			return nil, wrong("modality", "text, audio or vision", name)
-		}
-		list = append(list, zoo.Modality(i))
-	}
-	return list, nil
 }
 
 // Predict applies a run to the utterances of a feature file (datasets.OpenFeatures), on a device,
@@ -231,47 +158,6 @@ func openOne(dir, device string) (*predictor, *Config, error) {
 		return nil, nil, err
 	}
 	c.moveTo(device)
-	p, err := there[0].open(&c)
+	p, err := openPredictor(there[0], &c)
 	return p, &c, err
-}
-
-// open makes the model of a run and loads its checkpoint.
-func (d runDir) open(c *Config) (*predictor, error) {
-	file, dims, err := d.checkpoint()
-	if err != nil {
-		return nil, err
-	}
-	l, err := newLearner(c, dims)
-	if err != nil {
-		return nil, err
-	}
-	if err := nn.Load(file, l.model.PredictParams()); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.file(bestFile), err)
-	}
-	return newPredictor(c, l), nil
-}
-
-// checkpoint returns the run's checkpoint and the dimensions it was trained for.
-func (d runDir) checkpoint() (file []byte, dims zoo.Dims, err error) {
-	if dims, err = d.dims(); err != nil {
-		return nil, dims, err
-	}
-	if file, err = os.ReadFile(d.file(bestFile)); err != nil {
-		return nil, dims, fmt.Errorf("experiment: checkpoint: %w", err)
-	}
-	return file, dims, nil
-}
-
-// dims returns the dimensions that the run's checkpoint was trained for. It reads the header of the
-// file alone.
-func (d runDir) dims() (dims zoo.Dims, err error) {
-	path := d.file(bestFile)
-	header, err := weights.ReadHeader(path)
-	if err != nil {
-		return dims, fmt.Errorf("experiment: checkpoint: %w", err)
-	}
-	if err := json.Unmarshal([]byte(header.Meta["dims"]), &dims); err != nil {
-		return dims, fmt.Errorf("experiment: %s: expected the data's dimensions in the metadata, found %q; it is not a run's checkpoint", path, header.Meta["dims"])
-	}
-	return dims, nil
 }

@@ -88,7 +88,7 @@ func (k *collector) add(d runDir) error {
 	data := c.Dataset + " " + c.Data.File
 	kind, ok := k.kinds[data]
 	if !ok {
-		if kind, err = d.kind(&c); err != nil {
+		if kind, err = labelKind(d, &c); err != nil {
 			return err
 		}
 		k.kinds[data] = kind
@@ -115,7 +115,10 @@ func (k *collector) add(d runDir) error {
 
 // sort puts the seeds in order.
 func (s *Summary) sort() {
-	order := firstOf(len(s.Seeds))
+	order := make([]int, len(s.Seeds))
+	for i := range order {
+		order[i] = i
+	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
 	seeds, runs := slices.Clone(s.Seeds), slices.Clone(s.runs)
 	for to, from := range order {

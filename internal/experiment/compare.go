@@ -87,7 +87,7 @@ func (p *Comparison) caption(what string) string {
 		data = rest[i].words(p.names) + ", " + data
 		rest = slices.Delete(rest, i, i+1)
 	}
-	text := fmt.Sprintf("%s: %s (%s); checkpoints %s; missing rates %s", what, c.Dataset, data, c.selection(), c.Eval.Rates)
+	text := fmt.Sprintf("%s: %s (%s); checkpoints %s; missing rates %s", what, c.Dataset, data, c.Selection(), c.Eval.Rates)
 	if note := p.Rows[0].Note; note != "" {
 		text += "; " + note
 	}

@@ -56,7 +56,7 @@ func (f *forger) run(name string, c Config, seed uint64, off map[float64]float32
 	if err := saveTensors(d.file(bestFile), nil, dims); err != nil {
 		f.t.Fatal(err)
 	}
-	if err := writeFile(d.file(predictionsFile), b.Bytes()); err != nil {
+	if err := WriteFile(d.file(predictionsFile), b.Bytes()); err != nil {
 		f.t.Fatal(err)
 	}
 }

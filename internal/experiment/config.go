@@ -246,3 +246,22 @@ func ParseRates(s string) ([]float64, error) {
 	}
 	return rates, nil
 }
+
+// Selection says in words how checkpoints are chosen.
+func (c *Config) Selection() string {
+	score := "MAE"
+	if c.Data.Classes > 0 {
+		score = "cross-entropy"
+	}
+	if c.Select == SelectTest {
+		return fmt.Sprintf("selected per metric on TEST at rate %g: optimistic, as in the literature", c.Eval.ValidRate)
+	}
+	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
+}
+
+// moveTo chooses another device than the run's, unless name is empty.
+func (c *Config) moveTo(name string) {
+	if name != "" {
+		c.Device, c.CUDA.TF32 = name, c.CUDA.TF32 && strings.HasPrefix(name, "cuda:")
+	}
+}

@@ -3,7 +3,6 @@ package experiment
 import (
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -11,12 +10,6 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
-
-// generators make the data sets that need no file.
-var generators = map[string]func() datasets.SyntheticConfig{
-	"synthetic":      datasets.DefaultSynthetic,
-	"synthetic-mosi": datasets.MOSISynthetic,
-}
 
 // openData returns the data set that c asks for and fills in c.Dataset where it is empty.
 func openData(c *Config) (*datasets.Set, error) {
@@ -43,44 +36,12 @@ func openData(c *Config) (*datasets.Set, error) {
 	return set, nil
 }
 
-// checkData fills in the data set that needs no file where nothing is asked for, and refuses what
-// does not go together.
-func (c *Config) checkData() error {
-	if c.Dataset == "" && c.Data.File == "" {
-		c.Dataset = "synthetic"
-	}
-	_, made := generators[c.Dataset]
-	switch {
-	case made && c.Data.File != "":
-		return fmt.Errorf("experiment: data set %s is made by the program: expected no file, found %s; leave out one of the two", c.Dataset, c.Data.File)
-	case made && c.Data.own() != (datasets.Features{}):
-		return fmt.Errorf("experiment: data set %s is made by the program: expected no features of your own, found some; give the data set that they belong to with --data FILE", c.Dataset)
-	case !made && c.Data.File == "":
-		return fmt.Errorf("experiment: data set %s: expected its feature file, found none; give MMSA's pickle (unaligned_50.pkl or alike), or what recap data pack made of it, with --data FILE or %s",
-			c.Dataset, EnvName("data.file"))
-	}
-	return nil
-}
-
-// own returns the features that take the place of the data set's.
-func (d *DataConfig) own() datasets.Features {
-	return datasets.Features{Language: d.Text, Audio: d.Audio, Vision: d.Vision}
-}
-
 func firstOf(n int) []int {
 	index := make([]int, n)
 	for i := range index {
 		index[i] = i
 	}
 	return index
-}
-
-// labelsOf returns the family of a data set's labels.
-func labelsOf(dataset string, limits [2]float64) metric.Kind {
-	if dataset == "sims" || dataset != "mosi" && dataset != "mosei" && limits[1] <= 1 {
-		return metric.SIMS
-	}
-	return metric.MOSI
 }
 
 // dimsOf returns what a model has to know of a data set.
@@ -136,20 +97,15 @@ func fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	return s, nil
 }
 
-// classOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut
-// (package metric).
-func classOf(y float64, classes int, kind metric.Kind) int {
-	switch {
-	case kind == metric.SIMS:
-		edges := map[int][]float32{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
-		i, _ := slices.BinarySearch(edges, float32(y)) // intervals (lo, hi] of the labels' precision
-		return i
-	case classes == 2:
-		if y >= 0 {
-			return 1
-		}
-		return 0
+// spaced returns at most k of the indices below n, evenly spaced, the first and the last among
+// them.
+func spaced(n, k int) []int {
+	if k >= n {
+		return firstOf(n)
 	}
-	limit := float64(classes / 2)
-	return int(math.RoundToEven(min(max(y, -limit), limit)) + limit)
+	index := make([]int, k)
+	for i := range index {
+		index[i] = i * (n - 1) / max(k-1, 1)
+	}
+	return index
 }

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"slices"
@@ -86,6 +87,22 @@ func parse(path string, text []byte) (document, error) {
 	return document(doc), nil
 }
 
+// Parse returns the configuration that a file holds, checked: its text is what [Config.YAML] wrote.
+func Parse(path string, text []byte) (Config, error) {
+	doc, err := parse(path, text)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"), doc.word("dataset", ""))
+	if err == nil {
+		err = c.apply(doc)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, c.finish()
+}
+
 // word returns the value of a key on the highest level.
 func (doc document) word(key, otherwise string) string {
 	for _, item := range doc {
@@ -147,4 +164,20 @@ func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 		return doc
 	}
 	return append(doc, yaml.MapItem{Key: path[0], Value: with(nil, path[1:], value)})
+}
+
+// hash identifies what a configuration computes: all but the name of its directory.
+func (c Config) hash() string {
+	c.Name = ""
+	text, err := c.yaml()
+	if err != nil {
+		panic("experiment: a configuration cannot be written: " + err.Error())
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// sameBut tells whether two configurations differ in name and seed at most.
+func sameBut(a, b Config) bool {
+	a.Seed = b.Seed
+	return a.hash() == b.hash()
 }

@@ -26,7 +26,7 @@ type events struct {
 
 // openEvents begins a file with what the journal holds, in the place of older ones: after a
 // resumption no step is there twice.
-func (d runDir) openEvents(records []record) (*events, error) {
+func openEvents(d runDir, records []record) (*events, error) {
 	info, err := os.Stat(d.file(configFile))
 	if err != nil {
 		return nil, fmt.Errorf("experiment: events: %w", err)
@@ -36,7 +36,7 @@ func (d runDir) openEvents(records []record) (*events, error) {
 	for i := range records {
 		file = append(file, e.encode(&records[i])...)
 	}
-	if err := writeFile(e.path, file); err != nil {
+	if err := WriteFile(e.path, file); err != nil {
 		return nil, err
 	}
 	there, err := filepath.Glob(d.file(eventFiles))
@@ -52,7 +52,7 @@ func (d runDir) openEvents(records []record) (*events, error) {
 }
 
 // hasEvents tells whether the run has a file for TensorBoard.
-func (d runDir) hasEvents() bool {
+func hasEvents(d runDir) bool {
 	there, err := filepath.Glob(d.file(eventFiles))
 	return err == nil && there != nil
 }

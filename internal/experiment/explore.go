@@ -68,7 +68,7 @@ func Explore(ctx context.Context, dir string, o ExploreOptions, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.open(&c)
+	p, err := openPredictor(d, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func Explore(ctx context.Context, dir string, o ExploreOptions, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	tested, err := d.predictions(&c, p.feed.kind)
+	tested, err := readPredictions(d, &c, p.feed.kind)
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +93,7 @@ func Explore(ctx context.Context, dir string, o ExploreOptions, log *slog.Logger
 	if len(e.Rates) < len(tested[0]) {
 		log.Info("samples are shown at some rates only", "rates", e.Rates, "of", len(tested[0]))
 	}
-	return e, p.explore(ctx, e, d, set.Test, overErrors(tested[0], o.Samples), words)
-}
-
-func firstFinished(dir string) (runDir, error) {
-	there, err := seedDirs(dir)
-	if err != nil {
-		return "", err
-	}
-	i := slices.IndexFunc(there, runDir.finished)
-	if i < 0 {
-		return "", unfinished(dir)
-	}
-	return there[i], nil
+	return e, explore(ctx, p, e, d, set.Test, overErrors(tested[0], o.Samples), words)
 }
 
 // overErrors chooses n utterances evenly over the order of their mean absolute errors, and returns
@@ -127,21 +115,8 @@ func overErrors(tested []*Predictions, n int) []int {
 	return chosen
 }
 
-// spaced returns at most k of the indices below n, evenly spaced, the first and the last among
-// them.
-func spaced(n, k int) []int {
-	if k >= n {
-		return firstOf(n)
-	}
-	index := make([]int, k)
-	for i := range index {
-		index[i] = i * (n - 1) / max(k-1, 1)
-	}
-	return index
-}
-
 // explore fills in the samples.
-func (p *predictor) explore(ctx context.Context, e *Exploration, d runDir, s *datasets.Split, chosen []int, words *transcriber) error {
+func explore(ctx context.Context, p *predictor, e *Exploration, d runDir, s *datasets.Split, chosen []int, words *transcriber) error {
 	for _, i := range chosen {
 		sample := Sample{ID: s.ID[i], Label: s.Label[i]}
 		if e.Classes > 0 {
@@ -161,7 +136,7 @@ func (p *predictor) explore(ctx context.Context, e *Exploration, d runDir, s *da
 		for at, i := range chosen {
 			e.Samples[at].note(s, i, masks, r)
 		}
-		if err := p.view(e, s, chosen, masks); err != nil {
+		if err := view(p, e, s, chosen, masks); err != nil {
 			return fmt.Errorf("experiment: %s: %w", d, err)
 		}
 	}
@@ -196,8 +171,8 @@ func (sample *Sample) note(s *datasets.Split, i int, k *datasets.KeepMasks, r in
 	}
 }
 
-// view appends a view of each sample with the given masks.
-func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, masks *datasets.KeepMasks) error {
+// view appends a view of each sample with the given keep masks.
+func view(p *predictor, e *Exploration, s *datasets.Split, chosen []int, masks *datasets.KeepMasks) error {
 	first := e.Samples[0].At == nil
 	at := 0
 	for index := range slices.Chunk(chosen, p.batch) {
@@ -205,13 +180,11 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, masks 
 		at += len(index)
 		model, ok := p.model.(*recap.Model)
 		if !ok {
-			p.plainly(part, s, index, masks)
+			plainly(p, part, s, index, masks)
 			continue
 		}
 		if first {
-			p.tape.Reset()
-			p.feed.FillCorrupted(s, index, nil)
-			embedded, _, _ := model.Inspect(p.tape, p.recurring())
+			embedded, _, _ := model.Inspect(p.tape, p.input(s, index, nil))
 			e.L, e.D = embedded[0].Shape()[1], embedded[0].Shape()[2]
 			for m, x := range embedded {
 				for i, row := range rowsOf(x) {
@@ -219,10 +192,8 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, masks 
 				}
 			}
 		}
-		p.tape.Reset()
-		p.feed.FillCorrupted(s, index, masks)
-		corrupted, completed, y := model.Inspect(p.tape, p.recurring())
-		p.append(part, y)
+		corrupted, completed, y := model.Inspect(p.tape, p.input(s, index, masks))
+		appendViews(p, part, y)
 		for m := range zoo.Modalities {
 			before, after := rowsOf(corrupted[m]), rowsOf(completed[m])
 			for i := range part {
@@ -235,22 +206,14 @@ func (p *predictor) view(e *Exploration, s *datasets.Split, chosen []int, masks 
 }
 
 // plainly predicts with a model that has no features to show.
-func (p *predictor) plainly(part []Sample, s *datasets.Split, index []int, masks *datasets.KeepMasks) {
-	p.tape.Reset()
-	p.feed.FillCorrupted(s, index, masks)
-	p.append(part, p.model.Predict(p.tape, p.recurring()))
+func plainly(p *predictor, part []Sample, s *datasets.Split, index []int, masks *datasets.KeepMasks) {
+	appendViews(p, part, p.model.Predict(p.tape, p.input(s, index, masks)))
 }
 
-func (p *predictor) recurring() *zoo.Input {
-	in := p.feed.Corrupted(p.tape)
-	in.Recurs = true
-	return in
-}
-
-// append adds a view to each sample.
-func (p *predictor) append(part []Sample, y zoo.Output) {
+// appendViews adds a view to each sample.
+func appendViews(p *predictor, part []Sample, y zoo.Output) {
 	var out Predictions
-	out.add(y, &p.feed, p.dims.Classes, len(part))
+	out.add(y, p.feed.data.Label, p.feed.class, p.dims.Classes, len(part))
 	for i := range part {
 		v := View{Score: out.Score[i]}
 		if out.Weight != nil {

@@ -46,7 +46,7 @@ func (e *Exploration) same(t *testing.T, d runDir) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tested, err := d.predictions(&c, 0)
+	tested, err := readPredictions(d, &c, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,10 @@ func (n *numbers) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// lossKey names the loss of a phase among its terms, and the mean cross-entropy among the scores of
+// a classifier.
+const lossKey = "loss"
+
 // A record is a line of metrics.jsonl.
 type record struct {
 	Phase   string  `json:"phase"`
@@ -92,7 +96,7 @@ func openJournal(path, phase string, epoch int) (*journal, error) {
 		kept += len(line) + 1
 		rest = after
 	}
-	return j, writeFile(path, text[:kept])
+	return j, WriteFile(path, text[:kept])
 }
 
 // add appends a line.
@@ -120,4 +124,21 @@ func (j *journal) find(phase string, epoch int) *record {
 		return nil
 	}
 	return &j.records[i]
+}
+
+// records reads the whole lines of the journal, none where training has not begun.
+func (d runDir) records() ([]record, error) {
+	text, err := os.ReadFile(d.file(journalFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("experiment: journal: %w", err)
+	}
+	var list []record
+	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("experiment: %s: line %d: expected an epoch, found %w; resume the run", d.file(journalFile), len(list)+1, err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
 }

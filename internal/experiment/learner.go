@@ -62,3 +62,11 @@ func loadGenerator(m *recap.Model, g *recap.GeneratorConfig, log *slog.Logger) e
 	log.Info("pretrained generators", "file", g.File, "widths", g.Widths, "blocks", g.Blocks)
 	return m.LoadGenerator(g.File)
 }
+
+func count(ps []nn.Param) int {
+	n := 0
+	for _, p := range ps {
+		n += p.Len()
+	}
+	return n
+}

@@ -211,3 +211,12 @@ func await(path string) (release func() error, err error) {
 		}
 	}
 }
+
+// locked calls f while no other process uses the directory.
+func (d runDir) locked(f func() error) error {
+	release, err := lock(d.file(lockFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(), release())
+}

@@ -1,14 +1,9 @@
 package experiment
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -53,33 +48,16 @@ func Losses(dir string) ([]Picture, error) {
 	}
 	var list []Picture
 	for _, phase := range phases {
-		f := figure.Curves(3, c.lossPanels(byPhase[phase])...)
+		f := figure.Curves(3, lossPanels(&c, byPhase[phase])...)
 		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s, means over %d seeds; %s, %s.", phase, len(byPhase[phase]), c.Dataset, c.variant().Label)
 		list = append(list, Picture{"losses-" + phase, f})
 	}
 	return list, nil
 }
 
-// records reads the whole lines of the journal, none where training has not begun.
-func (d runDir) records() ([]record, error) {
-	text, err := os.ReadFile(d.file(journalFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("experiment: journal: %w", err)
-	}
-	var list []record
-	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
-		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("experiment: %s: line %d: expected an epoch, found %w; resume the run", d.file(journalFile), len(list)+1, err)
-		}
-		list = append(list, r)
-	}
-	return list, nil
-}
-
 // lossPanels returns a panel for each kind of term of a phase, in the order of the model's titles
 // and then of the alphabet, and those of validation.
-func (c *Config) lossPanels(seeds [][]record) []figure.Panel {
+func lossPanels(c *Config, seeds [][]record) []figure.Panel {
 	longest := slices.MaxFunc(seeds, func(a, b []record) int { return len(a) - len(b) })
 	var epochs []float64
 	for _, r := range longest {
@@ -100,9 +78,9 @@ func (c *Config) lossPanels(seeds [][]record) []figure.Panel {
 		}
 		panels[i].Curves = append(panels[i].Curves, overSeeds(curve, epochs, runs, key))
 	}
-	terms := slices.SortedFunc(maps.Keys(longest[0].Terms), c.byTitle)
+	terms := slices.SortedFunc(maps.Keys(longest[0].Terms), func(a, b string) int { return byTitle(c, a, b) })
 	for _, key := range terms {
-		title, unit, curve := c.titled(key)
+		title, unit, curve := titled(c, key)
 		add(title, unit, curve, key, func(r *record) numbers { return r.Terms })
 	}
 	for _, key := range []string{lossKey, "MAE", "Corr"} {
@@ -118,7 +96,7 @@ func (c *Config) lossPanels(seeds [][]record) []figure.Panel {
 }
 
 // termTitles says what a model's terms are, in the order in which they are shown.
-func (c *Config) termTitles() []zoo.TermTitle {
+func termTitles(c *Config) []zoo.TermTitle {
 	return append([]zoo.TermTitle{{Name: "loss", Title: "loss of the phase"}}, c.spec().Terms...)
 }
 
@@ -129,8 +107,8 @@ var termCurves = []struct{ suffix, name string }{
 }
 
 // termPlace returns where a term stands in termTitles and termCurves; ok is false if it does not.
-func (c *Config) termPlace(key string) (title, curve int, ok bool) {
-	titles := c.termTitles()
+func termPlace(c *Config, key string) (title, curve int, ok bool) {
+	titles := termTitles(c)
 	for i, t := range titles {
 		for j, curve := range termCurves {
 			if key == t.Name+curve.suffix {
@@ -143,16 +121,32 @@ func (c *Config) termPlace(key string) (title, curve int, ok bool) {
 
 // titled returns the title and the unit of a term's panel, and the name of its curve there. A term
 // that is not known has a panel of its own.
-func (c *Config) titled(key string) (title, unit, curve string) {
-	if i, j, ok := c.termPlace(key); ok {
-		t := c.termTitles()[i]
+func titled(c *Config, key string) (title, unit, curve string) {
+	if i, j, ok := termPlace(c, key); ok {
+		t := termTitles(c)[i]
 		return t.Title, t.Unit, termCurves[j].name
 	}
 	return key, "", ""
 }
 
-func (c *Config) byTitle(a, b string) int {
-	i, j, _ := c.termPlace(a)
-	k, l, _ := c.termPlace(b)
+func byTitle(c *Config, a, b string) int {
+	i, j, _ := termPlace(c, a)
+	k, l, _ := termPlace(c, b)
 	return cmp.Or(i-k, j-l, strings.Compare(a, b))
+}
+
+// TermTitles returns what the names of terms begin with and what they end in, each with its
+// meaning, in the order in which they are shown. Not every name is made so.
+func TermTitles(c *Config) (beginnings, endings [][2]string) {
+	for _, t := range termTitles(c) {
+		title := t.Title
+		if t.Unit != "" {
+			title += ", " + t.Unit
+		}
+		beginnings = append(beginnings, [2]string{t.Name, title})
+	}
+	for _, curve := range termCurves {
+		endings = append(endings, [2]string{curve.suffix, curve.name})
+	}
+	return beginnings, endings
 }

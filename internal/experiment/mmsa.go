@@ -56,7 +56,7 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 		line = append(line, areaCells...)
 	}
 	list := c.settings()
-	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].words(p.names), fmt.Sprint(s.test.utterances), c.selection(),
+	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].words(p.names), fmt.Sprint(s.test.utterances), c.Selection(),
 		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.words(list[1:]))
 }
 

@@ -47,7 +47,7 @@ func Curves(dirs, metrics []string) ([]Picture, error) {
 	}
 	groups := [][]string{metrics}
 	if metrics == nil {
-		groups = all[0].pairs()
+		groups = pairs(all[0])
 	}
 	var list []Picture
 	for _, keys := range groups {
@@ -59,7 +59,7 @@ func Curves(dirs, metrics []string) ([]Picture, error) {
 				if !slices.Contains(s.allKeys(), key) {
 					return nil, &MetricError{key, s.allKeys()}
 				}
-				panel.Curves = append(panel.Curves, s.curve(titles[i], key, factor))
+				panel.Curves = append(panel.Curves, curve(s, titles[i], key, factor))
 			}
 			panels = append(panels, panel)
 		}
@@ -134,7 +134,7 @@ func differences(all []*Summary) []string {
 func described(all []*Summary) string {
 	var list []string
 	for _, s := range all {
-		if text := fmt.Sprintf("%s, %s, %s", s.Config.Dataset, seedList(s.Seeds), s.Config.selection()); !slices.Contains(list, text) {
+		if text := fmt.Sprintf("%s, %s, %s", s.Config.Dataset, seedList(s.Seeds), s.Config.Selection()); !slices.Contains(list, text) {
 			list = append(list, text)
 		}
 	}
@@ -142,7 +142,7 @@ func described(all []*Summary) string {
 }
 
 // pairs returns the metrics of the paper's Figure 4.
-func (s *Summary) pairs() [][]string {
+func pairs(s *Summary) [][]string {
 	switch {
 	case s.Config.Data.Classes > 0:
 		return [][]string{s.keys()}
@@ -153,7 +153,7 @@ func (s *Summary) pairs() [][]string {
 }
 
 // curve returns a metric, times a factor, at each rate.
-func (s *Summary) curve(name, key string, factor float64) figure.Curve {
+func curve(s *Summary, name, key string, factor float64) figure.Curve {
 	c := figure.Curve{Name: name}
 	for _, rate := range s.Rates {
 		mean, std := s.find("mean", number(rate)), s.find("std", number(rate))
@@ -292,11 +292,11 @@ func tested(dir string, do func(c *Config, kind metric.Kind, all [][]*Prediction
 		if err != nil {
 			return err
 		}
-		kind, err := d.kind(&c)
+		kind, err := labelKind(d, &c)
 		if err != nil {
 			return err
 		}
-		all, err := d.predictions(&c, kind)
+		all, err := readPredictions(d, &c, kind)
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func TestCurvesAreTheSummary(t *testing.T) {
 	want := figure.Curve{Name: "toy", X: []float64{0, 0.5},
 		Y:      []float64{100 * v["mean 0 Mult_acc_7"], 100 * v["mean 0.5 Mult_acc_7"]},
 		Spread: []float64{100 * v["std 0 Mult_acc_7"], 100 * v["std 0.5 Mult_acc_7"]}}
-	if diff := cmp.Diff(want, s.curve("toy", "Mult_acc_7", 100), close12); diff != "" {
+	if diff := cmp.Diff(want, curve(s, "toy", "Mult_acc_7", 100), close12); diff != "" {
 		t.Error(diff)
 	}
 	list, err := Curves([]string{dir}, nil)
@@ -249,7 +249,7 @@ func TestLossesAreTheJournal(t *testing.T) {
 		return record{Phase: "stage2", Epoch: n, Terms: numbers{"rec_l": rec, "mystery": 1, "rec_a": 2, "disc_chance": 3}, Valid: numbers{"MAE": valid, "Corr": math.NaN()}}
 	}
 	c := resolved(t, nil)
-	panels := c.lossPanels([][]record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
+	panels := lossPanels(&c, [][]record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
 	x := []float64{1, 2}
 	want := []figure.Panel{
 		{Title: "L_disc, eq 5", X: "epoch", Y: "nats", Count: true, Curves: []figure.Curve{{Name: "by chance", X: x, Y: []float64{3, 3}, Spread: []float64{0, 0}}}},

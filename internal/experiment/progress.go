@@ -14,10 +14,9 @@ import (
 
 // A Run is a run's directory as it stands, finished or not.
 type Run struct {
-	Dir     string
-	Config  Config    // of the first seed
-	Seeds   []SeedRun // in order
-	Results *Summary  // of the finished seeds; nil without one
+	Dir    string
+	Config Config    // of the first seed
+	Seeds  []SeedRun // in order
 }
 
 // A SeedRun is the directory of one seed of a run.
@@ -27,17 +26,8 @@ type SeedRun struct {
 	Finished bool   `json:"finished"`
 }
 
-// ReadRun reads the directory of a run, or of one seed.
+// ReadRun reads the directory of a run, or of one seed of it.
 func ReadRun(dir string) (*Run, error) {
-	r, err := LookAtRun(dir)
-	if err == nil && slices.ContainsFunc(r.Seeds, func(s SeedRun) bool { return s.Finished }) {
-		r.Results, err = summarize(dir, nil)
-	}
-	return r, err
-}
-
-// LookAtRun reads all but the results.
-func LookAtRun(dir string) (*Run, error) {
 	there, err := seedDirs(dir)
 	if err != nil {
 		return nil, err
@@ -61,6 +51,11 @@ func (r *Run) Finished() bool {
 	return !slices.ContainsFunc(r.Seeds, func(s SeedRun) bool { return !s.Finished })
 }
 
+// HasFinished tells whether at least one seed is finished.
+func (r *Run) HasFinished() bool {
+	return slices.ContainsFunc(r.Seeds, func(s SeedRun) bool { return s.Finished })
+}
+
 // Title says which model learned from what.
 func (r *Run) Title() string {
 	return fmt.Sprintf("%s on %s", r.Config.variant().Label, r.Config.Dataset)
@@ -81,20 +76,6 @@ func (r *Run) YAML() (string, error) {
 	return strings.Join(common, ""), nil
 }
 
-// Changes lists the settings that are neither the preset's nor the variant's, as --set takes them.
-func (r *Run) Changes() []string {
-	var list []string
-	for _, x := range r.Config.settings() {
-		if x.key != dataSetting && x.key != textSetting && x.key != "preset" {
-			list = append(list, x.key+"="+x.value)
-		}
-	}
-	return list
-}
-
-// Selection says in words how checkpoints were chosen.
-func (r *Run) Selection() string { return r.Config.selection() }
-
 // Journal names the file that grows by a line, in JSON, with each epoch of training.
 func (s SeedRun) Journal() string { return runDir(s.Dir).file(journalFile) }
 
@@ -113,22 +94,6 @@ func (s SeedRun) Records() ([]json.RawMessage, error) {
 		records = append(records, json.RawMessage(bytes.TrimSpace(line)))
 	}
 	return records, nil
-}
-
-// TermTitles returns what the names of terms begin with and what they end in, each with its
-// meaning, in the order in which they are shown. Not every name is made so.
-func (c *Config) TermTitles() (beginnings, endings [][2]string) {
-	for _, t := range c.termTitles() {
-		title := t.Title
-		if t.Unit != "" {
-			title += ", " + t.Unit
-		}
-		beginnings = append(beginnings, [2]string{t.Name, title})
-	}
-	for _, c := range termCurves {
-		endings = append(endings, [2]string{c.suffix, c.name})
-	}
-	return beginnings, endings
 }
 
 // FindRuns returns the directories of runs at and under dir, in order.
@@ -155,41 +120,37 @@ func FindRuns(dir string) ([]string, error) {
 	return runs, nil
 }
 
-// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean"
-// over the rates and for "AUILC", the area under the curve, its name and the scores, with their
-// standard deviations over seeds where there are several.
-func (s *Summary) Cells() (metrics []string, rows [][]string) {
-	for _, rate := range append(names(s.Rates, number), "mean") {
-		row := []string{rate}
-		for _, cell := range s.cells(rate) {
-			row = append(row, fmt.Sprint(cell))
-		}
-		rows = append(rows, row)
+// firstFinished returns the directory of the first finished seed of a run.
+func firstFinished(dir string) (runDir, error) {
+	there, err := seedDirs(dir)
+	if err != nil {
+		return "", err
 	}
-	if len(s.Rates) > 1 {
-		row := []string{"AUILC"}
-		mean, std := s.areas()
-		for _, key := range s.keys() {
-			row = append(row, s.cell(mean[key], std[key], 4))
-		}
-		rows = append(rows, row)
+	i := slices.IndexFunc(there, runDir.finished)
+	if i < 0 {
+		return "", unfinished(dir)
 	}
-	return s.keys(), rows
+	return there[i], nil
 }
 
-// SeedCells returns for each seed its name and its scores, means over the rates.
-func (s *Summary) SeedCells() [][]string {
-	var rows [][]string
-	for _, seed := range s.Seeds {
-		row := []string{fmt.Sprint(seed)}
-		scores := s.find(fmt.Sprint(seed), "mean")
-		for _, key := range s.keys() {
-			row = append(row, fmt.Sprintf("%.4f", scores[key]))
-		}
-		rows = append(rows, row)
-	}
-	return rows
+func unfinished(dir string) error {
+	return fmt.Errorf("experiment: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir)
 }
 
-// WriteFile writes a file beside and renames it, so that it is there whole or not at all.
-func WriteFile(path string, text []byte) error { return writeFile(path, text) }
+func finishedSeeds(run string) ([]uint64, error) {
+	there, err := seedDirs(run)
+	if err != nil {
+		return nil, err
+	}
+	seeds := []uint64{}
+	for _, d := range there {
+		if d.finished() {
+			c, err := d.config()
+			if err != nil {
+				return nil, err
+			}
+			seeds = append(seeds, c.Seed)
+		}
+	}
+	return seeds, nil
+}

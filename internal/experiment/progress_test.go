@@ -20,17 +20,21 @@ func TestReadRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(run.Seeds) != 2 || run.Seeds[0].Seed != 5 || !run.Finished() || run.Title() != "toy on synthetic" || !slices.Equal(run.Results.Seeds, []uint64{5, 6}) {
+	results, err := Summarize(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Seeds) != 2 || run.Seeds[0].Seed != 5 || !run.Finished() || run.Title() != "toy on synthetic" || !slices.Equal(results.Seeds, []uint64{5, 6}) {
 		t.Errorf("run: %+v", run)
 	}
-	if got, want := strings.Join(run.Changes(), " "), "data.limit=40 train.batch=16 train.lr=0.05"; !strings.HasPrefix(got, want) {
+	if got, want := strings.Join(run.Config.Changes(), " "), "data.limit=40 train.batch=16 train.lr=0.05"; !strings.HasPrefix(got, want) {
 		t.Errorf("changes %q, want %q and more", got, want)
 	}
 	if text, err := run.YAML(); err != nil || strings.Contains(text, "seed:") || !strings.Contains(text, "batch: 16") {
 		t.Errorf("configuration:\n%s", text)
 	}
 
-	metrics, rows := run.Results.Cells()
+	metrics, rows := results.Cells()
 	at := slices.Index(metrics, "MAE")
 	mean, std := summary.find("mean", "0.5"), summary.find("std", "0.5")
 	if len(rows) != 4 || rows[1][0] != "0.5" || rows[2][0] != "mean" || rows[1][1+at] != fmt.Sprintf("%.4f ± %.4f", mean["MAE"], std["MAE"]) {
@@ -41,7 +45,7 @@ func TestReadRun(t *testing.T) {
 	if got := rows[3]; got[0] != "AUILC" || !strings.HasPrefix(got[1+at], fmt.Sprintf("%.4f ± ", area)) {
 		t.Errorf("area %v, want %.4f", got, area)
 	}
-	if seeds := run.Results.SeedCells(); len(seeds) != 2 || seeds[1][0] != "6" || seeds[1][1+at] != fmt.Sprintf("%.4f", summary.find("6", "mean")["MAE"]) {
+	if seeds := results.SeedCells(); len(seeds) != 2 || seeds[1][0] != "6" || seeds[1][1+at] != fmt.Sprintf("%.4f", summary.find("6", "mean")["MAE"]) {
 		t.Errorf("seeds %v", seeds)
 	}
 
@@ -72,8 +76,11 @@ func TestReadRun(t *testing.T) {
 	if err := runDir(filepath.Join(dir, "seed9")).create(&run.Config); err != nil {
 		t.Fatal(err)
 	}
-	if run, err = ReadRun(dir); err != nil || run.Finished() || len(run.Results.Seeds) != 2 || len(run.Seeds) != 3 {
+	if run, err = ReadRun(dir); err != nil || run.Finished() || !run.HasFinished() || len(run.Seeds) != 3 {
 		t.Errorf("with an unfinished seed: %+v, %v", run, err)
+	}
+	if results, err = Summarize(dir); err != nil || len(results.Seeds) != 2 {
+		t.Errorf("results with an unfinished seed: %+v, %v", results, err)
 	}
 	if records, err := run.Seeds[2].Records(); err != nil || len(records) != 0 {
 		t.Errorf("a seed that has not begun: %d records, %v", len(records), err)

@@ -3,7 +3,6 @@ package experiment
 import (
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
@@ -25,7 +24,7 @@ func summarize(dir string, only []uint64) (*Summary, error) {
 			continue
 		}
 		if s == nil {
-			kind, err := d.kind(&c)
+			kind, err := labelKind(d, &c)
 			if err != nil {
 				return nil, err
 			}
@@ -41,24 +40,20 @@ func summarize(dir string, only []uint64) (*Summary, error) {
 	return s, nil
 }
 
-func unfinished(dir string) error {
-	return fmt.Errorf("experiment: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir)
-}
-
-// kind returns the family of the labels of the run's data.
-func (d runDir) kind(c *Config) (metric.Kind, error) {
-	dims, err := d.dims()
-	return labelsOf(c.Dataset, dims.Range), err
-}
-
 // read adds the scores of a finished seed.
 func (s *Summary) read(d runDir, c *Config) error {
-	tested, err := d.predictions(c, s.kind)
+	tested, err := readPredictions(d, c, s.kind)
 	if err != nil {
 		return err
 	}
 	s.add(c, merge(c, s.kind, tested), tested[0])
 	return nil
+}
+
+// addTested scores what a seed predicted with each of its choices.
+func (s *Summary) addTested(c *Config, kind metric.Kind, tested [][]*Predictions) {
+	s.Config, s.kind = *c, kind
+	s.add(c, merge(c, kind, tested), tested[0])
 }
 
 // add appends a seed's scores at the rates of its predictions.
@@ -86,20 +81,5 @@ func testOf(p *Predictions) testPart {
 	return testPart{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
 }
 
-// predictions reads what the run predicted, for each of its choices.
-func (d runDir) predictions(c *Config, kind metric.Kind) ([][]*Predictions, error) {
-	var all [][]*Predictions
-	for _, choice := range choices(c, kind) {
-		path := d.file(choice.of(predictionsFile))
-		file, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("experiment: predictions: %w", err)
-		}
-		list, err := readCSV(path, file)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list)
-	}
-	return all, nil
-}
+// Summarize scores the predictions of the finished seeds of a run, or of one seed of it.
+func Summarize(dir string) (*Summary, error) { return summarize(dir, nil) }

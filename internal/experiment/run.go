@@ -1,17 +1,13 @@
 package experiment
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
-	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -119,68 +115,12 @@ func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []runDir) 
 	return nil
 }
 
-// seed trains and evaluates one seed, from where its directory stands, and brings the run's
-// summary up to date.
+// seed trains and tests one seed, and brings the run's summary up to date.
 func (r *Runner) seed(ctx context.Context, c Config, set *datasets.Set, d runDir) error {
-	dims, err := dimsOf(&c, set)
-	if err != nil {
-		return err
-	}
-	l, err := newLearner(&c, dims)
-	if err != nil {
-		return err
-	}
-	if err := l.loadPretrained(&c, r.Log); err != nil {
-		return err
-	}
-	r.Log.Info("training", "run", string(d), "parameters", count(l.params), "utterances", set.Train.Len())
-	t := &trainer{
-		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), learner: l,
-		tape: ag.NewTape(l.device), feed: newFeed(&c, dims), predictor: newPredictor(&c, l), log: r.Log,
-		step:     func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) },
-		recorded: r.TensorBoard || d.hasEvents(), wholeEpochs: r.WholeEpochs,
-	}
-	if err := t.train(ctx); err != nil {
-		return err
-	}
-	if err := t.test(ctx); err != nil {
+	o := TrainOptions{Log: r.Log, TensorBoard: r.TensorBoard, WholeEpochs: r.WholeEpochs,
+		Step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) }}
+	if err := trainSeed(ctx, c, set, d, o); err != nil {
 		return err
 	}
 	return refresh(filepath.Dir(string(d)))
-}
-
-// test writes the predictions for the test part at all rates, those of the first choice last: with
-// them the run is finished.
-func (t *trainer) test(ctx context.Context) error {
-	c := &t.config
-	rates, err := ParseRates(c.Eval.Rates)
-	if err != nil {
-		return err
-	}
-	tested, err := t.predictor.test(ctx, c, t.dir, t.set.Test, rates, nil)
-	if err != nil {
-		return err
-	}
-	for i, choice := range slices.Backward(choices(c, t.feed.kind)) {
-		var b bytes.Buffer
-		if err := errors.Join(WriteCSV(&b, tested[i]), writeFile(t.dir.file(choice.of(predictionsFile)), b.Bytes())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func count(ps []nn.Param) int {
-	n := 0
-	for _, p := range ps {
-		n += p.Len()
-	}
-	return n
-}
-
-// An Interrupted run was stopped by its context; the state of its last whole epoch is on disk.
-type Interrupted struct{ Dir string }
-
-func (e *Interrupted) Error() string {
-	return fmt.Sprintf("experiment: interrupted; continue with: recap train --resume %s", e.Dir)
 }

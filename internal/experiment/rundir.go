@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +22,9 @@ const (
 	summaryCSV      = "summary.csv"
 	summaryMarkdown = "summary.md"
 )
+
+// snapshotFile names the file with the parameters that a phase leaves for figures.
+func snapshotFile(phase string) string { return phase + ".safetensors" }
 
 // A runDir is the directory of one seed of a run.
 type runDir string
@@ -53,7 +55,7 @@ func (d runDir) create(c *Config) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(d.file(configFile), text)
+	return WriteFile(d.file(configFile), text)
 }
 
 // config reads the configuration back.
@@ -62,34 +64,7 @@ func (d runDir) config() (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("experiment: %s: expected the directory of a run, found no %s: %w", d, configFile, err)
 	}
-	doc, err := parse(d.file(configFile), text)
-	if err != nil {
-		return Config{}, err
-	}
-	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"), doc.word("dataset", ""))
-	if err == nil {
-		err = c.apply(doc)
-	}
-	if err != nil {
-		return c, fmt.Errorf("%s: %w", d.file(configFile), err)
-	}
-	return c, c.finish()
-}
-
-// hash identifies what a configuration computes: all but the name of its directory.
-func (c Config) hash() string {
-	c.Name = ""
-	text, err := c.yaml()
-	if err != nil {
-		panic("experiment: a configuration cannot be written: " + err.Error())
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))
-}
-
-// sameBut tells whether two configurations differ in name and seed at most.
-func sameBut(a, b Config) bool {
-	a.Seed = b.Seed
-	return a.hash() == b.hash()
+	return Parse(d.file(configFile), text)
 }
 
 // seedDirs returns the seeds' directories of a run, or dir itself if it is one, in the order of
@@ -217,8 +192,8 @@ func (d runDir) sweep() error {
 	return nil
 }
 
-// writeFile writes a file beside and renames it, so that it is there whole or not at all.
-func writeFile(path string, text []byte) error {
+// WriteFile writes a file beside and renames it, so that it is there whole or not at all.
+func WriteFile(path string, text []byte) error {
 	return writeThrough(path, func(f *os.File) error {
 		_, err := bytes.NewReader(text).WriteTo(f)
 		return err
@@ -239,4 +214,11 @@ func writeThrough(path string, write func(f *os.File) error) error {
 		return fmt.Errorf("experiment: %s: %w", path, err)
 	}
 	return nil
+}
+
+// placeAgain finds the directory of a run by its name, where there may be seeds of the same
+// configuration.
+func placeAgain(out string, c *Config, _ []uint64) (string, error) {
+	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
+	return dir, canTake(dir, c, nil)
 }

@@ -124,3 +124,14 @@ func shared(lists [][]setting) []setting {
 	}
 	return all
 }
+
+// Changes lists the settings that are neither the preset's nor the variant's, as --set takes them.
+func (c *Config) Changes() []string {
+	var list []string
+	for _, x := range c.settings() {
+		if x.key != dataSetting && x.key != textSetting && x.key != "preset" {
+			list = append(list, x.key+"="+x.value)
+		}
+	}
+	return list
+}

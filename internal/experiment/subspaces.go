@@ -20,9 +20,6 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// keptFile names the file of what is kept of a phase.
-func keptFile(ph zoo.Phase) string { return ph.Name + ".safetensors" }
-
 // Of the pictures of features.
 const (
 	mostShown  = 200 // utterances
@@ -51,11 +48,11 @@ func Subspaces(ctx context.Context, dir string, rates []float64, device string, 
 		return Picture{}, err
 	}
 	c.moveTo(device)
-	p, err := d.open(&c)
+	p, err := openPredictor(d, &c)
 	if err != nil {
 		return Picture{}, err
 	}
-	if err := d.restoreKept(p.learner); err != nil {
+	if err := restoreSnapshot(d, p.learner); err != nil {
 		return Picture{}, err
 	}
 	set, err := openData(&c)
@@ -66,27 +63,27 @@ func Subspaces(ctx context.Context, dir string, rates []float64, device string, 
 	if err != nil {
 		return Picture{}, err
 	}
-	maps, err := p.maps(ctx, split, rates, log)
+	panels, err := panelsOf(ctx, p, split, rates, log)
 	if err == nil {
-		err = finite(maps)
+		err = finite(panels)
 	}
 	if err != nil {
 		return Picture{}, fmt.Errorf("experiment: %s: %w", d, err)
 	}
-	f := figure.Scatters(2, embed(maps)...)
+	f := figure.Scatters(2, embed(panels)...)
 	f.Alt = fmt.Sprintf("t-SNE of %d test utterances after stage 1: the spaces in which FID compares language and vision, and generated against real features; %s, %s, seed %d.",
 		min(mostShown, split.Len()), c.Dataset, c.variant().Label, c.Seed)
 	return Picture{"tsne", f}, nil
 }
 
-// restoreKept sets the model to what it was when stage 1 ended, as far as pictures need it.
-func (d runDir) restoreKept(l *learner) error {
+// restoreSnapshot sets the model to what it was when stage 1 ended, as far as pictures need it.
+func restoreSnapshot(d runDir, l *learner) error {
 	phases := l.model.Phases()
 	i := slices.IndexFunc(phases, func(ph zoo.Phase) bool { return len(ph.Keep) > 0 })
 	if _, ok := l.model.(*recap.Model); !ok || i < 0 {
 		return fmt.Errorf("experiment: %s: expected a run of RECAP with stage 1, found one without", d)
 	}
-	path := d.file(keptFile(phases[i]))
+	path := d.file(snapshotFile(phases[i].Name))
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("experiment: what stage 1 learned: %w; it is written when stage 1 ends: train the run again", err)
@@ -111,18 +108,18 @@ func (m *cloudMap) add(name string, color figure.Color, marker figure.Marker, x 
 	m.x = append(m.x, mat.NewDense(n, len(values)/n, values))
 }
 
-// maps computes what the panels show.
-func (p *predictor) maps(ctx context.Context, s *datasets.Split, rates []float64, log *slog.Logger) ([]cloudMap, error) {
+// panelsOf computes what the panels show.
+func panelsOf(ctx context.Context, p *predictor, s *datasets.Split, rates []float64, log *slog.Logger) ([]cloudMap, error) {
 	model := p.model.(*recap.Model)
 	var spaces, generated, reconstructed []cloudMap
 	for i, rate := range rates {
-		complete, completed, err := p.features(ctx, model, s, rate)
+		complete, completed, err := features(ctx, p, model, s, rate)
 		if err != nil {
 			return nil, err
 		}
 		p.tape.Reset()
 		at := ", r = " + number(rate)
-		made, real := p.tensors(completed), p.tensors(complete)
+		made, real := tensors(p, completed), tensors(p, complete)
 		if i == 0 {
 			shared, unique, ok := model.Subspaces(p.tape, made[zoo.Language], made[zoo.Vision])
 			if ok {
@@ -183,25 +180,21 @@ func (f *hostFeatures) add(x [zoo.Modalities]*ag.Tensor) {
 
 // features returns the complete features of utterances of a split and those completed at a missing
 // rate.
-func (p *predictor) features(ctx context.Context, model *recap.Model, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
+func features(ctx context.Context, p *predictor, model *recap.Model, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
 	masks := s.KeepMasks(datasets.FixedRates(s.Len(), rate))
 	for index := range slices.Chunk(spaced(s.Len(), mostShown), p.batch) {
 		if ctx.Err() != nil {
 			return complete, completed, ctx.Err()
 		}
-		p.tape.Reset()
-		p.feed.FillCorrupted(s, index, nil)
-		whole, _, _ := model.Inspect(p.tape, p.feed.Corrupted(p.tape))
+		whole, _, _ := model.Inspect(p.tape, p.input(s, index, nil))
 		complete.add(whole)
-		p.tape.Reset()
-		p.feed.FillCorrupted(s, index, masks)
-		_, made, _ := model.Inspect(p.tape, p.feed.Corrupted(p.tape))
+		_, made, _ := model.Inspect(p.tape, p.input(s, index, masks))
 		completed.add(made)
 	}
 	return complete, completed, nil
 }
 
-func (p *predictor) tensors(f hostFeatures) (x [zoo.Modalities]*ag.Tensor) {
+func tensors(p *predictor, f hostFeatures) (x [zoo.Modalities]*ag.Tensor) {
 	for m := range x {
 		x[m] = p.tape.Input(f.values[m], f.shape...)
 	}

@@ -105,7 +105,7 @@ func (s *Summary) find(seed, rate string) metric.Scores {
 // title says what the table shows, and always how the checkpoints were selected.
 func (s *Summary) title() string {
 	c := &s.Config
-	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.variant().Label, seedList(s.Seeds), c.selection())
+	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.variant().Label, seedList(s.Seeds), c.Selection())
 	if s.Note != "" {
 		title += "; " + s.Note
 	}
@@ -117,18 +117,6 @@ func seedList(seeds []uint64) string {
 		return fmt.Sprintf("seed %d", seeds[0])
 	}
 	return "seeds " + strings.Trim(fmt.Sprint(seeds), "[]") + " (mean ± standard deviation)"
-}
-
-// selection says in words how checkpoints are chosen.
-func (c *Config) selection() string {
-	score := "MAE"
-	if c.Data.Classes > 0 {
-		score = "cross-entropy"
-	}
-	if c.Select == SelectTest {
-		return fmt.Sprintf("selected per metric on TEST at rate %g: optimistic, as in the literature", c.Eval.ValidRate)
-	}
-	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
 }
 
 // Table returns a row for each rate and one for their mean.
@@ -193,8 +181,44 @@ func (s *Summary) write(dir string) error {
 	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
 		return fmt.Errorf("experiment: summary: %w", err)
 	}
-	if err := writeFile(filepath.Join(dir, summaryCSV), b.Bytes()); err != nil {
+	if err := WriteFile(filepath.Join(dir, summaryCSV), b.Bytes()); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, summaryMarkdown), []byte(s.Table().RenderMarkdown()+"\n"))
+	return WriteFile(filepath.Join(dir, summaryMarkdown), []byte(s.Table().RenderMarkdown()+"\n"))
+}
+
+// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean"
+// over the rates and for "AUILC", the area under the curve, its name and the scores, with their
+// standard deviations over seeds where there are several.
+func (s *Summary) Cells() (metrics []string, rows [][]string) {
+	for _, rate := range append(names(s.Rates, number), "mean") {
+		row := []string{rate}
+		for _, cell := range s.cells(rate) {
+			row = append(row, fmt.Sprint(cell))
+		}
+		rows = append(rows, row)
+	}
+	if len(s.Rates) > 1 {
+		row := []string{"AUILC"}
+		mean, std := s.areas()
+		for _, key := range s.keys() {
+			row = append(row, s.cell(mean[key], std[key], 4))
+		}
+		rows = append(rows, row)
+	}
+	return s.keys(), rows
+}
+
+// SeedCells returns for each seed its name and its scores, means over the rates.
+func (s *Summary) SeedCells() [][]string {
+	var rows [][]string
+	for _, seed := range s.Seeds {
+		row := []string{fmt.Sprint(seed)}
+		scores := s.find(fmt.Sprint(seed), "mean")
+		for _, key := range s.keys() {
+			row = append(row, fmt.Sprintf("%.4f", scores[key]))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

@@ -3,9 +3,12 @@ package experiment
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
 // A Tally says what became of a run's units in a sweep.
@@ -30,7 +33,7 @@ func Headline(c *Config) []string {
 func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 	c := &all[0].Config
 	keys := Headline(c)
-	t := newTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s", c.Eval.Rates, c.selection()), "run",
+	t := newTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s", c.Eval.Rates, c.Selection()), "run",
 		append([]string{"done", "skipped", "failed", "left", "time", "seeds"}, keys...))
 	total := Tally{}
 	for _, y := range all {
@@ -61,4 +64,22 @@ func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 
 func (y *Tally) counts(took time.Duration) table.Row {
 	return table.Row{y.Done, y.Skipped, y.Failed, y.Left, took.Round(time.Second / 10)}
+}
+
+// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means
+// over rates, and how many those are.
+func Scores(run string, seeds []uint64) (mean, std metric.Scores, n int, err error) {
+	done, err := finishedSeeds(run)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	done = slices.DeleteFunc(done, func(s uint64) bool { return !slices.Contains(seeds, s) })
+	if len(done) == 0 {
+		return nil, nil, 0, nil
+	}
+	s, err := summarize(run, done)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return s.find("mean", "mean"), s.find("std", "mean"), len(done), nil
 }

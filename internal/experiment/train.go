@@ -1,7 +1,9 @@
 package experiment
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -16,6 +18,39 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
 )
+
+// TrainOptions say how a seed is trained, beside its configuration.
+type TrainOptions struct {
+	Log         *slog.Logger
+	Step        func(phase string, done, total int) // called after each step
+	TensorBoard bool                                // also write event files; a resumed seed that has one always does
+	WholeEpochs bool                                // when interrupted, finish the epoch under way
+}
+
+// trainSeed trains and tests one seed in its directory, from where its state on disk stands.
+func trainSeed(ctx context.Context, c Config, set *datasets.Set, d runDir, o TrainOptions) error {
+	dims, err := dimsOf(&c, set)
+	if err != nil {
+		return err
+	}
+	l, err := newLearner(&c, dims)
+	if err != nil {
+		return err
+	}
+	if err := l.loadPretrained(&c, o.Log); err != nil {
+		return err
+	}
+	o.Log.Info("training", "run", string(d), "parameters", count(l.params), "utterances", set.Train.Len())
+	t := &trainer{
+		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), learner: l,
+		tape: ag.NewTape(l.device), feed: newFeed(&c, dims), predictor: newPredictor(&c, l), log: o.Log,
+		step: o.Step, recorded: o.TensorBoard || hasEvents(d), wholeEpochs: o.WholeEpochs,
+	}
+	if err := t.train(ctx); err != nil {
+		return err
+	}
+	return t.test(ctx)
+}
 
 // A trainer trains one model with one seed.
 type trainer struct {
@@ -47,7 +82,7 @@ func (t *trainer) train(ctx context.Context) error {
 		return err
 	}
 	if t.recorded {
-		if t.events, err = t.dir.openEvents(t.journal.records); err != nil {
+		if t.events, err = openEvents(t.dir, t.journal.records); err != nil {
 			return err
 		}
 	}
@@ -150,7 +185,7 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	}
 	last := epoch == epochs || t.exhausted(ph, epoch)
 	if last && len(ph.Keep) > 0 {
-		if err := saveTensors(t.dir.file(keptFile(ph)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
+		if err := saveTensors(t.dir.file(snapshotFile(ph.Name)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
 			return err
 		}
 	}
@@ -245,4 +280,32 @@ func stream(seed uint64, purpose ...any) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q", purpose)
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// test writes the predictions for the test part at all rates, those of the first choice last: with
+// them the run is finished.
+func (t *trainer) test(ctx context.Context) error {
+	c := &t.config
+	rates, err := ParseRates(c.Eval.Rates)
+	if err != nil {
+		return err
+	}
+	tested, err := t.predictor.test(ctx, c, t.dir, t.set.Test, rates, nil)
+	if err != nil {
+		return err
+	}
+	for i, choice := range slices.Backward(choices(c, t.feed.kind)) {
+		var b bytes.Buffer
+		if err := errors.Join(WriteCSV(&b, tested[i]), WriteFile(t.dir.file(choice.of(predictionsFile)), b.Bytes())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An Interrupted run was stopped by its context; the state of its last whole epoch is on disk.
+type Interrupted struct{ Dir string }
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("experiment: interrupted; continue with: recap train --resume %s", e.Dir)
 }

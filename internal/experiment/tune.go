@@ -100,7 +100,7 @@ func (s *Search) declare(dir string) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("experiment: search: %w", err)
 		}
-		return writeFile(path, text)
+		return WriteFile(path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("experiment: search: %w", err)
@@ -142,7 +142,7 @@ func (r *Runner) Evaluated(s *Search, seeds []uint64) ([]Tried, error) {
 		if err != nil {
 			return fmt.Errorf("experiment: search: %w", err)
 		}
-		return writeFile(filepath.Join(s.dir(r.Out), trialsFile), text)
+		return WriteFile(filepath.Join(s.dir(r.Out), trialsFile), text)
 	})
 	return all, err
 }

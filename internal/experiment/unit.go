@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
 // A Unit is one seed of one configuration and the directory where it is trained: what a sweep
@@ -54,29 +52,6 @@ func (r *Runner) Plan(configs []Config, seeds []uint64) ([]Unit, error) {
 	return units, nil
 }
 
-// checkFile says what is wrong with the data set's name and file, without reading it.
-func (c *Config) checkFile() error {
-	if err := c.checkData(); err != nil {
-		return err
-	}
-	if c.Dataset == "" {
-		return fmt.Errorf("experiment: %s: expected the name of the data set that is in this file, found none; give it as in -d mosi=FILE", c.Data.File)
-	}
-	if c.Data.File != "" {
-		if _, err := os.Stat(c.Data.File); err != nil {
-			return fmt.Errorf("experiment: data set %s: %w", c.Dataset, err)
-		}
-	}
-	return nil
-}
-
-// placeAgain finds the directory of a run by its name, where there may be seeds of the same
-// configuration.
-func placeAgain(out string, c *Config, _ []uint64) (string, error) {
-	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
-	return dir, canTake(dir, c, nil)
-}
-
 // Work trains a unit from where its directory stands. Its run's data are read once the unit is
 // taken; a unit that another process has is a *Held. It ends with an *Interrupted once ctx is done
 // and the epoch under way is whole.
@@ -96,15 +71,6 @@ func (r *Runner) Work(ctx context.Context, dir string) error {
 		}
 		return r.seed(ctx, c, set, d)
 	})
-}
-
-// locked calls f while no other process uses the directory.
-func (d runDir) locked(f func() error) error {
-	release, err := lock(d.file(lockFile))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(), release())
 }
 
 // claim finds the directory of a run and makes those of its seeds, while no other process does so
@@ -153,24 +119,6 @@ func refresh(run string) error {
 	}
 }
 
-func finishedSeeds(run string) ([]uint64, error) {
-	there, err := seedDirs(run)
-	if err != nil {
-		return nil, err
-	}
-	seeds := []uint64{}
-	for _, d := range there {
-		if d.finished() {
-			c, err := d.config()
-			if err != nil {
-				return nil, err
-			}
-			seeds = append(seeds, c.Seed)
-		}
-	}
-	return seeds, nil
-}
-
 // Settle sees to it that the summaries of units' runs count every finished seed and that no dead
 // process's lock is left in a finished unit: a process may have been killed between its last two
 // writes.
@@ -202,22 +150,4 @@ func Settle(units []Unit) error {
 		}
 	}
 	return nil
-}
-
-// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means
-// over rates, and how many those are.
-func Scores(run string, seeds []uint64) (mean, std metric.Scores, n int, err error) {
-	done, err := finishedSeeds(run)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	done = slices.DeleteFunc(done, func(s uint64) bool { return !slices.Contains(seeds, s) })
-	if len(done) == 0 {
-		return nil, nil, 0, nil
-	}
-	s, err := summarize(run, done)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	return s.find("mean", "mean"), s.find("std", "mean"), len(done), nil
 }

@@ -20,14 +20,14 @@ const confusionRate = 0.5
 var featureRates = []float64{0.5, 0.9}
 
 // addFigures adds the figures of recap plot, except the losses, which training.js draws.
-func (p *Page) addFigures(ctx context.Context, dir string, run *experiment.Run, o Options, log *slog.Logger) error {
+func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Options, log *slog.Logger) error {
 	dirs := []string{dir}
 	all, err := experiment.Curves(dirs, nil)
 	if err != nil {
 		return err
 	}
 	rate := confusionRate
-	if rates := run.Results.Rates; !slices.Contains(rates, rate) {
+	if !slices.Contains(rates, rate) {
 		rate = rates[len(rates)/2]
 	}
 	confusion, err := experiment.Confusions(dirs, rate)

@@ -45,14 +45,18 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 	if p.Run, err = journals(run); err != nil {
 		return nil, err
 	}
-	if run.Results != nil {
-		p.Results = results(run)
+	if run.HasFinished() {
+		summary, err := experiment.Summarize(dir)
+		if err != nil {
+			return nil, err
+		}
+		p.Results = results(run, summary)
 		if o.Samples > 0 {
 			if err := p.addExplorer(ctx, dir, o, log); err != nil {
 				return nil, err
 			}
 		}
-		if err := p.addFigures(ctx, dir, run, o, log); err != nil {
+		if err := p.addFigures(ctx, dir, summary.Rates, o, log); err != nil {
 			return nil, err
 		}
 	}
@@ -90,19 +94,18 @@ func properties(r *experiment.Run) []Property {
 		textEncoder = filepath.Base(bert)
 	}
 	overrides := "none"
-	if list := r.Changes(); list != nil {
+	if list := r.Config.Changes(); list != nil {
 		overrides = strings.Join(list, ", ")
 	}
 	return []Property{
 		{"Data", data}, {"Text encoder", textEncoder}, {"Seeds", strings.Join(seeds, ", ")}, {"Device", c.Device},
-		{"Preset", c.Preset}, {"Overridden settings", overrides}, {"Checkpoint", r.Selection()}, {"Missing rates", c.Eval.Rates},
+		{"Preset", c.Preset}, {"Overridden settings", overrides}, {"Checkpoint", r.Config.Selection()}, {"Missing rates", c.Eval.Rates},
 	}
 }
 
 // results returns the tables of scores.
-func results(r *experiment.Run) *Results {
-	s := r.Results
-	out := &Results{Caption: r.Selection()}
+func results(r *experiment.Run, s *experiment.Summary) *Results {
+	out := &Results{Caption: r.Config.Selection()}
 	metrics, table := s.Cells()
 	out.Metrics, out.Rates = metrics, rows(table)
 	if len(s.Seeds) > 1 {
@@ -138,7 +141,7 @@ func journals(r *experiment.Run) (template.JS, error) {
 		Suffixes [][2]string    `json:"suffixes"`
 		Seeds    []seed         `json:"seeds"`
 	}{Epochs: r.Config.Train.Epochs}
-	data.Prefixes, data.Suffixes = r.Config.TermTitles()
+	data.Prefixes, data.Suffixes = experiment.TermTitles(&r.Config)
 	for _, s := range r.Seeds {
 		records, err := s.Records()
 		if err != nil {

@@ -82,7 +82,7 @@ func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) 
 	var seeds []experiment.SeedRun
 	tails := map[uint64]*tail{}
 	h.stream(w, r, func(s *stream) error {
-		run, err := experiment.LookAtRun(dir)
+		run, err := experiment.ReadRun(dir)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (h *handler) runs() ([]report.RunStatus, error) {
 // status returns the status of a run.
 func (h *handler) status(dir string) report.RunStatus {
 	status := report.RunStatus{Name: h.nameOf(dir), State: "finished"}
-	run, err := experiment.LookAtRun(dir)
+	run, err := experiment.ReadRun(dir)
 	if err != nil {
 		status.State = err.Error()
 		return status

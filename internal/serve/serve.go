@@ -118,7 +118,7 @@ func newHandler(ctx context.Context, dir string, o report.Options, log *slog.Log
 
 // isRun reports whether the served directory is the directory of one run.
 func (h *handler) isRun() bool {
-	_, err := experiment.LookAtRun(h.dir)
+	_, err := experiment.ReadRun(h.dir)
 	return err == nil
 }
 
@@ -203,7 +203,7 @@ func (h *handler) page(w http.ResponseWriter, dir string) {
 // render returns the page of a run. The page of a finished run is cached. The page of an unfinished
 // run has no explorer.
 func (h *handler) render(dir string) ([]byte, error) {
-	run, err := experiment.LookAtRun(dir)
+	run, err := experiment.ReadRun(dir)
 	if err != nil {
 		return nil, err
 	}

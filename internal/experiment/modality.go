@@ -1,0 +1,24 @@
+package experiment
+
+import (
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
+
+func modalityName(m zoo.Modality) string { return modalityNames[m] }
+
+// ParseModalities reads a list such as "text,audio".
+func ParseModalities(s []string) ([]zoo.Modality, error) {
+	var list []zoo.Modality
+	for _, name := range s {
+		i := slices.Index(modalityNames[:], name)
+		if i < 0 {
+			return nil, wrong("modality", "text, audio or vision", name)
+		}
+		list = append(list, zoo.Modality(i))
+	}
+	return list, nil
+}
