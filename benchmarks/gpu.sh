@@ -11,7 +11,7 @@
 set -uo pipefail
 
 # Packages with tests, and folders that their tests read.
-packages=(internal/cuda autograd nn nn/zoo optim recap internal/experiment)
+packages=(internal/cuda autograd nn nn/zoo optim recap internal/train internal/runs)
 folders=(nn/testdata nn/zoo/testdata optim/testdata)
 
 # build DIR

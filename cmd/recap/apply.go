@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 type evalCommand struct {
@@ -22,16 +24,16 @@ func (evalCommand) Help() string {
 }
 
 func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
-	drop, err := experiment.ParseModalities(c.Drop)
+	drop, err := settings.ParseModalities(c.Drop)
 	if err != nil {
 		return usageError{err}
 	}
 	if c.Rates != "" {
-		if _, err := experiment.ParseRates(c.Rates); err != nil {
+		if _, err := settings.ParseRates(c.Rates); err != nil {
 			return usageError{err}
 		}
 	}
-	s, err := experiment.Evaluate(ctx, c.Dir, experiment.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}, t.log)
+	s, err := runs.Evaluate(ctx, c.Dir, runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}, t.log)
 	if err != nil {
 		return err
 	}
@@ -59,12 +61,12 @@ Examples:
 }
 
 func (c *predictCommand) Run(t *terminal) error {
-	var p *experiment.Predictions
+	var p *results.Predictions
 	var err error
 	if c.Features != "" {
-		p, err = experiment.Predict(c.Run_, c.Features, c.Device, t.log)
+		p, err = runs.Predict(c.Run_, c.Features, c.Device, t.log)
 	} else {
-		p, err = experiment.PredictText(c.Run_, c.Text, c.BERT, c.Device, t.log)
+		p, err = runs.PredictText(c.Run_, c.Text, c.BERT, c.Device, t.log)
 	}
 	if err != nil {
 		return err

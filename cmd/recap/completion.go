@@ -10,9 +10,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/optable"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 //go:embed completion
@@ -198,13 +198,13 @@ func (l *commandLine) values(v *kong.Value, placeholder, prefix, word string) []
 // knownValues holds, by the name of a flag or argument, the values that the program knows; some depend
 // on the model.
 var knownValues = map[string]func(model string) []string{
-	"model":    func(string) []string { return experiment.ModelNames() },
+	"model":    func(string) []string { return settings.ModelNames() },
 	"variant":  variants,
 	"variants": variants,
 	"preset":   constant("quick", "paper"),
 	"dataset":  constant("synthetic", "synthetic-mosi", "mosi", "mosei", "sims"),
 	"device":   constant("cpu", "cpu64", "cuda:0"),
-	"select":   constant(experiment.SelectValid, experiment.SelectTest),
+	"select":   constant(settings.SelectValid, settings.SelectTest),
 	"drop":     constant("text", "audio", "vision"),
 	"rates":    constant("0:0.9:0.1"),
 	"metric":   metrics,
@@ -217,7 +217,7 @@ func constant(values ...string) func(string) []string {
 }
 
 func variants(model string) []string {
-	c, err := experiment.Preset("quick", cmp.Or(model, "recap"), "")
+	c, err := settings.Preset("quick", cmp.Or(model, "recap"), "")
 	if err != nil {
 		return nil
 	}
@@ -227,12 +227,12 @@ func variants(model string) []string {
 // keysOf returns the keys that --set takes, each with a =. An unknown key gives an error that lists
 // them.
 func keysOf(model string) []string {
-	_, err := experiment.Resolve(experiment.Sources{
+	_, err := settings.Resolve(settings.Sources{
 		Env:   func(string) (string, bool) { return "", false },
 		Flags: map[string]string{"model": cmp.Or(model, "recap")},
 		Set:   map[string]string{"": ""},
 	})
-	unknown := new(experiment.KeyError)
+	unknown := new(settings.KeyError)
 	if !errors.As(err, &unknown) {
 		return nil
 	}

@@ -11,8 +11,8 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/optable"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
 // tolerance is the largest relative error of a right gradient in double precision.
@@ -88,7 +88,7 @@ func (c *gradcheckCommand) models(t *terminal) error {
 	rows.AppendHeader(table.Row{"model", "phase", "parameters", "without gradient", "loss", "analytic", "numeric", "error"})
 	var failed []string
 	for _, name := range c.Model {
-		checks, err := experiment.Gradcheck(name)
+		checks, err := runs.Gradcheck(name)
 		if err != nil {
 			return usageError{err}
 		}

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/plots"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // plotCommands draw pictures of runs.
@@ -29,7 +30,7 @@ type pictureFlags struct {
 }
 
 // write saves the pictures and prints their files.
-func (f *pictureFlags) write(t *terminal, pictures ...experiment.Picture) error {
+func (f *pictureFlags) write(t *terminal, pictures ...plots.Picture) error {
 	for _, p := range pictures {
 		for _, format := range f.Format {
 			path, err := p.Save(f.Out, format)
@@ -58,8 +59,8 @@ Examples:
 }
 
 func (c *plotCurvesCommand) Run(t *terminal) error {
-	pictures, err := experiment.Curves(c.Runs, c.Metric)
-	if wrong := new(experiment.MetricError); errors.As(err, &wrong) {
+	pictures, err := plots.Curves(c.Runs, c.Metric)
+	if wrong := new(plots.MetricError); errors.As(err, &wrong) {
 		return usageError{err}
 	}
 	if err != nil {
@@ -82,7 +83,7 @@ Example:
 }
 
 func (c *plotConfusionCommand) Run(t *terminal) error {
-	picture, err := experiment.Confusions(c.Runs, c.Rate)
+	picture, err := plots.Confusions(c.Runs, c.Rate)
 	if err != nil {
 		return err
 	}
@@ -105,11 +106,11 @@ Example:
 }
 
 func (c *plotTSNECommand) Run(ctx context.Context, t *terminal) error {
-	rates, err := experiment.ParseRates(c.Rates)
+	rates, err := settings.ParseRates(c.Rates)
 	if err != nil {
 		return usageError{err}
 	}
-	picture, err := experiment.Subspaces(ctx, c.Dir, rates, c.Device, t.log)
+	picture, err := plots.Subspaces(ctx, c.Dir, rates, c.Device, t.log)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ Example:
 }
 
 func (c *plotWeightsCommand) Run(t *terminal) error {
-	picture, err := experiment.Weights(c.Runs)
+	picture, err := plots.Weights(c.Runs)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ Example:
 }
 
 func (c *plotLossesCommand) Run(t *terminal) error {
-	pictures, err := experiment.Losses(c.Dir)
+	pictures, err := plots.Losses(c.Dir)
 	if err != nil {
 		return err
 	}

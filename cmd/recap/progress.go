@@ -12,13 +12,13 @@ import (
 	"github.com/jedib0t/go-pretty/v6/progress"
 	"golang.org/x/term"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
 // newRunner returns a runner that shows its progress in bars if standard error is a terminal. stop
 // ends the bars.
-func newRunner(t *terminal, out string) (r *experiment.Runner, stop func()) {
-	r = &experiment.Runner{Out: out, Log: t.log, Step: func(uint64, string, int, int) {}}
+func newRunner(t *terminal, out string) (r *runs.Runner, stop func()) {
+	r = &runs.Runner{Out: out, Log: t.log, Step: func(uint64, string, int, int) {}}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return r, func() {}
 	}

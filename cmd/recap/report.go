@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/report"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 )
 
 type reportCommand struct {
@@ -42,7 +42,7 @@ func (c *reportCommand) Run(ctx context.Context, t *terminal) error {
 	if err := page.Write(&b); err != nil {
 		return err
 	}
-	if err := experiment.WriteFile(c.Output, b.Bytes()); err != nil {
+	if err := rundir.WriteFile(c.Output, b.Bytes()); err != nil {
 		return err
 	}
 	t.log.Info("report", "bytes", b.Len())

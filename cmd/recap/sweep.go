@@ -16,8 +16,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/progress"
 	"golang.org/x/term"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/sweep"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
 // poolFlags say who trains the units of a sweep.
@@ -59,7 +61,7 @@ func cores(t *terminal) int {
 }
 
 // train trains the units of the shard and returns what became of them.
-func (f *poolFlags) train(ctx context.Context, t *terminal, units []experiment.Unit) []sweep.Result {
+func (f *poolFlags) train(ctx context.Context, t *terminal, units []runs.Unit) []sweep.Result {
 	p := &sweep.Pool{Workers: f.Workers, Cores: cores(t), Command: "unit", Log: t.log}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return p.Run(ctx, units)
@@ -79,7 +81,7 @@ type unitBar struct {
 	running map[string]string // how far, by unit
 }
 
-func (b *unitBar) step(u *experiment.Unit, phase string, done, total int) {
+func (b *unitBar) step(u *runs.Unit, phase string, done, total int) {
 	name := filepath.Join(filepath.Base(u.Run()), filepath.Base(u.Dir))
 	b.running[u.Dir] = fmt.Sprintf("%s %s %d%%", name, phase, 100*done/total)
 	b.say()
@@ -131,15 +133,15 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	began := time.Now()
-	units, err := (&experiment.Runner{Out: c.Out, Log: t.log}).Plan(configs, seeds)
+	units, err := (&runs.Runner{Out: c.Out, Log: t.log}).Plan(configs, seeds)
 	if err != nil {
 		return err
 	}
 	results := c.train(ctx, t, shard.Of(units))
-	if err := experiment.Settle(units); err != nil {
+	if err := runs.Settle(units); err != nil {
 		return err
 	}
-	table, err := experiment.SweepTable(sweep.Tallies(units, results), time.Since(began))
+	table, err := tables.SweepTable(sweep.Tallies(units, results), time.Since(began))
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 
 // configs returns the configurations of the sweep: data sets in the outer loop, then models, then
 // variants.
-func (c *sweepCommand) configs() (configs []experiment.Config, seeds []uint64, err error) {
+func (c *sweepCommand) configs() (configs []settings.Config, seeds []uint64, err error) {
 	orNone := func(s []string) []string { // "" leaves the choice to the other sources of settings
 		if s == nil {
 			return []string{""}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
@@ -32,17 +32,17 @@ Examples:
 }
 
 func (c *tableCommand) Run(t *terminal) error {
-	summaries, err := experiment.Collect(c.Runs, c.Dataset, t.log)
+	summaries, err := tables.Collect(c.Runs, c.Dataset, t.log)
 	if err != nil {
 		return err
 	}
-	all := experiment.Compare(summaries)
+	all := tables.Compare(summaries)
 	keys, err := c.metrics(all)
 	if err != nil {
 		return err
 	}
 	if c.Format == "csv" {
-		return csv.NewWriter(t.out).WriteAll(experiment.CSV(all, keys, c.By == "rate"))
+		return csv.NewWriter(t.out).WriteAll(tables.CSV(all, keys, c.By == "rate"))
 	}
 	var tables []string
 	for _, p := range all {
@@ -55,7 +55,7 @@ func (c *tableCommand) Run(t *terminal) error {
 }
 
 // metrics returns those asked for, by default all that tables have.
-func (c *tableCommand) metrics(all []*experiment.Comparison) ([]string, error) {
+func (c *tableCommand) metrics(all []*tables.Comparison) ([]string, error) {
 	var usual, known []string
 	for _, p := range all {
 		usual, known = append(usual, p.Keys(false)...), append(known, p.Keys(true)...)
@@ -83,7 +83,7 @@ func unique(list []string) []string {
 }
 
 // tables returns the tables of a comparison, of those metrics that it has.
-func (c *tableCommand) tables(p *experiment.Comparison, keys []string) []*typeset.Table {
+func (c *tableCommand) tables(p *tables.Comparison, keys []string) []*typeset.Table {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !slices.Contains(p.Keys(true), key) })
 	var list []*typeset.Table
 	switch {

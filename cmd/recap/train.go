@@ -7,7 +7,8 @@ import (
 	"os"
 
 	"github.com/seed-6655bf3b/recap/datasets"
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
@@ -36,7 +37,7 @@ type settingFlags struct {
 }
 
 // resolve returns the configuration and the seeds.
-func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint64, error) {
+func (f *configFlags) resolve(more map[string]string) (settings.Config, []uint64, error) {
 	given := map[string]string{
 		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
 	}
@@ -46,13 +47,13 @@ func (f *configFlags) resolve(more map[string]string) (experiment.Config, []uint
 
 // resolve returns the configuration with the settings in given, where they are not empty, and the
 // seeds.
-func (f *settingFlags) resolve(given map[string]string) (experiment.Config, []uint64, error) {
+func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint64, error) {
 	flags := map[string]string{
 		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device, "eval.rates": f.Rates, "select": f.Select,
 	}
 	maps.Copy(flags, given)
 	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
-	c, err := experiment.Resolve(experiment.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags})
+	c, err := settings.Resolve(settings.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags})
 	if err != nil {
 		return c, nil, usageError{err}
 	}
@@ -89,7 +90,7 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	defer stop()
 	runner.TensorBoard = c.TensorBoard
 	var dir string
-	var summary *experiment.Summary
+	var summary *tables.Summary
 	var err error
 	if c.Resume != "" {
 		if extra := c.given(); extra != "" {
@@ -149,7 +150,7 @@ Examples:
 }
 
 func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
-	drop, err := experiment.ParseModalities(c.Drop)
+	drop, err := settings.ParseModalities(c.Drop)
 	if err != nil {
 		return usageError{err}
 	}
@@ -161,7 +162,7 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 		}
 		variants = config.Variants()
 	}
-	var configs []experiment.Config
+	var configs []settings.Config
 	var seeds []uint64
 	for _, name := range variants {
 		config, list, err := c.resolve(map[string]string{"variant": name})
@@ -177,6 +178,6 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(t.out, experiment.AblationTable(summaries).Text())
+	fmt.Fprint(t.out, tables.AblationTable(summaries).Text())
 	return nil
 }

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/sweep"
 )
 
@@ -43,13 +44,13 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	runner := &experiment.Runner{Out: c.Out, Log: t.log}
+	runner := &runs.Runner{Out: c.Out, Log: t.log}
 	units, err := runner.PlanSearch(s, seeds)
 	if err != nil {
 		return err
 	}
 	results := c.train(ctx, t, shard.Of(units))
-	if err := experiment.Settle(units); err != nil {
+	if err := runs.Settle(units); err != nil {
 		return err
 	}
 	tried, err := runner.Evaluated(s, seeds)
@@ -64,7 +65,7 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 }
 
 // search draws the trials and resolves their configurations.
-func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
+func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 	base, seeds, err := c.resolve(map[string]string{"variant": c.Variant})
 	if err != nil {
 		return nil, nil, err
@@ -77,13 +78,13 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	if base.Select != experiment.SelectValid {
-		return nil, nil, usageError{fmt.Errorf("tune: select: expected %s, by which a search has to go, found %s", experiment.SelectValid, base.Select)}
+	if base.Select != settings.SelectValid {
+		return nil, nil, usageError{fmt.Errorf("tune: select: expected %s, by which a search has to go, found %s", settings.SelectValid, base.Select)}
 	}
-	if !experiment.PlainName(c.Name) {
+	if !settings.PlainName(c.Name) {
 		return nil, nil, usageError{fmt.Errorf("--name: expected letters, digits, '.', '_' and '-', found %q", c.Name)}
 	}
-	s := &experiment.Search{Name: c.Name, Base: base, Seed: c.TuneSeed}
+	s := &runs.Search{Name: c.Name, Base: base, Seed: c.TuneSeed}
 	for _, axis := range grid {
 		s.Keys, s.Grid = append(s.Keys, axis.Key), append(s.Grid, axis)
 	}
@@ -94,7 +95,7 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("trial %d, %s: %w", i+1, strings.Join(setFlags(values), " "), err)
 		}
-		t := experiment.Trial{Config: config}
+		t := runs.Trial{Config: config}
 		for _, key := range s.Keys {
 			t.Values = append(t.Values, values[key])
 		}
@@ -105,7 +106,7 @@ func (c *tuneCommand) search() (*experiment.Search, []uint64, error) {
 
 // grid returns the grid that is given, or the default without the settings that the model lacks
 // and those that --set fixes.
-func (c *tuneCommand) grid(base *experiment.Config) (sweep.Grid, error) {
+func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
 		return g.Filter(func(key string) bool {
@@ -127,7 +128,7 @@ func (c *tuneCommand) grid(base *experiment.Config) (sweep.Grid, error) {
 }
 
 // trainLine returns the command that trains a run with the settings of a trial.
-func (c *tuneCommand) trainLine(s *experiment.Search, trial int) string {
+func (c *tuneCommand) trainLine(s *runs.Search, trial int) string {
 	words := []string{"recap", "train"}
 	values := map[string]string{}
 	for i, key := range s.Keys {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/plots"
 )
 
 // confusionRate is the missing rate of the confusion matrix, if the run was tested at this rate.
@@ -22,7 +22,7 @@ var featureRates = []float64{0.5, 0.9}
 // addFigures adds the figures of recap plot, except the losses, which training.js draws.
 func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Options, log *slog.Logger) error {
 	dirs := []string{dir}
-	all, err := experiment.Curves(dirs, nil)
+	all, err := plots.Curves(dirs, nil)
 	if err != nil {
 		return err
 	}
@@ -30,17 +30,17 @@ func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Op
 	if !slices.Contains(rates, rate) {
 		rate = rates[len(rates)/2]
 	}
-	confusion, err := experiment.Confusions(dirs, rate)
+	confusion, err := plots.Confusions(dirs, rate)
 	if err != nil {
 		return err
 	}
 	all = append(all, confusion)
-	weights, err := experiment.Weights(dirs)
+	weights, err := plots.Weights(dirs)
 	all = p.appendOrNote(all, weights, err, "the modality weights", dir, log)
 	if o.Samples > 0 && o.Live {
 		p.Note("The figure of the feature spaces after stage 1 takes long to compute; recap report draws it.")
 	} else if o.Samples > 0 { // it needs the data and the model, as the explorer does
-		spaces, err := experiment.Subspaces(ctx, dir, featureRates, o.Device, log)
+		spaces, err := plots.Subspaces(ctx, dir, featureRates, o.Device, log)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -59,7 +59,7 @@ func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Op
 // appendOrNote appends a figure that not every run has. If err is not nil, it adds a note with the
 // reason to the page instead. The note has only the last element of the run's directory, so that
 // the page is the same on each machine.
-func (p *Page) appendOrNote(all []experiment.Picture, f experiment.Picture, err error, subject, dir string, log *slog.Logger) []experiment.Picture {
+func (p *Page) appendOrNote(all []plots.Picture, f plots.Picture, err error, subject, dir string, log *slog.Logger) []plots.Picture {
 	if err == nil {
 		return append(all, f)
 	}

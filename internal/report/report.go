@@ -19,7 +19,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/explore"
+	"github.com/seed-6655bf3b/recap/internal/plots"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
 // Options of [Build].
@@ -34,7 +37,7 @@ type Options struct {
 // The page of an unfinished run has no results, figures or explorer. Errors of the files, and of
 // the explorer, are returned; figures that cannot be drawn are replaced by a note on the page.
 func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page, error) {
-	run, err := experiment.ReadRun(dir)
+	run, err := rundir.Read(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +49,7 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 		return nil, err
 	}
 	if run.HasFinished() {
-		summary, err := experiment.Summarize(dir)
+		summary, err := tables.Summarize(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +69,7 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 
 // addExplorer adds the data of the explorer.
 func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog.Logger) error {
-	e, err := experiment.Explore(ctx, dir, experiment.ExploreOptions{Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary}, log)
+	e, err := explore.Run(ctx, dir, explore.Options{Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary}, log)
 	if err != nil {
 		return fmt.Errorf("%w; --samples 0 omits the explorer", err)
 	}
@@ -75,7 +78,7 @@ func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog
 }
 
 // properties returns the list at the top of the page.
-func properties(r *experiment.Run) []Property {
+func properties(r *rundir.Run) []Property {
 	c := &r.Config
 	var seeds []string
 	for _, s := range r.Seeds {
@@ -104,7 +107,7 @@ func properties(r *experiment.Run) []Property {
 }
 
 // results returns the tables of scores.
-func results(r *experiment.Run, s *experiment.Summary) *Results {
+func results(r *rundir.Run, s *tables.Summary) *Results {
 	out := &Results{Caption: r.Config.Selection()}
 	metrics, table := s.Cells()
 	out.Metrics, out.Rates = metrics, rows(table)
@@ -130,9 +133,9 @@ func rows(table [][]string) []Row {
 }
 
 // journals returns the data of training.js.
-func journals(r *experiment.Run) (template.JS, error) {
+func journals(r *rundir.Run) (template.JS, error) {
 	type seed struct {
-		experiment.SeedRun
+		rundir.SeedRun
 		Records []json.RawMessage `json:"records"`
 	}
 	data := struct {
@@ -141,7 +144,7 @@ func journals(r *experiment.Run) (template.JS, error) {
 		Suffixes [][2]string    `json:"suffixes"`
 		Seeds    []seed         `json:"seeds"`
 	}{Epochs: r.Config.Train.Epochs}
-	data.Prefixes, data.Suffixes = experiment.TermTitles(&r.Config)
+	data.Prefixes, data.Suffixes = plots.TermTitles(&r.Config)
 	for _, s := range r.Seeds {
 		records, err := s.Records()
 		if err != nil {

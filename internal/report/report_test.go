@@ -19,7 +19,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/explore"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -28,13 +30,13 @@ var quiet = slog.New(slog.DiscardHandler)
 // trained returns the directory of a small run with two seeds.
 func trained(t *testing.T) string {
 	t.Helper()
-	c, err := experiment.Resolve(experiment.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
+	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
 		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2", "train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
 		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &experiment.Runner{Out: t.TempDir(), Log: quiet, Step: func(uint64, string, int, int) {}}
+	r := &runs.Runner{Out: t.TempDir(), Log: quiet, Step: func(uint64, string, int, int) {}}
 	dir, _, err := r.Train(t.Context(), c, []uint64{7, 8})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +83,7 @@ func TestReport(t *testing.T) {
 	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 || strings.Contains(page, `id="explorer"`) {
 		t.Errorf("without explorer: %d figures, want 4", len(p.Figures))
 	}
-	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "The figure of the feature spaces after stage 1 is missing: experiment: ") {
+	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "The figure of the feature spaces after stage 1 is missing: plots: ") {
 		t.Errorf("without the checkpoint of stage 1: notes %q", p.Notes)
 	}
 	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page, "<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
@@ -238,8 +240,8 @@ func wellFormed(t *testing.T, page string) {
 func TestHostileData(t *testing.T) {
 	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
 	nan := float32(math.NaN())
-	data, err := explorerJSON(&experiment.Exploration{Rates: []float64{0}, Samples: []experiment.Sample{
-		{ID: evil, Text: evil, Words: []string{evil}, At: []experiment.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
+	data, err := explorerJSON(&explore.Exploration{Rates: []float64{0}, Samples: []explore.Sample{
+		{ID: evil, Text: evil, Words: []string{evil}, At: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,11 +279,11 @@ func TestQuantize(t *testing.T) {
 		x = append(x, -float32(i)/100)
 	}
 	x[3] = 1e6
-	s := experiment.Sample{Complete: [3][]float32{x}}
-	if got := scale([]experiment.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
+	s := explore.Sample{Complete: [3][]float32{x}}
+	if got := scale([]explore.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
 		t.Errorf("scale %g, want 9.96", got)
 	}
-	if got := scale([]experiment.Sample{{}}, 1); got != 0 {
+	if got := scale([]explore.Sample{{}}, 1); got != 0 {
 		t.Errorf("scale of no features %g, want 0", got)
 	}
 	if got := quantize(nil, []float32{0, 0}, 0); !slices.Equal(got, []byte{128, 128}) {

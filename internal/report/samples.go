@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/explore"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -39,7 +39,7 @@ type sample struct {
 }
 
 // explorerJSON encodes an exploration as the data of explorer.js.
-func explorerJSON(e *experiment.Exploration) (template.JS, error) {
+func explorerJSON(e *explore.Exploration) (template.JS, error) {
 	p := explorerData{Seed: e.Seed, Of: e.Of, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
 	for m := range p.Scale {
 		p.Scale[m] = scale(e.Samples, m)
@@ -74,7 +74,7 @@ func explorerJSON(e *experiment.Exploration) (template.JS, error) {
 // scale returns the 99.5th percentile of the absolute values of the features of modality m, or 0 if
 // there are none. Larger values are clipped, because a single outlier would hide the other
 // differences.
-func scale(samples []experiment.Sample, m int) float64 {
+func scale(samples []explore.Sample, m int) float64 {
 	var all []float64
 	add := func(x []float32) {
 		for _, v := range x {

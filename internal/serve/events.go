@@ -12,8 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/report"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // pollInterval is the time between two checks of the files. A stream without events sends a comment
@@ -79,10 +80,10 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *st
 // runEvents streams the events of a run: "seeds" with the list of seeds when it changes, "epoch" for
 // each line of a training journal, and "restart" if the journal of a seed was truncated or replaced.
 func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) {
-	var seeds []experiment.SeedRun
+	var seeds []rundir.SeedRun
 	tails := map[uint64]*tail{}
 	h.stream(w, r, func(s *stream) error {
-		run, err := experiment.ReadRun(dir)
+		run, err := rundir.Read(dir)
 		if err != nil {
 			return err
 		}
@@ -144,7 +145,7 @@ func (h *handler) listEvents(w http.ResponseWriter, r *http.Request) {
 
 // runs returns the list of runs.
 func (h *handler) runs() ([]report.RunStatus, error) {
-	dirs, err := experiment.FindRuns(h.dir)
+	dirs, err := rundir.Find(h.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func (h *handler) runs() ([]report.RunStatus, error) {
 // status returns the status of a run.
 func (h *handler) status(dir string) report.RunStatus {
 	status := report.RunStatus{Name: h.nameOf(dir), State: "finished"}
-	run, err := experiment.ReadRun(dir)
+	run, err := rundir.Read(dir)
 	if err != nil {
 		status.State = err.Error()
 		return status
@@ -170,7 +171,7 @@ func (h *handler) status(dir string) report.RunStatus {
 		}
 	}
 	status.Seeds = fmt.Sprintf("%d of %d", finished, len(run.Seeds))
-	if i := slices.IndexFunc(run.Seeds, func(s experiment.SeedRun) bool { return !s.Finished }); i >= 0 { // the seeds are trained one after the other
+	if i := slices.IndexFunc(run.Seeds, func(s rundir.SeedRun) bool { return !s.Finished }); i >= 0 { // the seeds are trained one after the other
 		if status.State, err = trainingState(run.Seeds[i], &run.Config); err != nil {
 			status.State = err.Error()
 		}
@@ -179,7 +180,7 @@ func (h *handler) status(dir string) report.RunStatus {
 }
 
 // trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1 of 5".
-func trainingState(seed experiment.SeedRun, c *experiment.Config) (string, error) {
+func trainingState(seed rundir.SeedRun, c *settings.Config) (string, error) {
 	records, err := seed.Records()
 	if err != nil {
 		return "", err

@@ -24,8 +24,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/report"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 )
 
 const (
@@ -97,14 +97,14 @@ type handler struct {
 
 // A page is a rendered page. It is valid as long as the run has the same seeds.
 type page struct {
-	seeds []experiment.SeedRun
+	seeds []rundir.SeedRun
 	text  []byte
 }
 
 func newHandler(ctx context.Context, dir string, o report.Options, log *slog.Logger) (http.Handler, error) {
 	o.Live = true
 	h := &handler{ctx: ctx, dir: filepath.Clean(dir), options: o, log: log, pages: map[string]page{}}
-	if runs, err := experiment.FindRuns(h.dir); err != nil {
+	if runs, err := rundir.Find(h.dir); err != nil {
 		return nil, err
 	} else if len(runs) == 0 {
 		log.Info("no runs yet", "dir", h.dir)
@@ -118,7 +118,7 @@ func newHandler(ctx context.Context, dir string, o report.Options, log *slog.Log
 
 // isRun reports whether the served directory is the directory of one run.
 func (h *handler) isRun() bool {
-	_, err := experiment.ReadRun(h.dir)
+	_, err := rundir.Read(h.dir)
 	return err == nil
 }
 
@@ -160,7 +160,7 @@ func (h *handler) runByName(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	runs, err := experiment.FindRuns(h.dir)
+	runs, err := rundir.Find(h.dir)
 	if err != nil {
 		h.fail(w, err)
 		return
@@ -203,7 +203,7 @@ func (h *handler) page(w http.ResponseWriter, dir string) {
 // render returns the page of a run. The page of a finished run is cached. The page of an unfinished
 // run has no explorer.
 func (h *handler) render(dir string) ([]byte, error) {
-	run, err := experiment.ReadRun(dir)
+	run, err := rundir.Read(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
 	"github.com/seed-6655bf3b/recap/internal/report"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 func TestMain(m *testing.M) {
@@ -34,7 +36,7 @@ func newRun(t *testing.T, root, name string, seed int) (run, journal string) {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf("dataset: synthetic\nname: %s\nseed: %d\n", filepath.Base(name), seed)
-	if err := experiment.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text)); err != nil {
+	if err := rundir.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	return run, filepath.Join(dir, "metrics.jsonl")
@@ -169,7 +171,7 @@ func TestEvents(t *testing.T) {
 		for epoch := range epochs {
 			text += record("stage1", epoch+1)
 		}
-		if err := experiment.WriteFile(journal, []byte(text)); err != nil {
+		if err := rundir.WriteFile(journal, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []*client{early, late} {
@@ -319,13 +321,13 @@ func TestGuard(t *testing.T) {
 
 // TestFinished serves a trained run.
 func TestFinished(t *testing.T) {
-	c, err := experiment.Resolve(experiment.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
+	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
 		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.5",
 		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &experiment.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
+	r := &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
 	dir, _, err := r.Train(t.Context(), c, []uint64{7})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@
 // The cost is that each unit reads its data again. The results are bit-identical to those of
 // "recap train", which does the same computations in the same order on any number of cores.
 //
-// The worker process holds the lock of its unit (package experiment), not the sweep that started
+// The worker process holds the lock of its unit (package rundir), not the sweep that started
 // it. So the lock is correct even after the sweep was killed. The standard input of a worker is a
 // pipe from the sweep. When the pipe closes, because the sweep was interrupted or killed, the
 // worker finishes the current epoch, saves its state, releases the lock and exits.

@@ -14,7 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
 // LogFile is the name of a unit's log file in its directory. It has what the worker process wrote to
@@ -23,7 +24,7 @@ const LogFile = "log.txt"
 
 // A Result is the outcome of a unit.
 type Result struct {
-	Unit    experiment.Unit
+	Unit    runs.Unit
 	Outcome Outcome
 	Reason  string // of Failed and Locked
 	Elapsed time.Duration
@@ -36,8 +37,8 @@ type Pool struct {
 	Cores   int    // of all workers together
 	Command string // the subcommand of this program that calls RunWorker; its argument is the unit's directory
 	Log     *slog.Logger
-	Step    func(u *experiment.Unit, phase string, done, total int) // called at most every 200 ms per unit; may be nil
-	End     func(r *Result)                                         // called after each unit; may be nil
+	Step    func(u *runs.Unit, phase string, done, total int) // called at most every 200 ms per unit; may be nil
+	End     func(r *Result)                                   // called after each unit; may be nil
 
 	coresPerWorker int
 }
@@ -45,7 +46,7 @@ type Pool struct {
 // Run trains the units that are not finished and that no other process holds. It returns one
 // [Result] per unit, in the order of units. When ctx is done, Run starts no further unit, and the
 // running ones stop after their current epoch.
-func (p *Pool) Run(ctx context.Context, units []experiment.Unit) []Result {
+func (p *Pool) Run(ctx context.Context, units []runs.Unit) []Result {
 	var mu sync.Mutex // serialises Step and End
 	end := func(r Result, remaining int) {
 		mu.Lock()
@@ -82,8 +83,8 @@ func (p *Pool) logResult(r *Result, remaining int) {
 	}
 	switch r.Outcome {
 	case Done:
-		if mean, _, n, err := experiment.Scores(r.Unit.Run(), []uint64{r.Unit.Config.Seed}); err == nil && n == 1 {
-			for _, key := range experiment.Headline(&r.Unit.Config) {
+		if mean, _, n, err := tables.Scores(r.Unit.Run(), []uint64{r.Unit.Config.Seed}); err == nil && n == 1 {
+			for _, key := range tables.Headline(&r.Unit.Config) {
 				attrs = append(attrs, key, fmt.Sprintf("%.4f", mean[key]))
 			}
 		}
@@ -98,7 +99,7 @@ func (p *Pool) logResult(r *Result, remaining int) {
 }
 
 // train trains unit u in a worker process. mu serialises the calls of p.Step.
-func (p *Pool) train(ctx context.Context, u experiment.Unit, mu *sync.Mutex) Result {
+func (p *Pool) train(ctx context.Context, u runs.Unit, mu *sync.Mutex) Result {
 	r := Result{Unit: u}
 	start := time.Now()
 	log, err := os.OpenFile(filepath.Join(u.Dir, LogFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // TestMain is also the program that a pool starts: a fake of RunWorker. The file "do" in the unit's
@@ -59,10 +60,10 @@ func fake(dir string) int {
 }
 
 // fakeUnits creates one unit per action of fake.
-func fakeUnits(t *testing.T, actions ...string) []experiment.Unit {
+func fakeUnits(t *testing.T, actions ...string) []runs.Unit {
 	t.Helper()
 	out := t.TempDir()
-	var units []experiment.Unit
+	var units []runs.Unit
 	for i, action := range actions {
 		dir := filepath.Join(out, "synthetic", "recap", "full", fmt.Sprintf("seed%d", i))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -76,7 +77,7 @@ func fakeUnits(t *testing.T, actions ...string) []experiment.Unit {
 				t.Fatal(err)
 			}
 		}
-		units = append(units, experiment.Unit{Dir: dir, Config: experiment.Config{Seed: uint64(i)}})
+		units = append(units, runs.Unit{Dir: dir, Config: settings.Config{Seed: uint64(i)}})
 	}
 	return units
 }
@@ -96,7 +97,7 @@ func TestOutcomes(t *testing.T) {
 	var log bytes.Buffer
 	steps, ended := 0, 0
 	p := &Pool{Workers: 2, Cores: 5, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Step: func(u *experiment.Unit, phase string, done, total int) {
+		Step: func(u *runs.Unit, phase string, done, total int) {
 			if steps++; phase != "stage1" || done != 1 || total != 2 {
 				t.Error(phase, done, total)
 			}
@@ -140,7 +141,7 @@ func TestInterruption(t *testing.T) {
 	units := fakeUnits(t, "long", "long", "train", "train")
 	ctx, cancel := context.WithCancel(context.Background())
 	started := 0
-	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler), Step: func(*experiment.Unit, string, int, int) {
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler), Step: func(*runs.Unit, string, int, int) {
 		if started++; started == 2 {
 			cancel()
 		}
@@ -195,7 +196,7 @@ func TestLockedUnits(t *testing.T) {
 		t.Errorf("no log message about waiting:\n%s", &log)
 	}
 	err = Unfinished(results)
-	for _, part := range []string{fmt.Sprintf("locked: experiment: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
+	for _, part := range []string{fmt.Sprintf("locked: rundir: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}

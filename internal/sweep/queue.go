@@ -5,12 +5,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
 // A queue hands out the units that no process trains yet.
 type queue struct {
-	units    []experiment.Unit
+	units    []runs.Unit
 	onWait   func(units int) // called once, when other processes of this host hold all remaining units
 	onEnd    func(r Result)  // called for each unit that is already finished or whose lock is unreadable
 	waitOnce sync.Once
@@ -20,7 +20,7 @@ type queue struct {
 	results []Result
 }
 
-func newQueue(units []experiment.Unit) *queue {
+func newQueue(units []runs.Unit) *queue {
 	q := &queue{units: units, results: make([]Result, len(units))}
 	for i, u := range units {
 		q.pending = append(q.pending, i)

@@ -5,15 +5,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
 // A Shard is one of Count parts of a sweep. It has the units i with i mod Count = Index.
 type Shard struct{ Index, Count int }
 
 // Of returns the units of the shard, in the order of units.
-func (s Shard) Of(units []experiment.Unit) []experiment.Unit {
-	var part []experiment.Unit
+func (s Shard) Of(units []runs.Unit) []runs.Unit {
+	var part []runs.Unit
 	for i, u := range units {
 		if i%s.Count == s.Index {
 			part = append(part, u)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
 func TestParseShard(t *testing.T) {
@@ -24,9 +24,9 @@ func TestParseShard(t *testing.T) {
 
 // TestShardsAreAPartition checks that each unit is in exactly one shard, for 1 to 12 shards.
 func TestShardsAreAPartition(t *testing.T) {
-	var units []experiment.Unit
+	var units []runs.Unit
 	for i := range 10 {
-		units = append(units, experiment.Unit{Dir: fmt.Sprint(i)})
+		units = append(units, runs.Unit{Dir: fmt.Sprint(i)})
 	}
 	for n := 1; n <= 12; n++ {
 		var all []string

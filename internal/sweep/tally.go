@@ -6,18 +6,19 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
 // Tallies counts the outcomes of the units of each run, in the order of units. A unit without a
 // result, because it belongs to another shard, only adds its seed.
-func Tallies(units []experiment.Unit, results []Result) []experiment.Tally {
-	var all []experiment.Tally
-	of := func(u *experiment.Unit) *experiment.Tally {
-		i := slices.IndexFunc(all, func(y experiment.Tally) bool { return y.Run == u.Run() })
+func Tallies(units []runs.Unit, results []Result) []tables.Tally {
+	var all []tables.Tally
+	of := func(u *runs.Unit) *tables.Tally {
+		i := slices.IndexFunc(all, func(y tables.Tally) bool { return y.Run == u.Run() })
 		if i < 0 {
 			i = len(all)
-			all = append(all, experiment.Tally{Run: u.Run(), Config: u.Config})
+			all = append(all, tables.Tally{Run: u.Run(), Config: u.Config})
 		}
 		return &all[i]
 	}

@@ -10,7 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/experiment"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // A message is what a worker process sends to the sweep: one line of JSON. It has either the
@@ -56,14 +58,14 @@ func RunWorker(ctx context.Context, dir string, in io.Reader, out io.Writer, log
 	}()
 	messages := json.NewEncoder(out)
 	lastSent := time.Time{}
-	r := &experiment.Runner{Log: log, WholeEpochs: true, Step: func(_ uint64, phase string, done, total int) {
+	r := &runs.Runner{Log: log, WholeEpochs: true, Step: func(_ uint64, phase string, done, total int) {
 		if now := time.Now(); done == total || now.Sub(lastSent) > progressInterval {
 			lastSent = now
 			messages.Encode(message{Phase: phase, Done: done, Total: total})
 		}
 	}}
 	err := r.Work(ctx, dir)
-	held, interrupted := new(experiment.Held), new(experiment.Interrupted)
+	held, interrupted := new(rundir.Held), new(train.Interrupted)
 	switch {
 	case err == nil:
 		messages.Encode(message{End: Done})

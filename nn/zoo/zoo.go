@@ -4,7 +4,7 @@
 // sources differ, is told in docs/zoo.md.
 //
 // A model is a file and a line in Specs. It says what its loss is made of, phase by phase, and
-// which parameters move; one loop, that of internal/experiment, trains them all.
+// which parameters move; one loop, that of internal/train, trains them all.
 //
 //	zoo.go       Input, Output, Term, Phase, Model
 //	spec.go      Spec, and the list of models

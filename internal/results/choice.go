@@ -1,0 +1,96 @@
+package results
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+)
+
+// A Choice is a checkpoint to be chosen among a phase's epochs.
+type Choice struct {
+	Metric string // the score it is chosen by
+	OnTest bool   // the score of the test part, rounded to four decimals as the literature's code has it
+}
+
+// Choices returns what the configuration selects; the first is kept under the plain file names.
+func Choices(c *settings.Config, kind metric.Kind) []Choice {
+	if c.Data.Classes > 0 {
+		return []Choice{{Metric: rundir.LossKey}}
+	}
+	list := []Choice{{Metric: "MAE"}}
+	if c.Select == settings.SelectTest {
+		list[0].OnTest = true
+		for _, key := range metric.Keys(kind) {
+			if key != "MAE" && owner(key) == key {
+				list = append(list, Choice{key, true})
+			}
+		}
+	}
+	return list
+}
+
+// owner returns the key by whose checkpoint a score is reported where each metric has its own: an
+// F1 goes with its accuracy, Corr with MAE.
+func owner(key string) string {
+	switch {
+	case strings.HasPrefix(key, "Has0"):
+		return "Has0_acc_2"
+	case strings.HasPrefix(key, "Non0"):
+		return "Non0_acc_2"
+	case strings.HasPrefix(key, "F1"):
+		return "Mult_acc_2"
+	case key == "Corr", key == metric.NaNPredictions:
+		return "MAE"
+	}
+	return key
+}
+
+// File names the choice's variety of a file: best.safetensors, best-Mult_acc_7.safetensors.
+func (c Choice) File(file string) string {
+	if c.Metric == "MAE" || c.Metric == rundir.LossKey {
+		return file
+	}
+	name, extension, _ := strings.Cut(file, ".")
+	return name + "-" + c.Metric + "." + extension
+}
+
+// Score returns the score of an epoch by which c selects.
+func (c Choice) Score(r *rundir.Record) float64 {
+	if c.OnTest {
+		return math.Round(r.Test[c.Metric]*1e4) / 1e4
+	}
+	return r.Valid[c.Metric]
+}
+
+// Better tells whether score a is better than b; every number is better than NaN.
+func (c Choice) Better(a, b float64) bool {
+	if c.Metric == rundir.LossKey {
+		return metric.Better("MAE", a, b) // the smaller
+	}
+	return metric.Better(c.Metric, a, b)
+}
+
+// Best returns the score of the epoch that is chosen among a phase's, NaN if there is none.
+func (c Choice) Best(records []rundir.Record, phase string) float64 {
+	best := math.NaN()
+	for i := range records {
+		if r := &records[i]; r.Phase == phase && c.Better(c.Score(r), best) {
+			best = c.Score(r)
+		}
+	}
+	return best
+}
+
+// Chosen returns the score of the checkpoint of a whole run: of the last phase that was validated.
+func (c Choice) Chosen(records []rundir.Record) float64 {
+	for _, r := range slices.Backward(records) {
+		if len(r.Valid) > 0 {
+			return c.Best(records, r.Phase)
+		}
+	}
+	return math.NaN()
+}

@@ -1,0 +1,28 @@
+package results
+
+import (
+	"math"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+)
+
+func TestChosenScore(t *testing.T) {
+	valid := func(phase string, mae float64) rundir.Record {
+		return rundir.Record{Phase: phase, Valid: rundir.Numbers{"MAE": mae}}
+	}
+	c := Choice{Metric: "MAE"}
+	for _, k := range []struct {
+		records []rundir.Record
+		want    float64
+	}{
+		{[]rundir.Record{valid("a", 0.1), valid("b", 0.5), valid("b", 0.3), valid("b", 0.4)}, 0.3},
+		{[]rundir.Record{valid("a", math.NaN()), valid("a", 0.7), {Phase: "b"}}, 0.7},
+		{[]rundir.Record{{Phase: "a"}}, math.NaN()},
+		{nil, math.NaN()},
+	} {
+		if got := c.Chosen(k.records); got != k.want && !(math.IsNaN(got) && math.IsNaN(k.want)) {
+			t.Errorf("%v: chosen %g, want %g", k.records, got, k.want)
+		}
+	}
+}

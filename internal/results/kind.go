@@ -1,0 +1,34 @@
+package results
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+)
+
+// KindOf returns the family of a data set's labels.
+func KindOf(dataset string, limits [2]float64) metric.Kind {
+	if dataset == "sims" || dataset != "mosi" && dataset != "mosei" && limits[1] <= 1 {
+		return metric.SIMS
+	}
+	return metric.MOSI
+}
+
+// ClassOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut
+// (package metric).
+func ClassOf(y float64, classes int, kind metric.Kind) int {
+	switch {
+	case kind == metric.SIMS:
+		edges := map[int][]float32{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
+		i, _ := slices.BinarySearch(edges, float32(y)) // intervals (lo, hi] of the labels' precision
+		return i
+	case classes == 2:
+		if y >= 0 {
+			return 1
+		}
+		return 0
+	}
+	limit := float64(classes / 2)
+	return int(math.RoundToEven(min(max(y, -limit), limit)) + limit)
+}

@@ -1,0 +1,144 @@
+package rundir
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+)
+
+// Numbers maps names to values; JSON writes those that are no number as null.
+type Numbers map[string]float64
+
+// MarshalJSON writes NaN and infinities, which JSON lacks, as null.
+func (n Numbers) MarshalJSON() ([]byte, error) {
+	m := map[string]*float64{}
+	for k, v := range n {
+		m[k] = nil
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			m[k] = &v
+		}
+	}
+	return json.Marshal(m)
+}
+
+// UnmarshalJSON reads null as NaN.
+func (n *Numbers) UnmarshalJSON(text []byte) error {
+	m := map[string]*float64{}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	*n = Numbers{}
+	for k, v := range m {
+		(*n)[k] = math.NaN()
+		if v != nil {
+			(*n)[k] = *v
+		}
+	}
+	return nil
+}
+
+// LossKey names the loss of a phase among its terms, and the mean cross-entropy among the scores of
+// a classifier.
+const LossKey = "loss"
+
+// A Record is a line of metrics.jsonl.
+type Record struct {
+	Phase   string  `json:"phase"`
+	Epoch   int     `json:"epoch"` // of the phase, from 1
+	LR      float64 `json:"lr"`
+	Terms   Numbers `json:"terms"`           // means over the steps; "loss" is their weighted sum
+	Valid   Numbers `json:"valid,omitempty"` // scores at eval.valid_rate
+	Test    Numbers `json:"test,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Attributes returns what the log shows of an epoch.
+func (r *Record) Attributes(epochs int) []any {
+	a := []any{"phase", r.Phase, "epoch", fmt.Sprintf("%d/%d", r.Epoch, epochs), "lr", short(r.LR), "loss", short(r.Terms["loss"])}
+	for _, key := range []string{"MAE", "Corr", LossKey} {
+		if v, ok := r.Valid[key]; ok {
+			a = append(a, "valid_"+key, short(v))
+		}
+	}
+	return append(a, "seconds", short(r.Seconds))
+}
+
+func short(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// A Journal is the file metrics.jsonl and its contents. It is the one file that grows in place.
+type Journal struct {
+	Path    string
+	Records []Record
+}
+
+// OpenJournal reads the lines up to and with the last of the given epoch, and cuts the file there:
+// a run that was killed may have written lines, or half a line, of an epoch that does not count.
+// With epoch 0 it starts a new file.
+func OpenJournal(path, phase string, epoch int) (*Journal, error) {
+	j := &Journal{Path: path}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("rundir: journal: %w", err)
+	}
+	kept := 0
+	for rest := text; epoch > 0 && j.Find(phase, epoch) == nil; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		var r Record
+		if err := json.Unmarshal(line, &r); err != nil || !whole {
+			return nil, fmt.Errorf("rundir: %s: expected a line for epoch %d of %s, to which state.safetensors belongs, found none; train anew", path, epoch, phase)
+		}
+		j.Records = append(j.Records, r)
+		kept += len(line) + 1
+		rest = after
+	}
+	return j, WriteFile(path, text[:kept])
+}
+
+// Append appends a line.
+func (j *Journal) Append(r Record) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("rundir: journal: %w", err)
+	}
+	f, err := os.OpenFile(j.Path, os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("rundir: journal: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("rundir: journal: %w", err)
+	}
+	j.Records = append(j.Records, r)
+	return nil
+}
+
+// Find returns the record of an epoch, nil if there is none.
+func (j *Journal) Find(phase string, epoch int) *Record {
+	i := slices.IndexFunc(j.Records, func(r Record) bool { return r.Phase == phase && r.Epoch == epoch })
+	if i < 0 {
+		return nil
+	}
+	return &j.Records[i]
+}
+
+// Records reads the whole lines of the journal, none where training has not begun.
+func (d Dir) Records() ([]Record, error) {
+	text, err := os.ReadFile(d.File(JournalFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("rundir: journal: %w", err)
+	}
+	var list []Record
+	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		var r Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("rundir: %s: line %d: expected an epoch, found %w; resume the run", d.File(JournalFile), len(list)+1, err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}

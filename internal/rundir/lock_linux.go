@@ -1,0 +1,64 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// self describes this process.
+func self() (Holder, error) {
+	h := Holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)}
+	host, e1 := os.Hostname()
+	boot, e2 := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	namespace, e3 := os.Readlink("/proc/self/ns/pid")
+	if err := errors.Join(e1, e2, e3); err != nil {
+		return h, fmt.Errorf("rundir: lock: expected to know this process: %w", err)
+	}
+	h.Host, h.Boot, h.Namespace = host, strings.TrimSpace(string(boot)), namespace
+	start, _, ok := stat(h.PID)
+	if !ok {
+		return h, fmt.Errorf("rundir: lock: expected the start of this process in /proc/%d/stat, found none", h.PID)
+	}
+	h.Start = start
+	return h, nil
+}
+
+// fate tells whether a process of this host lives, or is dead; it may be neither, where it cannot
+// be seen.
+func (h *Holder) fate(self Holder) (lives, dead bool) {
+	switch {
+	case h.Boot != self.Boot:
+		return false, true
+	case h.Namespace != self.Namespace: // another container
+		// The pods of a Kubernetes Job are called by its name and their index, one at a time: of
+		// another with our name we are the successor.
+		return false, os.Getenv("JOB_COMPLETION_INDEX") != ""
+	case errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH):
+		return false, true
+	}
+	start, zombie, ok := stat(h.PID)
+	dead = ok && (zombie || start != h.Start) // where /proc hides it, it is another user's
+	return !dead, dead
+}
+
+// stat returns when a process started, in clock ticks since boot, and whether it has ended and
+// waits to be noticed (proc(5)).
+func stat(pid int) (start uint64, zombie, ok bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false, false
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the third on: the second may hold anything
+	if len(fields) < 20 {
+		return 0, false, false
+	}
+	start, err = strconv.ParseUint(fields[19], 10, 64)
+	return start, fields[0] == "Z" || fields[0] == "X", err == nil
+}
+
+func flock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }

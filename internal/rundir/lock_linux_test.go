@@ -1,0 +1,235 @@
+package rundir
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestHolder is no test: the processes of the tests below run it. It takes the lock, notes begin
+// and end in a file, ten times, and dies with the lock in hand.
+func TestHolder(t *testing.T) {
+	path := os.Getenv("RECAP_TEST_LOCK")
+	if path == "" {
+		t.Skip("for other tests")
+	}
+	diary, err := os.OpenFile(path+".diary", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; {
+		release, err := Lock(path)
+		if held := new(Held); errors.As(err, &held) {
+			if !held.Here {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(diary, "begin", os.Getpid())
+		if i++; i == 10 {
+			fmt.Fprintln(diary, "end", os.Getpid())
+			p, _ := os.FindProcess(os.Getpid())
+			p.Kill()
+			time.Sleep(time.Hour)
+		}
+		fmt.Fprintln(diary, "end", os.Getpid())
+		if err := release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func holderProcess(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHolder$")
+	cmd.Env = append(os.Environ(), "RECAP_TEST_LOCK="+path)
+	cmd.Stdout = new(bytes.Buffer)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// TestLockAmongProcesses has three processes at a time take turns; each is killed with the lock in
+// hand, and another is begun.
+func TestLockAmongProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), LockFile)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for range 4 {
+				cmd := holderProcess(t, path)
+				if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+					t.Errorf("%v: %s", err, cmd.Stdout)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	text, err := os.ReadFile(path + ".diary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != 3*4*10*2 {
+		t.Errorf("%d lines, want %d", len(lines), 3*4*10*2)
+	}
+	for i := 0; i < len(lines)-1; i += 2 {
+		if begin, end := lines[i], lines[i+1]; strings.TrimPrefix(begin, "begin ") != strings.TrimPrefix(end, "end ") {
+			t.Fatalf("two held the lock at once: %q, %q", begin, end)
+		}
+	}
+}
+
+// leave writes a lock as a process would have that is described by change.
+func leave(t *testing.T, path string, change func(h *Holder)) {
+	t.Helper()
+	h, err := self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&h)
+	text, err := json.Marshal(h)
+	if err == nil {
+		err = os.WriteFile(path, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOneTakesOver has many goroutines find a dead lock at once.
+func TestOneTakesOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), LockFile)
+	for range 50 {
+		leave(t, path, func(h *Holder) { h.Start++ })
+		var wg sync.WaitGroup
+		var taken atomic.Int32
+		var release atomic.Value
+		for range 8 {
+			wg.Go(func() {
+				r, err := Lock(path)
+				if err == nil {
+					taken.Add(1)
+					release.Store(r)
+				} else if held := new(Held); !errors.As(err, &held) || !held.Here {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if taken.Load() != 1 {
+			t.Fatalf("%d took the lock over", taken.Load())
+		}
+		if err := release.Load().(func() error)(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 0 {
+		t.Errorf("files are left: %v %v", left, err)
+	}
+}
+
+func TestWhoseLock(t *testing.T) {
+	zombie := exec.Command("sleep", "100")
+	if err := zombie.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer zombie.Wait()
+	zombieStart, _, _ := stat(zombie.Process.Pid)
+	if err := zombie.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, dead, _ := stat(zombie.Process.Pid); dead {
+			break
+		}
+	}
+	for _, c := range []struct {
+		what   string
+		change func(h *Holder)
+		env    string
+		want   string // free, here, elsewhere
+	}{
+		{"this process", func(*Holder) {}, "", "here"},
+		{"another that lives", func(h *Holder) { h.PID = os.Getppid(); h.Start, _, _ = stat(h.PID) }, "", "here"},
+		{"a number used again", func(h *Holder) { h.Start-- }, "", "free"},
+		{"no such number", func(h *Holder) { h.PID = 1 << 30 }, "", "free"},
+		{"one that nobody has waited for", func(h *Holder) { h.PID, h.Start = zombie.Process.Pid, zombieStart }, "", "free"},
+		{"before the last boot", func(h *Holder) { h.Boot = "another" }, "", "free"},
+		{"another host", func(h *Holder) { h.Host += "-2"; h.Boot = "another"; h.PID = 1 << 30 }, "", "elsewhere"},
+		{"another container called so", func(h *Holder) { h.Namespace = "pid:[1]" }, "", "elsewhere"},
+		{"the pod before", func(h *Holder) { h.Namespace = "pid:[1]" }, "3", "free"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			if c.env != "" {
+				t.Setenv("JOB_COMPLETION_INDEX", c.env)
+			}
+			path := filepath.Join(t.TempDir(), LockFile)
+			leave(t, path, c.change)
+			before, _ := os.ReadFile(path)
+			release, err := Lock(path)
+			held := new(Held)
+			switch got := errors.As(err, &held); {
+			case c.want == "free":
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := release(); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Stat(path); err == nil {
+					t.Error("the lock is still there after its release")
+				}
+			case !got, held.Here != (c.want == "here"):
+				t.Errorf("%v, %+v; want %s", err, held, c.want)
+			default:
+				if now, _ := os.ReadFile(path); !bytes.Equal(before, now) {
+					t.Errorf("the lock was touched: %s", now)
+				}
+				if advice := strings.Contains(err.Error(), "remove "+path); advice != (c.want == "elsewhere") {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func TestBrokenLocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), LockFile)
+	if err := os.WriteFile(path, []byte("mine!"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(path); err == nil || !strings.Contains(err.Error(), path+": expected the holder of a lock") {
+		t.Error(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	release, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave(t, path, func(h *Holder) { h.Host = "another" })
+	if err := release(); err == nil || !strings.Contains(err.Error(), "expected our lock, found it removed or replaced") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error("another's lock was removed:", err)
+	}
+	if _, err := Lock(filepath.Join(path, "no", "such")); err == nil {
+		t.Error("a lock in no directory")
+	}
+}

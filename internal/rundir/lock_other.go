@@ -1,0 +1,25 @@
+//go:build !linux
+
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// self describes this process.
+func self() (Holder, error) {
+	h := Holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)}
+	var err error
+	if h.Host, err = os.Hostname(); err != nil {
+		return h, fmt.Errorf("rundir: lock: %w", err)
+	}
+	return h, nil
+}
+
+// fate knows nothing: a lock left behind has to be removed by hand.
+func (h *Holder) fate(Holder) (lives, dead bool) { return false, false }
+
+func flock(*os.File) error { return errors.ErrUnsupported }

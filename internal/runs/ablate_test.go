@@ -1,0 +1,35 @@
+package runs_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// TestAblateDropped compares variants with a modality missing altogether.
+func TestAblateDropped(t *testing.T) {
+	r := runstest.NewRunner(t)
+	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-fid"})}
+	all, err := r.Ablate(context.Background(), variants, []uint64{6}, []zoo.Modality{zoo.Audio})
+	if err != nil {
+		t.Fatal(err)
+	}
+	single, err := runs.Evaluate(context.Background(), filepath.Join(r.Out, "synthetic", "toy", "no-fid"), runs.EvalOptions{Drop: []zoo.Modality{zoo.Audio}}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := all[1].Mean()["MAE"], single.Mean()["MAE"]; got != want {
+		t.Errorf("MAE %g, the run evaluated alone has %g", got, want)
+	}
+	if table := tables.AblationTable(all).Text(); !strings.Contains(table, "without audio") || !strings.Contains(table, "NaN") { // the toy hears only: all its predictions are equal
+		t.Error(table)
+	}
+}

@@ -1,0 +1,55 @@
+package runs
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// A PhaseCheck compares the gradient of a phase's whole loss, along one direction in the space of
+// its parameters, with differences.
+type PhaseCheck struct {
+	Phase             string
+	Parameters        int // numbers that the phase trains
+	Dead              int // parameters without a gradient
+	Loss              float64
+	Analytic, Numeric float64
+}
+
+// Err returns |Analytic − Numeric|, relative to the larger.
+func (k *PhaseCheck) Err() float64 { return agtest.Apart(k.Analytic, k.Numeric) }
+
+// Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double
+// precision, on utterances of noise.
+func Gradcheck(name string) ([]PhaseCheck, error) {
+	c, err := settings.Preset("quick", name, "")
+	if err != nil {
+		return nil, err
+	}
+	c.Device = "cpu64"
+	d := zoo.Dims{Vocab: 30, TextT: 8, AudioT: 10, AudioD: 5, VisionT: 9, VisionD: 7, Range: [2]float64{-3, 3}}
+	l, err := train.NewLearner(&c, d)
+	if err != nil {
+		return nil, err
+	}
+	zoo.Nudge(l.Params, c.Seed)
+	var checks []PhaseCheck
+	for _, ph := range l.Model.Phases() {
+		loss := ph.Rehearse(zoo.Sample(l.Device, &d, 16, c.Seed))
+		params := make([]*ag.Tensor, len(ph.Params))
+		for i, p := range ph.Params {
+			params[i] = p.Tensor
+		}
+		tp := ag.NewTape(l.Device)
+		tp.Seed(1)
+		value := loss(tp)
+		k := PhaseCheck{Phase: ph.Name, Parameters: train.Count(ph.Params)}
+		k.Dead = len(agtest.Dead(tp.Backward(value, value), params))
+		k.Loss = value.Item()
+		k.Analytic, k.Numeric = agtest.Direction(params, loss)
+		checks = append(checks, k)
+	}
+	return checks, l.Device.Sync()
+}

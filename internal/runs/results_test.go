@@ -1,0 +1,274 @@
+package runs_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+func TestSummary(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, s, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := runstest.SummaryScores(t, dir)
+	mae := func(seed, rate string) float64 { return v[seed+" "+rate+" MAE"] }
+	if want := (2 + 2) * (2 + 1) * 11; len(v) != want { // seeds, mean, std; rates, mean; metrics
+		t.Errorf("%d lines, want %d", len(v), want)
+	}
+	for what, pair := range map[string][2]float64{
+		"mean over rates":               {mae("5", "mean"), (mae("5", "0") + mae("5", "0.5")) / 2},
+		"mean over seeds":               {mae("mean", "0"), (mae("5", "0") + mae("6", "0")) / 2},
+		"deviation over seeds":          {mae("std", "0"), math.Abs(mae("5", "0")-mae("6", "0")) / 2},
+		"mean over both":                {mae("mean", "mean"), (mae("5", "mean") + mae("6", "mean")) / 2},
+		"deviation of means over rates": {mae("std", "mean"), math.Abs(mae("5", "mean")-mae("6", "mean")) / 2},
+		"as a value":                    {mae("mean", "mean"), s.Mean()["MAE"]},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 1e-12 || mae("5", "0") == mae("6", "0") {
+			t.Errorf("%s: %g, want %g", what, pair[0], pair[1])
+		}
+	}
+	table := s.Table().Render()
+	for _, part := range []string{"seeds 5 6", "selected by validation MAE at rate 0.5", fmt.Sprintf("%.4f ± %.4f", mae("mean", "0.5"), mae("std", "0.5"))} {
+		if !strings.Contains(table, part) {
+			t.Errorf("the table does not say %q:\n%s", part, table)
+		}
+	}
+
+	again, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s.PerSeed, again.PerSeed); diff != "" {
+		t.Error("evaluated anew, the run scores otherwise:", diff)
+	}
+	dropped, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
+	if err != nil || len(dropped.Rates) != 1 || !strings.Contains(dropped.Title(), "without audio") {
+		t.Fatal(dropped, err)
+	}
+	if c := dropped.Mean()["Corr"]; !math.IsNaN(c) { // the toy hears only
+		t.Errorf("without audio the toy still has a correlation of %g", c)
+	}
+}
+
+// TestPlaces checks which directory a run is given.
+func TestPlaces(t *testing.T) {
+	r := runstest.NewRunner(t)
+	train := func(set map[string]string, seeds ...uint64) string {
+		t.Helper()
+		dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, set), seeds)
+		if err != nil {
+			return err.Error()
+		}
+		return filepath.Base(dir)
+	}
+	for _, c := range []struct {
+		set  map[string]string
+		seed uint64
+		want string
+	}{
+		{nil, 5, "full"}, {nil, 6, "full"}, {nil, 5, "full-2"}, {map[string]string{"train.batch": "20"}, 7, "full-3"}, {nil, 7, "full"},
+		{map[string]string{"variant": "no-mir"}, 5, "no-mir"}, {map[string]string{"name": "mine"}, 5, "mine"},
+	} {
+		if got := train(c.set, c.seed); got != c.want {
+			t.Errorf("%v, seed %d: run %s, want %s", c.set, c.seed, got, c.want)
+		}
+	}
+	if got := train(map[string]string{"name": "mine"}, 5); !strings.Contains(got, "expected a free directory, found seed 5") {
+		t.Errorf("a named run was overwritten: %s", got)
+	}
+	if got := train(map[string]string{"name": "mine", "train.batch": "20"}, 6); !strings.Contains(got, "expected a run of the same configuration") {
+		t.Errorf("two configurations in one run: %s", got)
+	}
+}
+
+func TestAblateUsesFinishedRuns(t *testing.T) {
+	r := runstest.NewRunner(t)
+	var trained []string
+	r.Step = func(seed uint64, phase string, done, _ int) {
+		if phase == "stage1" && done == 1 {
+			trained = append(trained, fmt.Sprint(seed))
+		}
+	}
+	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5}); err != nil {
+		t.Fatal(err)
+	}
+	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-fid"})}
+	for range 2 {
+		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := tables.AblationTable(all).Text()
+		if !strings.Contains(table, "w/o FID") || !strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
+			t.Error(table)
+		}
+	}
+	if want := []string{"5", "6", "5", "6"}; !slices.Equal(trained, want) {
+		t.Errorf("trained seeds %v, want %v", trained, want)
+	}
+}
+
+// TestSelection checks that each checkpoint is of the epoch that the journal shows to be the best.
+func TestSelection(t *testing.T) {
+	for _, how := range []string{settings.SelectValid, settings.SelectTest} {
+		r := runstest.NewRunner(t)
+		c := settingstest.Resolved(t, map[string]string{"select": how, "train.epochs.stage2": "6", "train.lr": "0.3"})
+		dir, s, err := r.Train(context.Background(), c, []uint64{5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := rundir.Dir(filepath.Join(dir, "seed5"))
+		j, err := rundir.OpenJournal(d.File(rundir.JournalFile), "stage2", 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		best := map[string]rundir.Numbers{}
+		for _, choice := range results.Choices(&c, metric.MOSI) {
+			file, err := os.ReadFile(d.File(choice.File(rundir.BestFile)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			epoch := epochOf(t, file)
+			best[choice.Metric] = j.Find("stage2", epoch).Test
+			for _, other := range j.Records[2:] {
+				if choice.Better(choice.Score(&other), choice.Score(j.Find("stage2", epoch))) {
+					t.Errorf("%s, %s: epoch %d was chosen, epoch %d is better", how, choice.Metric, epoch, other.Epoch)
+				}
+			}
+		}
+		if how == settings.SelectValid {
+			if len(best) != 1 || !strings.Contains(s.Title(), "validation MAE") {
+				t.Errorf("%d checkpoints; %s", len(best), s.Title())
+			}
+			continue
+		}
+		if len(best) != 5 || !strings.Contains(s.Title(), "on TEST at rate 0.5: optimistic") {
+			t.Errorf("%d checkpoints, want those of Has0, Non0, 5 and 7 classes and MAE; %s", len(best), s.Title())
+		}
+		for key, by := range map[string]string{"MAE": "MAE", "Corr": "MAE", "Has0_F1_score": "Has0_acc_2", "Non0_F1_score": "Non0_acc_2", "Mult_acc_7": "Mult_acc_7"} {
+			if got, want := s.PerSeed[0][1][key], best[by][key]; got != want { // both at rate 0.5
+				t.Errorf("%s is %g, want the %g of the epoch with the best %s", key, got, want, by)
+			}
+		}
+	}
+}
+
+func epochOf(t *testing.T, file []byte) int {
+	t.Helper()
+	var header map[string]json.RawMessage
+	end := 8 + int(file[0]) + int(file[1])<<8 + int(file[2])<<16
+	var meta map[string]string
+	if err := json.Unmarshal(file[8:end], &header); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(header["__metadata__"], &meta); err != nil {
+		t.Fatal(err)
+	}
+	epoch, err := strconv.Atoi(meta["epoch"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return epoch
+}
+
+func TestClasses(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, s, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"data.classes": "3", "train.epochs.stage2": "5"}), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if acc := s.PerSeed[0][0]["Acc_3"]; !(acc > 0.4) || !strings.Contains(s.Table().Render(), "Acc_3") {
+		t.Errorf("accuracy %g of 3 classes\n%s", acc, s.Table().Render())
+	}
+	j, err := rundir.OpenJournal(filepath.Join(dir, "seed5", rundir.JournalFile), "stage2", 5)
+	if err != nil || !(j.Records[6].Valid[rundir.LossKey] > 0) {
+		t.Error("no validation loss", err)
+	}
+}
+
+func TestPredict(t *testing.T) {
+	r := runstest.NewRunner(t)
+	c := settingstest.Resolved(t, nil)
+	dir, _, err := r.Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := train.OpenData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set.Test
+	row, tokens := s.Audio.D, int(s.Language.Mask[0])
+	u := map[string]any{"id": "mine", "text_bert": [][]int{{101, 99999, 102}, {1, 1, 1}, {0, 0, 0}}, "vision": [][]float32{make([]float32, s.Vision.D)}}
+	var audio [][]float32
+	for i := range s.Audio.Len[0] {
+		audio = append(audio, s.Audio.X[i*row:][:row])
+	}
+	u["audio"] = audio
+	text, err := json.Marshal([]any{u})
+	if err != nil || tokens == 0 {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "mine.json")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	p, err := runs.Predict(dir, file, "", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "seed5", rundir.PredictionsFile)
+	known, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := results.ReadCSV(path, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Score[0] != all[0].Score[0] || p.Label != nil || len(p.Weight) != 1 {
+		t.Errorf("predicted %v for what the test gave %v", p, all[0].Score[0])
+	}
+	if warning := log.String(); strings.Count(warning, "[UNK]") != 1 || !strings.Contains(warning, "tokens=1 ") {
+		t.Errorf("warning %q", warning)
+	}
+}
+
+// TestLabelledShare checks that only the labelled share of the training part is used where labels
+// are.
+func TestLabelledShare(t *testing.T) {
+	r := runstest.NewRunner(t)
+	steps := map[string]int{}
+	r.Step = func(_ uint64, phase string, _, _ int) { steps[phase]++ }
+	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"data.labels": "0.1"}), []uint64{5}); err != nil {
+		t.Fatal(err)
+	}
+	if steps["stage1"] != 2*3 || steps["stage2"] != 3*1 {
+		t.Errorf("steps %v, want 6 of stage1, on 40 utterances, and 3 of stage2, on 4", steps)
+	}
+}

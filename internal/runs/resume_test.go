@@ -1,0 +1,175 @@
+package runs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// TestResume stops a run after each of its steps, as SIGKILL does: between any two writes to the
+// disk there is such a stop, or the disk is as after one of them. Half-written lines and files of
+// an epoch that does not count are added by hand.
+func TestResume(t *testing.T) {
+	c := settingstest.Resolved(t, map[string]string{"select": settings.SelectTest})
+	whole := runstest.NewRunner(t)
+	dir, _, err := whole.Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := runstest.Contents(t, dir)
+	steps := 2*3 + 3*3 // 40 utterances in batches of 16; in stage1 the last, of 8, is just large enough
+	for stop := 1; stop <= steps; stop++ {
+		r := runstest.NewRunner(t)
+		dir, count, err := runstest.TrainUntil(r, c, stop)
+		if interrupted := new(train.Interrupted); !errors.As(err, &interrupted) || interrupted.Dir != dir || !strings.Contains(err.Error(), "--resume "+dir) {
+			t.Fatalf("stopped at step %d: error %v", stop, err)
+		}
+		spoil(t, dir)
+		r.Step = func(uint64, string, int, int) { count++ }
+		if _, _, err = r.Resume(context.Background(), dir); err != nil {
+			t.Fatal(err)
+		}
+		if again := count - steps; again < 0 || again > 3 {
+			t.Errorf("stopped at step %d: %d steps were made, want %d and no more than an epoch's 3 again", stop, count, steps)
+		}
+		runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
+	}
+}
+
+// spoil leaves traces of an epoch that was not finished.
+func spoil(t *testing.T, run string) {
+	t.Helper()
+	d := rundir.Dir(filepath.Join(run, "seed5"))
+	f, err := os.OpenFile(d.File(rundir.JournalFile), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(`{"phase":"stage2","epoch":9,"valid":{"MAE":0},"test":{"MAE":0}}` + "\n" + `{"phase":"sta`); err != nil {
+		t.Fatal(err)
+	}
+	if !d.Has(rundir.BestFile) {
+		return
+	}
+	if err := os.WriteFile(d.File("."+rundir.BestFile+".tmp"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledBetweenFiles restores an older state beside newer files, which is what a kill between
+// two renames leaves.
+func TestKilledBetweenFiles(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	r := runstest.NewRunner(t)
+	var old [][]byte
+	r.Step = func(_ uint64, _ string, done, _ int) {
+		paths, _ := filepath.Glob(filepath.Join(r.Out, "*/*/*/seed*/"+rundir.StateFile))
+		if done%3 == 0 && len(paths) == 1 {
+			text, err := os.ReadFile(paths[0])
+			if err != nil {
+				t.Error(err)
+			}
+			old = append(old, text)
+		}
+	}
+	dir, _, err := r.Train(context.Background(), c, []uint64{5})
+	if err != nil || len(old) < 4 {
+		t.Fatal(len(old), err)
+	}
+	want := runstest.Contents(t, dir)
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	for _, state := range old {
+		if err := errors.Join(os.WriteFile(d.File(rundir.StateFile), state, 0o644), os.Remove(d.File(rundir.PredictionsFile))); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.Resume(context.Background(), string(d)); err != nil {
+			t.Fatal(err)
+		}
+		runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
+	}
+}
+
+func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var runs []map[string]string
+	for _, n := range []int{1, 2} {
+		runtime.GOMAXPROCS(n)
+		dir, _, err := runstest.NewRunner(t).Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, runstest.Contents(t, dir))
+	}
+	runstest.SameFiles(t, "two cores", runs[1], runs[0])
+}
+
+// TestNaNStopsTheRun names the step that failed, though later ones were made before it was
+// noticed.
+func TestNaNStopsTheRun(t *testing.T) {
+	for _, c := range []struct {
+		batch, poison string
+		want          string
+		made          int // steps of stage2 of which progress was told
+	}{
+		{"16", "5", "epoch 2, step 2:", 5},       // of 3, all read together
+		{"2", "23", "epoch 2, step 3:", 20 + 15}, // of 20, in the first reading
+		{"2", "36", "epoch 2, step 16:", 20 + 15},
+		{"2", "37", "epoch 2, step 17:", 20 + 19},
+		{"2", "40", "epoch 2, step 20:", 20 + 19},
+	} {
+		r := runstest.NewRunner(t)
+		made := 0
+		r.Step = func(_ uint64, phase string, done, _ int) {
+			if phase == "stage2" {
+				made = done
+			}
+		}
+		dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"discriminator": "mlp", "critic.width": c.poison, "train.batch": c.batch}), []uint64{5})
+		for _, part := range []string{"phase stage2, " + c.want, "term task", "NaN", filepath.Join(dir, "seed5", rundir.StateFile)} {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("error %v does not say %q", err, part)
+			}
+		}
+		if made != c.made {
+			t.Errorf("%s: the last step told is %d, want %d", c.want, made, c.made)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "seed5", rundir.StateFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if meta, err := nn.Meta(file); err != nil || meta["phase"] != "stage2" || meta["epoch"] != "1" {
+			t.Errorf("the state kept is of %v, want stage2, epoch 1 (%v)", meta, err)
+		}
+	}
+}
+
+func TestStateOfAnotherConfiguration(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	text, err := os.ReadFile(d.File(rundir.ConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "batch: 16", "batch: 8", 1)
+	if err := errors.Join(os.WriteFile(d.File(rundir.ConfigFile), []byte(changed), 0o644), os.Remove(d.File(rundir.PredictionsFile))); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Resume(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "expected the state of the configuration beside it") {
+		t.Errorf("resumed under a changed configuration: error %v", err)
+	}
+}

@@ -1,0 +1,111 @@
+// Package runstest trains small runs for tests, and compares what they leave on disk.
+package runstest
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+)
+
+// NewRunner returns a runner into a temporary directory that reports nothing.
+func NewRunner(t *testing.T) *runs.Runner {
+	return &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
+}
+
+// Contents returns the files of a seed's directory and the summary, without what depends on the
+// clock.
+func Contents(t *testing.T, run string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, pattern := range []string{"seed*/*", "summary.*"} {
+		paths, err := filepath.Glob(filepath.Join(run, pattern))
+		if err != nil || paths == nil {
+			t.Fatalf("%s: no files: %v", run, err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := strings.TrimPrefix(path, run)
+			files[name] = string(text)
+			if strings.HasSuffix(name, ".jsonl") {
+				var lines []string
+				for line := range strings.Lines(string(text)) {
+					timeless, _, _ := strings.Cut(line, `"seconds"`)
+					lines = append(lines, timeless)
+				}
+				files[name] = strings.Join(lines, "\n")
+			}
+		}
+	}
+	return files
+}
+
+// SameFiles fails the test for every file of want that got lacks or has with other contents.
+func SameFiles(t *testing.T, what string, got, want map[string]string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d files, want %d", what, len(got), len(want))
+	}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("%s: %s differs from the unbroken run's", what, name)
+		}
+	}
+}
+
+// SummaryScores reads summary.csv: values by "seed rate metric".
+func SummaryScores(t *testing.T, dir string) map[string]float64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, rundir.SummaryCSV))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ParseSummary(t, text)
+}
+
+// ParseSummary returns the values of a summary.csv under "seed rate metric".
+func ParseSummary(t *testing.T, text []byte) map[string]float64 {
+	t.Helper()
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil || strings.Join(rows[0], ",") != "dataset,model,variant,select,seed,rate,metric,value" {
+		t.Fatal(rows[0], err)
+	}
+	values := map[string]float64{}
+	for _, row := range rows[1:] {
+		v, err := strconv.ParseFloat(row[7], 64)
+		if err != nil || !slices.Equal(row[:4], []string{"synthetic", "toy", "full", "valid"}) {
+			t.Fatal(row, err)
+		}
+		values[strings.Join(row[4:7], " ")] = v
+	}
+	if len(values) != len(rows)-1 {
+		t.Error("summary.csv has a line twice")
+	}
+	return values
+}
+
+// TrainUntil interrupts a training at a step, and returns how many were made.
+func TrainUntil(r *runs.Runner, c settings.Config, stop int) (dir string, steps int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Step = func(uint64, string, int, int) {
+		if steps++; steps == stop {
+			cancel()
+		}
+	}
+	dir, _, err = r.Train(ctx, c, []uint64{5})
+	return dir, steps, err
+}

@@ -1,0 +1,78 @@
+package runs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// TestPatience trains at a rate that changes nothing: no epoch is better than the first.
+func TestPatience(t *testing.T) {
+	r := runstest.NewRunner(t)
+	steps := 0
+	r.Step = func(_ uint64, phase string, _, _ int) {
+		if phase == "stage2" {
+			steps++
+		}
+	}
+	c := settingstest.Resolved(t, map[string]string{"train.lr": "1e-30", "train.schedule": "constant", "train.patience": "2", "train.epochs.stage2": "6"})
+	dir, _, err := r.Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = 3 * 3 // epochs of 3 steps
+	if steps != want {
+		t.Errorf("stage2 made %d steps, want %d", steps, want)
+	}
+	whole := runstest.Contents(t, dir)
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	if err := os.Remove(d.File(rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Resume(context.Background(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if steps != want {
+		t.Errorf("resumed after its end, stage2 made %d steps more", steps-want)
+	}
+	runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), whole)
+}
+
+// TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it
+// arrives at the same files, what a phase remembers of its utterances included.
+func TestModelsResume(t *testing.T) {
+	for _, spec := range zoo.Specs {
+		t.Run(spec.Name, func(t *testing.T) {
+			c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{"model": spec.Name, "data.limit": "24",
+				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4", "train.schedule": "constant", "eval.rates": "0,0.5"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, _, err := runstest.NewRunner(t).Train(context.Background(), c, []uint64{5})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := runstest.Contents(t, dir)
+			for _, stop := range []int{2, 5, 8, 12} { // of 3 steps an epoch
+				r := runstest.NewRunner(t)
+				dir, _, err := runstest.TrainUntil(r, c, stop)
+				if !errors.As(err, new(*train.Interrupted)) {
+					t.Fatalf("stopped at step %d: error %v", stop, err)
+				}
+				if _, _, err := r.Resume(context.Background(), dir); err != nil {
+					t.Fatal(err)
+				}
+				runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
+			}
+		})
+	}
+}

@@ -1,0 +1,273 @@
+package settings
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// Config fixes everything about a run. YAML names are the keys of `recap train --set`.
+type Config struct {
+	Dataset string `yaml:"dataset"` // synthetic, synthetic-mosi (MOSI's sizes), or the name that goes with data.file
+	Model   string `yaml:"model"`
+	Variant string `yaml:"variant"` // of the model; applied after everything else
+	Preset  string `yaml:"preset"`  // the defaults: quick or paper
+	Name    string `yaml:"name"`    // of the run directory; empty for a free one that begins with the variant
+	Select  string `yaml:"select"`  // valid or per-metric-test
+	Device  string `yaml:"device"`  // cpu, cpu64, or cuda:0 and so on
+	Seed    uint64 `yaml:"seed"`
+
+	Data  DataConfig   `yaml:"data"`
+	Train zoo.Training `yaml:"train"`
+	Eval  EvalConfig   `yaml:"eval"`
+	CUDA  CUDAConfig   `yaml:"cuda"`
+
+	Method zoo.Config `yaml:",inline"` // of the model
+}
+
+// DataConfig says what is learned from.
+type DataConfig struct {
+	File     string  `yaml:"file"`     // pickle in MMSA's layout, or packed; empty for synthetic data
+	Text     string  `yaml:"text"`     // file whose text_bert takes the place of data.file's
+	Audio    string  `yaml:"audio"`    // file whose audio features do
+	Vision   string  `yaml:"vision"`   // file whose visual features do
+	Labels   float64 `yaml:"labels"`   // share of the training utterances whose label may be used
+	Classes  int     `yaml:"classes"`  // 0: predict the label; 2, 3, 5 or 7: its class
+	Resample string  `yaml:"resample"` // holes of training: "epoch", fresh in each; "static", drawn once
+	Scale    float64 `yaml:"scale"`    // length of synthetic sequences
+	Limit    int     `yaml:"limit"`    // utterances of each part that are used, from the first; 0: all
+}
+
+// EvalConfig says at which shares of missing positions models are compared.
+type EvalConfig struct {
+	ValidRate float64 `yaml:"valid_rate"` // of validation after each epoch
+	Rates     string  `yaml:"rates"`      // of the test, see ParseRates
+}
+
+// CUDAConfig says how a GPU computes.
+type CUDAConfig struct {
+	TF32 bool `yaml:"tf32"` // products on tensor cores, whose inputs have ten bits of mantissa
+}
+
+// DeviceName returns the name under which the device is opened: how it computes is a part of it.
+func (c *Config) DeviceName() string {
+	if c.CUDA.TF32 {
+		return c.Device + ",tf32"
+	}
+	return c.Device
+}
+
+// Protocols of selection.
+const (
+	SelectValid = "valid"           // one epoch, the best on the validation part
+	SelectTest  = "per-metric-test" // for each metric the epoch that is best on the test part: the literature's, optimistic
+)
+
+// Models lists the models by name.
+var Models = append([]zoo.Spec{recap.Spec}, zoo.Specs...)
+
+// ModelNames lists the names of the models.
+func ModelNames() []string {
+	var names []string
+	for _, s := range Models {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Spec returns the specification of the model, nil if there is none.
+func (c *Config) Spec() *zoo.Spec {
+	i := slices.IndexFunc(Models, func(s zoo.Spec) bool { return s.Name == c.Model })
+	if i < 0 {
+		return nil
+	}
+	return &Models[i]
+}
+
+// Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a
+// data set, "quick" trains in minutes on a CPU.
+func Preset(name, model, dataset string) (Config, error) {
+	c := Config{
+		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
+		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
+		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1"},
+	}
+	spec := c.Spec()
+	switch {
+	case spec == nil:
+		return c, Invalid("model", "one of "+strings.Join(ModelNames(), ", "), model)
+	case name != "quick" && name != "paper":
+		return c, Invalid("preset", "quick or paper", name)
+	}
+	c.Method, c.Train = spec.Preset(name, dataset)
+	return c, nil
+}
+
+var deviceName = regexp.MustCompile(`^(cpu|cpu64|cuda:[0-9]+)$`)
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// check returns an error that names the first key whose value cannot be used.
+func (c *Config) check() error {
+	for _, f := range []struct{ key, value string }{{"dataset", c.Dataset}, {"name", c.Name}} {
+		if f.value != "" && !plainName.MatchString(f.value) {
+			return Invalid(f.key, "letters, digits, '.', '_' and '-'", f.value)
+		}
+	}
+	for _, f := range []struct {
+		key, value string
+		among      []string
+	}{
+		{"variant", c.Variant, c.Variants()},
+		{"select", c.Select, []string{SelectValid, SelectTest}},
+		{"data.resample", c.Data.Resample, []string{"epoch", "static"}},
+		{"data.classes", strconv.Itoa(c.Data.Classes), []string{"0", "2", "3", "5", "7"}},
+		{"train.optimizer", c.Train.Optimizer, []string{"adamw", "adam"}},
+		{"train.schedule", c.Train.Schedule, []string{"cosine", "constant"}},
+	} {
+		if !slices.Contains(f.among, f.value) {
+			return Invalid(f.key, "one of "+strings.Join(f.among, ", "), f.value)
+		}
+	}
+	if err := firstError([]rule{
+		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a share above 0, at most 1", c.Data.Labels},
+		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
+		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
+		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid, "0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
+		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression, "0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
+		{"device", deviceName.MatchString(c.Device), "cpu, cpu64, or cuda:0 and so on", c.Device},
+		{"cuda.tf32", !c.CUDA.TF32 || strings.HasPrefix(c.Device, "cuda:"), "false with device " + c.Device, c.CUDA.TF32},
+		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
+	}); err != nil {
+		return err
+	}
+	if _, err := ParseRates(c.Eval.Rates); err != nil {
+		return err
+	}
+	return cmp.Or(c.checkTraining(), c.Method.Check())
+}
+
+// checkTraining does so for what is under "train".
+func (c *Config) checkTraining() error {
+	t := &c.Train
+	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
+	rules := []rule{
+		{"train.batch", t.Batch > 0, "1 or more", t.Batch},
+		{"train.accumulate", t.Accumulate > 0, "1 or more", t.Accumulate},
+		{"train.lr", positive(t.LR), "a number above 0", t.LR},
+		{"train.weight_decay", t.WeightDecay >= 0, "0 or more", t.WeightDecay},
+		{"train.clip", t.Clip >= 0, "0 or more", t.Clip},
+		{"train.clip_value", t.ClipValue >= 0, "0 or more", t.ClipValue},
+		{"train.patience", t.Patience >= 0, "0 or more", t.Patience},
+	}
+	for name, g := range t.Groups {
+		rules = append(rules, rule{"train.groups." + name + ".lr", positive(g.LR), "a number above 0", g.LR},
+			rule{"train.groups." + name + ".weight_decay", g.WeightDecay >= 0, "0 or more", g.WeightDecay})
+	}
+	for phase, n := range t.Epochs {
+		rules = append(rules, rule{"train.epochs." + phase, n >= 0, "0 or more", n})
+	}
+	return firstError(rules)
+}
+
+// A rule says whether the value of a key is good, and what is wanted.
+type rule struct {
+	key   string
+	valid bool
+	want  string
+	value any
+}
+
+// firstError returns the error of the first rule that is.
+func firstError(rules []rule) error {
+	for _, r := range rules {
+		if !r.valid {
+			return Invalid(r.key, r.want, r.value)
+		}
+	}
+	return nil
+}
+
+// Invalid returns the error for a key whose value cannot be used.
+func Invalid(key, expected string, found any) error {
+	return fmt.Errorf("settings: %s: expected %s, found %v", key, expected, found)
+}
+
+// SelectedVariant returns the variant that c names; c has been checked.
+func (c *Config) SelectedVariant() zoo.Variant {
+	v, _ := c.Spec().Variant(c.Variant)
+	return v
+}
+
+// Variants names all variants of the model.
+func (c *Config) Variants() []string {
+	var names []string
+	for _, v := range c.Spec().AllVariants() {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1"
+// has ten.
+func ParseRates(s string) ([]float64, error) {
+	bad := func() ([]float64, error) {
+		return nil, Invalid("rates", "first:last:step or a list, of increasing shares from 0 to 1, such as 0:0.9:0.1 or 0,0.5", strconv.Quote(s))
+	}
+	var rates []float64
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ':' }) {
+		r, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return bad()
+		}
+		rates = append(rates, r)
+	}
+	if strings.Contains(s, ":") {
+		if len(rates) != 3 || strings.Contains(s, ",") || !(rates[2] >= 1e-3) || !(rates[1] <= 1) {
+			return bad()
+		}
+		first, last, step := rates[0], rates[1], rates[2]
+		rates = nil
+		for i := 0; first+float64(i)*step < last+step/2; i++ {
+			rates = append(rates, math.Round((first+float64(i)*step)*1e9)/1e9) // 0.3, not 0.30000000000000004
+		}
+	}
+	for i, r := range rates {
+		if !(r >= 0 && r <= 1) || i > 0 && !(r > rates[i-1]) {
+			return bad()
+		}
+	}
+	if len(rates) == 0 {
+		return bad()
+	}
+	return rates, nil
+}
+
+// Selection says in words how checkpoints are chosen.
+func (c *Config) Selection() string {
+	score := "MAE"
+	if c.Data.Classes > 0 {
+		score = "cross-entropy"
+	}
+	if c.Select == SelectTest {
+		return fmt.Sprintf("selected per metric on TEST at rate %g: optimistic, as in the literature", c.Eval.ValidRate)
+	}
+	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
+}
+
+// MoveTo chooses another device than the run's, unless name is empty.
+func (c *Config) MoveTo(name string) {
+	if name != "" {
+		c.Device, c.CUDA.TF32 = name, c.CUDA.TF32 && strings.HasPrefix(name, "cuda:")
+	}
+}
+
+// PlainName tells whether a name can be a run's.
+func PlainName(name string) bool { return plainName.MatchString(name) }

@@ -1,0 +1,132 @@
+package settings
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// TestPrecedence gives one setting in more and more places; each place must override those before.
+func TestPrecedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte("train: {lr: 0.2, batch: 5, epochs: {stage1: 7}}\nwidth: 32\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	s := Sources{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+	steps := []struct {
+		place string
+		add   func()
+		want  float64
+	}{
+		{"preset", func() {}, 1e-3},
+		{"file", func() { s.File = file }, 0.2},
+		{"environment", func() { env["RECAP_TRAIN_LR"] = "0.3" }, 0.3},
+		{"set", func() { s.Set = map[string]string{"train.lr": "0.4"} }, 0.4},
+		{"flags", func() { s.Flags = map[string]string{"train.lr": "0.5"} }, 0.5},
+	}
+	quick, _ := Preset("quick", "recap", "")
+	for _, step := range steps {
+		step.add()
+		c, err := Resolve(s)
+		if err != nil || c.Train.LR != step.want {
+			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
+		}
+		if s.File != "" && (c.Train.Batch != 5 || method(c).Width != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
+			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
+		}
+	}
+	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
+	s.Set = map[string]string{"without.fid": "false"}
+	c, err := Resolve(s)
+	if err != nil || method(c).Depth != 2 || c.Train.Epochs["stage2"] != 200 || method(c).Width != 32 || !method(c).Without.FID {
+		t.Errorf("preset paper, variant no-fid: %+v (%v)", c, err)
+	}
+}
+
+func method(c Config) *recap.Config { return c.Method.(*recap.Config) }
+
+func TestPresetsCanBeUsed(t *testing.T) {
+	for _, spec := range Models {
+		for _, name := range []string{"quick", "paper"} {
+			c, err := Preset(name, spec.Name, "sims")
+			if err == nil {
+				err = c.check()
+			}
+			if err != nil {
+				t.Error(spec.Name, name, err)
+			}
+		}
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	dir := t.TempDir()
+	file := func(text string) string {
+		path := filepath.Join(dir, "c.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		file       string
+		key, value string
+		want       string
+	}{
+		{"", "train.bach", "3", `unknown key "train.bach", did you mean "train.batch"?`},
+		{"", "batch", "3", `did you mean "train.batch"?`},
+		{"", "train.epochs.stage3", "3", `did you mean "train.epochs.stage1"?`},
+		{"", "nonsense", "3", "known keys: dataset, model"},
+		{"", "train.batch", "many", `train.batch: expected a value of type int, found many`},
+		{"", "train.batch", "0", "train.batch: expected 1 or more, found 0"},
+		{"", "train.lr", ".nan", "train.lr: expected a number above 0"},
+		{"", "train.epochs.stage1", "x", "train.epochs.stage1: expected a value of type int, found x"},
+		{"", "variant", "no-luck", "variant: expected one of full, no-hcag"},
+		{"", "preset", "slow", "preset: expected quick or paper, found slow"},
+		{"", "eval.rates", "0:2:0.1", "rates: expected first:last:step"},
+		{"", "data.classes", "4", "data.classes: expected one of 0, 2, 3, 5, 7"},
+		{"", "name", "../x", "name: expected letters"},
+		{"", "heads", "0", "heads is 0"},
+		{"train:\n  bach: 3\n", "", "", `unknown key "train.bach", did you mean "train.batch"?`},
+		{"train: {epochs: {stage9: 1}}", "", "", `unknown key "train.epochs.stage9"`},
+		{"{", "", "", "c.yaml: expected YAML or JSON"},
+		{"train: 5\n", "", "", `c.yaml: settings: unknown key "train"`},
+		{"train: {batch: [1]}", "", "", "c.yaml: settings: train.batch: expected a value of type int, found [1]"},
+		{"", "model", "gpt", "model: expected one of recap, "},
+		{"", "train.optimizer", "sgd", "train.optimizer: expected one of adamw, adam, found sgd"},
+		{"", "train.accumulate", "0", "train.accumulate: expected 1 or more, found 0"},
+		{"", "train.groups.text.lr", "-1", "train.groups.text.lr: expected a number above 0, found -1"},
+		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
+	} {
+		s := Sources{Env: func(string) (string, bool) { return "", false }}
+		if c.file != "" {
+			s.File = file(c.file)
+		} else {
+			s.Set = map[string]string{c.key: c.value}
+		}
+		if _, err := Resolve(s); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s%s=%s: error %v, want %q", c.file, c.key, c.value, err, c.want)
+		}
+	}
+	var unknown *KeyError
+	if _, err := Resolve(Sources{Env: os.LookupEnv, Set: map[string]string{"x": "1"}}); !errors.As(err, &unknown) || unknown.Key != "x" {
+		t.Errorf("unknown key: %v", err)
+	}
+}
+
+func TestParseRates(t *testing.T) {
+	for text, want := range map[string][]float64{
+		"0:0.9:0.1": {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "0,0.5": {0, 0.5}, "0.3": {0.3}, "0:1:0.5": {0, 0.5, 1},
+		"": nil, "a": nil, "0.5,0.5": nil, "0:1": nil, "0:1:0": nil, "-0.1": nil, "NaN": nil, "0:1:NaN": nil,
+	} {
+		if got, err := ParseRates(text); !slices.Equal(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}

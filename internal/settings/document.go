@@ -1,0 +1,189 @@
+package settings
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// A field is a single setting.
+type field struct {
+	key   string // "train.lr"
+	value reflect.Value
+	store func() // puts a changed value in its place
+}
+
+// fields returns every setting of c, in the order of the file.
+func (c *Config) fields() []field {
+	return fieldsOf("", reflect.ValueOf(c).Elem(), func() {})
+}
+
+func (c *Config) keys() []string {
+	var keys []string
+	for _, f := range c.fields() {
+		keys = append(keys, f.key)
+	}
+	return keys
+}
+
+// Has tells whether there is a setting of this key.
+func (c *Config) Has(key string) bool { return slices.Contains(c.keys(), key) }
+
+func fieldsOf(prefix string, v reflect.Value, store func()) []field {
+	switch v.Kind() {
+	case reflect.Struct:
+		var all []field
+		for i := range v.NumField() {
+			name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if options == "inline" { // the model's
+				all = append(all, fieldsOf(prefix, v.Field(i).Elem().Elem(), store)...)
+			} else {
+				all = append(all, fieldsOf(join(prefix, name), v.Field(i), store)...)
+			}
+		}
+		return all
+	case reflect.Map:
+		var all []field
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			all = append(all, fieldsOf(join(prefix, key.String()), element, func() { v.SetMapIndex(key, element); store() })...)
+		}
+		return all
+	}
+	return []field{{prefix, v, store}}
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}
+
+// Set changes one setting; the value is YAML.
+func (c *Config) Set(key, value string) error {
+	all := c.fields()
+	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
+	if i < 0 {
+		return &KeyError{key, c.keys()}
+	}
+	at := all[i].value
+	if at.Kind() == reflect.String {
+		at.SetString(value)
+	} else if err := yaml.Unmarshal([]byte(value), at.Addr().Interface()); err != nil {
+		return Invalid(key, "a value of type "+at.Type().String(), value)
+	}
+	all[i].store()
+	return nil
+}
+
+// A document is a configuration's YAML, hence also JSON.
+type document yaml.MapSlice
+
+func parse(path string, text []byte) (document, error) {
+	var doc yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.UseOrderedMap()); err != nil {
+		return nil, fmt.Errorf("settings: %s: expected YAML or JSON, found %w", path, err)
+	}
+	return document(doc), nil
+}
+
+// Parse returns the configuration that a file holds, checked: its text is what [Config.YAML] wrote.
+func Parse(path string, text []byte) (Config, error) {
+	doc, err := parse(path, text)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"), doc.word("dataset", ""))
+	if err == nil {
+		err = c.apply(doc)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, c.finish()
+}
+
+// word returns the value of a key on the highest level.
+func (doc document) word(key, otherwise string) string {
+	for _, item := range doc {
+		if word, ok := item.Value.(string); ok && item.Key == key {
+			return word
+		}
+	}
+	return otherwise
+}
+
+// apply changes the settings that the document has.
+func (c *Config) apply(doc document) error { return c.applyUnder("", yaml.MapSlice(doc)) }
+
+func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
+	for _, item := range items {
+		key := join(prefix, fmt.Sprint(item.Key))
+		var err error
+		switch v := item.Value.(type) {
+		case nil:
+		case yaml.MapSlice:
+			err = c.applyUnder(key, v)
+		case string:
+			err = c.Set(key, v)
+		default:
+			text, wrong := yaml.MarshalWithOptions(v, yaml.Flow(true))
+			if wrong != nil {
+				return fmt.Errorf("settings: %s: %w", key, wrong)
+			}
+			err = c.Set(key, strings.TrimSpace(string(text)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// YAML returns the document of all settings.
+func (c *Config) YAML() ([]byte, error) {
+	var doc yaml.MapSlice
+	for _, f := range c.fields() {
+		doc = with(doc, strings.Split(f.key, "."), f.value.Interface())
+	}
+	text, err := yaml.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("settings: configuration: %w", err)
+	}
+	return text, nil
+}
+
+// with returns the document with a value at a path, whose beginning, if it is there, is the last
+// entry.
+func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
+	if len(path) == 1 {
+		return append(doc, yaml.MapItem{Key: path[0], Value: value})
+	}
+	if last := len(doc) - 1; last >= 0 && doc[last].Key == path[0] {
+		doc[last].Value = with(doc[last].Value.(yaml.MapSlice), path[1:], value)
+		return doc
+	}
+	return append(doc, yaml.MapItem{Key: path[0], Value: with(nil, path[1:], value)})
+}
+
+// Hash identifies what a configuration computes: all but the name of its directory.
+func (c Config) Hash() string {
+	c.Name = ""
+	text, err := c.YAML()
+	if err != nil {
+		panic("settings: a configuration cannot be written: " + err.Error())
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// SameExceptSeed tells whether two configurations differ in name and seed at most.
+func SameExceptSeed(a, b Config) bool {
+	a.Seed = b.Seed
+	return a.Hash() == b.Hash()
+}

@@ -1,0 +1,25 @@
+package settings
+
+import (
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
+
+// ModalityName returns the modality as flags spell it: text, audio or vision.
+func ModalityName(m zoo.Modality) string { return modalityNames[m] }
+
+// ParseModalities reads a list such as "text,audio".
+func ParseModalities(s []string) ([]zoo.Modality, error) {
+	var list []zoo.Modality
+	for _, name := range s {
+		i := slices.Index(modalityNames[:], name)
+		if i < 0 {
+			return nil, Invalid("modality", "text, audio or vision", name)
+		}
+		list = append(list, zoo.Modality(i))
+	}
+	return list, nil
+}

@@ -1,0 +1,188 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// Sources are the places a configuration comes from, besides its preset. Each overrides those
+// before it:
+//
+//	preset  <  File  <  environment  <  Set  <  Flags
+//
+// The variant has the last word: a run called no-fid is without FID whatever the keys under
+// "without" say.
+type Sources struct {
+	File  string                           // YAML, hence also JSON; "" for none
+	Env   func(name string) (string, bool) // os.LookupEnv; a key a.b_c is RECAP_A_B_C
+	Set   map[string]string                // by key
+	Flags map[string]string                // by key
+}
+
+// Resolve returns the configuration that the sources make, checked.
+func Resolve(s Sources) (Config, error) {
+	doc, err := s.read()
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := s.preset(doc)
+	if err != nil {
+		return c, err
+	}
+	if err := c.apply(doc); err != nil {
+		return c, fmt.Errorf("%s: %w", s.File, err)
+	}
+	env := map[string]string{}
+	for _, f := range c.fields() {
+		if v, ok := s.Env(EnvName(f.key)); ok {
+			env[f.key] = v
+		}
+	}
+	for _, layer := range []map[string]string{env, s.Set, s.Flags} {
+		for _, key := range slices.Sorted(maps.Keys(layer)) {
+			if err := c.Set(key, layer[key]); err != nil {
+				return c, err
+			}
+		}
+	}
+	if err := c.finish(); err != nil {
+		return c, err
+	}
+	if err := c.findBERT(); err != nil {
+		return c, err
+	}
+	if r, ok := c.Method.(*recap.Config); ok {
+		return c, r.ResolveGenerator()
+	}
+	return c, nil
+}
+
+// findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of
+// words by the model's.
+func (c *Config) findBERT() error {
+	text := c.Method.Words()
+	if text.BERT == "" {
+		return nil
+	}
+	dir, err := nn.FindPretrained(text.BERT)
+	if err != nil {
+		return fmt.Errorf("settings: text.bert: %w", err)
+	}
+	if text.BERT, err = filepath.Abs(dir); err != nil {
+		return fmt.Errorf("settings: text.bert: %w", err)
+	}
+	bert, err := nn.OpenBERT(dir)
+	if err != nil {
+		return fmt.Errorf("settings: text.bert: %w", err)
+	}
+	b := &bert.Config
+	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers, b.Heads, b.FeedForward, b.Dropout
+	return bert.Close()
+}
+
+// EnvName returns the environment variable of a key.
+func EnvName(key string) string { return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) }
+
+func (s *Sources) read() (document, error) {
+	if s.File == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(s.File)
+	if err != nil {
+		return nil, fmt.Errorf("settings: configuration: %w", err)
+	}
+	return parse(s.File, text)
+}
+
+// preset returns the defaults to which everything is applied: their name, the model and the data
+// set have to be known before.
+func (s *Sources) preset(doc document) (Config, error) {
+	first := func(key, otherwise string) string {
+		if v, ok := s.Flags[key]; ok {
+			return v
+		}
+		if v, ok := s.Set[key]; ok {
+			return v
+		}
+		if v, ok := s.Env(EnvName(key)); ok {
+			return v
+		}
+		return doc.word(key, otherwise)
+	}
+	return Preset(first("preset", "quick"), first("model", "recap"), first("dataset", ""))
+}
+
+// finish puts the variant in place and checks the whole.
+func (c *Config) finish() error {
+	d := &c.Data
+	for _, file := range []*string{&d.File, &d.Text, &d.Audio, &d.Vision} {
+		if *file == "" {
+			continue
+		}
+		path, err := filepath.Abs(*file) // the run directory may be used from elsewhere
+		if err != nil {
+			return fmt.Errorf("settings: data: %w", err)
+		}
+		*file = path
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.SelectedVariant().Apply(c.Method)
+	return c.Method.Check()
+}
+
+// A KeyError reports a key that no setting has.
+type KeyError struct {
+	Key   string
+	Known []string
+}
+
+func (e *KeyError) Error() string {
+	text := fmt.Sprintf("settings: unknown key %q", e.Key)
+	if near := nearest(e.Key, e.Known); near != "" {
+		text += fmt.Sprintf(", did you mean %q?", near)
+	}
+	return text + "\n" + knownKeys(e.Known)
+}
+
+func knownKeys(keys []string) string { return "known keys: " + strings.Join(keys, ", ") }
+
+// nearest returns the known key that differs least from key, or "" if none is near. Of a key given
+// without its section, such as "batch", it is the whole.
+func nearest(key string, known []string) string {
+	best, least := "", 1+len(key)/3
+	for _, k := range known {
+		if d := min(distance(key, k), 1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= least && (best == "" || d < least) {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: how many insertions, deletions and replacements turn a into b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := diagonal
+			if a[i] != b[j] {
+				next = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}

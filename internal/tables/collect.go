@@ -1,0 +1,130 @@
+package tables
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// Collect scores the predictions of all finished seeds under dir, in
+// <dataset>/<model>/<name>/seed<S>; of one data set, unless its name is empty. A summary is of one
+// configuration, whatever its directories are called. Seeds that are unfinished, or there twice,
+// are left out, and the log names them.
+func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
+	found, err := fs.Glob(os.DirFS(dir), "*/*/*/seed*")
+	if err != nil {
+		return nil, fmt.Errorf("tables: %s: %w", dir, err)
+	}
+	k := collector{log: log, kinds: map[string]metric.Kind{}, known: map[string]*Summary{}, where: map[string]rundir.Dir{}}
+	var others []string
+	for _, path := range found {
+		of, _, _ := strings.Cut(path, "/")
+		d := rundir.Dir(filepath.Join(dir, filepath.FromSlash(path)))
+		switch number, _ := strings.CutPrefix(filepath.Base(string(d)), "seed"); {
+		case !isNumber(number):
+		case dataset != "" && of != dataset:
+			others = append(others, of)
+		case !d.Finished():
+			log.Warn("an unfinished seed is not in the tables", "seed", string(d), "continue", "recap train --resume "+string(d))
+		default:
+			if err := k.add(d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	switch {
+	case k.all == nil && others != nil:
+		return nil, fmt.Errorf("tables: %s: expected finished runs of data set %s, found only those of %s", dir, dataset, strings.Join(slices.Compact(others), ", "))
+	case k.all == nil:
+		return nil, fmt.Errorf("tables: %s: expected finished runs, <dataset>/<model>/<name>/seed<S>, found none; give the folder that recap train made them in", dir)
+	}
+	for _, s := range k.all {
+		s.sort()
+	}
+	slices.SortStableFunc(k.all, inOrder)
+	return k.all, nil
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
+}
+
+// inOrder puts summaries in the order of data sets, models and variants.
+func inOrder(a, b *Summary) int {
+	model := func(s *Summary) int {
+		return slices.IndexFunc(settings.Models, func(m zoo.Spec) bool { return m.Name == s.Config.Model })
+	}
+	variant := func(s *Summary) int {
+		return slices.IndexFunc(s.Config.Spec().AllVariants(), func(v zoo.Variant) bool { return v.Name == s.Config.Variant })
+	}
+	return cmp.Or(cmp.Compare(a.Config.Dataset, b.Config.Dataset), cmp.Compare(model(a), model(b)), cmp.Compare(variant(a), variant(b)))
+}
+
+// A collector puts each seed to the summary of its configuration.
+type collector struct {
+	log   *slog.Logger
+	kinds map[string]metric.Kind // by data set and file
+	known map[string]*Summary    // by configuration
+	where map[string]rundir.Dir  // by configuration and seed
+	all   []*Summary
+}
+
+// add scores a finished seed.
+func (k *collector) add(d rundir.Dir) error {
+	c, err := d.Config()
+	if err != nil {
+		return fmt.Errorf("%s: %w", d, err)
+	}
+	data := c.Dataset + " " + c.Data.File
+	kind, ok := k.kinds[data]
+	if !ok {
+		if kind, err = results.LabelKind(d, &c); err != nil {
+			return err
+		}
+		k.kinds[data] = kind
+	}
+	s := &Summary{Config: c, Kind: kind}
+	if err := s.read(d, &c); err != nil {
+		return err
+	}
+	key := fmt.Sprint(c.Model, " ", c.Variant, " ", s.conditions(), c.Settings())
+	seed := fmt.Sprint(key, " ", c.Seed)
+	if other, ok := k.where[seed]; ok {
+		k.log.Warn("a seed is there twice with one configuration; only one is in the tables", "in", string(other), "not", string(d))
+		return nil
+	}
+	k.where[seed] = d
+	if old := k.known[key]; old != nil {
+		old.Seeds, old.PerSeed = append(old.Seeds, c.Seed), append(old.PerSeed, s.PerSeed[0])
+		return nil
+	}
+	k.known[key] = s
+	k.all = append(k.all, s)
+	return nil
+}
+
+// sort puts the seeds in order.
+func (s *Summary) sort() {
+	order := make([]int, len(s.Seeds))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
+	seeds, runs := slices.Clone(s.Seeds), slices.Clone(s.PerSeed)
+	for to, from := range order {
+		s.Seeds[to], s.PerSeed[to] = seeds[from], runs[from]
+	}
+}

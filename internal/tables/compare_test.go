@@ -1,0 +1,322 @@
+package tables
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/literature"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
+	"github.com/seed-6655bf3b/recap/recap"
+)
+
+// A forger makes finished runs under a folder, whose predictions are wrong by what they are told.
+type forger struct {
+	t      *testing.T
+	out    string
+	labels []float32
+}
+
+// run makes a seed whose predictions at the i-th rate are labels + off[i].
+func (f *forger) run(name string, c settings.Config, seed uint64, off map[float64]float32) {
+	f.t.Helper()
+	c.Seed, c.Name = seed, name
+	d := rundir.Dir(filepath.Join(f.out, c.Dataset, c.Model, name, fmt.Sprintf("seed%d", seed)))
+	var all []*results.Predictions
+	rates, err := settings.ParseRates(c.Eval.Rates)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, r := range rates {
+		p := &results.Predictions{Rate: r}
+		for i, y := range f.labels {
+			p.ID, p.Label, p.Score = append(p.ID, fmt.Sprint("u", i)), append(p.Label, y), append(p.Score, y+off[r])
+		}
+		all = append(all, p)
+	}
+	var b bytes.Buffer
+	if err := results.WriteCSV(&b, all); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := d.Create(&c); err != nil {
+		f.t.Fatal(err)
+	}
+	dims := map[string]string{"dims": `{"Range":[-3,3]}`}
+	if err := rundir.SaveTensors(d.File(rundir.BestFile), nil, dims); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := rundir.WriteFile(d.File(rundir.PredictionsFile), b.Bytes()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// collect returns the comparisons of the runs, and what the log says.
+func (f *forger) collect(dataset string) ([]*Comparison, string) {
+	f.t.Helper()
+	var log bytes.Buffer
+	all, err := Collect(f.out, dataset, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return Compare(all), log.String()
+}
+
+// forged returns a configuration of RECAP with settings changed.
+func forged(t *testing.T, set map[string]string) settings.Config {
+	t.Helper()
+	all := map[string]string{"model": "recap", "dataset": "mosi", "eval.rates": "0,0.5,0.9"}
+	for k, v := range set {
+		all[k] = v
+	}
+	return settingstest.Resolved(t, all)
+}
+
+var (
+	two  = []float32{-2, -1, 1, 2}
+	near = map[float64]float32{0: 0.1, 0.5: 0.2, 0.9: 0.4}
+	far  = map[float64]float32{0: 0.3, 0.5: 0.4, 0.9: 0.6}
+)
+
+// TestTables checks tables against numbers worked out by hand: a prediction that is off by x
+// everywhere has a MAE of x.
+func TestTables(t *testing.T) {
+	f := &forger{t, t.TempDir(), two}
+	f.run("full", forged(t, nil), 10, near)
+	f.run("more", forged(t, nil), 9, far)
+	f.run("no-fid", forged(t, map[string]string{"variant": "no-fid"}), 10, far)
+	list, log := f.collect("")
+	if len(list) != 1 || len(list[0].Rows) != 2 || log != "" {
+		t.Fatalf("%d comparisons, log %q", len(list), log)
+	}
+	p := list[0]
+	if !slices.Equal(p.Rows[0].Seeds, []uint64{9, 10}) {
+		t.Errorf("seeds %v of two directories with one configuration", p.Rows[0].Seeds)
+	}
+	check := func(what string, got *typeset.Table, header []string, rows [][]string) {
+		t.Helper()
+		if diff := gocmp.Diff(header, got.Header); diff != "" {
+			t.Error(what, diff)
+		}
+		if diff := gocmp.Diff(rows, got.Rows); diff != "" {
+			t.Error(what, diff)
+		}
+	}
+	// Means 0.7/3 and 1.3/3. Areas (0.1+0.2)/2·0.5 + (0.2+0.4)/2·0.4 = 0.195 and (0.3+0.4)/2·0.5 +
+	// (0.4+0.6)/2·0.4 = 0.375.
+	check("rates", p.Rates("MAE"), []string{"model", "settings", "0", "0.5", "0.9", "mean", "AUILC"}, [][]string{
+		{"RECAP", "seeds 9 10", "0.2000 ± 0.1000", "0.3000 ± 0.1000", "0.5000 ± 0.1000", "0.3333 ± 0.1000", "0.2850 ± 0.0900"},
+		{"w/o FID", "seed 10", "0.3000", "0.4000", "0.6000", "0.4333", "0.3750"}})
+	check("means", p.Means([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"}, [][]string{
+		{"RECAP", "seeds 9 10", "0.3333 ± 0.1000", "1.0000 ± 0.0000"}, {"w/o FID", "seed 10", "0.4333", "1.0000"}})
+	check("areas", p.Areas([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"}, [][]string{
+		{"RECAP", "seeds 9 10", "0.2850 ± 0.0900", "0.9000 ± 0.0000"}, {"w/o FID", "seed 10", "0.3750", "0.9000"}})
+	if note := p.Areas([]string{"MAE"}).Notes[0]; !strings.Contains(note, "from rate 0 to 0.9") || !strings.Contains(note, "has 0.9 x") {
+		t.Error(note)
+	}
+
+	// Off by 0.4 or less every class is right, by 0.6 none: shares 1, 1, 0 have the mean 2/3 and
+	// the area 1·0.5 + 0.5·0.4 = 0.7.
+	lines := CSV(list, []string{"MAE", "Mult_acc_7", "F1_score"}, false)
+	want := [][]string{
+		{"Model", "MAE", "Mult_acc_7", "F1_score", "AUILC_MAE", "AUILC_Mult_acc_7", "AUILC_F1_score", "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection", "Seeds", "Settings"},
+		{"recap", "(33.33, 10.00)", "(83.33, 16.67)", "", "(28.50, 9.00)", "(80.00, 10.00)", "", "mosi", "mean", "0,0.5,0.9"},
+		{"recap no-fid", "(43.33, 0.00)", "(66.67, 0.00)", "", "(37.50, 0.00)", "(70.00, 0.00)", "", "mosi", "mean", "0,0.5,0.9"},
+	}
+	for i, line := range lines {
+		if diff := gocmp.Diff(want[i], line[:len(want[i])]); diff != "" || len(line) != len(lines[0]) {
+			t.Errorf("line %d of CSV: %s", i, diff)
+		}
+	}
+	if byRate := CSV(list, []string{"MAE"}, true); len(byRate) != 1+2*4 || byRate[2][1] != "(30.00, 10.00)" || byRate[2][3] != "0.5" {
+		t.Error(byRate)
+	}
+}
+
+// TestCollect checks which seeds stand where, and that what is left out is named.
+func TestCollect(t *testing.T) {
+	f := &forger{t, t.TempDir(), two}
+	f.run("full", forged(t, nil), 5, near)
+	f.run("full", forged(t, nil), 6, near)
+	f.run("twin", forged(t, nil), 6, far)
+	f.run("few", forged(t, map[string]string{"data.labels": "0.1"}), 5, near)
+	f.run("tested", forged(t, map[string]string{"eval.rates": "0,0.5"}), 5, near)
+	f.run("later", forged(t, map[string]string{"eval.valid_rate": "0.3"}), 5, near)
+	f.run("full", forged(t, map[string]string{"dataset": "other"}), 5, near)
+	(&forger{t, f.out, []float32{-2, 1, 1, 2}}).run("elsewhere", forged(t, nil), 5, near)
+	unfinished := filepath.Join(f.out, "mosi", "recap", "full", "seed7")
+	for _, dir := range []string{unfinished, filepath.Join(f.out, "mosi", "recap", "full", "seeds")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, log := f.collect("")
+	var got []string
+	for _, p := range list {
+		for i, s := range p.Rows {
+			got = append(got, fmt.Sprint(p.Dataset(), " ", s.Rates, " ", s.Seeds, " ", p.apart[i]))
+		}
+		got = append(got, "")
+	}
+	want := []string{ // in the order of directories
+		"mosi [0 0.5 0.9] [5] ", "", // elsewhere
+		"mosi [0 0.5 0.9] [5] data.labels=0.1, seeds 5", "mosi [0 0.5 0.9] [5 6] seeds 5 6", "", // few, full
+		"mosi [0 0.5 0.9] [5] ", "", // later
+		"mosi [0 0.5] [5] ", "",
+		"other [0 0.5 0.9] [5] ", "",
+	}
+	want[2] = strings.ReplaceAll(want[2], "seeds 5", "seed 5")
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, part := range []string{"unfinished seed", "continue=\"recap train --resume " + unfinished, "there twice", "in=" + filepath.Join(f.out, "mosi", "recap", "full", "seed6"), "twin"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("the log does not say %q:\n%s", part, log)
+		}
+	}
+	if strings.Count(log, "\n") != 2 {
+		t.Errorf("the log has other lines:\n%s", log)
+	}
+	if list, _ = f.collect("other"); len(list) != 1 || list[0].Dataset() != "other" {
+		t.Error("the data set is not chosen")
+	}
+	discard := slog.New(slog.DiscardHandler)
+	if _, err := Collect(f.out, "sims", discard); err == nil || !strings.Contains(err.Error(), "expected finished runs of data set sims, found only those of mosi, other") {
+		t.Error(err)
+	}
+	if _, err := Collect(filepath.Join(f.out, "nowhere"), "", discard); err == nil || !strings.Contains(err.Error(), "expected finished runs, <dataset>/<model>") {
+		t.Error(err)
+	}
+	broken := filepath.Join(f.out, "mosi", "recap", "full", "seed5", rundir.ConfigFile)
+	if err := os.WriteFile(broken, []byte("bach: 3"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Collect(f.out, "", discard); err == nil || !strings.Contains(err.Error(), broken) {
+		t.Error(err)
+	}
+}
+
+// TestCaption checks what is said above tables, and which names files have there.
+func TestCaption(t *testing.T) {
+	f := &forger{t, t.TempDir(), two}
+	base := string(filepath.Separator)
+	mini := filepath.Join(base, "hub", "models--org--mini-lm", "snapshots", strings.Repeat("0a", 20))
+	with := func(change func(c *settings.Config)) settings.Config {
+		c := forged(t, nil)
+		c.Data.File, c.Data.Labels = filepath.Join(base, "data", "unaligned_50.pkl"), 0.1
+		c.Method.Words().BERT = mini
+		if change != nil {
+			change(&c)
+		}
+		return c
+	}
+	f.run("a", with(nil), 5, near)
+	f.run("b", with(func(c *settings.Config) { c.Method.Words().Finetune = false }), 5, near)
+	f.run("c", with(func(c *settings.Config) { c.Method.Words().BERT = "" }), 5, near)
+	list, _ := f.collect("")
+	m := list[0].Means([]string{"MAE"})
+	for _, part := range []string{"mosi (unaligned_50.pkl, test part of 4 utterances)", "selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9", "quick preset, data.labels=0.1", "seed 5."} {
+		if !strings.Contains(m.Caption, part) {
+			t.Errorf("the caption does not say %q: %s", part, m.Caption)
+		}
+	}
+	if strings.Contains(m.Caption, "±") {
+		t.Errorf("deviations of one seed: %s", m.Caption)
+	}
+	want := []string{"text encoder org/mini-lm, trained further", "text encoder org/mini-lm, frozen", "text encoder from scratch"}
+	if got := []string{m.Rows[0][1], m.Rows[1][1], m.Rows[2][1]}; !slices.Equal(got, want) {
+		t.Errorf("rows are told apart by %q, want %q", got, want)
+	}
+	elsewhere := filepath.Join(base, "elsewhere", "unaligned_50.pkl")
+	f.run("d", with(func(c *settings.Config) { c.Data.File = elsewhere }), 6, near)
+	list, _ = f.collect("")
+	m = list[0].Means([]string{"MAE"})
+	if strings.Contains(m.Caption, "unaligned") || !strings.Contains(m.Rows[3][1], elsewhere) || !strings.Contains(m.Rows[0][1], with(nil).Data.File) {
+		t.Errorf("two files of one name are not told apart: %s, %s, %s", m.Caption, m.Rows[0][1], m.Rows[3][1])
+	}
+}
+
+// TestPublished checks the tables with the paper's rows.
+func TestPublished(t *testing.T) {
+	f := &forger{t, t.TempDir(), two}
+	for _, name := range []string{"full", "no-fid", "no-stage1"} {
+		f.run(name, forged(t, map[string]string{"variant": name}), 5, far)
+	}
+	f.run("few", forged(t, map[string]string{"data.labels": "0.1"}), 5, far)
+	f.run("full", forged(t, map[string]string{"dataset": "sims"}), 5, near)
+	f.run("full", forged(t, map[string]string{"dataset": "own"}), 5, near)
+	list, _ := f.collect("")
+	mosi, own, sims := list[0], list[1], list[2]
+	p := mosi.Published()
+	if diff := gocmp.Diff([]string{"model", "Acc-7", "Acc-5", "Acc-2", "F1", "MAE", "Corr"}, p.Header); diff != "" {
+		t.Error(diff)
+	}
+	for _, row := range [][]string{
+		{"CENET", "30.38", "37.25†", "71.46/67.73", "68.41/64.85", "1.080", "0.504"},
+		{"LNLN (re-run)", "34.31", "38.06", "73.34/72.05", "73.75/72.19", "1.059", "0.525"},
+		{"ours: RECAP (data.labels=0.1)", "66.67", "75.00", "100.00 / 100.00", "100.00 / 100.00", "0.433", "1.000"},
+	} {
+		if !slices.ContainsFunc(p.Rows, func(r []string) bool { return slices.Equal(r, row) }) {
+			t.Errorf("no row %q in\n%s", row, p.Text())
+		}
+	}
+	if len(p.Rows) != 14 || p.Rules[0] != 12 { // 12 of the paper; full and few
+		t.Errorf("%d rows, line above %v", len(p.Rows), p.Rules)
+	}
+	for _, part := range []string{"† CENET, Acc-5: 33.62 is right", "Not comparable: our test part has 4 utterances, that of the literature 686", "the mean over rates 0,0.5,0.9", "selects each metric's epoch on the test part", "ours times 100"} {
+		if !strings.Contains(strings.Join(p.Notes, "\n"), part) {
+			t.Errorf("no note says %q", part)
+		}
+	}
+	ablations := mosi.Ablations()
+	if len(ablations) != 1 {
+		t.Fatalf("%d tables beside Table 3, want one: of few there is no variant", len(ablations))
+	}
+	a := ablations[0]
+	if diff := gocmp.Diff([]string{"w/o FID", "33.67", "66.67", "71.85", "100.00 / 100.00", "0.540", "1.000"}, a.Rows[2]); diff != "" || len(a.Rows) != 10 || a.Rows[1][2] != "" {
+		t.Error(diff, a.Text())
+	}
+	if own.Published() != nil || own.Ablations() != nil {
+		t.Error("a table of the paper for another data set")
+	}
+	if s := sims.Published(); s.Rows[8][4] != "79.43†" || len(sims.Ablations()) != 0 {
+		t.Error(s.Text())
+	}
+}
+
+// TestPaperNames checks that the paper's names are ours.
+func TestPaperNames(t *testing.T) {
+	for dataset, kind := range map[string]metric.Kind{"mosi": metric.MOSI, "mosei": metric.MOSI, "sims": metric.SIMS} {
+		for _, table := range []*literature.Table{literature.Results(dataset), literature.Ablation(dataset)} {
+			if table == nil {
+				continue // Table 3 has no MOSEI
+			}
+			for _, c := range table.Columns {
+				for _, key := range c.Keys {
+					if !slices.Contains(metric.Keys(kind), key) {
+						t.Errorf("%s of %s is no metric", key, dataset)
+					}
+				}
+			}
+			if table.Number == 3 {
+				variants := recap.Spec.AllVariants()
+				for i, r := range table.Rows {
+					if r.Method != variants[i].Label {
+						t.Errorf("row %d of Table 3 is %q, variant %s has %q", i, r.Method, variants[i].Name, variants[i].Label)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,11 @@
+// Package tables turns the predictions of runs into tables: of one run, of several beside each other,
+// and beside the tables of the paper.
+//
+//	summary.go    the scores of one configuration over seeds and rates
+//	read.go       a summary from a run's directory
+//	collect.go    summaries of all runs under a directory
+//	compare.go    summaries under the same conditions in one table
+//	published.go  the paper's tables beside ours
+//	mmsa.go       MMSA's CSV layout
+//	sweep.go      the table of a sweep
+package tables

@@ -1,0 +1,69 @@
+package tables
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
+)
+
+// CSV returns comparisons in the layout of MMSA's results: a line a model with the mean over
+// rates, or with byRate a line a model and rate. A cell is "(mean, std)" over seeds, times 100
+// whatever the metric. Areas under the curve, and what else tells lines apart, stand in columns
+// after MMSA's.
+func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
+	header := append([]string{"Model"}, keys...)
+	if !byRate {
+		for _, key := range keys {
+			header = append(header, "AUILC_"+key)
+		}
+	}
+	rows := [][]string{append(header, "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection", "Seeds", "Settings")}
+	for _, p := range list {
+		for _, s := range p.Rows {
+			rates := []string{"mean"}
+			if byRate {
+				rates = append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean")
+			}
+			for _, rate := range rates {
+				rows = append(rows, p.line(s, keys, rate, !byRate))
+			}
+		}
+	}
+	return rows
+}
+
+// line returns a line of CSV; metrics that the data set does not have are empty.
+func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []string {
+	c := &s.Config
+	line := []string{c.Model}
+	if c.Variant != "full" {
+		line[0] += " " + c.Variant
+	}
+	known := s.AllKeys()
+	mean, std := s.Find("mean", rate), s.Find("std", rate)
+	areaMean, areaStd := s.areas()
+	var cells, areaCells []string
+	for _, key := range keys {
+		if !slices.Contains(known, key) {
+			cells, areaCells = append(cells, ""), append(areaCells, "")
+			continue
+		}
+		cells = append(cells, tuple(mean[key], std[key]))
+		areaCells = append(areaCells, tuple(areaMean[key], areaStd[key]))
+	}
+	line = append(line, cells...)
+	if areas {
+		line = append(line, areaCells...)
+	}
+	list := c.Settings()
+	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].Describe(p.names), fmt.Sprint(s.test.utterances), c.Selection(),
+		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.words(list[1:]))
+}
+
+// tuple writes a pair as Python does.
+func tuple(mean, std float64) string {
+	return strings.ToLower(fmt.Sprintf("(%.2f, %.2f)", 100*mean, 100*std))
+}

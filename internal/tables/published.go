@@ -1,0 +1,154 @@
+package tables
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-6655bf3b/recap/internal/literature"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
+)
+
+// Published returns the paper's Table 1 or 2 with the rows of whole models below, nil where the
+// paper has no table of the data set.
+func (p *Comparison) Published() *typeset.Table {
+	paper := literature.Results(p.Dataset())
+	ours := p.only(func(s *Summary) bool { return s.Config.Variant == "full" })
+	if paper == nil || ours == nil || p.Rows[0].Config.Data.Classes > 0 {
+		return nil
+	}
+	t := &typeset.Table{Header: []string{"model"}, Names: 1, Rules: []int{len(paper.Rows)}}
+	t.Caption = ours.caption(fmt.Sprintf("The paper's Table %d, as printed, and ours below it, means over missing rates. Ours", paper.Number))
+	for _, c := range paper.Columns {
+		t.Header = append(t.Header, c.Name)
+	}
+	for _, r := range paper.Rows {
+		row := []string{r.Method}
+		if r.Rerun {
+			row[0] += " (re-run)"
+		}
+		for i, c := range paper.Columns {
+			row = append(row, r.Cells[i]+dagger(paper.Wrong(r.Method, c.Name)))
+		}
+		row[0] += dagger(paper.Wrong(r.Method, ""))
+		t.Rows = append(t.Rows, row)
+	}
+	for i, s := range ours.Rows {
+		row := []string{"ours: " + s.Label()}
+		if ours.apart[i] != "" {
+			row[0] += " (" + ours.apart[i] + ")"
+		}
+		for _, c := range paper.Columns {
+			row = append(row, s.printed(c))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	t.Notes = ours.notes(paper)
+	return t
+}
+
+func dagger(wrong bool) string {
+	if wrong {
+		return "†"
+	}
+	return ""
+}
+
+// Ablations returns the paper's Table 3 beside ours, a table for each setting in which a variant
+// of it was trained; none where the paper has no table of the data set.
+func (p *Comparison) Ablations() []*typeset.Table {
+	paper := literature.Ablation(p.Dataset())
+	if paper == nil || p.Rows[0].Config.Data.Classes > 0 {
+		return nil
+	}
+	var order []string
+	groups := map[string][]*Summary{}
+	for _, s := range p.Rows {
+		i := slices.IndexFunc(paper.Rows, func(r literature.Row) bool { return r.Method == s.Config.SelectedVariant().Label })
+		if s.Config.Model != "recap" || i < 0 {
+			continue
+		}
+		key := fmt.Sprint(s.Config.Settings())
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], s)
+	}
+	var all []*typeset.Table
+	for _, key := range order {
+		if rows := groups[key]; len(rows) > 1 || rows[0].Config.Variant != "full" {
+			all = append(all, newComparison(rows).ablation(paper))
+		}
+	}
+	return all
+}
+
+// ablation returns the paper's table with a column of ours after each of its columns.
+func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
+	t := &typeset.Table{Header: []string{"variant"}, Names: 1, Notes: p.notes(paper)}
+	t.Caption = p.caption(fmt.Sprintf("The paper's Table %d beside ours, means over missing rates. Ours", paper.Number))
+	for _, c := range paper.Columns {
+		t.Header = append(t.Header, c.Name+" paper", c.Name+" ours")
+	}
+	for _, r := range paper.Rows {
+		row := []string{r.Method}
+		i := slices.IndexFunc(p.Rows, func(s *Summary) bool { return s.Label() == r.Method })
+		if i >= 0 && p.apart[i] != "" {
+			row[0] += " (" + p.apart[i] + ")"
+		}
+		for j, c := range paper.Columns {
+			row = append(row, r.Cells[j], "")
+			if i >= 0 {
+				row[len(row)-1] = p.Rows[i].printed(c)
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// only returns the comparison of some of the rows, nil of none.
+func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
+	var rows []*Summary
+	for _, s := range p.Rows {
+		if keep(s) {
+			rows = append(rows, s)
+		}
+	}
+	if rows == nil {
+		return nil
+	}
+	return newComparison(rows)
+}
+
+// printed writes the mean over rates as the paper prints the column.
+func (s *Summary) printed(c literature.Column) string {
+	mean, std := s.Find("mean", "mean"), s.Find("std", "mean")
+	factor, decimals := 1.0, 3
+	if c.Percent {
+		factor, decimals = 100, 2
+	}
+	return strings.Join(typeset.MapStrings(c.Keys, func(key string) string { return s.cell(factor*mean[key], factor*std[key], decimals) }), " / ")
+}
+
+// notes says what is wrong in the paper's table, and what keeps ours from being comparable.
+func (p *Comparison) notes(paper *literature.Table) []string {
+	var notes []string
+	for _, e := range paper.Errata {
+		notes = append(notes, "† "+e.Note)
+	}
+	notes = append(notes, paper.Notes...)
+	notes = append(notes, "Accuracies and F1 in percent, ours times 100; MAE and Corr as they are.")
+	s := p.Rows[0]
+	if n := s.test.utterances; n != paper.Utterances {
+		notes = append(notes, fmt.Sprintf("Not comparable: our test part has %d utterances, that of the literature %d.", n, paper.Utterances))
+	}
+	if rates := fmt.Sprint(s.Rates); rates != "[0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9]" {
+		notes = append(notes, "Not comparable: ours is the mean over rates "+s.Config.Eval.Rates+", the paper's over 0, 0.1, ..., 0.9.")
+	}
+	if s.Config.Select == settings.SelectValid {
+		notes = append(notes, "LNLN's code, from whose tables rows of the paper's come, selects each metric's epoch on the test part, as --select per-metric-test does: optimistic. The paper does not say how it selects.")
+	}
+	return notes
+}

@@ -1,0 +1,88 @@
+package tables
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+)
+
+// SummarizeSeeds scores the predictions of a run's finished seeds; with only, of these seeds.
+func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
+	there, err := rundir.SeedDirs(dir)
+	if err != nil {
+		return nil, err
+	}
+	var s *Summary
+	for _, d := range there {
+		c, err := d.Config()
+		if err != nil {
+			return nil, err
+		}
+		if !d.Finished() || only != nil && !slices.Contains(only, c.Seed) {
+			continue
+		}
+		if s == nil {
+			kind, err := results.LabelKind(d, &c)
+			if err != nil {
+				return nil, err
+			}
+			s = &Summary{Config: c, Kind: kind}
+		}
+		if err := s.read(d, &c); err != nil {
+			return nil, err
+		}
+	}
+	if s == nil {
+		return nil, rundir.UnfinishedError(dir)
+	}
+	return s, nil
+}
+
+// read adds the scores of a finished seed.
+func (s *Summary) read(d rundir.Dir, c *settings.Config) error {
+	tested, err := results.Read(d, c, s.Kind)
+	if err != nil {
+		return err
+	}
+	s.add(c, results.Merge(c, s.Kind, tested), tested[0])
+	return nil
+}
+
+// AddTested scores what a seed predicted with each of its choices.
+func (s *Summary) AddTested(c *settings.Config, kind metric.Kind, tested [][]*results.Predictions) {
+	s.Config, s.Kind = *c, kind
+	s.add(c, results.Merge(c, kind, tested), tested[0])
+}
+
+// add appends a seed's scores at the rates of its predictions.
+func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Predictions) {
+	s.Rates = nil
+	for _, p := range at {
+		s.Rates = append(s.Rates, p.Rate)
+	}
+	s.test = testOf(at[0])
+	s.Seeds = append(s.Seeds, c.Seed)
+	s.PerSeed = append(s.PerSeed, run)
+}
+
+// A testPart identifies what was predicted.
+type testPart struct {
+	utterances int
+	sum        [sha256.Size]byte // of ids and labels
+}
+
+func testOf(p *results.Predictions) testPart {
+	h := sha256.New()
+	for i, id := range p.ID {
+		fmt.Fprintf(h, "%q %s\n", id, results.FormatFloat32(p.Label[i]))
+	}
+	return testPart{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
+}
+
+// Summarize scores the predictions of the finished seeds of a run, or of one seed of it.
+func Summarize(dir string) (*Summary, error) { return SummarizeSeeds(dir, nil) }

@@ -1,0 +1,231 @@
+package tables
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
+)
+
+// A Summary holds the scores of one configuration: of each seed at each missing rate.
+type Summary struct {
+	Config settings.Config
+	Seeds  []uint64
+	Rates  []float64
+	Note   string // said above the table besides
+
+	Kind    metric.Kind
+	test    testPart
+	PerSeed [][]metric.Scores // [seed][rate]
+}
+
+// Keys returns the metrics of tables.
+func (s *Summary) Keys() []string {
+	if c := s.Config.Data.Classes; c > 0 {
+		return []string{fmt.Sprintf("Acc_%d", c), fmt.Sprintf("F1_score_%d", c)}
+	}
+	return metric.Keys(s.Kind)
+}
+
+// AllKeys returns the metrics of summary.csv.
+func (s *Summary) AllKeys() []string {
+	if s.Config.Data.Classes > 0 {
+		return s.Keys()
+	}
+	return append(s.Keys(), metric.ExtraKeys(s.Kind)...)
+}
+
+// A scored line has the scores of a seed, or of their "mean" or "std", at a rate or at the "mean"
+// of the rates.
+type scored struct {
+	seed, rate string
+	metric.Scores
+}
+
+// lines returns all of the table.
+func (s *Summary) lines() []scored {
+	var all []scored
+	means := make([]metric.Scores, len(s.Seeds)) // over rates
+	for i, seed := range s.Seeds {
+		for j, rate := range s.Rates {
+			all = append(all, scored{fmt.Sprint(seed), results.FormatNumber(rate), s.PerSeed[i][j]})
+		}
+		means[i], _ = metric.MeanStd(s.PerSeed[i])
+		all = append(all, scored{fmt.Sprint(seed), "mean", means[i]})
+	}
+	over := func(rate string, runs []metric.Scores) {
+		mean, std := metric.MeanStd(runs)
+		all = append(all, scored{"mean", rate, mean}, scored{"std", rate, std})
+	}
+	for j, rate := range s.Rates {
+		column := make([]metric.Scores, len(s.Seeds))
+		for i := range s.Seeds {
+			column[i] = s.PerSeed[i][j]
+		}
+		over(results.FormatNumber(rate), column)
+	}
+	over("mean", means)
+	return all
+}
+
+// Mean returns the mean of each metric over rates and seeds.
+func (s *Summary) Mean() metric.Scores { return s.Find("mean", "mean") }
+
+// areas returns the mean and deviation over seeds of each metric's area under the curve over rates
+// (metric.AUILC).
+func (s *Summary) areas() (mean, std metric.Scores) {
+	var all []metric.Scores
+	for _, run := range s.PerSeed {
+		area := metric.Scores{}
+		for _, key := range s.AllKeys() {
+			var curve []float64
+			for _, at := range run {
+				curve = append(curve, at[key])
+			}
+			area[key] = metric.AUILC(s.Rates, curve)
+		}
+		all = append(all, area)
+	}
+	return metric.MeanStd(all)
+}
+
+// Find returns the scores of a seed at a rate; the seed may be "mean" or "std", the rate "mean".
+func (s *Summary) Find(seed, rate string) metric.Scores {
+	all := s.lines()
+	return all[slices.IndexFunc(all, func(l scored) bool { return l.seed == seed && l.rate == rate })].Scores
+}
+
+// Title says what the table shows, and always how the checkpoints were selected.
+func (s *Summary) Title() string {
+	c := &s.Config
+	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.SelectedVariant().Label, SeedList(s.Seeds), c.Selection())
+	if s.Note != "" {
+		title += "; " + s.Note
+	}
+	return title
+}
+
+// SeedList writes the seeds for a caption.
+func SeedList(seeds []uint64) string {
+	if len(seeds) == 1 {
+		return fmt.Sprintf("seed %d", seeds[0])
+	}
+	return "seeds " + strings.Trim(fmt.Sprint(seeds), "[]") + " (mean ± standard deviation)"
+}
+
+// Table returns a row for each rate and one for their mean.
+func (s *Summary) Table() table.Writer {
+	t := NewTable(s.Title(), "rate", s.Keys())
+	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
+		if rate == "mean" {
+			t.AppendSeparator()
+		}
+		t.AppendRow(append(table.Row{rate}, s.cells(rate)...))
+	}
+	return t
+}
+
+// cells returns the row of a rate.
+func (s *Summary) cells(rate string) table.Row {
+	mean, std := s.Find("mean", rate), s.Find("std", rate)
+	var row table.Row
+	for _, key := range s.Keys() {
+		row = append(row, s.cell(mean[key], std[key], 4))
+	}
+	return row
+}
+
+// cell writes a mean over seeds, with the deviation where there are several.
+func (s *Summary) cell(mean, std float64, decimals int) string {
+	text := strconv.FormatFloat(mean, 'f', decimals, 64)
+	if len(s.Seeds) > 1 {
+		text += " ± " + strconv.FormatFloat(std, 'f', decimals, 64)
+	}
+	return text
+}
+
+// NewTable returns an empty table with a left-aligned first column and right-aligned others.
+func NewTable(title, first string, keys []string) table.Writer {
+	t := table.NewWriter()
+	t.SetTitle(title)
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Title.Align = text.AlignLeft
+	header := table.Row{first}
+	var columns []table.ColumnConfig
+	for i, key := range keys {
+		header = append(header, key)
+		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(columns)
+	return t
+}
+
+// Write puts summary.csv and summary.md into the run's directory. The first is tidy, one number a
+// line.
+func (s *Summary) Write(dir string) error {
+	c := &s.Config
+	rows := [][]string{{"dataset", "model", "variant", "select", "seed", "rate", "metric", "value"}}
+	for _, l := range s.lines() {
+		for _, key := range s.AllKeys() {
+			rows = append(rows, []string{c.Dataset, c.Model, c.Variant, c.Select, l.seed, l.rate, key, results.FormatNumber(l.Scores[key])})
+		}
+	}
+	var b bytes.Buffer
+	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
+		return fmt.Errorf("tables: summary: %w", err)
+	}
+	if err := rundir.WriteFile(filepath.Join(dir, rundir.SummaryCSV), b.Bytes()); err != nil {
+		return err
+	}
+	return rundir.WriteFile(filepath.Join(dir, rundir.SummaryMarkdown), []byte(s.Table().RenderMarkdown()+"\n"))
+}
+
+// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean"
+// over the rates and for "AUILC", the area under the curve, its name and the scores, with their
+// standard deviations over seeds where there are several.
+func (s *Summary) Cells() (metrics []string, rows [][]string) {
+	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
+		row := []string{rate}
+		for _, cell := range s.cells(rate) {
+			row = append(row, fmt.Sprint(cell))
+		}
+		rows = append(rows, row)
+	}
+	if len(s.Rates) > 1 {
+		row := []string{"AUILC"}
+		mean, std := s.areas()
+		for _, key := range s.Keys() {
+			row = append(row, s.cell(mean[key], std[key], 4))
+		}
+		rows = append(rows, row)
+	}
+	return s.Keys(), rows
+}
+
+// SeedCells returns for each seed its name and its scores, means over the rates.
+func (s *Summary) SeedCells() [][]string {
+	var rows [][]string
+	for _, seed := range s.Seeds {
+		row := []string{fmt.Sprint(seed)}
+		scores := s.Find(fmt.Sprint(seed), "mean")
+		for _, key := range s.Keys() {
+			row = append(row, fmt.Sprintf("%.4f", scores[key]))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -1,0 +1,87 @@
+package tables
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+)
+
+// A Tally says what became of a run's units in a sweep.
+type Tally struct {
+	Run                         string // directory
+	Config                      settings.Config
+	Seeds                       []uint64 // of all units
+	Done, Skipped, Failed, Left int      // units
+	Took                        time.Duration
+}
+
+// Headline returns the metrics that stand for a run where there is room for two.
+func Headline(c *settings.Config) []string {
+	if n := c.Data.Classes; n > 0 {
+		return []string{fmt.Sprintf("Acc_%d", n), fmt.Sprintf("F1_score_%d", n)}
+	}
+	return []string{"MAE", "Corr"}
+}
+
+// SweepTable returns a row for each run of a sweep that took so long, with the means of its
+// finished seeds over the rates.
+func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
+	c := &all[0].Config
+	keys := Headline(c)
+	t := NewTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s", c.Eval.Rates, c.Selection()), "run",
+		append([]string{"done", "skipped", "failed", "left", "time", "seeds"}, keys...))
+	total := Tally{}
+	for _, y := range all {
+		mean, std, n, err := Scores(y.Run, y.Seeds)
+		if err != nil {
+			return nil, err
+		}
+		run := filepath.ToSlash(filepath.Join(y.Config.Dataset, y.Config.Model, filepath.Base(y.Run)))
+		row := append(table.Row{run}, y.counts(y.Took)...)
+		row = append(row, fmt.Sprintf("%d/%d", n, len(y.Seeds)))
+		for _, key := range keys {
+			cell := ""
+			if n > 0 {
+				cell = fmt.Sprintf("%.4f", mean[key])
+			}
+			if n > 1 {
+				cell += fmt.Sprintf(" ± %.4f", std[key])
+			}
+			row = append(row, cell)
+		}
+		t.AppendRow(row)
+		total.Done, total.Skipped, total.Failed, total.Left = total.Done+y.Done, total.Skipped+y.Skipped, total.Failed+y.Failed, total.Left+y.Left
+	}
+	t.AppendSeparator()
+	t.AppendRow(append(table.Row{"all, time on the clock"}, total.counts(took)...))
+	return t, nil
+}
+
+func (y *Tally) counts(took time.Duration) table.Row {
+	return table.Row{y.Done, y.Skipped, y.Failed, y.Left, took.Round(time.Second / 10)}
+}
+
+// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means
+// over rates, and how many those are.
+func Scores(run string, seeds []uint64) (mean, std metric.Scores, n int, err error) {
+	done, err := rundir.FinishedSeeds(run)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	done = slices.DeleteFunc(done, func(s uint64) bool { return !slices.Contains(seeds, s) })
+	if len(done) == 0 {
+		return nil, nil, 0, nil
+	}
+	s, err := SummarizeSeeds(run, done)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return s.Find("mean", "mean"), s.Find("std", "mean"), len(done), nil
+}

@@ -1,0 +1,104 @@
+package train
+
+import (
+	"math"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// A batcher turns utterances into a model's input. Its memory is used again for each batch.
+type batcher struct {
+	classes int
+	static  bool // the keep masks of training are the same in each epoch
+	Kind    metric.Kind
+
+	Data  datasets.Batch
+	Class []int
+	rate  []float32 // [B 3]
+	zero  []float32 // [B T], see masked
+}
+
+func newBatcher(c *settings.Config, d zoo.Dims) batcher {
+	return batcher{classes: d.Classes, static: c.Data.Resample == "static", Kind: results.KindOf(c.Dataset, d.Range)}
+}
+
+// Fill takes the utterances of s with the given indices and their keep masks, for Batch.
+func (f *batcher) Fill(s *datasets.Split, index []int, k *datasets.KeepMasks) {
+	f.Data.Fill(s, index, k)
+	f.classify()
+}
+
+// FillCorrupted takes the utterances of s with the given indices, corrupted, for Corrupted.
+func (f *batcher) FillCorrupted(s *datasets.Split, index []int, k *datasets.KeepMasks) {
+	f.Data.FillCorrupted(s, index, k)
+	f.classify()
+}
+
+func (f *batcher) classify() {
+	f.Class = f.Class[:0]
+	if f.classes > 0 {
+		for _, y := range f.Data.Label {
+			f.Class = append(f.Class, results.ClassOf(float64(y), f.classes, f.Kind))
+		}
+	}
+}
+
+// Batch returns the utterances of Fill for a training step of an epoch, with the missing rates that
+// their masks were drawn with. The complete frames and the attention mask are uploaded once; the
+// corrupted frames are computed on the device.
+func (f *batcher) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
+	d := &f.Data
+	f.rate = f.rate[:0]
+	for _, i := range d.Index {
+		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
+	}
+	complete := f.input(tp, d.Language.ID)
+	corrupted := *complete
+	corrupted.IDs = d.Language.Corrupted
+	corrupted.Audio = f.masked(tp, complete.Audio, d.Audio.Keep)
+	corrupted.Vision = f.masked(tp, complete.Vision, d.Vision.Keep)
+	complete.Recurs, corrupted.Recurs = true, f.static
+	b := &zoo.Batch{Complete: complete, Corrupted: &corrupted,
+		Rate: tp.Input(f.rate, len(d.Index), zoo.Modalities), Index: d.Index, Epoch: epoch}
+	if f.classes > 0 {
+		b.Class = f.Class
+	} else {
+		b.Label = tp.Input(d.Label, len(d.Index))
+	}
+	return b
+}
+
+// Corrupted returns the utterances of FillCorrupted.
+func (f *batcher) Corrupted(tp *ag.Tape) *zoo.Input { return f.input(tp, f.Data.Language.Corrupted) }
+
+func (f *batcher) input(tp *ag.Tape, ids []int) *zoo.Input {
+	d, n := &f.Data, len(f.Data.Index)
+	return &zoo.Input{
+		IDs: ids, Segments: d.Language.Segment, HostMask: d.Language.Mask,
+		Mask:     tp.Input(d.Language.Mask, n, d.Language.T),
+		Audio:    tp.Input(d.Audio.X, n, d.Audio.T, d.Audio.D),
+		Vision:   tp.Input(d.Vision.X, n, d.Vision.T, d.Vision.D),
+		AudioLen: d.Audio.Len, VisionLen: d.Vision.Len,
+	}
+}
+
+// masked returns K·x + z for frames x [B T D] that are finite: x, bit for bit, where K is 1, and +0
+// where K is 0. Without z, which is -0 where K is 1 and +0 where K is 0, a missing frame would keep
+// the signs of x.
+func (f *batcher) masked(tp *ag.Tape, x *ag.Tensor, keep []float32) *ag.Tensor {
+	f.zero = f.zero[:0]
+	for _, k := range keep {
+		z := float32(0)
+		if k == 1 {
+			z = float32(math.Copysign(0, -1))
+		}
+		f.zero = append(f.zero, z)
+	}
+	s := x.Shape()
+	return tp.Add(tp.Mul(x, tp.Input(keep, s[0], s[1], 1)), tp.Input(f.zero, s[0], s[1], 1))
+}

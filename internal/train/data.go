@@ -1,0 +1,114 @@
+package train
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// OpenData returns the data set that c asks for and fills in c.Dataset where it is empty.
+func OpenData(c *settings.Config) (*datasets.Set, error) {
+	if err := c.CheckData(); err != nil {
+		return nil, err
+	}
+	var set *datasets.Set
+	if generator, made := settings.Generators[c.Dataset]; made {
+		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
+	} else {
+		var err error
+		if set, err = datasets.OpenWith(c.Data.File, c.Data.Features()); err != nil {
+			return nil, err
+		}
+		if c.Dataset == "" {
+			c.Dataset = set.Name
+		}
+	}
+	if n := c.Data.Limit; n > 0 {
+		for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
+			*s = (*s).Subset(Indices(min(n, (*s).Len())))
+		}
+	}
+	return set, nil
+}
+
+// Indices returns 0, 1, …, n−1.
+func Indices(n int) []int {
+	index := make([]int, n)
+	for i := range index {
+		index[i] = i
+	}
+	return index
+}
+
+// Dims returns what a model has to know of a data set.
+func Dims(c *settings.Config, set *datasets.Set) (zoo.Dims, error) {
+	s := set.Shape()
+	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.LanguageSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
+		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
+	if dir := c.Method.Words().BERT; dir != "" {
+		bert, err := nn.OpenBERT(dir)
+		if err != nil {
+			return d, fmt.Errorf("train: text.bert: %w", err)
+		}
+		defer bert.Close()
+		switch b := &bert.Config; {
+		case b.Vocab < d.Vocab:
+			return d, fmt.Errorf("train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the model that the tokens were made for", set.Name, b.Vocab, dir, d.Vocab-1)
+		case b.Positions < d.TextT:
+			return d, fmt.Errorf("train: %s: expected sequences of at most %d tokens, the positions of %s, found %d; give a model with more", set.Name, b.Positions, dir, d.TextT)
+		}
+		d.Vocab, d.BERT = bert.Config.Vocab, &bert.Config
+	}
+	if d.Classes == 7 && results.KindOf(c.Dataset, d.Range) == metric.SIMS {
+		return d, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", d.Classes)
+	}
+	return d, nil
+}
+
+func shapeOf(d zoo.Dims) datasets.Shape {
+	return datasets.Shape{LanguageSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
+}
+
+// Fit makes a split from elsewhere fit a trained model: sequences are padded to the model's
+// lengths, and tokens that training did not know become [UNK].
+func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, error) {
+	s, err := s.Fit(shapeOf(d))
+	if err != nil {
+		return nil, err
+	}
+	unknown := 0
+	ids := slices.Clone(s.Language.ID)
+	for i, id := range ids {
+		if id >= d.Vocab {
+			ids[i] = datasets.UnkID
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of", len(ids), "vocabulary", d.Vocab)
+		known := *s
+		known.Language.ID = ids
+		s = &known
+	}
+	return s, nil
+}
+
+// EvenlySpaced returns at most k of the indices below n, evenly spaced, the first and the last among
+// them.
+func EvenlySpaced(n, k int) []int {
+	if k >= n {
+		return Indices(n)
+	}
+	index := make([]int, k)
+	for i := range index {
+		index[i] = i * (n - 1) / max(k-1, 1)
+	}
+	return index
+}

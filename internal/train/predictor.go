@@ -1,0 +1,101 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// A Predictor applies a trained model.
+type Predictor struct {
+	*Learner
+	Tape      *ag.Tape // for inference
+	Batcher   batcher
+	BatchSize int
+}
+
+func newPredictor(c *settings.Config, l *Learner) *Predictor {
+	return &Predictor{l, ag.NewInferenceTape(l.Device), newBatcher(c, l.Dims), c.Train.Batch}
+}
+
+// Input resets the tape and returns utterances of a split on it. Prediction meets the same tokens
+// at each rate, so a frozen encoder should remember them.
+func (p *Predictor) Input(s *datasets.Split, index []int, masks *datasets.KeepMasks) *zoo.Input {
+	p.Tape.Reset()
+	p.Batcher.FillCorrupted(s, index, masks)
+	in := p.Batcher.Corrupted(p.Tape)
+	in.Recurs = true
+	return in
+}
+
+// Predict goes through a split at a missing rate; of the modalities in drop everything is missing.
+func (p *Predictor) Predict(s *datasets.Split, rate float64, drop []zoo.Modality) *results.Predictions {
+	rates := datasets.FixedRates(s.Len(), rate)
+	for _, m := range drop {
+		gone := datasets.FixedRates(s.Len(), 1)
+		switch m {
+		case zoo.Language:
+			rates.Language = gone.Language
+		case zoo.Audio:
+			rates.Audio = gone.Audio
+		case zoo.Vision:
+			rates.Vision = gone.Vision
+		}
+	}
+	masks := s.KeepMasks(rates)
+	out := &results.Predictions{Rate: rate, ID: s.ID}
+	for _, index := range datasets.Order(s.Len(), p.BatchSize, 0, nil) {
+		y := p.Model.Predict(p.Tape, p.Input(s, index, masks))
+		out.Add(y, p.Batcher.Data.Label, p.Batcher.Class, p.Dims.Classes, s.Len())
+	}
+	return out
+}
+
+// Test predicts with each of the run's choices, at each rate.
+func (p *Predictor) Test(ctx context.Context, c *settings.Config, d rundir.Dir, s *datasets.Split, rates []float64, drop []zoo.Modality) ([][]*results.Predictions, error) {
+	var all [][]*results.Predictions
+	for _, choice := range results.Choices(c, p.Batcher.Kind) {
+		path := d.File(choice.File(rundir.BestFile))
+		file, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("train: checkpoint: %w", err)
+		}
+		if err := nn.Load(file, p.Model.PredictParams()); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		var list []*results.Predictions
+		for _, rate := range rates {
+			if ctx.Err() != nil {
+				return nil, &Interrupted{filepath.Dir(string(d))}
+			}
+			list = append(list, p.Predict(s, rate, drop))
+		}
+		all = append(all, list)
+	}
+	return all, nil
+}
+
+// open makes the model of a run and loads its checkpoint.
+func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
+	file, dims, err := results.Checkpoint(d)
+	if err != nil {
+		return nil, err
+	}
+	l, err := NewLearner(c, dims)
+	if err != nil {
+		return nil, err
+	}
+	if err := nn.Load(file, l.Model.PredictParams()); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File(rundir.BestFile), err)
+	}
+	return newPredictor(c, l), nil
+}

@@ -1,0 +1,97 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// A position is how far training has come.
+type position struct {
+	phase int // index
+	epoch int // of it, the last that is whole
+}
+
+// saveState puts parameters, moments, the phase's memory and the position on disk.
+func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
+	return rundir.SaveTensors(t.dir.File(rundir.StateFile), slices.Concat(t.neededFrom(ph), opt.State(), t.memory), t.facts(ph.Name, epoch))
+}
+
+// neededFrom returns the parameters that a phase, those after it and prediction need: others have
+// served. A frozen encoder of words comes from its own file again.
+func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
+	needed := map[string]bool{}
+	mark := func(ps []nn.Param) {
+		for _, p := range ps {
+			needed[p.Name] = true
+		}
+	}
+	mark(t.Model.PredictParams())
+	phases := t.Model.Phases()
+	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool { return p.Name == ph.Name }):] {
+		mark(later.Params)
+	}
+	if t.Dims.BERT != nil && t.Model.Text().Frozen {
+		for _, p := range t.Model.Text().Params.All() {
+			needed[p.Name] = false
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool { return !needed[p.Name] })
+}
+
+// restore reads the state, if there is one, and sets parameters, moments, memory and journal to
+// it.
+func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
+	if err := t.dir.RemovePartialFiles(); err != nil {
+		return at, nil, err
+	}
+	path := t.dir.File(rundir.StateFile)
+	file, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), "", 0)
+		return at, nil, err
+	}
+	if err != nil {
+		return at, nil, fmt.Errorf("train: state: %w", err)
+	}
+	meta, err := nn.Meta(file)
+	if err != nil {
+		return at, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if meta["config"] != t.config.Hash() {
+		return at, nil, fmt.Errorf("train: %s: expected the state of the configuration beside it, found another's; restore %s or train anew", path, rundir.ConfigFile)
+	}
+	phases := t.Model.Phases()
+	at.phase = slices.IndexFunc(phases, func(ph zoo.Phase) bool { return ph.Name == meta["phase"] })
+	if at.epoch, err = strconv.Atoi(meta["epoch"]); err != nil || at.phase < 0 {
+		return at, nil, fmt.Errorf("train: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
+	}
+	opt = t.begin(phases[at.phase])
+	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), opt.State(), t.memory)); err != nil {
+		return at, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), meta["phase"], at.epoch)
+	return at, opt, err
+}
+
+// facts returns what is saved beside tensors; a checkpoint of it needs no data set to be used.
+func (t *trainer) facts(phase string, epoch int) map[string]string {
+	dims, err := json.Marshal(t.Dims)
+	if err != nil {
+		panic("train: dimensions cannot be written: " + err.Error())
+	}
+	return map[string]string{
+		"dataset": t.config.Dataset, "model": t.config.Model, "variant": t.config.Variant,
+		"seed": strconv.FormatUint(t.config.Seed, 10), "config": t.config.Hash(), "dims": string(dims),
+		"phase": phase, "epoch": strconv.Itoa(epoch),
+	}
+}

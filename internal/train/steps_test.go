@@ -1,0 +1,58 @@
+package train
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// TestSteadyStep checks that a step of the loop allocates small objects only, no data.
+func TestSteadyStep(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates too")
+	}
+	tr := newTrainer(t, nil)
+	set, ph := tr.set, tr.Model.Phases()[0]
+	opt := tr.optimizer(ph)
+	index := datasets.Order(set.Train.Len(), 16, 0, nil)[0]
+	rates := datasets.FixedRates(set.Train.Len(), 0)
+	grads := ag.Grads{}
+	step := func() {
+		tr.tape.Reset()
+		clear(grads)
+		tr.batcher.Fill(set.Train, index, nil)
+		tr.differentiate(ph, grads, zoo.Total(tr.tape, ph.Terms(tr.tape, tr.batcher.Batch(tr.tape, &rates, 1))))
+		tr.update(ph, opt, grads)
+	}
+	result := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			step()
+		}
+	})
+	data := int64(4 * 16 * (set.Train.Language.T + set.Train.Audio.T*set.Train.Audio.D)) // what one input of the batch takes
+	if n := result.AllocedBytesPerOp(); n > data/2 {
+		t.Errorf("a step allocates %d bytes, an input takes %d", n, data)
+	}
+}
+
+func TestMasks(t *testing.T) {
+	tr := newTrainer(t, nil)
+	draw := func(phase string, epoch int) any {
+		rates, masks := tr.masks(tr.set.Train, phase, epoch)
+		return []any{rates, masks}
+	}
+	first := draw("stage1", 1)
+	if !cmp.Equal(first, draw("stage1", 1)) || cmp.Equal(first, draw("stage1", 2)) || cmp.Equal(first, draw("stage2", 1)) {
+		t.Error("masks are not a function of phase and epoch")
+	}
+	tr.config.Data.Resample = "static"
+	static := draw("stage1", 1)
+	tr.config.Seed++
+	if !cmp.Equal(static, draw("stage2", 2)) {
+		t.Error("static masks depend on epoch or seed")
+	}
+}

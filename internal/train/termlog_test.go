@@ -1,0 +1,155 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// A watched device counts what a step should do without, and fails when it is told to.
+type watched struct {
+	ag.Device
+	downloads, allocs int
+	failure           error
+}
+
+func (w *watched) Alloc(n int) device.Buffer {
+	w.allocs++
+	return w.Device.Alloc(n)
+}
+
+func (w *watched) Download(dst []float64, src device.Buffer) {
+	w.downloads++
+	w.Device.Download(dst, src)
+}
+
+func (w *watched) Sync() error { return w.failure }
+
+// newWatched returns a trainer whose device is watched.
+func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trainer, *watched) {
+	t.Helper()
+	tr := newTrainer(t, set)
+	c, dims := &tr.config, tr.Dims
+	if bert != nil {
+		bert.Vocab, bert.Positions = dims.Vocab, dims.TextT
+		dims.BERT, c.Method.Words().Finetune = bert, false
+	}
+	dev := &watched{Device: tr.Device}
+	p := nn.NewParams(dev, stream(c.Seed, "init"))
+	tr.Learner = &Learner{Model: c.Spec().New(p, c.Method, dims), Params: p.All(), Dims: dims, Device: dev}
+	tr.tape = ag.NewTape(dev)
+	return tr, dev
+}
+
+// small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19
+// where a last of 2 joins the one before.
+var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2", "data.resample": "static",
+	"width": "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8", "granularities": "[2]", "critic.width": "8",
+	"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
+
+// TestStepsStayOnTheDevice counts what crosses to the host, and the buffers, while an epoch is
+// made after two others: what a phase remembers may change from the second on.
+func TestStepsStayOnTheDevice(t *testing.T) {
+	type run struct {
+		name, model string
+		bert        *nn.BERTConfig
+	}
+	frozen := &nn.BERTConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Types: 2, Eps: 1e-12}
+	runs := []run{{"toy", "toy", nil}, {"recap", "recap", nil}, {"recap with frozen words", "recap", frozen}}
+	for _, s := range zoo.Specs {
+		runs = append(runs, run{s.Name, s.Name, nil})
+	}
+	for _, c := range runs {
+		t.Run(c.name, func(t *testing.T) {
+			set := map[string]string{"model": c.model}
+			base, err := settings.Preset("quick", c.model, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, v := range small {
+				if base.Has(k) {
+					set[k] = v
+				}
+			}
+			tr, dev := newWatched(t, set, c.bert)
+			for _, ph := range tr.Model.Phases() {
+				opt := tr.begin(ph)
+				for epoch := 1; epoch <= 4; epoch++ {
+					dev.downloads, dev.allocs = 0, 0
+					tr.step = func(_ string, done, total int) {
+						steps := total / tr.config.Train.Epochs[ph.Name]
+						i := (done-1)%steps + 1
+						readings := i / stepsPerFlush
+						if i == steps {
+							readings++
+						}
+						if epoch > 2 && (dev.downloads != readings || dev.allocs != 0) {
+							t.Fatalf("%s, epoch %d, step %d: %d transfers to the host, want %d; %d buffers allocated, want none",
+								ph.Name, epoch, i, dev.downloads, readings, dev.allocs)
+						}
+					}
+					if _, err := tr.steps(context.Background(), ph, opt, epoch); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFailureOfTheDevice is told as such, though it makes NaN of the terms.
+func TestFailureOfTheDevice(t *testing.T) {
+	tr, dev := newWatched(t, map[string]string{"discriminator": "mlp", "critic.width": "1"}, nil)
+	dev.failure = errors.New("out of memory")
+	tr.step = func(string, int, int) {}
+	ph := tr.Model.Phases()[1]
+	_, err := tr.steps(context.Background(), ph, tr.optimizer(ph), 1)
+	if want := "train: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err, dev.failure) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// TestTermLog notes phases of different numbers of terms on one ledger, and sums what was noted.
+func TestTermLog(t *testing.T) {
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar := func(tp *ag.Tape, v float32) *ag.Tensor { return tp.Input([]float32{v}) }
+	tp := ag.NewTape(dev)
+	tr := &trainer{}
+	for _, weights := range [][]float64{{1, 0}, {0.5, 2, 0}} {
+		sums := rundir.Numbers{}
+		for step := range stepsPerFlush {
+			tp.Reset()
+			var terms []zoo.Term
+			for i, w := range weights {
+				terms = append(terms, zoo.Term{Name: "abc"[i : i+1], Weight: w, Loss: scalar(tp, float32(10*i+step))})
+			}
+			tr.terms.record(tp, terms)
+			tp.Reset()
+		}
+		if err := tr.flushTerms(zoo.Phase{}, 1, stepsPerFlush, sums); err != nil {
+			t.Fatal(err)
+		}
+		want := rundir.Numbers{"a": 120, "b": 280, "loss": 120}
+		if len(weights) == 3 {
+			want = rundir.Numbers{"a": 120, "b": 280, "c": 440, "loss": 60 + 560}
+		}
+		for name, v := range want {
+			if sums[name] != v {
+				t.Errorf("the sum of %s is %g, want %g", name, sums[name], v)
+			}
+		}
+		if len(sums) != len(want) {
+			t.Errorf("sums %v, want %v", sums, want)
+		}
+	}
+}

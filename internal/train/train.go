@@ -1,0 +1,314 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// Options say how a seed is trained, beside its configuration.
+type Options struct {
+	Log         *slog.Logger
+	Step        func(phase string, done, total int) // called after each step
+	TensorBoard bool                                // also write event files; a resumed seed that has one always does
+	WholeEpochs bool                                // when interrupted, finish the epoch under way
+}
+
+// Seed trains and tests one seed in its directory, from where its state on disk stands.
+func Seed(ctx context.Context, c settings.Config, set *datasets.Set, d rundir.Dir, o Options) error {
+	dims, err := Dims(&c, set)
+	if err != nil {
+		return err
+	}
+	l, err := NewLearner(&c, dims)
+	if err != nil {
+		return err
+	}
+	if err := l.loadPretrained(&c, o.Log); err != nil {
+		return err
+	}
+	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances", set.Train.Len())
+	t := &trainer{
+		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), Learner: l,
+		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, dims), predictor: newPredictor(&c, l), log: o.Log,
+		step: o.Step, recorded: o.TensorBoard || hasEvents(d), wholeEpochs: o.WholeEpochs,
+	}
+	if err := t.train(ctx); err != nil {
+		return err
+	}
+	return t.test(ctx)
+}
+
+// A trainer trains one model with one seed.
+type trainer struct {
+	config   settings.Config
+	dir      rundir.Dir
+	set      *datasets.Set
+	labelled *datasets.Split // the training utterances whose label may be used
+	*Learner
+
+	memory    []nn.Param // what the phase under way keeps of each utterance
+	tape      *ag.Tape
+	batcher   batcher
+	terms     termLog
+	predictor *Predictor
+	journal   *rundir.Journal
+	recorded  bool    // for TensorBoard too
+	events    *Events // nil unless recorded
+	log       *slog.Logger
+	step      func(phase string, done, total int) // called after each step
+
+	wholeEpochs bool // when interrupted, the epoch under way is finished
+}
+
+// train runs the phases from where the state on disk stands, and leaves the selected parameters on
+// disk.
+func (t *trainer) train(ctx context.Context) error {
+	at, opt, err := t.restore()
+	if err != nil {
+		return err
+	}
+	if t.recorded {
+		if t.events, err = openEvents(t.dir, t.journal.Records); err != nil {
+			return err
+		}
+	}
+	for _, ph := range t.Model.Phases()[at.phase:] {
+		epochs, ok := t.config.Train.Epochs[ph.Name]
+		if !ok {
+			return settings.Invalid("train.epochs."+ph.Name, "a number", "none")
+		}
+		if opt == nil {
+			opt = t.begin(ph)
+		}
+		for epoch := at.epoch + 1; epoch <= epochs && !t.outOfPatience(ph, epoch-1); epoch++ {
+			if ctx.Err() != nil {
+				return &Interrupted{filepath.Dir(string(t.dir))}
+			}
+			if err := t.epoch(ctx, ph, opt, epoch); err != nil {
+				return err
+			}
+		}
+		at, opt = position{}, nil
+	}
+	return t.saveUnchosen()
+}
+
+// begin makes what a phase starts with, beside the model's parameters.
+func (t *trainer) begin(ph zoo.Phase) *optim.Adam {
+	t.memory = nil
+	if ph.Remember != nil {
+		t.memory = ph.Remember(t.utterances(ph).Label)
+	}
+	return t.optimizer(ph)
+}
+
+// utterances returns those that a phase learns from.
+func (t *trainer) utterances(ph zoo.Phase) *datasets.Split {
+	if ph.Labels {
+		return t.labelled
+	}
+	return t.set.Train
+}
+
+// optimizer returns Adam or AdamW for a phase's parameters, in groups where they have settings of
+// their own.
+func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
+	c := &t.config.Train
+	opt := optim.NewAdam(c.LR, 0, nil)
+	opt.Decoupled = c.Optimizer == "adamw"
+	rest := slices.Clone(ph.Params)
+	for _, g := range ph.Groups {
+		own, ok := c.Groups[g.Name]
+		if !ok {
+			own = zoo.GroupTraining{LR: c.LR, WeightDecay: c.WeightDecay}
+		}
+		if g.NoDecay {
+			own.WeightDecay = 0
+		}
+		opt.AddGroup(optim.Group{Params: g.Params, Scale: own.LR / c.LR, WeightDecay: own.WeightDecay})
+		rest = slices.DeleteFunc(rest, func(p nn.Param) bool { return slices.Contains(g.Params, p) })
+	}
+	opt.AddGroup(optim.Group{Params: rest, WeightDecay: c.WeightDecay})
+	return opt
+}
+
+// learningRate returns the learning rate of an epoch.
+func (t *trainer) learningRate(epoch, epochs int) float64 {
+	if t.config.Train.Schedule == "constant" {
+		return t.config.Train.LR
+	}
+	return optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
+}
+
+// epoch trains for one epoch, validates where the phase learns from labels, and puts everything on
+// disk: chosen parameters, then a line of the journal, what is kept of the phase after its last,
+// then the state, which makes the epoch count.
+func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
+	began := time.Now()
+	epochs := t.config.Train.Epochs[ph.Name]
+	opt.LR = t.learningRate(epoch, epochs)
+	terms, err := t.steps(ctx, ph, opt, epoch)
+	if err != nil {
+		return err
+	}
+	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: opt.LR, Terms: terms}
+	if ph.Labels {
+		if err := t.validate(&r); err != nil {
+			return err
+		}
+	}
+	if err := t.tape.Device().Sync(); err != nil {
+		return fmt.Errorf("train: %s, epoch %d: %w", ph.Name, epoch, err)
+	}
+	r.Seconds = time.Since(began).Seconds()
+	if err := t.journal.Append(r); err != nil {
+		return err
+	}
+	if t.events != nil {
+		if err := t.events.Add(&r); err != nil {
+			return err
+		}
+	}
+	last := epoch == epochs || t.outOfPatience(ph, epoch)
+	if last && len(ph.Keep) > 0 {
+		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
+			return err
+		}
+	}
+	if err := t.saveState(ph, opt, epoch); err != nil {
+		return err
+	}
+	t.log.Info("epoch", r.Attributes(epochs)...)
+	if last && epoch < epochs {
+		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience", t.config.Train.Patience)
+	}
+	if last && epoch > 1 && ph.Warn != nil {
+		if text := ph.Warn(t.journal.Find(ph.Name, 1).Terms, terms); text != "" {
+			t.log.Warn(text, "phase", ph.Name)
+		}
+	}
+	return nil
+}
+
+// steps goes once through the phase's utterances and returns the mean of each term over the steps.
+// A term that is not finite ends the run, though at the next reading only: the state on disk, that
+// of the last whole epoch, knows nothing of the steps after it.
+func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (rundir.Numbers, error) {
+	c := &t.config
+	split := t.utterances(ph)
+	rates, masks := t.masks(split, ph.Name, epoch)
+	batches := datasets.Order(split.Len(), c.Train.Batch, ph.Least, stream(c.Seed, ph.Name, epoch, "order"))
+	sums, grads := rundir.Numbers{}, ag.Grads{}
+	for i, index := range batches {
+		if i%c.Train.Accumulate == 0 {
+			t.tape.Reset()
+			clear(grads)
+		}
+		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
+		t.batcher.Fill(split, index, masks)
+		terms := ph.Terms(t.tape, t.batcher.Batch(t.tape, &rates, epoch))
+		t.terms.record(t.tape, terms)
+		t.differentiate(ph, grads, zoo.Total(t.tape, terms))
+		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
+			t.update(ph, opt, grads)
+		}
+		if (i+1)%stepsPerFlush == 0 || i+1 == len(batches) {
+			if err := t.flushTerms(ph, epoch, i+1, sums); err != nil {
+				return nil, err
+			}
+		}
+		t.step(ph.Name, (epoch-1)*len(batches)+i+1, c.Train.Epochs[ph.Name]*len(batches))
+		if ctx.Err() != nil && !t.wholeEpochs {
+			return nil, &Interrupted{filepath.Dir(string(t.dir))}
+		}
+	}
+	for name := range sums {
+		sums[name] /= float64(len(batches))
+	}
+	return sums, nil
+}
+
+// differentiate adds the gradient of a batch's loss to those before it.
+func (t *trainer) differentiate(ph zoo.Phase, grads ag.Grads, loss *ag.Tensor) {
+	if loss == nil {
+		return
+	}
+	t.tape.Accumulate(grads, loss)
+	if limit := t.config.Train.ClipValue; limit > 0 {
+		optim.ClipValue(t.tape, grads, ph.Params, limit)
+	}
+}
+
+// update moves the phase's parameters against the gradient.
+func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, grads ag.Grads) {
+	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
+		optim.ClipNorm(t.tape, grads, ph.Params, limit)
+	}
+	opt.Step(grads)
+}
+
+// staticSeed draws the rates of train.resample=static, the same in every run, as the literature's
+// code does.
+const staticSeed = 1111
+
+// masks draws the missing rates and the keep masks of an epoch.
+func (t *trainer) masks(s *datasets.Split, phase string, epoch int) (datasets.Rates, *datasets.KeepMasks) {
+	if t.config.Data.Resample == "static" {
+		rates := datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0)))
+		return rates, s.KeepMasks(rates)
+	}
+	rates := datasets.TrainingRates(s.Len(), stream(t.config.Seed, phase, epoch, "rates"))
+	return rates, s.RandomMasks(rates, stream(t.config.Seed, phase, epoch, "holes"))
+}
+
+// stream returns the random numbers for one purpose.
+func stream(seed uint64, purpose ...any) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q", purpose)
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// test writes the predictions for the test part at all rates, those of the first choice last: with
+// them the run is finished.
+func (t *trainer) test(ctx context.Context) error {
+	c := &t.config
+	rates, err := settings.ParseRates(c.Eval.Rates)
+	if err != nil {
+		return err
+	}
+	tested, err := t.predictor.Test(ctx, c, t.dir, t.set.Test, rates, nil)
+	if err != nil {
+		return err
+	}
+	for i, choice := range slices.Backward(results.Choices(c, t.batcher.Kind)) {
+		var b bytes.Buffer
+		if err := errors.Join(results.WriteCSV(&b, tested[i]), rundir.WriteFile(t.dir.File(choice.File(rundir.PredictionsFile)), b.Bytes())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An Interrupted run was stopped by its context; the state of its last whole epoch is on disk.
+type Interrupted struct{ Dir string }
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("train: interrupted; continue with: recap train --resume %s", e.Dir)
+}

@@ -1,0 +1,69 @@
+package train
+
+import (
+	"math"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// validate scores the model after an epoch and keeps its parameters where they are the best of the
+// phase so far.
+func (t *trainer) validate(r *rundir.Record) error {
+	r.Valid = t.validation(t.set.Valid)
+	if t.config.Select == settings.SelectTest {
+		r.Test = t.validation(t.set.Test)
+	}
+	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
+		if c.Better(c.Score(r), c.Best(t.journal.Records, r.Phase)) {
+			if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)), t.Model.PredictParams(), t.facts(r.Phase, r.Epoch)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// outOfPatience tells whether a phase that learns from labels has been through as many epochs without
+// a better validation as patience allows.
+func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
+	patience := t.config.Train.Patience
+	if patience == 0 || !ph.Labels {
+		return false
+	}
+	valid := results.Choice{Metric: results.Choices(&t.config, t.batcher.Kind)[0].Metric}
+	best, at := math.NaN(), 0
+	for i := range t.journal.Records {
+		if r := &t.journal.Records[i]; r.Phase == ph.Name && valid.Better(valid.Score(r), best) {
+			best, at = valid.Score(r), r.Epoch
+		}
+	}
+	return epoch-at >= patience
+}
+
+// validation scores the model on a split at the rate of validation.
+func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
+	p := t.predictor.Predict(s, t.config.Eval.ValidRate, nil)
+	n := rundir.Numbers(p.Evaluate(t.batcher.Kind, t.Dims.Classes))
+	if t.Dims.Classes > 0 {
+		n[rundir.LossKey] = p.Loss
+	}
+	return n
+}
+
+// saveUnchosen keeps the last parameters where no epoch was validated.
+func (t *trainer) saveUnchosen() error {
+	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
+		if t.dir.Has(c.File(rundir.BestFile)) {
+			continue
+		}
+		t.log.Warn("no epoch was chosen by validation; the last is kept", "score", c.Metric)
+		if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)), t.Model.PredictParams(), t.facts("", 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
