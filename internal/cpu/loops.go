@@ -17,7 +17,8 @@ import (
 type loops[T Float] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
 
-	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n rows].
+	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n
+	// rows].
 	transpose func(dst, src []T, stride, rows, n int)
 
 	add, mul                       func(z, x, y []T)

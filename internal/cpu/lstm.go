@@ -87,7 +87,7 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	})
 }
 
-// LSTMGrad implements device.Device. It goes backward from a sequence's last step. dh holds Wᵀ z̄ of
+// LSTMGrad implements device.Device. It goes backward from a sequence's last step. dh is Wᵀ z̄ of
 // the step after, and dc the gradient that the cell of the step after passes back.
 func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width

@@ -7,9 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A walk is an iteration over the elements of a shape in several strided arrays at once, as rows of
-// equal length. Axes that are contiguous in every array are merged, so most walks have one or two
-// axes.
+// A walk is an iteration over the elements of a shape in several strided arrays at once, as rows
+// of equal length. Axes that are contiguous in every array are merged, so most walks have one or
+// two axes.
 type walk struct {
 	outer   []int   // lengths of all axes except the last
 	n       int     // length of a row

@@ -68,7 +68,8 @@ type Device interface {
 	// PackSigns packs 16 signs of x into each number of dst [⌈n/16⌉], which is not x: bit b of the
 	// integer dst[i] is 1 where x[16i+b] > 0.
 	PackSigns(dst, x Buffer)
-	// ApplySignMask writes x where its bit in signs, as packed by PackSigns, is 1, and 0 elsewhere.
+	// ApplySignMask writes x where its bit in signs, as packed by PackSigns, is 1, and 0
+	// elsewhere.
 	ApplySignMask(dst, x, signs Buffer)
 
 	// Movement of elements and rows.
@@ -99,8 +100,8 @@ type Device interface {
 	LogSoftmax(dst, x Buffer, rows, n int)
 	// LogSoftmaxGrad writes dx = g − eʸ·Σ g, given y = log softmax(x).
 	LogSoftmaxGrad(dx, y, g Buffer, rows, n int)
-	// LayerNorm writes y = γ ⊙ x̂ + β, where x̂ = (x − mean)·rstd, rstd = 1/√(var + eps) and var is
-	// the biased variance of the row, and writes mean and rstd to stats [rows 2]; y may be x.
+	// LayerNorm writes y = γ ⊙ x̂ + β, where x̂ = (x − mean)·rstd, rstd = 1/√(var + eps) and var
+	// is the biased variance of the row, and writes mean and rstd to stats [rows 2]; y may be x.
 	LayerNorm(y, stats, x, gamma, beta Buffer, rows, n int, eps float64)
 	// LayerNormGrad writes dx = rstd·(h − mean(h) − x̂·mean(h⊙x̂)) with h = g ⊙ γ, dgamma [n] =
 	// Σ g⊙x̂ and dbeta [n] = Σ g over the rows; dx may be g or x.

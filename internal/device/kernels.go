@@ -3,8 +3,9 @@ package device
 // This file holds the parameters of the kernels: which function to apply, and the shapes and
 // formulas of those kernels that need more than a sentence.
 
-// An Operand is a strided view of a buffer. The kernel gets the shape separately; element (i, j, …)
-// lies at Offset + i·Strides[0] + j·Strides[1] + …. A stride of 0 repeats elements along its axis.
+// An Operand is a strided view of a buffer. The kernel gets the shape separately; element (i, j,
+// …) lies at Offset + i·Strides[0] + j·Strides[1] + …. A stride of 0 repeats elements along its
+// axis.
 type Operand struct {
 	Buf     Buffer
 	Offset  int
@@ -84,8 +85,8 @@ type Gemm struct {
 //	S = Scale·Q Kᵀ,  P = softmax(S),  O = D(P) V
 //
 // where D is the dropout. Queries and outputs are [Samples Queries Heads·Width], keys and values
-// [Samples Keys Heads·Width]; head h has columns h·Width to (h+1)·Width. An excluded key has weight
-// 0. A query whose keys are all excluded has output 0 and gradient 0.
+// [Samples Keys Heads·Width]; head h has columns h·Width to (h+1)·Width. An excluded key has
+// weight 0. A query whose keys are all excluded has output 0 and gradient 0.
 //
 // The method Attention also writes lse [Samples Heads Queries], the log-sum-exp of each row of S.
 // From it AttentionGrad recomputes P, and writes, for the gradient Ō of O,

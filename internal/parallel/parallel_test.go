@@ -62,8 +62,8 @@ func TestNestedAndConcurrentLoops(t *testing.T) {
 	})
 }
 
-// TestSleepingWorkersWake checks that a loop wakes sleeping workers, and that workers notice a loop
-// that starts while they spin.
+// TestSleepingWorkersWake checks that a loop wakes sleeping workers, and that workers notice a
+// loop that starts while they spin.
 func TestSleepingWorkersWake(t *testing.T) {
 	at(t, 2, func() {
 		for i := range 20 {

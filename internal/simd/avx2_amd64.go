@@ -62,127 +62,127 @@ func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *f
 //go:noescape
 func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
 
-// avx2Pack1 copies k rows of strips of 1 vectors; see packStrips.
+// avx2Pack1 copies k rows of strips of 1 vectors; see packer.
 //
 //go:noescape
 func avx2Pack1(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
 
-// avx2Pack2 copies k rows of strips of 2 vectors; see packStrips.
+// avx2Pack2 copies k rows of strips of 2 vectors; see packer.
 //
 //go:noescape
 func avx2Pack2(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
 
-// avx2Transpose copies rows, whose offsets from src are given, to columns; see transposeRows.
+// avx2Transpose copies rows, whose offsets from src are given, to columns; see transposer.
 //
 //go:noescape
 func avx2Transpose(k int, src *float32, rows *int, dst *float32, ld int)
 
-// avx2Exp is a kernel of Exp.
+// avx2Exp implements Exp.
 //
 //go:noescape
 func avx2Exp(dst []float32, x []float32)
 
-// avx2Tanh is a kernel of Tanh.
+// avx2Tanh implements Tanh.
 //
 //go:noescape
 func avx2Tanh(dst []float32, x []float32)
 
-// avx2Sigmoid is a kernel of Sigmoid.
+// avx2Sigmoid implements Sigmoid.
 //
 //go:noescape
 func avx2Sigmoid(dst []float32, x []float32)
 
-// avx2GELU is a kernel of GELU.
+// avx2GELU implements GELU.
 //
 //go:noescape
 func avx2GELU(dst []float32, x []float32)
 
-// avx2ReLU is a kernel of ReLU.
+// avx2ReLU implements ReLU.
 //
 //go:noescape
 func avx2ReLU(dst []float32, x []float32)
 
-// avx2GELUGrad is a kernel of GELUGrad.
+// avx2GELUGrad implements GELUGrad.
 //
 //go:noescape
 func avx2GELUGrad(dx []float32, x []float32, g []float32)
 
-// avx2ReLUGrad is a kernel of ReLUGrad.
+// avx2ReLUGrad implements ReLUGrad.
 //
 //go:noescape
 func avx2ReLUGrad(dx []float32, x []float32, g []float32)
 
-// avx2Add is a kernel of Add.
+// avx2Add implements Add.
 //
 //go:noescape
 func avx2Add(dst []float32, x []float32, y []float32)
 
-// avx2Mul is a kernel of Mul.
+// avx2Mul implements Mul.
 //
 //go:noescape
 func avx2Mul(dst []float32, x []float32, y []float32)
 
-// avx2Scale is a kernel of Scale.
+// avx2Scale implements Scale.
 //
 //go:noescape
 func avx2Scale(dst []float32, alpha float32, x []float32)
 
-// avx2Axpy is a kernel of Axpy.
+// avx2Axpy implements Axpy.
 //
 //go:noescape
 func avx2Axpy(y []float32, alpha float32, x []float32)
 
-// avx2Adam is a kernel of Adam.
+// avx2Adam implements AdamStep.Update.
 //
 //go:noescape
 func avx2Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
 
-// avx2Sum is a kernel of Sum.
+// avx2Sum implements Sum.
 //
 //go:noescape
 func avx2Sum(x []float32) (sum float32)
 
-// avx2Dot is a kernel of Dot.
+// avx2Dot implements Dot.
 //
 //go:noescape
 func avx2Dot(x []float32, y []float32) (sum float32)
 
-// avx2Dot64 is a kernel of Dot64.
+// avx2Dot64 implements Dot64.
 //
 //go:noescape
 func avx2Dot64(x []float32, y []float32) (sum float64)
 
-// avx2Softmax is a kernel of Softmax.
+// avx2Softmax implements Softmax.
 //
 //go:noescape
 func avx2Softmax(y []float32, x []float32) (max float32, sum float32)
 
-// avx2SoftmaxGrad is a kernel of SoftmaxGrad.
+// avx2SoftmaxGrad implements SoftmaxGrad.
 //
 //go:noescape
 func avx2SoftmaxGrad(dx []float32, y []float32, g []float32)
 
-// avx2ScoreGrad is a kernel of ScoreGrad.
+// avx2ScoreGrad implements ScoreGrad.
 //
 //go:noescape
 func avx2ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
 
-// avx2LayerNorm is a kernel of LayerNorm.
+// avx2LayerNorm implements LayerNorm.
 //
 //go:noescape
 func avx2LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
 
-// avx2LayerNormGrad is a kernel of LayerNormGrad.
+// avx2LayerNormGrad implements LayerNormGrad.
 //
 //go:noescape
 func avx2LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
 
-// avx2LSTM is a kernel of LSTM.
+// avx2LSTM implements LSTM.
 //
 //go:noescape
 func avx2LSTM(gates []float32, z []float32, prev []float32, cell []float32, out []float32)
 
-// avx2LSTMGrad is a kernel of LSTMGrad.
+// avx2LSTMGrad implements LSTMGrad.
 //
 //go:noescape
 func avx2LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)

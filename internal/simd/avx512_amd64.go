@@ -142,127 +142,127 @@ func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c
 //go:noescape
 func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
 
-// avx512Pack1 copies k rows of strips of 1 vectors; see packStrips.
+// avx512Pack1 copies k rows of strips of 1 vectors; see packer.
 //
 //go:noescape
 func avx512Pack1(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
 
-// avx512Pack2 copies k rows of strips of 2 vectors; see packStrips.
+// avx512Pack2 copies k rows of strips of 2 vectors; see packer.
 //
 //go:noescape
 func avx512Pack2(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
 
-// avx512Transpose copies rows, whose offsets from src are given, to columns; see transposeRows.
+// avx512Transpose copies rows, whose offsets from src are given, to columns; see transposer.
 //
 //go:noescape
 func avx512Transpose(k int, src *float32, rows *int, dst *float32, ld int)
 
-// avx512Exp is a kernel of Exp.
+// avx512Exp implements Exp.
 //
 //go:noescape
 func avx512Exp(dst []float32, x []float32)
 
-// avx512Tanh is a kernel of Tanh.
+// avx512Tanh implements Tanh.
 //
 //go:noescape
 func avx512Tanh(dst []float32, x []float32)
 
-// avx512Sigmoid is a kernel of Sigmoid.
+// avx512Sigmoid implements Sigmoid.
 //
 //go:noescape
 func avx512Sigmoid(dst []float32, x []float32)
 
-// avx512GELU is a kernel of GELU.
+// avx512GELU implements GELU.
 //
 //go:noescape
 func avx512GELU(dst []float32, x []float32)
 
-// avx512ReLU is a kernel of ReLU.
+// avx512ReLU implements ReLU.
 //
 //go:noescape
 func avx512ReLU(dst []float32, x []float32)
 
-// avx512GELUGrad is a kernel of GELUGrad.
+// avx512GELUGrad implements GELUGrad.
 //
 //go:noescape
 func avx512GELUGrad(dx []float32, x []float32, g []float32)
 
-// avx512ReLUGrad is a kernel of ReLUGrad.
+// avx512ReLUGrad implements ReLUGrad.
 //
 //go:noescape
 func avx512ReLUGrad(dx []float32, x []float32, g []float32)
 
-// avx512Add is a kernel of Add.
+// avx512Add implements Add.
 //
 //go:noescape
 func avx512Add(dst []float32, x []float32, y []float32)
 
-// avx512Mul is a kernel of Mul.
+// avx512Mul implements Mul.
 //
 //go:noescape
 func avx512Mul(dst []float32, x []float32, y []float32)
 
-// avx512Scale is a kernel of Scale.
+// avx512Scale implements Scale.
 //
 //go:noescape
 func avx512Scale(dst []float32, alpha float32, x []float32)
 
-// avx512Axpy is a kernel of Axpy.
+// avx512Axpy implements Axpy.
 //
 //go:noescape
 func avx512Axpy(y []float32, alpha float32, x []float32)
 
-// avx512Adam is a kernel of Adam.
+// avx512Adam implements AdamStep.Update.
 //
 //go:noescape
 func avx512Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
 
-// avx512Sum is a kernel of Sum.
+// avx512Sum implements Sum.
 //
 //go:noescape
 func avx512Sum(x []float32) (sum float32)
 
-// avx512Dot is a kernel of Dot.
+// avx512Dot implements Dot.
 //
 //go:noescape
 func avx512Dot(x []float32, y []float32) (sum float32)
 
-// avx512Dot64 is a kernel of Dot64.
+// avx512Dot64 implements Dot64.
 //
 //go:noescape
 func avx512Dot64(x []float32, y []float32) (sum float64)
 
-// avx512Softmax is a kernel of Softmax.
+// avx512Softmax implements Softmax.
 //
 //go:noescape
 func avx512Softmax(y []float32, x []float32) (max float32, sum float32)
 
-// avx512SoftmaxGrad is a kernel of SoftmaxGrad.
+// avx512SoftmaxGrad implements SoftmaxGrad.
 //
 //go:noescape
 func avx512SoftmaxGrad(dx []float32, y []float32, g []float32)
 
-// avx512ScoreGrad is a kernel of ScoreGrad.
+// avx512ScoreGrad implements ScoreGrad.
 //
 //go:noescape
 func avx512ScoreGrad(p []float32, ds []float32, lse float32, inner float32)
 
-// avx512LayerNorm is a kernel of LayerNorm.
+// avx512LayerNorm implements LayerNorm.
 //
 //go:noescape
 func avx512LayerNorm(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
 
-// avx512LayerNormGrad is a kernel of LayerNormGrad.
+// avx512LayerNormGrad implements LayerNormGrad.
 //
 //go:noescape
 func avx512LayerNormGrad(dx []float32, dgamma []float32, dbeta []float32, g []float32, x []float32, gamma []float32, mean float32, rstd float32)
 
-// avx512LSTM is a kernel of LSTM.
+// avx512LSTM implements LSTM.
 //
 //go:noescape
 func avx512LSTM(gates []float32, z []float32, prev []float32, cell []float32, out []float32)
 
-// avx512LSTMGrad is a kernel of LSTMGrad.
+// avx512LSTMGrad implements LSTMGrad.
 //
 //go:noescape
 func avx512LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)

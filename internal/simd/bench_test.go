@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// BenchmarkSgemm runs the shapes that occur in RECAP and BERT, on one goroutine; count independent
-// products are one operation.
+// BenchmarkSgemm measures the shapes that occur in RECAP and BERT, on one goroutine. One operation
+// is count independent products.
 func BenchmarkSgemm(b *testing.B) {
 	const no, tr = blas.NoTrans, blas.Trans
 	shapes := []struct {
@@ -46,8 +46,8 @@ func BenchmarkSgemm(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel runs the largest tile on operands in the first-level cache: what the other
-// products are to be measured by.
+// BenchmarkKernel measures the largest tile on operands in the first-level cache, which is the
+// upper bound for all products.
 func BenchmarkKernel(b *testing.B) {
 	p := active.product
 	if p == nil {
@@ -64,7 +64,8 @@ func BenchmarkKernel(b *testing.B) {
 	b.ReportMetric(2e-7*float64(rows*cols*k)*float64(b.N)/b.Elapsed().Seconds(), "GF/s")
 }
 
-// BenchmarkVector runs each vector kernel on rows as long as those of RECAP, and on a long one.
+// BenchmarkVector measures each vector kernel on rows as long as those of RECAP, and on a long
+// row.
 func BenchmarkVector(b *testing.B) {
 	for _, k := range routines {
 		for _, n := range []int{50, 128, 383, 1 << 15} {

@@ -5,17 +5,17 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// BLAS is gonum's BLAS with a faster Sgemm; blas32.Use(simd.BLAS{}) puts it in place.
+// BLAS is gonum's BLAS with a faster Sgemm. Register it with blas32.Use(simd.BLAS{}).
 type BLAS struct{ gonum.Implementation }
 
 // Sgemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is [m k], op(B) is [k n], C is [m n]
-// and op transposes where tA or tB says so. It checks its arguments as gonum does and panics
-// alike. With beta 0, C is not read; with alpha 0, neither A nor B is.
+// and op transposes as tA and tB say. It panics on wrong arguments, with the same messages as
+// gonum. If beta is 0, it does not read C; if alpha is 0, it reads neither A nor B.
 //
-// It runs on the calling goroutine and may be called from several. On the AVX paths each number of
-// C is one sum in an order that depends on k alone, so a product split by rows or columns, in any
-// way, has the same bits; and both AVX paths have the same bits. The generic path is gonum's own
-// Sgemm.
+// It runs on the calling goroutine, and several goroutines may call it. On the AVX paths each
+// number of C is one sum in an order that depends only on k, so a product that is divided by rows
+// or columns, in any way, has the same bits; and both AVX paths give the same bits. The generic
+// path is gonum's Sgemm.
 func (b BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, bb []float32, ldb int, beta float32, c []float32, ldc int) {
 	g := gemm{m: m, n: n, k: k, alpha: alpha, beta: beta, a: matrix{a, lda, tA != blas.NoTrans}, b: matrix{bb, ldb, tB != blas.NoTrans}, c: c, ldc: ldc}
 	if active.product == nil || !isTranspose(tA) || !isTranspose(tB) || !g.valid() {
@@ -29,13 +29,14 @@ func isTranspose(t blas.Transpose) bool {
 	return t == blas.NoTrans || t == blas.Trans || t == blas.ConjTrans
 }
 
-// valid tells whether there is something to do and the operands are as long as their shapes say.
+// valid reports whether the product is not empty and the operands are as long as their shapes
+// need.
 func (g *gemm) valid() bool {
 	return g.m > 0 && g.n > 0 && g.k > 0 && g.alpha != 0 &&
 		g.a.holds(g.m, g.k) && g.b.holds(g.k, g.n) && matrix{g.c, g.ldc, false}.holds(g.m, g.n)
 }
 
-// holds tells whether the matrix, or its transpose, is as large as [rows cols].
+// holds reports whether op(v) has at least rows rows and cols columns.
 func (x matrix) holds(rows, cols int) bool {
 	if x.trans {
 		rows, cols = cols, rows

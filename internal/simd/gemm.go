@@ -1,39 +1,38 @@
 package simd
 
-// A product multiplies matrices with the kernels of one instruction set. The method is that of
-// Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008):
-// a tile of C stays in registers while a panel of B and a block of A, packed where that pays, stay
-// in the caches.
+// A product multiplies matrices with the kernels of one instruction set, by the method of Goto and
+// van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008): a tile
+// of C stays in registers while a panel of B and a block of A stay in the caches. The operands are
+// packed where that makes the product faster.
 type product struct {
 	lanes     int         // numbers in a vector
-	rows      int         // most rows of a tile; the widest tile has 2·lanes columns
-	masked    bool        // kernels read B's last columns through a mask, so its tail need not be packed
+	rows      int         // maximum number of rows of a tile; the widest tile has 2·lanes columns
+	masked    bool        // kernels read B's last columns through a mask, so they need no packing
 	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
 	pack      [2]packer   // pack[w−1] copies strips of w vectors
 	transpose transposer
 }
 
 // A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs
-// + p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. Of the last vector of
-// columns only the first tail lanes exist in C. Each number of C is one chain of fused
+// + p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
+// columns, only the first tail lanes belong to C. Each number of C is one chain of fused
 // multiply-adds. k ≥ 1.
 type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)
 
-// A packer copies k rows of strips, one or two vectors wide. In src the rows are ld apart and the
-// strips lie side by side, step apart; in dst each strip is contiguous and the strips are size
-// apart. Of a strip's last vector only tail lanes are read; the others become 0.
+// A packer copies k rows of strips that are one or two vectors wide. In src the rows are ld apart
+// and the strips are side by side, step apart; in dst each strip is contiguous and the strips are
+// size apart. It reads only tail lanes of a strip's last vector and sets the others to 0.
 type packer = func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)
 
-// A transposer copies as many rows of k numbers as a vector has lanes, at the given offsets from
-// src, to k rows of one vector, ld apart.
+// A transposer transposes lanes rows of k numbers, at the offsets rows from src, to k rows of one
+// vector, ld apart.
 type transposer = func(k int, src *float32, rows *int, dst *float32, ld int)
 
-// Sums of k numbers are cut to parts of at most blockK; a panel of B has blockN columns, a block
-// of A blockRows rows: sizes found by measuring.
+// Block sizes, found by measurement.
 const (
-	blockK    = 1024
-	blockN    = 2048
-	blockRows = 84
+	blockK    = 1024 // maximum length of the parts of a sum
+	blockN    = 2048 // columns of a panel of B
+	blockRows = 84   // rows of a block of A
 )
 
 // A gemm is one product C ← alpha·op(A)·op(B) + beta·C; see BLAS.Sgemm.
@@ -45,13 +44,14 @@ type gemm struct {
 	ldc         int
 }
 
+// A matrix is op(v), with rows ld apart in v.
 type matrix struct {
 	v     []float32
 	ld    int
 	trans bool
 }
 
-// from returns the matrix op(x) without its first rows and columns.
+// from returns op(x) without the first row rows and col columns.
 func (x matrix) from(row, col int) matrix {
 	if x.trans {
 		row, col = col, row
@@ -60,6 +60,7 @@ func (x matrix) from(row, col int) matrix {
 	return x
 }
 
+// gemm computes a product panel by panel.
 func (p *product) gemm(g *gemm) {
 	if g.k <= blockK && g.n <= blockN {
 		p.panel(g)
@@ -77,7 +78,7 @@ func (p *product) gemm(g *gemm) {
 	}
 }
 
-// panel computes a product whose panel of B is small enough for the cache.
+// panel computes a product in which B is one panel, which fits in the cache.
 func (p *product) panel(g *gemm) {
 	var w *workspace
 	packA, packB := p.packs(g)
@@ -105,8 +106,7 @@ func (p *product) panel(g *gemm) {
 	}
 }
 
-// strip computes those of the tiles from first to last, a block, that lie in the strip from column
-// j.
+// strip computes the tiles first to last, which are a block of A, in the strip of B from column j.
 func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
 	cols := min(g.n-j, 2*p.lanes)
 	width := ceil(cols, p.lanes)
@@ -125,7 +125,8 @@ func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
 	}
 }
 
-// cut returns the bounds of one of the parts, equal up to 1, of n things.
+// cut returns the bounds of part number part, when n elements are divided into parts of sizes that
+// differ by at most 1.
 func cut(n, parts, part int) (from, to int) { return part * n / parts, (part + 1) * n / parts }
 
 func ceil(n, d int) int { return (n + d - 1) / d }

@@ -2,8 +2,8 @@ package simd
 
 import "unsafe"
 
-// plainProduct returns the plain twins of the product's kernels, for any number of lanes and rows.
-// They say what the assembly computes and stand in for it in tests.
+// plainProduct returns the references of the product's kernels, for any number of lanes and rows.
+// They define what the assembly computes, and tests also run the product with them.
 func plainProduct(lanes, rows int) product {
 	p := product{lanes: lanes, rows: rows, pack: [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)}, transpose: plainTranspose(lanes)}
 	for r := 1; r <= rows; r++ {
@@ -12,7 +12,7 @@ func plainProduct(lanes, rows int) product {
 	return p
 }
 
-// at returns the number n places after *x.
+// at returns the address of the number n positions after *x.
 func at(x *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(x), 4*n)) }
 
 func plainKernel(rows, cols, lanes int) kernel {

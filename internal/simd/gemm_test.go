@@ -12,12 +12,12 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// plain names the path, in tests only, on which the kernels' plain twins run.
+// plain is the name of a path that exists only in tests and runs the references of the kernels.
 const plain = "plain"
 
 var transposes = []blas.Transpose{blas.NoTrans, blas.Trans}
 
-// onEachPath runs a test on every path that this CPU supports, and on the kernels' plain twins.
+// onEachPath runs a test on every path that this CPU supports, and on the references.
 func onEachPath(t *testing.T, f func(t *testing.T)) {
 	before := active
 	defer func() { active = before }()
@@ -28,8 +28,8 @@ func onEachPath(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// A problem is a random product with operands of the given leading dimensions, surrounded by what
-// must not be touched.
+// A problem is a random product. NaN surrounds the operands, which a kernel must neither read nor
+// write.
 type problem struct {
 	tA, tB        blas.Transpose
 	m, n, k       int
@@ -64,8 +64,8 @@ func newProblem(r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, 
 	return p
 }
 
-// run returns C after the product, and checks it against sums in double precision; of a large one,
-// some numbers.
+// run computes the product and compares it with sums in double precision; in a large product it
+// compares some of the numbers. It returns C.
 func (p *problem) run(t *testing.T) []float32 {
 	t.Helper()
 	c := append([]float32(nil), p.c...)
@@ -90,7 +90,7 @@ func (p *problem) run(t *testing.T) []float32 {
 	return c
 }
 
-// want returns the sum for one number of C, and the sum of the terms' sizes.
+// want returns the expected number of C, and the sum of the absolute values of the terms.
 func (p *problem) want(row, col int) (sum, size float64) {
 	for k := range p.k {
 		ia, ib := row*p.lda+k, k*p.ldb+col
@@ -114,7 +114,7 @@ func (p *problem) String() string {
 	return fmt.Sprintf("%c%c [%d %d %d] ld %d %d %d alpha %g beta %g", p.tA, p.tB, p.m, p.n, p.k, p.lda, p.ldb, p.ldc, p.alpha, p.beta)
 }
 
-// TestSgemmSmall covers every tile and every tail.
+// TestSgemmSmall covers every size of a tile and every tail.
 func TestSgemmSmall(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -150,23 +150,23 @@ func TestSgemmLarge(t *testing.T) {
 	})
 }
 
-// TestSgemmSplit checks that the bits of C depend neither on how the caller splits it, nor on what
-// runs beside, nor on the AVX path.
+// TestSgemmSplit checks that the bits of C do not depend on how the caller divides the product, on
+// other products that run at the same time, or on the AVX path.
 func TestSgemmSplit(t *testing.T) {
 	for _, tA := range transposes {
 		for _, tB := range transposes {
-			var whole []float32
+			var undivided []float32
 			onEachPath(t, func(t *testing.T) {
 				if active.product == nil || active.path == plain {
 					t.Skip("not an AVX path")
 				}
 				p := newProblem(rand.New(rand.NewPCG(5, 6)), tA, tB, 150, 300, 1100, 0, 0.7, 1)
-				if whole == nil {
-					whole = p.run(t)
+				if undivided == nil {
+					undivided = p.run(t)
 				}
 				for _, part := range []int{150, 64, 13} {
-					if c := p.split(part, 2*part); !slices.Equal(c, whole) {
-						t.Errorf("%v: other bits in parts of %d rows", p, part)
+					if c := p.split(part, 2*part); !slices.Equal(c, undivided) {
+						t.Errorf("%v: different bits in parts of %d rows", p, part)
 					}
 				}
 			})
@@ -174,7 +174,7 @@ func TestSgemmSplit(t *testing.T) {
 	}
 }
 
-// split computes the product in parts, all at once.
+// split computes the product in parts that run in parallel.
 func (p *problem) split(rows, cols int) []float32 {
 	c := slices.Clone(p.c)
 	var wg sync.WaitGroup
@@ -203,19 +203,19 @@ func TestSgemmAllocates(t *testing.T) {
 			t.Skip("gonum's own Sgemm")
 		}
 		p := newProblem(rand.New(rand.NewPCG(7, 8)), blas.Trans, blas.Trans, 70, 300, 300, 0, 1, 0)
-		least := math.Inf(1) // the race detector makes the free list forget at random
+		smallest := math.Inf(1) // the race detector empties the free list at random
 		for range 10 {
-			least = min(least, testing.AllocsPerRun(1, func() {
+			smallest = min(smallest, testing.AllocsPerRun(1, func() {
 				BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta, p.c, p.ldc)
 			}))
 		}
-		if least > 0 {
-			t.Errorf("at least %g allocations a call", least)
+		if smallest > 0 {
+			t.Errorf("at least %g allocations per call", smallest)
 		}
 	})
 }
 
-// TestSgemmPanics checks that wrong arguments panic as gonum's Sgemm does.
+// TestSgemmPanics checks that wrong arguments cause the same panics as in gonum's Sgemm.
 func TestSgemmPanics(t *testing.T) {
 	call := func(sgemm func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int), wrong int) (message any) {
 		defer func() { message = recover() }()
@@ -252,8 +252,8 @@ func TestSgemmPanics(t *testing.T) {
 	}
 }
 
-// TestTranspose checks every number, and that none beyond is written, for rows and lengths around
-// those that kernels take at once.
+// TestTranspose checks every number, and that nothing after the end is written, for sizes around
+// the block sizes of the kernels.
 func TestTranspose(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		for _, rows := range []int{0, 1, 7, 8, 15, 16, 17, 33, 128} {
@@ -273,7 +273,7 @@ func TestTranspose(t *testing.T) {
 					}
 				}
 				if dst[rows*n] != -1 {
-					t.Fatalf("[%d %d]: wrote beyond the end", n, rows)
+					t.Fatalf("[%d %d]: wrote after the end", n, rows)
 				}
 			}
 		}

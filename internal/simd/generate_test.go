@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestGenerated checks that the committed assembly is what the generator writes.
+// TestGenerated checks that the generator writes exactly the committed assembly.
 func TestGenerated(t *testing.T) {
 	if out, err := exec.Command("go", "list", "-C", "gen", "-deps", ".").CombinedOutput(); err != nil {
-		t.Skipf("the generator's dependencies are not at hand: %v\n%s", err, out)
+		t.Skipf("the generator's dependencies are not available: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "gen")
@@ -25,13 +25,13 @@ func TestGenerated(t *testing.T) {
 		}
 		for _, path := range []string{asm, stubs} {
 			if !bytes.Equal(body(t, path), body(t, filepath.Base(path))) {
-				t.Errorf("%s is not what the generator writes; run go generate", filepath.Base(path))
+				t.Errorf("%s differs from the output of the generator; run go generate", filepath.Base(path))
 			}
 		}
 	}
 }
 
-// body returns a generated file without its first line, which quotes the command.
+// body returns a generated file without its first line, which contains the command.
 func body(t *testing.T, path string) []byte {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -1,15 +1,15 @@
 package simd
 
-// The functions of this file are one step of a long short-term memory network for one sequence: n
-// units, whose four gates lie one after the other in slices of 4n numbers, input, forget,
-// candidate, output.
+// The functions of this file compute one step of a long short-term memory network for one
+// sequence. The network has n units. Slices of 4n numbers hold the gates of all units: first the
+// input gates, then the forget gates, the candidates and the output gates.
 
-// LSTM makes a step. To the parts of the gates that come from the input, in gates, it adds those
-// that come from the hidden state, z, and sets
+// LSTM computes a step, given the input's part of the gates in gates [4n], the hidden state's part
+// z [4n], and the cell prev [n] of the step before. It writes cell [n] and out [n],
 //
 //	i, f, o = σ(gates + z),  g = tanh(gates + z),  cell = f ⊙ prev + i ⊙ g,  out = o ⊙ tanh(cell)
 //
-// and gates to i, f, g, o. prev is the cell of the step before.
+// and replaces gates by i, f, g, o. It panics if the lengths do not match.
 func LSTM(gates, z, prev, cell, out []float32) {
 	n := len(cell)
 	equal("LSTM", n, len(prev), len(out))
@@ -17,11 +17,15 @@ func LSTM(gates, z, prev, cell, out []float32) {
 	active.vector.lstm(gates, z, prev, cell, out)
 }
 
-// LSTMGrad is the derivative of LSTM's step: given i, f, g, o in gates, the gradient g of out and,
-// from the step after, the gradients dh of out and dc of cell, it sets gates to the gradient of
-// gates + z, and dc to that of prev. With h = g + dh and c = dc + h ⊙ o ⊙ (1 − tanh²(cell)),
+// LSTMGrad differentiates a step of LSTM, given i, f, g, o in gates, the gradient g of out and,
+// from the step after, the gradients dh of out and dc of cell. It replaces gates by the gradient
+// of gates + z, and dc by the gradient of prev. With h = g + dh and c = dc + h ⊙ o ⊙ (1 −
+// tanh²(cell)),
 //
-//	ī = c ⊙ g ⊙ i(1−i),  f̄ = c ⊙ prev ⊙ f(1−f),  ḡ = c ⊙ i ⊙ (1−g²),  ō = h ⊙ tanh(cell) ⊙ o(1−o),  dc = c ⊙ f
+//	ī = c ⊙ g ⊙ i(1−i),  f̄ = c ⊙ prev ⊙ f(1−f),  ḡ = c ⊙ i ⊙ (1−g²)
+//	ō = h ⊙ tanh(cell) ⊙ o(1−o),  dc = c ⊙ f
+//
+// It panics if the lengths do not match.
 func LSTMGrad(gates, prev, cell, g, dh, dc []float32) {
 	n := len(cell)
 	equal("LSTMGrad", n, len(prev), len(g), len(dh), len(dc))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A guarded slice is part of a longer one, whose other numbers must stay.
+// A guarded slice is part of a longer slice, whose other numbers must not change.
 type guarded struct{ inside, all []float32 }
 
 func (g *guarded) clone() *guarded {
@@ -17,9 +17,9 @@ func (g *guarded) clone() *guarded {
 	return &guarded{all[at : at+len(g.inside) : at+len(g.inside)], all}
 }
 
-// TestLSTMTwins compares the recurrent kernels with their plain twins over all tails and
-// alignments, and sees what they write beside.
-func TestLSTMTwins(t *testing.T) {
+// TestLSTMReference compares the recurrent kernels with their references over all tails and
+// alignments, and checks that they write nothing outside their results.
+func TestLSTMReference(t *testing.T) {
 	for _, s := range supported() {
 		t.Run(s.path, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(15, 16))
@@ -45,7 +45,7 @@ func compareLSTM(t *testing.T, r *rand.Rand, v *vector, n int) {
 		t.Helper()
 		for i, w := range want.all {
 			if d := math.Abs(float64(got.all[i] - w)); !(d <= 2e-6*(1+math.Abs(float64(w)))) {
-				t.Fatalf("%d units: %s: number %d is %g, plain %g", n, what, i, got.all[i], w)
+				t.Fatalf("%d units: %s: number %d is %g, reference %g", n, what, i, got.all[i], w)
 			}
 		}
 	}

@@ -2,17 +2,17 @@ package simd
 
 import "sync"
 
-// A workspace holds what is packed during one call.
+// A workspace holds the packed operands of one call.
 type workspace struct {
 	a, b []float32
-	rows [16]int // offsets of the rows that are transposed together
+	rows [16]int // the argument rows of a transposer
 }
 
-// workspaces is the free list of workspaces. One that is used between two garbage collections
-// stays in it.
+// workspaces is the free list of workspaces. The garbage collector removes one that was unused
+// since the collection before.
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
-// grown returns a slice of n numbers in place of *buf, which keeps it.
+// grown returns a slice of n numbers in *buf, which it reallocates if it is too short.
 func grown(buf *[]float32, n int) []float32 {
 	if cap(*buf) < n {
 		const page = 1 << 14
@@ -21,24 +21,25 @@ func grown(buf *[]float32, n int) []float32 {
 	return (*buf)[:n]
 }
 
-// A block is some rows of A: element (i, p) of a tile lies at i·rs + p·cs from the tile's first.
+// A block is a range of rows of A. Element (i, p) of a tile is at i·rs + p·cs from the tile's
+// first element.
 type block struct {
 	v      []float32
 	rs, cs int
 	row    int // first row of A in v
-	tile   int // distance of tiles; 0 where it follows from rs
+	tile   int // distance between tiles; 0 if rs determines it
 }
 
-// Packing pays from these sizes on: rows of C, stride of an operand, columns of C, length of a
-// sum.
+// The minimum sizes at which packing makes a product faster.
 const (
-	packFromRows   = 56
-	packFromStride = 128
-	packFromCols   = 256
-	packFromK      = 256
+	packFromRows   = 56  // of C
+	packFromStride = 128 // of an operand
+	packFromCols   = 256 // of C
+	packFromK      = 256 // length of a sum
 )
 
-// Bounds of one call of a packer, which cannot be preempted: some tens of microseconds.
+// The maximum sizes for one call of a packer, some tens of microseconds, since the scheduler
+// cannot preempt assembly.
 const (
 	packStrips = 4
 	packRows   = 256
@@ -47,23 +48,24 @@ const (
 // A panel is B in strips of two vectors of columns.
 type panel struct {
 	v      []float32
-	ld     int // distance of rows, unless packed
-	strip  int // distance of strips
+	ld     int // distance between rows, unless packed
+	strip  int // distance between strips
 	packed bool
 }
 
-// packs tells which operands are packed. Of B: a transposed one, as kernels read vectors of
-// columns; one that ends within a vector, if kernels have no masks; one of distant rows that many
-// tiles read. Of A: one of distant numbers that many strips read.
+// packs reports which operands need packing. B is packed if it is transposed, since kernels read
+// vectors of columns; if its rows end within a vector and the kernels have no masks; or if its
+// stride is large and many tiles read it. A is packed if the numbers of a column are far apart and
+// many strips read them.
 func (p *product) packs(g *gemm) (a, b bool) {
 	a = g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
 	b = g.b.trans || !p.masked && g.n%p.lanes > 0 || g.m >= packFromRows && g.b.ld > packFromStride
 	return a, b
 }
 
-// packA copies the rows of some tiles. As stored, rows are copied as they are, a little more than
-// k apart so that a column does not fall into one cache set; of a transposed matrix, tiles become
-// rows of a vector.
+// packA packs the rows of tiles first to last. It copies a matrix that is not transposed row by
+// row, with a stride a little larger than k, so that a column does not map to a single cache set.
+// In a transposed matrix, a tile becomes k rows of one vector.
 func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	row, _ := cut(g.m, tiles, first)
 	_, end := cut(g.m, tiles, last-1)
@@ -84,7 +86,7 @@ func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	return block{v: v, rs: 1, cs: p.lanes, tile: size}
 }
 
-// packB copies the panel strip by strip.
+// packB packs the panel strip by strip.
 func (p *product) packB(w *workspace, g *gemm) panel {
 	wide := 2 * p.lanes
 	b := panel{strip: g.k * wide, packed: true}
@@ -101,7 +103,7 @@ func (p *product) packB(w *workspace, g *gemm) panel {
 	return b
 }
 
-// packStored copies strips from column j of B.
+// packStored packs strips from column j of B, which is not transposed.
 func (p *product) packStored(g *gemm, j, strips int, dst []float32) {
 	cols := min(g.n-j, 2*p.lanes)
 	width := ceil(cols, p.lanes)
@@ -111,7 +113,7 @@ func (p *product) packStored(g *gemm, j, strips int, dst []float32) {
 	}
 }
 
-// packTransposed copies the strip from column j of Bᵀ. Lanes beyond the last column repeat it.
+// packTransposed packs the strip from column j of Bᵀ. Lanes after the last column repeat it.
 func (p *product) packTransposed(w *workspace, g *gemm, j int, dst []float32) {
 	cols := min(g.n-j, 2*p.lanes)
 	ld := ceil(cols, p.lanes) * p.lanes
@@ -123,7 +125,8 @@ func (p *product) packTransposed(w *workspace, g *gemm, j int, dst []float32) {
 	}
 }
 
-// Transpose writes the rows of src, stride apart and n long, to the columns of dst [n rows].
+// Transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n rows].
+// The two must not overlap. It panics if a slice is too short.
 func Transpose(dst, src []float32, stride, rows, n int) {
 	if rows == 0 || n == 0 {
 		return

@@ -7,31 +7,33 @@ import (
 	"strings"
 )
 
-// The names of the paths, the fastest first.
+// The names of the paths, fastest first.
 const (
 	avx512  = "avx512"
 	avx2    = "avx2"
 	generic = "generic"
 )
 
-// A set is what one path consists of.
+// A set is the implementation of one path.
 type set struct {
 	path    string
-	product *product // nil: gonum's own Sgemm
+	product *product // nil for gonum's Sgemm
 	vector  *vector
 }
 
+// active is the set in use.
 var active, choiceErr = choose(os.Getenv("RECAP_CPU"), supported())
 
-// Path names the kernels that run: "avx512", "avx2" or "generic". It is the best that the CPU
-// supports unless the environment variable RECAP_CPU names another.
+// Path returns the path in use: "avx512", "avx2" or "generic". It is the fastest that the CPU
+// supports, unless the environment variable RECAP_CPU names another.
 func Path() string { return active.path }
 
-// Check reports a value of RECAP_CPU that names no path, or one that this CPU does not support.
-// Until it is corrected the best supported path is taken.
+// Check returns an error if RECAP_CPU does not name a path, or names one that this CPU does not
+// support. In that case the fastest supported path is in use.
 func Check() error { return choiceErr }
 
-// choose returns the set named, or with no name the first, of the sets that the CPU supports.
+// choose returns the set with the given name, or the first set if the name is empty. On an error
+// it returns the first set too.
 func choose(name string, sets []set) (set, error) {
 	var names []string
 	for _, s := range sets {

@@ -2,7 +2,7 @@ package simd
 
 import "golang.org/x/sys/cpu"
 
-// supported returns the sets that the CPU and the operating system support, the fastest first.
+// supported returns the sets that the CPU and the operating system support, fastest first.
 func supported() []set {
 	x, sets := cpu.X86, []set{{path: generic, vector: &plainVector}}
 	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {

@@ -2,9 +2,10 @@ package simd
 
 import "math"
 
+// partials is the number of interleaved partial sums.
 const partials = 32
 
-// fold combines interleaved partial sums in the order of the vector kernels.
+// fold adds interleaved partial sums in the order of the vector kernels.
 func fold[T float32 | float64](s *[partials]T) T {
 	for half := partials / 2; half > 0; half /= 2 {
 		for i := range half {
@@ -38,16 +39,16 @@ func plainDot64(x, y []float32) float64 {
 	return fold(&s)
 }
 
-func plainSoftmax(y, x []float32) (most, sum float32) {
-	most = -math.MaxFloat32
+func plainSoftmax(y, x []float32) (top, sum float32) {
+	top = -math.MaxFloat32
 	for _, v := range x {
-		if v > most {
-			most = v
+		if v > top {
+			top = v
 		}
 	}
 	var s [partials]float32
 	for i, v := range x {
-		e := exp32(v - most)
+		e := exp32(v - top)
 		y[i] = e
 		s[i%partials] += e
 	}
@@ -56,7 +57,7 @@ func plainSoftmax(y, x []float32) (most, sum float32) {
 	for i, v := range y {
 		y[i] = v * scale
 	}
-	return most, sum
+	return top, sum
 }
 
 func plainSoftmaxGrad(dx, y, g []float32) {

@@ -59,7 +59,7 @@ func TestSoftmax(t *testing.T) {
 	})
 }
 
-// TestSoftmaxSpecial covers rows that are excluded altogether and rows with NaN.
+// TestSoftmaxSpecial covers rows of −Inf and rows with NaN.
 func TestSoftmaxSpecial(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		x := make([]float32, 37)
@@ -67,11 +67,11 @@ func TestSoftmaxSpecial(t *testing.T) {
 			x[i] = float32(math.Inf(-1))
 		}
 		if _, sum := Softmax(x, x); sum != 0 || x[0] != 0 || x[36] != 0 {
-			t.Errorf("of −Inf: sum %g, %v", sum, x)
+			t.Errorf("row of −Inf: sum %g, %v", sum, x)
 		}
 		x[20] = float32(math.NaN())
 		if Softmax(x, x); x[0] == x[0] || x[20] == x[20] {
-			t.Errorf("of NaN: %v", x)
+			t.Errorf("row with NaN: %v", x)
 		}
 	})
 }

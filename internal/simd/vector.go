@@ -2,8 +2,8 @@ package simd
 
 import "fmt"
 
-// A vector is what one path has for rows of numbers. Arguments are those of the exported
-// functions, and of the lengths that these ask for.
+// A vector holds the kernels of one path that work on rows of numbers. The arguments are those of
+// the exported functions, which have checked the lengths.
 type vector struct {
 	exp, tanh, sigmoid, gelu, relu func(dst, x []float32)
 	geluGrad, reluGrad             func(dx, x, g []float32)
@@ -25,8 +25,8 @@ type vector struct {
 	lstmGrad func(gates, prev, cell, g, dh, dc []float32)
 }
 
-// span bounds the length of one call of an elementwise kernel, which cannot be preempted, to some
-// tens of microseconds.
+// span is the maximum length for one call of an elementwise kernel, some tens of microseconds,
+// since the scheduler cannot preempt assembly.
 const span = 1 << 15
 
 // spans calls f for consecutive parts of n numbers.
@@ -36,6 +36,7 @@ func spans(n int, f func(lo, hi int)) {
 	}
 }
 
+// equal panics if a length differs from n.
 func equal(op string, n int, lengths ...int) {
 	for _, m := range lengths {
 		if m != n {
@@ -44,8 +45,11 @@ func equal(op string, n int, lengths ...int) {
 	}
 }
 
-// Exp sets dst to eˣ, which may be in place, as in all of these functions. The relative error is
-// at most 1e-7, of results under the smallest normal number that of their rounding.
+// Exp sets dst, which may be x, to eˣ. The relative error is at most 1e-7; a result below the
+// smallest normal number has the error of its rounding.
+//
+// In all functions of this file, slices have equal lengths, or the function panics, and the result
+// may be one of the inputs.
 func Exp(dst, x []float32) {
 	equal("Exp", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.exp(dst[lo:hi], x[lo:hi]) })
@@ -63,8 +67,8 @@ func Sigmoid(dst, x []float32) {
 	spans(len(dst), func(lo, hi int) { active.vector.sigmoid(dst[lo:hi], x[lo:hi]) })
 }
 
-// GELU sets dst to x·Φ(x) = x/2·(1 + erf(x/√2)), with an error of at most 1e-6, or one in the last
-// place where that is more.
+// GELU sets dst to x·Φ(x) = x/2·(1 + erf(x/√2)), with an error of at most 1e-6 or of one unit in
+// the last place, whichever is larger.
 func GELU(dst, x []float32) {
 	equal("GELU", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.gelu(dst[lo:hi], x[lo:hi]) })
@@ -118,14 +122,14 @@ func Axpy(y []float32, alpha float32, x []float32) {
 //	g ← g + Decay·p,  m ← Beta1·m + Rest1·g,  v ← Beta2·v + Rest2·g²
 //	p ← Keep·p − Step·m/(√(Scale·v) + Eps)
 //
-// Rest1 is 1 − β₁ and Rest2 is 1 − β₂, each rounded once; Step is the learning rate by the
-// correction 1 − β₁ᵗ and Scale is 1/(1 − β₂ᵗ). Of Adam, Keep is 1; of AdamW, Decay is 0 and Keep 1
-// − the product of learning rate and weight decay.
+// Rest1 is 1 − β₁ and Rest2 is 1 − β₂, each rounded once. Step is the learning rate divided by 1 −
+// β₁ᵗ, and Scale is 1/(1 − β₂ᵗ). For Adam, Keep is 1 and Decay is the weight decay. For AdamW,
+// Decay is 0 and Keep is 1 − learning rate · weight decay.
 type AdamStep struct {
 	Keep, Decay, Beta1, Rest1, Beta2, Rest2, Step, Scale, Eps float32
 }
 
-// Update makes the step on p, m and v with the gradient g.
+// Update updates p, m and v in place with the gradient g.
 func (a AdamStep) Update(p, g, m, v []float32) {
 	equal("AdamStep.Update", len(p), len(g), len(m), len(v))
 	spans(len(p), func(lo, hi int) {

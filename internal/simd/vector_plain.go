@@ -2,7 +2,7 @@ package simd
 
 import "math"
 
-// plainVector holds the plain twins of the vector kernels: the generic path.
+// plainVector holds the references of the vector kernels in plain Go. It is the generic path.
 var plainVector = vector{
 	exp:      func(dst, x []float32) { plainMap(dst, x, exp32) },
 	tanh:     func(dst, x []float32) { plainMap(dst, x, tanh32) },
@@ -40,12 +40,12 @@ const (
 	log2e   = math.Log2E
 	ln2Hi   = 355. / 512 // so that n·ln2Hi is exact
 	ln2Lo   = -2.1219444005469057e-4
-	rounder = 3 << 22 // adding it rounds a number to an integer
+	rounder = 3 << 22 // x + rounder − rounder is x rounded to an integer
 )
 
 // reduce32 returns n = round(x/ln 2), r = x − n·ln 2, and q(r) = (eʳ − 1)/r. q is the polynomial
-// of degree 5 with q(0) = 1 whose largest relative error of 1 + r·q, for |r| ≤ ½ ln 2, is least:
-// 3.2e-9 (Remez).
+// of degree 5 with q(0) = 1 for which the largest relative error of 1 + r·q, for |r| ≤ ½ ln 2, is
+// smallest: 3.2e-9 (Remez).
 func reduce32(x float32) (n, r, q float32) {
 	n = float32(float32(x*log2e)+rounder) - rounder
 	r = float32(x-n*ln2Hi) - n*ln2Lo
@@ -64,15 +64,15 @@ func exp32(x float32) float32 {
 		return float32(math.Inf(1))
 	}
 	n, r, q := reduce32(x)
-	half := float32(int32(n) >> 1) // in two steps, as 2ⁿ need not be a number
+	half := float32(int32(n) >> 1) // two steps, since 2ⁿ may be out of range
 	return (1 + r*q) * power2(half) * power2(n-half)
 }
 
-// power2 returns 2ⁿ, a normal number.
+// power2 returns 2ⁿ, which must be a normal number.
 func power2(n float32) float32 { return math.Float32frombits(uint32(int32(n)+127) << 23) }
 
-// tanh32 returns t/(t + 2), t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1), which is as exact near 0 as
-// elsewhere.
+// tanh32 returns tanh x = t/(t + 2), where t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1). This form is as exact
+// near 0 as elsewhere.
 func tanh32(x float32) float32 {
 	n, r, q := reduce32(min(2*abs32(x), 18.2)) // tanh 9.1 rounds to 1
 	p := power2(n)
@@ -82,8 +82,8 @@ func tanh32(x float32) float32 {
 
 func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-// gauss32 returns a = |x|, at most 13, e = exp(−a²/2) and Φ(−a), with an error of at most 7.5e-8:
-// Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.26.
+// gauss32 returns a = min(|x|, 13), e = exp(−a²/2) and tail = Φ(−a). The error of tail is at most
+// 7.5e-8 (Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 7.1.26).
 func gauss32(x float32) (a, e, tail float32) {
 	a = min(abs32(x), 13)
 	e = exp32(-0.5 * a * a)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// onEveryFloat calls f with slices of numbers that sample all of float32, special values among
-// them.
+// onEveryFloat calls f with slices of numbers that sample all of float32, including special
+// values.
 func onEveryFloat(f func(x []float32)) {
 	x := make([]float32, 0, 1<<12)
 	for _, v := range []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(), 1e-45, 1, -1, math.MaxFloat32, -math.MaxFloat32,
@@ -82,12 +82,13 @@ func TestAccuracy(t *testing.T) {
 	})
 }
 
-// A routine is one kernel with its arguments: outs are read and written, ins are read.
+// A routine is one kernel with the number of its arguments: it reads and writes outs, and reads
+// ins.
 type routine struct {
 	name      string
 	outs, ins int
 	sums      bool
-	call      func(v *vector, outs, ins [][]float32) []float64 // the numbers returned
+	call      func(v *vector, outs, ins [][]float32) []float64 // returns the kernel's results
 }
 
 var routines = []routine{
@@ -126,9 +127,9 @@ var routines = []routine{
 	}},
 }
 
-// TestTwins compares each kernel with its plain twin over all tails and alignments, and sees what
-// it writes beside.
-func TestTwins(t *testing.T) {
+// TestReference compares each kernel with its reference over all tails and alignments, and checks
+// that it writes nothing outside its results.
+func TestReference(t *testing.T) {
 	for _, s := range supported() {
 		t.Run(s.path, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(9, 10))
@@ -176,13 +177,13 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	got, want := k.call(v, inside(outs), inside(ins)), k.call(&plainVector, inside(wants), inside(ins))
 	for i := range got {
 		if !k.near(got[i], want[i], n) {
-			t.Fatalf("%s of %d: returns %v, plain %v", k.name, n, got, want)
+			t.Fatalf("%s of %d: returns %v, reference %v", k.name, n, got, want)
 		}
 	}
 	for o := range outs {
 		for i := range outs[o] {
 			if !k.near(float64(outs[o][i]), float64(wants[o][i]), n) {
-				t.Fatalf("%s of %d: result %d, number %d is %g, plain %g", k.name, n, o, i-offset, outs[o][i], wants[o][i])
+				t.Fatalf("%s of %d: result %d, number %d is %g, reference %g", k.name, n, o, i-offset, outs[o][i], wants[o][i])
 			}
 		}
 	}
@@ -193,8 +194,8 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	}
 }
 
-// near compares results that are rounded differently: of elementwise kernels, or of sums of n
-// numbers of size 10.
+// near reports whether two results differ only by rounding. A sum of n numbers, each about 10, has
+// a larger tolerance.
 func (k *routine) near(got, want float64, n int) bool {
 	tolerance := 2e-6 * (1 + math.Abs(want))
 	if k.sums {
@@ -213,10 +214,10 @@ func TestFixedOrder(t *testing.T) {
 	for n := 0; n < len(x); n += 1 + n/5 {
 		for _, s := range supported() {
 			if got, want := s.vector.sum(x[:n]), plainSum(x[:n]); got != want {
-				t.Errorf("%s: sum of %d is %v, plain %v", s.path, n, got, want)
+				t.Errorf("%s: sum of %d is %v, reference %v", s.path, n, got, want)
 			}
 			if got, want := s.vector.dot64(x[:n], y[:n]), plainDot64(x[:n], y[:n]); got != want {
-				t.Errorf("%s: double dot of %d is %v, plain %v", s.path, n, got, want)
+				t.Errorf("%s: double dot of %d is %v, reference %v", s.path, n, got, want)
 			}
 		}
 	}
@@ -236,7 +237,7 @@ func TestVectorAllocates(t *testing.T) {
 	})
 }
 
-// TestInPlace checks that elementwise kernels work in place and over more than one span.
+// TestInPlace checks elementwise kernels in place and over more than one span.
 func TestInPlace(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))

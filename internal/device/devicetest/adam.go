@@ -66,7 +66,8 @@ func (s *suite) adams() {
 	}
 }
 
-// adamRows updates some rows of a table as adam does, and checks that the other rows are unchanged.
+// adamRows updates some rows of a table as adam does, and checks that the other rows are
+// unchanged.
 func (s *suite) adamRows() {
 	const rows, width = 7, 5
 	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25, Decoupled: true, Correction1: 0.1, Correction2: 0.02}

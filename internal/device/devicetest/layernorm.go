@@ -59,7 +59,8 @@ func (m *norm) row(r int) {
 
 func (s *suite) layerNorm() {
 	for _, c := range matrices {
-		// With a mean far from 0, a variance computed as mean(x²) − mean(x)² would lose its digits.
+		// With a mean far from 0, a variance computed as mean(x²) − mean(x)² would lose its
+		// digits.
 		for _, mean := range []float64{0, 256} {
 			m := s.norm(c.rows, c.n, mean)
 			name, terms := fmt.Sprintf("LayerNorm %+v, mean %g", c, mean), 64+32*int(mean)

@@ -20,8 +20,8 @@ var sequences = []struct {
 	{3, 260, []int{3, 1, 2, 3, 2, 1, 3, 3, 3, 3, 2, 1, 1, 1, 2, 2, 3, 3, 2, 1, 2, 3, 3, 3, 2, 2, 1, 1, 3, 3, 3, 2, 2, 1, 3, 1}},
 }
 
-// A sequence is one sample of an LSTM, forward and backward, computed by the definition. Arrays are
-// indexed by the time of a step.
+// A sequence is one sample of an LSTM, forward and backward, computed by the definition. Arrays
+// are indexed by the time of a step.
 type sequence struct {
 	width      int
 	weight     []float64 // [4·width width]

@@ -119,7 +119,8 @@ func indicator(yes bool) float64 {
 	return 0
 }
 
-// eachRelation calls check for every device.Binary, and fails if relations has no definition of it.
+// eachRelation calls check for every device.Binary, and fails if relations has no definition of
+// it.
 func (s *suite) eachRelation(check func(op device.Binary, r relation)) {
 	for op := range device.NumBinary {
 		if relations[op].f == nil {

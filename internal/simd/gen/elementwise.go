@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// elementwise writes the kernels that treat each number by itself.
+// elementwise writes the kernels that compute each number independently.
 func (v *isa) elementwise() {
 	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual { return v.exp(v.clamp(x, expMin, expMax)) })
 	v.unary("Tanh", gateConstants, v.tanh)
@@ -34,11 +34,12 @@ func (v *isa) elementwise() {
 	v.adam()
 }
 
-// few is how many vectors the light kernels treat in one round.
+// few is the number of vectors in one iteration of the cheap kernels.
 const few = 4
 
+// unary writes a kernel dst = f(x).
 func (v *isa) unary(name string, constants []float64, f func(x reg.Register) reg.VecVirtual) {
-	v.function(name, "func(dst, x []float32)", "is a kernel of "+name+".")
+	v.function(name, "func(dst, x []float32)", "implements "+name+".")
 	p, n := pointers("dst", "x"), length("dst")
 	v.hoist(constants...)
 	v.loop("loop", n, v.unit(constants), func(u int, masked bool) {
@@ -47,6 +48,7 @@ func (v *isa) unary(name string, constants []float64, f func(x reg.Register) reg
 	v.ret()
 }
 
+// unit returns the number of vectors in one iteration: kernels with constants need the registers.
 func (v *isa) unit(constants []float64) int {
 	if constants == nil {
 		return few
@@ -54,8 +56,9 @@ func (v *isa) unit(constants []float64) int {
 	return 1
 }
 
+// binary writes a kernel with two inputs, whose parameters are named in params.
 func (v *isa) binary(name, params string, constants []float64, f func(x reg.Register, y Op) reg.VecVirtual) {
-	v.function(name, "func("+params+" []float32)", "is a kernel of "+name+".")
+	v.function(name, "func("+params+" []float32)", "implements "+name+".")
 	names := splitParams(params)
 	p, n := pointers(names...), length(names[0])
 	v.hoist(constants...)
@@ -81,7 +84,7 @@ func (v *isa) reluGrad(x reg.Register, g Op) reg.VecVirtual {
 }
 
 func (v *isa) scale() {
-	v.function("Scale", "func(dst []float32, alpha float32, x []float32)", "is a kernel of Scale.")
+	v.function("Scale", "func(dst []float32, alpha float32, x []float32)", "implements Scale.")
 	p, n, alpha := pointers("dst", "x"), length("dst"), v.scalar("alpha")
 	v.loop("loop", n, few, func(u int, masked bool) {
 		x := v.get(p[1], u, masked)
@@ -92,7 +95,7 @@ func (v *isa) scale() {
 }
 
 func (v *isa) axpy() {
-	v.function("Axpy", "func(y []float32, alpha float32, x []float32)", "is a kernel of Axpy.")
+	v.function("Axpy", "func(y []float32, alpha float32, x []float32)", "implements Axpy.")
 	p, n, alpha := pointers("y", "x"), length("y"), v.scalar("alpha")
 	v.loop("loop", n, few, func(u int, masked bool) {
 		y, x := v.get(p[0], u, masked), v.get(p[1], u, masked)
@@ -104,7 +107,7 @@ func (v *isa) axpy() {
 
 // adam writes one step of Adam; see AdamStep.
 func (v *isa) adam() {
-	v.function("Adam", "func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)", "is a kernel of Adam.")
+	v.function("Adam", "func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)", "implements AdamStep.Update.")
 	at, n := pointers("p", "g", "m", "v"), length("p")
 	s := map[string]reg.VecVirtual{}
 	for _, name := range []string{"keep", "decay", "beta1", "rest1", "beta2", "rest2", "step", "scale", "eps"} {

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The constants of eˣ = 2ⁿ·eʳ, n = round(x/ln 2), eʳ = 1 + r·q(r); see expPlain.
+// The constants of eˣ = 2ⁿ·eʳ, n = round(x/ln 2), eʳ = 1 + r·q(r); see exp32 in vector_plain.go.
 const (
 	log2e  = math.Log2E
 	ln2Hi  = 355. / 512 // so that n·ln2Hi is exact
@@ -24,7 +24,7 @@ const (
 
 var expConstants = []float64{1, log2e, ln2Hi, ln2Lo, q1, q2, q3, q4, q5, expMin, expMax}
 
-// clamp returns min(max(x, lo), hi); a NaN stays.
+// clamp returns min(max(x, lo), hi), and NaN for NaN.
 func (v *isa) clamp(x reg.Register, lo, hi float64) reg.VecVirtual {
 	y, bound := v.copyOf(v.c(hi)), v.copyOf(v.c(lo))
 	VMINPS(x, y, y)
@@ -32,7 +32,7 @@ func (v *isa) clamp(x reg.Register, lo, hi float64) reg.VecVirtual {
 	return y
 }
 
-// reduced returns n, r and q(r).
+// reduced returns n, r and q(r) of x; see reduce32 in vector_plain.go.
 func (v *isa) reduced(x reg.Register) (n, r, q reg.VecVirtual) {
 	n, r = v.vec(), v.copyOf(x)
 	VMULPS(v.c(log2e), x, n)
@@ -58,12 +58,12 @@ func (v *isa) exp(x reg.Register) reg.VecVirtual {
 		VSCALEFPS(n, p, p)
 		return p
 	}
-	// In two steps, as 2ⁿ need not be a number; the second one rounds.
-	whole, half := YMM(), YMM()
-	VCVTPS2DQ(n, whole)
-	VPSRAD(U8(1), whole, half)
-	VPSUBD(half, whole, whole)
-	for _, e := range []reg.Register{half, whole} {
+	// Two steps, since 2ⁿ may be out of range; the second multiplication rounds.
+	rest, half := YMM(), YMM()
+	VCVTPS2DQ(n, rest)
+	VPSRAD(U8(1), rest, half)
+	VPSUBD(half, rest, rest)
+	for _, e := range []reg.Register{half, rest} {
 		VPSLLD(U8(23), e, e)
 		VPADDD(constant(1), e, e)
 		VMULPS(e, p, p)
@@ -85,14 +85,14 @@ func (v *isa) tanh(x reg.Register) reg.VecVirtual {
 	less := v.vec()
 	VSUBPS(v.c(1), scale, less)
 	VFMADD213PS(less, scale, t)
-	below := v.vec()
-	VADDPS(v.c(2), t, below)
-	VDIVPS(below, t, t)
+	denominator := v.vec()
+	VADDPS(v.c(2), t, denominator)
+	VDIVPS(denominator, t, t)
 	VXORPS(sign, t, t)
 	return t
 }
 
-// power returns 2ⁿ, a normal number.
+// power returns 2ⁿ, which must be a normal number.
 func (v *isa) power(n reg.Register) reg.VecVirtual {
 	p := v.vec()
 	if v.wide() {
@@ -122,9 +122,9 @@ func (v *isa) sigmoid(x reg.Register) reg.VecVirtual {
 }
 
 // The constants of Φ: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 7.1.26,
-// with √2 and ½ included.
+// multiplied by the constants √2 and ½ of Φ.
 const (
-	gaussMax  = 13 // the tail beyond is under 1e-37
+	gaussMax  = 13 // Φ(−13) is less than 1e-37
 	gaussP    = 0.3275911 / math.Sqrt2
 	gaussA1   = 0.254829592 / 2
 	gaussA2   = -0.284496736 / 2
@@ -136,7 +136,7 @@ const (
 
 var gaussConstants = append(expConstants, negativeZero, gaussMax, gaussP, gaussA1, gaussA2, gaussA3, gaussA4, gaussA5, gaussPeak, 0.5, -0.5)
 
-// gauss returns a = |x|, at most gaussMax, e = exp(−a²/2), and the tail Φ(−a).
+// gauss returns a = min(|x|, gaussMax), e = exp(−a²/2), and the tail Φ(−a).
 func (v *isa) gauss(x reg.Register) (a, e, tail reg.VecVirtual) {
 	a = v.vec()
 	sign := v.copyOf(v.c(negativeZero))
@@ -147,9 +147,9 @@ func (v *isa) gauss(x reg.Register) (a, e, tail reg.VecVirtual) {
 	VMULPS(v.c(-0.5), a, square)
 	VMULPS(a, square, square)
 	e = v.exp(square)
-	below, t := v.copyOf(v.c(1)), v.copyOf(v.c(1))
-	VFMADD231PS(v.c(gaussP), a, below)
-	VDIVPS(below, t, t)
+	denominator, t := v.copyOf(v.c(1)), v.copyOf(v.c(1))
+	VFMADD231PS(v.c(gaussP), a, denominator)
+	VDIVPS(denominator, t, t)
 	tail = v.copyOf(v.c(gaussA5))
 	for _, c := range []float64{gaussA4, gaussA3, gaussA2, gaussA1} {
 		VFMADD213PS(v.c(c), t, tail)

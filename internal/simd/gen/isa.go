@@ -6,11 +6,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// An isa says how the kernels, which are written once, look in one instruction set.
+// An isa writes the kernels for one instruction set. Each kernel is described once, for both sets.
 type isa struct {
 	name  string
 	lanes int // float32 numbers in a vector
-	rows  int // most rows of C that the accumulators of a product hold: 2·rows + 4 registers, or 2·rows + 3
+	rows  int // maximum rows of a tile: its registers are 2·rows accumulators and 3 or 4 others
 
 	// The state of the function being written.
 	mask    reg.Register
@@ -20,7 +20,7 @@ type isa struct {
 
 func (v *isa) wide() bool { return v.lanes == 16 }
 
-// vec returns a fresh vector register.
+// vec returns a new vector register.
 func (v *isa) vec() reg.VecVirtual {
 	if v.wide() {
 		return ZMM()
@@ -28,6 +28,7 @@ func (v *isa) vec() reg.VecVirtual {
 	return YMM()
 }
 
+// vecs returns n new vector registers.
 func (v *isa) vecs(n int) []reg.VecVirtual {
 	r := make([]reg.VecVirtual, n)
 	for i := range r {
@@ -39,7 +40,7 @@ func (v *isa) vecs(n int) []reg.VecVirtual {
 // bytes returns the size of n vectors.
 func (v *isa) bytes(n int) int { return 4 * v.lanes * n }
 
-// maskOf makes the mask that selects the first n lanes, n in a register, 1 ≤ n ≤ lanes.
+// maskOf sets the mask to the first n lanes, where n is a register and 1 ≤ n ≤ lanes.
 func (v *isa) maskOf(n reg.Register) {
 	if v.wide() {
 		bits := GP64()
@@ -60,8 +61,8 @@ func (v *isa) maskOf(n reg.Register) {
 
 var masks *Mem
 
-// maskTable returns eight words of ones followed by eight of zeros: from word 8−n on, a mask of n
-// lanes.
+// maskTable returns eight words of ones followed by eight words of zeros. The words from 8−n on
+// are a mask of n lanes.
 func maskTable() Mem {
 	if masks == nil {
 		m := GLOBL("mask", RODATA|NOPTR)
@@ -77,8 +78,7 @@ func maskTable() Mem {
 	return *masks
 }
 
-// load reads a vector; where masked, the lanes outside the mask are not touched in memory and
-// become 0.
+// load reads a vector. If masked, it does not read the lanes outside the mask, and sets them to 0.
 func (v *isa) load(from Mem, to reg.Register, masked bool) {
 	switch {
 	case !masked:
@@ -90,7 +90,7 @@ func (v *isa) load(from Mem, to reg.Register, masked bool) {
 	}
 }
 
-// store writes a vector, or its lanes inside the mask.
+// store writes a vector or, if masked, only its lanes inside the mask.
 func (v *isa) store(from reg.Register, to Mem, masked bool) {
 	switch {
 	case !masked:
@@ -102,21 +102,21 @@ func (v *isa) store(from reg.Register, to Mem, masked bool) {
 	}
 }
 
-// param loads a parameter into a fresh register.
+// param loads a parameter into a new register.
 func param(name string) reg.GPVirtual {
 	r := GP64()
 	Load(Param(name), r)
 	return r
 }
 
-// stride loads a parameter that counts float32 numbers and makes it count bytes.
+// stride loads a parameter that counts float32 numbers, and converts it to bytes.
 func stride(name string) reg.GPVirtual {
 	r := param(name)
 	SHLQ(U8(2), r)
 	return r
 }
 
-// argument returns where a scalar parameter lies.
+// argument returns the address of a scalar parameter.
 func argument(name string) Mem {
 	at, err := Param(name).Resolve()
 	if err != nil {
@@ -125,6 +125,7 @@ func argument(name string) Mem {
 	return at.Addr
 }
 
+// function starts a function with a doc comment.
 func (v *isa) function(name, signature, doc string) {
 	TEXT(v.name+name, NOSPLIT, signature)
 	Pragma("noescape")

@@ -9,11 +9,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// partials is how many interleaved partial sums a reduction keeps, on every path.
+// partials is the number of interleaved partial sums of a reduction, on every path.
 const partials = 32
 
-// loop writes a loop over the n numbers of a row, unit vectors at a time, then the rest vector by
-// vector, the last one masked. body writes the code for one vector; u is its place in the unit.
+// loop writes a loop over the n numbers of a row. It processes unit vectors at a time, then the
+// remaining vectors one by one, the last with a mask. body writes the code for vector u of a unit.
 func (v *isa) loop(label string, n reg.Register, unit int, body func(u int, masked bool)) {
 	v.index = GP64()
 	left := GP64()
@@ -53,7 +53,7 @@ func (v *isa) loop(label string, n reg.Register, unit int, body func(u int, mask
 
 func tailLabel(label string, u int) string { return fmt.Sprintf("%sTail%d", label, u) }
 
-// at returns the memory of vector u of a unit.
+// at returns the address of vector u of a unit.
 func (v *isa) at(base reg.Register, u int) Mem {
 	return Mem{Base: base, Index: v.index, Scale: 1, Disp: v.bytes(u)}
 }
@@ -65,11 +65,12 @@ func (v *isa) get(base reg.Register, u int, masked bool) reg.VecVirtual {
 	return r
 }
 
+// put stores vector u of a row.
 func (v *isa) put(r reg.Register, base reg.Register, u int, masked bool) {
 	v.store(r, v.at(base, u), masked)
 }
 
-// zeroOutside clears the lanes outside the mask.
+// zeroOutside sets the lanes outside the mask to 0.
 func (v *isa) zeroOutside(r reg.Register, masked bool) {
 	switch {
 	case !masked:
@@ -80,7 +81,7 @@ func (v *isa) zeroOutside(r reg.Register, masked bool) {
 	}
 }
 
-// pointers returns where the slices of these names begin.
+// pointers returns the addresses of the slices with these names.
 func pointers(names ...string) []reg.GPVirtual {
 	var r []reg.GPVirtual
 	for _, name := range names {
@@ -97,7 +98,7 @@ func length(name string) reg.GPVirtual {
 	return n
 }
 
-// scalar returns a parameter in every lane.
+// scalar returns a vector with a parameter in every lane.
 func (v *isa) scalar(name string) reg.VecVirtual {
 	r := v.vec()
 	VBROADCASTSS(argument(name), r)
@@ -113,6 +114,7 @@ func result(x reg.Vec, name string) {
 	VMOVSS(x.AsX(), at.Addr)
 }
 
+// ret ends the function.
 func (v *isa) ret() {
 	VZEROUPPER()
 	RET()
@@ -127,8 +129,8 @@ func (v *isa) zeros(n int) []reg.VecVirtual {
 	return r
 }
 
-// fold combines interleaved partial results lane by lane, 32 → 16 → … → 1, and returns the result
-// in every lane.
+// fold combines interleaved partial results with op, 32 → 16 → … → 1, and returns the result in
+// every lane.
 func (v *isa) fold(acc []reg.VecVirtual, op func(...Op)) reg.VecVirtual {
 	for half := len(acc) / 2; half > 0; half /= 2 {
 		for i := range half {
@@ -153,8 +155,8 @@ func (v *isa) fold(acc []reg.VecVirtual, op func(...Op)) reg.VecVirtual {
 	return all
 }
 
-// hoist loads constants into registers for the rest of the function, where there are enough of
-// them.
+// hoist loads constants into registers for the rest of the function if the instruction set has
+// enough registers.
 func (v *isa) hoist(constants ...float64) {
 	v.hoisted = map[uint32]reg.VecVirtual{}
 	if !v.wide() {
@@ -179,7 +181,7 @@ func (v *isa) c(x float64) Op {
 	return r
 }
 
-// copyOf returns a constant, or another operand, in a fresh register.
+// copyOf returns a copy of an operand in a new register.
 func (v *isa) copyOf(x Op) reg.VecVirtual {
 	r := v.vec()
 	VMOVUPS(x, r)
@@ -190,7 +192,7 @@ func bitsOf(x float64) uint32 { return math.Float32bits(float32(x)) }
 
 var constants = map[uint32]Mem{}
 
-// constant returns the memory of a float32 repeated eight times.
+// constant returns the address of a float32 that is repeated eight times.
 func constant(x float64) Mem {
 	bits := bitsOf(x)
 	m, known := constants[bits]

@@ -14,7 +14,7 @@ func (v *isa) recurrent() {
 	v.lstmGrad()
 }
 
-// gates returns where the four gates of n units begin in the named slice.
+// gates returns the addresses of the four gates of n units in the named slice.
 func gates(name string, n reg.GPVirtual) []reg.GPVirtual {
 	p := pointers(name)
 	for range 3 {
@@ -25,15 +25,16 @@ func gates(name string, n reg.GPVirtual) []reg.GPVirtual {
 	return p
 }
 
+// times returns a·b in a new register.
 func (v *isa) times(a, b Op) reg.VecVirtual {
 	p := v.copyOf(a)
 	VMULPS(b, p, p)
 	return p
 }
 
-// lstm writes one step of some units; see LSTM.
+// lstm writes the kernel of LSTM.
 func (v *isa) lstm() {
-	v.function("LSTM", "func(gates, z, prev, cell, out []float32)", "is a kernel of LSTM.")
+	v.function("LSTM", "func(gates, z, prev, cell, out []float32)", "implements LSTM.")
 	n := length("cell")
 	in, z, p := gates("gates", n), gates("z", n), pointers("prev", "cell", "out")
 	v.hoist(gateConstants...)
@@ -57,18 +58,18 @@ func (v *isa) lstm() {
 	v.ret()
 }
 
-// lstmGrad writes the derivative of lstm; see LSTMGrad.
+// lstmGrad writes the kernel of LSTMGrad.
 func (v *isa) lstmGrad() {
-	v.function("LSTMGrad", "func(gates, prev, cell, g, dh, dc []float32)", "is a kernel of LSTMGrad.")
+	v.function("LSTMGrad", "func(gates, prev, cell, g, dh, dc []float32)", "implements LSTMGrad.")
 	n := length("cell")
 	in, p := gates("gates", n), pointers("prev", "cell", "g", "dh", "dc")
 	v.hoist(gateConstants...)
-	slope := func(y reg.Register) reg.VecVirtual { // of a sigmoid with the value y: y·(1 − y)
+	slope := func(y reg.Register) reg.VecVirtual { // derivative of a sigmoid with value y: y·(1 − y)
 		s := v.copyOf(y)
 		VFNMADD213PS(y, y, s)
 		return s
 	}
-	curve := func(y reg.Register) reg.VecVirtual { // of a tanh: 1 − y²
+	curve := func(y reg.Register) reg.VecVirtual { // derivative of a tanh with value y: 1 − y²
 		s := v.copyOf(y)
 		VFNMADD213PS(v.c(1), y, s)
 		return s

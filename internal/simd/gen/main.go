@@ -1,6 +1,6 @@
 // Command gen writes the assembly of package simd for one instruction set. It is a module of its
-// own so that the program proper does not depend on avo; run it through go generate in the
-// directory above.
+// own so that the main module does not depend on avo. Run it with go generate in the parent
+// directory.
 package main
 
 import (

@@ -8,22 +8,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// packing writes the kernels that bring operands of a product into the order in which it reads
-// them.
+// packing writes the kernels that copy operands of a product to the order in which the product
+// reads them.
 func (v *isa) packing() {
 	v.copyStrips(1)
 	v.copyStrips(2)
 	v.transpose()
 }
 
-// copyStrips writes a copy of k rows, cut into strips of width vectors: the source row holds the
-// strips one after another, step numbers apart; the destination holds a whole strip, row under
-// row, after another. The last vector of a strip is read through a mask of tail lanes and written
-// with zeros.
+// copyStrips writes a packer for strips of width vectors: see packer in gemm.go. It reads the last
+// vector of a strip through a mask of tail lanes and writes zeros to the other lanes.
 func (v *isa) copyStrips(width int) {
 	v.function(fmt.Sprintf("Pack%d", width),
 		"func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)",
-		fmt.Sprintf("copies k rows of strips of %d vectors; see packStrips.", width))
+		fmt.Sprintf("copies k rows of strips of %d vectors; see packer.", width))
 	v.maskOf(param("tail"))
 	k, src, dst := param("k"), param("src"), param("dst")
 	ld, step, size, strips := stride("ld"), stride("step"), stride("size"), param("strips")
@@ -50,10 +48,10 @@ func (v *isa) copyStrips(width int) {
 	RET()
 }
 
-// transpose writes the copy of lanes rows of k numbers into k rows of lanes numbers.
+// transpose writes a transposer: see gemm.go.
 func (v *isa) transpose() {
 	v.function("Transpose", "func(k int, src *float32, rows *int, dst *float32, ld int)",
-		"copies rows, whose offsets from src are given, to columns; see transposeRows.")
+		"copies rows, whose offsets from src are given, to columns; see transposer.")
 	k, src, rows, dst, ld := param("k"), param("src"), param("rows"), param("dst"), stride("ld")
 	full, n := GP64(), GP64()
 	MOVQ(U32(v.lanes), full)
@@ -84,9 +82,9 @@ func (v *isa) transpose() {
 	RET()
 }
 
-// transposed returns the transpose of the square matrix whose rows are given: each stage doubles
-// the size of the blocks that are in place, 1 → 2 → 4 within lanes of 128 bits, then the blocks of
-// 4 are moved as a whole.
+// transposed returns the transpose of the square matrix with the given rows. Each stage doubles
+// the size of the blocks that are transposed, 1 → 2 → 4 within lanes of 128 bits; the last stage
+// moves the blocks of 4.
 func (v *isa) transposed(x []reg.VecVirtual) []reg.VecVirtual {
 	n := len(x)
 	pairs := v.vecs(n)

@@ -20,8 +20,8 @@ func (v *isa) products() {
 	}
 }
 
-// product writes C ← alpha·A·B + beta·C for rows×(width·lanes) numbers of C, all of which stay in
-// registers over the k steps of the sum; each is one chain of fused multiply-adds.
+// product writes C ← alpha·A·B + beta·C for a tile of rows×(width·lanes) numbers of C. All of them
+// stay in registers over the k steps of the sum, and each is one chain of fused multiply-adds.
 func (v *isa) product(rows, width int) {
 	v.function(fmt.Sprintf("Product%dx%d", rows, width), productSignature,
 		fmt.Sprintf("is the micro-kernel for %d rows and %d vectors of columns.", rows, width))
@@ -61,7 +61,7 @@ func (v *isa) product(rows, width int) {
 	v.epilogue(acc)
 }
 
-// prefetch asks for the tile of C, so that it is there when the sums are.
+// prefetch loads the tile of C into the cache while the sums are computed.
 func prefetch(rows, width int) {
 	c, ldc := param("c"), stride("ldc")
 	for i := range rows {
@@ -77,10 +77,11 @@ func prefetch(rows, width int) {
 // A column addresses the numbers of A that one step of the sum needs.
 type column struct {
 	at       []Mem
-	pointers []reg.GPVirtual // to be moved by the column stride after each step
+	pointers []reg.GPVirtual // advance by the column stride after each step
 }
 
-// rowsOf reaches up to 14 rows by two pointers, at rows 0 and 7, and the strides rs, 3rs and 5rs.
+// rowsOf addresses up to 14 rows with two pointers, to rows 0 and 7, and the strides rs, 3rs and
+// 5rs.
 func (v *isa) rowsOf(rows int) column {
 	p0, rs := param("a"), stride("rs")
 	none, rs3, rs5, p7 := GP64(), GP64(), GP64(), GP64()
@@ -112,7 +113,7 @@ func (v *isa) rowsOf(rows int) column {
 	return col
 }
 
-// epilogue writes alpha·acc, or alpha·acc + beta·C; with beta 0, C is not read.
+// epilogue writes alpha·acc + beta·C to C. If beta is 0, it does not read C.
 func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 	if !v.wide() {
 		v.maskOf(param("tail"))
@@ -134,7 +135,7 @@ func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 	v.rowsOut(acc, c, ldc, nil)
 }
 
-// rowsOut writes the tile, after adding beta·C if beta is given, and returns.
+// rowsOut adds beta·C to the tile if beta is not nil, writes the tile, and ends the function.
 func (v *isa) rowsOut(acc [][]reg.VecVirtual, c, ldc reg.GPVirtual, beta reg.Register) {
 	for i, row := range acc {
 		for j, r := range row {

@@ -9,9 +9,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// splitParams returns the names in a list of parameters.
 func splitParams(params string) []string { return strings.Split(params, ", ") }
 
-// rowwise writes the kernels that reduce a row, some of which then rewrite it.
+// rowwise writes the kernels that reduce a row, or reduce it and then rewrite it.
 func (v *isa) rowwise() {
 	v.sum()
 	v.dot()
@@ -23,11 +24,11 @@ func (v *isa) rowwise() {
 	v.layerNormGrad()
 }
 
-// partialVectors returns how many vectors hold one number for each partial sum.
+// partialVectors returns the number of vectors that hold the partial sums.
 func (v *isa) partialVectors() int { return partials / v.lanes }
 
 func (v *isa) sum() {
-	v.function("Sum", "func(x []float32) (sum float32)", "is a kernel of Sum.")
+	v.function("Sum", "func(x []float32) (sum float32)", "implements Sum.")
 	p, n, acc := pointers("x"), length("x"), v.zeros(v.partialVectors())
 	v.loop("loop", n, len(acc), func(u int, masked bool) {
 		VADDPS(v.get(p[0], u, masked), acc[u], acc[u])
@@ -37,7 +38,7 @@ func (v *isa) sum() {
 }
 
 func (v *isa) dot() {
-	v.function("Dot", "func(x, y []float32) (sum float32)", "is a kernel of Dot.")
+	v.function("Dot", "func(x, y []float32) (sum float32)", "implements Dot.")
 	p, n := pointers("x", "y"), length("x")
 	result(v.inner(p[0], p[1], n), "sum")
 	v.ret()
@@ -52,9 +53,9 @@ func (v *isa) inner(x, y, n reg.Register) reg.VecVirtual {
 	return v.fold(acc, VADDPS)
 }
 
-// dot64 adds the products, which are exact, in double precision: each vector in two halves.
+// dot64 adds the products, which are exact in double precision, half a vector at a time.
 func (v *isa) dot64() {
-	v.function("Dot64", "func(x, y []float32) (sum float64)", "is a kernel of Dot64.")
+	v.function("Dot64", "func(x, y []float32) (sum float64)", "implements Dot64.")
 	p, n, acc := pointers("x", "y"), length("x"), v.zeros(2*v.partialVectors())
 	v.loop("loop", n, v.partialVectors(), func(u int, masked bool) {
 		x, y := v.doubles(v.get(p[0], u, masked)), v.doubles(v.get(p[1], u, masked))
@@ -104,7 +105,7 @@ func (v *isa) doubles(x reg.VecVirtual) [2]reg.VecVirtual {
 }
 
 func (v *isa) softmax() {
-	v.function("Softmax", "func(y, x []float32) (max, sum float32)", "is a kernel of Softmax.")
+	v.function("Softmax", "func(y, x []float32) (max, sum float32)", "implements Softmax.")
 	p, n := pointers("y", "x"), length("y")
 	v.hoist(append(expConstants, -math.MaxFloat32, 0x1p-126)...)
 	unit := v.partialVectors()
@@ -117,12 +118,12 @@ func (v *isa) softmax() {
 		v.loadOr(v.at(p[1], u), x, acc[u], masked)
 		VMAXPS(x, acc[u], acc[u])
 	})
-	most := v.fold(acc, VMAXPS)
-	result(most, "max")
+	top := v.fold(acc, VMAXPS)
+	result(top, "max")
 	acc = v.zeros(unit)
 	v.loop("exp", n, unit, func(u int, masked bool) {
 		x := v.get(p[1], u, masked)
-		VSUBPS(most, x, x)
+		VSUBPS(top, x, x)
 		e := v.exp(v.clamp(x, expMin, expMax))
 		v.zeroOutside(e, masked)
 		VADDPS(e, acc[u], acc[u])
@@ -141,7 +142,7 @@ func (v *isa) softmax() {
 	v.ret()
 }
 
-// loadOr loads a vector; lanes outside the mask are those of other.
+// loadOr loads a vector; lanes outside the mask get the values of other.
 func (v *isa) loadOr(from Mem, to, other reg.Register, masked bool) {
 	switch {
 	case !masked:
@@ -156,7 +157,7 @@ func (v *isa) loadOr(from Mem, to, other reg.Register, masked bool) {
 }
 
 func (v *isa) softmaxGrad() {
-	v.function("SoftmaxGrad", "func(dx, y, g []float32)", "is a kernel of SoftmaxGrad.")
+	v.function("SoftmaxGrad", "func(dx, y, g []float32)", "implements SoftmaxGrad.")
 	p, n := pointers("dx", "y", "g"), length("dx")
 	s := v.inner(p[1], p[2], n)
 	v.loop("loop", n, few, func(u int, masked bool) {
@@ -169,7 +170,7 @@ func (v *isa) softmaxGrad() {
 }
 
 func (v *isa) scoreGrad() {
-	v.function("ScoreGrad", "func(p, ds []float32, lse, inner float32)", "is a kernel of ScoreGrad.")
+	v.function("ScoreGrad", "func(p, ds []float32, lse, inner float32)", "implements ScoreGrad.")
 	at, n := pointers("p", "ds"), length("p")
 	v.hoist(expConstants...)
 	lse, inner := v.scalar("lse"), v.scalar("inner")
@@ -186,7 +187,7 @@ func (v *isa) scoreGrad() {
 }
 
 func (v *isa) layerNorm() {
-	v.function("LayerNorm", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)", "is a kernel of LayerNorm.")
+	v.function("LayerNorm", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)", "implements LayerNorm.")
 	p, n := pointers("y", "x", "gamma", "beta"), length("y")
 	v.hoist(1)
 	count := v.count(n)
@@ -230,7 +231,7 @@ func (v *isa) count(n reg.Register) reg.VecVirtual {
 }
 
 func (v *isa) layerNormGrad() {
-	v.function("LayerNormGrad", "func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)", "is a kernel of LayerNormGrad.")
+	v.function("LayerNormGrad", "func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)", "implements LayerNormGrad.")
 	p, n := pointers("dx", "dgamma", "dbeta", "g", "x", "gamma"), length("dx")
 	dx, dgamma, dbeta, g, x, gamma := p[0], p[1], p[2], p[3], p[4], p[5]
 	mean, rstd := v.scalar("mean"), v.scalar("rstd")
