@@ -9,16 +9,17 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// An adamTensor is struct adam_tensor of adam.cu.
+// An adamTensor has the memory layout of struct adam_tensor in adam.cu.
 type adamTensor struct {
 	p, g, m, v                                                uint64
 	n, first                                                  int
 	beta1, rest1, beta2, rest2, eps, keep, decay, step, scale float64
 }
 
-// adamBlock is how many numbers a block of the kernel updates.
+// adamBlock is the number of elements that a block of the kernel updates.
 const adamBlock = 2048
 
+// newAdam returns the arguments of one step.
 func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
 	t := adamTensor{p: d.data(p, 0), g: d.data(g, 0), m: d.data(m, 0), v: d.data(v, 0), n: p.Len(),
 		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2, eps: a.Eps, keep: 1, decay: a.WeightDecay,
@@ -29,8 +30,8 @@ func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
 	return t
 }
 
-// Adam implements device.Device. Steps of different tensors that follow each other are made by one
-// kernel.
+// Adam implements device.Device. It collects the steps of consecutive calls, which one kernel
+// computes together. Two steps of one tensor are never in the same kernel.
 func (d *Device) Adam(a device.Adam, p, g, m, v device.Buffer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -38,25 +39,25 @@ func (d *Device) Adam(a device.Adam, p, g, m, v device.Buffer) {
 		return
 	}
 	t := d.newAdam(a, p, g, m, v)
-	if slices.ContainsFunc(d.adams, func(other adamTensor) bool { return other.p == t.p }) {
-		d.launchAdams()
+	if slices.ContainsFunc(d.pendingAdam, func(other adamTensor) bool { return other.p == t.p }) {
+		d.flushAdam()
 	}
-	d.adams = append(d.adams, t)
+	d.pendingAdam = append(d.pendingAdam, t)
 }
 
-// launchAdams launches the steps that wait.
-func (d *Device) launchAdams() {
-	if len(d.adams) == 0 {
+// flushAdam launches one kernel for the pending steps.
+func (d *Device) flushAdam() {
+	if len(d.pendingAdam) == 0 {
 		return
 	}
 	blocks := 0
-	for i := range d.adams {
-		d.adams[i].first = blocks
-		blocks += (d.adams[i].n + adamBlock - 1) / adamBlock
+	for i := range d.pendingAdam {
+		d.pendingAdam[i].first = blocks
+		blocks += (d.pendingAdam[i].n + adamBlock - 1) / adamBlock
 	}
-	at := stageSlice(d, d.adams)
-	d.launchBlocks("adam", blocks, blockThreads, at, whole(len(d.adams)))
-	d.adams = d.adams[:0]
+	at := stageSlice(d, d.pendingAdam)
+	d.launchBlocks("adam", blocks, blockThreads, at, argInt(len(d.pendingAdam)))
+	d.pendingAdam = d.pendingAdam[:0]
 }
 
 // AdamRows implements device.Device.
@@ -70,5 +71,5 @@ func (d *Device) AdamRows(a device.Adam, p, g, m, v device.Buffer, index []int, 
 	host, at := d.stage(int(unsafe.Sizeof(adamTensor{})) + 4*len(index))
 	*(*adamTensor)(host) = d.newAdam(a, p, g, m, v)
 	writeIndex(unsafe.Add(host, unsafe.Sizeof(adamTensor{})), index)
-	d.launch("adam_rows", n, at, at+uint64(unsafe.Sizeof(adamTensor{})), whole(n), whole(width))
+	d.launch("adam_rows", n, at, at+uint64(unsafe.Sizeof(adamTensor{})), argInt(n), argInt(width))
 }

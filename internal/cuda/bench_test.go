@@ -12,23 +12,23 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A benchKernel is a kernel at a size that the training steps have, with 64 samples and the
-// paper's sizes.
+// A benchKernel is a kernel with a size that occurs in training with 64 samples and the paper's
+// sizes.
 type benchKernel struct {
 	name  string
-	flops int                         // of one call; 0 where memory is what bounds it
-	bytes int                         // read and written by one call, each number once
-	tf32  bool                        // on a device with products in TF32
-	bind  func(s *benchSource) func() // returns the call, on buffers of its own
+	flops int                         // of one call; 0 if memory limits the speed
+	bytes int                         // read and written by one call, each number counted once
+	tf32  bool                        // runs on a device with products in TF32
+	bind  func(s *benchSource) func() // returns the call, on new buffers
 }
 
-// A benchSource makes inputs.
+// A benchSource creates inputs.
 type benchSource struct {
 	*Device
 	pattern []float32
 }
 
-// input returns a buffer of n numbers in [-0.5, 0.5), which repeat.
+// input returns a buffer of n numbers in [-0.5, 0.5), repeating pattern.
 func (s *benchSource) input(n int) device.Buffer {
 	numbers := make([]float32, n)
 	for i := range numbers {
@@ -39,7 +39,7 @@ func (s *benchSource) input(n int) device.Buffer {
 	return b
 }
 
-// benchRows and benchWidth are the shape of most activations: 508 positions of 64 samples.
+// benchRows and benchWidth are the shape of most activations: 64 samples with 508 positions.
 const benchRows, benchWidth, benchSize = 64 * 508, 128, 64 * 508 * 128
 
 func benchKernels() []benchKernel {
@@ -96,7 +96,7 @@ func attentionForward(positions int) benchKernel {
 	}}
 }
 
-// attentionBackward counts five products, of which one makes the scores again.
+// attentionBackward counts five products; one of them recomputes the scores.
 func attentionBackward(positions int) benchKernel {
 	a, size, rows, product := attentionOf(positions)
 	return benchKernel{name: "AttentionGrad/" + strconv.Itoa(positions), flops: 5 * product, bytes: 4 * 8 * size, bind: func(s *benchSource) func() {
@@ -107,7 +107,7 @@ func attentionBackward(positions int) benchKernel {
 	}}
 }
 
-// gemm is a product whose second factor is stored as [n k], as linear layers store their weights.
+// gemm is a product whose second factor is stored as [n k], like the weights of linear layers.
 func gemm(name string, m, n, k, count int, tf32 bool) benchKernel {
 	return benchKernel{name: name, flops: 2 * m * n * k * count, bytes: 4 * count * (m*k + n*k + m*n), tf32: tf32, bind: func(s *benchSource) func() {
 		g := device.Gemm{TransB: true, M: m, N: n, K: k, Alpha: 1, Count: count,
@@ -117,7 +117,7 @@ func gemm(name string, m, n, k, count int, tf32 bool) benchKernel {
 	}}
 }
 
-// copying copies rows to the places that the strides name.
+// copying copies rows to an operand with the given strides.
 func copying(name string, strides ...int) benchKernel {
 	return benchKernel{name: name, bytes: 4 * 2 * benchSize, bind: func(s *benchSource) func() {
 		y, x := device.Operand{Buf: s.Alloc(benchSize), Strides: strides}, device.Operand{Buf: s.input(benchSize), Strides: []int{benchWidth, 1}}
@@ -143,8 +143,8 @@ func pairs(backward bool) benchKernel {
 	return k
 }
 
-// adam is a step of AdamW of several tensors, which one kernel makes. Filling one number keeps it
-// apart from the next step.
+// adam is a step of AdamW of several tensors, computed by one kernel. A Fill of one number
+// separates it from the next step, which would otherwise be added to the same kernel.
 func adam(tensors, n int) benchKernel {
 	return benchKernel{name: "Adam", bytes: 4 * 7 * tensors * n, bind: func(s *benchSource) func() {
 		a := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
@@ -167,17 +167,17 @@ func adam(tensors, n int) benchKernel {
 	}}
 }
 
-// cacheBytes is more than the caches of GPUs hold: a kernel whose time memory decides goes round
-// as many sets of buffers.
+// cacheBytes is larger than the caches of GPUs. A kernel that is limited by memory uses as many
+// sets of buffers in turn.
 const cacheBytes = 256 << 20
 
 // BenchmarkKernels times kernels one by one:
 //
 //	go test -tags cuda ./internal/cuda -run xxx -bench Kernels -benchtime 10x
 //
-// An operation of the benchmark is many calls, submitted together, so that they run as a graph and
-// launching is not what is measured; us/call is the time of one. GF/s and GB/s count what a call
-// computes, and what it reads and writes if caches keep nothing.
+// One operation of the benchmark is many calls that are submitted together, so that they run as a
+// graph and the time does not include launches. us/call is the time of one call. GF/s counts the
+// operations of a call, and GB/s the bytes that it reads and writes without caches.
 func BenchmarkKernels(b *testing.B) {
 	sources := map[bool]*benchSource{}
 	for _, tf32 := range []bool{false, true} {
@@ -202,7 +202,7 @@ func BenchmarkKernels(b *testing.B) {
 }
 
 func (k *benchKernel) run(b *testing.B, s *benchSource) {
-	sets, calls, warm := 1, 10, 6 // a list of commands is run, then captured, then launched, in either of the arenas
+	sets, calls, warm := 1, 10, 6 // a list of commands runs, is captured, and is launched, for each of two arenas
 	switch {
 	case k.flops == 0:
 		sets = max(1, min(8, cacheBytes/k.bytes))
@@ -230,7 +230,7 @@ func (k *benchKernel) run(b *testing.B, s *benchSource) {
 	for b.Loop() {
 		submit()
 	}
-	b.StartTimer() // until the device is done
+	b.StartTimer() // until the device has finished
 	k.wait(b, s.Device)
 	b.StopTimer()
 	seconds := b.Elapsed().Seconds() / float64(b.N*calls)

@@ -26,8 +26,8 @@ import (
 //go:embed kernels/*.cu
 var sources embed.FS
 
-// files are the kernels' sources in reading order, all but attention's, which are compiled for
-// each width of a head.
+// files are the sources of the kernels in reading order, except attention.cu, which is compiled
+// separately for each width of a head.
 var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs", "adam"}
 
 // kernels are the functions of the compiled sources.
@@ -35,28 +35,28 @@ type kernels struct {
 	device    *Device
 	functions map[string]uint64
 	names     map[uint64]string
-	wide      map[int]bool // widths for which attention is compiled
+	widths    map[int]bool // widths of heads for which attention.cu is compiled
 }
 
-// open compiles all kernels but attention's, on the thread.
+// open compiles all kernels except those of attention.cu. It runs on the device's thread.
 func (k *kernels) open(d *Device) error {
 	*k = kernels{d, map[string]uint64{}, map[uint64]string{}, map[int]bool{}}
 	return k.compile(source(files...), "")
 }
 
-// function returns a kernel.
+// function returns the handle of a kernel.
 func (k *kernels) function(name string) uint64 {
 	f, ok := k.functions[name]
 	if !ok && k.device.failed() == nil {
-		panic("cuda: there is no kernel " + name)
+		panic("cuda: kernel " + name + " does not exist")
 	}
 	return f
 }
 
-// name returns the name of a kernel.
+// name returns the name of the kernel with a handle.
 func (k *kernels) name(function uint64) string { return k.names[function] }
 
-// source returns the text of the named files, after what they share: constants, and prelude.cu.
+// source returns the text of the given files, preceded by the constants and prelude.cu.
 func source(files ...string) string {
 	var b strings.Builder
 	for name, number := range constants() {
@@ -68,15 +68,15 @@ func source(files ...string) string {
 	for _, f := range append([]string{"prelude"}, files...) {
 		part, err := sources.ReadFile("kernels/" + f + ".cu")
 		if err != nil {
-			panic(err) // it is embedded
+			panic(err) // all files are embedded
 		}
 		text += fmt.Sprintf("#line 1 \"%s.cu\"\n%s", f, part)
 	}
 	return text
 }
 
-// constants returns what the sources call the operations, and the sizes that they share with what
-// launches them.
+// constants returns the constants that the kernels share with Go: the numbers of the operations,
+// and sizes.
 func constants() map[string]int {
 	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile}
 	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP", device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
@@ -96,7 +96,8 @@ func constants() map[string]int {
 
 var kernelName = regexp.MustCompile(`(?m)^KERNEL\((\w+),`)
 
-// compile adds the kernels of a source, on the thread. Their names get the suffix.
+// compile adds the kernels of a source, with the suffix appended to their names. It runs on the
+// device's thread.
 func (k *kernels) compile(text, suffix string, options ...string) error {
 	image, err := k.device.image(text, options)
 	if err != nil {
@@ -121,7 +122,8 @@ func (k *kernels) compile(text, suffix string, options ...string) error {
 	return nil
 }
 
-// image returns a source compiled for the device: from the disk, or by NVRTC and then on the disk.
+// image returns a source compiled for the device. It reads the result from the cache on disk, or
+// calls NVRTC and adds the result to the cache.
 func (d *Device) image(text string, options []string) ([]byte, error) {
 	var major, minor C.int
 	C.compiler_version(&major, &minor)
@@ -145,17 +147,18 @@ func (d *Device) image(text string, options []string) ([]byte, error) {
 	return image, err
 }
 
-// targetFor returns what NVRTC is to compile for: machine code of the device's architecture, or,
-// of a device newer than the compiler, the newest PTX that it knows, which the driver translates.
+// targetFor returns the target for NVRTC: machine code for the device's architecture or, for a
+// device that is newer than the compiler, the newest PTX that it supports, which the driver
+// translates.
 func targetFor(arch int) (string, error) {
 	var n C.int
 	if C.compiler_archs(nil, &n) != 0 || n == 0 {
-		return "", fmt.Errorf("cuda: NVRTC does not tell for which devices it compiles")
+		return "", fmt.Errorf("cuda: NVRTC does not report the architectures that it supports")
 	}
-	known := make([]C.int, n)
-	C.compiler_archs(&known[0], &n)
+	archs := make([]C.int, n)
+	C.compiler_archs(&archs[0], &n)
 	newest := 0
-	for _, a := range known {
+	for _, a := range archs {
 		if int(a) == arch {
 			return fmt.Sprintf("sm_%d", arch), nil
 		}
@@ -164,12 +167,12 @@ func targetFor(arch int) (string, error) {
 		}
 	}
 	if newest == 0 {
-		return "", fmt.Errorf("cuda: compute capability %d.%d: expected one that NVRTC compiles for, %d.%d or newer; an older CUDA may do", arch/10, arch%10, known[0]/10, known[0]%10)
+		return "", fmt.Errorf("cuda: compute capability %d.%d: expected one that NVRTC supports, %d.%d or newer; try an older version of CUDA", arch/10, arch%10, archs[0]/10, archs[0]%10)
 	}
 	return fmt.Sprintf("compute_%d", newest), nil
 }
 
-// compileSource runs NVRTC.
+// compileSource compiles text with NVRTC, to PTX or to machine code.
 func compileSource(text string, ptx bool, options []string) ([]byte, error) {
 	source, name := C.CString(text), C.CString("kernels.cu")
 	defer C.free(unsafe.Pointer(source))
@@ -183,20 +186,20 @@ func compileSource(text string, ptx bool, options []string) ([]byte, error) {
 	}
 	var image, log *C.char
 	var n C.size_t
-	wanted := C.int(0)
+	toPTX := C.int(0)
 	if ptx {
-		wanted = 1
+		toPTX = 1
 	}
-	code := C.compiler_run(source, name, C.int(len(options)), (**C.char)(list), wanted, &image, &n, &log)
+	code := C.compiler_run(source, name, C.int(len(options)), (**C.char)(list), toPTX, &image, &n, &log)
 	defer C.free(unsafe.Pointer(image))
 	defer C.free(unsafe.Pointer(log))
 	if code != 0 {
-		return nil, fmt.Errorf("cuda: NVRTC does not compile the kernels, with %v (status %d):\n%s", options, code, C.GoString(log))
+		return nil, fmt.Errorf("cuda: NVRTC cannot compile the kernels with %v (status %d):\n%s", options, code, C.GoString(log))
 	}
 	return C.GoBytes(unsafe.Pointer(image), C.int(n)), nil
 }
 
-// cachePath returns where an image is kept, "" if nowhere.
+// cachePath returns the path of an image in the cache, or "" if the system has no cache folder.
 func cachePath(key string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -205,8 +208,8 @@ func cachePath(key string) string {
 	return filepath.Join(dir, "recap", fmt.Sprintf("kernels-%x", sha256.Sum256([]byte(key))))
 }
 
-// readCached returns an image, nil where there is none or it is damaged. Its hash stands before
-// it.
+// readCached returns an image, or nil if it does not exist or is damaged. The file has the hash of
+// the image before the image.
 func readCached(path string) []byte {
 	file, err := os.ReadFile(path)
 	if err != nil || len(file) < sha256.Size {
@@ -219,7 +222,8 @@ func readCached(path string) []byte {
 	return image
 }
 
-// writeCached keeps an image. Where it cannot be kept it will be compiled again.
+// writeCached writes an image to the cache. It ignores errors: the image is compiled again next
+// time.
 func writeCached(path string, image []byte) {
 	if path == "" || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return

@@ -12,16 +12,16 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/cuda/cudatest"
 )
 
-// TestSourcesCompile compiles all kernels to PTX, attention's for a narrow, a usual, an odd and a
-// wide head, by NVIDIA's own compiler where it is installed; no GPU is needed.
+// TestSourcesCompile compiles all kernels to PTX with NVIDIA's compiler, if it is installed, and
+// attention.cu for four widths of a head: narrow, usual, odd and wide. It needs no GPU.
 func TestSourcesCompile(t *testing.T) {
 	compiler := libraries[2]
 	path, err := compiler.open(slices.DeleteFunc(folders(), func(f string) bool { return f == cudatest.Emulator }))
-	defer compiler.open(folders()) // devices go on with theirs
+	defer compiler.open(folders()) // reopen the library that the devices use
 	if err != nil {
-		t.Skipf("NVRTC is not installed; the Python package nvidia-cuda-nvrtc brings it, RECAP_CUDA names the folder of its library: %v", err)
+		t.Skipf("NVRTC is not installed; install the Python package nvidia-cuda-nvrtc and set RECAP_CUDA to the folder of its library: %v", err)
 	}
-	t.Logf("by %s", path)
+	t.Logf("compiler: %s", path)
 	for _, arch := range []string{"compute_80", "compute_90"} {
 		image, err := compileSource(source(files...), true, []string{"--gpu-architecture=" + arch})
 		if err != nil {
@@ -40,15 +40,15 @@ func TestSourcesCompile(t *testing.T) {
 	}
 }
 
-// TestCache checks that what is kept on disk comes back, and that what is damaged does not.
+// TestCache checks that the cache returns what was written, and no damaged file.
 func TestCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "image")
 	if got := readCached(path); got != nil {
-		t.Errorf("found %q where nothing was kept", got)
+		t.Errorf("found %q in an empty cache", got)
 	}
 	writeCached(path, []byte("machine code"))
 	if got := readCached(path); string(got) != "machine code" {
-		t.Errorf("found %q, want what was kept", got)
+		t.Errorf("found %q, want what was written", got)
 	}
 	file, err := os.ReadFile(path)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	smallBlock = 0 // each buffer is a block of its own, so that what a kernel writes outside of it is noticed
+	smallBlock = 0 // each buffer is a separate block, so that the emulator detects writes outside of it
 	cudatest.Main(m)
 }
 
@@ -47,7 +47,7 @@ func values(t testing.TB, d *Device, b device.Buffer) []float64 {
 	return v
 }
 
-// A step is commands of every kind that take something from the host, on buffers that stay.
+// A step is a list of commands that includes every kind of data from the host, on fixed buffers.
 type step struct {
 	d                              *Device
 	x, y, z, p, m, v, square, cell device.Buffer
@@ -63,8 +63,8 @@ func newStep(d *Device) *step {
 	return s
 }
 
-// run does step i, whose numbers, rows, mask, lengths and learning rate are its own, and submits
-// it.
+// run appends the commands of step i and submits them. The input, rows, seed, lengths and learning
+// rate depend on i.
 func (s *step) run(i int) {
 	r := rand.New(rand.NewPCG(1, uint64(i)))
 	in := make([]float32, rows*width)
@@ -92,9 +92,9 @@ func (s *step) run(i int) {
 	d.Submit()
 }
 
-// TestReplay compares steps that are run kernel by kernel, captured and replayed with the same
-// steps on a device that has seen none of them twice, bit for bit: everything that differs from
-// step to step has to come from the arena.
+// TestReplay compares two runs of the same steps, bit for bit. In the first, the lists of commands
+// are captured and replayed; in the second, no list occurs twice. It shows that all data that
+// differs between steps is in the arena.
 func TestReplay(t *testing.T) {
 	const steps = 9
 	d := open(t)
@@ -109,7 +109,7 @@ func TestReplay(t *testing.T) {
 	}
 	captured := 0
 	d.do(func() {
-		for _, g := range d.graphs.known {
+		for _, g := range d.graphs.lists {
 			if g.graph != nil {
 				captured++
 			}
@@ -121,8 +121,8 @@ func TestReplay(t *testing.T) {
 	s = newStep(d)
 	for i := range steps {
 		s.run(i)
-		d.Fill(d.Alloc(i+1), 0) // no list of commands is like another
-		d.do(func() { d.graphs.known = nil })
+		d.Fill(d.Alloc(i+1), 0) // no two lists of commands are equal
+		d.do(func() { d.graphs.lists = nil })
 	}
 	for i, b := range []device.Buffer{s.p, s.m, s.v, s.square} {
 		if got := values(t, d, b); !slices.Equal(got, replayed[i]) {
@@ -131,8 +131,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestTwoGoroutines runs two trainings at the same time on one device: each ends where it ends
-// alone.
+// TestTwoGoroutines runs two trainings concurrently on one device. The results must equal those of
+// a training that runs alone.
 func TestTwoGoroutines(t *testing.T) {
 	alone := newStep(open(t))
 	for i := range 8 {
@@ -152,13 +152,13 @@ func TestTwoGoroutines(t *testing.T) {
 	wait.Wait()
 	for i, s := range both {
 		if got := values(t, d, s.p); !slices.Equal(got, want) {
-			t.Errorf("goroutine %d ends elsewhere than alone", i)
+			t.Errorf("the result of goroutine %d differs from that of a single training", i)
 		}
 	}
 }
 
-// TestGraphsAreForgotten holds the number of lists that are remembered.
-func TestGraphsAreForgotten(t *testing.T) {
+// TestGraphsAreEvicted checks the maximum number of lists in the cache.
+func TestGraphsAreEvicted(t *testing.T) {
 	d := open(t)
 	b := d.Alloc(4)
 	for i := range 3 * maxGraphs {
@@ -171,13 +171,13 @@ func TestGraphsAreForgotten(t *testing.T) {
 		t.Errorf("filled with %g, want %d", got[0], 3*maxGraphs-1)
 	}
 	d.do(func() {
-		if n := len(d.graphs.known); n > maxGraphs {
-			t.Errorf("%d lists are remembered, at most %d", n, maxGraphs)
+		if n := len(d.graphs.lists); n > maxGraphs {
+			t.Errorf("the cache has %d lists, want at most %d", n, maxGraphs)
 		}
 	})
 }
 
-// TestLargeUpload sends more than the arenas hold together.
+// TestLargeUpload uploads more than the capacity of both arenas.
 func TestLargeUpload(t *testing.T) {
 	d := open(t)
 	n := 3*arenaBytes/4 + 5
@@ -189,44 +189,44 @@ func TestLargeUpload(t *testing.T) {
 	d.Upload32(b, src)
 	for i, v := range values(t, d, b) {
 		if v != float64(src[i]) {
-			t.Fatalf("number %d of %d came back as %g, want %g", i, n, v, src[i])
+			t.Fatalf("number %d of %d is %g, want %g", i, n, v, src[i])
 		}
 	}
 }
 
-// TestMemoryIsUsedAgain checks that what the garbage collector finds is handed out again, and that
-// one step after another takes no more.
-func TestMemoryIsUsedAgain(t *testing.T) {
+// TestMemoryIsRecycled checks that the memory of a buffer is reused after garbage collection, and
+// that the allocator reserves no more.
+func TestMemoryIsRecycled(t *testing.T) {
 	d := open(t)
 	const n = 100003
 	d.Fill(d.Alloc(n), 1)
-	held, _, _ := d.memory.counts()
+	reserved, _, _ := d.memory.counts()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		runtime.GC()
 		d.memory.mu.Lock()
-		spare := d.memory.spare
+		free := d.memory.free
 		d.memory.mu.Unlock()
-		if spare >= 4*n {
+		if free >= 4*n {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("a buffer that nobody holds did not come back")
+			t.Fatal("the memory of an unreachable buffer was not recycled")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	b := d.Alloc(n)
 	d.Fill(b, 2)
-	if again, _, _ := d.memory.counts(); again != held {
-		t.Errorf("%d bytes held, %d before", again, held)
+	if again, _, _ := d.memory.counts(); again != reserved {
+		t.Errorf("%d bytes reserved, want %d as before", again, reserved)
 	}
 	if got := values(t, d, b); got[n-1] != 2 {
 		t.Errorf("the last number is %g, want 2", got[n-1])
 	}
 }
 
-// TestOutOfMemory asks for more than any device has. The error comes at Sync, says what was asked
-// for, held and free, and stays.
+// TestOutOfMemory allocates more than any device has. Sync returns an error with the numbers of
+// bytes, also when it is called again.
 func TestOutOfMemory(t *testing.T) {
 	d := open(t)
 	x := d.Alloc(1000)
@@ -236,7 +236,7 @@ func TestOutOfMemory(t *testing.T) {
 	d.Axpy(2, x, x)
 	for range 2 {
 		err := d.Sync()
-		want := regexp.MustCompile(`^cuda: cuda:0: out of memory: asked for 1048576.0 MiB, holding [0-9.]+ MiB of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; a smaller train.batch`)
+		want := regexp.MustCompile(`^cuda: cuda:0: out of memory: tried to allocate 1048576.0 MiB; [0-9.]+ MiB are reserved, of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; reduce train.batch`)
 		if err == nil || !want.MatchString(err.Error()) {
 			t.Fatalf("Sync returns %v, want %s", err, want)
 		}
@@ -247,11 +247,12 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestSpareMemoryIsReturned fills the memory with blocks of one size, drops them and asks for
-// larger ones, while commands that were not yet submitted still name a dropped block.
-func TestSpareMemoryIsReturned(t *testing.T) {
+// TestFreeMemoryIsReleased fills the memory with blocks of one size, makes them unreachable and
+// allocates a larger block, while commands that are not yet submitted still read one of the
+// blocks.
+func TestFreeMemoryIsReleased(t *testing.T) {
 	if cudatest.Emulator == "" {
-		t.Skip("it would fill a real GPU's memory, which may not be ours alone; the emulator's is limited for this")
+		t.Skip("it would fill the memory of a real GPU, which other programs may use; the emulator's memory can be limited")
 	}
 	d := open(t)
 	_, _, available := d.memory.counts()
@@ -275,9 +276,9 @@ func TestSpareMemoryIsReturned(t *testing.T) {
 	}
 }
 
-// TestFailureHasAName reads far outside of a table, in a process of its own, since a GPU is lost
-// to a process by that.
-func TestFailureHasAName(t *testing.T) {
+// TestFailureNamesTheKernel reads outside of a table. It runs in a separate process, which cannot
+// use the GPU after that.
+func TestFailureNamesTheKernel(t *testing.T) {
 	if os.Getenv("RECAP_TEST_FAILURE") != "" {
 		d := open(t)
 		x := d.Alloc(10)
@@ -288,7 +289,7 @@ func TestFailureHasAName(t *testing.T) {
 		fmt.Println("again:", d.Sync())
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestFailureHasAName$")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFailureNamesTheKernel$")
 	cmd.Env = append(os.Environ(), "RECAP_TEST_FAILURE=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -302,7 +303,7 @@ func TestFailureHasAName(t *testing.T) {
 	}
 }
 
-// TestForeignBuffer checks that a buffer of another device is refused.
+// TestForeignBuffer checks that a kernel rejects a buffer of another device.
 func TestForeignBuffer(t *testing.T) {
 	defer func() {
 		if got, _ := recover().(string); got != "cuda: a buffer of type *cuda.buffer on device cuda:0" {
@@ -312,16 +313,17 @@ func TestForeignBuffer(t *testing.T) {
 	open(t).Fill(open(t).Alloc(1), 0)
 }
 
-// TestStepsThatDepend checks that no kernel makes two steps of one tensor, whose blocks would
-// meet. The emulator runs blocks in turn, so that only the list of what waits shows it.
+// TestStepsThatDepend checks that no kernel computes two steps of one tensor, whose blocks would
+// conflict. The emulator runs blocks one after the other and cannot show the conflict, so the test
+// looks at the list of pending steps.
 func TestStepsThatDepend(t *testing.T) {
 	d := open(t)
 	x, y, g, m, v := d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5), d.Alloc(5)
 	a := device.Adam{LR: 1, Beta1: 0.9, Beta2: 0.9, Eps: 1, Correction1: 1, Correction2: 1}
 	for i, p := range []device.Buffer{x, y, x, y} {
 		d.Adam(a, p, g, m, v)
-		if want := i%2 + 1; len(d.adams) != want {
-			t.Errorf("%d steps wait after call %d, want %d", len(d.adams), i+1, want)
+		if want := i%2 + 1; len(d.pendingAdam) != want {
+			t.Errorf("%d steps are pending after call %d, want %d", len(d.pendingAdam), i+1, want)
 		}
 	}
 }
@@ -344,14 +346,14 @@ func TestTF32(t *testing.T) {
 	}
 }
 
-// TestWrongNumber checks that a GPU that is not there is refused.
+// TestWrongNumber checks the error for a GPU that does not exist.
 func TestWrongNumber(t *testing.T) {
 	if _, err := Open(1000, false); err == nil || !strings.Contains(err.Error(), "expected a number below") {
 		t.Errorf("Open(1000) returns %v", err)
 	}
 }
 
-// TestReport expects each library with its path, and the GPU.
+// TestReport checks that the report has each library with its path, and the GPU.
 func TestReport(t *testing.T) {
 	report := strings.Join(Report(), "\n")
 	for _, want := range []string{`driver: .*libcuda\.so\.1, for CUDA \d+\.\d`, `cuBLAS: .*libcublas\.so\.\d+, version \d+`, `NVRTC: .*libnvrtc\.so\.\d+.*, version \d+`,

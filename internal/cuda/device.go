@@ -18,33 +18,34 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A Device is one GPU. What the three libraries do, they do on its OS thread, in the order in
-// which it was asked for.
+// A Device is one GPU. All calls of the three libraries run on the device's OS thread, in the
+// order in which they were requested.
 type Device struct {
 	name  string
 	gpu   *C.struct_gpu
-	facts C.struct_facts
+	info  C.struct_device_info
 	arch  int          // 90 for compute capability 9.0
-	tasks chan func()  // for the thread
-	fault atomic.Value // of type failure, the first: a device that failed stays so
+	tasks chan func()  // functions for the thread to run
+	fault atomic.Value // the first failure, of type failure; it is permanent
 
-	mu      sync.Mutex // of what follows
-	next    *submission
-	free    chan *submission
-	graphs  graphs // of the thread
-	kernels kernels
-	memory  memory
-	scratch *buffer // of kernels that go over their input twice
-	adams   []adamTensor
+	mu          sync.Mutex       // guards the fields below, except graphs
+	next        *submission      // being written
+	free        chan *submission // neither written nor run
+	graphs      graphs           // belongs to the thread
+	kernels     kernels
+	memory      memory
+	scratch     *buffer      // for kernels that need memory between two passes
+	pendingAdam []adamTensor // steps of Adam that are not yet a command
 }
 
 var _ device.Device = (*Device)(nil)
 
 type failure struct{ error }
 
-// Open returns the GPU of the given number, counted as the driver counts them
-// (CUDA_VISIBLE_DEVICES hides some), named "cuda:0". With tf32, named "cuda:0,tf32", products
-// round their inputs to TF32's ten bits of mantissa, for speed.
+// Open opens GPU number ordinal, in the order of the driver (CUDA_VISIBLE_DEVICES hides GPUs). The
+// device's name is "cuda:0" for number 0. With tf32 the name is "cuda:0,tf32", and matrix products
+// round their inputs to the ten bits of mantissa of TF32, which is faster. Open returns an error
+// if a library is missing, the GPU does not exist, or the driver fails.
 func Open(ordinal int, tf32 bool) (device.Device, error) {
 	if _, err := openLibraries(); err != nil {
 		return nil, err
@@ -64,19 +65,19 @@ func Open(ordinal int, tf32 bool) (device.Device, error) {
 	return d, nil
 }
 
-// open readies the GPU, on its thread.
+// open initialises the GPU. It runs on the device's thread.
 func (d *Device) open(ordinal int, tf32 C.int) error {
 	var count, version C.int
-	if err := check("the driver does not start", C.device_count(&count, &version)); err != nil {
+	if err := check("the driver cannot be initialised", C.device_count(&count, &version)); err != nil {
 		return err
 	}
 	if ordinal < 0 || ordinal >= int(count) {
 		return fmt.Errorf("cuda: device cuda:%d: expected a number below %d, the number of GPUs that the driver sees", ordinal, int(count))
 	}
-	if err := check(d.name, C.device_open(C.int(ordinal), tf32, &d.gpu, &d.facts)); err != nil {
+	if err := check(d.name, C.device_open(C.int(ordinal), tf32, &d.gpu, &d.info)); err != nil {
 		return err
 	}
-	d.arch = int(10*d.facts.major + d.facts.minor)
+	d.arch = int(10*d.info.major + d.info.minor)
 	if err := d.kernels.open(d); err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (d *Device) open(ordinal int, tf32 C.int) error {
 	return nil
 }
 
-// work runs tasks, on one OS thread: the driver ties what it knows to the thread.
+// work runs the tasks on one OS thread, since the driver's context belongs to a thread.
 func (d *Device) work() {
 	runtime.LockOSThread()
 	for f := range d.tasks {
@@ -100,17 +101,17 @@ func (d *Device) work() {
 	}
 }
 
-// do runs f on the device's thread and waits for it.
+// do runs f on the device's thread and waits until it returns.
 func (d *Device) do(f func()) {
 	done := make(chan struct{})
 	d.tasks <- func() { defer close(done); f() }
 	<-done
 }
 
-// fail notes the device's first failure.
+// fail records the device's first failure.
 func (d *Device) fail(err error) { d.fault.CompareAndSwap(nil, failure{err}) }
 
-// failed returns the device's failure.
+// failed returns the device's failure, or nil.
 func (d *Device) failed() error {
 	if f, ok := d.fault.Load().(failure); ok {
 		return f.error
@@ -131,31 +132,32 @@ func (d *Device) Submit() {
 	d.submit()
 }
 
-// Sync implements device.Device. A device that failed stays failed: its error is returned from
-// then on, and what is read from it is NaN.
+// Sync implements device.Device. A failure is permanent: after it, Sync always returns the error,
+// and Download returns NaN.
 func (d *Device) Sync() error {
 	d.Submit()
 	d.do(func() {
 		if d.failed() == nil {
 			if err := check(d.name, C.stream_wait(d.gpu)); err != nil {
-				d.fail(fmt.Errorf("%w, in a step that ran well before", err))
+				d.fail(fmt.Errorf("%w, in a step that ran before without an error", err))
 			}
 		}
 	})
 	return d.failed()
 }
 
-// A buffer is numbers on the device.
+// A buffer is an array of float32 numbers on the device.
 type buffer struct {
 	device  *Device
 	address uint64
 	n       int
 }
 
-// Len returns how many numbers the buffer holds.
+// Len returns the number of elements.
 func (b *buffer) Len() int { return b.n }
 
-// data returns the address of number i of a buffer of this device.
+// data returns the address of element i of a buffer. It panics if the buffer belongs to another
+// device.
 func (d *Device) data(b device.Buffer, i int) uint64 {
 	v, ok := b.(*buffer)
 	if !ok || v.device != d {
@@ -174,7 +176,7 @@ func (d *Device) Upload32(dst device.Buffer, src []float32) {
 	upload(d, dst, src)
 }
 
-// upload passes numbers through the arena, in as many parts as they need.
+// upload copies numbers through the arena, in several parts if they are larger than the arena.
 func upload[T float32 | float64](d *Device, dst device.Buffer, src []T) {
 	d.begin()
 	defer d.mu.Unlock()
@@ -185,7 +187,7 @@ func upload[T float32 | float64](d *Device, dst device.Buffer, src []T) {
 		for i, v := range part {
 			to[i] = float32(v)
 		}
-		d.launch("move", len(part), d.data(dst, at), address, whole(len(part)))
+		d.launch("move", len(part), d.data(dst, at), address, argInt(len(part)))
 		at += len(part)
 	}
 }
@@ -197,14 +199,14 @@ func (d *Device) Download(dst []float64, src device.Buffer) {
 	address := d.data(src, 0)
 	if len(dst) > 0 {
 		d.do(func() { d.download(host, address) })
-		runtime.KeepAlive(src) // its memory must not be handed out before
+		runtime.KeepAlive(src) // the allocator must not recycle its memory before
 	}
 	for i, v := range host {
 		dst[i] = float64(v)
 	}
 }
 
-// download copies numbers to the host, on the thread.
+// download copies numbers to the host. It runs on the device's thread.
 func (d *Device) download(host []float32, address uint64) {
 	if d.failed() == nil {
 		if err := check(d.name, C.memory_download(d.gpu, unsafe.Pointer(&host[0]), C.uint64_t(address), C.size_t(4*len(host)))); err != nil {
@@ -218,7 +220,7 @@ func (d *Device) download(host []float32, address uint64) {
 	}
 }
 
-// Report describes the libraries and the GPUs, a line each, and what is missing.
+// Report describes the libraries and the GPUs, or what is missing, one line each.
 func Report() []string {
 	var lines []string
 	missing := false
@@ -233,14 +235,14 @@ func Report() []string {
 		return lines
 	}
 	var count, version, major, minor C.int
-	if err := check("the driver does not start", C.device_count(&count, &version)); err != nil {
+	if err := check("the driver cannot be initialised", C.device_count(&count, &version)); err != nil {
 		return append(lines, err.Error())
 	}
 	C.compiler_version(&major, &minor)
 	lines[C.DRIVER] += fmt.Sprintf(", for CUDA %d.%d", version/1000, version%1000/10)
 	lines[C.COMPILER] += fmt.Sprintf(", version %d.%d", major, minor)
 	if count == 0 {
-		lines = append(lines, "no GPU is seen by the driver")
+		lines = append(lines, "the driver finds no GPU")
 	}
 	for i := range int(count) {
 		dev, err := Open(i, false)
@@ -250,7 +252,7 @@ func Report() []string {
 		}
 		d := dev.(*Device)
 		if i == 0 {
-			v := d.facts.blas
+			v := d.info.blas
 			lines[C.BLAS] += fmt.Sprintf(", version %d.%d.%d", v/10000, v/100%100, v%100)
 		}
 		lines = append(lines, d.describe())
@@ -260,7 +262,7 @@ func Report() []string {
 
 // describe returns a line about a GPU.
 func (d *Device) describe() string {
-	f := &d.facts
+	f := &d.info
 	_, total, available := d.memory.counts()
 	return fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s free", d.name, C.GoString(&f.name[0]), f.major, f.minor,
 		f.processors, mebibytes(total), mebibytes(available))

@@ -1,36 +1,36 @@
-// Package cuda computes the kernels of package device on an NVIDIA GPU, in float32. It is built
-// with -tags cuda, by cgo with gcc alone: the driver, cuBLAS and NVRTC are opened at run time, so
-// that neither headers nor libraries of CUDA are needed to build, and a machine without them gets
-// one clear error. The runtime library (libcudart) is not among them: kernels that NVRTC made are
-// loaded through the driver's own interface in any case, which does the rest too and is there
-// wherever there is a driver. In other builds Open fails and says why.
+// Package cuda computes the kernels of package device on an NVIDIA GPU, in float32. The build tag
+// cuda enables it. It needs cgo and gcc, but no headers and no libraries of CUDA, since it opens
+// the driver, cuBLAS and NVRTC at run time; a machine without them gets one clear error. It does
+// not use the runtime library (libcudart): kernels that NVRTC compiles are loaded through the
+// driver's interface in any case, and that interface has all other functions too. In builds
+// without the tag, Open returns an error that tells how to build with CUDA.
 //
 // Reading order:
 //
-//	driver.h      what Go calls, in C: thin functions over the three libraries
-//	library.go    where the libraries are looked for
+//	driver.h      the C functions that Go calls: thin functions over the three libraries
+//	library.go    the search for the libraries
 //	device.go     the device: its thread, its failures, transfers
-//	submit.go     commands, and the three ways in which they are run
+//	submit.go     commands, and the three ways to run them
 //	memory.go     the allocator
-//	compile.go    kernels/*.cu, compiled by NVRTC for the device at hand and kept on disk
-//	elementwise.go … adam.go, beside kernels/elementwise.cu … adam.cu: the kernels
+//	compile.go    NVRTC compiles kernels/*.cu for the device; the result is cached on disk
+//	elementwise.go … adam.go with kernels/elementwise.cu … adam.cu: the kernels
 //
 // # How a step runs
 //
-// Methods of the device compute nothing: each appends a command, a kernel with its arguments, to a
-// submission. What comes from the host (a batch, the rows to gather, the seed of a dropout, the
-// constants of Adam) is written to the submission's pinned arena, which has a twin on the device
-// at a fixed address, and kernels read it there. So two steps of one shape, which find their
-// tensors in the same places (Tape.Reset), differ in the arena's contents alone, and their
-// commands are the same words.
+// The methods of the device compute nothing. Each appends a command, which is a kernel with its
+// arguments, to a submission. Data from the host (a batch, the rows to gather, the seed of
+// dropout, the constants of Adam) is written to the submission's arena in pinned memory. The arena
+// has a copy on the device at a fixed address, which the kernels read. So two steps with equal
+// shapes, whose tensors have the same addresses because of Tape.Reset, differ only in the contents
+// of the arena: their commands are identical words.
 //
-// Submit, called at the end of a step, hands the submission to the device's OS thread. A list of
-// commands is run in one of three ways: seen for the first time, kernel by kernel, each waited
-// for, so that a kernel that fails has a name; seen for the second time, it is captured as a CUDA
-// graph; from then on the graph is launched, one call for a whole step. There are two submissions:
-// while the GPU computes one, the host writes the other, and its arena is copied beside the
-// kernels.
+// Submit, at the end of a step, sends the submission to the device's OS thread. The thread runs a
+// list of commands in one of three ways. The first time, it runs kernel by kernel and waits for
+// each, so that an error names the kernel that failed. The second time, it captures the list as a
+// CUDA graph. From then on it launches the graph, one call for the entire step. There are two
+// submissions: while the GPU runs one, the host writes the other, whose arena is copied to the
+// device at the same time.
 //
-// All kernels run on one stream. Memory given back can therefore be handed out again at once: what
-// will write to it comes later.
+// All kernels run on one stream. Recycled memory can therefore be used again immediately: the
+// kernels that write to it run later than those that read it.
 package cuda

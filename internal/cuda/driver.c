@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The functions called, with prototypes of our own: of the driver's and cuBLAS's interfaces only the numbered versions (_v2), which
-// stay as they are from CUDA 11.4 on. Result types are all int.
+// The functions that are used, with prototypes written for this file. Where the driver and cuBLAS
+// have numbered versions (_v2), only these are used, since they are unchanged from CUDA 11.4 on.
+// All result types are int.
 #define DRIVER_FUNCTIONS(X) \
 	X(cuInit, (unsigned flags)) \
 	X(cuDriverGetVersion, (int *version)) \
@@ -99,7 +100,7 @@ const char *library_bind(int library) {
 	return NULL;
 }
 
-// A failure of cuBLAS is told from one of the driver by this much.
+// BLAS_CODE is added to error codes of cuBLAS, which distinguishes them from those of the driver.
 enum { BLAS_CODE = 100000 };
 
 const char *driver_error(int code) {
@@ -120,7 +121,7 @@ const char *driver_error(int code) {
 	return text;
 }
 
-// TRY returns from a function at the first failure.
+// TRY returns from the calling function if call fails.
 #define TRY(call) \
 	do { \
 		int code = (call); \
@@ -136,16 +137,16 @@ const char *driver_error(int code) {
 
 // Values of the interfaces' enumerations.
 enum { PROCESSORS = 16, MAJOR = 75, MINOR = 76 };         // CUdevice_attribute
-enum { NON_BLOCKING = 1, SLEEP = 1, NO_TIMING = 2, THREAD_LOCAL = 1 }; // flags of streams, events (waits sleep) and captures
+enum { NON_BLOCKING = 1, SLEEP = 1, NO_TIMING = 2, THREAD_LOCAL = 1 }; // flags of streams, events and captures; with SLEEP, a wait blocks the thread
 enum { DEFAULT_MATH = 0, TF32_MATH = 3 };                 // cublasMath_t
-enum { WORKSPACE = 32 << 20 };                            // bytes, what cuBLAS asks for on the newest devices
-enum { WINDOW = 4 << 20 };                                // bytes
+enum { WORKSPACE = 32 << 20 };                            // bytes, the size that cuBLAS recommends for the newest devices
+enum { STAGING = 4 << 20 };                               // bytes
 
-// A gpu is an open device. Its kernels run on one stream, copies from the host beside them on another.
+// A gpu is an open device. Kernels run on one stream, copies from the host on another.
 struct gpu {
 	void *kernels, *copies, *blas;
-	void *copied[2], *done[2]; // events of the two arenas
-	char *window;              // pinned memory of WINDOW bytes that numbers pass through to the host
+	void *copied[2], *done[2]; // events of the two arenas: the copy has finished, the kernels have finished
+	char *staging;             // STAGING bytes of pinned memory for downloads
 };
 
 int device_count(int *count, int *version) {
@@ -154,19 +155,19 @@ int device_count(int *count, int *version) {
 	return cuDeviceGetCount(count);
 }
 
-int device_open(int ordinal, int tf32, struct gpu **opened, struct facts *f) {
+int device_open(int ordinal, int tf32, struct gpu **opened, struct device_info *info) {
 	struct gpu *g = *opened = calloc(1, sizeof *g);
 	int device;
 	void *context;
 	uint64_t workspace;
 	TRY(cuInit(0));
-	TRY(cuDriverGetVersion(&f->driver));
+	TRY(cuDriverGetVersion(&info->driver));
 	TRY(cuDeviceGet(&device, ordinal));
-	TRY(cuDeviceGetName(f->name, sizeof f->name, device));
-	TRY(cuDeviceGetAttribute(&f->major, MAJOR, device));
-	TRY(cuDeviceGetAttribute(&f->minor, MINOR, device));
-	TRY(cuDeviceGetAttribute(&f->processors, PROCESSORS, device));
-	TRY(cuDeviceTotalMem_v2(&f->memory, device));
+	TRY(cuDeviceGetName(info->name, sizeof info->name, device));
+	TRY(cuDeviceGetAttribute(&info->major, MAJOR, device));
+	TRY(cuDeviceGetAttribute(&info->minor, MINOR, device));
+	TRY(cuDeviceGetAttribute(&info->processors, PROCESSORS, device));
+	TRY(cuDeviceTotalMem_v2(&info->memory, device));
 	TRY(cuDevicePrimaryCtxRetain(&context, device));
 	TRY(cuCtxSetCurrent(context));
 	TRY(cuStreamCreate(&g->kernels, NON_BLOCKING));
@@ -175,12 +176,12 @@ int device_open(int ordinal, int tf32, struct gpu **opened, struct facts *f) {
 		TRY(cuEventCreate(&g->copied[p], NO_TIMING | SLEEP));
 		TRY(cuEventCreate(&g->done[p], NO_TIMING));
 	}
-	TRY(cuMemHostAlloc((void **)&g->window, WINDOW, 0));
+	TRY(cuMemHostAlloc((void **)&g->staging, STAGING, 0));
 	TRY_BLAS(cublasCreate_v2(&g->blas));
-	TRY_BLAS(cublasGetVersion_v2(g->blas, &f->blas));
+	TRY_BLAS(cublasGetVersion_v2(g->blas, &info->blas));
 	TRY_BLAS(cublasSetStream_v2(g->blas, g->kernels));
 	TRY(cuMemAlloc_v2(&workspace, WORKSPACE));
-	TRY_BLAS(cublasSetWorkspace_v2(g->blas, (void *)workspace, WORKSPACE)); // of our own: a captured product must find it again
+	TRY_BLAS(cublasSetWorkspace_v2(g->blas, (void *)workspace, WORKSPACE)); // a captured product needs a workspace with a fixed address
 	TRY_BLAS(cublasSetMathMode(g->blas, tf32 ? TF32_MATH : DEFAULT_MATH));
 	return 0;
 }
@@ -194,11 +195,11 @@ int memory_info(size_t *available, size_t *total) { return cuMemGetInfo_v2(avail
 int memory_pinned(void **p, size_t bytes) { return cuMemHostAlloc(p, bytes, 0); }
 
 int memory_download(struct gpu *g, void *to, uint64_t from, size_t bytes) {
-	for (size_t at = 0; at < bytes; at += WINDOW) {
-		size_t part = bytes - at < WINDOW ? bytes - at : WINDOW;
-		TRY(cuMemcpyDtoHAsync_v2(g->window, from + at, part, g->kernels));
+	for (size_t at = 0; at < bytes; at += STAGING) {
+		size_t part = bytes - at < STAGING ? bytes - at : STAGING;
+		TRY(cuMemcpyDtoHAsync_v2(g->staging, from + at, part, g->kernels));
 		TRY(cuStreamSynchronize(g->kernels));
-		memcpy((char *)to + at, g->window, part);
+		memcpy((char *)to + at, g->staging, part);
 	}
 	return 0;
 }
@@ -252,7 +253,8 @@ static int run_launch(struct gpu *g, const struct launch *c) {
 	return cuLaunchKernel((void *)c->function, (unsigned)c->blocks, 1, 1, (unsigned)c->threads, 1, 1, 0, g->kernels, NULL, extra);
 }
 
-// run_gemm multiplies row-major matrices. cuBLAS takes columns first, so that what it sees is Cᵀ = op(B)ᵀ·op(A)ᵀ.
+// run_gemm multiplies row-major matrices. cuBLAS expects column-major matrices, so it computes Cᵀ
+// = op(B)ᵀ·op(A)ᵀ.
 static int run_gemm(struct gpu *g, const struct gemm *c) {
 	float alpha = (float)c->alpha, beta = (float)c->beta;
 	int ta = c->trans & 1, tb = c->trans >> 1 & 1; // CUBLAS_OP_N is 0, CUBLAS_OP_T 1

@@ -8,13 +8,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// stageIndex puts row numbers in the arena, as C's int.
+// stageIndex copies row numbers to the arena, as 32-bit integers, and returns their address.
 func (d *Device) stageIndex(index []int) uint64 {
 	host, address := d.stage(4 * len(index))
 	writeIndex(host, index)
 	return address
 }
 
+// writeIndex writes row numbers as 32-bit integers.
 func writeIndex(to unsafe.Pointer, index []int) {
 	for i, r := range index {
 		unsafe.Slice((*int32)(to), len(index))[i] = int32(r)
@@ -27,7 +28,7 @@ func (d *Device) Gather(dst, table device.Buffer, index []int, width int) {
 	defer d.mu.Unlock()
 	if n := len(index) * width; n > 0 {
 		at := d.stageIndex(index)
-		d.launch("gather", n, d.data(dst, 0), d.data(table, 0), at, whole(n), whole(width))
+		d.launch("gather", n, d.data(dst, 0), d.data(table, 0), at, argInt(n), argInt(width))
 	}
 }
 
@@ -37,6 +38,6 @@ func (d *Device) ScatterAdd(dst device.Buffer, index []int, src device.Buffer, w
 	defer d.mu.Unlock()
 	if len(index)*width > 0 {
 		at := d.stageIndex(index)
-		d.launchBlocks("scatter_add", len(index), blockThreads, d.data(dst, 0), d.data(src, 0), at, whole(len(index)), whole(width))
+		d.launchBlocks("scatter_add", len(index), blockThreads, d.data(dst, 0), d.data(src, 0), at, argInt(len(index)), argInt(width))
 	}
 }

@@ -18,12 +18,12 @@ import (
 	"unsafe"
 )
 
-// A library is one of the three that are opened at run time.
+// A library is one of the three libraries that are opened at run time.
 type library struct {
 	number  C.int
 	what    string
-	names   []string // the first that can be opened is taken
-	missing string   // what to do without it
+	names   []string // file names; the first that can be opened is used
+	missing string   // advice for the error if it is missing
 }
 
 var libraries = []library{
@@ -35,8 +35,8 @@ var libraries = []library{
 const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cublas and nvidia-cuda-nvrtc, and name the folders of their " +
 	"libraries in RECAP_CUDA, separated by colons"
 
-// folders returns where libraries are looked for: the folders in RECAP_CUDA, then wherever the
-// system finds libraries (""), then where CUDA and its Python packages are installed by default.
+// folders returns the folders to search: those in RECAP_CUDA, then "" for the system's own search,
+// then the default folders of CUDA and of its Python packages.
 func folders() []string {
 	list := append(filepath.SplitList(os.Getenv("RECAP_CUDA")), "")
 	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/local/nvidia/lib64"}
@@ -52,7 +52,7 @@ func folders() []string {
 	return list
 }
 
-// openLibraries opens all libraries, once, and returns their paths.
+// openLibraries opens all libraries and returns their paths. Later calls return the first result.
 var openLibraries = sync.OnceValues(func() ([]string, error) {
 	var paths []string
 	for _, l := range libraries {
@@ -65,7 +65,7 @@ var openLibraries = sync.OnceValues(func() ([]string, error) {
 	return paths, nil
 })
 
-// open opens the library in the first folder that has it, and finds its functions.
+// open opens the library in the first folder that contains it, and looks up its functions.
 func (l *library) open(folders []string) (path string, err error) {
 	first := ""
 	for _, folder := range folders {
@@ -75,7 +75,7 @@ func (l *library) open(folders []string) (path string, err error) {
 			C.free(unsafe.Pointer(path))
 			if failed == nil {
 				if function := C.library_bind(l.number); function != nil {
-					return "", fmt.Errorf("cuda: %s: function %s is missing: expected the library of CUDA 11.4 or newer", filepath.Join(folder, name), C.GoString(function))
+					return "", fmt.Errorf("cuda: %s: function %s is missing: expected CUDA 11.4 or newer", filepath.Join(folder, name), C.GoString(function))
 				}
 				return filepath.Join(folder, name), nil
 			}
@@ -87,7 +87,7 @@ func (l *library) open(folders []string) (path string, err error) {
 	return "", fmt.Errorf("cuda: %s (%s) was not found: %s; %s", l.what, strings.Join(l.names, ", "), first, l.missing)
 }
 
-// check returns the error of a code that the driver or cuBLAS returned.
+// check converts a code of the driver or cuBLAS to an error, nil for success.
 func check(what string, code C.int) error {
 	if code == 0 {
 		return nil

@@ -4,25 +4,25 @@ package cuda
 
 import "github.com/seed-6655bf3b/recap/internal/device"
 
-// lstmState is where the kernels of an LSTM keep what goes from step to step: of each sample its
-// numbers of the parts, one after the other.
+// lstmState is scratch memory for the values that the kernels of an LSTM pass from step to step.
+// It has up to three arrays, which are called parts, and the lengths of the sequences.
 type lstmState struct {
-	lengths       uint64
-	parts         [3]uint64
-	offsets       [3]int // of the parts in scratch
-	samples, size int    // units
+	lengths uint64    // address of the lengths [samples], as float32
+	parts   [3]uint64 // addresses
+	offsets [3]int    // positions of the parts in scratch
+	size    int       // samples · width
 }
 
-// lstmState takes scratch memory for parts of so many widths a sample, and puts the lengths beside
-// it, so that the commands do not depend on them.
+// lstmState allocates scratch memory, with part i of size [samples widths[i]·width], and copies
+// the lengths of the sequences to it, so that the commands do not depend on the lengths.
 func (d *Device) lstmState(l device.LSTM, widths ...int) lstmState {
-	s := lstmState{samples: l.Samples, size: l.Samples * l.Width}
+	s := lstmState{size: l.Samples * l.Width}
 	n := 0
 	for i, w := range widths {
 		s.offsets[i] = n
 		n += w * s.size
 	}
-	base := d.scratchOf(n + l.Samples)
+	base := d.scratchFor(n + l.Samples)
 	for i := range widths {
 		s.parts[i] = base + uint64(4*s.offsets[i])
 	}
@@ -31,16 +31,16 @@ func (d *Device) lstmState(l device.LSTM, widths ...int) lstmState {
 	for i, n := range l.Lengths {
 		lengths[i] = float32(n)
 	}
-	d.launch("move", l.Samples, s.lengths, stageSlice(d, lengths), whole(l.Samples))
+	d.launch("move", l.Samples, s.lengths, stageSlice(d, lengths), argInt(l.Samples))
 	return s
 }
 
-// matrix returns part i as a matrix of n columns.
+// matrix returns part i as a matrix with n columns.
 func (d *Device) matrix(s lstmState, i, n int) device.Matrix {
 	return device.Matrix{Buf: d.scratch, Offset: s.offsets[i], Stride: n}
 }
 
-// LSTM implements device.Device: for each step a product and a kernel.
+// LSTM implements device.Device, by a product and a kernel for each step.
 func (d *Device) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
@@ -52,7 +52,7 @@ func (d *Device) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 			d.product(device.Gemm{TransB: true, M: l.Samples, N: 4 * w, K: w, Alpha: 1, A: h, B: device.Matrix{Buf: weight, Stride: w}, C: z, Count: 1})
 		}
 		d.launch("lstm", s.size, d.data(y, 0), d.data(cell, 0), d.data(gates, 0), s.parts[0], s.parts[1], s.lengths,
-			whole(l.Samples), whole(l.Steps), whole(w), whole(step), flag(l.Reverse))
+			argInt(l.Samples), argInt(l.Steps), argInt(w), argInt(step), argBool(l.Reverse))
 	}
 }
 
@@ -65,7 +65,7 @@ func (d *Device) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	dz, dh := d.matrix(s, 0, 4*w), d.matrix(s, 1, w)
 	for step := l.Steps - 1; step >= 0; step-- {
 		d.launch("lstm_grad", s.size, d.data(gates, 0), s.parts[0], s.parts[2], d.data(g, 0), d.data(cell, 0), s.parts[1], s.lengths,
-			whole(l.Samples), whole(l.Steps), whole(w), whole(step), flag(l.Reverse))
+			argInt(l.Samples), argInt(l.Steps), argInt(w), argInt(step), argBool(l.Reverse))
 		if step > 0 {
 			d.product(device.Gemm{M: l.Samples, N: w, K: 4 * w, Alpha: 1, A: dz, B: device.Matrix{Buf: weight, Stride: w}, C: dh, Count: 1})
 		}

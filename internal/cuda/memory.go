@@ -15,8 +15,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Blocks of up to smallBlock bytes are cut from slabs; larger ones are asked of the driver one by
-// one. smallBlock is a variable for tests, which put a guard behind every block.
+// smallBlock is the largest size in bytes of a block that is part of a slab. A larger block is
+// allocated by the driver. It is a variable so that tests can set it to 0, for which the emulator
+// guards every block.
 var smallBlock = 8 << 20
 
 const (
@@ -24,64 +25,64 @@ const (
 	alignment = 512 // of blocks
 )
 
-// memory hands out blocks. Those that nobody holds any more are kept for the next that asks for as
-// much: a tape finds what the one before it left. All work is on one stream, so what still reads a
-// block comes before what will write to it.
+// memory is a caching allocator. It keeps the blocks of buffers that the garbage collector freed,
+// by size, and reuses them: each step gets the memory of the step before. A block can be reused
+// while kernels still read it, since all kernels run on one stream, in order.
 type memory struct {
 	device *Device
 
-	mu    sync.Mutex
-	free  map[int][]block // by size
-	slab  block           // the rest of the newest slab
-	held  int             // bytes from the driver
-	spare int             // bytes in free
+	mu       sync.Mutex
+	blocks   map[int][]block // free blocks by size
+	slab     block           // the unused part of the newest slab
+	reserved int             // bytes allocated by the driver
+	free     int             // bytes in blocks
 }
 
 // A block is memory on the device.
 type block struct {
 	address uint64
 	bytes   int
-	cut     bool // from a slab
+	inSlab  bool // part of a slab
 }
 
-// Alloc implements device.Device. Without memory, the device fails.
+// Alloc implements device.Device. If there is not enough memory, the device fails.
 func (d *Device) Alloc(n int) device.Buffer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.alloc(n)
 }
 
-// alloc returns a buffer, for a caller that holds the lock.
+// alloc returns a buffer. The caller has locked d.mu.
 func (d *Device) alloc(n int) *buffer {
 	b := &buffer{device: d, n: n}
 	if n == 0 {
 		return b
 	}
-	m, err := d.memory.take((4*n + alignment - 1) &^ (alignment - 1))
+	m, err := d.memory.alloc((4*n + alignment - 1) &^ (alignment - 1))
 	if err != nil {
 		d.fail(err)
 		return b
 	}
 	b.address = m.address
-	runtime.AddCleanup(b, d.memory.giveBack, m)
+	runtime.AddCleanup(b, d.memory.recycle, m)
 	return b
 }
 
-// take returns a block.
-func (m *memory) take(bytes int) (b block, err error) {
+// alloc returns a block of the given size.
+func (m *memory) alloc(bytes int) (b block, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if spare := m.free[bytes]; len(spare) > 0 {
-		b, m.free[bytes] = spare[len(spare)-1], spare[:len(spare)-1]
-		m.spare -= bytes
+	if same := m.blocks[bytes]; len(same) > 0 {
+		b, m.blocks[bytes] = same[len(same)-1], same[:len(same)-1]
+		m.free -= bytes
 		return b, nil
 	}
 	if bytes > smallBlock {
-		return m.ask(bytes)
+		return m.reserve(bytes)
 	}
 	if m.slab.bytes < bytes {
-		m.keep(m.slab)
-		if m.slab, err = m.ask(slabBytes); err != nil {
+		m.addFree(m.slab)
+		if m.slab, err = m.reserve(slabBytes); err != nil {
 			m.slab = block{}
 			return b, err
 		}
@@ -91,26 +92,28 @@ func (m *memory) take(bytes int) (b block, err error) {
 	return b, nil
 }
 
-// giveBack returns a block that nobody holds.
-func (m *memory) giveBack(b block) {
+// recycle adds the block of an unreachable buffer to the free blocks.
+func (m *memory) recycle(b block) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(b)
+	m.addFree(b)
 }
 
-func (m *memory) keep(b block) {
+// addFree adds a block to the free blocks. The caller has locked m.mu.
+func (m *memory) addFree(b block) {
 	if b.bytes == 0 {
 		return
 	}
-	if m.free == nil {
-		m.free = map[int][]block{}
+	if m.blocks == nil {
+		m.blocks = map[int][]block{}
 	}
-	m.free[b.bytes] = append(m.free[b.bytes], b)
-	m.spare += b.bytes
+	m.blocks[b.bytes] = append(m.blocks[b.bytes], b)
+	m.free += b.bytes
 }
 
-// ask takes memory from the driver, after returning what is spare if it has none.
-func (m *memory) ask(bytes int) (block, error) {
+// reserve allocates memory with the driver. If the driver has none, it releases the free blocks
+// and tries again.
+func (m *memory) reserve(bytes int) (block, error) {
 	d := m.device
 	if err := d.failed(); err != nil {
 		return block{}, err
@@ -119,69 +122,70 @@ func (m *memory) ask(bytes int) (block, error) {
 	var code C.int
 	d.do(func() { code = C.memory_alloc(&address, C.size_t(bytes)) })
 	if code == outOfMemory {
-		d.launchAdams() // what is not yet submitted may read a spare block
+		d.flushAdam() // commands that are not yet submitted may read a free block
 		d.submit()
 		d.do(func() {
-			if m.shrink() {
+			if m.release() {
 				code = C.memory_alloc(&address, C.size_t(bytes))
 			}
 		})
 	}
 	if code == outOfMemory {
-		return block{}, m.exhausted(bytes)
+		return block{}, m.outOfMemoryError(bytes)
 	}
 	if err := check(fmt.Sprintf("%s: %s of memory", d.name, mebibytes(bytes)), code); err != nil {
 		return block{}, err
 	}
-	m.held += bytes
+	m.reserved += bytes
 	return block{uint64(address), bytes, false}, nil
 }
 
 const outOfMemory = 2 // CUDA_ERROR_OUT_OF_MEMORY
 
-// shrink returns the spare blocks to the driver, on the thread, when all that was submitted is
-// done, and tells whether there were any.
-func (m *memory) shrink() bool {
+// release waits for all submitted commands, returns the free blocks to the driver, and reports
+// whether there were any. It runs on the device's thread.
+func (m *memory) release() bool {
 	if C.stream_wait(m.device.gpu) != 0 {
 		return false
 	}
-	before := m.held
-	for bytes, blocks := range m.free {
-		var cut []block
+	before := m.reserved
+	for bytes, blocks := range m.blocks {
+		var kept []block
 		for _, b := range blocks {
-			if b.cut || C.memory_free(C.uint64_t(b.address)) != 0 {
-				cut = append(cut, b)
+			if b.inSlab || C.memory_free(C.uint64_t(b.address)) != 0 {
+				kept = append(kept, b)
 				continue
 			}
-			m.held, m.spare = m.held-bytes, m.spare-bytes
+			m.reserved, m.free = m.reserved-bytes, m.free-bytes
 		}
-		m.free[bytes] = cut
+		m.blocks[bytes] = kept
 	}
-	return m.held < before
+	return m.reserved < before
 }
 
-// exhausted returns the error of memory that is not there.
-func (m *memory) exhausted(bytes int) error {
+// outOfMemoryError returns the error of a failed allocation.
+func (m *memory) outOfMemoryError(bytes int) error {
 	var available, total C.size_t
 	m.device.do(func() { C.memory_info(&available, &total) })
-	return fmt.Errorf("cuda: %s: out of memory: asked for %s, holding %s of which %s are free, and the device has %s free of %s; "+
-		"a smaller train.batch needs less, and so do smaller models (--preset quick)",
-		m.device.name, mebibytes(bytes), mebibytes(m.held), mebibytes(m.spare), mebibytes(int(available)), mebibytes(int(total)))
+	return fmt.Errorf("cuda: %s: out of memory: tried to allocate %s; %s are reserved, of which %s are free, and the device has %s free of %s; "+
+		"reduce train.batch, or use a smaller model (--preset quick)",
+		m.device.name, mebibytes(bytes), mebibytes(m.reserved), mebibytes(m.free), mebibytes(int(available)), mebibytes(int(total)))
 }
 
-// counts returns the bytes held, the device's, and those free on it.
-func (m *memory) counts() (held, total, available int) {
+// counts returns numbers of bytes: reserved by this allocator, on the device, and free on it.
+func (m *memory) counts() (reserved, total, available int) {
 	var a, t C.size_t
 	m.device.do(func() { C.memory_info(&a, &t) })
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held, int(t), int(a)
+	return m.reserved, int(t), int(a)
 }
 
 func mebibytes(n int) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// scratchOf returns the address of memory for n numbers, for the next commands of one method.
-func (d *Device) scratchOf(n int) uint64 {
+// scratchFor returns the address of scratch memory for n numbers. It is valid for the commands of
+// one method.
+func (d *Device) scratchFor(n int) uint64 {
 	if d.scratch == nil || d.scratch.n < n {
 		d.scratch = d.alloc(n + n/4)
 	}

@@ -10,16 +10,17 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// maxRank is how many merged axes an operand may have.
+// maxRank is the maximum number of merged axes.
 const maxRank = 6
 
-// axes are the merged axes of some operands, as kernels take them.
+// axes are the merged axes of several operands, in the form that kernels need.
 type axes struct {
 	length  []int
-	strides [][]int // of each operand
+	strides [][]int // strides of each operand
 }
 
-// merged returns the axes of a shape, seen by the operands, and how many elements it has.
+// merged returns the merged axes of a shape for the operands, and the number of elements. It
+// panics if a kernel cannot handle them.
 func merged(op string, shape []int, operands ...device.Operand) (a axes, n int) {
 	a.length, a.strides = device.Merge(shape, operands...)
 	n = 1
@@ -27,25 +28,25 @@ func merged(op string, shape []int, operands ...device.Operand) (a axes, n int) 
 		n *= l
 	}
 	if len(a.length) > maxRank || n > math.MaxInt32 {
-		panic(fmt.Sprintf("cuda: %s: shape %v has %d elements on %d axes that do not merge: at most %d on %d are supported", op, shape, n, len(a.length), math.MaxInt32, maxRank))
+		panic(fmt.Sprintf("cuda: %s: shape %v has %d elements on %d axes after merging: at most %d elements on %d axes are supported", op, shape, n, len(a.length), math.MaxInt32, maxRank))
 	}
 	return a, n
 }
 
-// args returns rank, lengths and strides.
+// args returns the rank, the lengths and the strides as arguments of a kernel.
 func (a axes) args() []uint64 {
-	args := []uint64{whole(len(a.length))}
+	args := []uint64{argInt(len(a.length))}
 	for _, list := range slices.Concat([][]int{a.length}, a.strides) {
 		args = append(args, padded(list)...)
 	}
 	return args
 }
 
-// padded returns a list as an array of maxRank.
+// padded returns a list as an array of maxRank words.
 func padded(list []int) []uint64 {
 	words := make([]uint64, maxRank)
 	for i, v := range list {
-		words[i] = whole(v)
+		words[i] = argInt(v)
 	}
 	return words
 }
@@ -58,8 +59,8 @@ func (d *Device) Binary(op device.Binary, dst device.Buffer, shape []int, x, y d
 	d.begin()
 	defer d.mu.Unlock()
 	a, n := merged("Binary", shape, device.Dense(dst, shape), x, y)
-	a.strides = a.strides[1:] // dst's elements are counted through
-	d.launch("binary", n, append([]uint64{d.data(dst, 0), d.at(x), d.at(y), whole(n), whole(int(op))}, a.args()...)...)
+	a.strides = a.strides[1:] // the position in dst is the number of the element
+	d.launch("binary", n, append([]uint64{d.data(dst, 0), d.at(x), d.at(y), argInt(n), argInt(int(op))}, a.args()...)...)
 }
 
 // Copy implements device.Device.
@@ -67,7 +68,7 @@ func (d *Device) Copy(dst device.Operand, shape []int, src device.Operand) {
 	d.begin()
 	defer d.mu.Unlock()
 	a, n := merged("Copy", shape, dst, src)
-	d.launch("copy", n, append([]uint64{d.at(dst), d.at(src), whole(n)}, a.args()...)...)
+	d.launch("copy", n, append([]uint64{d.at(dst), d.at(src), argInt(n)}, a.args()...)...)
 }
 
 // Accumulate implements device.Device.
@@ -78,19 +79,19 @@ func (d *Device) Accumulate(dst device.Operand, shape []int, src device.Operand)
 	if n == 0 {
 		return
 	}
-	a = a.falling()
+	a = a.descending()
 	reach := make([]int, len(a.length))
 	extent := 0
 	for axis := len(a.length) - 1; axis >= 0; axis-- {
 		reach[axis] = extent
 		extent += (a.length[axis] - 1) * a.strides[0][axis]
 	}
-	args := append([]uint64{d.at(dst), d.at(src), whole(extent + 1)}, a.args()...)
+	args := append([]uint64{d.at(dst), d.at(src), argInt(extent + 1)}, a.args()...)
 	d.launch("accumulate", extent+1, append(args, padded(reach)...)...)
 }
 
-// falling returns the axes in the order of the first operand's strides, the largest first.
-func (a axes) falling() axes {
+// descending returns the axes sorted by the first operand's strides, the largest first.
+func (a axes) descending() axes {
 	order := make([]int, len(a.length))
 	for i := range order {
 		order[i] = i

@@ -17,40 +17,41 @@ import (
 
 const (
 	arenas     = 2
-	arenaBytes = 32 << 20 // room for a batch of a few hundred utterances; what is larger goes in parts
+	arenaBytes = 32 << 20 // enough for a batch of a few hundred utterances; larger data is sent in parts
 )
 
-// A submission is commands, and the arena with what they need of the host.
+// A submission is a list of commands, with the arena that holds their data from the host.
 type submission struct {
-	arena int
-	host  unsafe.Pointer // pinned memory
-	twin  uint64         // its address on the device
-	used  int            // bytes
-	words []uint64
+	arena  int            // number of the arena
+	host   unsafe.Pointer // the arena in pinned memory
+	device uint64         // address of its copy on the device
+	used   int            // bytes
+	words  []uint64       // the commands; see driver.h
 }
 
-// newSubmission takes pinned memory and its twin, on the thread.
+// newSubmission allocates an arena and its copy. It runs on the device's thread.
 func (d *Device) newSubmission(arena int) (*submission, error) {
 	s := &submission{arena: arena}
 	if err := check(d.name+": pinned memory", C.memory_pinned(&s.host, arenaBytes)); err != nil {
 		return nil, err
 	}
-	var twin C.uint64_t
-	if err := check(d.name+": memory", C.memory_alloc(&twin, arenaBytes)); err != nil {
+	var address C.uint64_t
+	if err := check(d.name+": memory", C.memory_alloc(&address, arenaBytes)); err != nil {
 		return nil, err
 	}
-	s.twin = uint64(twin)
+	s.device = uint64(address)
 	return s, nil
 }
 
-// begin locks the device for a command. Steps of Adam that wait for company are launched first.
+// begin locks the device for a command. It first launches the pending steps of Adam.
 func (d *Device) begin() {
 	d.mu.Lock()
-	d.launchAdams()
+	d.flushAdam()
 }
 
-// take returns the submission that is being written; it waits for one if the thread has both.
-func (d *Device) take() *submission {
+// current returns the submission that is being written. It waits if the thread still runs both
+// submissions.
+func (d *Device) current() *submission {
 	if d.next == nil {
 		d.next = <-d.free
 		d.next.used, d.next.words = 0, d.next.words[:0]
@@ -58,49 +59,51 @@ func (d *Device) take() *submission {
 	return d.next
 }
 
-// stage takes memory of the arena, on the host and where it will be on the device, for the next
-// command alone.
+// stage allocates memory in the arena for the next command. It returns the address on the host, to
+// write to, and the address on the device.
 func (d *Device) stage(bytes int) (host unsafe.Pointer, address uint64) {
 	if bytes > arenaBytes {
-		panic(fmt.Sprintf("cuda: %d bytes from the host for one kernel, at most %d fit", bytes, arenaBytes))
+		panic(fmt.Sprintf("cuda: one kernel needs %d bytes from the host, at most %d are supported", bytes, arenaBytes))
 	}
-	if s := d.take(); s.used+bytes > arenaBytes {
+	if s := d.current(); s.used+bytes > arenaBytes {
 		d.submit()
 	}
-	s := d.take()
+	s := d.current()
 	at := s.used
 	s.used += (bytes + 15) &^ 15
-	return unsafe.Add(s.host, at), s.twin + uint64(at)
+	return unsafe.Add(s.host, at), s.device + uint64(at)
 }
 
-// stageSlice puts numbers in the arena.
+// stageSlice copies v to the arena and returns its address on the device.
 func stageSlice[T any](d *Device, v []T) (address uint64) {
 	host, address := d.stage(len(v) * int(unsafe.Sizeof(v[0])))
 	copy(unsafe.Slice((*T)(host), len(v)), v)
 	return address
 }
 
-// Arguments of kernels are words: addresses, whole numbers and numbers.
-func whole(n int) uint64 { return uint64(n) }
+// The arguments of a kernel are 64-bit words: addresses, integers, floating-point numbers and
+// booleans.
 
-func number(v float64) uint64 { return math.Float64bits(v) }
+func argInt(n int) uint64 { return uint64(n) }
 
-func flag(b bool) uint64 {
+func argFloat(v float64) uint64 { return math.Float64bits(v) }
+
+func argBool(b bool) uint64 {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// blockThreads is how many threads most kernels have in a block.
+// blockThreads is the number of threads in a block of most kernels.
 const blockThreads = 256
 
-// launch appends a kernel with a thread for each of n items. n may be 0.
+// launch appends a kernel with a thread for each of n elements. If n is 0 it does nothing.
 func (d *Device) launch(name string, n int, args ...uint64) {
 	d.launchBlocks(name, (n+blockThreads-1)/blockThreads, blockThreads, args...)
 }
 
-// launchBlocks appends a kernel.
+// launchBlocks appends a kernel with the given numbers of blocks and of threads in a block.
 func (d *Device) launchBlocks(name string, blocks, threads int, args ...uint64) {
 	if blocks == 0 {
 		return
@@ -108,12 +111,12 @@ func (d *Device) launchBlocks(name string, blocks, threads int, args ...uint64) 
 	if blocks > math.MaxInt32 {
 		panic(fmt.Sprintf("cuda: %s on %d blocks of %d threads: too large for one kernel", name, blocks, threads))
 	}
-	s := d.take()
+	s := d.current()
 	s.words = append(s.words, C.LAUNCH|uint64(4+len(args))<<8, d.kernels.function(name), uint64(blocks), uint64(threads))
 	s.words = append(s.words, args...)
 }
 
-// submit hands what is written to the thread.
+// submit sends the current submission to the thread.
 func (d *Device) submit() {
 	s := d.next
 	if s == nil {
@@ -128,12 +131,12 @@ func (d *Device) submit() {
 	}
 }
 
-// run runs a submission, on the thread. A device that failed runs nothing.
+// run runs a submission on the device's thread. If the device has failed, it does nothing.
 func (d *Device) run(s *submission) error {
 	if d.failed() != nil {
 		return nil
 	}
-	if err := check(d.name+": copy from the host", C.stage_begin(d.gpu, C.int(s.arena), C.uint64_t(s.twin), s.host, C.size_t(s.used))); err != nil {
+	if err := check(d.name+": copy from the host", C.stage_begin(d.gpu, C.int(s.arena), C.uint64_t(s.device), s.host, C.size_t(s.used))); err != nil {
 		return err
 	}
 	if len(s.words) > 0 {
@@ -144,11 +147,12 @@ func (d *Device) run(s *submission) error {
 	return check(d.name+": copy from the host", C.stage_end(d.gpu, C.int(s.arena)))
 }
 
-// runCommands runs commands in the way that fits how often they were seen.
+// runCommands runs commands kernel by kernel, or captures them, or launches their graph: see the
+// package documentation.
 func (d *Device) runCommands(words []uint64) error {
 	first, n := (*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words))
 	g, seen := d.graphs.find(words)
-	if !seen { // kernel by kernel, so that a failure has a name
+	if !seen { // kernel by kernel, so that an error can name the kernel
 		var at C.size_t
 		code := C.commands_run(d.gpu, first, n, 1, &at)
 		if code != 0 {
@@ -164,7 +168,7 @@ func (d *Device) runCommands(words []uint64) error {
 	return check(d.name+": a captured step", C.graph_run(d.gpu, g.graph))
 }
 
-// commandName names the kernel of a command.
+// commandName returns the name of a command's kernel.
 func (d *Device) commandName(command []uint64) string {
 	if command[0]&0xff == C.GEMM {
 		return "product"
@@ -172,53 +176,54 @@ func (d *Device) commandName(command []uint64) string {
 	return "kernel " + d.kernels.name(command[1])
 }
 
-// A graph is a list of commands that was seen, and its CUDA graph from the second time on.
+// A graph is a list of commands that ran before, with its CUDA graph from the second time on.
 type graph struct {
 	words []uint64
 	graph unsafe.Pointer
-	used  int // when
+	used  int // time of the last use
 }
 
-// graphs remembers lists of commands.
+// graphs is a cache of lists of commands.
 type graphs struct {
-	known map[uint64]*graph // by hash
-	clock int
+	lists map[uint64]*graph // by hash
+	clock int               // number of lookups, used as the time
 }
 
-// maxGraphs bounds what is remembered: a training run has some ten lists, of its kinds of batch in
-// each arena.
+// maxGraphs is the maximum number of lists in the cache. A training run has about ten lists: one
+// for each kind of batch and each arena.
 const maxGraphs = 64
 
 var hashSeed = maphash.MakeSeed()
 
-// find returns what is remembered of a list of commands, and whether it was seen before.
+// find returns the entry of a list of commands, and whether the list ran before. It adds a new
+// list to the cache.
 func (g *graphs) find(words []uint64) (found *graph, seen bool) {
 	key := maphash.Bytes(hashSeed, unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 8*len(words)))
 	g.clock++
-	if f := g.known[key]; f != nil && slices.Equal(f.words, words) {
+	if f := g.lists[key]; f != nil && slices.Equal(f.words, words) {
 		f.used = g.clock
 		return f, true
 	}
-	if len(g.known) >= maxGraphs {
-		g.forget()
+	if len(g.lists) >= maxGraphs {
+		g.evict()
 	}
-	if g.known == nil {
-		g.known = map[uint64]*graph{}
+	if g.lists == nil {
+		g.lists = map[uint64]*graph{}
 	}
-	g.known[key] = &graph{words: slices.Clone(words), used: g.clock}
-	return g.known[key], false
+	g.lists[key] = &graph{words: slices.Clone(words), used: g.clock}
+	return g.lists[key], false
 }
 
-// forget drops the list that was not used for longest.
-func (g *graphs) forget() {
+// evict removes the least recently used list.
+func (g *graphs) evict() {
 	oldest, last := uint64(0), math.MaxInt
-	for key, f := range g.known {
+	for key, f := range g.lists {
 		if f.used < last {
 			oldest, last = key, f.used
 		}
 	}
-	if f := g.known[oldest]; f.graph != nil {
+	if f := g.lists[oldest]; f.graph != nil {
 		C.graph_free(f.graph)
 	}
-	delete(g.known, oldest)
+	delete(g.lists, oldest)
 }

@@ -1,5 +1,5 @@
-// Package cudatest gives tests a GPU: the machine's, or, where there is none, the one that package
-// emulator makes of the processor.
+// Package cudatest provides a GPU for tests: that of the machine or, if there is none, the one
+// that package emulator emulates on the CPU.
 package cudatest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/cuda/emulator"
 )
 
-// Emulator is the folder of the emulator's libraries, "" where the tests run on a GPU of NVIDIA's,
-// which its driver shows as /dev/nvidiactl.
+// Emulator is the folder of the emulator's libraries, or "" if the tests run on an NVIDIA GPU. The
+// existence of /dev/nvidiactl shows that there is one.
 var Emulator string
 
 // Main runs the tests of a package in a build with CUDA. Call it from TestMain.
@@ -24,8 +24,9 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Setup readies a GPU for this process and those that it starts. Where there is none, it puts the
-// emulator before the folders in which package cuda looks for libraries.
+// Setup prepares this process, and the processes that it starts, for the use of a GPU. If the
+// machine has none, it builds the emulator and puts its folder first in RECAP_CUDA, where package
+// cuda searches for libraries.
 func Setup() (err error) {
 	if exists("/dev/nvidiactl") {
 		return nil
@@ -36,8 +37,8 @@ func Setup() (err error) {
 	return os.Setenv("RECAP_CUDA", Emulator+string(filepath.ListSeparator)+os.Getenv("RECAP_CUDA"))
 }
 
-// build returns the folder of the emulator, and builds it if it is not there. Packages that are
-// tested at the same time build it into folders of their own, of which the first to be done stays.
+// build returns the folder of the emulator, and builds it if it does not exist. Packages that are
+// tested concurrently build it in separate folders; the first to finish is renamed to the result.
 func build() (dir string, err error) {
 	version, err := emulator.Version()
 	if err != nil {
@@ -53,15 +54,15 @@ func build() (dir string, err error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), "new-*")
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "new-*")
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(fresh) // nothing is there after the renaming
-	if err := emulator.Build(fresh); err != nil {
+	defer os.RemoveAll(temp) // does nothing after the renaming
+	if err := emulator.Build(temp); err != nil {
 		return "", err
 	}
-	if err := os.Rename(fresh, dir); err != nil && !exists(dir) {
+	if err := os.Rename(temp, dir); err != nil && !exists(dir) {
 		return "", err
 	}
 	return dir, nil

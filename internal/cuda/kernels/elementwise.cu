@@ -1,28 +1,32 @@
-struct move { float *y; const float *x; whole n; };
+// move copies n numbers.
+struct move { float *y; const float *x; i64 n; };
 KERNEL(move, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
 		k.y[i] = k.x[i];
 }
 
-struct fill { float *y; whole n; double v; };
+// fill writes y = v.
+struct fill { float *y; i64 n; double v; };
 KERNEL(fill, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
 		k.y[i] = (float)k.v;
 }
 
-struct axpy { float *y; const float *x; whole n; double a; };
+// axpy adds a·x to y.
+struct axpy { float *y; const float *x; i64 n; double a; };
 KERNEL(axpy, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
 		k.y[i] += (float)k.a * k.x[i];
 }
 
 static __device__ float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-// value is f(x; a, b). A comparison with NaN is false: where x comes last, NaN stays.
-static __device__ float value(int op, float x, float a, float b) {
+// apply_unary returns f(x; a, b). A comparison with NaN is false, so the last branch returns x:
+// NaN gives NaN.
+static __device__ float apply_unary(int op, float x, float a, float b) {
 	switch (op) {
 	case AFFINE:
 		return a * x + b;
@@ -54,18 +58,20 @@ static __device__ float value(int op, float x, float a, float b) {
 		x = fabsf(x);
 		return x < a ? x * x / (2 * a) : x - a / 2;
 	}
-	return __int_as_float(0x7fc00000); // NaN: there is no such operation
+	return __int_as_float(0x7fc00000); // NaN for an unknown operation
 }
 
-struct unary { float *y; const float *x; whole n, op; double a, b; };
+// unary writes y = f(x; a, b).
+struct unary { float *y; const float *x; i64 n, op; double a, b; };
 KERNEL(unary, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
-		k.y[i] = value((int)k.op, k.x[i], (float)k.a, (float)k.b);
+		k.y[i] = apply_unary((int)k.op, k.x[i], (float)k.a, (float)k.b);
 }
 
-// slope is g·f′(x) for y = f(x); 0 where f is flat, even if g is infinite.
-static __device__ float slope(int op, float x, float y, float g, float a, float b) {
+// apply_unary_grad returns g·f′(x) for y = f(x). Where f′(x) is 0 it returns 0, even if g is
+// infinite.
+static __device__ float apply_unary_grad(int op, float x, float y, float g, float a, float b) {
 	float s;
 	switch (op) {
 	case AFFINE:
@@ -101,24 +107,26 @@ static __device__ float slope(int op, float x, float y, float g, float a, float 
 	return __int_as_float(0x7fc00000);
 }
 
-struct unary_grad { float *dx; const float *x, *y, *g; whole n, op; double a, b; };
+// unary_grad writes dx = g·f′(x).
+struct unary_grad { float *dx; const float *x, *y, *g; i64 n, op; double a, b; };
 KERNEL(unary_grad, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
-		k.dx[i] = slope((int)k.op, k.x[i], k.y[i], k.g[i], (float)k.a, (float)k.b);
+		k.dx[i] = apply_unary_grad((int)k.op, k.x[i], k.y[i], k.g[i], (float)k.a, (float)k.b);
 }
 
-struct dropout { float *y; const float *x; const bits *seed; whole n; bits limit; double scale; };
+// dropout writes x·scale for kept elements and 0 for the others.
+struct dropout { float *y; const float *x; const u64 *seed; i64 n; u64 limit; double scale; };
 KERNEL(dropout, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
-		k.y[i] = keeps(*k.seed, (bits)i, k.limit) ? k.x[i] * (float)k.scale : 0;
+		k.y[i] = dropout_keeps(*k.seed, (u64)i, k.limit) ? k.x[i] * (float)k.scale : 0;
 }
 
 // pack_signs packs sixteen signs into one number: bit b of y[i] is 1 where x[16i+b] > 0.
-struct pack_signs { float *y; const float *x; whole packed, n; };
+struct pack_signs { float *y; const float *x; i64 packed, n; };
 KERNEL(pack_signs, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i >= k.packed)
 		return;
 	int word = 0;
@@ -128,9 +136,10 @@ KERNEL(pack_signs, 256) {
 	k.y[i] = (float)word;
 }
 
-struct apply_sign_mask { float *y; const float *x, *signs; whole n; };
+// apply_sign_mask writes x where its bit in signs is 1, and 0 elsewhere.
+struct apply_sign_mask { float *y; const float *x, *signs; i64 n; };
 KERNEL(apply_sign_mask, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
 		k.y[i] = (int)k.signs[i / 16] >> i % 16 & 1 ? k.x[i] : 0;
 }

@@ -1,12 +1,14 @@
-struct gather { float *y; const float *table; const int *index; whole n, width; };
+// gather writes row index[i] of table to row i of y.
+struct gather { float *y; const float *table; const int *index; i64 n, width; };
 KERNEL(gather, 256) {
-	whole i = ITEM;
+	i64 i = GLOBAL_INDEX;
 	if (i < k.n)
 		k.y[i] = k.table[k.index[i / k.width] * k.width + i % k.width];
 }
 
-// scatter_add has a block for each row of x. The block of the first row that goes to a row of y adds all that go there, in order.
-struct scatter_add { float *y; const float *x; const int *index; whole rows, width; };
+// scatter_add has a block for each row of x. Of the rows with the same target, the block of the
+// first adds all to the target, in order.
+struct scatter_add { float *y; const float *x; const int *index; i64 rows, width; };
 KERNEL(scatter_add, 256) {
 	__shared__ float part[8];
 	int first = (int)blockIdx.x, target = k.index[first];
@@ -16,8 +18,8 @@ KERNEL(scatter_add, 256) {
 			earlier = 1;
 	if (block_max(earlier, part) > 0)
 		return;
-	for (whole i = first; i < k.rows; i++)
+	for (i64 i = first; i < k.rows; i++)
 		if (k.index[i] == target)
-			for (whole c = threadIdx.x; c < k.width; c += blockDim.x)
+			for (i64 c = threadIdx.x; c < k.width; c += blockDim.x)
 				k.y[target * k.width + c] += k.x[i * k.width + c];
 }

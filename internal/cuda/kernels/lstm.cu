@@ -1,24 +1,25 @@
-// A long short-term memory network on sequences of different lengths: a thread for each unit of each sequence, a kernel for each step. lengths are
-// numbers, [samples].
+// A long short-term memory network on sequences of different lengths. There is a kernel for each
+// step, with a thread for each unit of each sequence. lengths [samples] are floating-point
+// numbers.
 
-// place is where a sequence of n steps has its own step, in [samples steps].
-static __device__ whole place(whole sample, whole steps, whole n, whole step, whole reverse) {
+// step_position returns the position in [samples steps] of a step of a sequence with n steps.
+static __device__ i64 step_position(i64 sample, i64 steps, i64 n, i64 step, i64 reverse) {
 	return sample * steps + (reverse ? n - 1 - step : step);
 }
 
-// lstm makes a step, given what the hidden state adds to the gates in z [samples 4·width]; it writes the new hidden state to h too. After a
-// sequence's end y is 0.
-struct lstm { float *y, *cell, *gates, *h; const float *z, *lengths; whole samples, steps, width, step, reverse; };
+// lstm computes a step, given the hidden state's part of the gates in z [samples 4·width]. It also
+// writes the new hidden state to h [samples width]. After the end of a sequence, y is 0.
+struct lstm { float *y, *cell, *gates, *h; const float *z, *lengths; i64 samples, steps, width, step, reverse; };
 KERNEL(lstm, 256) {
-	whole e = ITEM, s = e / k.width, j = e % k.width;
+	i64 e = GLOBAL_INDEX, s = e / k.width, j = e % k.width;
 	if (s >= k.samples)
 		return;
-	whole n = (whole)k.lengths[s];
+	i64 n = (i64)k.lengths[s];
 	if (k.step >= n) {
 		k.y[(s * k.steps + k.step) * k.width + j] = 0;
 		return;
 	}
-	whole at = place(s, k.steps, n, k.step, k.reverse), before = at + (k.reverse ? 1 : -1);
+	i64 at = step_position(s, k.steps, n, k.step, k.reverse), before = at + (k.reverse ? 1 : -1);
 	float *gate = k.gates + at * 4 * k.width + j, v[4], prev = 0;
 	for (int q = 0; q < 4; q++)
 		v[q] = gate[q * k.width];
@@ -34,18 +35,20 @@ KERNEL(lstm, 256) {
 	k.y[at * k.width + j] = k.h[e] = y;
 }
 
-// lstm_grad goes back a step, given the gradients that the step after passes to y and cell, dh and dc [samples width]: it turns the gates into the
-// gradient of z, which it writes to dz [samples 4·width] too, and dc into what the step passes on. After a sequence's end the gradient is 0.
-struct lstm_grad { float *gates, *dz, *dc; const float *g, *cell, *dh, *lengths; whole samples, steps, width, step, reverse; };
+// lstm_grad differentiates a step, given the gradients dh and dc [samples width] that the step
+// after passes to y and cell. It replaces the gates by the gradient of z, which it also writes to
+// dz [samples 4·width], and dc by the gradient for the step before. After the end of a sequence
+// the gradient is 0.
+struct lstm_grad { float *gates, *dz, *dc; const float *g, *cell, *dh, *lengths; i64 samples, steps, width, step, reverse; };
 KERNEL(lstm_grad, 256) {
-	whole e = ITEM, s = e / k.width, j = e % k.width;
+	i64 e = GLOBAL_INDEX, s = e / k.width, j = e % k.width;
 	if (s >= k.samples)
 		return;
-	whole n = (whole)k.lengths[s];
+	i64 n = (i64)k.lengths[s];
 	float d[4] = {0, 0, 0, 0}, dc = 0;
-	whole at = s * k.steps + k.step;
+	i64 at = s * k.steps + k.step;
 	if (k.step < n) {
-		at = place(s, k.steps, n, k.step, k.reverse);
+		at = step_position(s, k.steps, n, k.step, k.reverse);
 		const float *gate = k.gates + at * 4 * k.width + j;
 		float i = gate[0], f = gate[k.width], g = gate[2 * k.width], o = gate[3 * k.width], prev = 0;
 		if (k.step > 0)

@@ -1,15 +1,15 @@
 // All pairs of m rows v and n rows u of the given width: y_ij = Σ_h w_h·max(0, u_jh + v_ih).
 
-// pair_scores has a block for 16×16 pairs and a part of the width; y [parts m n].
-struct pair_scores { float *y; const float *u, *v, *w; whole m, n, width, parts; };
+// pair_scores has a block for 16×16 pairs and one part of the width. y [parts m n].
+struct pair_scores { float *y; const float *u, *v, *w; i64 m, n, width, parts; };
 KERNEL(pair_scores, 256) {
 	__shared__ float us[16][33], vs[16][33], ws[32];
 	int a = threadIdx.x / 16, b = threadIdx.x % 16;
-	whole across = (k.n + 15) / 16, down = (k.m + 15) / 16, block = blockIdx.x;
-	whole j0 = block % across * 16, i0 = block / across % down * 16, part = block / across / down;
-	whole from = part * k.width / k.parts, to = (part + 1) * k.width / k.parts;
+	i64 across = (k.n + 15) / 16, down = (k.m + 15) / 16, block = blockIdx.x;
+	i64 j0 = block % across * 16, i0 = block / across % down * 16, part = block / across / down;
+	i64 from = part * k.width / k.parts, to = (part + 1) * k.width / k.parts;
 	float sum = 0;
-	for (whole h0 = from; h0 < to; h0 += 32) {
+	for (i64 h0 = from; h0 < to; h0 += 32) {
 		__syncthreads();
 		for (int e = threadIdx.x; e < 512; e += 256) {
 			int row = e / 32, h = e % 32, inside = h0 + h < to;
@@ -29,25 +29,26 @@ KERNEL(pair_scores, 256) {
 }
 
 // pair_grad_u has a thread for each element of u: ū_jh = Σ_i g_ij·w_h·[u_jh + v_ih > 0].
-struct pair_grad_u { float *du; const float *g, *u, *v, *w; whole m, n, width; };
+struct pair_grad_u { float *du; const float *g, *u, *v, *w; i64 m, n, width; };
 KERNEL(pair_grad_u, 256) {
-	whole e = ITEM, j = e / k.width, h = e % k.width;
+	i64 e = GLOBAL_INDEX, j = e / k.width, h = e % k.width;
 	if (j >= k.n)
 		return;
 	float u = k.u[e], sum = 0;
-	for (whole i = 0; i < k.m; i++)
+	for (i64 i = 0; i < k.m; i++)
 		sum += u + k.v[i * k.width + h] > 0 ? k.g[i * k.n + j] : 0;
 	k.du[e] = sum * k.w[h];
 }
 
-// pair_grad_v has a thread for each element of v: v̄_ih = Σ_j g_ij·w_h·[u_jh + v_ih > 0], and the part of w̄_h of row i, Σ_j g_ij·max(0, u_jh + v_ih).
-struct pair_grad_v { float *dv, *dw; const float *g, *u, *v, *w; whole m, n, width; };
+// pair_grad_v has a thread for each element of v: v̄_ih = Σ_j g_ij·w_h·[u_jh + v_ih > 0]. It also
+// writes row i's part of w̄_h, Σ_j g_ij·max(0, u_jh + v_ih), to dw [m width].
+struct pair_grad_v { float *dv, *dw; const float *g, *u, *v, *w; i64 m, n, width; };
 KERNEL(pair_grad_v, 256) {
-	whole e = ITEM, i = e / k.width, h = e % k.width;
+	i64 e = GLOBAL_INDEX, i = e / k.width, h = e % k.width;
 	if (i >= k.m)
 		return;
 	float v = k.v[e], sum = 0, dw = 0;
-	for (whole j = 0; j < k.n; j++) {
+	for (i64 j = 0; j < k.n; j++) {
 		float s = k.u[j * k.width + h] + v, g = k.g[i * k.n + j];
 		if (s > 0) {
 			sum += g;

@@ -1,7 +1,8 @@
-// Strided arrays: element (i, j, …) of a shape lies at i·stride[0] + j·stride[1] + …; axes were merged, so there are at most RANK.
+// Strided arrays: element (i, j, …) of a shape is at i·stride[0] + j·stride[1] + …. The host has
+// merged the axes, so there are at most RANK.
 
-// find tells where element i of a shape lies in two arrays.
-static __device__ void find(unsigned i, int rank, const whole *length, const whole *sx, const whole *sy, whole *x, whole *y) {
+// locate computes the positions of element i of a shape in two arrays.
+static __device__ void locate(unsigned i, int rank, const i64 *length, const i64 *sx, const i64 *sy, i64 *x, i64 *y) {
 	*x = *y = 0;
 	for (int axis = rank - 1; axis > 0; axis--) {
 		unsigned at = i % (unsigned)length[axis];
@@ -13,13 +14,14 @@ static __device__ void find(unsigned i, int rank, const whole *length, const who
 	*y += i * sy[0];
 }
 
+// binary writes z = f(x, y) for n elements.
 struct binary {
 	float *z;
 	const float *x, *y;
-	whole n, op, rank, length[RANK], sx[RANK], sy[RANK];
+	i64 n, op, rank, length[RANK], sx[RANK], sy[RANK];
 };
 
-static __device__ float combine(int op, float x, float y) {
+static __device__ float apply_binary(int op, float x, float y) {
 	switch (op) {
 	case ADD:
 		return x + y;
@@ -36,40 +38,42 @@ static __device__ float combine(int op, float x, float y) {
 	case MASK:
 		return y != 0 ? x : -INF;
 	}
-	return __int_as_float(0x7fc00000); // NaN: there is no such operation
+	return __int_as_float(0x7fc00000); // NaN for an unknown operation
 }
 
 KERNEL(binary, 256) {
-	whole i = ITEM, x, y;
+	i64 i = GLOBAL_INDEX, x, y;
 	if (i >= k.n)
 		return;
-	find((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
-	k.z[i] = combine((int)k.op, k.x[x], k.y[y]);
+	locate((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
+	k.z[i] = apply_binary((int)k.op, k.x[x], k.y[y]);
 }
 
+// copy writes y = x for n elements.
 struct copy {
 	float *y;
 	const float *x;
-	whole n, rank, length[RANK], sy[RANK], sx[RANK];
+	i64 n, rank, length[RANK], sy[RANK], sx[RANK];
 };
 KERNEL(copy, 256) {
-	whole i = ITEM, x, y;
+	i64 i = GLOBAL_INDEX, x, y;
 	if (i >= k.n)
 		return;
-	find((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
+	locate((unsigned)i, (int)k.rank, k.length, k.sx, k.sy, &x, &y);
 	k.y[y] = k.x[x];
 }
 
-// accumulate adds to each of n positions in y all elements of x that belong there, in one order: a thread searches for the index tuples with
-// Σ index·sy = its position. The strides sy fall from axis to axis, and reach[a] is the farthest that the axes after a lead together,
-// so that few tuples have to be tried where windows overlap. An axis of stride 0 is gone through whole.
+// accumulate adds to each of n positions in y all elements of x with that position, in a fixed
+// order. A thread searches for the index tuples with Σ index·sy = its position. The strides sy
+// descend from axis to axis, and reach[a] is the largest sum over the axes after a, so that the
+// search visits few tuples where windows overlap. It visits all indices of an axis with stride 0.
 struct accumulate {
 	float *y;
 	const float *x;
-	whole n, rank, length[RANK], sy[RANK], sx[RANK], reach[RANK];
+	i64 n, rank, length[RANK], sy[RANK], sx[RANK], reach[RANK];
 };
 KERNEL(accumulate, 256) {
-	whole rest[RANK + 1], at[RANK + 1], next[RANK], end[RANK], i = ITEM;
+	i64 rest[RANK + 1], at[RANK + 1], next[RANK], end[RANK], i = GLOBAL_INDEX;
 	if (i >= k.n)
 		return;
 	float sum = 0;
@@ -77,10 +81,10 @@ KERNEL(accumulate, 256) {
 	rest[0] = i;
 	at[0] = 0;
 	while (axis >= 0) {
-		whole s = k.sy[axis], left = rest[axis];
+		i64 s = k.sy[axis], left = rest[axis];
 		if (enter) {
-			whole beyond = left - k.reach[axis]; // what this axis must cover at least
-			next[axis] = beyond <= 0 ? 0 : s ? (beyond + s - 1) / s : k.length[axis];
+			i64 least = left - k.reach[axis]; // the smallest contribution of this axis that can still reach the position
+			next[axis] = least <= 0 ? 0 : s ? (least + s - 1) / s : k.length[axis];
 			end[axis] = s ? min(k.length[axis], left / s + 1) : k.length[axis];
 		}
 		enter = 0;
@@ -88,7 +92,7 @@ KERNEL(accumulate, 256) {
 			axis--;
 			continue;
 		}
-		whole index = next[axis]++;
+		i64 index = next[axis]++;
 		rest[axis + 1] = left - index * s;
 		at[axis + 1] = at[axis] + index * k.sx[axis];
 		if (axis + 1 < k.rank) {
