@@ -137,10 +137,11 @@ const char *driver_error(int code) {
 
 // Values of the interfaces' enumerations.
 enum { PROCESSORS = 16, MAJOR = 75, MINOR = 76 };         // CUdevice_attribute
-enum { NON_BLOCKING = 1, SLEEP = 1, NO_TIMING = 2, THREAD_LOCAL = 1 }; // flags of streams, events and captures; with SLEEP, a wait blocks the thread
+// Flags of streams, events and captures. With SLEEP, a wait for an event blocks the thread.
+enum { NON_BLOCKING = 1, SLEEP = 1, NO_TIMING = 2, THREAD_LOCAL = 1 };
 enum { DEFAULT_MATH = 0, TF32_MATH = 3 };                 // cublasMath_t
-enum { WORKSPACE = 32 << 20 };                            // bytes, the size that cuBLAS recommends for the newest devices
-enum { STAGING = 4 << 20 };                               // bytes
+enum { WORKSPACE = 32 << 20 }; // bytes; cuBLAS recommends this size for the newest devices
+enum { STAGING = 4 << 20 };    // bytes
 
 // A gpu is an open device. Kernels run on one stream, copies from the host on another.
 struct gpu {
@@ -181,7 +182,8 @@ int device_open(int ordinal, int tf32, struct gpu **opened, struct device_info *
 	TRY_BLAS(cublasGetVersion_v2(g->blas, &info->blas));
 	TRY_BLAS(cublasSetStream_v2(g->blas, g->kernels));
 	TRY(cuMemAlloc_v2(&workspace, WORKSPACE));
-	TRY_BLAS(cublasSetWorkspace_v2(g->blas, (void *)workspace, WORKSPACE)); // a captured product needs a workspace with a fixed address
+	// A captured product needs a workspace with a fixed address.
+	TRY_BLAS(cublasSetWorkspace_v2(g->blas, (void *)workspace, WORKSPACE));
 	TRY_BLAS(cublasSetMathMode(g->blas, tf32 ? TF32_MATH : DEFAULT_MATH));
 	return 0;
 }

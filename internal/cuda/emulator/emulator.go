@@ -1,28 +1,33 @@
-// Package emulator is test equipment: a stand-in, in C, for the CUDA driver, cuBLAS and NVRTC,
-// which runs the kernels of package cuda on the host's processor. What passes here has not thereby
-// run on a GPU.
+// Package emulator emulates the CUDA driver, cuBLAS and NVRTC for tests. It is written in C and
+// runs the kernels of package cuda on the CPU. A test that passes on the emulator may still fail
+// on a GPU.
 //
-// It is strict where a GPU would punish, and where one might let a mistake pass:
+// The emulator detects mistakes that fail on a GPU, and mistakes that a GPU might not detect:
 //
-//   - Streams run as late as they may, when something waits for them, and only as far as that needs. A buffer reused too early
-//     or a missing event gives wrong numbers.
-//   - A capture takes launches and products only. Anything that waits, allocates, frees or loads meanwhile invalidates it.
-//   - Memory starts as NaN and ends against a page that faults, freed memory faults, and a few bytes written beside an allocation
-//     are found at the next synchronisation. A fault in a kernel is CUDA_ERROR_ILLEGAL_ADDRESS, which every later call returns
-//     until the last owner of the primary context releases it. Shared memory, too, starts as NaN.
-//   - All threads of a block must reach the same __syncthreads, on the same line, and all of a warp the same shuffle or
-//     __syncwarp; else the launch fails with CUDA_ERROR_LAUNCH_FAILED. Threads run one at a time, in an order that turns round
-//     at each barrier and from launch to launch, so that a missing barrier gives wrong numbers.
-//   - Every call needs the context to be current on its OS thread. Destroyed handles, a kernel's argument of the wrong size, a
-//     block beyond what the kernel was declared for, and copies from or to memory that is not pinned are errors.
-//   - Kernels are compiled by gcc as C11, with what it knows to be different in C++ as errors.
+//   - A stream runs as late as possible, when something waits for it, and only as far as needed. So
+//     a buffer that is reused too early, or a missing event, gives wrong numbers.
+//   - A capture accepts only launches and products. A call that waits, allocates, frees or loads
+//     invalidates it.
+//   - Memory is initialised to NaN and ends at a page that faults. Freed memory faults. A write to
+//     the few bytes next to an allocation is detected at the next synchronisation. A fault in a
+//     kernel is CUDA_ERROR_ILLEGAL_ADDRESS, which all later calls return until the last owner of
+//     the primary context releases it. Shared memory is initialised to NaN too.
+//   - All threads of a block must reach the same __syncthreads, on the same line, and all threads
+//     of a warp the same shuffle or __syncwarp; otherwise the launch fails with
+//     CUDA_ERROR_LAUNCH_FAILED. Threads run one at a time, in an order that is reversed at each
+//     barrier and differs between launches, so that a missing barrier gives wrong numbers.
+//   - Each call needs a current context on its OS thread. These are errors: a destroyed handle, an
+//     argument of a kernel with the wrong size, a block larger than the kernel's declaration, and
+//     a copy from or to memory that is not pinned.
+//   - gcc compiles kernels as C11, and reports code that is not valid C++ as an error.
 //
-// With RECAP_EMULATOR_ASLEEP set, kernels and products do nothing, which measures what the host
-// needs for a step. RECAP_EMULATOR_MEMORY is how many bytes the GPU has, 8 GiB unless it is set.
+// If RECAP_EMULATOR_SKIP_KERNELS is set, kernels and products do nothing, which is used to measure
+// the host's part of a step. RECAP_EMULATOR_MEMORY is the size of the GPU's memory in bytes, by
+// default 8 GiB.
 //
-// It does not show: races between blocks or streams that one order of execution hides, a kernel
-// that reads memory of the host, limits of registers and shared memory, the rounding of a GPU's
-// functions and fused operations, TF32, and anything about speed.
+// The emulator cannot detect races between blocks or streams that one order of execution hides, a
+// kernel that reads memory of the host, limits of registers and of shared memory, the rounding of
+// a GPU's functions and fused operations, effects of TF32, and anything about speed.
 package emulator
 
 import (
@@ -38,9 +43,10 @@ import (
 //go:embed src
 var src embed.FS
 
-// Build compiles the emulator with gcc into dir, as libcuda.so.1, libcublas.so.13 and
-// libnvrtc.so.13, which are one library. The kernels are compiled in dir too, so it must stay
-// while the library is used.
+// Build compiles the emulator with gcc and writes the library to dir, under the names
+// libcuda.so.1, libcublas.so.13 and libnvrtc.so.13. The library also compiles kernels in dir, so
+// dir must exist while the library is in use. Build returns an error with gcc's output if gcc
+// fails.
 func Build(dir string) error {
 	sources, err := fs.Sub(src, "src")
 	if err != nil {
@@ -51,7 +57,7 @@ func Build(dir string) error {
 		return err
 	}
 	args := []string{"-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-Bsymbolic", "-Wall"}
-	// Fortified longjmp takes a jump out of a fiber for a mistake.
+	// The fortified longjmp reports a jump out of a fiber as an error.
 	args = append(args, "-U_FORTIFY_SOURCE", "-o", "libcuda.so.1")
 	for _, name := range names {
 		text, err := fs.ReadFile(sources, name)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDriver runs each check of testdata/driver.c in a process of its own, for an error of the
-// driver stays with a process.
+// TestDriver runs each check of testdata/driver.c in a separate process, since an error of the
+// driver is permanent for a process.
 func TestDriver(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the emulator needs Linux")

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-// Version identifies the emulator's sources.
+// Version returns a hash of the emulator's sources, which identifies a build.
 func Version() (string, error) {
 	hash := sha256.New()
 	err := fs.WalkDir(src, ".", func(path string, d fs.DirEntry, err error) error {

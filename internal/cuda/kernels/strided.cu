@@ -83,7 +83,7 @@ KERNEL(accumulate, 256) {
 	while (axis >= 0) {
 		i64 s = k.sy[axis], left = rest[axis];
 		if (enter) {
-			i64 least = left - k.reach[axis]; // the smallest contribution of this axis that can still reach the position
+			i64 least = left - k.reach[axis]; // the smallest contribution of this axis with a solution
 			next[axis] = least <= 0 ? 0 : s ? (least + s - 1) / s : k.length[axis];
 			end[axis] = s ? min(k.length[axis], left / s + 1) : k.length[axis];
 		}

@@ -1,16 +1,18 @@
-/* block.c: runs the blocks of a grid, one after the other, and the threads of a block as fibers of one OS thread.
+/* block.c: runs the blocks of a grid, one after the other, and the threads of a block as fibers of
+ * one OS thread.
  *
- * A round runs every thread that may run until it ends or waits. After it, each warp whose threads all wait at one place goes
- * on, and the block does when all its threads wait at one. If nothing goes on, the threads have diverged at a barrier. Rounds
- * alternate their direction, so a missing barrier shows in the numbers. A thread that never waits costs no switch: the next one
- * runs on the same stack. */
+ * A round runs every ready thread until it ends or waits. After the round, a warp continues if all
+ * its threads wait at the same barrier, and the block continues if all its threads do. If none can
+ * continue, the threads have diverged at a barrier, which is an error. Consecutive rounds run the
+ * threads in opposite orders, so that a missing barrier gives wrong numbers. A thread that never
+ * waits needs no switch of fibers: the next thread runs on the same stack. */
 #include "emulator.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Contexts: the stack pointer alone, the rest being on the stack. */
+/* A context is only the stack pointer; everything else is on the stack. */
 
 #if defined(__x86_64__)
 struct context {
@@ -38,11 +40,12 @@ __asm__(".text\n"
 	"	popq %r12\n"
 	"	popq %rbx\n"
 	"	popq %rbp\n"
-	"	popq %rcx\n" /* not ret, whose target would always be predicted wrong */
+	"	popq %rcx\n" /* ret would always be predicted incorrectly */
 	"	jmp *%rcx\n"
 	".size emu_switch, . - emu_switch\n");
 
-/* prepare lays out a stack as if body had been about to start: six registers, its address, and no return address. */
+/* prepare sets up a stack as if body were about to start: six registers, the address of body, and
+ * no return address. */
 static void prepare(struct context *c, char *stack, size_t n, void (*body)(void))
 {
 	void **top = (void **)(stack + n);
@@ -71,13 +74,13 @@ static void prepare(struct context *c, char *stack, size_t n, void (*body)(void)
 }
 #endif
 
-enum { MOST_THREADS = 1024, WARP = 32, STACK = 64 << 10 };
+enum { MAX_THREADS = 1024, WARP = 32, STACK = 64 << 10 };
 enum state { ENDED, WAITING, READY };
 
 struct fiber {
 	struct context context;
 	char *stack;
-	struct fiber *next; /* of the idle ones */
+	struct fiber *next; /* in the list of idle fibers */
 };
 
 struct thread {
@@ -89,25 +92,26 @@ struct thread {
 	struct fiber *fiber;
 };
 
-static struct fiber fibers[MOST_THREADS];
-static int made; /* fibers that have a stack */
+static struct fiber fibers[MAX_THREADS];
+static int created; /* number of fibers that have a stack */
 static struct fiber *idle;
 
-/* The block that runs. */
+/* The current block. */
 static struct {
 	struct launch launch;
 	struct emu_link *link;
-	int n, started, waiting; /* threads in all, begun, at a barrier */
-	int looked;              /* threads that this round has come by, after the first */
+	int n, started, waiting; /* numbers of threads: all, started, at a barrier */
+	int scanned;             /* number of threads that this round has visited, after the first round */
 	int backward, failed;
 	int current;
 	struct fiber *fiber;
 	struct context scheduler;
-	struct thread threads[MOST_THREADS];
+	struct thread threads[MAX_THREADS];
 } b;
 
 static unsigned launches;
 
+/* nth returns the number of the i-th thread in the order of this round. */
 static int nth(int i)
 {
 	return b.backward ? b.n - 1 - i : i;
@@ -115,7 +119,8 @@ static int nth(int i)
 
 static struct context *next(void);
 
-/* body runs threads that have not begun, as many as do not wait, and is then idle. */
+/* body is the function of a fiber: it runs threads that have not started until one waits or none
+ * is left. Then the fiber is idle. */
 static void body(void)
 {
 	for (;;) {
@@ -133,9 +138,9 @@ static void body(void)
 	}
 }
 
-/* set starts a fiber anew and makes it idle. Stacks begin at different offsets in a page, for the same one in all would have them
- * compete for a few lines of the cache. */
-static void set(struct fiber *f)
+/* reset restarts a fiber and makes it idle. Stacks begin at different offsets in a page; with
+ * equal offsets they would compete for the same lines of the cache. */
+static void reset(struct fiber *f)
 {
 	size_t offset = (size_t)(f - fibers) * 192 % 4096;
 	prepare(&f->context, f->stack, STACK - offset, body);
@@ -143,7 +148,7 @@ static void set(struct fiber *f)
 	idle = f;
 }
 
-/* new_fiber returns an idle fiber; a stack is mapped once and has a page below that must not be touched. */
+/* new_fiber returns an idle fiber. Each stack is mapped once, above an inaccessible page. */
 static struct fiber *new_fiber(void)
 {
 	if (idle == NULL) {
@@ -152,16 +157,16 @@ static struct fiber *new_fiber(void)
 		if (p == MAP_FAILED)
 			abort();
 		mprotect(p, page, PROT_NONE);
-		fibers[made].stack = p + page;
-		set(&fibers[made++]);
+		fibers[created].stack = p + page;
+		reset(&fibers[created++]);
 	}
 	struct fiber *f = idle;
 	idle = f->next;
 	return f;
 }
 
-/* next returns what runs after a thread that waits: in the first round a fiber for those that have not begun, then the next thread
- * that may go on, at last the scheduler. */
+/* next returns the context to switch to when a thread waits: in the first round, a fiber for the
+ * threads that have not started; then the next ready thread; in the end, the scheduler. */
 static struct context *next(void)
 {
 	if (b.failed)
@@ -170,8 +175,8 @@ static struct context *next(void)
 		b.fiber = new_fiber();
 		return &b.fiber->context;
 	}
-	while (b.looked < b.n) {
-		int i = nth(b.looked++);
+	while (b.scanned < b.n) {
+		int i = nth(b.scanned++);
 		if (b.threads[i].state == READY) {
 			b.current = i;
 			b.link->thread.x = (unsigned)i;
@@ -185,11 +190,11 @@ static struct context *next(void)
 void abandon_fibers(void)
 {
 	idle = NULL;
-	for (int i = 0; i < made; i++)
-		set(&fibers[i]);
+	for (int i = 0; i < created; i++)
+		reset(&fibers[i]);
 }
 
-/* barrier is called by a thread that waits. Its result is the number a shuffle gave it. */
+/* barrier makes the current thread wait. It returns the result of a shuffle. */
 static unsigned long long barrier(enum emu_kind kind, int site, unsigned mask, unsigned long long value, unsigned lane)
 {
 	struct thread *t = &b.threads[b.current];
@@ -202,7 +207,7 @@ static unsigned long long barrier(enum emu_kind kind, int site, unsigned mask, u
 	return t->result;
 }
 
-/* together tells whether threads [lo hi) all wait at one place. */
+/* together returns whether threads [lo hi) all wait at the same barrier. */
 static int together(int lo, int hi)
 {
 	const struct thread *first = &b.threads[lo];
@@ -214,7 +219,8 @@ static int together(int lo, int hi)
 	return 1;
 }
 
-/* shuffle gives thread i its number. Beyond the warp lies its own; a lane that does not exist has garbage. */
+/* shuffle sets the result of thread i of the warp [lo hi). A lane after the warp gives the
+ * thread's own value; a lane that does not exist gives garbage. */
 static void shuffle(int i, int lo, int hi)
 {
 	struct thread *t = &b.threads[i];
@@ -230,6 +236,7 @@ static void shuffle(int i, int lo, int hi)
 	t->result = from < (unsigned)(hi - lo) ? b.threads[lo + (int)from].value : ~0ull;
 }
 
+/* release makes threads [lo hi) ready. */
 static void release(int lo, int hi)
 {
 	for (int i = lo; i < hi; i++)
@@ -237,7 +244,7 @@ static void release(int lo, int hi)
 	b.waiting -= hi - lo;
 }
 
-/* release_all lets everything go on that may, and tells whether anything did. */
+/* release_all releases all threads that can continue, and returns whether there are any. */
 static int release_all(void)
 {
 	int any = 0, at_block = b.threads[0].kind == EMU_BLOCK && together(0, b.n);
@@ -257,15 +264,16 @@ static int release_all(void)
 	return any;
 }
 
+/* run_block runs the current block. */
 static CUresult run_block(void)
 {
 	b.started = b.waiting = b.failed = 0;
-	b.looked = b.n;
+	b.scanned = b.n;
 	emu_switch(&b.scheduler, next());
 	while (b.waiting > 0 && !b.failed) {
 		b.launch.function->barriers = 1;
 		b.backward = !b.backward;
-		b.looked = 0;
+		b.scanned = 0;
 		if (release_all())
 			emu_switch(&b.scheduler, next());
 		else
@@ -276,8 +284,9 @@ static CUresult run_block(void)
 	return b.failed ? CUDA_ERROR_LAUNCH_FAILED : CUDA_SUCCESS;
 }
 
-/* run_grid runs every block. The order of blocks and of the first round of each alternates between launches, by the parity of the
- * ones in their number, so that kernels which are launched in turn meet both. */
+/* run_grid runs all blocks. The order of the blocks, and of the threads in the first round,
+ * depends on the parity of the one bits in the number of the launch, so that kernels which are
+ * launched alternately run in both orders. */
 CUresult run_grid(void *launch)
 {
 	int odd = __builtin_parity(launches++);

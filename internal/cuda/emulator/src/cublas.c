@@ -1,4 +1,5 @@
-/* cublas.c: matrix products. Sums are of doubles and rounded once; no tensor core, no TF32 whatever the math mode. */
+/* cublas.c: matrix products. Sums are in double precision and rounded once. The math mode has no
+ * effect: there are no tensor cores and no TF32. */
 #include "emulator.h"
 #include <stdlib.h>
 
@@ -10,10 +11,12 @@ enum {
 };
 
 struct blas {
-	enum mark mark;
+	enum tag tag;
 	struct stream *stream;
 };
 
+/* blas_enter is the first call of each function that needs a handle. It returns the error of the
+ * context or of the handle. */
 static int blas_enter(const struct blas *h)
 {
 	CUresult r = enter();
@@ -24,10 +27,10 @@ static int blas_enter(const struct blas *h)
 
 API int cublasCreate_v2(struct blas **h)
 {
-	if (enter() || forbid())
+	if (enter() || invalidate_captures())
 		return CUBLAS_NOT_INITIALIZED;
 	*h = calloc(1, sizeof **h);
-	(*h)->mark = BLAS;
+	(*h)->tag = BLAS;
 	return CUBLAS_SUCCESS;
 }
 
@@ -35,7 +38,7 @@ API int cublasDestroy_v2(struct blas *h)
 {
 	if (!IS(h, BLAS))
 		return CUBLAS_NOT_INITIALIZED;
-	h->mark = DEAD;
+	h->tag = DESTROYED;
 	return CUBLAS_SUCCESS;
 }
 
@@ -70,22 +73,23 @@ API int cublasSetWorkspace_v2(struct blas *h, CUdeviceptr workspace, size_t n)
 	return r;
 }
 
-/* scratch returns room for n doubles, kept between products, so that a fault loses nothing. */
+/* scratch returns memory for n doubles. Later products reuse it, so a fault does not leak it. */
 static double *scratch(int which, size_t n)
 {
-	static double *kept[2];
-	static size_t room[2];
-	if (n > room[which]) {
-		free(kept[which]);
-		kept[which] = malloc(n * sizeof(double));
-		room[which] = kept[which] ? n : 0;
+	static double *buffer[2];
+	static size_t capacity[2];
+	if (n > capacity[which]) {
+		free(buffer[which]);
+		buffer[which] = malloc(n * sizeof(double));
+		capacity[which] = buffer[which] ? n : 0;
 	}
-	return kept[which];
+	return buffer[which];
 }
 
 enum { ROWS = 8 };
 
-/* Each panel of eight rows of op(A), laid out [k ROWS], meets every column of op(B), laid out [n k]. */
+/* product multiplies each panel of eight rows of op(A), stored as [k ROWS], with all columns of
+ * op(B), stored as [n k]. */
 static void product(const struct gemm *g, const float *a, const float *b, float *c)
 {
 	size_t m = (size_t)g->m, n = (size_t)g->n, k = g->alpha == 0 ? 0 : (size_t)g->k;

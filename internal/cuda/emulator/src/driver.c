@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The primary context. After a fault it returns the same error for ever, until the last owner releases it. */
+/* The primary context. After a fault, all calls return the same error until the last owner
+ * releases the context. */
 static struct {
 	int initialised, retained;
 	CUresult failure;
 } context;
 
-/* The context that is current is a property of an OS thread, as in CUDA: a goroutine that moved to another is told. */
+/* Whether the context is current is a property of the OS thread, as in CUDA: a goroutine that
+ * moves to another thread gets an error. */
 static __thread int current;
 
 CUresult failure(void)
@@ -115,7 +117,7 @@ API CUresult cuDevicePrimaryCtxRetain(void **ctx, int device)
 	return CUDA_SUCCESS;
 }
 
-/* The last release frees everything and forgets the error. */
+/* The last release frees everything and clears the error. */
 API CUresult cuDevicePrimaryCtxRelease_v2(int device)
 {
 	if (device != 0 || !context.initialised)
@@ -126,8 +128,8 @@ API CUresult cuDevicePrimaryCtxRelease_v2(int device)
 	if (--context.retained == 0) {
 		run_all();
 		r = context.failure;
-		forget_streams();
-		forget_modules();
+		destroy_streams();
+		unload_modules();
 		free_all_memory();
 		context.failure = CUDA_SUCCESS;
 	}

@@ -1,5 +1,6 @@
-/* emulator.h: what the emulator's files share. The prototypes of the three libraries are our own, written from their
- * documentation. The library may be called from several OS threads but never by two at a time, so there are no locks. */
+/* emulator.h: declarations that all files of the emulator share. The prototypes of the three
+ * libraries were written from their documentation. Several OS threads may call the library, but
+ * not at the same time, so there are no locks. */
 #ifndef EMULATOR_H
 #define EMULATOR_H
 
@@ -33,18 +34,19 @@ enum {
 	CUDA_ERROR_UNKNOWN = 999,
 };
 
-/* A handle starts with its mark. Destroyed ones stay allocated with the mark DEAD, so that their use is an error, not a crash. */
-enum mark { DEAD, STREAM = 0x5741, EVENT, GRAPH, EXEC, MODULE, FUNCTION, BLAS, PROGRAM };
+/* A handle starts with its tag. A destroyed handle stays allocated, with the tag DESTROYED, so
+ * that its use is an error and not a crash. */
+enum tag { DESTROYED, STREAM = 0x5741, EVENT, GRAPH, EXEC, MODULE, FUNCTION, BLAS, PROGRAM };
 
-#define IS(handle, what) ((handle) != NULL && (handle)->mark == (what))
+#define IS(handle, what) ((handle) != NULL && (handle)->tag == (what))
 
 struct function {
-	enum mark mark;
+	enum tag tag;
 	struct module *module;
 	struct emu_link *link;
 	void (*entry)(void *);
-	int threads, bytes; /* the largest block, the size of the argument */
-	int barriers;       /* whether it has met one */
+	int threads, bytes; /* maximum size of a block, size of the argument */
+	int barriers;       /* whether a thread has waited at a barrier */
 	struct function *next;
 };
 
@@ -83,29 +85,29 @@ struct op {
 	};
 };
 
-/* A list of operations, taken from the front and added to at the back. */
+/* A queue of operations. */
 struct ops {
 	struct op *at;
-	size_t head, end, room;
+	size_t head, end, capacity;
 };
 
-/* Operation number p of a stream has run when executed >= p; the first is number 1. */
+/* Operation number p of a stream has run if executed >= p. The first operation has number 1. */
 struct stream {
-	enum mark mark;
+	enum tag tag;
 	struct ops queue;
 	unsigned long long appended, executed;
 	struct graph *capture; /* NULL while not capturing */
-	int invalid;           /* the capture met a forbidden call */
+	int invalid;           /* a call invalidated the capture */
 	struct stream *next;
 };
 
 struct graph {
-	enum mark mark;
+	enum tag tag;
 	struct ops ops;
 };
 
 struct event {
-	enum mark mark;
+	enum tag tag;
 	unsigned flags;
 	struct stream *stream; /* NULL before the first record */
 	unsigned long long position;
@@ -113,9 +115,9 @@ struct event {
 };
 
 /* driver.c */
-CUresult enter(void);          /* what every call that needs a context asks first */
-CUresult failure(void);        /* the error that stays, or 0 */
-CUresult fail(CUresult error); /* makes it stay */
+CUresult enter(void);          /* the first call of each function that needs a context: returns its error */
+CUresult failure(void);        /* the permanent error, or 0 */
+CUresult fail(CUresult error); /* sets the permanent error, if there is none */
 
 #define ENTER()                           \
 	do {                              \
@@ -125,35 +127,34 @@ CUresult fail(CUresult error); /* makes it stay */
 	} while (0)
 
 /* memory.c */
-int on_device(CUdeviceptr p, size_t n); /* whether these bytes lie in one allocation of the device */
-void check_slack(void);                 /* fails where something wrote beside an allocation */
+int on_device(CUdeviceptr p, size_t n); /* whether the bytes are in one allocation of the device */
+void check_slack(void);                 /* fails if a kernel wrote next to an allocation */
 void free_all_memory(void);
 
 /* stream.c */
 CUresult append(struct stream *s, struct op op);
 void push(struct ops *list, struct op op);
 void free_ops(struct ops *list);
-void run_all(void); /* everything queued on every stream */
-int asleep(void);    /* RECAP_EMULATOR_ASLEEP is set: no kernel and no product is run */
-void forget_streams(void);
+void run_all(void);         /* runs all operations of all streams */
+int kernels_skipped(void);  /* whether RECAP_EMULATOR_SKIP_KERNELS is set */
+void destroy_streams(void);
 
-/* graph.c */
-CUresult forbid(void); /* what a call asks that no capture survives */
+CUresult invalidate_captures(void); /* for calls that a capture does not allow: returns an error if a stream captures */
 
 /* graph.c */
 CUresult capture(struct stream *s, struct op op);
 struct op copy_op(struct op op);
 
 /* module.c */
-void forget_modules(void);
-int library_path(char *path, size_t n, const char *name); /* of a file beside this library */
+void unload_modules(void);
+int library_path(char *path, size_t n, const char *name); /* the path of a file in the folder of this library */
 
 /* fault.c */
-CUresult guarded(CUresult (*work)(void *), void *argument); /* runs it, with a fault as its result */
+CUresult guarded(CUresult (*work)(void *), void *argument); /* calls work; a fault becomes the result */
 
 /* block.c */
 CUresult run_grid(void *launch);
-void abandon_fibers(void); /* after a fault */
+void abandon_fibers(void); /* resets all fibers after a fault */
 
 /* cublas.c */
 CUresult run_gemm(void *gemm);

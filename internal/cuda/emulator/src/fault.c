@@ -1,4 +1,5 @@
-/* fault.c: runs work in which a fault is a result, and leaves the signal handlers of the process (Go's) as they were. */
+/* fault.c: runs functions whose faults become results, and then restores the signal handlers of
+ * the process, which are Go's. */
 #include "emulator.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,18 +13,18 @@ static struct sigaction previous[CAUGHT];
 static sigjmp_buf landing;
 static pthread_t runner;
 
-/* forward hands a fault of another thread to the handler that it would have met. */
+/* forward calls the previous handler for a fault of another thread. */
 static void forward(const struct sigaction *to, int sig, siginfo_t *info, void *context)
 {
 	if (to->sa_flags & SA_SIGINFO)
 		to->sa_sigaction(sig, info, context);
 	else if (to->sa_handler == SIG_DFL || to->sa_handler == SIG_IGN)
-		signal(sig, SIG_DFL); /* it faults again, and ends the process */
+		signal(sig, SIG_DFL); /* the fault occurs again and ends the process */
 	else
 		to->sa_handler(sig);
 }
 
-/* on_fault does almost nothing: it has one of Go's small signal stacks. */
+/* on_fault must do very little: it runs on one of Go's small signal stacks. */
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	if (pthread_equal(pthread_self(), runner))
@@ -33,8 +34,9 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 			forward(&previous[i], sig, info, context);
 }
 
-/* A thread of Go has a signal stack; one of C is lent this one, for the fault may be an overflow of its own. */
-static void lend_stack(stack_t *old)
+/* provide_signal_stack gives the thread a signal stack if it has none, since the fault may be an
+ * overflow of the normal stack. Threads of Go have one; threads of C do not. */
+static void provide_signal_stack(stack_t *old)
 {
 	static char stack[1 << 16];
 	stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack};
@@ -53,7 +55,7 @@ CUresult guarded(CUresult (*work)(void *), void *argument)
 	action.sa_sigaction = on_fault;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK;
 	sigfillset(&action.sa_mask);
-	lend_stack(&old);
+	provide_signal_stack(&old);
 	runner = pthread_self();
 	int sig = sigsetjmp(landing, 1);
 	if (sig == 0) {

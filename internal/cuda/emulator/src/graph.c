@@ -1,8 +1,10 @@
-/* graph.c: captures and graphs. A graph is a list of launches and products; an instance of it is a copy. */
+/* graph.c: captures and graphs. A graph is a list of launches and products; an instance of it is a
+ * copy. */
 #include "emulator.h"
 #include <stdlib.h>
 #include <string.h>
 
+/* copy_op returns a copy of an operation with its own arguments. */
 struct op copy_op(struct op op)
 {
 	if (op.kind == LAUNCH) {
@@ -12,16 +14,17 @@ struct op copy_op(struct op op)
 	return op;
 }
 
-static struct graph *copy_graph(const struct graph *g, enum mark mark)
+static struct graph *copy_graph(const struct graph *g, enum tag tag)
 {
 	struct graph *c = calloc(1, sizeof *c);
-	c->mark = mark;
+	c->tag = tag;
 	for (size_t i = g->ops.head; i < g->ops.end; i++)
 		push(&c->ops, copy_op(g->ops.at[i]));
 	return c;
 }
 
-/* capture takes an operation into the graph of a stream that captures. Only launches and products are let in. */
+/* capture adds an operation to the graph of a stream that captures. It accepts only launches and
+ * products. */
 CUresult capture(struct stream *s, struct op op)
 {
 	if (s->invalid)
@@ -42,7 +45,7 @@ API CUresult cuStreamBeginCapture_v2(struct stream *s, int mode)
 	if (mode < 0 || mode > 2 || s->capture != NULL)
 		return CUDA_ERROR_INVALID_VALUE;
 	s->capture = calloc(1, sizeof *s->capture);
-	s->capture->mark = GRAPH;
+	s->capture->tag = GRAPH;
 	s->invalid = 0;
 	return CUDA_SUCCESS;
 }
@@ -57,7 +60,7 @@ API CUresult cuStreamEndCapture(struct stream *s, struct graph **g)
 	*g = s->capture;
 	s->capture = NULL;
 	if (s->invalid) {
-		(*g)->mark = DEAD;
+		(*g)->tag = DESTROYED;
 		free_ops(&(*g)->ops);
 		*g = NULL;
 		return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
@@ -75,26 +78,26 @@ API CUresult cuGraphInstantiateWithFlags(struct graph **exec, struct graph *g, u
 	return CUDA_SUCCESS;
 }
 
-/* Each launch queues copies, so the instance may be destroyed before they ran. */
+/* A launch queues copies of the operations, so the instance may be destroyed before they run. */
 API CUresult cuGraphLaunch(struct graph *exec, struct stream *s)
 {
 	ENTER();
 	if (!IS(exec, EXEC) || !IS(s, STREAM))
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (s->capture != NULL)
-		return forbid();
+		return invalidate_captures();
 	CUresult r = CUDA_SUCCESS;
 	for (size_t i = exec->ops.head; i < exec->ops.end && r == CUDA_SUCCESS; i++)
 		r = append(s, copy_op(exec->ops.at[i]));
 	return r;
 }
 
-static CUresult destroy(struct graph *g, enum mark mark)
+static CUresult destroy(struct graph *g, enum tag tag)
 {
 	ENTER();
-	if (!IS(g, mark))
+	if (!IS(g, tag))
 		return CUDA_ERROR_INVALID_HANDLE;
-	g->mark = DEAD;
+	g->tag = DESTROYED;
 	free_ops(&g->ops);
 	return CUDA_SUCCESS;
 }

@@ -1,6 +1,8 @@
-/* kernel.h: included before every kernel file, it makes the CUDA C of this project compile as C11.
+/* kernel.h: is included before each kernel file, and makes the CUDA C of this project compile as
+ * C11.
  *
- * What NVRTC lacks is taken away again (INFINITY, M_PI, ...), so that a file which compiles here has a chance there. */
+ * It removes macros that NVRTC does not have (INFINITY, M_PI, ...), so that their use is an error
+ * here too. */
 #pragma GCC system_header
 #include "link.h"
 #include <math.h>
@@ -32,8 +34,9 @@ __attribute__((visibility("default"))) struct emu_link *emu_link(void)
 	return &emu_self;
 }
 
-/* KERNEL(name, threads) opens the definition of a kernel with one argument k, a struct name, for blocks of at most that many
- * threads. The emulator finds the entry, the limit and the size by their names. */
+/* KERNEL(name, limit) starts the definition of a kernel with one argument k of type struct name,
+ * for blocks of at most limit threads. The emulator finds the entry, the limit and the size of the
+ * argument by their names. */
 #define KERNEL(name, limit)                                                                  \
 	static void name##_thread(struct name k);                                            \
 	_Static_assert(sizeof(struct name) <= 4096, "arguments of a kernel exceed 4 KiB");    \
@@ -58,7 +61,7 @@ __attribute__((visibility("default"))) struct emu_link *emu_link(void)
 #define gridDim (emu_self.blocks)
 enum { warpSize = 32 };
 
-/* Barriers and shuffles. A site is a line: all threads must wait at the same one. */
+/* Barriers and shuffles. A site is a line number: all threads must wait at the same site. */
 
 static inline unsigned long long emu_wait(enum emu_kind kind, int site, unsigned mask, unsigned long long value, unsigned lane)
 {
@@ -132,7 +135,7 @@ static inline double rsqrt(double x)
 	return 1 / sqrt(x);
 }
 
-/* min and max return the number of a pair with a NaN, as CUDA's do. */
+/* If one argument is NaN, min and max return the other, as in CUDA. */
 #define EMU_EXTREME(suffix, type)                                                       \
 	static inline type emu_min_##suffix(type a, type b) { return a < b ? a : b; } \
 	static inline type emu_max_##suffix(type a, type b) { return a > b ? a : b; }

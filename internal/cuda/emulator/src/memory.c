@@ -1,8 +1,9 @@
 /* memory.c: memory of the device and pinned memory of the host.
  *
- *	PROT_NONE | 0xff ... [bytes asked for] 0xff up to 15 | PROT_NONE
+ *	PROT_NONE | 0xff ... [allocated bytes] 0xff up to 15 | PROT_NONE
  *
- * An allocation ends against a page that must not be touched, and starts as NaN. The bytes beside it are checked. */
+ * An allocation is filled with NaN and ends at an inaccessible page. The bytes next to it are
+ * checked for writes. */
 #include "emulator.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 struct block {
-	char *base; /* of the whole mapping, with both forbidden pages */
+	char *base; /* start of the mapping, which includes both inaccessible pages */
 	size_t mapped;
 	char *p;
 	size_t n;
@@ -18,9 +19,10 @@ struct block {
 };
 
 static struct block *blocks;
-static size_t count, room, used;
+static size_t count, capacity, used;
 
-/* total is asked for again each time, so that a test may change it. */
+/* total returns the size of the memory. It reads the variable each time, so that a test can change
+ * it. */
 static size_t total(void)
 {
 	const char *s = getenv("RECAP_EMULATOR_MEMORY");
@@ -42,11 +44,11 @@ static CUresult allocate(void **p, size_t n, int host)
 		munmap(base, body + 2 * page);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	if (!asleep()) /* memory that no kernel reads need not be there */
+	if (!kernels_skipped()) /* without kernels, the pages need not exist */
 		memset(base + page, 0xff, body);
-	if (count == room) {
-		room = room ? 2 * room : 64;
-		blocks = realloc(blocks, room * sizeof *blocks);
+	if (count == capacity) {
+		capacity = capacity ? 2 * capacity : 64;
+		blocks = realloc(blocks, capacity * sizeof *blocks);
 	}
 	*p = base + page + (body - n) / 16 * 16;
 	blocks[count++] = (struct block){base, body + 2 * page, *p, n, host};
@@ -54,6 +56,7 @@ static CUresult allocate(void **p, size_t n, int host)
 	return CUDA_SUCCESS;
 }
 
+/* untouched returns whether no byte was written. */
 static int untouched(const char *from, const char *to)
 {
 	while (from < to)
@@ -70,13 +73,14 @@ static const char *end_of(const struct block *b, size_t page)
 void check_slack(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	for (size_t i = 0; i < count && !asleep(); i++)
+	for (size_t i = 0; i < count && !kernels_skipped(); i++)
 		if (!untouched(blocks[i].p + blocks[i].n, end_of(&blocks[i], page)))
 			fail(CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
-/* drop makes the pages inaccessible for ever: their addresses never come back, so a stale pointer faults. */
-static CUresult drop(void *p, int host)
+/* unmap makes the pages inaccessible permanently. Their addresses are never reused, so a stale
+ * pointer causes a fault. */
+static CUresult unmap(void *p, int host)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < count; i++) {
@@ -96,7 +100,7 @@ static CUresult drop(void *p, int host)
 void free_all_memory(void)
 {
 	while (count > 0)
-		drop(blocks[count - 1].p, blocks[count - 1].host);
+		unmap(blocks[count - 1].p, blocks[count - 1].host);
 }
 
 static int inside(const char *p, size_t n, int host)
@@ -118,7 +122,7 @@ API CUresult cuMemAlloc_v2(CUdeviceptr *p, size_t n)
 {
 	void *at = NULL;
 	ENTER();
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r == CUDA_SUCCESS)
 		r = allocate(&at, n, 0);
 	*p = (CUdeviceptr)at;
@@ -129,18 +133,18 @@ API CUresult cuMemHostAlloc(void **p, size_t n, unsigned flags)
 {
 	(void)flags;
 	ENTER();
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	return r ? r : allocate(p, n, 1);
 }
 
 static CUresult release(void *p, int host)
 {
 	ENTER();
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	run_all();
-	return failure() ? failure() : drop(p, host);
+	return failure() ? failure() : unmap(p, host);
 }
 
 API CUresult cuMemFree_v2(CUdeviceptr p)
@@ -167,8 +171,8 @@ API CUresult cuDeviceTotalMem_v2(size_t *all, int device)
 	return device == 0 ? failure() : CUDA_ERROR_INVALID_DEVICE;
 }
 
-/* copy queues a copy between memory of the device and pinned memory; other memory of the host is refused, for CUDA would copy it
- * at once and wait. */
+/* copy queues a copy between memory of the device and pinned memory. Other memory of the host is
+ * an error, since CUDA would copy it synchronously. */
 static CUresult copy(struct stream *s, CUdeviceptr device, void *host, size_t n, int up)
 {
 	ENTER();

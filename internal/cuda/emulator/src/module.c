@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct module {
-	enum mark mark;
+	enum tag tag;
 	void *library;
 	struct emu_link *link;
 	struct function *functions;
@@ -26,7 +26,7 @@ int library_path(char *path, size_t n, const char *name)
 	return snprintf(path, n, "%.*s%s", length, info.dli_fname, name) < (int)n ? 0 : -1;
 }
 
-/* open_image loads the shared object inside an image through a file that is gone afterwards. */
+/* open_image loads the shared object in an image through a temporary file. */
 static void *open_image(const struct image *image)
 {
 	char path[4096];
@@ -53,7 +53,7 @@ API CUresult cuModuleLoadData(struct module **m, const void *image)
 {
 	struct image header;
 	ENTER();
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	if (image == NULL || strncmp(image, image_magic, sizeof image_magic) != 0)
@@ -64,7 +64,7 @@ API CUresult cuModuleLoadData(struct module **m, const void *image)
 		return CUDA_ERROR_INVALID_IMAGE;
 	struct emu_link *(*link)(void) = (struct emu_link * (*)(void)) dlsym(library, "emu_link");
 	*m = calloc(1, sizeof **m);
-	(*m)->mark = MODULE;
+	(*m)->tag = MODULE;
 	(*m)->library = library;
 	(*m)->link = link();
 	(*m)->next = modules;
@@ -72,20 +72,21 @@ API CUresult cuModuleLoadData(struct module **m, const void *image)
 	return CUDA_SUCCESS;
 }
 
-/* forget closes a module; its handle and those of its functions stay, dead. */
-static void forget(struct module *m)
+/* unload closes a module. Its handle and those of its functions stay allocated as destroyed
+ * handles. */
+static void unload(struct module *m)
 {
 	for (struct function *f = m->functions; f != NULL; f = f->next)
-		f->mark = DEAD;
-	if (m->mark == MODULE)
+		f->tag = DESTROYED;
+	if (m->tag == MODULE)
 		dlclose(m->library);
-	m->mark = DEAD;
+	m->tag = DESTROYED;
 }
 
-void forget_modules(void)
+void unload_modules(void)
 {
 	for (; modules != NULL; modules = modules->next)
-		forget(modules);
+		unload(modules);
 }
 
 API CUresult cuModuleUnload(struct module *m)
@@ -93,11 +94,11 @@ API CUresult cuModuleUnload(struct module *m)
 	ENTER();
 	if (!IS(m, MODULE))
 		return CUDA_ERROR_INVALID_HANDLE;
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	run_all();
-	forget(m);
+	unload(m);
 	return failure();
 }
 
@@ -123,7 +124,7 @@ API CUresult cuModuleGetFunction(struct function **f, struct module *m, const ch
 	return CUDA_SUCCESS;
 }
 
-/* argument finds the buffer among the extra parameters, or NULL. */
+/* argument returns the buffer in the extra parameters, or NULL if its size is not want. */
 static const void *argument(void **extra, size_t want)
 {
 	const void *buffer = NULL;
@@ -139,7 +140,8 @@ static const void *argument(void **extra, size_t want)
 	return size != NULL && *size == want ? buffer : NULL;
 }
 
-/* Grids and blocks have one dimension here, kernels no dynamic shared memory, and their one argument comes in extra. */
+/* The emulator supports grids and blocks with one dimension, no dynamic shared memory, and one
+ * argument, in extra. */
 API CUresult cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
 			    unsigned shared, struct stream *s, void **params, void **extra)
 {

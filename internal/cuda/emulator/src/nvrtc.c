@@ -1,4 +1,5 @@
-/* nvrtc.c: the run-time compiler, which is gcc. A "CUBIN" is a shared object behind a header, the "PTX" is the source. */
+/* nvrtc.c: the run-time compiler, which is gcc. A "CUBIN" is a header and a shared object; the
+ * "PTX" is the source. */
 #include "emulator.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +21,12 @@ enum {
 	NVRTC_ERROR_INTERNAL_ERROR = 11,
 };
 
-enum { MOST_OPTIONS = 64 };
+enum { MAX_OPTIONS = 64 };
 
 const char image_magic[8] = "EMUCUBI";
 
 struct program {
-	enum mark mark;
+	enum tag tag;
 	char *source, *name, *log, *image;
 	size_t image_size;
 };
@@ -73,7 +74,7 @@ API int nvrtcCreateProgram(struct program **p, const char *source, const char *n
 	if (p == NULL || source == NULL || headers != 0)
 		return NVRTC_ERROR_INVALID_INPUT;
 	*p = calloc(1, sizeof **p);
-	(*p)->mark = PROGRAM;
+	(*p)->tag = PROGRAM;
 	(*p)->source = strdup(source);
 	(*p)->name = strdup(name ? name : "default_program");
 	(*p)->log = strdup("");
@@ -88,12 +89,12 @@ API int nvrtcDestroyProgram(struct program **p)
 	free((*p)->name);
 	free((*p)->log);
 	free((*p)->image);
-	(*p)->mark = DEAD;
+	(*p)->tag = DESTROYED;
 	*p = NULL;
 	return NVRTC_SUCCESS;
 }
 
-/* read_file returns the file's bytes after room for a header, with a zero behind them. */
+/* read_file returns header unused bytes, the bytes of the file, and a zero. */
 static char *read_file(const char *path, size_t header, size_t *n)
 {
 	FILE *f = fopen(path, "rb");
@@ -108,7 +109,7 @@ static char *read_file(const char *path, size_t header, size_t *n)
 	return bytes;
 }
 
-/* write_source writes the program with its own name as the one that messages give. */
+/* write_source writes the source, preceded by a line that sets the file name in messages. */
 static int write_source(const struct program *p, const char *path)
 {
 	FILE *f = fopen(path, "wb");
@@ -118,7 +119,7 @@ static int write_source(const struct program *p, const char *path)
 	return fclose(f);
 }
 
-/* run starts a command with its output in a file, and returns its exit status. */
+/* run runs a command, writes its output to a file, and returns the exit status. */
 static int run(char **argv, const char *output)
 {
 	posix_spawn_file_actions_t files;
@@ -134,7 +135,8 @@ static int run(char **argv, const char *output)
 	return status;
 }
 
-/* compile runs gcc on source and keeps the image and the log. What C++ would refuse is an error, as far as gcc knows. */
+/* compile runs gcc, and stores the image and the log in p. Code that is not valid C++ is an error,
+ * as far as gcc detects it. */
 static int compile(struct program *p, int n, char **defines, const char *dir)
 {
 	char source[4200], object[4200], log[4200], header[4200];
@@ -143,7 +145,7 @@ static int compile(struct program *p, int n, char **defines, const char *dir)
 	snprintf(log, sizeof log, "%s/log", dir);
 	if (library_path(header, sizeof header, "kernel.h") || write_source(p, source))
 		return NVRTC_ERROR_INTERNAL_ERROR;
-	char *argv[MOST_OPTIONS + 32] = {"gcc", "-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno",
+	char *argv[MAX_OPTIONS + 32] = {"gcc", "-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno",
 		"-ffp-contract=off", "-Wall", "-Wno-unused-function", "-Wno-unknown-pragmas", "-Wno-unused-variable",
 		"-Werror=implicit-function-declaration", "-Werror=c++-compat", "-include", header, "-o", object, "-x", "c"};
 	int k = 0;
@@ -170,14 +172,15 @@ static int compile(struct program *p, int n, char **defines, const char *dir)
 	return status == 0 && p->image ? NVRTC_SUCCESS : NVRTC_ERROR_COMPILATION;
 }
 
-/* As with NVRTC, there is a CUBIN only where the architecture is a real one, sm_NN, whose number is not looked at. */
+/* As with NVRTC, a CUBIN exists only if the architecture is a real one, sm_NN. The number NN is
+ * ignored. */
 API int nvrtcCompileProgram(struct program *p, int n, const char *const *options)
 {
-	char *defines[MOST_OPTIONS], dir[4096];
+	char *defines[MAX_OPTIONS], dir[4096];
 	int k = 0, real = 0;
 	if (!IS(p, PROGRAM))
 		return NVRTC_ERROR_INVALID_PROGRAM;
-	if (n > MOST_OPTIONS)
+	if (n > MAX_OPTIONS)
 		return NVRTC_ERROR_INVALID_OPTION;
 	if (library_path(dir, sizeof dir, "nvrtc-XXXXXX") || mkdtemp(dir) == NULL)
 		return NVRTC_ERROR_INTERNAL_ERROR;

@@ -1,26 +1,28 @@
-/* stream.c: streams and events. A stream is a queue that runs as late as it may: when something waits for it. Then only it runs,
- * and what it waits for itself, so work that lacks its event is seen to be missing. */
+/* stream.c: streams and events. A stream is a queue that runs as late as possible: when the host
+ * or another stream waits for it. Then only this stream runs, with the streams that it waits for
+ * itself, so that a missing event gives wrong numbers. */
 #include "emulator.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static struct stream *streams; /* the newest first; run_all goes in that order */
+static struct stream *streams; /* newest first; run_all runs them in this order */
 
-/* A queue this long runs its oldest operation at the next call, as a full one blocks the host in CUDA. */
-enum { LONGEST = 1 << 14 };
+/* A longer queue runs its oldest operation at the next call, since a full queue blocks the host in
+ * CUDA. */
+enum { MAX_QUEUE = 1 << 14 };
 
 void push(struct ops *list, struct op op)
 {
 	if (list->head == list->end)
 		list->head = list->end = 0;
-	if (list->end == list->room && list->head > list->room / 2) {
+	if (list->end == list->capacity && list->head > list->capacity / 2) {
 		memmove(list->at, list->at + list->head, (list->end - list->head) * sizeof op);
 		list->end -= list->head;
 		list->head = 0;
-	} else if (list->end == list->room) {
-		list->room = list->room ? 2 * list->room : 64;
-		list->at = realloc(list->at, list->room * sizeof op);
+	} else if (list->end == list->capacity) {
+		list->capacity = list->capacity ? 2 * list->capacity : 64;
+		list->at = realloc(list->at, list->capacity * sizeof op);
 	}
 	list->at[list->end++] = op;
 }
@@ -46,17 +48,18 @@ static double now(void)
 	return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-/* asleep tells whether kernels and products do nothing, which measures the host alone. */
-int asleep(void)
+/* kernels_skipped returns whether kernels and products do nothing, which is used to measure the
+ * host's part of a step. */
+int kernels_skipped(void)
 {
-	static int known = -1;
-	if (known < 0)
-		known = getenv("RECAP_EMULATOR_ASLEEP") != NULL;
-	return known;
+	static int skipped = -1;
+	if (skipped < 0)
+		skipped = getenv("RECAP_EMULATOR_SKIP_KERNELS") != NULL;
+	return skipped;
 }
 
-/* run_until runs a stream up to an operation. A wait runs another stream up to an operation that was queued before the wait, so
- * this ends. */
+/* run_until runs a stream up to an operation. A wait runs another stream, up to an operation that
+ * was queued before the wait, so the recursion ends. */
 static void run_until(struct stream *s, unsigned long long position)
 {
 	while (s->executed < position && !failure()) {
@@ -67,12 +70,12 @@ static void run_until(struct stream *s, unsigned long long position)
 			memcpy(op.copy.dst, op.copy.src, op.copy.n);
 			break;
 		case LAUNCH:
-			if (asleep())
+			if (kernels_skipped())
 				break;
-			r = op.launch.function->mark == FUNCTION ? guarded(run_grid, &op.launch) : CUDA_ERROR_LAUNCH_FAILED;
+			r = op.launch.function->tag == FUNCTION ? guarded(run_grid, &op.launch) : CUDA_ERROR_LAUNCH_FAILED;
 			break;
 		case GEMM:
-			if (asleep())
+			if (kernels_skipped())
 				break;
 			r = guarded(run_gemm, &op.gemm);
 			break;
@@ -97,10 +100,10 @@ void run_all(void)
 	check_slack();
 }
 
-void forget_streams(void)
+void destroy_streams(void)
 {
 	for (struct stream *s = streams; s != NULL; s = s->next) {
-		s->mark = DEAD;
+		s->tag = DESTROYED;
 		free_ops(&s->queue);
 	}
 	streams = NULL;
@@ -114,7 +117,7 @@ CUresult append(struct stream *s, struct op op)
 	else if (IS(s, STREAM)) {
 		push(&s->queue, op);
 		s->appended++;
-		if (s->appended - s->executed > LONGEST)
+		if (s->appended - s->executed > MAX_QUEUE)
 			run_until(s, s->executed + 1);
 		return failure();
 	}
@@ -129,19 +132,19 @@ API CUresult cuStreamCreate(struct stream **s, unsigned flags)
 	if (flags > 1)
 		return CUDA_ERROR_INVALID_VALUE;
 	*s = calloc(1, sizeof **s);
-	(*s)->mark = STREAM;
+	(*s)->tag = STREAM;
 	(*s)->next = streams;
 	streams = *s;
 	return CUDA_SUCCESS;
 }
 
-/* Events keep pointing at a destroyed stream, so it stays, finished. */
+/* Events may point to a destroyed stream, so it stays allocated, with all operations finished. */
 API CUresult cuStreamDestroy_v2(struct stream *s)
 {
 	ENTER();
 	if (!IS(s, STREAM))
 		return CUDA_ERROR_INVALID_HANDLE;
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	run_until(s, s->appended);
@@ -151,15 +154,15 @@ API CUresult cuStreamDestroy_v2(struct stream *s)
 			break;
 		}
 	}
-	s->mark = DEAD;
+	s->tag = DESTROYED;
 	free_ops(&s->queue);
 	return failure();
 }
 
-/* wait_for is what all synchronisation comes to. */
+/* wait_for is the common part of all synchronisation. */
 static CUresult wait_for(struct stream *s, unsigned long long position)
 {
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	run_until(s, position);
@@ -196,18 +199,18 @@ API CUresult cuEventCreate(struct event **e, unsigned flags)
 	if (flags > 3)
 		return CUDA_ERROR_INVALID_VALUE;
 	*e = calloc(1, sizeof **e);
-	(*e)->mark = EVENT;
+	(*e)->tag = EVENT;
 	(*e)->flags = flags;
 	return CUDA_SUCCESS;
 }
 
-/* A queued record may still write to a destroyed event, so it stays. */
+/* A queued record may write to a destroyed event, so it stays allocated. */
 API CUresult cuEventDestroy_v2(struct event *e)
 {
 	ENTER();
 	if (!IS(e, EVENT))
 		return CUDA_ERROR_INVALID_HANDLE;
-	e->mark = DEAD;
+	e->tag = DESTROYED;
 	return CUDA_SUCCESS;
 }
 
@@ -231,16 +234,16 @@ API CUresult cuEventSynchronize(struct event *e)
 	ENTER();
 	if (!IS(e, EVENT))
 		return CUDA_ERROR_INVALID_HANDLE;
-	return e->stream ? wait_for(e->stream, e->position) : forbid();
+	return e->stream ? wait_for(e->stream, e->position) : invalidate_captures();
 }
 
-/* A query that finds the event pending runs one operation, so that polling comes to an end. */
+/* If the event is pending, a query runs one operation, so that a loop of queries ends. */
 API CUresult cuEventQuery(struct event *e)
 {
 	ENTER();
 	if (!IS(e, EVENT))
 		return CUDA_ERROR_INVALID_HANDLE;
-	CUresult r = forbid();
+	CUresult r = invalidate_captures();
 	if (r)
 		return r;
 	if (e->stream == NULL || e->stream->executed >= e->position)
@@ -265,8 +268,8 @@ API CUresult cuEventElapsedTime(float *milliseconds, struct event *from, struct 
 	return CUDA_SUCCESS;
 }
 
-/* Captures are few, so forbid looks at every stream. */
-CUresult forbid(void)
+/* There are few captures, so invalidate_captures checks each stream. */
+CUresult invalidate_captures(void)
 {
 	CUresult r = CUDA_SUCCESS;
 	for (struct stream *s = streams; s != NULL; s = s->next) {

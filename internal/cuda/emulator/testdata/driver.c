@@ -1,5 +1,5 @@
-/* driver.c: checks of the emulator, each run by name in a process of its own: driver DIR [CHECK]. Without a name it lists
- * them. */
+/* driver.c: checks of the emulator. "driver DIR CHECK" runs one check with the library in DIR;
+ * "driver DIR" lists the checks. Each check needs a process of its own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <math.h>
@@ -110,8 +110,8 @@ static const char reductions[] =
 	"	}\n"
 	"	if (threadIdx.x == 0) k.y[blockIdx.x] = part[0];\n"
 	"}\n"
-	"struct careless { float *y; const float *x; int n; };\n"
-	"KERNEL(careless, 1024) {\n"
+	"struct no_barrier { float *y; const float *x; int n; };\n"
+	"KERNEL(no_barrier, 1024) {\n"
 	"	__shared__ float part[1024];\n"
 	"	part[threadIdx.x] = k.x[blockIdx.x * k.n + threadIdx.x];\n"
 	"	k.y[blockIdx.x * k.n + threadIdx.x] = part[(threadIdx.x + 1) % blockDim.x] + part[(threadIdx.x + 7) % blockDim.x];\n"
@@ -175,7 +175,8 @@ static const char reductions[] =
 
 static handle context, stream, module;
 
-/* load compiles a source and returns its module; the result of the compiler goes to *result where that is wanted. */
+/* load compiles a source and returns its module. If result is not NULL, it gets the result of the
+ * compiler; otherwise an error ends the program. */
 static handle load(const char *text, const char *name, int *result, char **log)
 {
 	handle p, m = NULL;
@@ -243,7 +244,7 @@ static float *pinned(size_t n)
 	return p;
 }
 
-/* random_floats makes pinned numbers and a copy of them on the device. */
+/* random_floats returns random numbers in pinned memory, and copies them to the device. */
 static float *random_floats(size_t n, ptr *d)
 {
 	float *x = pinned(n);
@@ -291,7 +292,7 @@ static void check_reductions(void)
 		for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
 			for (int f = 0; f < 2; f++) {
 				if (f == 1 && sizes[s] % 32 != 0)
-					continue; /* a warp that is not full has no number for its xor */
+					continue; /* a warp that is not full has no value for the xor */
 				OK(LAUNCH(f ? shuffled : tree, BLOCKS, sizes[s], k));
 				download(y, dy, BLOCKS);
 				for (int b = 0; b < BLOCKS; b++) {
@@ -319,14 +320,14 @@ static void check_lanes(void)
 		TRUE(y[4 * i + 2] == (float)(i ^ 1));
 		TRUE(y[4 * i + 3] == 2.0f);
 	}
-	/* A warp of 8: lane 7 has nobody three further, and gets garbage. */
+	/* A warp of 8 threads: lane 5 + 3 does not exist, so lane 5 gets garbage. */
 	OK(LAUNCH(function("lanes"), 1, 8, dy));
 	download(y, dy, 4 * 64);
 	TRUE(y[4 * 4] == 7.0f);
 	TRUE(isnan(y[4 * 5]));
 }
 
-/* A kernel without its barrier must give wrong numbers, whichever way the threads run. */
+/* A kernel with a missing barrier must give wrong numbers, in either order of the threads. */
 static void check_missing_barrier(void)
 {
 	module = load(reductions, "reductions.cu", NULL, NULL);
@@ -336,7 +337,7 @@ static void check_missing_barrier(void)
 	struct sum k = {dy, dx, N};
 	for (int launch = 0; launch < 4; launch++) {
 		int wrong = 0;
-		OK(LAUNCH(function("careless"), 1, N, k));
+		OK(LAUNCH(function("no_barrier"), 1, N, k));
 		download(y, dy, N);
 		for (int i = 0; i < N; i++)
 			wrong += !(y[i] == x[(i + 1) % N] + x[(i + 7) % N]);
@@ -344,7 +345,7 @@ static void check_missing_barrier(void)
 	}
 }
 
-/* The order of threads is another after each barrier, and not the same at each launch. */
+/* The order of the threads changes at each barrier, and differs between launches. */
 static void check_order(void)
 {
 	module = load(reductions, "reductions.cu", NULL, NULL);
@@ -366,7 +367,7 @@ static void check_order(void)
 	WANT(2, forward);
 }
 
-static void check_laziness(void)
+static void check_late_execution(void)
 {
 	ptr d = device(4), spare = device(4);
 	float *x = pinned(4), *y = pinned(4);
@@ -413,7 +414,7 @@ static void check_events(void)
 	TRUE(y[0] == 5);
 	OK(cuEventQuery(e));
 
-	/* The wait is for what was recorded at the time of the call. */
+	/* The wait is for the record at the time of the call. */
 	x[0] = 6;
 	OK(cuMemcpyHtoDAsync_v2(d, x, 4, other));
 	OK(cuEventRecord(late, other));
@@ -460,7 +461,7 @@ static void check_capture(void)
 	TRUE(y[0] == 225);
 	WANT(400, cuGraphLaunch(exec, stream));
 
-	/* A product goes to the graph of its handle's stream. */
+	/* A product is captured in the graph of its handle's stream. */
 	handle blas;
 	float alpha = 1, beta = 0;
 	OK(cublasCreate_v2(&blas));
@@ -498,14 +499,14 @@ static void check_out_of_bounds(void)
 	size_t available, all;
 	handle f;
 	ptr d = device(1000), p;
-	struct put k = {d, 1000, 1}; /* 4000 bytes are a multiple of 16, so the forbidden page follows at once */
+	struct put k = {d, 1000, 1}; /* 4000 bytes are a multiple of 16, so the inaccessible page follows immediately */
 	OK(LAUNCH(function("put"), 1, 1, k));
 	WANT(700, cuStreamSynchronize(stream));
 	WANT(700, cuStreamSynchronize(stream));
 	WANT(700, cuMemAlloc_v2(&p, 4));
 	WANT(700, cuMemGetInfo_v2(&available, &all));
 
-	/* A context opened anew works, and faults like the first. */
+	/* A new context works, and faults like the first. */
 	WANT(700, cuDevicePrimaryCtxRelease_v2(0));
 	OK(cuDevicePrimaryCtxRetain(&context, 0));
 	OK(cuCtxSetCurrent(context));
@@ -521,7 +522,7 @@ static void check_out_of_bounds(void)
 	WANT(700, cuStreamSynchronize(stream));
 }
 
-/* One number beyond an allocation of 1001 still lies on its page. */
+/* One number after an allocation of 1001 is on the same page. */
 static void check_slack(void)
 {
 	struct put k = {device(1001), 1001, 1};
@@ -666,7 +667,7 @@ static void check_gemm(void)
 				}
 			}
 		}
-		TRUE(beta ? got[M] == c[M] : isnan(got[M])); /* between the columns nothing is written */
+		TRUE(beta ? got[M] == c[M] : isnan(got[M])); /* nothing is written between the columns */
 	}
 	WANT(7, cublasSgemm_v2(blas, 0, 0, 4, 4, 4, a, da, 3, db, 4, a, dc, 4));
 }
@@ -678,7 +679,7 @@ static double seconds(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* check_cost prints what threads, barriers and products cost; it checks nothing. */
+/* check_cost prints the cost of threads, barriers and products; it checks nothing. */
 static void check_cost(void)
 {
 	module = load(reductions, "reductions.cu", NULL, NULL);
@@ -713,7 +714,7 @@ static void check_cost(void)
 }
 
 #define CHECKS(F)                                                                                                             \
-	F(add) F(reductions) F(lanes) F(missing_barrier) F(order) F(laziness) F(events) F(capture) F(out_of_bounds) F(slack) F(underrun) \
+	F(add) F(reductions) F(lanes) F(missing_barrier) F(order) F(late_execution) F(events) F(capture) F(out_of_bounds) F(slack) F(underrun) \
 	F(use_after_free) F(gemm_out_of_bounds) F(ended_threads) F(two_barriers) F(half_a_warp) F(mask) F(division) F(stack) \
 	F(memory) F(launch) F(compile_errors) F(gemm) F(cost)
 
