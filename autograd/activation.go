@@ -6,7 +6,7 @@ import "github.com/seed-6655bf3b/recap/internal/device"
 //
 //	x̄ = ȳ ⊙ f′(x)
 func (t *Tape) unary(name string, op device.Unary, x *Tensor, a, b float64) *Tensor {
-	t.use(name, x)
+	t.CheckOperands(name, x)
 	y := t.alloc(x.shape)
 	t.dev.Unary(op, y.buf, x.buf, a, b)
 	return t.Record(name, y, Wrt(x, func(g *Tensor) *Tensor {
@@ -78,8 +78,5 @@ func (t *Tape) SiLU(x *Tensor) *Tensor { return t.unary("SiLU", device.SiLU, x, 
 //
 //	x̄ = ȳ where lo ≤ x ≤ hi, 0 elsewhere
 func (t *Tape) Clamp(x *Tensor, lo, hi float64) *Tensor {
-	if x.rows != nil {
-		return t.clampRows(x, lo, hi)
-	}
 	return t.unary("Clamp", device.Clamp, x, lo, hi)
 }

@@ -4,7 +4,7 @@ import "github.com/seed-6655bf3b/recap/internal/device"
 
 // binary computes an elementwise function of two tensors, broadcasting them.
 func (t *Tape) binary(name string, op device.Binary, a, b *Tensor) *Tensor {
-	t.use(name, a, b)
+	t.CheckOperands(name, a, b)
 	y := t.alloc(broadcast(name, a.shape, b.shape))
 	t.dev.Binary(op, y.buf, y.shape, spreadOver(a, y.shape), spreadOver(b, y.shape))
 	return y
@@ -32,9 +32,6 @@ func (t *Tape) Sub(a, b *Tensor) *Tensor {
 //
 //	ā = ȳ ⊙ b,  b̄ = ȳ ⊙ a
 func (t *Tape) Mul(a, b *Tensor) *Tensor {
-	if a.rows != nil {
-		return t.scaleRows(a, b)
-	}
 	return t.Record("Mul", t.binary("Mul", device.Mul, a, b),
 		Wrt(a, func(g *Tensor) *Tensor { return t.Mul(g, b) }),
 		Wrt(b, func(g *Tensor) *Tensor { return t.Mul(g, a) }))

@@ -24,7 +24,7 @@ type AttentionConfig struct {
 // per sample and head; the weights P are recomputed in the backward pass rather than kept. A query
 // whose keys are all excluded yields 0.
 func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
-	t.use("Attention", q, k, v)
+	t.CheckOperands("Attention", q, k, v)
 	if q.rank() != 3 || k.rank() != 3 || v.rank() != 3 || k.shape[1] != v.shape[1] ||
 		k.shape[0] != q.shape[0] || v.shape[0] != q.shape[0] || k.shape[2] != q.shape[2] || v.shape[2] != q.shape[2] {
 		panic(fmt.Sprintf("autograd: Attention: q %v, k %v, v %v: want [B Tq E], [B Tk E], [B Tk E]", q.shape, k.shape, v.shape))
@@ -35,7 +35,7 @@ func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	a := device.Attention{Samples: q.shape[0], Heads: c.Heads, Queries: q.shape[1], Keys: k.shape[1], Width: q.shape[2] / c.Heads, Causal: c.Causal}
 	a.Scale = 1 / math.Sqrt(float64(a.Width))
 	if c.Mask != nil {
-		t.use("Attention", c.Mask)
+		t.CheckOperands("Attention", c.Mask)
 		if c.Mask.Len() != a.Samples*a.Keys {
 			panic(fmt.Sprintf("autograd: Attention: mask %v for k %v: want [B Tk]", c.Mask.shape, k.shape))
 		}

@@ -11,7 +11,7 @@ import (
 //
 //	x̄ᵢ = ȳ at xᵢ's place
 func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
-	t.use("Concat", xs...)
+	t.CheckOperands("Concat", xs...)
 	shape := slices.Clone(xs[0].shape)
 	t.mustAxis("Concat", xs[0], axis)
 	shape[axis] = 0
@@ -37,6 +37,36 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 		at = to
 	}
 	return t.Record("Concat", y, edges...)
+}
+
+// Split returns the parts of x along an axis, of the given lengths, which add up to the axis: the
+// inverse of [Tape.Concat]. Unlike [Tape.Slice] in a loop, whose gradients have x's size each, the
+// backward pass costs what one Concat costs, however many parts there are. It panics if sizes do not
+// divide the axis.
+//
+//	x̄ = Concat(ȳ₁, ȳ₂, …)
+func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
+	t.CheckOperands("Split", x)
+	t.mustAxis("Split", x, axis)
+	strides := device.Strides(x.shape)
+	parts := make([]*Tensor, len(sizes))
+	at := 0
+	for i, n := range sizes {
+		if at += n; n < 1 || at > x.shape[axis] {
+			panic(fmt.Sprintf("autograd: Split: axis %d of %v into %v", axis, x.shape, sizes))
+		}
+		shape := slices.Clone(x.shape)
+		shape[axis] = n
+		parts[i] = t.alloc(shape)
+		t.dev.Copy(dense(parts[i]), shape, device.Operand{Buf: x.buf, Offset: (at - n) * strides[axis], Strides: strides})
+	}
+	if at != x.shape[axis] {
+		panic(fmt.Sprintf("autograd: Split: axis %d of %v into %v", axis, x.shape, sizes))
+	}
+	t.RecordJoint("Split", parts, []*Tensor{x}, func(g []*Tensor) []*Tensor {
+		return []*Tensor{t.Concat(axis, g...)}
+	})
+	return parts
 }
 
 // Stack joins tensors of one shape along a new axis.

@@ -6,89 +6,91 @@ import "slices"
 //
 //	x̄ = 0
 func (t *Tape) StopGradient(x *Tensor) *Tensor {
-	t.use("StopGradient", x)
-	if t.Constants != nil {
-		return t.Constants.next(t, x)
+	t.CheckOperands("StopGradient", x)
+	if t.FrozenReplay != nil {
+		return t.FrozenReplay.next(t, x)
 	}
 	return t.alias(x, x.shape)
 }
 
-// ReverseGrad returns x and reverses the gradient, for adversarial training by one loss (Ganin and
-// Lempitsky 2015).
+// ReverseGrad returns x and reverses its gradient: the gradient reversal layer of adversarial
+// training (Ganin and Lempitsky 2015, Unsupervised domain adaptation by backpropagation).
 //
 //	x̄ = −lambda·ȳ
 func (t *Tape) ReverseGrad(x *Tensor, lambda float64) *Tensor {
-	t.use("ReverseGrad", x)
+	t.CheckOperands("ReverseGrad", x)
 	y := t.alias(x, x.shape)
-	if t.Constants != nil {
-		t.unrecorded(func() { y = t.Sub(t.Scale(t.Constants.next(t, x), 1+lambda), t.Scale(x, lambda)) })
+	if t.FrozenReplay != nil {
+		t.Unrecorded(func() { y = t.Sub(t.Scale(t.FrozenReplay.next(t, x), 1+lambda), t.Scale(x, lambda)) })
 	}
 	return t.Record("ReverseGrad", y, Wrt(x, func(g *Tensor) *Tensor { return t.Scale(g, -lambda) }))
 }
 
-// Constants makes a computation with StopGradient, Frozen, NoGrad or ReverseGrad in it one whose
-// derivative Backward gives, so that differences can check it. The first time it notes what is
-// constant; from Replay on, when parameters have been moved, the computation meets the same:
+// A FrozenReplay lets differences check the gradient of a computation that contains StopGradient,
+// Frozen, NoGrad or ReverseGrad. Such a gradient is not the derivative of the computation, but of
+// one whose constants keep their values while the parameters move. The first computation saves
+// these values; each later one, after [FrozenReplay.Replay], uses them again:
 //
-//	StopGradient(x)    the value that x had
+//	StopGradient(x)    the value x₀ that x had
 //	Frozen, NoGrad     the values that the parameters had
-//	ReverseGrad(x, λ)  (1+λ)·x₀ − λ·x for the value x₀ that x had
+//	ReverseGrad(x, λ)  (1+λ)·x₀ − λ·x
 //
-// Set Tape.Constants to it for each forward computation, and to nil for Backward.
-type Constants struct {
-	params []*Tensor
-	values [][]float64 // of params
-	noted  [][]float64 // in the order of the computation
-	used   int
-	replay bool
+// Set [Tape.FrozenReplay] to it for each forward computation, and to nil for Backward.
+type FrozenReplay struct {
+	params    []*Tensor
+	values    [][]float64 // of params
+	saved     [][]float64 // values of x in StopGradient and ReverseGrad, in order of computation
+	position  int         // in saved
+	replaying bool
 }
 
-// NewConstants returns the constants of a computation of which these parameters will be moved.
-func NewConstants(params []*Tensor) *Constants {
-	c := &Constants{params: params}
+// NewFrozenReplay returns a FrozenReplay for a computation, of which the given parameters will be
+// moved. It saves their present values.
+func NewFrozenReplay(params []*Tensor) *FrozenReplay {
+	r := &FrozenReplay{params: params}
 	for _, p := range params {
-		c.values = append(c.values, p.Values())
+		r.values = append(r.values, p.Values())
 	}
-	return c
+	return r
 }
 
-// Replay begins another computation, with what the first noted.
-func (c *Constants) Replay() { c.replay, c.used = true, 0 }
+// Replay prepares for another computation with the values that the first one saved.
+func (r *FrozenReplay) Replay() { r.replaying, r.position = true, 0 }
 
-// next returns a constant that was x the first time.
-func (c *Constants) next(t *Tape, x *Tensor) *Tensor {
-	if !c.replay {
-		c.noted = append(c.noted, x.Values())
+// next returns a constant: the value that x had in the first computation.
+func (r *FrozenReplay) next(t *Tape, x *Tensor) *Tensor {
+	if !r.replaying {
+		r.saved = append(r.saved, x.Values())
 	}
-	c.used++
+	r.position++
 	y := t.alloc(x.shape)
-	t.dev.Upload(y.buf, c.noted[c.used-1])
+	t.dev.Upload(y.buf, r.saved[r.position-1])
 	return y
 }
 
 // all returns the parameters that will be moved.
-func (c *Constants) all() []*Tensor {
-	if c == nil {
+func (r *FrozenReplay) all() []*Tensor {
+	if r == nil {
 		return nil
 	}
-	return c.params
+	return r.params
 }
 
-// still runs f with the values that some parameters had the first time.
-func (c *Constants) still(held []*Tensor, f func()) {
-	if c == nil || !c.replay {
+// withSavedValues runs f while the given parameters have their saved values.
+func (r *FrozenReplay) withSavedValues(params []*Tensor, f func()) {
+	if r == nil || !r.replaying {
 		f()
 		return
 	}
-	moved := make([][]float64, len(c.params))
-	for i, p := range c.params {
-		if slices.Contains(held, p) {
+	moved := make([][]float64, len(r.params))
+	for i, p := range r.params {
+		if slices.Contains(params, p) {
 			moved[i] = p.Values()
-			p.Assign(c.values[i])
+			p.Assign(r.values[i])
 		}
 	}
 	f()
-	for i, p := range c.params {
+	for i, p := range r.params {
 		if moved[i] != nil {
 			p.Assign(moved[i])
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
 // TestConstantsStayWhileParametersMove checks losses that hold something constant, whose
@@ -44,12 +44,12 @@ func TestConstantsStayWhileParametersMove(t *testing.T) {
 			dx: func(x, w float64) float64 { return -0.5 * 2 * x * w * w }, dw: func(x, w float64) float64 { return 2 * x * x * w }},
 	} {
 		loss := func(tp *ag.Tape) *ag.Tensor { return tp.Sum(c.f(tp)) }
-		want, along := 0.0, agtest.UnitDirection(params)
+		want, along := 0.0, gradcheck.UnitDirection(params)
 		for i := range along[0] {
 			a, b := x.Values()[i], w.Values()[i]
 			want += along[0][i]*c.dx(a, b) + along[1][i]*c.dw(a, b)
 		}
-		analytic, numeric := agtest.Direction(params, loss)
+		analytic, numeric := gradcheck.Direction(params, loss)
 		if math.Abs(analytic-want) > 1e-12 || math.Abs(numeric-want) > 1e-8 {
 			t.Errorf("%s: backward gives %.12f, differences %.12f, want %.12f", c.name, analytic, numeric, want)
 		}

@@ -12,7 +12,7 @@ import (
 //
 //	x̄ = ȳ / (1−p) where kept, 0 elsewhere
 func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {
-	t.use("Dropout", x)
+	t.CheckOperands("Dropout", x)
 	if p < 0 || p >= 1 {
 		panic(fmt.Sprintf("autograd: Dropout: probability %g: want 0 ≤ p < 1", p))
 	}

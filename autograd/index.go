@@ -10,7 +10,7 @@ import (
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Gather(x *Tensor, index []int) *Tensor {
-	t.use("Gather", x)
+	t.CheckOperands("Gather", x)
 	t.mustAxis("Gather", x, 0)
 	for _, i := range index {
 		if i < 0 || i >= x.shape[0] {

@@ -34,7 +34,7 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 	in, shape := x.shape[2], []int{l.Samples, l.Steps, l.Width}
 	y, cell := t.alloc(shape), t.alloc(shape)
 	var gates *Tensor
-	t.unrecorded(func() {
+	t.Unrecorded(func() {
 		gates = t.Scope(func() *Tensor { return t.Linear(t.Reshape(x, -1, in), w.Input, t.Add(w.InputBias, w.HiddenBias)) })
 	})
 	t.dev.LSTM(l, y.buf, cell.buf, gates.buf, w.Hidden.buf)
@@ -59,7 +59,7 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 
 // newLSTM checks the operands.
 func (t *Tape) newLSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) device.LSTM {
-	t.use("LSTM", x, w.Input, w.Hidden, w.InputBias, w.HiddenBias)
+	t.CheckOperands("LSTM", x, w.Input, w.Hidden, w.InputBias, w.HiddenBias)
 	if x.rank() != 3 || w.Input.rank() != 2 || w.Hidden.rank() != 2 || x.shape[2] != w.Input.shape[1] || w.Hidden.shape[0] != 4*w.Hidden.shape[1] ||
 		w.Input.shape[0] != w.Hidden.shape[0] || w.InputBias.Len() != w.Hidden.shape[0] || w.HiddenBias.Len() != w.Hidden.shape[0] {
 		panic(fmt.Sprintf("autograd: LSTM: x %v, weights %v and %v, biases %v and %v: want [B T in], [4H in], [4H H], [4H], [4H]",

@@ -27,7 +27,7 @@ func (tr Trans) b() bool { return tr&1 != 0 }
 //	NN: ā = ȳ·bᵀ, b̄ = aᵀ·ȳ     NT: ā = ȳ·b,  b̄ = ȳᵀ·a
 //	TN: ā = b·ȳᵀ, b̄ = a·ȳ      TT: ā = bᵀ·ȳᵀ, b̄ = ȳᵀ·aᵀ
 func (t *Tape) MatMul(a, b *Tensor, tr Trans) *Tensor {
-	t.use("MatMul", a, b)
+	t.CheckOperands("MatMul", a, b)
 	if a.rank() > 2 && b.rank() == 2 && !tr.a() { // the rows of all matrices of a are rows of one product
 		k := a.shape[a.rank()-1]
 		y := t.MatMul(t.Reshape(a, -1, k), b, tr)
@@ -96,7 +96,7 @@ func matrices(x *Tensor) device.Matrix {
 //
 //	x̄ = ȳ·w,  w̄ = ȳᵀ·x,  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
-	t.use("Linear", x, w)
+	t.CheckOperands("Linear", x, w)
 	if w.rank() != 2 || x.rank() < 1 || x.shape[x.rank()-1] != w.shape[1] {
 		panic(fmt.Sprintf("autograd: Linear: x %v and w %v: want x [… in] and w [out in]", x.shape, w.shape))
 	}
@@ -112,7 +112,7 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 		Wrt(w, func(g *Tensor) *Tensor { return t.MatMul(g, x, TN) }),
 	}
 	if b != nil {
-		t.use("Linear", b)
+		t.CheckOperands("Linear", b)
 		if b.rank() != 1 || b.shape[0] != w.shape[0] {
 			panic(fmt.Sprintf("autograd: Linear: w %v and b %v: want w [out in] and b [out]", w.shape, b.shape))
 		}
@@ -131,7 +131,7 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 //	x̄ = ȳ·w ⊙ GELU′(x),  w̄ = ȳᵀ·GELU(x),  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) GELULinear(x, w, b *Tensor) *Tensor {
 	var y *Tensor
-	t.unrecorded(func() {
+	t.Unrecorded(func() {
 		y = t.Scope(func() *Tensor { return t.Linear(t.GELU(x), w, b) })
 	})
 	t.RecordJoint("GELULinear", []*Tensor{y}, []*Tensor{x, w, b}, func(g []*Tensor) []*Tensor {

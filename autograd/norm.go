@@ -11,7 +11,7 @@ import "fmt"
 //
 // x is [… n], gamma and beta are [n].
 func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
-	t.use("LayerNorm", x, gamma, beta)
+	t.CheckOperands("LayerNorm", x, gamma, beta)
 	rows, n := t.rows("LayerNorm", x)
 	if gamma.Len() != n || beta.Len() != n {
 		panic(fmt.Sprintf("autograd: LayerNorm: x %v, gamma %v, beta %v: want [… n], [n], [n]", x.shape, gamma.shape, beta.shape))

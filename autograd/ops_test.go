@@ -1,14 +1,13 @@
 package autograd_test
 
 import (
-	"math"
 	"reflect"
 	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/internal/optable"
+	"github.com/seed-6655bf3b/recap/internal/optable/optest"
 )
 
 func open(t testing.TB, name string) ag.Device {
@@ -20,101 +19,30 @@ func open(t testing.TB, name string) ag.Device {
 	return dev
 }
 
-func values(x []*ag.Tensor) [][]float64 {
-	v := make([][]float64, len(x))
-	for i := range x {
-		v[i] = x[i].Values()
-	}
-	return v
-}
-
 // devices are all devices of this build, with the tolerance of one operation's result, relative to
 // it and to 1.
 var devices = map[string]float64{"cpu": 2e-5, "cpu64": 1e-12}
 
 func TestValues(t *testing.T) {
 	for name, tol := range devices {
-		dev := open(t, name)
-		for _, c := range optable.Cases() {
-			t.Run(name+"/"+c.Name(), func(t *testing.T) {
-				x := c.Inputs(dev)
-				tp := ag.NewTape(dev)
-				tp.Poison = true
-				got, want := c.F(tp, x).Values(), c.Want(values(x))
-				if len(got) != len(want) {
-					t.Fatalf("%d elements, want %d", len(got), len(want))
-				}
-				for i := range got {
-					if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-						t.Fatalf("element %d is %.9g, want %.9g", i, got[i], want[i])
-					}
-				}
-			})
-		}
+		optest.Values(t, open(t, name), tol, optable.Cases())
 	}
 }
 
-func TestGradients(t *testing.T) {
-	dev := open(t, "cpu64")
-	for _, c := range optable.Cases() {
-		t.Run(c.Name(), func(t *testing.T) {
-			ds := agtest.Compare(c.F, c.Inputs(dev))
-			for _, d := range ds {
-				err := d.Err
-				if c.Alter {
-					err = math.Abs(d.Analytic - c.Factor*d.Numeric)
-				}
-				if !(err <= 1e-6) {
-					t.Fatalf("input %d, element %d: backward gives %.12g, differences %.12g: error %.3g", d.Input, d.Element, d.Analytic, d.Numeric, err)
-				}
-			}
-		})
-	}
-}
+func TestGradients(t *testing.T) { optest.Gradients(t, open(t, "cpu64"), optable.Cases()) }
 
-// TestPrecision compares the gradients of every float32 device with those of float64: an element
-// may differ by 1e-4 of the largest.
+// TestPrecision compares the gradients of every float32 device with those of float64.
 func TestPrecision(t *testing.T) {
-	gradients := func(dev ag.Device, c optable.Case) [][]float64 {
-		x := c.Inputs(dev)
-		tp := ag.NewTape(dev)
-		tp.Poison = true
-		y := c.F(tp, x)
-		grads := tp.Backward(tp.Sum(tp.Mul(tp.Mul(y, y), y))) // a sum of squares of normalised rows would be constant
-		g := make([][]float64, len(x))
-		for i := range x {
-			g[i] = make([]float64, x[i].Len())
-			if grads[x[i]] != nil {
-				g[i] = grads[x[i]].Values()
-			}
-		}
-		return g
-	}
 	for name := range devices {
 		if dev := open(t, name); dev.Bits() == 32 {
-			for _, c := range optable.Cases() {
-				t.Run(name+"/"+c.Name(), func(t *testing.T) { compareGradients(t, gradients(dev, c), gradients(open(t, "cpu64"), c)) })
-			}
-		}
-	}
-}
-
-func compareGradients(t *testing.T, single, double [][]float64) {
-	for i := range double {
-		scale := 0.0
-		for _, v := range double[i] {
-			scale = max(scale, math.Abs(v))
-		}
-		for j := range double[i] {
-			if !(math.Abs(single[i][j]-double[i][j]) <= 1e-4*scale) {
-				t.Fatalf("gradient of input %d, element %d: float32 gives %g, float64 %g", i, j, single[i][j], double[i][j])
-			}
+			optest.Precision(t, dev, open(t, "cpu64"), optable.Cases())
 		}
 	}
 }
 
 // notOperations are the methods of Tape that compute nothing differentiable.
-var notOperations = []string{"Accumulate", "Backward", "Device", "Frozen", "Input", "NoGrad", "Record", "RecordJoint", "Reset", "Scope", "Seed", "SetRows"}
+var notOperations = []string{"Accumulate", "Backward", "CheckOperands", "ClampGradient", "Device", "Empty", "Frozen", "Full", "Input", "NoGrad",
+	"Record", "RecordJoint", "Reset", "ScaleGradient", "Scope", "Seed", "SetRows", "Unrecorded"}
 
 func TestEveryOpIsTested(t *testing.T) {
 	tested := map[string]bool{}

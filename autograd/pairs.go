@@ -12,7 +12,7 @@ import (
 //
 //	ū_j = Σ_i ȳ_ij·w ⊙ [u_j + v_i > 0],  v̄_i = Σ_j ȳ_ij·w ⊙ [u_j + v_i > 0],  w̄ = Σ_ij ȳ_ij·max(0, u_j + v_i)
 func (t *Tape) PairScores(u, v, w *Tensor) *Tensor {
-	t.use("PairScores", w)
+	t.CheckOperands("PairScores", w)
 	m, n := t.pairs("PairScores", u, v, w.Len())
 	width := w.Len()
 	y := t.alloc([]int{m, n})
@@ -53,7 +53,7 @@ func (t *Tape) PairScoresTwice(u, v, cu, cv, w2, b2, w *Tensor) (y, constant *Te
 	if t.pairs("PairScoresTwice", cu, cv, w2.shape[1]); cu.Len() != u.Len() || cv.Len() != v.Len() {
 		panic(fmt.Sprintf("autograd: PairScoresTwice: u %v and v %v, but cu %v and cv %v: want the same", u.shape, v.shape, cu.shape, cv.shape))
 	}
-	if t.Constants != nil {
+	if t.FrozenReplay != nil {
 		t.Frozen([]*Tensor{w2, b2, w}, func() { constant = t.PairScoresDeep(cu, cv, w2, b2, w) })
 		return t.PairScoresDeep(u, v, w2, b2, w), constant
 	}
@@ -82,7 +82,7 @@ type pairBlock struct {
 const pairsAtOnce = 1024
 
 func (t *Tape) newPairNet(op string, u, v, w2, b2, w *Tensor) *pairNet {
-	t.use(op, w2, b2, w)
+	t.CheckOperands(op, w2, b2, w)
 	if w2.rank() != 2 || w2.shape[0] != w.Len() || b2.Len() != w.Len() {
 		panic(fmt.Sprintf("autograd: %s: w2 %v, b2 %v, w %v: want [K H], [K], [K]", op, w2.shape, b2.shape, w.shape))
 	}
@@ -100,7 +100,7 @@ func (t *Tape) newPairNet(op string, u, v, w2, b2, w *Tensor) *pairNet {
 func (p *pairNet) forward() *Tensor {
 	t, n := p.t, p.u.shape[0]
 	y := t.alloc([]int{p.v.shape[0], n})
-	t.unrecorded(func() {
+	t.Unrecorded(func() {
 		for _, b := range p.blocks {
 			t.Scope(func() *Tensor {
 				_, h := b.hidden()
@@ -192,7 +192,7 @@ func (b *pairBlock) rowsOf(x *Tensor) device.Operand {
 
 // pairs returns M and N after checking that u is [N H] and v [M H].
 func (t *Tape) pairs(op string, u, v *Tensor, width int) (m, n int) {
-	t.use(op, u, v)
+	t.CheckOperands(op, u, v)
 	if u.rank() != 2 || v.rank() != 2 || u.shape[1] != v.shape[1] || u.shape[1] != width {
 		panic(fmt.Sprintf("autograd: %s: u %v, v %v: want [N H] and [M H] with H = %d", op, u.shape, v.shape, width))
 	}

@@ -28,7 +28,7 @@ func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 // over returns the axes to reduce over, ascending, all of them if none is named; and x's shape
 // with 1 in their place.
 func (t *Tape) over(op string, x *Tensor, axes []int) (sorted, kept []int) {
-	t.use(op, x)
+	t.CheckOperands(op, x)
 	if len(axes) == 0 {
 		for i := range x.shape {
 			axes = append(axes, i)

@@ -12,7 +12,7 @@ import (
 //
 //	x̄ = ȳ in x's shape
 func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
-	t.use("Reshape", x)
+	t.CheckOperands("Reshape", x)
 	s := slices.Clone(shape)
 	if i := slices.Index(s, -1); i >= 0 {
 		s[i] = 1
@@ -52,7 +52,7 @@ func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides 
 
 // Permute reorders the axes: axis i of the result is axis axes[i] of x.
 func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
-	t.use("Permute", x)
+	t.CheckOperands("Permute", x)
 	shape, s := make([]int, x.rank()), make([]int, x.rank())
 	own := device.Strides(x.shape)
 	seen := make([]bool, x.rank())
@@ -68,7 +68,7 @@ func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 
 // Slice returns the elements from ≤ i < to along an axis.
 func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
-	t.use("Slice", x)
+	t.CheckOperands("Slice", x)
 	t.mustAxis("Slice", x, axis)
 	if from < 0 || from >= to || to > x.shape[axis] {
 		panic(fmt.Sprintf("autograd: Slice: [%d, %d) of axis %d of %v", from, to, axis, x.shape))
@@ -81,7 +81,7 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 // Unfold returns the windows of the given length that start every step elements along an axis: the
 // axis of length n becomes two, [(n−length)/step+1 length].
 func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
-	t.use("Unfold", x)
+	t.CheckOperands("Unfold", x)
 	t.mustAxis("Unfold", x, axis)
 	n := x.shape[axis]
 	if length < 1 || length > n || step < 1 {
@@ -97,7 +97,7 @@ func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 
 // Diagonal returns the diagonals of square matrices, x [… n n] giving [… n].
 func (t *Tape) Diagonal(x *Tensor) *Tensor {
-	t.use("Diagonal", x)
+	t.CheckOperands("Diagonal", x)
 	r := x.rank()
 	if r < 2 || x.shape[r-1] != x.shape[r-2] {
 		panic(fmt.Sprintf("autograd: Diagonal: shape %v: want [… n n]", x.shape))
@@ -111,7 +111,7 @@ func (t *Tape) Diagonal(x *Tensor) *Tensor {
 //
 //	x̄ = Σ ȳ over the repeated axes
 func (t *Tape) Expand(x *Tensor, shape ...int) *Tensor {
-	t.use("Expand", x)
+	t.CheckOperands("Expand", x)
 	if !slices.Equal(broadcast("Expand", x.shape, shape), shape) {
 		panic(fmt.Sprintf("autograd: Expand: %v does not broadcast to %v", x.shape, shape))
 	}

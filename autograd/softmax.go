@@ -19,7 +19,7 @@ func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 //
 //	x̄ = y ⊙ (ȳ − Σ ȳ⊙y)
 func (t *Tape) Softmax(x, mask *Tensor) *Tensor {
-	t.use("Softmax", x)
+	t.CheckOperands("Softmax", x)
 	x = t.masked("Softmax", x, mask)
 	rows, n := t.rows("Softmax", x)
 	y := t.alloc(x.shape)
@@ -36,7 +36,7 @@ func (t *Tape) Softmax(x, mask *Tensor) *Tensor {
 //
 //	x̄ = ȳ − eʸ Σ ȳ
 func (t *Tape) LogSoftmax(x, mask *Tensor) *Tensor {
-	t.use("LogSoftmax", x)
+	t.CheckOperands("LogSoftmax", x)
 	x = t.masked("LogSoftmax", x, mask)
 	rows, n := t.rows("LogSoftmax", x)
 	y := t.alloc(x.shape)

@@ -7,19 +7,24 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Lookup is Gather from a parameter, typically a large table of which a step reads a few rows. Its
-// gradient is row-sparse: it stores the rows that index names, and all others are zero.
-// Tensor.AdamStep updates these rows alone, with their moments, and leaves the others as they are,
-// weight decay included; Norm, Mul by a scalar, Clamp around 0 and Values take such a gradient as
-// any other. No other operation does.
+// Lookup is [Tape.Gather] from a parameter x [n …], typically a large table of which a step reads a
+// few rows: it returns the rows in index, [len(index) …]. The gradient of x is row-sparse: it
+// stores the rows that index names; all others are zero. The tape retains index until Reset.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
+//
+// A row-sparse gradient is for [Tensor.AdamStep], which updates the stored rows and their moments
+// and leaves the other rows unchanged, weight decay included. [Tape.Norm], [Tape.ScaleGradient],
+// [Tape.ClampGradient], [Tape.Accumulate] and [Tensor.Values] also take one; every other operation
+// panics.
+//
+// Lookup panics if x is not a parameter or constant of the caller, or if an index is out of range.
 func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
 	if x.tape != nil {
 		panic("autograd: Lookup: the table was computed on a tape: want a parameter; Gather reads any tensor")
 	}
 	var y *Tensor
-	t.unrecorded(func() { y = t.Gather(x, index) })
+	t.Unrecorded(func() { y = t.Gather(x, index) })
 	return t.Record("Lookup", y, Wrt(x, func(g *Tensor) *Tensor {
 		gx := t.sparse(x.shape, index)
 		gx.scatter(index, g)
@@ -27,8 +32,41 @@ func (t *Tape) Lookup(x *Tensor, index []int) *Tensor {
 	}))
 }
 
-// sparse returns a tensor of zeros that can hold the rows in index. Its buffer has room for all of
-// them, though some be equal, so that steps of one shape need buffers of one size.
+// ScaleGradient returns a·g for a gradient g, dense or row-sparse, and a tensor a of one element.
+// The result is a constant of the tape.
+func (t *Tape) ScaleGradient(g, a *Tensor) *Tensor {
+	if a.Len() != 1 {
+		panic(fmt.Sprintf("autograd: ScaleGradient: gradient %v by %v: want a scalar", g, a))
+	}
+	return storedAs(g, t.binary("ScaleGradient", device.Mul, stored(g), a))
+}
+
+// ClampGradient returns min(max(g, lo), hi) elementwise for a gradient g, dense or row-sparse. The
+// result is a constant of the tape. It panics if lo > 0 or hi < 0, for zero rows stay zero.
+func (t *Tape) ClampGradient(g *Tensor, lo, hi float64) *Tensor {
+	if lo > 0 || hi < 0 {
+		panic(fmt.Sprintf("autograd: ClampGradient: gradient %v to [%g, %g]: want 0 to stay 0", g, lo, hi))
+	}
+	var y *Tensor
+	t.Unrecorded(func() { y = t.unary("ClampGradient", device.Clamp, stored(g), lo, hi) })
+	return storedAs(g, y)
+}
+
+// stored returns the elements that x stores as a vector: those of its rows if it is row-sparse.
+func stored(x *Tensor) *Tensor {
+	y := *x
+	y.shape, y.rows = []int{x.buf.Len()}, nil
+	return &y
+}
+
+// storedAs returns y, a new vector of the elements that x stores, in the form of x.
+func storedAs(x, y *Tensor) *Tensor {
+	y.shape, y.rows = x.shape, x.rows
+	return y
+}
+
+// sparse returns a row-sparse tensor of zeros that stores the rows in index. Its buffer has room
+// for len(index) rows even if some are equal, so that steps of one shape need buffers of one size.
 func (t *Tape) sparse(shape, index []int) *Tensor {
 	x := t.full([]int{len(index), size(shape[1:])}, 0)
 	x.shape, x.rows = shape, slices.Compact(slices.Sorted(slices.Values(index)))
@@ -44,7 +82,7 @@ func (x *Tensor) scatter(index []int, y *Tensor) {
 	x.dev.ScatterAdd(x.buf, place, y.buf, size(x.shape[1:]))
 }
 
-// sum returns the sum of two gradients of one tensor.
+// sum returns the sum of two gradients of one tensor, dense or row-sparse.
 func (t *Tape) sum(x, y *Tensor) *Tensor {
 	switch {
 	case x.rows == nil && y.rows == nil:
@@ -64,35 +102,7 @@ func (t *Tape) sum(x, y *Tensor) *Tensor {
 	return z
 }
 
-// scaleRows is Mul for a row-sparse gradient and a scalar.
-func (t *Tape) scaleRows(x, a *Tensor) *Tensor {
-	if a.Len() != 1 {
-		panic(fmt.Sprintf("autograd: Mul: the row-sparse gradient %v by %v: want a scalar", x, a))
-	}
-	y := t.binary("Mul", device.Mul, stored(x), a)
-	y.shape, y.rows = x.shape, x.rows
-	return y
-}
-
-// clampRows is Clamp for a row-sparse gradient.
-func (t *Tape) clampRows(x *Tensor, lo, hi float64) *Tensor {
-	if lo > 0 || hi < 0 {
-		panic(fmt.Sprintf("autograd: Clamp: the row-sparse gradient %v to [%g, %g]: want 0 to stay 0", x, lo, hi))
-	}
-	y := t.Clamp(stored(x), lo, hi)
-	y.shape, y.rows = x.shape, x.rows
-	return y
-}
-
-// stored returns the numbers that x stores as a vector: of a row-sparse gradient those of its
-// rows.
-func stored(x *Tensor) *Tensor {
-	y := *x
-	y.shape, y.rows = []int{x.buf.Len()}, nil
-	return &y
-}
-
-// expand returns the values, which are those of some rows, with the other rows' zeros.
+// expand returns the values of all rows, given those of the stored rows.
 func (x *Tensor) expand(values []float64) []float64 {
 	width := size(x.shape[1:])
 	all := make([]float64, x.Len())
@@ -105,6 +115,6 @@ func (x *Tensor) expand(values []float64) []float64 {
 // mustBeDense panics for a row-sparse gradient.
 func (x *Tensor) mustBeDense(op string) {
 	if x.rows != nil {
-		panic(fmt.Sprintf("autograd: %s: %v is the row-sparse gradient of Lookup, for AdamStep; Gather's is dense", op, x))
+		panic(fmt.Sprintf("autograd: %s: %v is a row-sparse gradient of Lookup, which the optimizers' functions take; Gather's is dense", op, x))
 	}
 }

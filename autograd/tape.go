@@ -2,61 +2,49 @@ package autograd
 
 import (
 	"fmt"
-	"math"
 	"slices"
-
-	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
 // A Tape records one forward computation and owns the memory of its results. A tape is for one
 // goroutine; any number of tapes may share parameters.
 type Tape struct {
-	// Poison fills memory with NaN when it is new and when it is taken back, so that a kernel that
-	// leaves a hole or reads what is gone shows. For tests.
+	// Poison fills memory with NaN when it is allocated and when it is recycled, so that a test
+	// notices a kernel that leaves elements unwritten, or reads memory after its last use.
 	Poison bool
-	// Constants, if set, is asked for what the computation holds constant: see there. For checks
-	// by differences.
-	Constants *Constants
+	// FrozenReplay, if not nil, repeats the values that the computation holds constant. Checks of
+	// gradients by differences set it: see [FrozenReplay].
+	FrozenReplay *FrozenReplay
 
 	dev       Device
 	nodes     []node
 	recording bool
 	inference bool
+	walking   bool            // in Backward
 	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
 
-	inUse []*memory         // by tensors made since the last Reset, in that order
-	spare map[int][]*memory // by length; the last is taken first
-	made  int               // memories
+	inUse    []*memory         // since the last Reset, in order of use
+	free     map[int][]*memory // by length; the last is used first
+	memories int               // allocated in all
 
 	seed, draws uint64 // of dropout
 }
 
-// A memory is a buffer of the tape's.
-type memory struct {
-	device.Buffer
-	id      int // how many of the tape's are older
-	uses    int // how often it was taken back: a tensor made before is stale
-	holders int // in Backward: how many still need it
-}
-
-// A node is one recorded operation: its vjp turns the gradients of out into those of in.
+// A node is one recorded operation. Its vjp maps the gradients of out to those of in, where a
+// constant is nil.
 type node struct {
-	op      string
-	out, in []*Tensor
-	vjp     func(g []*Tensor) []*Tensor
-	made    int // memories in use when it was recorded: operations before it know none of the later ones
+	op       string
+	out, in  []*Tensor
+	vjp      func(g []*Tensor) []*Tensor
+	memories int // in use when it was recorded: earlier operations know no later memory
 }
 
-// Grads holds the gradient of a loss with respect to each tensor it depends on that was made by
-// NewParam.
-type Grads map[*Tensor]*Tensor
-
-// NewTape returns a tape that records for Backward.
+// NewTape returns a tape on a device that records operations for [Tape.Backward], for training.
 func NewTape(dev Device) *Tape {
-	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, spare: map[int][]*memory{}}
+	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, free: map[int][]*memory{}}
 }
 
-// NewInferenceTape returns a tape that computes and never records; Dropout is the identity on it.
+// NewInferenceTape returns a tape on a device that computes and never records, for inference.
+// [Tape.Dropout] is the identity on it.
 func NewInferenceTape(dev Device) *Tape {
 	t := NewTape(dev)
 	t.recording, t.inference = false, true
@@ -66,35 +54,32 @@ func NewInferenceTape(dev Device) *Tape {
 // Device returns the device whose kernels the tape runs.
 func (t *Tape) Device() Device { return t.dev }
 
-// Seed restarts the random numbers of the dropout operations that follow.
+// Seed restarts the random numbers of the dropout operations that follow: the same seed gives the
+// same masks.
 func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 
-// Reset forgets the recorded computation and takes back the memory of all tensors: the next step,
-// having the same shapes, allocates none and finds each tensor where the last step had it. Tensors
-// made before are stale and panic when used.
+// Reset forgets the recorded computation and recycles the memory of all tensors of the tape. These
+// tensors are stale: the next use of one panics. A next step with the same shapes allocates no
+// memory, and each of its tensors gets the memory that it had in this step.
 func (t *Tape) Reset() {
-	clear(t.nodes)
-	t.nodes = t.nodes[:0]
-	for _, m := range t.inUse {
-		t.recycle(m)
-	}
-	t.inUse = t.inUse[:0]
-	for _, spare := range t.spare {
-		slices.SortFunc(spare, func(a, b *memory) int { return b.id - a.id })
-	}
+	t.forget()
+	t.recycleAll()
 	t.dev.Submit()
 }
 
-// recycle takes back memory that no live tensor is in.
-func (t *Tape) recycle(m *memory) {
-	if t.Poison {
-		t.dev.Fill(m.Buffer, math.NaN())
+// forget removes the recorded operations. Their results are constants from now on.
+func (t *Tape) forget() {
+	for _, n := range t.nodes {
+		for _, y := range n.out {
+			y.needsGrad = false
+		}
 	}
-	m.uses++
-	t.spare[m.Len()] = append(t.spare[m.Len()], m)
+	clear(t.nodes)
+	t.nodes = t.nodes[:0]
 }
 
-// Input copies data to a tensor of the tape: a constant that lives for one step.
+// Input copies data, in row-major order, from the host to a new tensor of the tape: a constant that
+// lives until [Tape.Reset] or the next [Tape.Backward]. It panics if data does not fill the shape.
 func (t *Tape) Input(data []float32, shape ...int) *Tensor {
 	if len(data) != size(shape) {
 		panic(fmt.Sprintf("autograd: Input: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
@@ -104,20 +89,25 @@ func (t *Tape) Input(data []float32, shape ...int) *Tensor {
 	return x
 }
 
-// An Edge leads from an operation's result to one of its inputs.
+// An Edge leads from an operation's result to one of its inputs: see [Wrt].
 type Edge struct {
 	x   *Tensor
 	vjp func(g *Tensor) *Tensor
 }
 
-// Wrt returns the edge to input x, whose gradient is vjp of the result's. A gradient larger than x
-// by broadcasting is summed to x's shape by Backward.
+// Wrt returns the edge to input x: vjp maps the gradient of the result, which has the result's
+// shape, to the gradient of x. A gradient that is larger than x because x was broadcast may stay
+// so: [Tape.Backward] sums it to x's shape.
 func Wrt(x *Tensor, vjp func(g *Tensor) *Tensor) Edge { return Edge{x, vjp} }
 
-// Record is the door through which every operation is made, built in or not: it notes that y was
-// computed from the inputs the edges lead to, and returns y. Edges to constants are dropped, so an
-// operation never asks whether a gradient is wanted. y must be new: made by other operations
-// inside NoGrad, or by the package's own kernels.
+// Record notes that operation op computed y from the inputs of the edges, and returns y. Every
+// operation, built in or not, is made with it or with [Tape.RecordJoint]. Edges to constants are
+// dropped, so an operation does not ask which of its inputs need a gradient.
+//
+// y must be a new tensor of the tape; otherwise Record panics. It is computed by other operations
+// inside [Tape.Unrecorded], or by kernels of the device: [Tape.CheckOperands] checks the inputs,
+// [Tape.Empty] returns the result, and [Tensor.Buffer] is what a kernel reads and writes. A vjp is
+// computed in the same two ways; Backward records nothing.
 func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 	live := make([]Edge, 0, len(edges))
 	in := make([]*Tensor, 0, len(edges))
@@ -136,10 +126,11 @@ func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 	return y
 }
 
-// RecordJoint is Record for operations whose vjp yields the gradients of all inputs at once, or
-// which have several results. g has an entry for each of out (zeros where the loss does not depend
-// on it); vjp returns one for each of in, nil where the input is a constant by nature. Record
-// replaces the constants in the slice in by nil, so that vjp can spare itself their gradients.
+// RecordJoint is [Tape.Record] for an operation whose vjp computes the gradients of all inputs at
+// once, or which has several results. g has an entry for each tensor in out, zeros where the loss
+// does not depend on it. vjp returns an entry for each tensor in in, nil for an input without
+// gradient. RecordJoint replaces the constants in the slice in by nil, so that vjp can omit their
+// gradients.
 func (t *Tape) RecordJoint(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
 	t.record(op, out, in, vjp)
 }
@@ -166,41 +157,23 @@ func (t *Tape) record(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Ten
 
 func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x] == 0 }
 
-// NoGrad runs f without recording: what it computes is constant to Backward.
+// NoGrad runs f without recording: what f computes is constant to [Tape.Backward].
 func (t *Tape) NoGrad(f func()) {
-	t.unrecorded(func() { t.Constants.still(t.Constants.all(), f) })
+	t.Unrecorded(func() { t.FrozenReplay.withSavedValues(t.FrozenReplay.all(), f) })
 }
 
-func (t *Tape) unrecorded(f func()) {
+// Unrecorded runs f without recording, to compute the result of one operation from others before
+// [Tape.Record] notes it. Unlike [Tape.NoGrad] it does not declare the result constant.
+func (t *Tape) Unrecorded(f func()) {
 	was := t.recording
 	t.recording = false
 	defer func() { t.recording = was }()
 	f()
 }
 
-// Scope runs f and returns its result, taking back at once the memory of all else made in f. It
-// does so where no operation was recorded in f, that is without gradients; else Backward does.
-func (t *Tape) Scope(f func() *Tensor) *Tensor {
-	nodes, made := len(t.nodes), len(t.inUse)
-	y := f()
-	if len(t.nodes) > nodes {
-		return y
-	}
-	inner := t.inUse[made:]
-	t.inUse = t.inUse[:made]
-	for _, m := range inner {
-		if m == y.mem {
-			t.inUse = append(t.inUse, m)
-		} else {
-			t.recycle(m)
-		}
-	}
-	return y
-}
-
-// Frozen runs f with the given parameters held constant: a frozen view of a module. Operations
-// recorded in f use the parameters' values and pass gradients to their other inputs, but none to
-// the parameters.
+// Frozen runs f with the given parameters held constant. The operations recorded in f use the
+// parameters' values and pass gradients to their other inputs, but none to the parameters. Outside
+// of f the parameters have gradients as before.
 func (t *Tape) Frozen(params []*Tensor, f func()) {
 	for _, p := range params {
 		t.frozen[p]++
@@ -212,41 +185,13 @@ func (t *Tape) Frozen(params []*Tensor, f func()) {
 			}
 		}
 	}()
-	t.Constants.still(params, f)
+	t.FrozenReplay.withSavedValues(params, f)
 }
 
-// alloc returns an undefined tensor of the tape. It keeps shape.
-func (t *Tape) alloc(shape []int) *Tensor {
-	n := size(shape)
-	var m *memory
-	if s := t.spare[n]; len(s) > 0 {
-		m, t.spare[n] = s[len(s)-1], s[:len(s)-1]
-	} else {
-		m = &memory{Buffer: t.dev.Alloc(n), id: t.made}
-		t.made++
-		if t.Poison {
-			t.dev.Fill(m.Buffer, math.NaN())
-		}
-	}
-	t.inUse = append(t.inUse, m)
-	return &Tensor{shape: shape, buf: m.Buffer, mem: m, use: m.uses, dev: t.dev, tape: t}
-}
-
-// full returns a tensor of equal elements.
-func (t *Tape) full(shape []int, v float64) *Tensor {
-	x := t.alloc(shape)
-	t.dev.Fill(x.buf, v)
-	return x
-}
-
-// alias returns x's elements under another shape, as a new tensor: memory is shared, since tensors
-// do not change.
-func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
-	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, use: x.use, dev: t.dev, tape: t}
-}
-
-// use panics if an operand cannot be used on this tape.
-func (t *Tape) use(op string, operands ...*Tensor) {
+// CheckOperands panics, in the name of operation op, if an operand cannot be used on this tape: if
+// its memory was recycled, if it belongs to another tape or is on another device, or if it is a
+// row-sparse gradient of [Tape.Lookup].
+func (t *Tape) CheckOperands(op string, operands ...*Tensor) {
 	for _, x := range operands {
 		x.mustLive(op)
 		x.mustBeDense(op)

@@ -312,8 +312,8 @@ func TestMisusePanics(t *testing.T) {
 	}{
 		{"autograd: MatMul: shapes [2 3] and [4 2]: inner lengths 3 and 4 differ", func() { tp.MatMul(a, b, ag.NN) }},
 		{"autograd: Add: shapes [2 3] and [4 2] do not broadcast", func() { tp.Add(a, b) }},
-		{"autograd: Exp: the operand's memory was taken back", func() { tp.Exp(stale) }},
-		{"autograd: Values: the operand's memory was taken back", func() { stale.Values() }},
+		{"autograd: Exp: the operand's memory was recycled", func() { tp.Exp(stale) }},
+		{"autograd: Values: the operand's memory was recycled", func() { stale.Values() }},
 		{"autograd: Exp: operand belongs to another tape", func() { tp.Exp(ag.NewTape(dev).Exp(a)) }},
 		{"autograd: Exp: operand is on device cpu, the tape on cpu64", func() { tp.Exp(ag.NewTensor(other, []float64{1}, 1)) }},
 		{"autograd: Backward: loss has shape [2 3], want a scalar", func() { tp.Backward(a) }},
@@ -324,15 +324,28 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: AddToRow: Tensor[4 2] on cpu64 as row 1 of Tensor[2 3] on cpu64", func() { a.AddToRow(1, b) }},
 		{"autograd: AddToRow: Tensor[3] on cpu64 as row 2 of Tensor[2 3] on cpu64", func() { a.AddToRow(2, param(dev, 1, 2, 3)) }},
 		{"autograd: AddToRow: the tensor belongs to a tape", func() { tp.Exp(a).AddToRow(0, param(dev, 1, 2, 3)) }},
-		{"autograd: Mul: the row-sparse gradient Tensor[2 3] on cpu64 by Tensor[3] on cpu64: want a scalar", func() {
+		{"autograd: ScaleGradient: gradient Tensor[2 3] on cpu64 by Tensor[3] on cpu64: want a scalar", func() {
+			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
+			tp.ScaleGradient(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
+		}},
+		{"autograd: ClampGradient: gradient Tensor[2 3] on cpu64 to [1, 2]: want 0 to stay 0", func() {
+			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
+			tp.ClampGradient(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], 1, 2)
+		}},
+		{"autograd: Mul: Tensor[2 3] on cpu64 is a row-sparse gradient", func() {
 			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
 			tp.Mul(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
 		}},
-		{"autograd: Clamp: the row-sparse gradient Tensor[2 3] on cpu64 to [1, 2]: want 0 to stay 0", func() {
+		{"autograd: Clamp: Tensor[2 3] on cpu64 is a row-sparse gradient", func() {
 			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
-			tp.Clamp(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], 1, 2)
+			tp.Clamp(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], -1, 1)
 		}},
-		{"autograd: Accumulate: the operand's memory was taken back", func() {
+		{"autograd: Split: axis 1 of [2 3] into [1 1]", func() { tp.Split(a, 1, 1, 1) }},
+		{"autograd: Split: axis 1 of [2 3] into [2 2]", func() { tp.Split(a, 1, 2, 2) }},
+		{"autograd: Split: axis 1 of [2 3] into [3 0]", func() { tp.Split(a, 1, 3, 0) }},
+		{"autograd: Split: axis 2 of shape [2 3]", func() { tp.Split(a, 2, 1) }},
+		{"autograd: Buffer: the operand's memory was recycled", func() { stale.Buffer() }},
+		{"autograd: Accumulate: the operand's memory was recycled", func() {
 			x := param(dev, 1)
 			grads := tp.Backward(tp.Sum(tp.Mul(x, x)))
 			tp.Reset()
@@ -347,7 +360,7 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: LSTM: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
 			tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 4}, false)
 		}},
-		{"autograd: Norm: the operand's memory was taken back", func() { tp.Norm(a, stale) }},
+		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)
 			y := tp.Exp(x)

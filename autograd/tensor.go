@@ -15,35 +15,50 @@ type Device = device.Device
 // ten bits of mantissa.
 func Open(name string) (Device, error) { return backend.Open(name) }
 
-// A Tensor is an immutable dense array, row-major, resident on one device. A tensor of rank 0
-// (shape []) holds one number.
+// A Buffer is a tensor's memory on its device, the operand of the device's kernels.
+type Buffer = device.Buffer
+
+// A Tensor is an immutable dense array of numbers, row-major, on one device. A tensor of rank 0
+// (shape []) holds one number. Shapes are written in brackets, such as [B T d].
 type Tensor struct {
-	shape     []int
-	buf       device.Buffer
-	dev       Device
-	needsGrad bool
-	tape      *Tape   // that made it; nil if the caller did
-	mem       *memory // the tape's, around buf; nil if the caller's
-	use       int     // mem.uses when it was made
-	recorded  bool
-	rows      []int // of a row-sparse gradient, in rising order; nil if dense, see Lookup
+	shape      []int
+	buf        device.Buffer
+	dev        Device
+	needsGrad  bool
+	tape       *Tape   // that created it; nil if the caller did
+	mem        *memory // around buf; nil if the tensor belongs to no tape
+	generation int     // of mem when the tensor was created
+	recorded   bool
+	rows       []int // of a row-sparse gradient, in rising order; nil if dense, see Lookup
 }
 
-// NewTensor returns a constant that belongs to no tape. It panics if data does not fill the shape.
-func NewTensor(dev Device, data []float64, shape ...int) *Tensor {
+// NewTensor copies data, in row-major order, from the host to a new tensor that belongs to no tape.
+// It is a constant. It panics if data does not fill the shape. float32 data are not widened on
+// their way to the device.
+func NewTensor[F float32 | float64](dev Device, data []F, shape ...int) *Tensor {
 	if len(data) != size(shape) {
 		panic(fmt.Sprintf("autograd: NewTensor: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
 	}
 	x := &Tensor{shape: append([]int{}, shape...), buf: dev.Alloc(len(data)), dev: dev}
-	dev.Upload(x.buf, data)
+	upload(x, data)
 	return x
 }
 
-// NewParam returns a tensor like NewTensor's of which gradients are wanted.
-func NewParam(dev Device, data []float64, shape ...int) *Tensor {
+// NewParam is [NewTensor] for a parameter: [Tape.Backward] computes its gradient.
+func NewParam[F float32 | float64](dev Device, data []F, shape ...int) *Tensor {
 	x := NewTensor(dev, data, shape...)
 	x.needsGrad = true
 	return x
+}
+
+// upload copies data to x.
+func upload[F float32 | float64](x *Tensor, data []F) {
+	switch data := any(data).(type) {
+	case []float32:
+		x.dev.Upload32(x.buf, data)
+	case []float64:
+		x.dev.Upload(x.buf, data)
+	}
 }
 
 // Shape returns the lengths of the axes. The caller must not change it.
@@ -55,7 +70,17 @@ func (x *Tensor) Len() int { return size(x.shape) }
 // Device returns the device that holds x.
 func (x *Tensor) Device() Device { return x.dev }
 
-// Values copies x to the host. It waits for the device.
+// Buffer returns x's memory, for an operation that is implemented by kernels of the device (see
+// [Tape.Record]): the elements in row-major order. A kernel may write to the buffer of a new tensor
+// of [Tape.Empty] only. It panics if x is stale or a row-sparse gradient.
+func (x *Tensor) Buffer() Buffer {
+	x.mustLive("Buffer")
+	x.mustBeDense("Buffer")
+	return x.buf
+}
+
+// Values copies the elements of x to the host, in row-major order. It waits for the device. It
+// panics if x is stale.
 func (x *Tensor) Values() []float64 {
 	x.mustLive("Values")
 	v := make([]float64, x.buf.Len())
@@ -66,7 +91,7 @@ func (x *Tensor) Values() []float64 {
 	return v
 }
 
-// Item returns the value of a tensor of one element.
+// Item returns the element of a tensor that has one element. It panics if x has more, or is stale.
 func (x *Tensor) Item() float64 {
 	if x.Len() != 1 {
 		panic(fmt.Sprintf("autograd: Item: shape %v holds %d numbers, want 1", x.shape, x.Len()))
@@ -74,7 +99,8 @@ func (x *Tensor) Item() float64 {
 	return x.Values()[0]
 }
 
-// Clone returns a copy of x that belongs to no tape, hence outlives Reset. The copy is a constant.
+// Clone returns a copy of x that belongs to no tape and therefore outlives [Tape.Reset]. The copy
+// is a constant. It panics if x is stale or a row-sparse gradient.
 func (x *Tensor) Clone() *Tensor {
 	x.mustLive("Clone")
 	x.mustBeDense("Clone")
@@ -88,10 +114,10 @@ func (x *Tensor) String() string { return fmt.Sprintf("Tensor%v on %s", x.shape,
 
 func (x *Tensor) rank() int { return len(x.shape) }
 
-// mustLive panics if the memory of x was taken back.
+// mustLive panics if the memory of x was recycled.
 func (x *Tensor) mustLive(op string) {
-	if x.mem != nil && x.use != x.mem.uses {
-		panic("autograd: " + op + ": the operand's memory was taken back by Reset, Backward or Scope; Clone what must outlive a step, name to Backward what to keep")
+	if x.mem != nil && x.generation != x.mem.generation {
+		panic("autograd: " + op + ": the operand's memory was recycled by Reset, Backward or Scope; Clone a tensor that must outlive the step, or let Backward keep it")
 	}
 }
 

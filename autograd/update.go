@@ -7,25 +7,32 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// This file is for optimizers: it changes tensors in place. Only tensors that belong to no tape
-// may change, and only between Backward and the next forward computation. SetRows alone may be
-// called within one.
+// This file is for optimizers and for state that a model updates: it changes tensors in place. Only
+// tensors that belong to no tape can change, and only between Backward and the next forward
+// computation. SetRows alone may be called within one.
 
-// Adam holds the constants of one step of Adam or AdamW.
+// Adam holds the constants of one step of Adam or AdamW: see [Tensor.AdamStep].
 type Adam = device.Adam
 
-// Assign overwrites x with data.
-func (x *Tensor) Assign(data []float64) {
+// Assign overwrites x with data, in row-major order. It panics if x belongs to a tape or data does
+// not fill its shape.
+func (x *Tensor) Assign(data []float64) { assign(x, data) }
+
+// Assign32 is [Tensor.Assign] for float32 data, which are not widened on their way to the device.
+func (x *Tensor) Assign32(data []float32) { assign(x, data) }
+
+func assign[F float32 | float64](x *Tensor, data []F) {
 	x.mustOwn("Assign")
 	if len(data) != x.Len() {
 		panic(fmt.Sprintf("autograd: Assign: %d numbers for shape %v, which holds %d", len(data), x.shape, x.Len()))
 	}
-	x.dev.Upload(x.buf, data)
+	upload(x, data)
 }
 
-// AddToRow adds y to row i of x, what has index i along the first axis. It does not wait for the
-// device: a way to keep a value of every step. The commands that a device gets are the same for
-// each i.
+// AddToRow adds y to row i of x, the part of x with index i along the first axis, for example to
+// collect a value of every step. It does not wait for the device, and the device gets the same
+// commands for each i. It panics if x belongs to a tape, or if y does not have a row's size or is on
+// another device.
 func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.mustOwn("AddToRow")
 	y.mustLive("AddToRow")
@@ -36,13 +43,16 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
 }
 
-// SetRows replaces row index[i] of x by row i of y, for y [len(index) …], x [n …] and distinct
-// indices: a way to remember something of each sample. Rows that were finite become exactly those
-// of y. The operations that follow see them; Backward must need none of the old ones, as it does
-// not where constant rows were read by Gather, which copies. It does not wait for the device. The
-// commands that a device gets are the same for each index of one length.
+// SetRows replaces row index[i] of x [n …] by row i of y [len(index) …], for example to save a value
+// of each sample of a batch. The indices are distinct. Rows of x that were finite become exactly
+// those of y.
+//
+// The operations that follow read the new rows. Backward must not need the old ones; it does not
+// where constant rows were read by [Tape.Gather], which copies. SetRows does not wait for the
+// device, and the device gets the same commands for each index of one length. It panics if x
+// belongs to a tape, if shapes do not fit, or if an index is out of range or occurs twice.
 func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
-	t.use("SetRows", x, y)
+	t.CheckOperands("SetRows", x, y)
 	x.mustOwn("SetRows")
 	if x.rank() == 0 || y.rank() != x.rank() || y.shape[0] != len(index) || !slices.Equal(y.shape[1:], x.shape[1:]) {
 		panic(fmt.Sprintf("autograd: SetRows: %v as %d rows of %v: want as many rows of the same shape", y.shape, len(index), x.shape))
@@ -54,7 +64,7 @@ func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 		}
 	}
 	width := size(x.shape[1:])
-	t.unrecorded(func() {
+	t.Unrecorded(func() {
 		t.Scope(func() *Tensor { // x − x is exactly 0, and 0 + y exactly y
 			minus := t.Neg(t.Gather(x, index))
 			t.dev.ScatterAdd(x.buf, index, minus.buf, width)
@@ -64,7 +74,8 @@ func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 	})
 }
 
-// AddScaled replaces x by x + a·y.
+// AddScaled replaces x by x + a·y, for y of x's size. It panics if x belongs to a tape, or if y is
+// stale, of another size, on another device or row-sparse.
 func (x *Tensor) AddScaled(a float64, y *Tensor) {
 	x.mustOwn("AddScaled")
 	x.mustMatch("AddScaled", y)
@@ -72,19 +83,20 @@ func (x *Tensor) AddScaled(a float64, y *Tensor) {
 	x.dev.Axpy(a, y.buf, x.buf)
 }
 
-// Multiply replaces x by a·x.
+// Multiply replaces x by a·x. It panics if x belongs to a tape.
 func (x *Tensor) Multiply(a float64) {
 	x.mustOwn("Multiply")
 	x.dev.Unary(device.Affine, x.buf, x.buf, a, 0)
 }
 
-// AdamStep updates x by its gradient g and the running moments m and v of g, which it updates too.
+// AdamStep makes one step of Adam: it updates x by its gradient g, and with it the running moments m
+// and v of g. All four have one size.
 //
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  x ← x − lr·(m/c₁) / (√(v/c₂) + eps),  cᵢ = 1 − βᵢᵗ
 //
-// Weight decay is added to g (Kingma and Ba 2015) or, decoupled, taken from x first: x ← x −
-// lr·decay·x (Loshchilov and Hutter 2019). Of a row-sparse gradient (Lookup) only the rows that it
-// stores are updated.
+// Weight decay is added to g (Adam, Kingma and Ba 2015) or, decoupled, applied to x before: x ← x −
+// lr·decay·x (AdamW, Loshchilov and Hutter 2019). If g is row-sparse ([Tape.Lookup]), only the rows
+// that it stores are updated. It panics if x, m or v belongs to a tape or sizes differ.
 func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	for _, y := range []*Tensor{x, m, v} {
 		y.mustOwn("AdamStep")
@@ -97,21 +109,21 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
 
-// Norm returns the Euclidean norm of tensors taken as one vector: a constant, no gradient passes.
-// Each one's square is accumulated in double precision. Row-sparse gradients (Lookup) are taken as
-// any others.
+// Norm returns the Euclidean norm of tensors, dense or row-sparse, taken as one vector: a scalar that
+// is a constant. The norm of no tensors is 0. The squares of each tensor are summed in double
+// precision.
 func (t *Tape) Norm(xs ...*Tensor) *Tensor {
-	squares := t.full([]int{max(1, len(xs))}, 0) // of no tensors it is 0
+	squares := t.full([]int{max(1, len(xs))}, 0)
 	for i, x := range xs {
 		x = stored(x)
-		t.use("Norm", x)
+		t.CheckOperands("Norm", x)
 		t.dev.Dot(squares.buf, i, x.buf, x.buf)
 	}
 	return t.Sqrt(t.Sum(squares))
 }
 
-// Dot returns Σ x⊙y, accumulated in double precision and rounded to the device's. It waits for the
-// device.
+// Dot returns Σ x⊙y for x and y of one size, summed in double precision and rounded to the device's.
+// It waits for the device. It panics if one of them is stale or, unless x is y, row-sparse.
 func (x *Tensor) Dot(y *Tensor) float64 {
 	x.mustLive("Dot")
 	x.mustMatch("Dot", y)

@@ -98,7 +98,7 @@ func TestSetRowsMisusePanics(t *testing.T) {
 		{"autograd: SetRows: the tensor belongs to a tape", func() { tp.SetRows(tp.Exp(x), []int{0, 1}, two) }},
 		{"autograd: SetRows: operand belongs to another tape", func() { tp.SetRows(x, []int{0, 1}, ag.NewTape(dev).Exp(two)) }},
 		{"autograd: SetRows: operand is on device cpu, the tape on cpu64", func() { tp.SetRows(ag.NewTensor(other, make([]float64, 6), 3, 2), []int{0, 1}, two) }},
-		{"autograd: SetRows: the operand's memory was taken back", func() { tp.SetRows(x, []int{0, 1}, stale) }},
+		{"autograd: SetRows: the operand's memory was recycled", func() { tp.SetRows(x, []int{0, 1}, stale) }},
 	} {
 		func() {
 			defer func() {

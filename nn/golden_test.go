@@ -11,6 +11,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
 // The golden cases are PyTorch's results: testdata/make_golden.py. The same cases serve the
@@ -151,7 +152,7 @@ func TestLayersHaveTheRightGradients(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 			forward, x := c.make(p, dev)
-			agtest.CheckGrad(t, 1e-5, agtest.Func(forward), append(x, p.Tensors()...)...)
+			agtest.CheckGrad(t, 1e-5, gradcheck.Func(forward), append(x, p.Tensors()...)...)
 		})
 	}
 }

@@ -24,7 +24,7 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 	scale := tp.Div(tp.Clamp(positive, 0, limit), positive)
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {
-			grads[p.Tensor] = tp.Mul(g, scale)
+			grads[p.Tensor] = tp.ScaleGradient(g, scale)
 		}
 	}
 	return norm
@@ -35,7 +35,7 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 func ClipValue(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) {
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {
-			grads[p.Tensor] = tp.Clamp(g, -limit, limit)
+			grads[p.Tensor] = tp.ClampGradient(g, -limit, limit)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/cuda/cudatest"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -78,14 +78,14 @@ func compareParam(t *testing.T, name string, got, want []float64) {
 func alongDirection(t *testing.T, ph zoo.Phase, b *zoo.Batch, got [][]float64) {
 	t.Helper()
 	params := tensorsOf(ph.Params)
-	_, numeric := agtest.Direction(params, ph.Rehearse(b))
+	_, numeric := gradcheck.Direction(params, ph.Rehearse(b))
 	analytic := 0.0
-	for i, along := range agtest.UnitDirection(params) {
+	for i, along := range gradcheck.UnitDirection(params) {
 		for e, u := range along {
 			analytic += got[i][e] * u
 		}
 	}
-	if err := agtest.Apart(analytic, numeric); !(err <= 1e-3) {
+	if err := gradcheck.RelativeError(analytic, numeric); !(err <= 1e-3) {
 		t.Errorf("the GPU's gradient along a direction is %.9g, differences in float64 %.9g", analytic, numeric)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -120,7 +121,7 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 			tp.Reset()
 			grads := tp.Backward(ph.Terms(tp, b)[i].Loss)
 			for name, params := range groups(m) {
-				moved := len(agtest.Dead(grads, params)) < len(params)
+				moved := len(gradcheck.ZeroGradient(grads, params)) < len(params)
 				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
 					if want := oneOf(prefixes...)(term.Name); moved != want {
 						t.Errorf("%s: does %s move %s? %v, want %v", ph.Name, term.Name, name, moved, want)
@@ -154,7 +155,7 @@ func TestNoDeadParameter(t *testing.T) {
 	for _, ph := range m.Phases() {
 		tp := ag.NewTape(dev)
 		grads := tp.Backward(zoo.Total(tp, ph.Terms(tp, b)))
-		for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+		for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
 			t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
 		}
 	}
@@ -261,7 +262,7 @@ func TestVariants(t *testing.T) {
 				}
 				grads := tp.Backward(zoo.Total(tp, terms))
 				if v.Name != "no-mir" { // without MIR queries and keys have nothing to do
-					for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+					for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
 						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
 					}
 				}

@@ -10,7 +10,7 @@ import (
 	prettytext "github.com/jedib0t/go-pretty/v6/text"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 )
@@ -50,16 +50,16 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	rows.SetStyle(table.StyleLight)
 	rows.Style().Format.Header = prettytext.FormatDefault
 	rows.AppendHeader(table.Row{"operation", "input", "shape", "element", "analytic", "numeric", "error"})
-	worst, where := agtest.Derivative{}, ""
+	worst, where := gradcheck.Derivative{}, ""
 	for _, k := range cases {
-		derivatives := intended(k, agtest.Compare(k.F, k.Inputs(dev)))
-		w := agtest.Worst(derivatives)
+		derivatives := intended(k, gradcheck.Compare(k.F, k.Inputs(dev)))
+		w := gradcheck.Worst(derivatives)
 		if where == "" || !(w.Err <= worst.Err) {
 			worst, where = w, k.Name()
 		}
 		shown := derivatives
 		if len(c.Op) == 0 {
-			shown = []agtest.Derivative{w}
+			shown = []gradcheck.Derivative{w}
 		}
 		for _, d := range shown {
 			rows.AppendRow(table.Row{k.Name(), d.Input, fmt.Sprint(k.Shapes[d.Input]), d.Element,
@@ -129,7 +129,7 @@ func chosen(ops []string) ([]optable.Case, error) {
 
 // intended returns the derivatives with the numeric one as it should be: of an operation that
 // alters its gradient on purpose, such as ReverseGrad, that is the factor times the true one.
-func intended(k optable.Case, ds []agtest.Derivative) []agtest.Derivative {
+func intended(k optable.Case, ds []gradcheck.Derivative) []gradcheck.Derivative {
 	if k.Alter {
 		for i := range ds {
 			ds[i].Numeric *= k.Factor

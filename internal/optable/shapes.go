@@ -41,6 +41,28 @@ var shapes = []Case{
 				}
 			})
 		}},
+	{Op: "Split", Shapes: [][]int{{2, 5, 3}}, // of the parts, the second is used twice and the third not at all
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			parts := tp.Split(x[0], 1, 1, 2, 1, 1)
+			return tp.Concat(1, parts[1], tp.Mul(parts[3], parts[0]), parts[1])
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(30, func(i int) float64 {
+				v, t, c := x[0][i/15*15:], i%15/3, i%3
+				if t == 2 {
+					return v[4*3+c] * v[c]
+				}
+				return v[[]int{1, 2, 0, 1, 2}[t]*3+c]
+			})
+		}},
+	{Op: "Split", Kind: "last axis", Shapes: [][]int{{2, 5}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			parts := tp.Split(x[0], 1, 3, 2)
+			return tp.Concat(1, parts[1], parts[0])
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(10, func(i int) float64 { return x[0][i/5*5+(i%5+3)%5] })
+		}},
 	{Op: "Stack", Shapes: [][]int{{2, 3}, {2, 3}},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Stack(1, x[0], x[1]) },
 		Want: func(x [][]float64) []float64 { return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] }) }},

@@ -2,7 +2,7 @@ package runs
 
 import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/train"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -19,7 +19,7 @@ type PhaseCheck struct {
 }
 
 // Err returns |Analytic − Numeric|, relative to the larger.
-func (k *PhaseCheck) Err() float64 { return agtest.Apart(k.Analytic, k.Numeric) }
+func (k *PhaseCheck) Err() float64 { return gradcheck.RelativeError(k.Analytic, k.Numeric) }
 
 // Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double
 // precision, on utterances of noise.
@@ -46,9 +46,9 @@ func Gradcheck(name string) ([]PhaseCheck, error) {
 		tp.Seed(1)
 		value := loss(tp)
 		k := PhaseCheck{Phase: ph.Name, Parameters: train.Count(ph.Params)}
-		k.Dead = len(agtest.Dead(tp.Backward(value, value), params))
+		k.Dead = len(gradcheck.ZeroGradient(tp.Backward(value, value), params))
 		k.Loss = value.Item()
-		k.Analytic, k.Numeric = agtest.Direction(params, loss)
+		k.Analytic, k.Numeric = gradcheck.Direction(params, loss)
 		checks = append(checks, k)
 	}
 	return checks, l.Device.Sync()

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -87,7 +87,7 @@ func TestLNLNPresets(t *testing.T) {
 
 // lnlnSlopes returns the derivative of a loss along a random direction in the space of the
 // parameters, as Backward has it and as it is. Where the gradient is reversed they differ: nothing
-// holds the reversal here, as agtest.Direction does.
+// holds the reversal here, as gradcheck.Direction does.
 func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
 	tp := ag.NewTape(params[0].Device())
 	eval := func() *ag.Tensor {
@@ -96,7 +96,7 @@ func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backwar
 		return loss(tp)
 	}
 	grads := tp.Backward(eval())
-	along := agtest.UnitDirection(params)
+	along := gradcheck.UnitDirection(params)
 	at := make([][]float64, len(params))
 	for i, p := range params {
 		at[i] = p.Values()

@@ -9,6 +9,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -135,7 +136,7 @@ func TestModelsHaveNoDeadParameter(t *testing.T) {
 			loss := ph.Rehearse(Sample(p.Device(), &tinyDims, 16, 1))
 			tp := ag.NewTape(p.Device())
 			grads := tp.Backward(loss(tp))
-			for _, i := range agtest.Dead(grads, tensorsOf(ph.Params)) {
+			for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
 				t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
 			}
 			for _, x := range ph.Params {
@@ -271,7 +272,7 @@ func TestModelsKeepWhatPredictReads(t *testing.T) {
 		if math.IsNaN(loss.Item()) {
 			t.Error("Predict reads a parameter that is not in PredictParams")
 		}
-		for _, i := range agtest.Dead(grads, tensorsOf(kept)) {
+		for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(kept)) {
 			t.Errorf("%s is in PredictParams and has no effect on the prediction", kept[i].Name)
 		}
 	})

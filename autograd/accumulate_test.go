@@ -1,0 +1,79 @@
+package autograd_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+// TestAccumulateLeavesGradientsOfTheCallerUnchanged holds gradients in every way that a caller can,
+// and reads them after another Accumulate has added to each.
+func TestAccumulateLeavesGradientsOfTheCallerUnchanged(t *testing.T) {
+	dev := open(t, "cpu64")
+	a, b, c, table := param(dev, 2, 3), param(dev, 5, 7), param(dev, 4), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)
+	loss := func(tp *ag.Tape) *ag.Tensor { // Add gives a and b one gradient tensor
+		y := tp.Sum(tp.Add(tp.Mul(tp.Add(a, b), tp.Lookup(table, []int{2, 0})), tp.Lookup(table, []int{1, 2})))
+		return tp.Add(y, tp.Sum(tp.Mul(c, c))) // the gradient of c shares its memory with no other
+	}
+	tp := ag.NewTape(dev)
+	tp.Poison = true
+	kept := tp.Exp(a) // a constant of the tape, which serves as a gradient too
+	grads := ag.Grads{}
+	tp.Accumulate(grads, loss(tp), kept)
+	grads[b] = tp.Reshape(grads[b], 2) // an alias of the gradient of a
+	taken, shared, sparse := grads[a], ag.Grads{b: grads[b]}, grads[table]
+	alone, aloneWant := grads[c], grads[c].Values()
+	want := [][]float64{taken.Values(), shared[b].Values(), sparse.Values(), kept.Values()}
+
+	other := ag.Grads{a: kept}
+	tp.Accumulate(grads, loss(tp), kept)
+	check := func(what string, got *ag.Tensor, want []float64) {
+		t.Helper()
+		if v := got.Values(); !slices.Equal(v, want) {
+			t.Errorf("%s has become %v, was %v", what, v, want)
+		}
+	}
+	check("a gradient taken from the map", taken, want[0])
+	check("a gradient that has its memory alone", alone, aloneWant)
+	check("an alias of a gradient, in another map", shared[b], want[1])
+	check("a row-sparse gradient", sparse, want[2])
+	check("a kept tensor", kept, want[3])
+
+	sums := []*ag.Tensor{grads[a], grads[b]} // kept explicitly, for this Accumulate is into another map
+	before := [][]float64{sums[0].Values(), sums[1].Values()}
+	tp.Accumulate(other, loss(tp), append(sums, kept)...)
+	check("a sum", sums[0], before[0])
+	check("another sum", sums[1], before[1])
+	check("a constant that served as a gradient", kept, want[3])
+	for i, v := range before[0] {
+		near(t, "the sum of two gradients", v, 2*want[0][i])
+		near(t, "the sum with a constant", other[a].Values()[i], want[3][i]+want[0][i])
+	}
+}
+
+// TestScopeInBackward recycles, in a vjp, memory that an earlier gradient had, and looks for two
+// tensors in one memory in the next step.
+func TestScopeInBackward(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := param(dev, 2, 3)
+	tp := ag.NewTape(dev)
+	square := func(x *ag.Tensor) *ag.Tensor {
+		var y *ag.Tensor
+		tp.Unrecorded(func() { y = tp.Mul(x, x) })
+		return tp.Record("Square", y, ag.Wrt(x, func(g *ag.Tensor) *ag.Tensor {
+			return tp.Scope(func() *ag.Tensor { return tp.Mul(tp.Scale(tp.Scale(g, 1), 2), x) })
+		}))
+	}
+	grads := tp.Backward(tp.Sum(square(square(tp.Exp(square(x))))))
+	near(t, "gradient of (exp x²)⁴", grads[x].Values()[0], 8*2*math.Exp(4*4))
+	tp.Reset()
+	tensors := make([]*ag.Tensor, 20)
+	for i := range tensors {
+		tensors[i] = tp.Full(float64(i), 2)
+	}
+	for i, x := range tensors {
+		near(t, "a tensor after 19 others were filled", x.Values()[0], float64(i))
+	}
+}

@@ -1,0 +1,185 @@
+package autograd
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
+
+// This file owns the memory of a tape's tensors. A memory is taken from a free list when a tensor
+// is created and returns to it, recycled, at Reset, at the end of a Scope, or at its last use in
+// Backward. So a training step whose shapes are those of the step before allocates nothing.
+
+// A memory is a buffer that one tensor of the tape uses after another.
+type memory struct {
+	device.Buffer
+	id         int // in order of allocation
+	generation int // how often it was recycled; a tensor of an earlier generation is stale
+	refs       int // in Backward: how many owners still need it
+}
+
+// alloc returns a new tensor of the tape with undefined elements. It retains shape.
+func (t *Tape) alloc(shape []int) *Tensor {
+	n := size(shape)
+	var m *memory
+	if free := t.free[n]; len(free) > 0 {
+		m, t.free[n] = free[len(free)-1], free[:len(free)-1]
+	} else {
+		m = &memory{Buffer: t.dev.Alloc(n), id: t.memories}
+		t.memories++
+		if t.Poison {
+			t.dev.Fill(m.Buffer, math.NaN())
+		}
+	}
+	m.refs = 0
+	if t.walking {
+		m.refs = 1 // that of the operation whose gradients are computed
+	}
+	t.inUse = append(t.inUse, m)
+	return &Tensor{shape: shape, buf: m.Buffer, mem: m, generation: m.generation, dev: t.dev, tape: t}
+}
+
+// full returns a new tensor whose elements are all v. It retains shape.
+func (t *Tape) full(shape []int, v float64) *Tensor {
+	x := t.alloc(shape)
+	t.dev.Fill(x.buf, v)
+	return x
+}
+
+// alias returns x's elements under another shape, as a new tensor. Both share the memory, which is
+// safe because tensors of a tape do not change.
+func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
+	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, generation: x.generation, dev: t.dev, tape: t}
+}
+
+// Empty returns a new tensor of the tape, whose elements are undefined: the result of an operation
+// that is implemented by kernels of the device (see [Tape.Record]).
+func (t *Tape) Empty(shape ...int) *Tensor { return t.alloc(slices.Clone(shape)) }
+
+// Full returns a new tensor of the tape, whose elements are all v. It is a constant.
+func (t *Tape) Full(v float64, shape ...int) *Tensor { return t.full(slices.Clone(shape), v) }
+
+// Scope runs f and returns its result. If f recorded no operation, because it computes without
+// gradients, Scope recycles at once the memory of every other tensor that f created; otherwise
+// [Tape.Backward] does so later.
+func (t *Tape) Scope(f func() *Tensor) *Tensor {
+	nodes, start := len(t.nodes), len(t.inUse)
+	y := f()
+	if len(t.nodes) > nodes {
+		return y
+	}
+	created := t.inUse[start:]
+	t.inUse = t.inUse[:start]
+	for _, m := range created {
+		if m == y.mem {
+			t.inUse = append(t.inUse, m)
+		} else {
+			t.recycle(m)
+		}
+	}
+	return y
+}
+
+// recycle returns memory to the free list and makes the tensors in it stale.
+func (t *Tape) recycle(m *memory) {
+	if t.Poison {
+		t.dev.Fill(m.Buffer, math.NaN())
+	}
+	m.generation++
+	m.refs = 0 // not so if Scope recycles it during Backward
+	t.free[m.Len()] = append(t.free[m.Len()], m)
+}
+
+// recycleAll recycles every memory in use. The next step finds each tensor where this one had it.
+func (t *Tape) recycleAll() {
+	for _, m := range t.inUse {
+		t.recycle(m)
+	}
+	t.inUse = t.inUse[:0]
+	for _, free := range t.free {
+		slices.SortFunc(free, func(a, b *memory) int { return b.id - a.id })
+	}
+}
+
+// A lifetimes counts references to memory during Backward, which recycles a memory when the last
+// one is gone. References have
+//   - the forward computation, to each of its memories, until Backward has passed the first
+//     operation that was recorded after the memory was created: earlier ones do not know it;
+//   - the operation whose gradients are computed, to the memories created meanwhile;
+//   - Grads, to each gradient;
+//   - the caller, to the tensors that it keeps and to the gradients that it handed over.
+type lifetimes struct {
+	t       *Tape
+	forward []*memory
+	start   int // in t.inUse, of the memories created for the current operation
+}
+
+// beginWalk starts counting. The gradients in grads get a second reference, the caller's, so that
+// they are never changed in place.
+func (t *Tape) beginWalk(grads Grads, keep []*Tensor) *lifetimes {
+	l := &lifetimes{t: t, forward: t.inUse, start: len(t.inUse)}
+	for _, m := range l.forward {
+		m.refs = 1
+	}
+	for _, x := range keep {
+		retain(x)
+	}
+	for _, g := range grads {
+		retain(retain(g))
+	}
+	t.walking = true
+	return l
+}
+
+// before drops the references of the operations recorded after n.
+func (l *lifetimes) before(n node) {
+	l.t.drop(l.forward[n.memories:])
+	l.forward = l.forward[:n.memories]
+}
+
+// after drops the references of an operation, whose gradients were g.
+func (l *lifetimes) after(g []*Tensor) {
+	l.t.drop(l.t.inUse[l.start:])
+	l.start = len(l.t.inUse)
+	for _, x := range g {
+		l.t.release(x)
+	}
+}
+
+// end stops counting. The memories that are still referenced stay in use, once each.
+func (l *lifetimes) end() {
+	l.before(node{})
+	l.after(nil)
+	l.t.walking = false
+	l.t.inUse = slices.DeleteFunc(l.t.inUse, func(m *memory) bool {
+		referenced := m.refs > 0
+		m.refs = 0
+		return !referenced
+	})
+}
+
+// retain adds a reference to x's memory and returns x. The memory of a caller's tensor is not
+// counted.
+func retain(x *Tensor) *Tensor {
+	if x.mem != nil {
+		x.mem.refs++
+	}
+	return x
+}
+
+// release undoes retain.
+func (t *Tape) release(x *Tensor) {
+	if x.mem != nil {
+		t.drop([]*memory{x.mem})
+	}
+}
+
+// drop takes a reference from each memory and recycles those that have none left.
+func (t *Tape) drop(memories []*memory) {
+	for _, m := range memories {
+		if m.refs--; m.refs == 0 {
+			t.recycle(m)
+		}
+	}
+}
