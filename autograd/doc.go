@@ -44,7 +44,7 @@
 //
 // # Reading order
 //
-// tensor.go, tape.go, backward.go, broadcast.go, arith.go, activation.go, matmul.go, shape.go,
+// tensor.go, tape.go, backward.go, arena.go, broadcast.go, arith.go, activation.go, matmul.go, shape.go,
 // concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, index.go, dropout.go,
-// sparse.go, similarity.go, pairs.go, loss.go, constant.go, update.go.
+// sparse.go, similarity.go, loss.go, constant.go, update.go.
 package autograd

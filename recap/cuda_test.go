@@ -10,6 +10,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/cuda/cudatest"
+	"github.com/seed-6655bf3b/recap/internal/optable/optest"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
 )
@@ -24,6 +25,12 @@ func onDevice(t *testing.T, device, critic string) (*Model, *zoo.Batch) {
 	c.Critic.Kind, c.Critic.Hidden = critic, 1
 	m, dev := newTiny(t, device, c, tinyDims)
 	return m, sample(dev, tinyDims, 8)
+}
+
+// TestPairOpsOnGPU compares values with naive loops, and gradients with those in float64.
+func TestPairOpsOnGPU(t *testing.T) {
+	optest.Values(t, open(t, gpu), 2e-5, OpCases())
+	optest.Precision(t, open(t, gpu), open(t, "cpu64"), OpCases())
 }
 
 // TestGradientsOnGPU compares the gradients of both stages' whole losses, computed by the GPU in

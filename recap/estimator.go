@@ -152,9 +152,9 @@ func (c concatCritic) Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor) {
 
 func (c concatCritic) Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor {
 	if c.second == nil {
-		return tp.Add(tp.PairScores(u, v, c.last.W), c.last.B)
+		return tp.Add(pairScores(tp, u, v, c.last.W), c.last.B)
 	}
-	return tp.Add(tp.PairScoresDeep(u, v, c.second.W, c.second.B, c.last.W), c.last.B)
+	return tp.Add(pairScoresDeep(tp, u, v, c.second.W, c.second.B, c.last.W), c.last.B)
 }
 
 func (c concatCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor) {
@@ -163,6 +163,6 @@ func (c concatCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, 
 		tp.Frozen(c.constants, func() { constant = c.Pairs(tp, cu, cv) })
 		return scores, constant
 	}
-	scores, constant = tp.PairScoresTwice(u, v, cu, cv, c.second.W, c.second.B, c.last.W)
+	scores, constant = pairScoresTwice(tp, u, v, cu, cv, c.second.W, c.second.B, c.last.W)
 	return tp.Add(scores, c.last.B), tp.Add(constant, tp.StopGradient(c.last.B))
 }

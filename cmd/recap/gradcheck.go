@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // tolerance is the largest relative error of a right gradient in double precision.
@@ -109,7 +110,7 @@ func (c *gradcheckCommand) models(t *terminal) error {
 
 // chosen returns the cases of the named operations; all if none is named.
 func chosen(ops []string) ([]optable.Case, error) {
-	all := optable.Cases()
+	all := append(optable.Cases(), recap.OpCases()...)
 	if len(ops) == 0 {
 		return all, nil
 	}

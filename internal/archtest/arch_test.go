@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"nn":                             {"autograd", "internal/weights"},
 	"nn/zoo":                         {"autograd", "nn"},
 	"optim":                          {"autograd", "nn"},
-	"recap":                          {"autograd", "nn", "nn/zoo", "internal/weights"},
+	"recap":                          {"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights"},
 	"internal/unpickle":              {},
 	"internal/weights":               {"internal/unpickle"},
 	"datasets/wordpiece":             {},
