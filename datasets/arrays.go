@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// array reads an array of a rank, all of whose sizes are positive.
+// array reads an array of the given rank whose sizes are all positive.
 func (l *layout) array(name string, d dict, key, layout string, rank int) ([]float32, []int, error) {
 	where := name + ": " + key
 	v, ok := d.get(key)
@@ -23,11 +23,11 @@ func (l *layout) array(name string, d dict, key, layout string, rank int) ([]flo
 	return x, shape, nil
 }
 
-// tokens reads text_bert and returns the number of utterances.
+// tokens reads text_bert and returns the number N of utterances.
 func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 	if _, ok := d.get("text_bert"); !ok {
 		if _, ok := d.get("text"); ok {
-			return 0, l.mismatch(name, "text_bert", "text features only", "RECAP needs text_bert, the tokens for BERT")
+			return 0, l.mismatch(name, "text_bert", "text features only", "RECAP needs text_bert, the token ids for BERT")
 		}
 	}
 	x, shape, err := l.rows(name, d, "text_bert", "[N 3 T]")
@@ -69,7 +69,8 @@ func integers(dst []int, src []float32) error {
 	return nil
 }
 
-// rows returns an array of rank 3 that is read row by row, from the file where that is possible.
+// rows returns an array of rank 3 to be read row by row: from the file if its format allows it, else
+// from memory.
 func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, error) {
 	v, _ := d.get(key)
 	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 && v.(*ndarray).len() > 0 {
@@ -79,7 +80,7 @@ func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, 
 	return inMemory(x), shape, err
 }
 
-// inMemory are numbers that have been read.
+// inMemory is an array that has been read.
 type inMemory []float32
 
 // Read implements numbers.
@@ -108,8 +109,8 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err
 	return nil
 }
 
-// lengths reads the valid frames of each utterance, or takes the tokens' number in a file aligned
-// to them.
+// lengths reads the number of valid frames of each utterance. In a file aligned to the words it may
+// be absent, and the number of tokens is used.
 func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, to *Frames) error {
 	to.Len = make([]int, n)
 	var given []float32
@@ -119,7 +120,7 @@ func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, t
 			return err
 		}
 	} else if to.T != text.T && to.T != 1 {
-		return l.mismatch(name, key+"_lengths", d.keys(), fmt.Sprintf("only a file whose %s has a frame a token can do without", key))
+		return l.mismatch(name, key+"_lengths", d.keys(), fmt.Sprintf("lengths may be absent only if %s has one frame for each token", key))
 	}
 	for i := range to.Len {
 		length := text.length(i)
@@ -128,13 +129,13 @@ func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, t
 		}
 		to.Len[i] = min(max(length, 1), to.T)
 		if given != nil && float32(to.Len[i]) != given[i] {
-			l.fixed[fmt.Sprintf("%s: %s_lengths: not in 1 to %d, clamped", name, key, to.T)]++
+			l.repaired[fmt.Sprintf("%s: %s_lengths: not in 1 to %d, clamped", name, key, to.T)]++
 		}
 	}
 	return nil
 }
 
-// vector reads a number for each utterance, of shape [N] or [N 1].
+// vector reads a number for each utterance, from an array [N] or [N 1].
 func (l *layout) vector(name string, d dict, key string, n int) ([]float32, error) {
 	v, _ := d.get(key)
 	x, shape, err := l.convert.numbers(v)
@@ -147,7 +148,7 @@ func (l *layout) vector(name string, d dict, key string, n int) ([]float32, erro
 	return x, nil
 }
 
-// texts reads a string for each utterance, or nil where the file has none.
+// texts reads a string for each utterance. It returns nil if the file does not have the key.
 func (l *layout) texts(name string, d dict, key string, n int) ([]string, error) {
 	v, ok := d.get(key)
 	if !ok || v == nil {

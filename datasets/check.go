@@ -10,45 +10,47 @@ import (
 	"strings"
 )
 
-// A Report says what a data set's file holds and what is wrong with it.
+// A Report describes the contents of a data set's file and the problems found in it.
 type Report struct {
 	Path     string
-	Name     string // as [Open] finds it
-	Bytes    int64
-	Range    [2]float64 // of the labels
+	Name     string     // of the set, see [Open]
+	Bytes    int64      // size of the file
+	Range    [2]float64 // smallest and largest possible label
 	Splits   []SplitReport
-	Problems []string
+	Problems []string // "where: expected what, found what"; empty if there are none
 }
 
-// A SplitReport is a Report's part on one split.
+// A SplitReport describes one split. Utterances is 0, and what follows Keys is empty, if the split
+// could not be read.
 type SplitReport struct {
 	Name                    string
 	Utterances              int
 	Keys                    []KeyReport
 	Shape                   Shape
-	Language, Audio, Vision Summary // of the lengths
-	Label                   *Summary
-	Signs                   [3]int // negative, zero and positive labels
+	Language, Audio, Vision Summary  // of the numbers of tokens and frames
+	Label                   *Summary // nil if there are no labels
+	Signs                   [3]int   // number of negative, zero and positive labels
 }
 
-// A KeyReport describes one entry of a split as the file has it: "float32 [229 375 5]", "list
-// [229]".
+// A KeyReport describes one key of a split's dict in the file: its value is "float32 [229 375 5]" or
+// "list [229]", for example.
 type KeyReport struct{ Key, Value string }
 
-// A Summary holds three statistics.
+// A Summary holds the minimum, mean and maximum of some numbers.
 type Summary struct{ Min, Mean, Max float64 }
 
-// Check reads a data set, or one split, and reports what it holds, with own features in place of
-// its. What [Open] would refuse is a problem in the report; only a file that cannot be read as a
-// pickle of dicts, or as a packed data set, is an error.
-func Check(path string, own Features) (*Report, error) {
+// Check reads a data set or a single split, with features replaced as by [OpenWith], and describes
+// its contents. What Open would report as an error is a problem in the report, as are values that
+// no good file has: NaN, labels out of range, masks with gaps, padding at the front. The error is
+// not nil only if the file cannot be read as a pickle of dicts or as a packed data set.
+func Check(path string, with Features) (*Report, error) {
 	r := &Report{Path: path, Name: setName(path)}
 	if isPacked(path) {
-		return r, r.readPacked(own)
+		return r, r.readPacked(with)
 	}
 	err := withFile(path, func(f io.ReaderAt, size int64) error {
 		r.Bytes = size
-		return r.read(f, size, own)
+		return r.read(f, size, with)
 	})
 	if err != nil {
 		return nil, err
@@ -56,17 +58,17 @@ func Check(path string, own Features) (*Report, error) {
 	return r, nil
 }
 
-func (r *Report) read(file io.ReaderAt, size int64, own Features) error {
+func (r *Report) read(file io.ReaderAt, size int64, with Features) error {
 	l, root, err := newLayout(r.Path, file, size)
 	if err != nil {
 		return err
 	}
-	if err := l.replace(own); err != nil {
+	if err := l.replace(with); err != nil {
 		return err
 	}
 	defer l.close()
 	var splits []*Split
-	refused := func(err error) {
+	reject := func(err error) {
 		r.problem("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": "))
 	}
 	add := func(name string, d dict) {
@@ -77,35 +79,35 @@ func (r *Report) read(file io.ReaderAt, size int64, own Features) error {
 			}
 		}
 		if s, err := l.split(name, d); err != nil {
-			refused(err)
+			reject(err)
 		} else {
 			report.summarize(s)
 			splits = append(splits, s)
 		}
 		r.Splits = append(r.Splits, report)
 	}
-	if _, flat := root.get("text_bert"); flat {
+	if _, single := root.get("text_bert"); single {
 		add("features", root)
 	} else {
 		for _, name := range splitNames {
 			if d, err := l.find(root, name); err != nil {
-				refused(err)
+				reject(err)
 			} else {
 				add(name, d)
 			}
 		}
 	}
 	r.Range = labelRange(r.Name, splits...)
-	for _, what := range slices.Sorted(maps.Keys(l.fixed)) {
-		r.problem("%s: %d times", what, l.fixed[what])
+	for _, what := range slices.Sorted(maps.Keys(l.repaired)) {
+		r.problem("%s: %d times", what, l.repaired[what])
 	}
 	r.compare(splits)
 	return nil
 }
 
-// readPacked reads a file of Pack.
-func (r *Report) readPacked(own Features) error {
-	set, err := OpenWith(r.Path, own)
+// readPacked describes a file that Pack wrote.
+func (r *Report) readPacked(with Features) error {
+	set, err := OpenWith(r.Path, with)
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (r *Report) readPacked(own Features) error {
 	return nil
 }
 
-// compare inspects the splits that could be read, and compares their sizes.
+// compare checks the values of the splits that could be read, and that their sizes are equal.
 func (r *Report) compare(splits []*Split) {
 	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool { return s.Utterances == 0 })
 	for i, s := range splits {
@@ -174,7 +176,7 @@ func summary[E int | float32](x []E) Summary {
 	return Summary{float64(slices.Min(x)), sum / float64(len(x)), float64(slices.Max(x))}
 }
 
-// inspect looks for values that no good file has.
+// inspect reports values that no good file has.
 func (r *Report) inspect(name string, s *Split) {
 	r.tokens(name, s)
 	for _, m := range []struct {
@@ -189,14 +191,14 @@ func (r *Report) inspect(name string, s *Split) {
 			}
 		}
 		if m.T > 1 && 2*ones > len(m.Len) {
-			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; is it at the front?", name, m.key, ones, len(m.Len))
+			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; perhaps the padding is at the front", name, m.key, ones, len(m.Len))
 		}
 	}
 	if s.Label == nil {
 		return
 	}
-	bad := finite{}
-	bad.look(s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
+	bad := nonFinite{}
+	bad.add(s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
 	r.notFinite(name, "regression_labels", bad)
 	outside := 0
 	for _, y := range s.Label {
@@ -209,24 +211,24 @@ func (r *Report) inspect(name string, s *Split) {
 	}
 }
 
-// frames looks for frames that are not finite.
+// frames reports features that are NaN or Inf.
 func (r *Report) frames(name, key string, s *Split, m *Frames) {
-	bad := finite{}
+	bad := nonFinite{}
 	row := make([]float32, m.T*m.D)
 	for i := range m.Len {
 		m.Row(row, i)
-		bad.look(row, func(j int) string { return fmt.Sprintf("%q, frame %d", s.ID[i], j/m.D) })
+		bad.add(row, func(j int) string { return fmt.Sprintf("%q, frame %d", s.ID[i], j/m.D) })
 	}
 	r.notFinite(name, key, bad)
 }
 
-// finite counts numbers that are NaN or Inf.
-type finite struct {
+// nonFinite counts numbers that are NaN or Inf.
+type nonFinite struct {
 	count int
-	first string // what and where
+	first string // value and position
 }
 
-func (f *finite) look(x []float32, where func(i int) string) {
+func (f *nonFinite) add(x []float32, where func(i int) string) {
 	for i, v := range x {
 		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
 			if f.count++; f.count == 1 {
@@ -236,13 +238,13 @@ func (f *finite) look(x []float32, where func(i int) string) {
 	}
 }
 
-func (r *Report) notFinite(name, key string, bad finite) {
+func (r *Report) notFinite(name, key string, bad nonFinite) {
 	if bad.count > 0 {
 		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %s", name, key, bad.count, bad.first)
 	}
 }
 
-// tokens checks [CLS] … [SEP] [PAD] … and that the mask says the same.
+// tokens reports token sequences other than [CLS] … [SEP] [PAD] …, and masks that do not match them.
 func (r *Report) tokens(name string, s *Split) {
 	var mask, first, last, short int
 	for i := range s.Len() {
@@ -278,7 +280,7 @@ func (r *Report) tokens(name string, s *Split) {
 	}
 }
 
-// String renders the report as plain text.
+// String formats the report as plain text of several lines.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d bytes, %s, labels from %g to %g\n", r.Path, r.Bytes, r.Name, r.Range[0], r.Range[1])

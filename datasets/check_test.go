@@ -69,7 +69,7 @@ func TestCheckFindsBadValues(t *testing.T) {
 		{func(s *Split) { s.Language.Mask[5] = 1 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
 		{func(s *Split) { s.Language.Mask[0] = 0.5 }, "train: text_bert: expected a mask of ones, then zeros, found 1 of 3 utterances otherwise"},
 		{func(s *Split) { clear(s.Language.Mask[:6]) }, "train: text_bert: expected 2 tokens or more, found 1 of 3 utterances otherwise"},
-		{func(s *Split) { s.Audio.Len = []int{1, 1, 4} }, "train: audio: expected padding at the end, found 2 of 3 lengths that are 1; is it at the front?"},
+		{func(s *Split) { s.Audio.Len = []int{1, 1, 4} }, "train: audio: expected padding at the end, found 2 of 3 lengths that are 1; perhaps the padding is at the front"},
 	} {
 		s := madeSplit(3, "train")
 		s.Vision.Len = []int{5, 1, 4}

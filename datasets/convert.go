@@ -15,10 +15,12 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// A converter makes Go slices of a pickle's arrays and lists.
+// A converter converts arrays and lists of a pickle to Go slices.
 type converter struct {
-	left int64 // bytes that it may still allocate; a small file can name one array many times
+	left int64 // bytes that it may allocate further; a small file can refer to one array many times
 }
+
+// spend subtracts bytes from those that may be allocated. It is an error if too few are left.
 
 func (c *converter) spend(bytes int64) error {
 	if c.left -= bytes; c.left < 0 {
@@ -27,7 +29,7 @@ func (c *converter) spend(bytes int64) error {
 	return nil
 }
 
-// elements returns the items of a list, a tuple or an array of objects, and the shape.
+// elements returns the items and the shape of a list, a tuple or an array of objects.
 func elements(v any) (items []any, shape []int, ok bool) {
 	switch v := v.(type) {
 	case *types.List:
@@ -85,7 +87,7 @@ func (c *converter) numbers(v any) ([]float32, []int, error) {
 	return x, a.shape, nil
 }
 
-// rowMajor reorders an array stored with the first index fastest.
+// rowMajor reorders an array in which the first index varies fastest.
 func rowMajor(x []float32, shape []int) []float32 {
 	out := make([]float32, len(x))
 	index := make([]int, len(shape))
@@ -129,7 +131,7 @@ func number(v any) (float32, error) {
 	return 0, fmt.Errorf("expected a number, found %s", describe(v))
 }
 
-// texts converts an array, a list or a tuple of strings; an integer becomes its digits.
+// texts converts an array, a list or a tuple of strings; integers are formatted in decimal.
 func (c *converter) texts(v any) ([]string, error) {
 	if items, _, ok := elements(v); ok {
 		if err := c.spend(16 * int64(len(items))); err != nil {
@@ -192,7 +194,7 @@ func (c *converter) text(v any) (string, error) {
 	return "", fmt.Errorf("expected a string, found %s", describe(v))
 }
 
-// text decodes one element, padded with zeros.
+// text decodes one string element, which is padded with zeros.
 func (d *dtype) text(raw []byte) string {
 	if d.kind == 'S' {
 		return string(bytes.TrimRight(raw, "\x00"))
@@ -208,7 +210,7 @@ func (d *dtype) text(raw []byte) string {
 	return string(bytes.TrimRight(s, "\x00"))
 }
 
-// describe says what a value of the pickle is, without its contents.
+// describe returns the type and shape of a value of the pickle for a message.
 func describe(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -1,6 +1,10 @@
-// Package datasets reads and makes multimodal sentiment data: utterances with a language, an audio
-// and a visual sequence and a sentiment label. It knows nothing of tensors: it yields plain
-// arrays.
+// Package datasets reads and generates multimodal sentiment data: utterances with a language, an
+// audio and a vision sequence and a sentiment label. It does not depend on tensors or devices: what
+// it returns are Go slices in row-major order.
+//
+// [Open] reads a data set from a file, [Synthetic] generates one, [OpenFeatures] reads utterances
+// to predict. [Split.KeepMasks] and [Split.RandomMasks] draw what is missing, [Order] divides a
+// split into batches and [Batch] collects one of them.
 package datasets
 
 import (
@@ -10,53 +14,54 @@ import (
 	"slices"
 )
 
-// A Set is a data set in three parts.
+// A Set is a data set, divided into splits for training, validation and test.
 type Set struct {
-	Name               string // "mosi", "mosei", "sims", "synthetic" or the file's name
+	Name               string // "mosi", "mosei", "sims", "synthetic" or the name of the file
 	Train, Valid, Test *Split
-	Range              [2]float64 // of the labels: [-3, 3] or [-1, 1]
+	Range              [2]float64 // smallest and largest possible label: [-3, 3] or [-1, 1]
 }
 
-// A Split is one part of a data set: N utterances, each modality padded to a common length.
+// A Split is one part of a data set: N utterances, with each modality padded at the end to a common
+// length.
 type Split struct {
 	ID       []string // [N]
 	RawText  []string // [N], or nil
 	Language Tokens
 	Audio    Frames
 	Vision   Frames
-	Label    []float32 // [N]; nil where a file for prediction has none
+	Label    []float32 // [N]; nil if a file for prediction has no labels
 }
 
 // Len returns the number of utterances.
 func (s *Split) Len() int { return len(s.ID) }
 
-// Tokens holds the WordPiece ids of N utterances, padded at the end to T.
+// Tokens holds the WordPiece tokens of N utterances, padded at the end to T.
 type Tokens struct {
 	T       int
-	ID      []int     // [N T]; [CLS] … [SEP] [PAD] …
-	Mask    []float32 // [N T], 1 at a token, 0 at padding
+	ID      []int     // [N T], token ids: [CLS] … [SEP] [PAD] …
+	Mask    []float32 // [N T], attention mask: 1 at a token, 0 at padding
 	Segment []int     // [N T], token types
 }
 
-// Frames holds a sequence of feature vectors for each of N utterances, padded with zeros at the
-// end to T. They are in memory, or in a file of [Pack].
+// Frames holds a sequence of feature vectors (frames) for each of N utterances, padded with zeros
+// at the end to T. The features are in memory, or in a file of [Pack].
 type Frames struct {
 	T, D int
-	X    []float32 // [N T D]; nil where they are in a file
-	Len  []int     // [N], valid frames, 1 ≤ Len ≤ T
+	X    []float32 // [N T D]; nil if the features are in a file
+	Len  []int     // [N], number of valid frames, 1 ≤ Len ≤ T
 
 	file numbers // [N' T D]
-	at   []int   // [N], each utterance's row of the file; nil for those of the file, in order
+	at   []int   // [N], row in the file of each utterance; nil if N = N' and the order is the same
 }
 
-// numbers are an array in a file.
+// numbers is an array that is read part by part.
 type numbers interface {
-	// Read converts the elements from the first-th on to float32 and fills dst.
+	// Read fills dst with the elements first, first+1, …, converted to float32.
 	Read(dst []float32, first int) error
 }
 
-// Row copies the frames of utterance i to dst [T D]. It panics if a file that was opened cannot be
-// read any more.
+// Row copies the frames of utterance i to dst [T D]. It panics if the features are in a file that
+// can no longer be read.
 func (f *Frames) Row(dst []float32, i int) {
 	n := f.T * f.D
 	if f.X != nil {
@@ -67,11 +72,11 @@ func (f *Frames) Row(dst []float32, i int) {
 		i = f.at[i]
 	}
 	if err := f.file.Read(dst[:n], i*n); err != nil {
-		panic(fmt.Sprintf("datasets: the file of a data set in use has changed: %v", err))
+		panic(fmt.Sprintf("datasets: Row: the data set's file has changed since it was opened: %v", err))
 	}
 }
 
-// load returns all frames [N T D].
+// load returns the features of all utterances [N T D].
 func (f *Frames) load() []float32 {
 	if f.X != nil {
 		return f.X
@@ -84,7 +89,8 @@ func (f *Frames) load() []float32 {
 	return x
 }
 
-// Special token ids, common to bert-base-uncased and bert-base-chinese.
+// Ids of the special tokens [PAD], [UNK], [CLS] and [SEP] in the vocabularies of bert-base-uncased
+// and bert-base-chinese.
 const (
 	PadID = 0
 	UnkID = 100
@@ -92,7 +98,7 @@ const (
 	SepID = 102
 )
 
-// length returns the number of tokens of utterance i: the mask up to its first 0.
+// length returns the number of tokens of utterance i: those before the first 0 of its mask.
 func (t *Tokens) length(i int) int {
 	row := t.Mask[i*t.T:][:t.T]
 	if n := slices.Index(row, 0); n >= 0 {
@@ -101,14 +107,15 @@ func (t *Tokens) length(i int) int {
 	return t.T
 }
 
-// A Shape holds the sizes that all splits of a set and a model's input share.
+// A Shape holds the sizes of an utterance's sequences: number of steps T of each modality and
+// number of features D of a frame. All splits of a set, and the input of a model, have one shape.
 type Shape struct {
 	LanguageSteps        int
 	AudioSteps, AudioD   int
 	VisionSteps, VisionD int
 }
 
-// String renders the shape as "text 50, audio 375x5, vision 500x20".
+// String formats the shape as "text 50, audio 375x5, vision 500x20".
 func (s Shape) String() string {
 	return fmt.Sprintf("text %d, audio %dx%d, vision %dx%d", s.LanguageSteps, s.AudioSteps, s.AudioD, s.VisionSteps, s.VisionD)
 }
@@ -118,12 +125,13 @@ func (s *Split) Shape() Shape {
 	return Shape{s.Language.T, s.Audio.T, s.Audio.D, s.Vision.T, s.Vision.D}
 }
 
-// Shape returns the sizes of the set's sequences, which its splits share.
+// Shape returns the sizes of the sequences of the set's splits, which are equal.
 func (s *Set) Shape() Shape { return s.Train.Shape() }
 
 func (s *Set) splits() []*Split { return []*Split{s.Train, s.Valid, s.Test} }
 
-// Vocab returns the smallest vocabulary that holds every token: the largest id and 1.
+// Vocab returns the size of the smallest vocabulary that has every token of the set: the largest
+// token id plus 1.
 func (s *Set) Vocab() int {
 	largest := SepID
 	for _, p := range s.splits() {
@@ -134,7 +142,8 @@ func (s *Set) Vocab() int {
 	return largest + 1
 }
 
-// Subset returns a copy of some utterances, in the order of the index.
+// Subset returns a split of the utterances at the positions in index, in that order. Features that
+// are in a file stay there.
 func (s *Split) Subset(index []int) *Split {
 	return &Split{
 		ID:       rows(s.ID, index, 1),
@@ -157,7 +166,7 @@ func (f *Frames) subset(index []int) Frames {
 	return out
 }
 
-// rows copies rows of a width; nil stays nil.
+// rows returns a copy of the rows in index of an array [N width], or nil if x is nil.
 func rows[E any](x []E, index []int, width int) []E {
 	if x == nil {
 		return nil
@@ -169,12 +178,12 @@ func rows[E any](x []E, index []int, width int) []E {
 	return out
 }
 
-// Fraction returns a random share of the utterances, 0 < f ≤ 1, at least one, in their old order;
-// all of them are s itself. The same seed gives the same choice, and a smaller share is part of a
-// larger one.
+// Fraction returns a random subset of round(f·N) utterances, at least one, in their original
+// order; for f = 1 it returns s itself. The same seed selects the same utterances, and a smaller
+// fraction is a subset of a larger one. It panics unless 0 < f ≤ 1.
 func (s *Split) Fraction(f float64, seed uint64) *Split {
 	if !(f > 0 && f <= 1) {
-		panic(fmt.Sprintf("datasets: Fraction: share %v not in (0, 1]", f))
+		panic(fmt.Sprintf("datasets: Fraction: %v: want a fraction in (0, 1]", f))
 	}
 	if f == 1 {
 		return s

@@ -12,21 +12,21 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// OpenFeatures reads utterances to predict; they need no labels, and with no labels at all
+// OpenFeatures reads utterances to predict. Labels are optional; if no utterance has a label,
 // Split.Label is nil. The file is one of
 //
-//   - a file that [Open] reads, of which the named split is taken;
+//   - a file that [Open] reads, from which the split of the given name is returned;
 //
-//   - a pickle with the keys of a split outermost;
+//   - a pickle of a single split: a dict with the keys that Open expects in each split;
 //
-//   - JSON, an array of utterances: text_bert has three rows of equal length (ids from [CLS] to [SEP], mask,
-//     segments), audio and vision a row for each frame, label and raw_text are optional; for two frames of one feature
+//   - a JSON array of utterances, where text_bert has three rows of equal length (token ids from [CLS] to [SEP],
+//     mask, segments), audio and vision have a row of features for each frame, and label and raw_text are optional:
 //
 //     [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
 //     "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]
 //
-// JSON's sequences are padded to the longest of their kind; [Split.Fit] pads further, to what a
-// model expects.
+// Sequences from JSON are padded to the longest of their modality. [Split.Fit] pads them further to
+// the lengths that a model expects. An error says where in the file what was expected.
 func OpenFeatures(path, split string) (*Split, error) {
 	if isPacked(path) {
 		return openPackedSplit(path, split)
@@ -46,7 +46,7 @@ func openPackedSplit(path, name string) (*Split, error) {
 	}
 	i := slices.Index(splitNames, name)
 	if i < 0 {
-		return nil, fmt.Errorf("datasets: %s: expected one of the splits %v, found %q asked for; name one of them", path, splitNames, name)
+		return nil, fmt.Errorf("datasets: %s: expected one of the splits %v, found %q; give the name of one of them", path, splitNames, name)
 	}
 	return set.splits()[i], nil
 }
@@ -56,14 +56,14 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
 	}
-	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // no opcodes
+	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // not the first byte of a pickle
 		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.Free+16*size)
 	}
 	l, root, err := newLayout(path, file, size)
 	if err != nil {
 		return nil, err
 	}
-	if _, flat := root.get("text_bert"); flat {
+	if _, single := root.get("text_bert"); single {
 		return l.split("features", root)
 	}
 	d, err := l.find(root, split)
@@ -73,7 +73,7 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 	return l.split(split, d)
 }
 
-// An utterance is an element of OpenFeatures's JSON.
+// An utterance is an element of the JSON array that OpenFeatures reads.
 type utterance struct {
 	ID       string      `json:"id"`
 	RawText  string      `json:"raw_text"`
@@ -116,7 +116,7 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 	return s, nil
 }
 
-// check compares an utterance with the first.
+// check verifies the shapes of an utterance; frames must have as many features as in the first one.
 func (u *utterance) check(first *utterance) error {
 	if len(u.TextBERT) != 3 || len(u.TextBERT[0]) == 0 || len(u.TextBERT[1]) != len(u.TextBERT[0]) || len(u.TextBERT[2]) != len(u.TextBERT[0]) {
 		return errors.New("text_bert: expected three rows of equal length, found something else; give ids, mask and segments")
@@ -129,7 +129,7 @@ func (u *utterance) check(first *utterance) error {
 		own, first [][]float32
 	}{{"audio", u.Audio, first.Audio}, {"vision", u.Vision, first.Vision}} {
 		if len(m.own) == 0 || len(m.own[0]) == 0 {
-			return fmt.Errorf("%s: expected frames, found none; give at least one frame, of zeros if need be", m.key)
+			return fmt.Errorf("%s: expected frames, found none; give at least one frame, of zeros if the modality is missing", m.key)
 		}
 		for t, frame := range m.own {
 			if len(frame) != len(m.first[0]) {
@@ -140,7 +140,7 @@ func (u *utterance) check(first *utterance) error {
 	return nil
 }
 
-// fill makes the padded arrays, whose sizes are set.
+// fill allocates the arrays, whose T and D have been set, and copies the utterances to them.
 func (s *Split) fill(all []utterance) {
 	n := len(all)
 	t, a, v := &s.Language, &s.Audio, &s.Vision
@@ -169,8 +169,8 @@ func (f *Frames) add(i int, x [][]float32) {
 	f.Len = append(f.Len, len(x))
 }
 
-// Fit returns the split with every sequence padded at the end to the shape, the split itself where
-// it has that shape. Sequences longer than the shape's are an error, and so are other features.
+// Fit returns the split with every sequence padded at the end to the lengths in want, or s itself
+// if it has that shape. A sequence that is longer, or another number of features, is an error.
 func (s *Split) Fit(want Shape) (*Split, error) {
 	have := s.Shape()
 	if have == want {
@@ -187,12 +187,12 @@ func (s *Split) Fit(want Shape) (*Split, error) {
 	return &out, nil
 }
 
-// padded returns the frames in memory, padded at the end to a number of steps.
+// padded returns a copy of the frames in memory, padded at the end to the given number of steps.
 func (f *Frames) padded(steps int) Frames {
 	return Frames{T: steps, D: f.D, X: padded(f.load(), len(f.Len), f.T*f.D, steps*f.D), Len: f.Len}
 }
 
-// padded copies n rows of one width to rows of a larger.
+// padded returns a copy of x [n from] as [n to], with zeros at the end of each row.
 func padded[E any](x []E, n, from, to int) []E {
 	out := make([]E, n*to)
 	for i := range n {

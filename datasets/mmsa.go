@@ -14,34 +14,39 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), as MOSI, MOSEI
-// and CH-SIMS are published: a dict of train, valid and test, each a dict of
+// Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), in which MOSI,
+// MOSEI and CH-SIMS are published: a dict of train, valid and test, each a dict of
 //
-//	text_bert            [N 3 T_l]    WordPiece ids, mask, segments
-//	audio, vision        [N T D]      padded at the end
-//	regression_labels    [N]
-//	audio_lengths, …     [N]          valid frames; where a file aligned to the words has none, the number of tokens
-//	id, raw_text         [N]          optional, as is everything else
+//	text_bert                        [N 3 T_l]  token ids, attention mask, segments
+//	audio, vision                    [N T D]    features, padded at the end
+//	audio_lengths, vision_lengths    [N]        number of valid frames
+//	regression_labels                [N]        labels
+//	id, raw_text                     [N]        strings; optional
 //
-// Sizes come from the arrays, the name from the path, the range from the name or else the labels.
-// An audio value of -Inf becomes 0, as there, and lengths are clamped to [1, T]. Any numeric type
-// and any pickle protocol will do; nothing in the file is executed, and memory is bounded by a
-// small multiple of its size.
+// Other keys are ignored. Lengths may be absent in a file that is aligned to the words, where the
+// number of tokens is used. The sizes are those of the arrays. The set's name is taken from the
+// path; its range of labels follows from the name, or for an unknown name from the labels.
 //
-// A file of [Pack] is opened as well.
+// As in MMSA, -Inf in audio is read as 0, and lengths are clamped to [1, T]. Arrays may have any
+// numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory is
+// limited to a small multiple of the file's size. An error says where in the file what was expected
+// and found.
+//
+// Open also opens a file that [Pack] wrote.
 func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
 
-// OpenWith is Open with some features from other files.
-func OpenWith(path string, own Features) (*Set, error) {
+// OpenWith is [Open] with some features replaced by those of other files. A packed data set cannot
+// be combined with replacements, which is an error.
+func OpenWith(path string, with Features) (*Set, error) {
 	if isPacked(path) {
-		if own != (Features{}) {
-			return nil, fmt.Errorf("datasets: %s: expected a pickle to replace features of, found a packed data set; give the features to recap data pack", path)
+		if with != (Features{}) {
+			return nil, fmt.Errorf("datasets: %s: expected a pickle when features are replaced, found a packed data set; give the features to recap data pack", path)
 		}
 		return openPacked(path)
 	}
 	var set *Set
 	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
-		set, err = read(path, f, size, own)
+		set, err = read(path, f, size, with)
 		return err
 	})
 	return set, err
@@ -65,20 +70,20 @@ func withFile(path string, use func(io.ReaderAt, int64) error) error {
 
 var splitNames = []string{"train", "valid", "test"}
 
-// read reads a pickle into memory.
-func read(path string, file io.ReaderAt, size int64, own Features) (*Set, error) {
+// read reads the data set of a pickle into memory.
+func read(path string, file io.ReaderAt, size int64, with Features) (*Set, error) {
 	l, root, err := newLayout(path, file, size)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.replace(own); err != nil {
+	if err := l.replace(with); err != nil {
 		return nil, err
 	}
 	defer l.close()
 	return l.set(root)
 }
 
-// set reads the splits.
+// set reads the three splits.
 func (l *layout) set(root dict) (*Set, error) {
 	set := &Set{Name: setName(l.path)}
 	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
@@ -90,18 +95,18 @@ func (l *layout) set(root dict) (*Set, error) {
 			return nil, err
 		}
 		if (*to).Label == nil {
-			return nil, l.mismatch(splitNames[i], "regression_labels", "none", "training and evaluation need them")
+			return nil, l.mismatch(splitNames[i], "regression_labels", "none", "training and evaluation need labels")
 		}
 		if found, want := (*to).Shape(), set.Train.Shape(); found != want {
-			return nil, l.mismatch(splitNames[i], "as in train "+want.String(), found.String(), "make the features of all splits alike")
+			return nil, l.mismatch(splitNames[i], "as in train "+want.String(), found.String(), "save all splits with the same sizes")
 		}
 	}
 	set.Range = labelRange(set.Name, set.Train, set.Valid, set.Test)
 	return set, nil
 }
 
-// setName returns mosi, mosei or sims where the file or one of its two folders says so, else the
-// file's name.
+// setName returns mosi, mosei or sims if the name of the file or of one of the two folders above it
+// contains that, else the file's name without extension.
 func setName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -140,21 +145,21 @@ func labelRange(name string, splits ...*Split) [2]float64 {
 
 // A layout reads the splits of one file.
 type layout struct {
-	path    string
-	convert converter
-	fixed   map[string]int // what was put right, and how often
-	lazily  bool           // frames stay in the file where they can
-	own     []replacement
+	path         string
+	convert      converter
+	repaired     map[string]int // number of repairs of each kind
+	lazily       bool           // leave frames in the file if possible
+	replacements []replacement
 }
 
-// newLayout reads the file's outermost dict.
+// newLayout unpickles a file, whose arrays stay in the file, and returns its top-level dict.
 func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error) {
 	loader := unpickle.Loader{Name: path, Class: findClass}
 	v, _, err := loader.Load(file, 0, size)
 	if err != nil {
 		return nil, nil, fmt.Errorf("datasets: %w", err)
 	}
-	l := &layout{path: path, convert: converter{left: unpickle.Free + 4*size}, fixed: map[string]int{}}
+	l := &layout{path: path, convert: converter{left: unpickle.Free + 4*size}, repaired: map[string]int{}}
 	root, ok := asDict(v)
 	if !ok {
 		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v), "give a data set in MMSA's layout")
@@ -162,7 +167,7 @@ func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error)
 	return l, root, nil
 }
 
-// mismatch says where in the file what is wrong.
+// mismatch returns the error for a part of the file that is not as expected.
 func (l *layout) mismatch(where, expected, found, advice string) error {
 	if where != "" {
 		where = ": " + where
@@ -170,7 +175,7 @@ func (l *layout) mismatch(where, expected, found, advice string) error {
 	return fmt.Errorf("datasets: %s%s: expected %s, found %s; %s", l.path, where, expected, found, advice)
 }
 
-// A dict is a Python dict, in order.
+// A dict is a Python dict in insertion order.
 type dict []types.DictEntry
 
 func asDict(v any) (dict, bool) {
@@ -188,7 +193,8 @@ func asDict(v any) (dict, bool) {
 	return nil, false
 }
 
-// get returns the value of a key; of several, the last, as Python would.
+// get returns the value of a key. If the pickle sets the key several times, it is the last value,
+// as in Python.
 func (d dict) get(key string) (any, bool) {
 	for _, e := range slices.Backward(d) {
 		if e.Key == key {
@@ -225,7 +231,7 @@ func (l *layout) find(root dict, name string) (dict, error) {
 	return l.replaced(name, d)
 }
 
-// split reads one part of the data set. Labels may be absent.
+// split reads one split of the data set. Labels may be absent.
 func (l *layout) split(name string, d dict) (*Split, error) {
 	s := &Split{}
 	n, err := l.tokens(name, d, &s.Language)
@@ -246,7 +252,7 @@ func (l *layout) split(name string, d dict) (*Split, error) {
 	for i, x := range s.Audio.X {
 		if math.IsInf(float64(x), -1) {
 			s.Audio.X[i] = 0
-			l.fixed[name+": audio: -Inf, read as 0"]++
+			l.repaired[name+": audio: -Inf, read as 0"]++
 		}
 	}
 	if _, ok := d.get("regression_labels"); ok {

@@ -200,7 +200,7 @@ func TestOpenErrorsOfFiles(t *testing.T) {
 }
 
 func TestAlignedFilesTakeTheTokensLength(t *testing.T) {
-	l := &layout{path: "aligned.pkl", convert: converter{left: 1 << 20}, fixed: map[string]int{}}
+	l := &layout{path: "aligned.pkl", convert: converter{left: 1 << 20}, repaired: map[string]int{}}
 	text := Tokens{T: 5, Mask: []float32{1, 1, 1, 0, 0, 1, 1, 1, 1, 1}}
 	for steps, want := range map[int][]int{5: {3, 5}, 1: {1, 1}} {
 		f := Frames{T: steps, D: 1}

@@ -22,8 +22,8 @@ type call func(args []any) (any, error)
 // Call implements gopickle's types.Callable.
 func (f call) Call(args ...any) (any, error) { return f(args) }
 
-// findClass returns what stands for a Python name: the few that pickled numpy arrays need
-// (numpy/core/multiarray.py and numeric.py, numpy._core since numpy 2).
+// findClass returns the Go value for a Python class or function. Only those that pickled NumPy
+// arrays need are allowed (numpy/core/multiarray.py and numeric.py, numpy._core since NumPy 2).
 func findClass(module, name string) (any, error) {
 	switch strings.Replace(module, "numpy._core", "numpy.core", 1) + "." + name {
 	case "numpy.ndarray":
@@ -39,13 +39,13 @@ func findClass(module, name string) (any, error) {
 	case "_codecs.encode":
 		return call(encode), nil
 	case "__builtin__.bytes", "builtins.bytes":
-		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // Python writes bytes() so in protocols 0 to 2
+		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // the empty bytes object in protocols 0 to 2
 	}
 	return nil, &unpickle.Refusal{Module: module, Name: name}
 }
 
-// latin1Text is a string, or a blob of one, to be encoded as Latin-1: how protocols 0 to 2 hold an
-// array's bytes.
+// latin1Text is a string, or a blob of a string, to be encoded as Latin-1. Protocols 0 to 2 store
+// the bytes of an array this way.
 type latin1Text struct{ text any }
 
 func encode(args []any) (any, error) {
@@ -55,14 +55,14 @@ func encode(args []any) (any, error) {
 	return nil, errors.New("_codecs.encode: expected a string and latin1")
 }
 
-// A dtype is numpy's type of an array's elements.
+// A dtype is NumPy's type of the elements of an array.
 type dtype struct {
 	kind byte // 'f', 'i', 'u', 'b' bool, 'U' UCS-4, 'S' bytes, 'O' object
-	size int  // bytes; of an object 0
-	big  bool // endian
+	size int  // in bytes; 0 for objects
+	big  bool // big-endian
 }
 
-// newDType reads a description such as "f4" or "<U12".
+// newDType parses a type string such as "f4" or "<U12".
 func newDType(args []any) (any, error) {
 	var code string
 	if len(args) > 0 {
@@ -121,12 +121,12 @@ func (d *dtype) String() string {
 	return "object"
 }
 
-// An ndarray is a numpy array, or with no shape a scalar, whose elements are still where the
-// pickle has them.
+// An ndarray is a NumPy array, or if shape is empty a scalar, whose elements have not been
+// converted.
 type ndarray struct {
 	shape   []int
 	dtype   *dtype
-	fortran bool // first index fastest
+	fortran bool // first index varies fastest
 	data    any  // *types.List of objects, or bytes: *unpickle.Blob, []byte, string, *types.ByteArray, latin1Text
 }
 
@@ -177,7 +177,7 @@ func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 	return nil
 }
 
-const maxElements = min(math.MaxInt, 1<<40) // times the largest size no overflow
+const maxElements = min(math.MaxInt, 1<<40) // multiplied by the largest element size this does not overflow
 
 // len returns the number of elements.
 func (a *ndarray) len() int {
@@ -195,7 +195,8 @@ func (a *ndarray) String() string {
 	return fmt.Sprintf("%s %v", a.dtype, a.shape)
 }
 
-// open returns a reader of the array's bytes, of which there are as many as its shape says.
+// open returns a reader of the array's bytes. It is an error if their number does not match the
+// shape.
 func (a *ndarray) open() (io.Reader, error) {
 	want := int64(a.len()) * int64(a.dtype.size)
 	var raw []byte
@@ -208,7 +209,7 @@ func (a *ndarray) open() (io.Reader, error) {
 		return d.Reader(), nil
 	case []byte:
 		raw = d
-	case string: // Python 2's
+	case string: // from Python 2
 		raw = []byte(d)
 	case *types.ByteArray:
 		raw = *d
@@ -228,7 +229,7 @@ func (a *ndarray) open() (io.Reader, error) {
 	return bytes.NewReader(raw), err
 }
 
-// decode converts numbers to float32, of which dst has as many as raw.
+// decode converts the elements in raw to float32. dst and raw have the same number of elements.
 func (d *dtype) decode(dst []float32, raw []byte) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if d.big {

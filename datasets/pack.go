@@ -16,26 +16,27 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// packFormat marks a packed data set, in its metadata.
+// packFormat is the metadata's format of a packed data set.
 const packFormat = "recap data set 1"
 
-// Pack writes the data set in a file that [Open] reads as a safetensors file, which Open opens at
-// once: its frames stay in the file, mapped into memory, and a batch reads its own. Training gives
-// the same bits. For each split it holds
+// Pack converts the data set in the file in, with features replaced as by [OpenWith], to a
+// safetensors file out. [Open] maps such a file into memory and leaves the frames there until a
+// batch reads them, so that opening takes the same time for any size. Training on it gives the same
+// bits. It has for each split
 //
 //	SPLIT.text.id, SPLIT.text.segment        I32 [N T_l]
 //	SPLIT.text.mask                          F32 [N T_l]
 //	SPLIT.audio, SPLIT.vision                F32 [N T D]
 //	SPLIT.audio.length, SPLIT.vision.length  I32 [N]
 //	SPLIT.label                              F32 [N]
-//	SPLIT.id, SPLIT.raw_text                 U8, one string after the other, and their lengths in bytes, .length, I32 [N]
+//	SPLIT.id, SPLIT.raw_text                 U8, the strings concatenated; SPLIT.id.length and SPLIT.raw_text.length, I32 [N], in bytes
 //
-// Frames are copied utterance by utterance, so that a file larger than memory can be packed,
-// unless its arrays are of pickle protocol 2 or lower, in Fortran order or of objects. own are as
-// for [OpenWith].
-func Pack(in, out string, own Features) error {
+// and the set's name and range of labels as metadata. Frames are copied utterance by utterance, so
+// that a file larger than memory can be packed, unless its arrays are of pickle protocol 2 or
+// lower, in Fortran order or of objects. If there is an error, out is not changed.
+func Pack(in, out string, with Features) error {
 	if same(in, out) {
-		return fmt.Errorf("datasets: pack: expected another file than %s for the result; name a new one", in)
+		return fmt.Errorf("datasets: pack: expected different files for input and result, found %s for both; give the result another name", in)
 	}
 	return withFile(in, func(f io.ReaderAt, size int64) error {
 		l, root, err := newLayout(in, f, size)
@@ -43,7 +44,7 @@ func Pack(in, out string, own Features) error {
 			return err
 		}
 		l.lazily = true
-		if err := l.replace(own); err != nil {
+		if err := l.replace(with); err != nil {
 			return err
 		}
 		defer l.close()
@@ -57,7 +58,7 @@ func Pack(in, out string, own Features) error {
 		}
 		defer os.Remove(tmp.Name())
 		w := bufio.NewWriterSize(tmp, 1<<20)
-		err = errors.Join(weights.Write(w, set.facts(), set.entries()), w.Flush(), tmp.Chmod(0o644), tmp.Close())
+		err = errors.Join(weights.Write(w, set.metadata(), set.entries()), w.Flush(), tmp.Chmod(0o644), tmp.Close())
 		if err == nil {
 			err = os.Rename(tmp.Name(), out)
 		}
@@ -74,15 +75,15 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// IsPacked tells by the metadata of a safetensors file whether it is a packed data set.
+// IsPacked reports whether a safetensors file with this metadata is a data set that [Pack] wrote.
 func IsPacked(meta map[string]string) bool { return meta["format"] == packFormat }
 
-func (s *Set) facts() map[string]string {
+func (s *Set) metadata() map[string]string {
 	return map[string]string{"format": packFormat, "name": s.Name,
 		"lowest": strconv.FormatFloat(s.Range[0], 'g', -1, 64), "highest": strconv.FormatFloat(s.Range[1], 'g', -1, 64)}
 }
 
-// entries describes the set's arrays.
+// entries returns the set's arrays for weights.Write.
 func (s *Set) entries() []weights.Entry {
 	var all []weights.Entry
 	for i, p := range s.splits() {
@@ -156,13 +157,13 @@ func (f *Frames) write(w io.Writer) error {
 	return nil
 }
 
-// A packed reads a file of Pack.
+// A packed reads a file that Pack wrote.
 type packed struct {
 	*weights.File
-	err error // the first
+	err error // the first error
 }
 
-// openPacked opens a file of Pack. The set holds the file open as long as it lives.
+// openPacked opens a file that Pack wrote. The file stays open as long as the set is in use.
 func openPacked(path string) (*Set, error) {
 	f, err := weights.Open(path)
 	if err != nil {
@@ -199,8 +200,8 @@ func (p *packed) fail(format string, args ...any) {
 	}
 }
 
-// tensor returns a tensor of a rank and a type, of n rows; nil where it is not there or something
-// failed before.
+// tensor returns the tensor of the given name, which must have the given type, rank and number of
+// rows n, where -1 allows any number. It returns nil after an error.
 func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tensor {
 	t := p.Tensor(name)
 	switch {
@@ -301,9 +302,9 @@ func (p *packed) texts(name string, n int) []string {
 	return texts
 }
 
-// lazy returns the frames of an array where they are in the pickle, if they can be read there row
-// by row. As in [Open], zeroInf makes -Inf 0.
-func lazy(v any, zeroInf bool) (numbers, bool) {
+// lazy returns an array whose elements stay in the pickle; ok is false if they cannot be read there
+// row by row. With zeroInf, -Inf is read as 0, as in [Open].
+func lazy(v any, zeroInf bool) (x numbers, ok bool) {
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || a.fortran || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
 		return nil, false
@@ -315,7 +316,7 @@ func lazy(v any, zeroInf bool) (numbers, bool) {
 	return &pickled{dtype: a.dtype, file: b.Reader(), zeroInf: zeroInf}, true
 }
 
-// A pickled is an array in a pickle.
+// A pickled is an array whose elements are in a pickle.
 type pickled struct {
 	dtype   *dtype
 	file    io.ReaderAt
@@ -340,7 +341,8 @@ func (p *pickled) Read(dst []float32, first int) error {
 	return nil
 }
 
-// isPacked tells a safetensors file from a pickle: it begins with the length of a JSON object.
+// isPacked reports whether a file is a safetensors file and not a pickle: it begins with the length
+// of a JSON object in 8 bytes, then the object.
 func isPacked(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// Features are files whose features take the place of a data set's, as MMSA's -Ft, -Fa and -Fv do:
-// pickles of train, valid and test, each a dict with text_bert, or audio and audio_lengths, or
-// vision and vision_lengths. Sizes come from them. Where they have id, it must be the data set's,
-// in its order. Empty names replace nothing.
+// Features names files whose features replace those of a data set, as the options -Ft, -Fa and -Fv
+// of MMSA do. Each file is a pickle of train, valid and test, each a dict with text_bert, or with
+// audio and audio_lengths, or with vision and vision_lengths. The sizes are taken from these files.
+// If such a file has the key id, the ids must be those of the data set in the same order. A
+// modality with an empty name is not replaced.
 type Features struct{ Language, Audio, Vision string }
 
-// A replacement is an open file of Features.
+// A replacement is an opened file of Features.
 type replacement struct {
 	path string
 	keys []string
@@ -24,12 +25,12 @@ type replacement struct {
 	root dict
 }
 
-// replace opens the files.
-func (l *layout) replace(own Features) error {
+// replace opens the files of features that replace those of the data set.
+func (l *layout) replace(with Features) error {
 	for _, r := range []replacement{
-		{path: own.Language, keys: []string{"text_bert"}},
-		{path: own.Audio, keys: []string{"audio", "audio_lengths"}},
-		{path: own.Vision, keys: []string{"vision", "vision_lengths"}},
+		{path: with.Language, keys: []string{"text_bert"}},
+		{path: with.Audio, keys: []string{"audio", "audio_lengths"}},
+		{path: with.Vision, keys: []string{"vision", "vision_lengths"}},
 	} {
 		if r.path == "" {
 			continue
@@ -38,7 +39,7 @@ func (l *layout) replace(own Features) error {
 			l.close()
 			return err
 		}
-		l.own = append(l.own, r)
+		l.replacements = append(l.replacements, r)
 		info, err := r.file.Stat()
 		if err != nil {
 			l.close()
@@ -76,31 +77,31 @@ func (r *replacement) open() error {
 	return nil
 }
 
-// close gives the files of replace back.
+// close closes the files that replace opened.
 func (l *layout) close() {
-	for _, r := range l.own {
+	for _, r := range l.replacements {
 		r.file.Close()
 	}
-	l.own = nil
+	l.replacements = nil
 }
 
-// replaced returns a split's dict with what the files of replace have in its place.
+// replaced returns the dict d of a split with the replaced features in it.
 func (l *layout) replaced(name string, d dict) (dict, error) {
-	for _, r := range l.own {
+	for _, r := range l.replacements {
 		file := &layout{path: r.path, convert: l.convert}
-		own, err := file.find(r.root, name)
+		features, err := file.find(r.root, name)
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := own.get(r.keys[0]); !ok {
-			return nil, file.mismatch(name, r.keys[0], own.keys(), "give features in MMSA's layout")
+		if _, ok := features.get(r.keys[0]); !ok {
+			return nil, file.mismatch(name, r.keys[0], features.keys(), "give features in MMSA's layout")
 		}
-		if err := file.sameIDs(name, own, d); err != nil {
+		if err := file.sameIDs(name, features, d); err != nil {
 			return nil, err
 		}
 		d = slices.DeleteFunc(slices.Clone(d), func(e types.DictEntry) bool { return slices.Contains(r.keys, fmt.Sprint(e.Key)) })
 		for _, key := range r.keys {
-			if v, ok := own.get(key); ok {
+			if v, ok := features.get(key); ok {
 				d = append(d, types.DictEntry{Key: key, Value: v})
 			}
 		}
@@ -108,9 +109,9 @@ func (l *layout) replaced(name string, d dict) (dict, error) {
 	return d, nil
 }
 
-// sameIDs compares the ids of own features, where there are any, with the data set's.
-func (l *layout) sameIDs(name string, own, d dict) error {
-	found, ok1 := own.get("id")
+// sameIDs checks that the ids of replacing features, if the file has ids, are those of the data set.
+func (l *layout) sameIDs(name string, features, d dict) error {
+	found, ok1 := features.get("id")
 	want, ok2 := d.get("id")
 	if !ok1 || !ok2 {
 		return nil
@@ -118,11 +119,11 @@ func (l *layout) sameIDs(name string, own, d dict) error {
 	x, err1 := l.convert.texts(found)
 	y, err2 := l.convert.texts(want)
 	if err1 != nil || err2 != nil {
-		return nil // the data set's are checked where they are used
+		return nil // split reports an error in the data set's ids
 	}
 	for i := range min(len(x), len(y)) {
 		if x[i] != y[i] {
-			return l.mismatch(fmt.Sprintf("%s: id: utterance %d", name, i), fmt.Sprintf("%.60q as in the data set", y[i]), fmt.Sprintf("%.60q", x[i]), "bring the features into its order")
+			return l.mismatch(fmt.Sprintf("%s: id: utterance %d", name, i), fmt.Sprintf("%.60q as in the data set", y[i]), fmt.Sprintf("%.60q", x[i]), "save the features in the order of the data set")
 		}
 	}
 	return nil

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A SyntheticConfig says how much synthetic data to make, and of what shape.
+// A SyntheticConfig holds the sizes of a synthetic data set.
 type SyntheticConfig struct {
-	Train, Valid, Test                     int    // utterances
-	LanguageSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance fills between half and all of it
-	AudioDim, VisionDim                    int    // features a frame
-	Seed                                   uint64 // of everything
+	Train, Valid, Test                     int    // number of utterances
+	LanguageSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance has between half and all of the steps
+	AudioDim, VisionDim                    int    // D, features of a frame
+	Seed                                   uint64 // of all random numbers
 }
 
-// DefaultSynthetic returns the small set that trains in minutes on a CPU: 12 to 24 tokens, 24 to
-// 48 frames.
+// DefaultSynthetic returns the configuration of a small set on which a model trains in minutes on a
+// CPU: 12 to 24 tokens and 24 to 48 frames an utterance.
 func DefaultSynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1000, Valid: 200, Test: 500,
@@ -26,7 +26,7 @@ func DefaultSynthetic() SyntheticConfig {
 	}
 }
 
-// MOSISynthetic returns a set with the sizes of MOSI's unaligned features.
+// MOSISynthetic returns the configuration of a set with the sizes of MOSI's unaligned features.
 func MOSISynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1284, Valid: 229, Test: 686,
@@ -36,7 +36,8 @@ func MOSISynthetic() SyntheticConfig {
 	}
 }
 
-// Scale returns the configuration with all three sequences longer by the factor.
+// Scale returns the configuration with the numbers of steps of all three modalities multiplied by
+// factor and rounded.
 func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
 	for _, steps := range []*int{&c.LanguageSteps, &c.AudioSteps, &c.VisionSteps} {
 		*steps = int(math.Round(factor * float64(*steps)))
@@ -44,20 +45,20 @@ func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
 	return c
 }
 
-// Vocabulary of the synthetic set: [PAD], [UNK], [CLS] and [SEP] as in BERT, then two synonyms for
-// each bin.
-const (
-	SyntheticVocab = firstWord + synonyms*wordBins // ids are smaller than this
+// SyntheticVocab is the size of the vocabulary of a synthetic set: [PAD], [UNK], [CLS] and [SEP] have
+// BERT's ids, and two synonyms for each of 40 bins follow them.
+const SyntheticVocab = firstWord + synonyms*wordBins
 
+const (
 	firstWord = SepID + 1
 	synonyms  = 2
 	wordBins  = 40
-	wordWidth = 0.2 // of a bin; 40 of them cover [-4, 4]
+	wordWidth = 0.2 // of a bin; 40 bins cover [-4, 4]
 )
 
 const (
-	pathSD     = 0.5  // of a path around its mood
-	pathMemory = 0.85 // correlation of neighbouring steps, where the longest utterance has referenceSteps
+	pathSD     = 0.5  // standard deviation of a path around its mean
+	pathMemory = 0.85 // correlation of consecutive steps if the longest modality has referenceSteps
 	frameGain  = 0.6
 	frameNoise = 0.5
 	wordNoise  = 0.1
@@ -67,34 +68,34 @@ const (
 	referenceSteps = 48
 )
 
-// labelWeight holds w_m of the private moods, in the order text, audio, vision.
+// labelWeight holds the weights w_m of the private factors in the label: language, audio, vision.
 var labelWeight = [3]float64{0.7, 0.3, 0.45}
 
-// Latent is the truth behind an utterance. Modality indices are 0 text, 1 audio, 2 vision.
+// Latent holds the latent variables of an utterance. Modalities are numbered 0 language, 1 audio,
+// 2 vision.
 type Latent struct {
-	Mood    float64    // μ, which all modalities show
-	Private [3]float64 // p_m, which modality m alone shows
+	Shared  float64    // μ, the factor that all modalities have in common
+	Private [3]float64 // p_m, the factor of modality m alone
 }
 
-// Reading returns μ + p_m, around which the sum of the modality's two paths moves.
-func (z Latent) Reading(m int) float64 { return z.Mood + z.Private[m] }
+// Mean returns μ + p_m, the mean of the sum of modality m's two paths.
+func (z Latent) Mean(m int) float64 { return z.Shared + z.Private[m] }
 
-// ReadingInformation is the mutual information, in nats, of the Readings of any two modalities.
-// They are Gaussian with variance 2 and covariance 1, so that
+// SyntheticInformation returns the mutual information, in nats, of [Latent.Mean] of any two
+// modalities. The means are Gaussian with variance 2 and covariance 1, so that
 //
 //	I(μ + p_1; μ + p_2) = -½ ln(1 - ¼) = ½ ln(4/3) ≈ 0.144
 //
-// The same holds of the two paths' sums s + u_m at any one time, and of their means over any span
-// of time.
-func ReadingInformation() float64 { return math.Log(4.0/3) / 2 }
+// The sums of paths s + u_m of two modalities at one time have the same mutual information, and so
+// have their averages over an interval of time.
+func SyntheticInformation() float64 { return math.Log(4.0/3) / 2 }
 
-// SyntheticCeiling returns the correlation with the (unclipped) label of its best prediction by
-// one who knows exactly what modality m shows, and no other modality: μ and p_m for audio and
-// vision, their sum for text.
+// SyntheticMaxCorrelation returns the correlation of the label, before clipping, with its best
+// prediction from modality m alone. Audio and vision determine μ and p_m, language their sum.
 //
-//	text           (1 + w) / √(2 Var y)
+//	language       (1 + w) / √(2 Var y)
 //	audio, vision  √(1 + w²) / √(Var y),   Var y = 1 + Σ_m w_m² + 0.1²
-func SyntheticCeiling(m int) float64 {
+func SyntheticMaxCorrelation(m int) float64 {
 	variance := 1 + labelNoise*labelNoise
 	for _, w := range labelWeight {
 		variance += w * w
@@ -106,27 +107,30 @@ func SyntheticCeiling(m int) float64 {
 	return math.Sqrt((1 + w*w) / variance)
 }
 
-// SyntheticTruth holds the latent variables of each utterance of a synthetic set.
+// SyntheticTruth holds the latent variables of each utterance of a synthetic set, by split.
 type SyntheticTruth struct{ Train, Valid, Test []Latent }
 
-// Synthetic makes a data set in which the past predicts what follows, the modalities share an
-// affect and each knows something alone, all in known amounts. With z, n, ε standard normal and
-// drawn anew at each mention,
+// Synthetic generates a data set and the latent variables behind it. In known amounts, earlier steps
+// predict later ones, the modalities share information about the label, and each modality has
+// information that the others do not have. With z, n, ε independent standard normal numbers at each
+// occurrence,
 //
-//	moods    μ, p_l, p_a, p_v ~ N(0, 1)
+//	factors  μ, p_l, p_a, p_v ~ N(0, 1)
 //	label    y = clip(μ + 0.7 p_l + 0.3 p_a + 0.45 p_v + 0.1 ε, ±3)
 //	paths    s_0 = μ + σ z,  s_{t+1} = μ + ρ (s_t - μ) + σ √(1-ρ²) z,  σ = 0.5
 //	         u^m likewise around p_m; ρ = 0.85^(48/T), T the longest modality's steps
 //	frames   x^m_t = tanh(0.6 [s_t, u^m_t, n] M_m) + 0.5 ε,  m ∈ {a, v},  M_m [3 d_m] ~ N(0, 1), fixed
 //	words    bin ⌊(s_t + u^l_t + 0.1 ε + 4) / 0.2⌋ of 40, clipped to them, and one of its two synonyms
 //
-// An utterance fills the share U[½, 1) of every modality's steps, which cover the same time; a
-// frame or word reads the paths at its own time. Text is [CLS] words [SEP], and word number i,
-// written "wi", has the id 103 + i.
+// An utterance fills a fraction drawn from U[½, 1) of every modality's steps. The sequences of all
+// modalities cover the same time, and a frame or word depends on the paths at its own time. The
+// tokens are [CLS] words [SEP]; word number i, with the text "wi", has the id 103 + i.
 //
-// The same configuration makes the same set everywhere: each split has its own generator (PCG), so
-// that a smaller split is the beginning of a larger one, and values are rounded to multiples of
-// 2⁻¹², which hides the last bits of exp and of fused multiply-adds, where processors differ.
+// The same configuration gives the same set on every machine. Each split has its own generator
+// (PCG), so that a smaller split is the beginning of a larger one. Values are rounded to multiples
+// of 2⁻¹², which removes the last bits of exp and of fused multiply-adds, in which processors
+// differ. Synthetic panics if a size is too small: it wants 5 text steps, 1 of everything else, and
+// no negative number of utterances.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 	if cfg.LanguageSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
 		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more text steps, 1 or more of the other steps and dims, no negative counts", cfg))
@@ -150,16 +154,16 @@ func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 	return set, truth
 }
 
-// A synthesizer makes one split after the other.
+// A synthesizer generates one split after the other.
 type synthesizer struct {
 	cfg           SyntheticConfig
-	steps         int       // of the paths, in the longest utterance
+	steps         int       // of the paths in the longest utterance
 	memory        float64   // ρ
 	audio, vision []float64 // M_m [3 D]
 	rng           *rand.Rand
 }
 
-// split makes n utterances, numbered from first.
+// split generates n utterances, numbered from first.
 func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 	c := s.cfg
 	out := &Split{
@@ -180,7 +184,7 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 		latents[i] = z
 		out.ID[i] = fmt.Sprintf("synthetic$_$%d", first+i)
 		out.Label[i] = s.label(z)
-		shared := s.path(z.Mood, valid(s.steps))
+		shared := s.path(z.Shared, valid(s.steps))
 		out.RawText[i] = s.words(&out.Language, i, valid(c.LanguageSteps), shared, s.path(z.Private[0], len(shared)))
 		s.frames(&out.Audio, i, valid(c.AudioSteps), s.audio, shared, s.path(z.Private[1], len(shared)))
 		s.frames(&out.Vision, i, valid(c.VisionSteps), s.vision, shared, s.path(z.Private[2], len(shared)))
@@ -189,26 +193,26 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 }
 
 func (s *synthesizer) label(z Latent) float32 {
-	y := z.Mood + labelNoise*s.rng.NormFloat64()
+	y := z.Shared + labelNoise*s.rng.NormFloat64()
 	for m, w := range labelWeight {
 		y += w * z.Private[m]
 	}
 	return rounded(min(max(y, -labelLimit), labelLimit))
 }
 
-// path returns n steps of the stationary AR(1) process around a mood.
-func (s *synthesizer) path(mood float64, n int) []float64 {
+// path returns n steps of a stationary AR(1) process with the given mean.
+func (s *synthesizer) path(mean float64, n int) []float64 {
 	x := make([]float64, n)
 	innovation := pathSD * math.Sqrt(1-s.memory*s.memory)
 	deviation := pathSD * s.rng.NormFloat64()
 	for t := range x {
-		x[t] = mood + deviation
+		x[t] = mean + deviation
 		deviation = s.memory*deviation + innovation*s.rng.NormFloat64()
 	}
 	return x
 }
 
-// words writes row i of the tokens, n of them with [CLS] and [SEP], and returns the text.
+// words writes row i of the tokens, n tokens including [CLS] and [SEP], and returns the text.
 func (s *synthesizer) words(out *Tokens, i, n int, shared, private []float64) string {
 	id := out.ID[i*out.T:][:n]
 	text := make([]string, n-2)
@@ -227,7 +231,7 @@ func (s *synthesizer) words(out *Tokens, i, n int, shared, private []float64) st
 	return strings.Join(text, " ")
 }
 
-// frames writes row i of the frames, n of them, with the mixing matrix [3 D].
+// frames writes n frames to row i, with the mixing matrix [3 D].
 func (s *synthesizer) frames(out *Frames, i, n int, mixing, shared, private []float64) {
 	out.Len[i] = n
 	for j := range n {

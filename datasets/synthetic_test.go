@@ -33,7 +33,7 @@ func fingerprint(s *Set) uint64 {
 	return h.Sum64()
 }
 
-// The golden values are this package's own: they hold the set still, on every platform.
+// The golden values are this package's own: they fix the set on every platform.
 func TestSyntheticIsReproducible(t *testing.T) {
 	set, truth := Synthetic(DefaultSynthetic())
 	if got, want := fingerprint(set), uint64(0x468e533226ef6f20); got != want {
@@ -68,10 +68,10 @@ func TestSyntheticSplitsAreIndependent(t *testing.T) {
 			seen[s.ID[i]], seen[s.RawText[i]] = true, true
 		}
 	}
-	moods := func(z []Latent) []float64 { return column(z[:200], func(z Latent) float64 { return z.Mood }) }
+	shared := func(z []Latent) []float64 { return column(z[:200], func(z Latent) float64 { return z.Shared }) }
 	for _, pair := range [][2][]Latent{{truth.Train, truth.Valid}, {truth.Train, truth.Test}, {truth.Valid, truth.Test}} {
-		if r := stat.Correlation(moods(pair[0]), moods(pair[1]), nil); math.Abs(r) > 0.2 { // 3 standard errors
-			t.Errorf("moods of two splits correlate, %.3f", r)
+		if r := stat.Correlation(shared(pair[0]), shared(pair[1]), nil); math.Abs(r) > 0.2 { // 3 standard errors
+			t.Errorf("shared factors of two splits correlate, %.3f", r)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func TestSyntheticLabels(t *testing.T) {
 	// (Bussgang 1952).
 	design := mat.NewDense(len(z), 5, nil)
 	for i, z := range z {
-		design.SetRow(i, []float64{1, z.Mood, z.Private[0], z.Private[1], z.Private[2]})
+		design.SetRow(i, []float64{1, z.Shared, z.Private[0], z.Private[1], z.Private[2]})
 	}
 	var w mat.VecDense
 	if err := w.SolveVec(design, mat.NewVecDense(len(y), y)); err != nil {
@@ -193,55 +193,54 @@ func TestSyntheticLabels(t *testing.T) {
 
 // The correlations are those of the construction; the paths' finite length and the noise lower
 // them a little.
-func TestSyntheticModalitiesTellWhatTheyShould(t *testing.T) {
+func TestSyntheticModalitiesPredictTheirFactors(t *testing.T) {
 	s, z := large()
 	features := []*mat.Dense{wordMeans(&s.Language), frameMeans(&s.Audio), frameMeans(&s.Vision)}
 	label := make([]float64, s.Len())
 	for i, v := range s.Label {
 		label[i] = float64(v)
 	}
-	mood := column(z, func(z Latent) float64 { return z.Mood })
+	factor := column(z, func(z Latent) float64 { return z.Shared })
 	for m, x := range features {
-		if r, ceiling := fit(x, label), SyntheticCeiling(m); r > ceiling || r < ceiling-0.05 {
-			t.Errorf("modality %d tells the label with R %.3f, want just under %.3f", m, r, ceiling)
+		if r, ceiling := fit(x, label), SyntheticMaxCorrelation(m); r > ceiling || r < ceiling-0.05 {
+			t.Errorf("modality %d predicts the label with R %.3f, want just under %.3f", m, r, ceiling)
 		}
 		want := 0.96 // of one who sees the mean of s alone
 		if m == 0 {
 			want = 1 / math.Sqrt2
 		}
-		if r := fit(x, mood); math.Abs(r-want) > 0.04 {
-			t.Errorf("modality %d tells the shared mood with R %.3f, want %.3f", m, r, want)
+		if r := fit(x, factor); math.Abs(r-want) > 0.04 {
+			t.Errorf("modality %d predicts the shared factor with R %.3f, want %.3f", m, r, want)
 		}
 		for other := range features {
 			private := column(z, func(z Latent) float64 { return z.Private[other] })
 			r := fit(x, private)
 			if other != m && r > 0.1 { // √(17/4000) = 0.065 by chance
-				t.Errorf("modality %d tells the private mood of %d with R %.3f, want 0", m, other, r)
+				t.Errorf("modality %d predicts the private factor of %d with R %.3f, want 0", m, other, r)
 			}
 			if other == m && r < 0.65 {
-				t.Errorf("modality %d tells its own private mood with R %.3f", m, r)
+				t.Errorf("modality %d predicts its own private factor with R %.3f", m, r)
 			}
 		}
 	}
-	if !(SyntheticCeiling(0) > SyntheticCeiling(2) && SyntheticCeiling(2) > SyntheticCeiling(1)) {
-		t.Error("want text to tell most, then vision, then audio")
+	if !(SyntheticMaxCorrelation(0) > SyntheticMaxCorrelation(2) && SyntheticMaxCorrelation(2) > SyntheticMaxCorrelation(1)) {
+		t.Error("want language to predict the label best, then vision, then audio")
 	}
 }
 
-func TestReadingInformation(t *testing.T) {
+func TestSyntheticInformation(t *testing.T) {
 	_, z := large()
 	for _, pair := range [][2]int{{0, 1}, {0, 2}, {1, 2}} {
-		a := column(z, func(z Latent) float64 { return z.Reading(pair[0]) })
-		b := column(z, func(z Latent) float64 { return z.Reading(pair[1]) })
+		a := column(z, func(z Latent) float64 { return z.Mean(pair[0]) })
+		b := column(z, func(z Latent) float64 { return z.Mean(pair[1]) })
 		r := stat.Correlation(a, b, nil)
-		if got, want := -math.Log(1-r*r)/2, ReadingInformation(); math.Abs(got-want) > 0.025 {
-			t.Errorf("readings %v share %.3f nats, want %.3f", pair, got, want)
+		if got, want := -math.Log(1-r*r)/2, SyntheticInformation(); math.Abs(got-want) > 0.025 {
+			t.Errorf("means %v share %.3f nats, want %.3f", pair, got, want)
 		}
 	}
 }
 
-// Given the moods, a frame tells more of the next than of a later one: the past predicts what
-// follows.
+// A word predicts the next one better than a later one.
 func TestSyntheticPastPredictsNext(t *testing.T) {
 	s := synthesizer{memory: pathMemory, rng: rand.New(rand.NewPCG(1, 1))}
 	const n = 400000
@@ -266,7 +265,7 @@ func TestSyntheticPastPredictsNext(t *testing.T) {
 		return x
 	}
 	next, later := stat.Correlation(at(1), at(2), nil), stat.Correlation(at(1), at(10), nil)
-	if !(next > later+0.04 && later > 0.7) { // the moods alone give 2/2.5 = 0.8
+	if !(next > later+0.04 && later > 0.7) { // the factors alone give 2/2.5 = 0.8
 		t.Errorf("a word and the next correlate by %.3f, and with a later one by %.3f", next, later)
 	}
 }
