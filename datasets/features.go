@@ -57,7 +57,7 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
 	}
 	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // not the first byte of a pickle
-		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.Free+16*size)
+		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.BaseMemory+16*size)
 	}
 	l, root, err := newLayout(path, file, size)
 	if err != nil {

@@ -75,7 +75,7 @@ func TestHostileFiles(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "datasets: hostile.pkl: ") || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if limit := 2*unpickle.Free + 4*int64(len(c.data)); n > limit || len(c.data) < 100 && n > 1<<20 {
+		if limit := 2*unpickle.BaseMemory + 4*int64(len(c.data)); n > limit || len(c.data) < 100 && n > 1<<20 {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
 		}
 	}
@@ -106,10 +106,10 @@ func TestOneArrayNamedOften(t *testing.T) {
 			t.Error("no error")
 		}
 	})
-	if got > 2*unpickle.Free {
+	if got > 2*unpickle.BaseMemory {
 		t.Errorf("%d bytes allocated for a file of %d", got, len(data))
 	}
-	l := converter{left: unpickle.Free}
+	l := converter{left: unpickle.BaseMemory}
 	text := "\x80\x04" + counted('B', 4, 1<<20) + strings.Repeat("x", 1<<20) + "."
 	b, _, err := (&unpickle.Loader{Name: "blob.pkl", Class: findClass}).Load(strings.NewReader(text), 0, int64(len(text)))
 	if err != nil {

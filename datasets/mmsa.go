@@ -159,7 +159,7 @@ func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("datasets: %w", err)
 	}
-	l := &layout{path: path, convert: converter{left: unpickle.Free + 4*size}, repaired: map[string]int{}}
+	l := &layout{path: path, convert: converter{left: unpickle.BaseMemory + 4*size}, repaired: map[string]int{}}
 	root, ok := asDict(v)
 	if !ok {
 		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v), "give a data set in MMSA's layout")

@@ -41,7 +41,7 @@ func findClass(module, name string) (any, error) {
 	case "__builtin__.bytes", "builtins.bytes":
 		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // the empty bytes object in protocols 0 to 2
 	}
-	return nil, &unpickle.Refusal{Module: module, Name: name}
+	return nil, &unpickle.ClassError{Module: module, Name: name}
 }
 
 // latin1Text is a string, or a blob of a string, to be encoded as Latin-1. Protocols 0 to 2 store

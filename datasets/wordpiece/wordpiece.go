@@ -1,13 +1,14 @@
-// Package wordpiece turns text into the tokens of BERT, as the tokenizers of Hugging Face do with
-// its vocabularies.
+// Package wordpiece converts text to the token ids of BERT, as the tokenizers of Hugging Face do with
+// the same vocabulary.
 //
-// Text is cleaned of control characters, Chinese characters are set apart by spaces, accents and
-// capitals removed where the model has none (all as Google's tokenization.py for BERT); it is cut
-// at white space and around punctuation, and each word into the longest pieces of the vocabulary,
-// from left to right (Wu et al. 2016, section 4.1; pieces after the first begin with ##).
+// Control characters are removed, Chinese characters are surrounded by spaces, and for uncased
+// models letters are changed to lower case and accents removed (all as in Google's tokenization.py
+// for BERT). The text is split at white space and around punctuation, and each word from left to
+// right into the longest pieces that are in the vocabulary (Wu et al. 2016, section 4.1). Pieces
+// after the first of a word begin with ##.
 //
-// Of all Unicode's characters some 570 that it gained since 2015, of rare scripts, are marks or
-// punctuation here and not in the library, whose tables are older.
+// About 570 characters of rare scripts, added to Unicode since 2015, are marks or punctuation here
+// and not in the tokenizers library, whose tables are older.
 package wordpiece
 
 import (
@@ -27,21 +28,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// longestWord is the length in characters from which a word is unknown as a whole.
-const longestWord = 100
+// maxWord is the largest number of characters of a word; a longer word is [UNK].
+const maxWord = 100
 
-// A Tokenizer knows one vocabulary.
+// A Tokenizer converts text to token ids of one vocabulary. It may be used by several goroutines at
+// once.
 type Tokenizer struct {
 	tokens        []string
 	ids           map[string]int
-	longest       int // bytes of a token
+	maxToken      int // bytes of the longest token
 	lower         bool
 	specials      []string
 	cls, sep, unk int
 }
 
-// New returns a tokenizer whose token number i is vocab[i]. With lower it removes capitals and
-// accents, for uncased models.
+// New returns a tokenizer for a vocabulary, in which the token with id i is vocab[i]. With lower,
+// text is changed to lower case and accents are removed, for uncased models. It is an error if a
+// token occurs twice, or if [CLS], [SEP] or [UNK] is missing.
 func New(vocab []string, lower bool) (*Tokenizer, error) {
 	t := &Tokenizer{tokens: vocab, ids: make(map[string]int, len(vocab)), lower: lower, specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
 	for i, token := range vocab {
@@ -49,7 +52,7 @@ func New(vocab []string, lower bool) (*Tokenizer, error) {
 			return nil, fmt.Errorf("wordpiece: token %d: expected a new one, found %.60q again, which is token %d; use the model's own vocab.txt", i, token, first)
 		}
 		t.ids[token] = int(i)
-		t.longest = max(t.longest, len(token))
+		t.maxToken = max(t.maxToken, len(token))
 	}
 	t.specials = slices.DeleteFunc(t.specials, func(s string) bool { _, ok := t.ids[s]; return !ok })
 	for _, s := range []struct {
@@ -65,8 +68,9 @@ func New(vocab []string, lower bool) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Open reads vocab.txt in the folder of a Hugging Face model, a token a line. Whether capitals are
-// removed is do_lower_case of tokenizer_config.json; they are where that file is absent.
+// Open returns the tokenizer of a Hugging Face model in the folder dir: it reads vocab.txt, which has
+// a token in each line, and do_lower_case of tokenizer_config.json, which is true if that file is
+// absent. Other settings than those of BERT are an error.
 func Open(dir string) (*Tokenizer, error) {
 	lower, err := readConfig(filepath.Join(dir, "tokenizer_config.json"))
 	if err != nil {
@@ -91,22 +95,22 @@ func Open(dir string) (*Tokenizer, error) {
 
 // Limits of a vocabulary.
 const (
-	mostTokens   = 1 << 20
-	longestToken = 1 << 10 // bytes
+	maxTokens     = 1 << 20
+	maxTokenBytes = 1 << 10
 )
 
 func readVocab(r io.Reader) ([]string, error) {
 	var vocab []string
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 1<<16), longestToken)
+	lines.Buffer(make([]byte, 0, 1<<16), maxTokenBytes)
 	for lines.Scan() {
-		if len(vocab) == mostTokens {
-			return nil, fmt.Errorf("line %d: expected at most %d tokens; this is no vocabulary of BERT", len(vocab)+1, mostTokens)
+		if len(vocab) == maxTokens {
+			return nil, fmt.Errorf("line %d: expected at most %d tokens; this is not a vocabulary of BERT", len(vocab)+1, maxTokens)
 		}
 		vocab = append(vocab, lines.Text())
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return nil, fmt.Errorf("line %d: expected a token of less than %d bytes, found a longer line; this is no vocabulary of BERT", len(vocab)+1, longestToken)
+		return nil, fmt.Errorf("line %d: expected a token of less than %d bytes, found a longer line; this is not a vocabulary of BERT", len(vocab)+1, maxTokenBytes)
 	}
 	return vocab, lines.Err()
 }
@@ -135,33 +139,35 @@ func readConfig(path string) (lower bool, err error) {
 	return lower, nil
 }
 
-// Len returns the size of the vocabulary.
+// Len returns the number of tokens in the vocabulary.
 func (t *Tokenizer) Len() int { return len(t.tokens) }
 
-// Token returns the text of a token.
+// Token returns the token with the given id. It panics unless 0 ≤ id < Len.
 func (t *Tokenizer) Token(id int) string { return t.tokens[id] }
 
-// Encode returns the tokens of a text from [CLS] to [SEP], at most most of them, 2 or more: of a
-// longer text the last words are left out. [CLS], [SEP], [MASK], [PAD] and [UNK] in the text stand
-// for themselves. Bytes that are not UTF-8 are left out.
-func (t *Tokenizer) Encode(text string, most int) []int {
-	if most < 2 {
-		panic(fmt.Sprintf("wordpiece: Encode: at most %d tokens: want at least 2", most))
+// Encode returns the token ids of a text, from [CLS] to [SEP]. A text of more than maxLen tokens is
+// truncated: its last pieces are dropped, [SEP] is kept. [CLS], [SEP], [MASK], [PAD] and [UNK] in the
+// text are encoded as these tokens. Bytes that are not UTF-8 are ignored. It panics if maxLen is less
+// than 2.
+func (t *Tokenizer) Encode(text string, maxLen int) []int {
+	if maxLen < 2 {
+		panic(fmt.Sprintf("wordpiece: Encode: at most %d tokens: want at least 2", maxLen))
 	}
 	ids := []int{t.cls}
-	for text != "" && len(ids) < most {
+	for text != "" && len(ids) < maxLen {
 		at, special := t.nextSpecial(text)
-		ids = t.words(ids, t.normalize(text[:at]), most)
+		ids = t.words(ids, t.normalize(text[:at]), maxLen)
 		text = text[at:]
 		if special != "" {
 			ids = append(ids, t.ids[special])
 			text = text[len(special):]
 		}
 	}
-	return append(ids[:min(len(ids), most-1)], t.sep)
+	return append(ids[:min(len(ids), maxLen-1)], t.sep)
 }
 
-// nextSpecial returns the place of the first special token in the text, or the text's end.
+// nextSpecial returns the first special token in the text and its position, or the text's length if
+// there is none.
 func (t *Tokenizer) nextSpecial(text string) (at int, special string) {
 	at = len(text)
 	for _, s := range t.specials {
@@ -172,8 +178,8 @@ func (t *Tokenizer) nextSpecial(text string) (at int, special string) {
 	return at, special
 }
 
-// normalize cleans the text, sets Chinese characters apart, and removes accents and capitals of
-// uncased models.
+// normalize removes control characters, surrounds Chinese characters by spaces, and for uncased
+// models changes the text to lower case and removes accents.
 func (t *Tokenizer) normalize(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
@@ -203,25 +209,25 @@ func (t *Tokenizer) normalize(text string) string {
 	}, norm.NFD.String(b.String()))
 }
 
-// isChinese tells the ideographs that BERT takes for words. The library's range of extension E
-// begins at 2B920, Google's at 2B820.
+// isChinese reports whether BERT treats an ideograph as a word of its own. The range of extension E
+// begins at 2B920 in the tokenizers library and at 2B820 in Google's code.
 func isChinese(r rune) bool {
 	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF || 0xF900 <= r && r <= 0xFAFF ||
 		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F || 0x2B740 <= r && r <= 0x2B81F ||
 		0x2B920 <= r && r <= 0x2CEAF || 0x2F800 <= r && r <= 0x2FA1F
 }
 
-// isPunctuation tells what is a word of its own: Unicode's punctuation, and all of ASCII that is
-// no letter or digit.
+// isPunctuation reports whether a character is a word of its own: Unicode punctuation, and ASCII
+// characters that are visible and neither letters nor digits.
 func isPunctuation(r rune) bool {
 	return r < utf8.RuneSelf && (unicode.IsPunct(r) || unicode.IsSymbol(r)) || unicode.Is(unicode.P, r)
 }
 
-// words appends the tokens of a normalised text, until there are most.
-func (t *Tokenizer) words(ids []int, text string, most int) []int {
+// words appends the tokens of a normalised text, and stops when there are maxLen or more.
+func (t *Tokenizer) words(ids []int, text string, maxLen int) []int {
 	start := 0
 	for i, r := range text {
-		if len(ids) >= most {
+		if len(ids) >= maxLen {
 			return ids
 		}
 		space, punctuation := unicode.IsSpace(r), isPunctuation(r)
@@ -237,23 +243,23 @@ func (t *Tokenizer) words(ids []int, text string, most int) []int {
 	return t.word(ids, text[start:])
 }
 
-// word appends the longest pieces of a word, or [UNK] where none fits.
+// word appends the longest pieces of a word, or [UNK] if the word cannot be divided into pieces.
 func (t *Tokenizer) word(ids []int, word string) []int {
 	if word == "" {
 		return ids
 	}
-	if len(word) > longestWord && utf8.RuneCountInString(word) > longestWord {
+	if len(word) > maxWord && utf8.RuneCountInString(word) > maxWord {
 		return append(ids, t.unk)
 	}
-	known := len(ids)
-	var piece [4*longestWord + len("##")]byte
+	before := len(ids)
+	var piece [4*maxWord + len("##")]byte
 	for start := 0; start < len(word); {
 		buf, prefix := piece[:0], 0
 		if start > 0 {
 			buf, prefix = append(buf, "##"...), 2
 		}
 		buf = append(buf, word[start:]...)
-		end := min(len(buf), t.longest)
+		end := min(len(buf), t.maxToken)
 		for ; end > prefix; end-- {
 			if id, ok := t.ids[string(buf[:end])]; ok {
 				ids = append(ids, id)
@@ -261,7 +267,7 @@ func (t *Tokenizer) word(ids []int, word string) []int {
 			}
 		}
 		if end == prefix {
-			return append(ids[:known], t.unk)
+			return append(ids[:before], t.unk)
 		}
 		start += end - prefix
 	}

@@ -93,12 +93,12 @@ func TestLongTextsAreCut(t *testing.T) {
 	}
 	text := "I really loved this film [SEP], from start to finish!"
 	whole := tokenizer.Encode(text, 100)
-	for most := 2; most <= len(whole)+1; most++ {
-		got := tokenizer.Encode(text, most)
-		want := slices.Clone(whole[:min(most, len(whole))])
+	for maxLen := 2; maxLen <= len(whole)+1; maxLen++ {
+		got := tokenizer.Encode(text, maxLen)
+		want := slices.Clone(whole[:min(maxLen, len(whole))])
 		want[len(want)-1] = whole[len(whole)-1]
 		if !slices.Equal(got, want) {
-			t.Errorf("at most %d: %q, want %q", most, tokens(tokenizer, got), tokens(tokenizer, want))
+			t.Errorf("at maxLen %d: %q, want %q", maxLen, tokens(tokenizer, got), tokens(tokenizer, want))
 		}
 	}
 }
@@ -150,10 +150,10 @@ func FuzzEncode(f *testing.F) {
 		f.Add(text, 2+i%40)
 	}
 	f.Add("\xff\xfe[SEP\xc3", 5)
-	f.Fuzz(func(t *testing.T, text string, most int) {
-		most = max(most, 2)
-		ids := tokenizer.Encode(text, most)
-		if n := len(ids); n < 2 || n > most || n > 2+4*utf8.RuneCountInString(text) || ids[0] != tokenizer.cls || ids[n-1] != tokenizer.sep {
+	f.Fuzz(func(t *testing.T, text string, maxLen int) {
+		maxLen = max(maxLen, 2)
+		ids := tokenizer.Encode(text, maxLen)
+		if n := len(ids); n < 2 || n > maxLen || n > 2+4*utf8.RuneCountInString(text) || ids[0] != tokenizer.cls || ids[n-1] != tokenizer.sep {
 			t.Fatalf("%q: %v", text, ids)
 		}
 		for _, id := range ids {

@@ -76,7 +76,7 @@ func TestTables(t *testing.T) {
 	if Results("synthetic") != nil || Ablation("mosei") != nil {
 		t.Error("found a table that the paper does not have")
 	}
-	if !Results("mosei").Wrong("TETFN", "") || !Results("sims").Wrong("LNLN", "F1") || Results("sims").Wrong("LNLN", "MAE") {
+	if !Results("mosei").HasErratum("TETFN", "") || !Results("sims").HasErratum("LNLN", "F1") || Results("sims").HasErratum("LNLN", "MAE") {
 		t.Error("errata are not found")
 	}
 }

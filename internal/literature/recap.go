@@ -1,12 +1,12 @@
 package literature
 
-// Source of all tables: RECAP, AAAI 2026. Tables 1 and 2 are of the section "Comparison to
-// State-of-the-art Methods", Table 3 of "Ablation Study"; "averages across five random seeds".
-// Pairs are "negative vs. positive", then "negative vs. non-negative" (section "Evaluation
+// Source of all tables: RECAP, AAAI 2026. Tables 1 and 2 are in the section "Comparison to
+// State-of-the-art Methods", Table 3 in "Ablation Study"; the values are "averages across five random
+// seeds". Pairs are "negative vs. positive", then "negative vs. non-negative" (section "Evaluation
 // Metrics").
 //
-// Source of the errata: README of the repository Haoyu-ha/LNLN, its corrigendum, unless another is
-// named.
+// Source of the errata, unless another is given: the corrigendum in the README of the repository
+// Haoyu-ha/LNLN.
 
 var (
 	mosiColumns = []Column{
@@ -23,7 +23,7 @@ var (
 const (
 	pairNote  = "Acc-2 and F1: negative against positive, then negative against non-negative."
 	rerunNote = "re-run: by RECAP's authors."
-	// LNLN's commit f07d9d2 of 2025-04-09 puts the arguments right.
+	// LNLN's commit f07d9d2 of 2025-04-09 corrects the order of the arguments.
 	orderNote = "F1: LNLN's code exchanged truth and prediction until April 2025, which raises it; printed values that stem from such code are not comparable. Ours are not exchanged; summary.csv has the exchanged ones too, as F1_swapped."
 )
 
@@ -95,7 +95,7 @@ var results = []*Table{
 	},
 }
 
-// The full model's numbers here are not those of Tables 1 and 2; the paper does not say why.
+// The results of the full model differ from those in Tables 1 and 2; the paper does not say why.
 var ablations = []*Table{
 	{
 		Number: 3, Dataset: "mosi", Utterances: 686, Columns: []Column{mosiColumns[0], mosiColumns[2], mosiColumns[5]},

@@ -1,10 +1,10 @@
 package unpickle
 
-// argument says what follows an opcode in the file.
+// An argument is the kind of data that follows an opcode in the file.
 type argument byte
 
 const (
-	unknown argument = iota // no opcode, or one that no data set needs
+	unknown argument = iota // not an opcode, or one that is not supported
 	nothing
 	fixed1 // bytes
 	fixed2
@@ -20,8 +20,9 @@ const (
 	frameSize // 8 bytes: the size of the frame that follows
 )
 
-// An opcode is one of the pickle format's, protocols 0 to 5, with the bytes of memory that reading
-// it may cost beyond its argument. Source: the list in Python's Lib/pickletools.py.
+// An opcode describes an opcode of the pickle format, protocols 0 to 5. cost is the memory in bytes
+// that executing it may need, apart from its argument. Source: the list in Python's
+// Lib/pickletools.py.
 type opcode struct {
 	name string
 	argument
@@ -33,8 +34,8 @@ const (
 	memo  = 112 // an entry of a map
 )
 
-// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER: what they refer to is
-// not in the file. BINPERSID is for files that give ids a meaning.
+// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER, which refer to data outside
+// the file. BINPERSID is for files whose Loader has Persistent.
 var opcodes = [256]opcode{
 	'(':  {"MARK", nothing, 336},
 	')':  {"EMPTY_TUPLE", nothing, small},
@@ -100,7 +101,8 @@ var opcodes = [256]opcode{
 	0x96: {"BYTEARRAY8", counted8, small},
 }
 
-// width returns the bytes of a fixed argument, or of a counted one's length; 0 for a line.
+// width returns the number of bytes of a fixed argument, or of the length of a counted one; 0 for a
+// line.
 func (a argument) width() int {
 	switch a {
 	case fixed1, counted1:

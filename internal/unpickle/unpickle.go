@@ -1,5 +1,7 @@
-// Package unpickle reads Python's pickles without trusting them: no code is run, no length is
-// believed, and memory is bounded by the size of the file.
+// Package unpickle reads Python's pickles safely: no code in them is executed, every length is
+// checked against the size of the file before use, and memory is limited by the size of the file.
+//
+// Reading order: unpickle.go, opcodes.go.
 package unpickle
 
 import (
@@ -16,28 +18,28 @@ import (
 	"github.com/nlpodyssey/gopickle/pickle"
 )
 
-// A Blob is a long string or bytes that stays in the file until it is read.
+// A Blob is a long string or bytes object that stays in the file until it is read.
 type Blob struct {
 	file   *io.SectionReader
 	opcode byte // BINBYTES and the like, BINUNICODE (UTF-8) or UNICODE (escaped)
 }
 
-const longest = 1024 // bytes of a string that is read at once; longer ones become blobs
+const maxString = 1024 // bytes of a string that is read at once; longer ones become blobs
 
-// Free is the memory, in bytes, that a file of any size may need.
-const Free = 64 << 20
+// BaseMemory is the number of bytes of memory that a file of any size may need.
+const BaseMemory = 64 << 20
 
-// A Loader says what a pickle's names mean.
+// A Loader holds the functions that give meaning to the names in a pickle.
 type Loader struct {
-	Name       string // of the file, for errors
-	Class      func(module, name string) (any, error)
-	Persistent func(id any) (any, error) // nil for files that have no persistent ids
+	Name       string                                 // of the file, for errors
+	Class      func(module, name string) (any, error) // value for a Python class or function; a *ClassError if not allowed
+	Persistent func(id any) (any, error)              // value for a persistent id; nil for files that have none
 }
 
-// A walker reads the opcodes of a pickle and copies them, with a persistent id in place of each
-// blob. So an unpickler that trusts lengths meets only such as were checked, and holds none of the
-// arrays.
-type walker struct {
+// A scanner reads the opcodes of a pickle, checks their lengths and copies them to a program, with a
+// persistent id in place of each blob. gopickle then runs the program: all lengths in it have been
+// checked, and it contains no arrays.
+type scanner struct {
 	Loader
 	file    *io.SectionReader
 	r       *bufio.Reader
@@ -48,15 +50,16 @@ type walker struct {
 	shifts  []shift
 }
 
-// A shift says where the program goes on copying after it left something out.
+// A shift is a pair of corresponding offsets in program and file, after bytes that were not copied.
 type shift struct{ program, file int64 }
 
-// Load reads the pickle that begins at byte from of a file, and returns what it holds and the byte
-// after it. Of the file it executes nothing: classes come from l.Class alone, but for
-// collections.OrderedDict, list and dict. Its memory is bounded by Free and twice the size; long
-// strings stay in the file.
+// Load reads the pickle that begins at offset from of a file. It returns the value and the offset of
+// the first byte after the pickle. Nothing in the file is executed: apart from
+// collections.OrderedDict, list and dict, classes are what l.Class returns. Memory is limited to
+// BaseMemory plus twice the size; strings longer than 1024 bytes are returned as a *Blob. An error
+// gives the name of the file and the offset.
 func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, err error) {
-	w := &walker{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from, shifts: []shift{{0, from}}}
+	w := &scanner{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from, shifts: []shift{{0, from}}}
 	w.r = bufio.NewReaderSize(w.file, 1<<16)
 	if err := w.seek(from); err != nil {
 		return nil, 0, err
@@ -73,8 +76,8 @@ func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, 
 	return root, w.off, err
 }
 
-// run unpickles the program.
-func (w *walker) run() (root any, err error) {
+// run executes the program with gopickle.
+func (w *scanner) run() (root any, err error) {
 	program := bytes.NewReader(w.program)
 	fail := func(what any) error {
 		return w.fault(w.origin(int64(len(w.program)-program.Len())), "%.300s", fmt.Sprint(what))
@@ -88,7 +91,7 @@ func (w *walker) run() (root any, err error) {
 	u.FindClass = w.Class
 	u.PersistentLoad = w.persistent
 	if root, err = u.Load(); err != nil {
-		var r *Refusal
+		var r *ClassError
 		if errors.As(err, &r) {
 			return nil, fmt.Errorf("%s: %w", w.Name, r)
 		}
@@ -97,9 +100,9 @@ func (w *walker) run() (root any, err error) {
 	return root, nil
 }
 
-// persistent returns the blob of an id that the walker made, which is an integer, or what the
-// loader makes of another.
-func (w *walker) persistent(id any) (any, error) {
+// persistent returns the blob of an id that the scanner wrote, which is an integer, or the loader's
+// value of another id.
+func (w *scanner) persistent(id any) (any, error) {
 	if i, ok := id.(int); ok && i >= 0 && i < len(w.blobs) {
 		return w.blobs[i], nil
 	}
@@ -109,7 +112,7 @@ func (w *walker) persistent(id any) (any, error) {
 	return w.Persistent(id)
 }
 
-func (w *walker) seek(off int64) error {
+func (w *scanner) seek(off int64) error {
 	w.off = off
 	if _, err := w.file.Seek(off, io.SeekStart); err != nil {
 		return fmt.Errorf("%s: %w", w.Name, err)
@@ -118,12 +121,12 @@ func (w *walker) seek(off int64) error {
 	return nil
 }
 
-func (w *walker) fault(off int64, format string, args ...any) error {
+func (w *scanner) fault(off int64, format string, args ...any) error {
 	return fmt.Errorf("%s: byte %d: %s; the file is damaged or of another kind, get it anew", w.Name, off, fmt.Sprintf(format, args...))
 }
 
-// origin returns the place in the file of a place in the program.
-func (w *walker) origin(program int64) int64 {
+// origin returns the offset in the file that corresponds to an offset in the program.
+func (w *scanner) origin(program int64) int64 {
 	i, found := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int { return int(s.program - at) })
 	if !found {
 		i--
@@ -134,9 +137,9 @@ func (w *walker) origin(program int64) int64 {
 	return w.shifts[i].file + program - w.shifts[i].program
 }
 
-// begin tells a pickle from other files: it starts with PROTO, or in protocols 0 and 1 with a dict
-// or a class.
-func (w *walker) begin() error {
+// begin checks that the file is a pickle: it must start with PROTO, or in protocols 0 and 1 with a
+// dict or a class.
+func (w *scanner) begin() error {
 	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 40)))
 	switch {
 	case w.file.Size() == 0:
@@ -152,8 +155,8 @@ func (w *walker) begin() error {
 	return nil
 }
 
-// step walks over one opcode and reports whether it was STOP.
-func (w *walker) step() (stop bool, err error) {
+// step scans one opcode and reports whether it was STOP.
+func (w *scanner) step() (stop bool, err error) {
 	start := w.off
 	head, err := w.take(start, "opcode", 1)
 	if err != nil {
@@ -186,14 +189,15 @@ func (w *walker) step() (stop bool, err error) {
 		return false, err
 	}
 	w.cost += code.cost
-	if limit := Free + 2*w.file.Size(); w.cost > limit {
+	if limit := BaseMemory + 2*w.file.Size(); w.cost > limit {
 		return false, w.fault(start, "expected arrays, found small objects for more than %d MB of memory", limit>>20)
 	}
 	return op == '.', nil
 }
 
-// take returns the next n bytes, of the opcode at start. They are good until the next call.
-func (w *walker) take(start int64, name string, n int) ([]byte, error) {
+// take returns the next n bytes, which belong to the opcode at start. They are valid until the next
+// call.
+func (w *scanner) take(start int64, name string, n int) ([]byte, error) {
 	if left := w.file.Size() - w.off; int64(n) > left {
 		return nil, w.fault(start, "%s: expected %d more bytes, found the end of the file after %d", name, n, left)
 	}
@@ -206,8 +210,8 @@ func (w *walker) take(start int64, name string, n int) ([]byte, error) {
 	return b, nil
 }
 
-// counted copies a counted argument, or keeps it as a blob.
-func (w *walker) counted(start int64, op byte) error {
+// counted copies an argument that begins with its length, or replaces it by a blob.
+func (w *scanner) counted(start int64, op byte) error {
 	code := opcodes[op]
 	arg, err := w.take(start, code.name, code.width())
 	if err != nil {
@@ -220,17 +224,17 @@ func (w *walker) counted(start int64, op byte) error {
 		return w.fault(start, "%s: expected %d more bytes, found the end of the file after %d", code.name, n, left)
 	}
 	switch integer := op == 0x8a || op == 0x8b; {
-	case code.argument == frameSize: // frames only help to read ahead
+	case code.argument == frameSize: // a hint for reading ahead
 		w.shifts = append(w.shifts, shift{int64(len(w.program)), w.off})
 		return nil
-	case integer && n == 0: // means 0, which gopickle does not know
+	case integer && n == 0: // the integer 0, which gopickle does not support
 		w.program = append(w.program[:len(w.program)-1], 'K', 0)
 		w.shifts = append(w.shifts, shift{int64(len(w.program)), w.off})
 		return nil
 	case integer && n > 255:
 		return w.fault(start, "%s: expected at most 255 bytes, found %d", code.name, n)
-	case n > longest:
-		w.keep(op, int64(n))
+	case n > maxString:
+		w.addBlob(op, int64(n))
 		return w.seek(w.off)
 	}
 	w.program = append(w.program, wide[:code.width()]...)
@@ -241,8 +245,8 @@ func (w *walker) counted(start int64, op byte) error {
 	return w.text(start, body)
 }
 
-// keep makes a blob of the next n bytes, and its persistent id of the opcode just copied.
-func (w *walker) keep(op byte, n int64) {
+// addBlob makes a blob of the next n bytes and replaces the opcode just copied by its persistent id.
+func (w *scanner) addBlob(op byte, n int64) {
 	w.blobs = append(w.blobs, &Blob{io.NewSectionReader(w.file, w.off, n), op})
 	w.off += n
 	w.program = append(w.program[:len(w.program)-1], 'J')
@@ -251,11 +255,11 @@ func (w *walker) keep(op byte, n int64) {
 	w.shifts = append(w.shifts, shift{int64(len(w.program)), w.off})
 }
 
-// text copies a string. One names a function of gopickle's own, which would allocate by what the
-// file says.
-func (w *walker) text(start int64, s []byte) error {
+// text copies a string. gopickle itself defines array._array_reconstructor, which would allocate as
+// much memory as the file asks for; that name is an error.
+func (w *scanner) text(start int64, s []byte) error {
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
-		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &Refusal{"array", "_array_reconstructor"})
+		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &ClassError{"array", "_array_reconstructor"})
 	}
 	w.program = append(w.program, s...)
 	w.cost += 3 * int64(len(s))
@@ -263,7 +267,7 @@ func (w *walker) text(start int64, s []byte) error {
 }
 
 // readLine returns the next line without its newline.
-func (w *walker) readLine(start int64, name string, limit int) ([]byte, error) {
+func (w *scanner) readLine(start int64, name string, limit int) ([]byte, error) {
 	s, err := w.r.ReadSlice('\n')
 	if err != nil || len(s)-1 > limit {
 		return nil, w.fault(start, "%s: expected a line of at most %d bytes, found none", name, limit)
@@ -273,13 +277,13 @@ func (w *walker) readLine(start int64, name string, limit int) ([]byte, error) {
 }
 
 // lines copies an argument of one or two lines.
-func (w *walker) lines(start int64, code opcode) error {
+func (w *scanner) lines(start int64, code opcode) error {
 	n := 1
 	if code.argument == twoLines {
 		n = 2
 	}
 	for range n {
-		s, err := w.readLine(start, code.name, longest)
+		s, err := w.readLine(start, code.name, maxString)
 		if err != nil {
 			return err
 		}
@@ -294,8 +298,8 @@ func (w *walker) lines(start int64, code opcode) error {
 	return nil
 }
 
-// unicode copies a line as BINUNICODE without its escapes, or keeps it as a blob.
-func (w *walker) unicode(start int64) error {
+// unicode copies a line as BINUNICODE with its escapes decoded, or replaces it by a blob.
+func (w *scanner) unicode(start int64) error {
 	var n int64
 	for {
 		s, err := w.r.ReadSlice('\n')
@@ -307,8 +311,8 @@ func (w *walker) unicode(start int64) error {
 			return w.fault(start, "UNICODE: expected a line, found the end of the file")
 		}
 	}
-	if n-1 > longest {
-		w.keep('V', n-1)
+	if n-1 > maxString {
+		w.addBlob('V', n-1)
 		w.off++ // newline
 		w.shifts[len(w.shifts)-1].file++
 		return nil
@@ -326,7 +330,7 @@ func (w *walker) unicode(start int64) error {
 	return err
 }
 
-// unescape makes UTF-8 of Python's raw-unicode-escape: Latin-1 with \uXXXX and \UXXXXXXXX.
+// unescape converts Python's raw-unicode-escape to UTF-8: Latin-1 with \uXXXX and \UXXXXXXXX.
 func unescape(s []byte) []byte {
 	out := make([]byte, 0, len(s))
 	for len(s) > 0 {
@@ -351,13 +355,13 @@ func unescape(s []byte) []byte {
 	return out
 }
 
-// Size returns the bytes that the string has in the file.
+// Size returns the length of the string in the file, in bytes.
 func (b *Blob) Size() int64 { return b.file.Size() }
 
-// Reader returns a reader of the string as it is in the file.
+// Reader returns a reader of the bytes of the string in the file.
 func (b *Blob) Reader() *io.SectionReader { return io.NewSectionReader(b.file, 0, b.file.Size()) }
 
-// Text returns the string in UTF-8.
+// Text returns the string in UTF-8, with escapes decoded.
 func (b *Blob) Text() ([]byte, error) {
 	raw := make([]byte, b.file.Size())
 	if _, err := b.file.ReadAt(raw, 0); err != nil && err != io.EOF {
@@ -369,7 +373,8 @@ func (b *Blob) Text() ([]byte, error) {
 	return raw, nil
 }
 
-// Latin1 encodes UTF-8 as Python's _codecs.encode(s, "latin1") does.
+// Latin1 converts UTF-8 to Latin-1, as Python's _codecs.encode(s, "latin1") does. It is an error if s
+// has a character above U+00FF.
 func Latin1(s []byte) ([]byte, error) {
 	out := make([]byte, 0, len(s))
 	for len(s) > 0 {
@@ -383,10 +388,10 @@ func Latin1(s []byte) ([]byte, error) {
 	return out, nil
 }
 
-// A Refusal is the error for a class that the files read here do not need.
-type Refusal struct{ Module, Name string }
+// A ClassError is the error for a Python class or function that is not allowed.
+type ClassError struct{ Module, Name string }
 
-func (r *Refusal) Error() string {
+func (r *ClassError) Error() string {
 	return fmt.Sprintf("expected arrays, lists and strings, found %.60s.%.60s; it was refused and nothing was executed, "+
 		"do not open this file elsewhere unless you trust it", r.Module, r.Name)
 }

@@ -15,7 +15,7 @@ func load(l *Loader, data string, from int64) (any, int64, error) {
 }
 
 // refuse refuses all classes.
-func refuse(module, name string) (any, error) { return nil, &Refusal{module, name} }
+func refuse(module, name string) (any, error) { return nil, &ClassError{module, name} }
 
 func TestPicklesInARow(t *testing.T) {
 	l := &Loader{Name: "row", Class: refuse}
@@ -87,7 +87,7 @@ func TestPersistentIDs(t *testing.T) {
 
 func TestClassesAreRefused(t *testing.T) {
 	_, _, err := load(&Loader{Name: "evil", Class: refuse}, "cos\nsystem\n(S'id'\ntR.", 0)
-	var r *Refusal
+	var r *ClassError
 	if !errors.As(err, &r) || r.Module != "os" || r.Name != "system" {
 		t.Error(err)
 	}

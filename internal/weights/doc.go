@@ -1,10 +1,10 @@
-// Package weights reads files of named tensors as they are found in the wild, one tensor at a
-// time: safetensors, and what PyTorch's torch.save writes of a state dict (.pth, .pt, .bin), zip
-// archives and the format before version 1.6. Files are mapped into memory, so opening costs the
-// header alone, and a tensor's numbers are converted as they are read.
+// Package weights reads and writes files of named tensors. It reads safetensors and state dicts that
+// torch.save wrote (.pth, .pt, .bin), both zip archives and the format before PyTorch 1.6; it writes
+// safetensors. Files are mapped into memory: opening reads the header alone, and the elements of a
+// tensor are converted when they are read.
 //
-// Files are not trusted: nothing in them is executed, every offset is checked against the file's
-// size before use.
+// Files are not trusted: nothing in them is executed, and every offset is checked against the size
+// of the file before use.
 //
-// Reading order: weights.go, dtype.go, safetensors.go, torch.go, legacy.go.
+// Reading order: weights.go, dtype.go, safetensors.go, torch.go, legacy.go, write.go.
 package weights

@@ -6,10 +6,11 @@ import (
 	"math"
 )
 
-// A DType is the type of a tensor's elements, little-endian. Names are those of safetensors.
+// A DType is the type of a tensor's elements, which are little-endian. The names are those of
+// safetensors.
 type DType string
 
-// Types of elements.
+// Element types: floating point, signed and unsigned integers, bool.
 const (
 	F64  DType = "F64"
 	F32  DType = "F32"
@@ -25,10 +26,11 @@ const (
 
 var sizes = map[DType]int{F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, Bool: 1}
 
-// Size returns the bytes of an element, 0 for a type that is not one of this package's.
+// Size returns the size of an element in bytes, or 0 for a type that is not listed above.
 func (d DType) Size() int { return sizes[d] }
 
-// Decode converts raw elements to float32, as many as dst has.
+// Decode converts the first len(dst) elements in raw to float32, rounding those that float32 cannot
+// represent. It panics for a type whose Size is 0.
 func (d DType) Decode(dst []float32, raw []byte) {
 	le := binary.LittleEndian
 	switch d {
@@ -73,7 +75,8 @@ func (d DType) Decode(dst []float32, raw []byte) {
 	}
 }
 
-// Half converts IEEE 754 binary16: 1 sign bit, 5 of exponent with bias 15, 10 of fraction.
+// Half converts an IEEE 754 binary16 number: 1 sign bit, 5 bits of exponent with bias 15, 10 bits of
+// fraction.
 func Half(h uint16) float32 {
 	sign := float32(1)
 	if h>>15 == 1 {

@@ -13,9 +13,9 @@ import (
 // (torch/serialization.py).
 var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
-// readLegacy reads five pickles, namely a magic number, the version 1001, facts of the machine,
-// the state dict and the keys of its storages, and after them each storage: its number of elements
-// in 8 bytes, and its bytes.
+// readLegacy reads five pickles: a magic number, the version 1001, the properties of the machine, the
+// state dict and the keys of its storages. After them follows each storage: its number of elements
+// in 8 bytes, then the elements.
 func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch, legacy"
 	raw := map[string]*io.SectionReader{}
@@ -31,8 +31,8 @@ func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 			return fmt.Errorf("%s: expected a file of torch.save, found another pickle; a feature file goes with --data", f.Path)
 		}
 	}
-	if facts, ok := part[2].(*types.Dict); ok {
-		for _, e := range *facts {
+	if machine, ok := part[2].(*types.Dict); ok {
+		for _, e := range *machine {
 			if e.Key == "little_endian" && e.Value != true {
 				return fmt.Errorf("%s: expected little-endian numbers, found others; save it on another machine", f.Path)
 			}

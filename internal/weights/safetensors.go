@@ -12,11 +12,11 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// maxHeader bounds the header of a safetensors file; a thousand tensors need 100 KB.
+// maxHeader limits the size of a safetensors header in bytes; a thousand tensors need 100 KB.
 const maxHeader = 2 << 20
 
-// readSafetensors reads the header: its length in 8 bytes, then JSON that gives each tensor's
-// type, shape and bytes, counted from the end of the header. The tensors must fill the rest of the
+// readSafetensors reads the header: its length in 8 bytes, then a JSON object with the type, shape and
+// byte range of each tensor, relative to the end of the header. The tensors must fill the rest of the
 // file without gaps.
 func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	f.Format = "safetensors"

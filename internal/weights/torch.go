@@ -13,8 +13,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
-// readZip reads what torch.save writes since version 1.6: a zip archive of uncompressed entries,
-// of which NAME/data.pkl is a pickle of the state dict and NAME/data/KEY the bytes of a storage.
+// readZip reads the format of torch.save since version 1.6: a zip archive of uncompressed entries.
+// NAME/data.pkl is a pickle of the state dict and NAME/data/KEY holds the bytes of a storage.
 func (f *File) readZip(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch"
 	archive, err := zip.NewReader(&budget{file, maxDirectory}, size)
@@ -51,10 +51,11 @@ func (f *File) readZip(file io.ReaderAt, size int64) error {
 	return t.collect(v, "", 0)
 }
 
-// maxDirectory bounds what is read of a zip archive to list its entries; a thousand need 100 KB.
+// maxDirectory limits the bytes that are read to list the entries of a zip archive; a thousand need
+// 100 KB.
 const maxDirectory = 8 << 20
 
-// A budget reads a file until so many bytes are read.
+// A budget reads a file and returns an error after the given number of bytes.
 type budget struct {
 	io.ReaderAt
 	left int
@@ -67,37 +68,37 @@ func (b *budget) ReadAt(p []byte, off int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, off)
 }
 
-// A torch makes tensors of a pickle by PyTorch.
+// A torch converts a pickle of PyTorch to tensors.
 type torch struct {
 	file    *File
-	storage func(key string) *io.SectionReader // bytes of a storage, nil if there is none
-	types   map[string]DType                   // of the storages that were named
-	cost    int                                // bytes spent on names and values
+	storage func(key string) *io.SectionReader // bytes of a storage; nil if there is none
+	types   map[string]DType                   // by storage key
+	cost    int                                // bytes of memory used for names and values
 }
 
 func newTorch(f *File, storage func(key string) *io.SectionReader) *torch {
 	return &torch{file: f, storage: storage, types: map[string]DType{}}
 }
 
-// A storage is a persistent id: bytes elsewhere in the file.
+// A storage is the value of a persistent id: an array of elements elsewhere in the file.
 type storage struct {
 	DType
 	key   string
 	count int64 // elements
 }
 
-// load unpickles at a place in a file.
+// load reads the pickle at an offset of a file, and returns the offset after it.
 func (t *torch) load(name string, file io.ReaderAt, from, size int64) (any, int64, error) {
 	l := unpickle.Loader{Name: name, Class: t.class, Persistent: t.persistent}
 	v, end, err := l.Load(file, from, size)
-	var refused *unpickle.Refusal
-	if errors.As(err, &refused) {
+	var class *unpickle.ClassError
+	if errors.As(err, &class) {
 		err = fmt.Errorf("%w; only state dicts are read: save model.state_dict() instead of a whole model", err)
 	}
 	return v, end, err
 }
 
-// A function stands for one of Python's.
+// A function is the Go implementation of a Python function.
 type function func(args []any) (any, error)
 
 // Call implements gopickle's types.Callable.
@@ -106,7 +107,7 @@ func (f function) Call(args ...any) (any, error) { return f(args) }
 var storages = map[string]DType{"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16, "BFloat16Storage": BF16, "LongStorage": I64,
 	"IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8, "BoolStorage": Bool}
 
-// class returns what stands for a name of PyTorch's (torch/_utils.py).
+// class returns the Go value for a class or function of PyTorch (torch/_utils.py).
 func (t *torch) class(module, name string) (any, error) {
 	if d, ok := storages[name]; ok && module == "torch" {
 		return d, nil
@@ -125,11 +126,11 @@ func (t *torch) class(module, name string) (any, error) {
 	if module == "torch" && slices.Contains([]string{"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, name) {
 		return name, nil
 	}
-	return nil, &unpickle.Refusal{Module: module, Name: name}
+	return nil, &unpickle.ClassError{Module: module, Name: name}
 }
 
-// persistent reads ('storage', type, key, device, elements), in the format before 1.6 with a view
-// that is None.
+// persistent reads the persistent id ('storage', type, key, device, elements). In the format before 1.6
+// a view follows, which must be None.
 func (t *torch) persistent(id any) (any, error) {
 	tuple, ok := id.(*types.Tuple)
 	if !ok || tuple.Len() < 5 || tuple.Len() == 6 && tuple.Get(5) != nil {
@@ -145,7 +146,7 @@ func (t *torch) persistent(id any) (any, error) {
 	return &storage{d, key, int64(count)}, nil
 }
 
-// rebuild makes a tensor of (storage, offset, shape, strides, …), all in elements.
+// rebuild reads the arguments (storage, offset, shape, strides, …) of a tensor, all in elements.
 func (t *torch) rebuild(args []any) (any, error) {
 	if len(args) < 4 {
 		return nil, errors.New("tensor: expected a storage, an offset, a shape and strides")
@@ -160,8 +161,8 @@ func (t *torch) rebuild(args []any) (any, error) {
 	return &rebuilt{s, int64(offset), shape, strides}, nil
 }
 
-// A rebuilt is a tensor whose bytes have not been looked up yet: in the format before 1.6 they
-// come after the pickle.
+// A rebuilt is a tensor whose storage has not been located yet: in the format before 1.6 the storages
+// follow the pickle.
 type rebuilt struct {
 	storage        *storage
 	offset         int64
@@ -184,8 +185,8 @@ func integers(v any) ([]int, bool) {
 	return x, true
 }
 
-// tensor checks a tensor against its storage's bytes. It has at most as many elements as its
-// storage, so that no small file becomes large.
+// tensor checks that a tensor lies within its storage. A tensor may not have more elements than its
+// storage, so that a small file cannot use much memory.
 func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 	raw := t.storage(r.storage.key)
 	if raw == nil {
@@ -219,14 +220,14 @@ func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 
 const (
 	maxDepth = 8  // of dicts in dicts
-	nodeCost = 64 // bytes of memory for a name or a value, beside its text
+	nodeCost = 64 // bytes of memory for a name or a value, apart from its text
 )
 
-// collect adds the tensors of nested dicts and lists under their dotted names, and numbers and
-// strings to the facts.
+// collect adds the tensors of nested dicts and lists to the file under their dotted names, and numbers
+// and strings to its metadata.
 func (t *torch) collect(v any, name string, depth int) error {
-	if t.cost += nodeCost + len(name); t.cost > unpickle.Free || depth > maxDepth {
-		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.Free>>20)
+	if t.cost += nodeCost + len(name); t.cost > unpickle.BaseMemory || depth > maxDepth {
+		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.BaseMemory>>20)
 	}
 	switch v := v.(type) {
 	case *rebuilt:
@@ -262,7 +263,7 @@ func (t *torch) collect(v any, name string, depth int) error {
 	return nil
 }
 
-// under returns the dotted name of what a dict or list has under a key.
+// under returns the dotted name of a key in a dict or list.
 func under(name string, key any) string {
 	if name == "" {
 		return fmt.Sprint(key)

@@ -11,27 +11,28 @@ import (
 	"golang.org/x/exp/mmap"
 )
 
-// A File holds named tensors and facts about them. It reads the file until Close.
+// A File is an open file of named tensors.
 type File struct {
 	Path   string
 	Format string            // "safetensors", "PyTorch" or "PyTorch, legacy"
-	Meta   map[string]string // what else the file says
+	Meta   map[string]string // metadata; for PyTorch the numbers and strings in the state dict
 
 	tensors map[string]*Tensor
 	names   []string
 	close   func() error
 }
 
-// A Tensor is an array that is still in its file, row-major unless strided says otherwise.
+// A Tensor is an array whose elements stay in the file until they are read.
 type Tensor struct {
 	Type  DType
 	Shape []int
 
-	data    *io.SectionReader // from the first element on
-	strides []int             // in elements; nil where row-major
+	data    *io.SectionReader // begins at the first element
+	strides []int             // in elements; nil if row-major
 }
 
-// Open opens a file of tensors. The file must not change until Close.
+// Open opens a file of tensors and reads its header. The file must not change until Close. It is an
+// error if the file is damaged, of another format, or has classes that a state dict does not need.
 func Open(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s: expected a file of tensors, found a directory; give the file in it", path)
@@ -60,8 +61,8 @@ func ReadHeader(path string) (*File, error) {
 	return f, f.Close()
 }
 
-// read tells the formats apart: a zip archive, a pickle, or else safetensors, which begins with
-// the length of its header.
+// read detects the format by the first bytes: a zip archive, a pickle, or safetensors, which begins
+// with the length of a JSON object, and reads the header.
 func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	f := &File{Path: path, Meta: map[string]string{}, tensors: map[string]*Tensor{}}
 	head := make([]byte, min(size, 9))
@@ -82,7 +83,7 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	return f, err
 }
 
-// add makes a tensor known. Its last element must lie within data.
+// add adds a tensor to the file. Its last element must lie within data.
 func (f *File) add(name string, t *Tensor) error {
 	if _, ok := f.tensors[name]; ok {
 		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file anew", f.Path, name)
@@ -92,13 +93,13 @@ func (f *File) add(name string, t *Tensor) error {
 	return nil
 }
 
-// Close gives the file back. Tensors cannot be read afterwards.
+// Close closes the file. Reading a tensor's elements afterwards is an error.
 func (f *File) Close() error { return f.close() }
 
-// Names returns the tensors' names in the order of the file.
+// Names returns the names of the tensors in the order of the file.
 func (f *File) Names() []string { return f.names }
 
-// Tensor returns a tensor by name, nil if there is none.
+// Tensor returns the tensor of the given name, or nil if there is none.
 func (f *File) Tensor(name string) *Tensor { return f.tensors[name] }
 
 // Len returns the number of elements.
@@ -110,10 +111,11 @@ func (t *Tensor) Len() int {
 	return n
 }
 
-// String renders the tensor as "F32 [2 3]".
+// String formats type and shape as "F32 [2 3]".
 func (t *Tensor) String() string { return fmt.Sprintf("%s %v", t.Type, t.Shape) }
 
-// Read converts the elements from the first-th on to float32 and fills dst.
+// Read fills dst with the elements first, first+1, … in row-major order, converted to float32. It
+// panics if the tensor has fewer elements.
 func (t *Tensor) Read(dst []float32, first int) error {
 	if first < 0 || first > t.Len() || len(dst) > t.Len()-first {
 		panic(fmt.Sprintf("weights: Read: %d elements from %d of %v", len(dst), first, t))
@@ -160,7 +162,7 @@ func (t *Tensor) gather(dst []float32, first int) error {
 	return nil
 }
 
-// at fills raw with the file's bytes from the first-th element on.
+// at fills raw with the bytes in the file that begin at element first.
 func (t *Tensor) at(raw []byte, first int) error {
 	if n, err := t.data.ReadAt(raw, int64(first)*int64(t.Type.Size())); n < len(raw) {
 		return fmt.Errorf("weights: element %d of %v: %w", first, t, err)
@@ -168,7 +170,7 @@ func (t *Tensor) at(raw []byte, first int) error {
 	return nil
 }
 
-// Floats returns all elements.
+// Floats returns all elements in row-major order, converted to float32.
 func (t *Tensor) Floats() ([]float32, error) {
 	x := make([]float32, t.Len())
 	return x, t.Read(x, 0)
@@ -190,7 +192,7 @@ func (t *Tensor) Ints() ([]int, error) {
 	return x, nil
 }
 
-// Bytes returns a tensor of type U8.
+// Bytes returns all elements of a row-major tensor of type U8.
 func (t *Tensor) Bytes() ([]byte, error) {
 	if t.Type != U8 || t.strides != nil {
 		return nil, fmt.Errorf("weights: expected bytes, found %v", t)
@@ -199,9 +201,9 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	return raw, t.at(raw, 0)
 }
 
-// elements returns the product of a shape, ok false where it is not a number of elements that a
-// file of some size could hold.
-func elements(shape []int, most int64) (n int64, ok bool) {
+// elements returns the number of elements of a shape. ok is false if a size is negative or the number
+// exceeds limit.
+func elements(shape []int, limit int64) (n int64, ok bool) {
 	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
 		return 0, false
 	}
@@ -210,7 +212,7 @@ func elements(shape []int, most int64) (n int64, ok bool) {
 	}
 	n = 1
 	for _, d := range shape {
-		if n > most/int64(d) {
+		if n > limit/int64(d) {
 			return 0, false
 		}
 		n *= int64(d)

@@ -203,7 +203,7 @@ func TestHostileFiles(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "hostile: ") || len(err.Error()) > 600 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if n > 3*unpickle.Free {
+		if n > 3*unpickle.BaseMemory {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"slices"
 )
 
-// An Entry is a tensor to be written; Write writes its elements, little-endian and row-major.
+// An Entry is a tensor to be written. Its function Write writes the elements, little-endian and
+// row-major.
 type Entry struct {
 	Name  string
 	Type  DType
@@ -18,7 +19,7 @@ type Entry struct {
 	Write func(w io.Writer) error
 }
 
-// bytes returns the size of the entry's elements.
+// bytes returns the number of bytes of the entry's elements.
 func (e *Entry) bytes() int64 {
 	n := int64(e.Type.Size())
 	for _, d := range e.Shape {
@@ -27,9 +28,10 @@ func (e *Entry) bytes() int64 {
 	return n
 }
 
-// Write writes tensors and facts about them as a safetensors file, one tensor after the other:
-// those with the widest elements first, so that each is aligned, then by name. Equal contents give
-// equal bytes. It panics if two tensors have one name.
+// Write writes tensors and metadata as a safetensors file. Tensors are ordered by decreasing size of
+// their elements, so that each is aligned, then by name; equal contents give equal bytes. It is an
+// error if an entry writes another number of bytes than its type and shape say. It panics if two
+// tensors have the same name.
 func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 	entries = slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(b.Type.Size(), a.Type.Size()), cmp.Compare(a.Name, b.Name))
@@ -59,7 +61,7 @@ func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 		text = append(text, ' ')
 	}
 	if len(text) > maxHeader {
-		return fmt.Errorf("weights: expected a header of at most %d bytes, found %d: fewer tensors or facts would do", maxHeader, len(text))
+		return fmt.Errorf("weights: expected a header of at most %d bytes, found %d: write fewer tensors or less metadata", maxHeader, len(text))
 	}
 	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)); err != nil {
 		return err
@@ -76,7 +78,7 @@ func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 	return nil
 }
 
-// A counter counts what is written.
+// A counter counts the bytes that are written.
 type counter struct {
 	io.Writer
 	n int64
