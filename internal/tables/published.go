@@ -29,9 +29,9 @@ func (p *Comparison) Published() *typeset.Table {
 			row[0] += " (re-run)"
 		}
 		for i, c := range paper.Columns {
-			row = append(row, r.Cells[i]+dagger(paper.Wrong(r.Method, c.Name)))
+			row = append(row, r.Cells[i]+dagger(paper.HasErratum(r.Method, c.Name)))
 		}
-		row[0] += dagger(paper.Wrong(r.Method, ""))
+		row[0] += dagger(paper.HasErratum(r.Method, ""))
 		t.Rows = append(t.Rows, row)
 	}
 	for i, s := range ours.Rows {
