@@ -119,3 +119,26 @@ func TestFraction(t *testing.T) {
 		t.Errorf("vocabulary of %d", v)
 	}
 }
+
+// BenchmarkFill fills batches of 64 utterances with the sizes of MOSI's and MOSEI's unaligned
+// features.
+func BenchmarkFill(b *testing.B) {
+	for _, c := range []struct {
+		name               string
+		audioDim, audioT   int
+		visionDim, visionT int
+	}{{"MOSI", 5, 375, 20, 500}, {"MOSEI", 74, 500, 35, 500}} {
+		set, _ := Synthetic(SyntheticConfig{Train: 256, LanguageSteps: 50, AudioSteps: c.audioT, VisionSteps: c.visionT,
+			AudioDim: c.audioDim, VisionDim: c.visionDim})
+		masks := set.Train.KeepMasks(FixedRates(256, 0.5))
+		index := Order(256, 64, 0, rand.New(rand.NewPCG(1, 1)))[0]
+		for name, fill := range map[string]func(*Batch, *Split, []int, *KeepMasks){"complete": (*Batch).Fill, "corrupted": (*Batch).FillCorrupted} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				var batch Batch
+				for b.Loop() {
+					fill(&batch, set.Train, index, masks)
+				}
+			})
+		}
+	}
+}

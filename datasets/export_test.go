@@ -1,0 +1,4 @@
+package datasets
+
+// MadePickle is madePickle for the examples.
+var MadePickle = madePickle
