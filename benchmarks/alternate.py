@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Measures recap's training steps and PyTorch's in turns, and writes a line of JSON for each measurement; table.py makes the table of them.
+"""Measures the training steps of recap and of PyTorch alternately, and writes a line of JSON for each measurement. table.py prints them as a table.
 
-For each comparison (a step, a precision, a formulation) the peers of peer_step.py are started and stay, and then, --rounds times over, recap's benchmark runs
-once and each peer's modes run once. Memory is what the GPU's nvidia-smi reports: of recap the highest value during its run less the one before it; of a
-peer what its end gives back, less what PyTorch then holds, plus what it held after the mode at hand was ready.
+A comparison is a step, a precision and a formulation. For each comparison, the program starts the PyTorch processes of peer_step.py, called peers. Then, in
+each of --rounds rounds, it runs recap's benchmark once and each mode of each peer once. Memory is measured with nvidia-smi. For recap it is the maximum
+during the run minus the value before. For a peer it is the memory that the end of the process frees, minus PyTorch's reserved memory at that time, plus
+PyTorch's reserved memory after the mode was ready.
 
 usage: alternate.py --recap TEST_BINARY --out FILE [--rounds 3] [--seconds 400] [--only REGEXP] [--precision float32 --precision tf32]
                     [--benchtime 20x] [--steps 10] [--reps 3] [--device cpu] [--batch 64] [--modes eager,compile]
   --recap      the test binary of package recap, with -tags cuda
-  --seconds    no comparison is begun after that time, and none goes on much longer
-  --only       comparisons whose names, such as "stage 2, same algebra, tf32", match
-  --device     cpu tries the program without a GPU, at most with --modes eager
+  --seconds    time limit; no comparison starts after it, and a running comparison ends soon after
+  --only       runs only comparisons whose names match, such as "stage 2, same algebra, tf32"
+  --device     cpu tests this program without a GPU; it needs --modes eager
 """
 import argparse, json, os, queue, re, subprocess, sys, threading, time
 
@@ -26,12 +27,12 @@ ap.add_argument("--steps", type=int, default=10)
 ap.add_argument("--reps", type=int, default=3)
 ap.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
 ap.add_argument("--batch", type=int, default=64)
-ap.add_argument("--modes", default="eager,compile", help="the peers that are started; on a GPU each is measured with and without graphs")
+ap.add_argument("--modes", default="eager,compile", help="the peers to start; on a GPU each is measured with and without CUDA graphs")
 A = ap.parse_args()
 GPU, START = A.device == "cuda", time.monotonic()
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_step.py")
 
-# step, recap's benchmark, the peer's flags, and its flags for the same algebra as recap's
+# Step, recap's benchmark, the peer's options, and its further options for the same algebra as in recap.
 STEPS = [
     ("stage 1, one hidden layer", "Step/stage1/hidden=0$", ["--stage", "1", "--critic-layers", "0"], ["--same"]),
     ("stage 1, two hidden layers", "Step/stage1/hidden=1$", ["--stage", "1", "--critic-layers", "1"], ["--same"]),
@@ -41,17 +42,17 @@ STEPS = [
 FORMULATIONS = {"same algebra": ["--trim", "--sdpa", "--factorised"], "plain": ["--both"]}
 
 
-# What a peer's modes are called in the table: the step as it is, and its graph.
+# Names of a peer's modes in the table: the plain step, and its CUDA graph.
 NAMES = {"eager": {"eager": "eager", "graphs": "graphs"}, "compile": {"eager": "compile", "graphs": "compile+graphs"}}
 
 
 def comparisons():
-    """What is asked for most first: time may run out."""
+    """The comparisons, the most important first, since the time limit may end the list."""
     for formulation, precisions in (("same algebra", ["float32", "tf32"]), ("plain", ["float32", "tf32"])):
         for precision in precisions:
             for step, bench, flags, same in STEPS:
                 if formulation == "plain" and step == "BERT-base":
-                    continue  # there is one formulation of it
+                    continue  # BERT has only one formulation
                 name = ", ".join([step, formulation, precision])
                 if precision in (A.precision or ["float32", "tf32"]) and (re.search(A.only, name) if A.only else formulation != "plain" or precision == "float32"):
                     flags = flags + FORMULATIONS[formulation] + (same if formulation == "same algebra" else [])
@@ -66,7 +67,7 @@ def used():
 
 
 def settled():
-    """MiB in use once the driver is done with giving back."""
+    """MiB in use after the driver has finished freeing memory."""
     value = used()
     for _ in range(10 if GPU else 0):
         time.sleep(0.2)
@@ -77,7 +78,7 @@ def settled():
 
 
 class Sampler:
-    """The highest memory.used while it runs."""
+    """Records the maximum of memory.used."""
 
     def __enter__(self):
         self.peak, self.process = 0, None
@@ -101,7 +102,7 @@ class Sampler:
 
 
 class Peer:
-    """A peer that waits for orders."""
+    """A PyTorch process that runs a mode on request."""
 
     def __init__(self, name, flags, log):
         command = [sys.executable, PEER, "--serve", "--fused", "--device", A.device, "--batch", str(A.batch), "--steps", str(A.steps), "--reps", str(A.reps), "--threads", str(threads())]
@@ -133,7 +134,7 @@ class Peer:
         return self.last
 
     def end(self):
-        """Ends the process and returns the MiB that this gave back."""
+        """Ends the process and returns the MiB that this freed."""
         before = settled()
         self.process.kill()
         self.process.wait()
@@ -145,7 +146,7 @@ def threads():
 
 
 def recap(bench, precision, log, limit):
-    """One run of recap's benchmark."""
+    """Runs recap's benchmark once."""
     device = A.device if not GPU else "cuda:0" + (",tf32" if precision == "tf32" else "")
     command = [A.recap, "-test.run", "xxx", "-test.bench", bench, "-test.benchtime", A.benchtime, "-test.timeout", "600s"]
     before = settled()
@@ -167,20 +168,20 @@ def left():
 
 
 def compare(what, bench, flags, out, log):
-    """One comparison. Returns what went wrong."""
-    wrong, peers, ready = [], {}, {}
+    """Runs one comparison and returns the errors."""
+    errors, peers, ready = [], {}, {}
 
     def write(program, **fields):
         out.write(json.dumps({**what, "program": program, **fields}) + "\n")
         out.flush()
 
     def failed(name, error):
-        wrong.append(f"{', '.join(what.values())}: {error}")
+        errors.append(f"{', '.join(what.values())}: {error}")
         write(name, error=str(error))
 
     try:
         tf32 = ["--tf32"] if what["precision"] == "tf32" and GPU else []
-        for mode in A.modes.split(","):  # at the same time, for they take long to start
+        for mode in A.modes.split(","):  # start all at the same time, since starting takes long
             peers[mode] = Peer(mode, flags + tf32 + (["--compile"] if mode == "compile" else []), log)
         for mode, peer in list(peers.items()):
             try:
@@ -220,23 +221,23 @@ def compare(what, bench, flags, out, log):
     finally:
         for peer in peers.values():
             peer.end()
-    return wrong
+    return errors
 
 
 def main():
-    wrong = []
+    errors = []
     with open(A.out, "w") as out, open(os.path.splitext(A.out)[0] + ".log", "w") as log:
         for what, bench, flags in comparisons():
             name = ", ".join(what.values())
             if left() < 30:
-                wrong.append(f"{name}: not begun, the time is used up")
+                errors.append(f"{name}: not started: the time limit is reached")
                 continue
             begin = time.monotonic()
-            wrong += compare(what, bench, flags, out, log)
+            errors += compare(what, bench, flags, out, log)
             print(f"{name}: {time.monotonic() - begin:.0f} s", flush=True)
-    for w in wrong:
-        print("FAILED", w)
-    sys.exit(1 if wrong else 0)
+    for e in errors:
+        print("FAILED", e)
+    sys.exit(1 if errors else 0)
 
 
 main()

@@ -1,46 +1,56 @@
 #!/usr/bin/env bash
-# Tests and measures the CUDA backend on a machine that has a GPU and PyTorch, but neither Go nor a network:
+# Tests and measures the CUDA backend on a machine that has a GPU and PyTorch, but neither Go nor a
+# network:
 #
-#   benchmarks/gpu.sh build DIR            where Go is: puts programs, their files and this script into DIR
-#   DIR/gpu.sh run DIR [OUT]               where the GPU is: runs them; what they print goes to OUT (default DIR/out), a table to the terminal
+#   benchmarks/gpu.sh build DIR    on a machine with Go: writes the programs, their files and this
+#                                  script to DIR
+#   DIR/gpu.sh run DIR [OUT]       on the machine with the GPU: runs them, prints a table, and writes
+#                                  all output to OUT (default DIR/out)
 #
-# PARTS="doctor tests sanitizer bench" chooses what is run; bench is best given a call of its own. SECONDS_IN_ALL (570) bounds the whole. Each
-# part ends at its own limit, too. A part that fails does not stop the others; it is listed at the end, and the exit code is 1.
-# BENCH names options of alternate.py, for example BENCH='--only stage.2 --rounds 5', and KERNELS those of the kernels' benchmark. Without a GPU the tests
-# run on the emulator, which needs gcc.
+# Variables of "run":
+#
+#   PARTS            the parts to run; default "doctor tests sanitizer bench". Run bench separately.
+#   SECONDS_IN_ALL   time limit in seconds for all parts; default 570. Each part has its own limit too.
+#   BENCH            options of alternate.py, for example '--only stage.2 --rounds 5'
+#   KERNELS          options of the benchmark of the kernels
+#
+# If a part fails, the others still run. The script lists the failures at the end and exits with
+# code 1. Without a GPU the tests run on the emulator, which needs gcc.
 set -uo pipefail
 
-# Packages with tests, and folders that their tests read.
-packages=(internal/cuda autograd nn nn/zoo optim recap internal/train internal/runs)
-folders=(nn/testdata nn/zoo/testdata optim/testdata)
+# Packages whose tests run; build writes the list of those that have tests to DIR/packages.
+patterns=(./internal/cuda ./autograd ./nn/... ./optim ./recap ./internal/train ./internal/runs)
 
 # build DIR
 build() {
-  local dir file
+  local dir file packages
   mkdir -p "$1" && dir=$(cd "$1" && pwd) || return 1
   cd "$(dirname "${BASH_SOURCE[0]}")/.." || return 1
+  mapfile -t packages < <(go list -tags cuda -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' "${patterns[@]}" | sed "s|^$PWD/||")
+  printf '%s\n' "${packages[@]}" >"$dir/packages"
   for file in "${packages[@]}"; do
     mkdir -p "$dir/$file" || return 1
     CGO_ENABLED=1 go test -c -tags cuda -ldflags='-s -w' -o "$dir/$file/test" "./$file" || return 1
     gzip -9 -f "$dir/$file/test" || return 1
   done
   CGO_ENABLED=1 go build -tags cuda -ldflags='-s -w' -o "$dir/recap/recap" ./cmd/recap && gzip -9 -f "$dir/recap/recap" || return 1
-  for file in "${folders[@]}"; do
-    rm -rf "${dir:?}/$file" && cp -R "$file" "$dir/$file" || return 1
-  done
+  find autograd nn optim -type d -name testdata | while read -r file; do
+    rm -rf "${dir:?}/$file" && mkdir -p "$dir/${file%/*}" && cp -R "$file" "$dir/$file" || return 1
+  done || return 1
   cp benchmarks/{gpu.sh,peer_step.py,alternate.py,table.py} "$dir" || return 1
   (cd "$dir" && find . -name '*.gz' -exec du -h --apparent-size {} + && du -sh --apparent-size .)
 }
 
 failures=()
 
-# try LOG LIMIT NAME COMMAND...: runs the command for at most LIMIT seconds, and for no longer than the whole may take. Its output is added to LOG.
+# try LOG LIMIT NAME COMMAND...: runs the command for at most LIMIT seconds and within the limit
+# for all parts, and appends its output to LOG.
 try() {
   local log=$1 limit=$2 name=$3 begin=$SECONDS code=0 left=$((SECONDS_IN_ALL - SECONDS)) from
   shift 3
   if [ "$left" -lt 5 ]; then
-    echo "FAILED   $name: not begun, the time is used up"
-    failures+=("$name: not begun")
+    echo "FAILED   $name: not started: the time limit is reached"
+    failures+=("$name: not started")
     return 1
   fi
   [ "$limit" -le "$left" ] || limit=$left
@@ -52,14 +62,15 @@ try() {
     echo "ok       $name ($((SECONDS - begin)) s)"
     return 0
   fi
-  [ "$code" != 124 ] && [ "$code" != 137 ] || code="$code, at its limit of $limit s"
+  [ "$code" != 124 ] && [ "$code" != 137 ] || code="$code, at the limit of $limit s"
   echo "FAILED   $name ($((SECONDS - begin)) s), code $code; the end of its output:"
   tail -n "+$((from + 1))" "$log" | grep -v -e '^=== ' -e '^ *--- PASS' | tail -n 15 | cut -c -300 | sed 's/^/    /'
   failures+=("$name: code $code")
   return 1
 }
 
-# library_folders prints the folders of cuBLAS and NVRTC, separated by colons: those that PyTorch uses, or any in Python's packages or CUDA's own folders.
+# library_folders prints the folders of cuBLAS and NVRTC, separated by colons. It prefers those
+# that PyTorch uses to those in other Python packages and in CUDA's own folders.
 library_folders() {
   python3 - <<'EOF'
 import glob, os, site, sys
@@ -77,7 +88,7 @@ print(":".join(found))
 EOF
 }
 
-# doctor: what the machine is, and whether the device opens.
+# doctor prints what the machine has, and whether the device opens.
 doctor() {
   local log=$out/doctor.log
   if command -v nvidia-smi >/dev/null; then
@@ -86,7 +97,8 @@ doctor() {
   fi
   echo "RECAP_CUDA=${RECAP_CUDA:-}"
   try "$log" 60 'recap doctor' "$dir/recap/recap" doctor && tail -n 20 "$log"
-  # The first run compiles the kernels. Libraries that do not find those beside them are helped, which is said.
+  # The first run compiles the kernels. If a library does not find the libraries in its own folder,
+  # the second run sets LD_LIBRARY_PATH, and the name of the step shows it.
   if ! try "$log" 120 'device opens' env -C "$dir/internal/cuda" ./test -test.run '^TestDevice$/^Buffers$' && [ -n "${RECAP_CUDA:-}" ]; then
     export LD_LIBRARY_PATH=$RECAP_CUDA:${LD_LIBRARY_PATH:-}
     try "$log" 120 "device opens, with LD_LIBRARY_PATH=$LD_LIBRARY_PATH" env -C "$dir/internal/cuda" ./test -test.run '^TestDevice$/^Buffers$'
@@ -119,9 +131,9 @@ sanitizer() {
 bench() {
   local kernels=$out/kernels.log left options
   rm -f "$kernels" "$out"/steps.*
-  # shellcheck disable=SC2086 # a list of options
+  # shellcheck disable=SC2086 # BENCH and KERNELS are lists of options
   try "$kernels" 150 'benchmark of kernels' env -C "$dir/internal/cuda" ./test -test.run xxx -test.bench Kernels ${KERNELS:--test.benchtime 10x -test.count 3}
-  left=$((SECONDS_IN_ALL - SECONDS - 45)) # to end what is begun, and for the table
+  left=$((SECONDS_IN_ALL - SECONDS - 45)) # 45 s to finish the last comparison and to print the table
   options=${BENCH:-}
   # shellcheck disable=SC2086
   try "$out/bench.log" "$((left + 40))" 'benchmark of steps' python3 -u "$dir/alternate.py" --recap "$dir/recap/test" --out "$out/steps.json" --seconds "$left" $options
@@ -136,6 +148,7 @@ run() {
   dir=$(cd "$1" && pwd) || return 1
   out=${2:-$dir/out}
   mkdir -p "$out" && out=$(cd "$out" && pwd) || return 1
+  mapfile -t packages <"$dir/packages"
   SECONDS=0
   SECONDS_IN_ALL=${SECONDS_IN_ALL:-570}
   for file in "${packages[@]/%//test}" recap/recap; do

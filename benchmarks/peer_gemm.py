@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rates of float32 products on one thread: OpenBLAS through numpy, oneMKL through PyTorch, on the shapes of
+"""Measures float32 matrix products on one thread, with OpenBLAS (through NumPy) and oneMKL (through PyTorch), on the shapes of
 
   go test ./internal/simd -run xxx -bench Sgemm -cpu 1
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tables of alternate.py's measurements and of the kernels' benchmark.
+"""Prints tables of the measurements of alternate.py and of the benchmark of the kernels.
 
 usage: table.py STEPS.json [KERNELS.log]"""
 import json, re, statistics, sys
@@ -8,7 +8,7 @@ COLUMNS = ["eager", "compile", "graphs", "compile+graphs"]
 
 
 def read(path):
-    """The measurements by comparison and program, in the order of their first appearance."""
+    """Returns the measurements by comparison and program, in order of first appearance."""
     rows = {}
     for line in open(path):
         m = json.loads(line)
@@ -27,7 +27,7 @@ def median(program, key):
 
 
 def number(v):
-    """v with three figures"""
+    """Formats v with three digits."""
     return f"{v:.0f}" if v >= 100 else f"{v:.1f}" if v >= 10 else f"{v:.2f}"
 
 
@@ -39,7 +39,7 @@ def cell(program, ours):
 
 
 def steps(rows):
-    print("Milliseconds of a step, medians of runs in turns; beside each of PyTorch's times its ratio to recap's, above 1 where recap is faster. Memory: MiB of the GPU, recap / PyTorch eager.\n")
+    print("Milliseconds of a step, medians of alternating runs. Each of PyTorch's times is followed by its ratio to recap's time; above 1, recap is faster. Memory: MiB of the GPU, recap / PyTorch eager.\n")
     print("| step | PyTorch | precision | recap ms | " + " | ".join(c + " ms, ratio" for c in COLUMNS) + " | memory recap / eager |")
     print("| --- |" + " --- |" * (len(COLUMNS) + 4))
     for (step, formulation, precision), programs in rows.items():
@@ -55,7 +55,7 @@ def steps(rows):
 
 
 def kernels(path):
-    """The medians of a benchmark's output by kernel."""
+    """Prints the medians of a benchmark's output for each kernel."""
     found = {}
     for line in open(path):
         m = re.match(r"BenchmarkKernels/(\S+?)(?:-\d+)?\s+\d+\s+[\d.e+]+ ns/op(.*)", line)
