@@ -65,21 +65,66 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Set changes one setting; the value is YAML.
-func (c *Config) Set(key, value string) error {
+// Set changes one setting. The value is YAML; for a setting of type string it is the string itself.
+func (c *Config) Set(key, value string) error { return c.put(key, value) }
+
+// put changes one setting to a value as YAML decodes it.
+func (c *Config) put(key string, value any) error {
 	all := c.fields()
 	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
 	if i < 0 {
 		return &KeyError{key, c.keys()}
 	}
-	at := all[i].value
-	if at.Kind() == reflect.String {
-		at.SetString(value)
-	} else if err := yaml.Unmarshal([]byte(value), at.Addr().Interface()); err != nil {
-		return Invalid(key, "a value of type "+at.Type().String(), value)
+	if to := all[i].value; !assign(to, value) {
+		return Invalid(key, "a value of type "+to.Type().String(), value)
 	}
 	all[i].store()
 	return nil
+}
+
+// assign stores a decoded YAML value, or YAML text, and tells whether the value fits the type. It
+// leaves to unchanged where it does not.
+func assign(to reflect.Value, value any) bool {
+	if text, ok := value.(string); ok && to.Kind() != reflect.String {
+		return yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
+	}
+	switch to.Kind() {
+	case reflect.String:
+		to.SetString(fmt.Sprint(value))
+		return true
+	case reflect.Slice, reflect.Array:
+		return assignList(to, value)
+	}
+	from := reflect.ValueOf(value)
+	if !from.CanConvert(to.Type()) {
+		return false
+	}
+	number := from.Convert(to.Type())
+	exact := number.CanFloat() || number.Convert(from.Type()).Equal(from) // not 1.5 as an integer
+	if negative := from.CanInt() && from.Int() < 0; !exact || negative && to.CanUint() {
+		return false
+	}
+	to.Set(number)
+	return true
+}
+
+// assignList is assign for a slice or an array.
+func assignList(to reflect.Value, value any) bool {
+	list, ok := value.([]any)
+	if !ok || to.Kind() == reflect.Array && len(list) != to.Len() {
+		return false
+	}
+	all := reflect.New(to.Type()).Elem()
+	if to.Kind() == reflect.Slice {
+		all = reflect.MakeSlice(to.Type(), len(list), len(list))
+	}
+	for i, v := range list {
+		if !assign(all.Index(i), v) {
+			return false
+		}
+	}
+	to.Set(all)
+	return true
 }
 
 // A document is a configuration's YAML, hence also JSON.
@@ -130,14 +175,8 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 		case nil:
 		case yaml.MapSlice:
 			err = c.applyUnder(key, v)
-		case string:
-			err = c.Set(key, v)
 		default:
-			text, wrong := yaml.MarshalWithOptions(v, yaml.Flow(true))
-			if wrong != nil {
-				return fmt.Errorf("settings: %s: %w", key, wrong)
-			}
-			err = c.Set(key, strings.TrimSpace(string(text)))
+			err = c.put(key, v)
 		}
 		if err != nil {
 			return err
