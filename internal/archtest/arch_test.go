@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"internal/weights":               {"internal/unpickle"},
 	"datasets/wordpiece":             {},
 	"datasets":                       {"internal/unpickle", "internal/weights"},
-	"internal/settings":              {"datasets", "nn", "nn/zoo", "recap"},
+	"internal/settings":              {"internal/backend", "datasets", "nn", "nn/zoo", "recap"},
 	"internal/settings/settingstest": {"autograd", "internal/settings", "nn", "nn/zoo", "recap"},
 	"internal/rundir":                {"internal/settings", "nn"},
 	"internal/results":               {"internal/metric", "internal/rundir", "internal/settings", "internal/weights", "nn/zoo"},

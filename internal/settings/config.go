@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/backend"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/recap"
 )
@@ -56,12 +57,15 @@ type CUDAConfig struct {
 	TF32 bool `yaml:"tf32"` // products on tensor cores, whose inputs have ten bits of mantissa
 }
 
-// DeviceName returns the name under which the device is opened: how it computes is a part of it.
+// DeviceName returns the name under which [autograd.Open] opens the device; whether it computes in
+// TF32 is a part of the name.
 func (c *Config) DeviceName() string {
-	if c.CUDA.TF32 {
-		return c.Device + ",tf32"
+	name, err := backend.Parse(c.Device)
+	if err != nil {
+		return c.Device // [autograd.Open] reports it
 	}
-	return c.Device
+	name.TF32 = c.CUDA.TF32
+	return name.String()
 }
 
 // Protocols of selection.
@@ -110,8 +114,6 @@ func Preset(name, model, dataset string) (Config, error) {
 	return c, nil
 }
 
-var deviceName = regexp.MustCompile(`^(cpu|cpu64|cuda:[0-9]+)$`)
-
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // check returns an error that names the first key whose value cannot be used.
@@ -136,14 +138,15 @@ func (c *Config) check() error {
 			return Invalid(f.key, "one of "+strings.Join(f.among, ", "), f.value)
 		}
 	}
+	name, err := backend.Parse(c.Device)
 	if err := firstError([]rule{
 		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a share above 0, at most 1", c.Data.Labels},
 		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
 		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
 		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid, "0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
 		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression, "0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
-		{"device", deviceName.MatchString(c.Device), "cpu, cpu64, or cuda:0 and so on", c.Device},
-		{"cuda.tf32", !c.CUDA.TF32 || strings.HasPrefix(c.Device, "cuda:"), "false with device " + c.Device, c.CUDA.TF32},
+		{"device", err == nil && !name.TF32, "cpu, cpu64, or cuda:0 and so on", c.Device},
+		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device, c.CUDA.TF32},
 		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
 	}); err != nil {
 		return err
@@ -262,10 +265,16 @@ func (c *Config) Selection() string {
 	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
 }
 
-// MoveTo chooses another device than the run's, unless name is empty.
+// MoveTo chooses another device than the run's, unless name is empty. A GPU keeps the run's TF32.
 func (c *Config) MoveTo(name string) {
-	if name != "" {
-		c.Device, c.CUDA.TF32 = name, c.CUDA.TF32 && strings.HasPrefix(name, "cuda:")
+	if name == "" {
+		return
+	}
+	c.Device = name
+	if n, err := backend.Parse(name); err == nil {
+		c.CUDA.TF32 = n.TF32 || c.CUDA.TF32 && n.Kind == "cuda"
+		n.TF32 = false
+		c.Device = n.String()
 	}
 }
 
