@@ -172,19 +172,19 @@ func openPacked(path string) (*Set, error) {
 	p := &packed{File: f}
 	set := &Set{Name: f.Meta["name"]}
 	if !IsPacked(f.Meta) {
-		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the features anew", packFormat, f.Meta["format"])
+		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the features again", packFormat, f.Meta["format"])
 	}
 	for i, key := range []string{"lowest", "highest"} {
 		v, err := strconv.ParseFloat(f.Meta[key], 64)
 		if err != nil {
-			p.fail("%s label: expected a number, found %.40q; pack the features anew", key, f.Meta[key])
+			p.fail("%s label: expected a number, found %.40q; pack the features again", key, f.Meta[key])
 		}
 		set.Range[i] = v
 	}
 	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
 		*to = p.split(splitNames[i])
 		if p.err == nil && (*to).Shape() != set.Train.Shape() {
-			p.fail("%s: expected the shape of train, %v, found %v; pack the features anew", splitNames[i], set.Train.Shape(), (*to).Shape())
+			p.fail("%s: expected the shape of train, %v, found %v; pack the features again", splitNames[i], set.Train.Shape(), (*to).Shape())
 		}
 	}
 	if p.err != nil {
@@ -208,10 +208,10 @@ func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tens
 	case p.err != nil:
 		return nil
 	case t == nil:
-		p.fail("expected tensor %s, found none; pack the features anew", name)
+		p.fail("expected tensor %s, found none; pack the features again", name)
 		return nil
 	case t.Type != d || len(t.Shape) != rank || n >= 0 && t.Shape[0] != n || t.Len() == 0 && d != weights.U8:
-		p.fail("tensor %s: expected %s of rank %d with %d rows, found %v; pack the features anew", name, d, rank, n, t)
+		p.fail("tensor %s: expected %s of rank %d with %d rows, found %v; pack the features again", name, d, rank, n, t)
 		return nil
 	}
 	return t
@@ -242,7 +242,7 @@ func (p *packed) integers(name string, rank, n, lo, hi int) ([]int, []int) {
 	}
 	for _, v := range x {
 		if v < lo || v > hi {
-			p.fail("%s: expected numbers from %d to %d, found %d; pack the features anew", name, lo, hi, v)
+			p.fail("%s: expected numbers from %d to %d, found %d; pack the features again", name, lo, hi, v)
 		}
 	}
 	return x, t.Shape
@@ -255,7 +255,7 @@ func (p *packed) split(name string) *Split {
 	segments, second := p.integers(name+".text.segment", 2, n, 0, maxID)
 	mask, third := p.floats(name+".text.mask", 2, n)
 	if p.err == nil && (second[1] != steps || third[1] != steps) {
-		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack the features anew", name, steps, second[1], third[1])
+		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack the features again", name, steps, second[1], third[1])
 	}
 	s.Language = Tokens{T: steps, ID: ids, Mask: mask, Segment: segments}
 	s.Audio, s.Vision = p.frames(name+".audio", n), p.frames(name+".vision", n)
@@ -294,7 +294,7 @@ func (p *packed) texts(name string, n int) []string {
 	all, texts, at := string(raw), make([]string, n), 0
 	for i, v := range length {
 		if v > len(all)-at {
-			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features anew", name, len(all)-at, v)
+			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features again", name, len(all)-at, v)
 			return nil
 		}
 		texts[i], at = all[at:at+v], at+v

@@ -129,11 +129,11 @@ type SyntheticTruth struct{ Train, Valid, Test []Latent }
 // The same configuration gives the same set on every machine. Each split has its own generator
 // (PCG), so that a smaller split is the beginning of a larger one. Values are rounded to multiples
 // of 2⁻¹², which removes the last bits of exp and of fused multiply-adds, in which processors
-// differ. Synthetic panics if a size is too small: it wants 5 text steps, 1 of everything else, and
-// no negative number of utterances.
+// differ. Synthetic panics if a size is too small: the smallest are 5 language steps, 1 for the
+// other steps and dimensions, and 0 utterances.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 	if cfg.LanguageSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
-		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more text steps, 1 or more of the other steps and dims, no negative counts", cfg))
+		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more language steps, 1 or more of the other steps and dimensions, no negative number of utterances", cfg))
 	}
 	seeds := rand.New(rand.NewPCG(cfg.Seed, 0))
 	s := synthesizer{cfg: cfg, steps: max(cfg.LanguageSteps, cfg.AudioSteps, cfg.VisionSteps)}

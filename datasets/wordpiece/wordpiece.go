@@ -130,7 +130,7 @@ func readConfig(path string) (lower bool, err error) {
 	}
 	defer f.Close()
 	if err := json.NewDecoder(io.LimitReader(f, 1<<20)).Decode(&c); err != nil {
-		return false, fmt.Errorf("wordpiece: %s: expected a tokenizer's settings, found %w; download it anew", path, err)
+		return false, fmt.Errorf("wordpiece: %s: expected a tokenizer's settings, found %w; download it again", path, err)
 	}
 	lower = c.Lower == nil || *c.Lower
 	if c.Strip != nil && *c.Strip != lower || c.Spaces != nil && !*c.Spaces {

@@ -24,7 +24,7 @@ const (
 	pairNote  = "Acc-2 and F1: negative against positive, then negative against non-negative."
 	rerunNote = "re-run: by RECAP's authors."
 	// LNLN's commit f07d9d2 of 2025-04-09 corrects the order of the arguments.
-	orderNote = "F1: LNLN's code exchanged truth and prediction until April 2025, which raises it; printed values that stem from such code are not comparable. Ours are not exchanged; summary.csv has the exchanged ones too, as F1_swapped."
+	orderNote = "F1: LNLN's code exchanged truth and prediction until April 2025, which raises it; printed values from such code are not comparable. Ours are computed without the exchange; summary.csv also has the values with it, as F1_swapped."
 )
 
 var results = []*Table{
@@ -66,8 +66,8 @@ var results = []*Table{
 			{"RECAP", false, []string{"47.23", "48.25", "78.35/78.28", "79.06/79.30", "0.659", "0.599"}},
 		},
 		Errata: []Erratum{
-			{"TETFN", "", "TETFN: wrong, to be left out, says the corrigendum in LNLN's README; Acc-7, Acc-2, F1 and MAE repeat the row of MOSI. No right values are known."},
-			{"TFR-Net", "Acc-5", "TFR-Net, Acc-5: repeats the value of MOSI, and is below its Acc-7, though what is right in seven classes is right in five. No right value is known."},
+			{"TETFN", "", "TETFN: wrong and to be ignored according to the corrigendum in LNLN's README; Acc-7, Acc-2, F1 and MAE repeat the row of MOSI. The correct values are not known."},
+			{"TFR-Net", "Acc-5", "TFR-Net, Acc-5: repeats the value of MOSI, and is below its Acc-7, although a prediction that is correct in seven classes is correct in five. The correct value is not known."},
 		},
 		Notes: []string{pairNote, rerunNote, orderNote},
 	},
@@ -111,7 +111,7 @@ var ablations = []*Table{
 			{"w/o Reconstructor", false, []string{"34.40", "71.40", "0.518"}},
 			{"w/o MIR", false, []string{"33.82", "72.14", "0.538"}},
 		},
-		Notes: []string{"Acc-2: the paper does not say of which classes; ours is negative against positive, then negative against non-negative."},
+		Notes: []string{"Acc-2: the paper does not say which classes it compares; ours are negative against positive, then negative against non-negative."},
 	},
 	{
 		Number: 3, Dataset: "sims", Utterances: 457, Columns: []Column{simsColumns[3], simsColumns[4], simsColumns[5]},

@@ -122,7 +122,7 @@ func (w *scanner) seek(off int64) error {
 }
 
 func (w *scanner) fault(off int64, format string, args ...any) error {
-	return fmt.Errorf("%s: byte %d: %s; the file is damaged or of another kind, get it anew", w.Name, off, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%s: byte %d: %s; the file is damaged or of another format; download it again", w.Name, off, fmt.Sprintf(format, args...))
 }
 
 // origin returns the offset in the file that corresponds to an offset in the program.
@@ -143,7 +143,7 @@ func (w *scanner) begin() error {
 	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 40)))
 	switch {
 	case w.file.Size() == 0:
-		return fmt.Errorf("%s: expected a pickle, found an empty file; get it anew", w.Name)
+		return fmt.Errorf("%s: expected a pickle, found an empty file; download it again", w.Name)
 	case w.file.Size() <= w.off:
 		return w.fault(w.off, "expected a pickle, found the end of the file")
 	case err != nil:

@@ -21,7 +21,7 @@ const maxHeader = 2 << 20
 func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	f.Format = "safetensors"
 	fault := func(off int64, format string, args ...any) error {
-		return fmt.Errorf("%s: byte %d: %s; the file is damaged, get it anew", f.Path, off, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%s: byte %d: %s; the file is damaged, download it again", f.Path, off, fmt.Sprintf(format, args...))
 	}
 	head := make([]byte, 8)
 	if _, err := file.ReadAt(head, 0); err != nil {

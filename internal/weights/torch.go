@@ -19,7 +19,7 @@ func (f *File) readZip(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch"
 	archive, err := zip.NewReader(&budget{file, maxDirectory}, size)
 	if err != nil {
-		return fmt.Errorf("%s: expected a zip archive as torch.save writes it, found: %w; the file is damaged, get it anew", f.Path, err)
+		return fmt.Errorf("%s: expected a zip archive as torch.save writes it, found: %w; the file is damaged, download it again", f.Path, err)
 	}
 	entries := map[string]*io.SectionReader{}
 	root := ""
@@ -233,7 +233,7 @@ func (t *torch) collect(v any, name string, depth int) error {
 	case *rebuilt:
 		x, err := t.tensor(v)
 		if err != nil {
-			return fmt.Errorf("%s: tensor %.100q: %w; the file is damaged, get it anew", t.file.Path, name, err)
+			return fmt.Errorf("%s: tensor %.100q: %w; the file is damaged, download it again", t.file.Path, name, err)
 		}
 		return t.file.add(name, x)
 	case *types.Dict:

@@ -78,7 +78,7 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	case bytes.HasPrefix(head, []byte{0x80}):
 		err = f.readLegacy(file, size)
 	default:
-		err = fmt.Errorf("%s: expected safetensors or a file of torch.save, found %d bytes that begin with %q; get the file anew", path, size, head)
+		err = fmt.Errorf("%s: expected safetensors or a file of torch.save, found %d bytes that begin with %q; download the file again", path, size, head)
 	}
 	return f, err
 }
@@ -86,7 +86,7 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 // add adds a tensor to the file. Its last element must lie within data.
 func (f *File) add(name string, t *Tensor) error {
 	if _, ok := f.tensors[name]; ok {
-		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file anew", f.Path, name)
+		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file again", f.Path, name)
 	}
 	f.tensors[name] = t
 	f.names = append(f.names, name)
