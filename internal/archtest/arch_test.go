@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"internal/runs/runstest":         {"internal/rundir", "internal/runs", "internal/settings"},
 	"internal/explore":               {"autograd", "datasets", "datasets/wordpiece", "internal/results", "internal/rundir", "internal/settings", "internal/train", "nn", "nn/zoo", "recap"},
 	"cmd/recap":                      {"autograd", "autograd/gradcheck", "datasets", "internal/backend", "internal/metric", "internal/optable", "internal/plots", "internal/report", "internal/results", "internal/rundir", "internal/runs", "internal/serve", "internal/settings", "internal/simd", "internal/sweep", "internal/tables", "internal/typeset", "internal/weights", "recap"},
+	"scripts/archive":                {},
 	"internal/device/devicetest":     {"internal/device"},
 	"internal/cuda/cudatest":         {"internal/cuda/emulator"},
 	"internal/cuda/emulator":         {},
