@@ -69,8 +69,8 @@ func integers(dst []int, src []float32) error {
 	return nil
 }
 
-// rows returns an array of rank 3 to be read row by row: from the file if its format allows it, else
-// from memory.
+// rows returns an array of rank 3 to be read row by row: from the file if its format allows it,
+// else from memory.
 func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, error) {
 	v, _ := d.get(key)
 	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 && v.(*ndarray).len() > 0 {
@@ -109,8 +109,8 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err
 	return nil
 }
 
-// lengths reads the number of valid frames of each utterance. In a file aligned to the words it may
-// be absent, and the number of tokens is used.
+// lengths reads the number of valid frames of each utterance. In a file aligned to the words it
+// may be absent, and the number of tokens is used.
 func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, to *Frames) error {
 	to.Len = make([]int, n)
 	var given []float32

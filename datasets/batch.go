@@ -36,11 +36,11 @@ type FrameBatch struct {
 	Len  []int     // [B], number of valid frames
 }
 
-// Fill copies the utterances of s at the positions in index to the batch: complete frames, complete
-// and corrupted tokens, and the keep masks. Each frame is copied once; a trainer that needs the
-// corrupted frames as well computes K·x from X and Keep. With k nil nothing is missing, and each
-// Keep is 1 everywhere, padding included. It panics if a packed file has changed since it was
-// opened.
+// Fill copies the utterances of s at the positions in index to the batch: complete frames,
+// complete and corrupted tokens, and the keep masks. Each frame is copied once; a trainer that
+// needs the corrupted frames as well computes K·x from X and Keep. With k nil nothing is missing,
+// and each Keep is 1 everywhere, padding included. It panics if a packed file has changed since it
+// was opened.
 func (b *Batch) Fill(s *Split, index []int, k *KeepMasks) { b.fill(s, index, k, false) }
 
 // FillCorrupted is [Batch.Fill] with corrupted frames in X: a frame that is missing is +0 in every
@@ -129,9 +129,9 @@ func fillKeep(dst []float32, index []int, keep []bool, steps int) []float32 {
 // resize returns a slice of n elements in x's memory if it has room. Their values are undefined.
 func resize[E any](x []E, n int) []E { return slices.Grow(x[:0], n)[:n] }
 
-// Order returns the positions 0 … n-1 of n utterances in batches of the given size, shuffled unless
-// rng is nil. The last batch may be smaller; one of fewer than minBatch utterances is merged into
-// the batch before it. It panics if batch is less than 1.
+// Order returns the positions 0 … n-1 of n utterances in batches of the given size, shuffled
+// unless rng is nil. The last batch may be smaller; one of fewer than minBatch utterances is
+// merged into the batch before it. It panics if batch is less than 1.
 func Order(n, batch, minBatch int, rng *rand.Rand) [][]int {
 	if batch < 1 {
 		panic(fmt.Sprintf("datasets: Order: batch of %d: want 1 or more", batch))

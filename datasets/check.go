@@ -32,8 +32,8 @@ type SplitReport struct {
 	Signs                   [3]int   // number of negative, zero and positive labels
 }
 
-// A KeyReport describes one key of a split's dict in the file: its value is "float32 [229 375 5]" or
-// "list [229]", for example.
+// A KeyReport describes one key of a split's dict in the file: its value is "float32 [229 375 5]"
+// or "list [229]", for example.
 type KeyReport struct{ Key, Value string }
 
 // A Summary holds the minimum, mean and maximum of some numbers.
@@ -244,7 +244,8 @@ func (r *Report) notFinite(name, key string, bad nonFinite) {
 	}
 }
 
-// tokens reports token sequences other than [CLS] … [SEP] [PAD] …, and masks that do not match them.
+// tokens reports token sequences other than [CLS] … [SEP] [PAD] …, and masks that do not match
+// them.
 func (r *Report) tokens(name string, s *Split) {
 	var mask, first, last, short int
 	for i := range s.Len() {

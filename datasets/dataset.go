@@ -1,6 +1,6 @@
 // Package datasets reads and generates multimodal sentiment data: utterances with a language, an
-// audio and a vision sequence and a sentiment label. It does not depend on tensors or devices: what
-// it returns are Go slices in row-major order.
+// audio and a vision sequence and a sentiment label. It does not depend on tensors or devices:
+// what it returns are Go slices in row-major order.
 //
 // [Open] reads a data set from a file, [Synthetic] generates one, [OpenFeatures] reads utterances
 // to predict. [Split.KeepMasks] and [Split.RandomMasks] draw what is missing, [Order] divides a
@@ -21,8 +21,8 @@ type Set struct {
 	Range              [2]float64 // smallest and largest possible label: [-3, 3] or [-1, 1]
 }
 
-// A Split is one part of a data set: N utterances, with each modality padded at the end to a common
-// length.
+// A Split is one part of a data set: N utterances, with each modality padded at the end to a
+// common length.
 type Split struct {
 	ID       []string // [N]
 	RawText  []string // [N], or nil

@@ -51,8 +51,8 @@ func ExampleSynthetic() {
 	// 0.31
 }
 
-// MMSA publishes MOSI, MOSEI and CH-SIMS as pickles. Sizes, name and range of labels are taken from
-// the file.
+// MMSA publishes MOSI, MOSEI and CH-SIMS as pickles. Sizes, name and range of labels are taken
+// from the file.
 func ExampleOpen() {
 	dir, remove := tempDir()
 	defer remove()
@@ -137,7 +137,8 @@ func ExampleCheck() {
 }
 
 // The masks of the literature have a fixed seed: a larger missing rate keeps a subset of what a
-// smaller rate keeps. [CLS] (101) and [SEP] (102) are always kept; missing tokens become [UNK] (100).
+// smaller rate keeps. [CLS] (101) and [SEP] (102) are always kept; missing tokens become [UNK]
+// (100).
 func ExampleSplit_KeepMasks() {
 	s := small().Test
 	var b datasets.Batch
@@ -167,8 +168,8 @@ func ExampleSplit_RandomMasks() {
 	// 0.58 [false false false false false false]
 }
 
-// Fill hands over complete frames and the masks, from which a device computes the corrupted frames;
-// FillCorrupted hands over corrupted frames alone.
+// Fill hands over complete frames and the masks, from which a device computes the corrupted
+// frames; FillCorrupted hands over corrupted frames alone.
 func ExampleBatch_Fill() {
 	s := small().Train
 	masks := s.KeepMasks(datasets.FixedRates(s.Len(), 0.5))

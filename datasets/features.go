@@ -19,14 +19,15 @@ import (
 //
 //   - a pickle of a single split: a dict with the keys that Open expects in each split;
 //
-//   - a JSON array of utterances, where text_bert has three rows of equal length (token ids from [CLS] to [SEP],
-//     mask, segments), audio and vision have a row of features for each frame, and label and raw_text are optional:
+//   - a JSON array of utterances, where text_bert has three rows of equal length (token ids from
+//     [CLS] to [SEP], mask, segments), audio and vision have a row of features for each frame, and
+//     label and raw_text are optional:
 //
 //     [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
 //     "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]
 //
-// Sequences from JSON are padded to the longest of their modality. [Split.Fit] pads them further to
-// the lengths that a model expects. An error says where in the file what was expected.
+// Sequences from JSON are padded to the longest of their modality. [Split.Fit] pads them further
+// to the lengths that a model expects. An error says where in the file what was expected.
 func OpenFeatures(path, split string) (*Split, error) {
 	if isPacked(path) {
 		return openPackedSplit(path, split)
@@ -116,7 +117,8 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 	return s, nil
 }
 
-// check verifies the shapes of an utterance; frames must have as many features as in the first one.
+// check verifies the shapes of an utterance; frames must have as many features as in the first
+// one.
 func (u *utterance) check(first *utterance) error {
 	if len(u.TextBERT) != 3 || len(u.TextBERT[0]) == 0 || len(u.TextBERT[1]) != len(u.TextBERT[0]) || len(u.TextBERT[2]) != len(u.TextBERT[0]) {
 		return errors.New("text_bert: expected three rows of equal length, found something else; give ids, mask and segments")

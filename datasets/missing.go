@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mathext/prng"
 )
 
-// Rates holds the missing rate of each utterance and modality: the probability r, from 0 to 1, with
-// which a position is missing.
+// Rates holds the missing rate of each utterance and modality: the probability r, from 0 to 1,
+// with which a position is missing.
 type Rates struct{ Language, Audio, Vision []float64 } // [N] each
 
 // FixedRates returns the missing rate r for each of n utterances in every modality, as evaluation
@@ -41,16 +41,17 @@ func TrainingRates(n int, rng *rand.Rand) Rates {
 	return Rates{draw(), draw(), draw()}
 }
 
-// KeepMasks says which positions of a split's N utterances are kept: K [N T] of each modality, true
-// where a token or frame is kept, false where it is missing and at padding. A nil mask keeps
+// KeepMasks says which positions of a split's N utterances are kept: K [N T] of each modality,
+// true where a token or frame is kept, false where it is missing and at padding. A nil mask keeps
 // everything.
 type KeepMasks struct{ Language, Audio, Vision []bool }
 
 // maskSeed seeds the masks of the literature in every run (configurations of LNLN and MMSA).
 const maskSeed = 1111
 
-// KeepMasks returns the masks of the literature for the missing rates r, equal bit for bit to those
-// of MMSA and LNLN. With U [N T] from NumPy's legacy generator, seeded again for each modality,
+// KeepMasks returns the masks of the literature for the missing rates r, equal bit for bit to
+// those of MMSA and LNLN. With U [N T] from NumPy's legacy generator, seeded again for each
+// modality,
 //
 //	K[i,t] = V[i,t] and U[i,t] > r[i],  V the valid positions
 //
@@ -72,8 +73,8 @@ func legacyUniform(seed uint64) func() float64 {
 	}
 }
 
-// RandomMasks returns masks by the formula of [Split.KeepMasks] with U drawn from rng, a new one in
-// each call and for each modality. It panics if r does not have one rate for each utterance.
+// RandomMasks returns masks by the formula of [Split.KeepMasks] with U drawn from rng, a new one
+// in each call and for each modality. It panics if r does not have one rate for each utterance.
 func (s *Split) RandomMasks(r Rates, rng *rand.Rand) *KeepMasks {
 	return s.drawMasks(r, func() func() float64 { return rng.Float64 })
 }

@@ -29,8 +29,8 @@ import (
 //
 // As in MMSA, -Inf in audio is read as 0, and lengths are clamped to [1, T]. Arrays may have any
 // numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory is
-// limited to a small multiple of the file's size. An error says where in the file what was expected
-// and found.
+// limited to a small multiple of the file's size. An error says where in the file what was
+// expected and found.
 //
 // Open also opens a file that [Pack] wrote.
 func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
@@ -105,8 +105,8 @@ func (l *layout) set(root dict) (*Set, error) {
 	return set, nil
 }
 
-// setName returns mosi, mosei or sims if the name of the file or of one of the two folders above it
-// contains that, else the file's name without extension.
+// setName returns mosi, mosei or sims if the name of the file or of one of the two folders above
+// it contains that, else the file's name without extension.
 func setName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -21,15 +21,16 @@ const packFormat = "recap data set 1"
 
 // Pack converts the data set in the file in, with features replaced as by [OpenWith], to a
 // safetensors file out. [Open] maps such a file into memory and leaves the frames there until a
-// batch reads them, so that opening takes the same time for any size. Training on it gives the same
-// bits. It has for each split
+// batch reads them, so that opening takes the same time for any size. Training on it gives the
+// same bits. It has for each split
 //
 //	SPLIT.text.id, SPLIT.text.segment        I32 [N T_l]
 //	SPLIT.text.mask                          F32 [N T_l]
 //	SPLIT.audio, SPLIT.vision                F32 [N T D]
 //	SPLIT.audio.length, SPLIT.vision.length  I32 [N]
 //	SPLIT.label                              F32 [N]
-//	SPLIT.id, SPLIT.raw_text                 U8, the strings concatenated; SPLIT.id.length and SPLIT.raw_text.length, I32 [N], in bytes
+//	SPLIT.id, SPLIT.raw_text                 U8, the strings of all utterances concatenated
+//	SPLIT.id.length, SPLIT.raw_text.length   I32 [N], the length of each string in bytes
 //
 // and the set's name and range of labels as metadata. Frames are copied utterance by utterance, so
 // that a file larger than memory can be packed, unless its arrays are of pickle protocol 2 or
@@ -302,8 +303,8 @@ func (p *packed) texts(name string, n int) []string {
 	return texts
 }
 
-// lazy returns an array whose elements stay in the pickle; ok is false if they cannot be read there
-// row by row. With zeroInf, -Inf is read as 0, as in [Open].
+// lazy returns an array whose elements stay in the pickle; ok is false if they cannot be read
+// there row by row. With zeroInf, -Inf is read as 0, as in [Open].
 func lazy(v any, zeroInf bool) (x numbers, ok bool) {
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || a.fortran || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
@@ -341,8 +342,8 @@ func (p *pickled) Read(dst []float32, first int) error {
 	return nil
 }
 
-// isPacked reports whether a file is a safetensors file and not a pickle: it begins with the length
-// of a JSON object in 8 bytes, then the object.
+// isPacked reports whether a file is a safetensors file and not a pickle: it begins with the
+// length of a JSON object in 8 bytes, then the object.
 func isPacked(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

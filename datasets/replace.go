@@ -12,8 +12,8 @@ import (
 
 // Features names files whose features replace those of a data set, as the options -Ft, -Fa and -Fv
 // of MMSA do. Each file is a pickle of train, valid and test, each a dict with text_bert, or with
-// audio and audio_lengths, or with vision and vision_lengths. The sizes are taken from these files.
-// If such a file has the key id, the ids must be those of the data set in the same order. A
+// audio and audio_lengths, or with vision and vision_lengths. The sizes are taken from these
+// files. If such a file has the key id, the ids must be those of the data set in the same order. A
 // modality with an empty name is not replaced.
 type Features struct{ Language, Audio, Vision string }
 
@@ -109,7 +109,8 @@ func (l *layout) replaced(name string, d dict) (dict, error) {
 	return d, nil
 }
 
-// sameIDs checks that the ids of replacing features, if the file has ids, are those of the data set.
+// sameIDs checks that the ids of replacing features, if the file has ids, are those of the data
+// set.
 func (l *layout) sameIDs(name string, features, d dict) error {
 	found, ok1 := features.get("id")
 	want, ok2 := d.get("id")

@@ -10,13 +10,13 @@ import (
 // A SyntheticConfig holds the sizes of a synthetic data set.
 type SyntheticConfig struct {
 	Train, Valid, Test                     int    // number of utterances
-	LanguageSteps, AudioSteps, VisionSteps int    // T of each modality; an utterance has between half and all of the steps
+	LanguageSteps, AudioSteps, VisionSteps int    // T; an utterance has between half and all of them
 	AudioDim, VisionDim                    int    // D, features of a frame
 	Seed                                   uint64 // of all random numbers
 }
 
-// DefaultSynthetic returns the configuration of a small set on which a model trains in minutes on a
-// CPU: 12 to 24 tokens and 24 to 48 frames an utterance.
+// DefaultSynthetic returns the configuration of a small set on which a model trains in minutes on
+// a CPU: 12 to 24 tokens and 24 to 48 frames an utterance.
 func DefaultSynthetic() SyntheticConfig {
 	return SyntheticConfig{
 		Train: 1000, Valid: 200, Test: 500,
@@ -45,8 +45,8 @@ func (c SyntheticConfig) Scale(factor float64) SyntheticConfig {
 	return c
 }
 
-// SyntheticVocab is the size of the vocabulary of a synthetic set: [PAD], [UNK], [CLS] and [SEP] have
-// BERT's ids, and two synonyms for each of 40 bins follow them.
+// SyntheticVocab is the size of the vocabulary of a synthetic set: [PAD], [UNK], [CLS] and [SEP]
+// have BERT's ids, and two synonyms for each of 40 bins follow them.
 const SyntheticVocab = firstWord + synonyms*wordBins
 
 const (
@@ -110,17 +110,17 @@ func SyntheticMaxCorrelation(m int) float64 {
 // SyntheticTruth holds the latent variables of each utterance of a synthetic set, by split.
 type SyntheticTruth struct{ Train, Valid, Test []Latent }
 
-// Synthetic generates a data set and the latent variables behind it. In known amounts, earlier steps
-// predict later ones, the modalities share information about the label, and each modality has
-// information that the others do not have. With z, n, ε independent standard normal numbers at each
-// occurrence,
+// Synthetic generates a data set and the latent variables behind it. In known amounts, earlier
+// steps predict later ones, the modalities share information about the label, and each modality
+// has information that the others do not have. With z, n, ε independent standard normal numbers at
+// each occurrence,
 //
 //	factors  μ, p_l, p_a, p_v ~ N(0, 1)
 //	label    y = clip(μ + 0.7 p_l + 0.3 p_a + 0.45 p_v + 0.1 ε, ±3)
 //	paths    s_0 = μ + σ z,  s_{t+1} = μ + ρ (s_t - μ) + σ √(1-ρ²) z,  σ = 0.5
 //	         u^m likewise around p_m; ρ = 0.85^(48/T), T the longest modality's steps
-//	frames   x^m_t = tanh(0.6 [s_t, u^m_t, n] M_m) + 0.5 ε,  m ∈ {a, v},  M_m [3 d_m] ~ N(0, 1), fixed
-//	words    bin ⌊(s_t + u^l_t + 0.1 ε + 4) / 0.2⌋ of 40, clipped to them, and one of its two synonyms
+//	frames   x^m_t = tanh(0.6 [s_t, u^m_t, n] M_m) + 0.5 ε,  m ∈ {a, v},  fixed M_m [3 d_m] ~ N(0, 1)
+//	words    bin ⌊(s_t + u^l_t + 0.1 ε + 4) / 0.2⌋, clipped to the 40 bins, and a random synonym
 //
 // An utterance fills a fraction drawn from U[½, 1) of every modality's steps. The sequences of all
 // modalities cover the same time, and a frame or word depends on the paths at its own time. The

@@ -1,5 +1,5 @@
-// Package wordpiece converts text to the token ids of BERT, as the tokenizers of Hugging Face do with
-// the same vocabulary.
+// Package wordpiece converts text to the token ids of BERT, as the tokenizers of Hugging Face do
+// with the same vocabulary.
 //
 // Control characters are removed, Chinese characters are surrounded by spaces, and for uncased
 // models letters are changed to lower case and accents removed (all as in Google's tokenization.py
@@ -31,8 +31,8 @@ import (
 // maxWord is the largest number of characters of a word; a longer word is [UNK].
 const maxWord = 100
 
-// A Tokenizer converts text to token ids of one vocabulary. It may be used by several goroutines at
-// once.
+// A Tokenizer converts text to token ids of one vocabulary. It may be used by several goroutines
+// at once.
 type Tokenizer struct {
 	tokens        []string
 	ids           map[string]int
@@ -68,9 +68,9 @@ func New(vocab []string, lower bool) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Open returns the tokenizer of a Hugging Face model in the folder dir: it reads vocab.txt, which has
-// a token in each line, and do_lower_case of tokenizer_config.json, which is true if that file is
-// absent. Other settings than those of BERT are an error.
+// Open returns the tokenizer of a Hugging Face model in the folder dir: it reads vocab.txt, which
+// has a token in each line, and do_lower_case of tokenizer_config.json, which is true if that file
+// is absent. Other settings than those of BERT are an error.
 func Open(dir string) (*Tokenizer, error) {
 	lower, err := readConfig(filepath.Join(dir, "tokenizer_config.json"))
 	if err != nil {
@@ -145,10 +145,10 @@ func (t *Tokenizer) Len() int { return len(t.tokens) }
 // Token returns the token with the given id. It panics unless 0 ≤ id < Len.
 func (t *Tokenizer) Token(id int) string { return t.tokens[id] }
 
-// Encode returns the token ids of a text, from [CLS] to [SEP]. A text of more than maxLen tokens is
-// truncated: its last pieces are dropped, [SEP] is kept. [CLS], [SEP], [MASK], [PAD] and [UNK] in the
-// text are encoded as these tokens. Bytes that are not UTF-8 are ignored. It panics if maxLen is less
-// than 2.
+// Encode returns the token ids of a text, from [CLS] to [SEP]. A text of more than maxLen tokens
+// is truncated: its last pieces are dropped, [SEP] is kept. [CLS], [SEP], [MASK], [PAD] and [UNK]
+// in the text are encoded as these tokens. Bytes that are not UTF-8 are ignored. It panics if
+// maxLen is less than 2.
 func (t *Tokenizer) Encode(text string, maxLen int) []int {
 	if maxLen < 2 {
 		panic(fmt.Sprintf("wordpiece: Encode: at most %d tokens: want at least 2", maxLen))
@@ -166,8 +166,8 @@ func (t *Tokenizer) Encode(text string, maxLen int) []int {
 	return append(ids[:min(len(ids), maxLen-1)], t.sep)
 }
 
-// nextSpecial returns the first special token in the text and its position, or the text's length if
-// there is none.
+// nextSpecial returns the first special token in the text and its position, or the text's length
+// if there is none.
 func (t *Tokenizer) nextSpecial(text string) (at int, special string) {
 	at = len(text)
 	for _, s := range t.specials {
@@ -209,8 +209,8 @@ func (t *Tokenizer) normalize(text string) string {
 	}, norm.NFD.String(b.String()))
 }
 
-// isChinese reports whether BERT treats an ideograph as a word of its own. The range of extension E
-// begins at 2B920 in the tokenizers library and at 2B820 in Google's code.
+// isChinese reports whether BERT treats an ideograph as a word of its own. The range of extension
+// E begins at 2B920 in the tokenizers library and at 2B820 in Google's code.
 func isChinese(r rune) bool {
 	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF || 0xF900 <= r && r <= 0xFAFF ||
 		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F || 0x2B740 <= r && r <= 0x2B81F ||

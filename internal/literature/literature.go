@@ -23,19 +23,19 @@ type Column struct {
 // A Row holds the results of a method, or of a variant of RECAP in Table 3.
 type Row struct {
 	Method string
-	Rerun  bool // run again by RECAP's authors; a dagger in the paper
+	Rerun  bool     // run again by RECAP's authors; a dagger in the paper
 	Cells  []string // as printed, by column
 }
 
 // An Erratum describes a known error in a cell, or in a whole row if Column is empty.
 type Erratum struct{ Method, Column, Note string }
 
-// Results returns the part of the paper's Table 1 or 2 for a data set ("mosi", "mosei", "sims"), or
-// nil if there is none.
+// Results returns the part of the paper's Table 1 or 2 for a data set ("mosi", "mosei", "sims"),
+// or nil if there is none.
 func Results(dataset string) *Table { return find(dataset, results) }
 
-// Ablation returns the part of the paper's Table 3 for a data set, or nil if there is none. The names
-// of its methods are the labels of the variants in package recap.
+// Ablation returns the part of the paper's Table 3 for a data set, or nil if there is none. The
+// names of its methods are the labels of the variants in package recap.
 func Ablation(dataset string) *Table { return find(dataset, ablations) }
 
 func find(dataset string, in []*Table) *Table {
@@ -47,7 +47,8 @@ func find(dataset string, in []*Table) *Table {
 	return nil
 }
 
-// HasErratum reports whether there is an erratum for a cell, or for the whole row if column is empty.
+// HasErratum reports whether there is an erratum for a cell, or for the whole row if column is
+// empty.
 func (t *Table) HasErratum(method, column string) bool {
 	for _, e := range t.Errata {
 		if e.Method == method && e.Column == column {

@@ -1,9 +1,9 @@
 package literature
 
 // Source of all tables: RECAP, AAAI 2026. Tables 1 and 2 are in the section "Comparison to
-// State-of-the-art Methods", Table 3 in "Ablation Study"; the values are "averages across five random
-// seeds". Pairs are "negative vs. positive", then "negative vs. non-negative" (section "Evaluation
-// Metrics").
+// State-of-the-art Methods", Table 3 in "Ablation Study"; the values are "averages across five
+// random seeds". Pairs are "negative vs. positive", then "negative vs. non-negative" (section
+// "Evaluation Metrics").
 //
 // Source of the errata, unless another is given: the corrigendum in the README of the repository
 // Haoyu-ha/LNLN.

@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// MeanStd returns, for each key of the first run, the mean and the population standard deviation over
-// the runs, which are seeds or missing rates, as MMSA reports them.
+// MeanStd returns, for each key of the first run, the mean and the population standard deviation
+// over the runs, which are seeds or missing rates, as MMSA reports them.
 //
 //	σ = √(Σ_i (x_i - x̄)² / n)
 //
@@ -33,13 +33,13 @@ func MeanStd(runs []Scores) (mean, std Scores) {
 	return mean, std
 }
 
-// AUILC returns the area under the curve of a metric x over the missing rates r_0 < r_1 < …, by the
-// trapezoidal rule.
+// AUILC returns the area under the curve of a metric x over the missing rates r_0 < r_1 < …, by
+// the trapezoidal rule.
 //
 //	AUILC = Σ_k (x_k + x_{k+1})/2 · (r_{k+1} - r_k)
 //
-// Source: Yuan et al. 2021 (TFR-Net), "area under indicators line chart". It is NaN for fewer than two
-// rates. It panics if rates and values differ in length.
+// Source: Yuan et al. 2021 (TFR-Net), "area under indicators line chart". It is NaN for fewer than
+// two rates. It panics if rates and values differ in length.
 func AUILC(rates, values []float64) float64 {
 	if len(rates) != len(values) {
 		panic(fmt.Sprintf("metric: AUILC: %d values for %d rates", len(values), len(rates)))

@@ -1,5 +1,5 @@
-// Package metric computes the metrics of multimodal sentiment analysis with the definitions and keys
-// of MMSA (https://github.com/thuiar/MMSA), by which results on MOSI, MOSEI and CH-SIMS are
+// Package metric computes the metrics of multimodal sentiment analysis with the definitions and
+// keys of MMSA (https://github.com/thuiar/MMSA), by which results on MOSI, MOSEI and CH-SIMS are
 // compared.
 //
 // Scores are not rounded; MMSA rounds each score to four decimals.
@@ -29,8 +29,8 @@ const (
 	NaNPredictions = "NaN_predictions" // number of predictions that are NaN
 )
 
-// Scores maps the key of a metric to its value. Accuracies and F1 are fractions from 0 to 1. A score
-// that is undefined is NaN.
+// Scores maps the key of a metric to its value. Accuracies and F1 are fractions from 0 to 1. A
+// score that is undefined is NaN.
 type Scores map[string]float64
 
 // Keys returns MMSA's keys of the metrics of a kind, in MMSA's order.
@@ -41,8 +41,8 @@ func Keys(k Kind) []string {
 	return []string{"Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score", "Mult_acc_5", "Mult_acc_7", "MAE", "Corr"}
 }
 
-// ExtraKeys returns the keys of the scores that [Compute] adds to those of [Keys]: the F1 scores with
-// label and prediction exchanged, and the number of NaN predictions.
+// ExtraKeys returns the keys of the scores that [Compute] adds to those of [Keys]: the F1 scores
+// with label and prediction exchanged, and the number of NaN predictions.
 func ExtraKeys(k Kind) []string {
 	if k == SIMS {
 		return []string{F1Swapped, NaNPredictions}
@@ -50,12 +50,12 @@ func ExtraKeys(k Kind) []string {
 	return []string{Has0F1Swapped, Non0F1Swapped, NaNPredictions}
 }
 
-// LargerIsBetter reports whether larger values of the metric are better. This is true of all metrics
-// but MAE and NaNPredictions.
+// LargerIsBetter reports whether larger values of the metric are better. This is true of all
+// metrics but MAE and NaNPredictions.
 func LargerIsBetter(key string) bool { return key != "MAE" && key != NaNPredictions }
 
-// Better reports whether the value a of the metric is strictly better than b. NaN is never better, and
-// every number is better than NaN.
+// Better reports whether the value a of the metric is strictly better than b. NaN is never better,
+// and every number is better than NaN.
 func Better(key string, a, b float64) bool {
 	switch {
 	case math.IsNaN(a):
@@ -68,8 +68,8 @@ func Better(key string, a, b float64) bool {
 	return a < b
 }
 
-// Compute returns the scores of N predictions p [N] for the labels y [N], under the Keys and ExtraKeys
-// of the kind. It panics if their lengths differ.
+// Compute returns the scores of N predictions p [N] for the labels y [N], under the Keys and
+// ExtraKeys of the kind. It panics if their lengths differ.
 //
 // MOSI, where rne rounds to the nearest integer and halves to even:
 //
@@ -79,8 +79,8 @@ func Better(key string, a, b float64) bool {
 //
 // SIMS, where p and y are first clipped to ±1 for every metric:
 //
-//	Mult_acc_2   fraction in equal intervals (lo, hi] with the boundary 0;  F1_score of these two classes
-//	Mult_acc_3   boundaries ±0.1;  Mult_acc_5 boundaries ±0.1, ±0.7
+//	Mult_acc_2   fraction in equal intervals (lo, hi] cut at 0;  F1_score of these two classes
+//	Mult_acc_3   cut at ±0.1;  Mult_acc_5 cut at ±0.1, ±0.7
 //
 // Both: MAE = mean |p - y|; Corr is Pearson's correlation, NaN if p or y is constant; F1 is
 // [WeightedF1].
@@ -139,8 +139,8 @@ func (s Scores) sims(pred, label []float32) {
 	}
 }
 
-// Classify returns the scores of N predicted classes for the labels, both numbered from 0 to C-1 where
-// C is the given number of classes: the accuracy under the key Acc_C and [WeightedF1] under
+// Classify returns the scores of N predicted classes for the labels, both numbered from 0 to C-1
+// where C is the given number of classes: the accuracy under the key Acc_C and [WeightedF1] under
 // F1_score_C.
 func Classify(classes int, pred, label []int) Scores {
 	return Scores{
@@ -150,7 +150,8 @@ func Classify(classes int, pred, label []int) Scores {
 }
 
 // WeightedF1 returns the mean of the F1 scores F_c of the classes, weighted by the number n_c of
-// samples with label c, as scikit-learn's f1_score with average="weighted". It is NaN for no samples.
+// samples with label c, as scikit-learn's f1_score with average="weighted". It is NaN for no
+// samples.
 //
 //	F1 = Σ_c n_c F_c / Σ_c n_c,  F_c = 2 TP_c / (2 TP_c + FP_c + FN_c)
 //
@@ -228,8 +229,8 @@ func indicator(b bool) int {
 	return 0
 }
 
-// interval returns a function that gives the number of the interval (-∞, e₀], (e₀, e₁], … of a value,
-// and -1 for NaN.
+// interval returns a function that gives the number of the interval (-∞, e₀], (e₀, e₁], … of a
+// value, and -1 for NaN.
 func interval(edges ...float32) func(float32) int {
 	return func(v float32) int {
 		if v != v {

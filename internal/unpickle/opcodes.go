@@ -20,8 +20,8 @@ const (
 	frameSize // 8 bytes: the size of the frame that follows
 )
 
-// An opcode describes an opcode of the pickle format, protocols 0 to 5. cost is the memory in bytes
-// that executing it may need, apart from its argument. Source: the list in Python's
+// An opcode describes an opcode of the pickle format, protocols 0 to 5. cost is the memory in
+// bytes that executing it may need, apart from its argument. Source: the list in Python's
 // Lib/pickletools.py.
 type opcode struct {
 	name string
@@ -34,8 +34,8 @@ const (
 	memo  = 112 // an entry of a map
 )
 
-// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER, which refer to data outside
-// the file. BINPERSID is for files whose Loader has Persistent.
+// opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER, which refer to data
+// outside the file. BINPERSID is for files whose Loader has Persistent.
 var opcodes = [256]opcode{
 	'(':  {"MARK", nothing, 336},
 	')':  {"EMPTY_TUPLE", nothing, small},
@@ -101,8 +101,8 @@ var opcodes = [256]opcode{
 	0x96: {"BYTEARRAY8", counted8, small},
 }
 
-// width returns the number of bytes of a fixed argument, or of the length of a counted one; 0 for a
-// line.
+// width returns the number of bytes of a fixed argument, or of the length of a counted one; 0 for
+// a line.
 func (a argument) width() int {
 	switch a {
 	case fixed1, counted1:

@@ -31,14 +31,16 @@ const BaseMemory = 64 << 20
 
 // A Loader holds the functions that give meaning to the names in a pickle.
 type Loader struct {
-	Name       string                                 // of the file, for errors
-	Class      func(module, name string) (any, error) // value for a Python class or function; a *ClassError if not allowed
-	Persistent func(id any) (any, error)              // value for a persistent id; nil for files that have none
+	Name string // of the file, for errors
+	// Class returns the value for a Python class or function, or a *ClassError if it is not allowed.
+	Class func(module, name string) (any, error)
+	// Persistent returns the value for a persistent id. It is nil for files without such ids.
+	Persistent func(id any) (any, error)
 }
 
-// A scanner reads the opcodes of a pickle, checks their lengths and copies them to a program, with a
-// persistent id in place of each blob. gopickle then runs the program: all lengths in it have been
-// checked, and it contains no arrays.
+// A scanner reads the opcodes of a pickle, checks their lengths and copies them to a program, with
+// a persistent id in place of each blob. gopickle then runs the program: all lengths in it have
+// been checked, and it contains no arrays.
 type scanner struct {
 	Loader
 	file    *io.SectionReader
@@ -50,11 +52,12 @@ type scanner struct {
 	shifts  []shift
 }
 
-// A shift is a pair of corresponding offsets in program and file, after bytes that were not copied.
+// A shift is a pair of corresponding offsets in program and file, after bytes that were not
+// copied.
 type shift struct{ program, file int64 }
 
-// Load reads the pickle that begins at offset from of a file. It returns the value and the offset of
-// the first byte after the pickle. Nothing in the file is executed: apart from
+// Load reads the pickle that begins at offset from of a file. It returns the value and the offset
+// of the first byte after the pickle. Nothing in the file is executed: apart from
 // collections.OrderedDict, list and dict, classes are what l.Class returns. Memory is limited to
 // BaseMemory plus twice the size; strings longer than 1024 bytes are returned as a *Blob. An error
 // gives the name of the file and the offset.
@@ -100,8 +103,8 @@ func (w *scanner) run() (root any, err error) {
 	return root, nil
 }
 
-// persistent returns the blob of an id that the scanner wrote, which is an integer, or the loader's
-// value of another id.
+// persistent returns the blob of an id that the scanner wrote, which is an integer, or the
+// loader's value of another id.
 func (w *scanner) persistent(id any) (any, error) {
 	if i, ok := id.(int); ok && i >= 0 && i < len(w.blobs) {
 		return w.blobs[i], nil
@@ -195,8 +198,8 @@ func (w *scanner) step() (stop bool, err error) {
 	return op == '.', nil
 }
 
-// take returns the next n bytes, which belong to the opcode at start. They are valid until the next
-// call.
+// take returns the next n bytes, which belong to the opcode at start. They are valid until the
+// next call.
 func (w *scanner) take(start int64, name string, n int) ([]byte, error) {
 	if left := w.file.Size() - w.off; int64(n) > left {
 		return nil, w.fault(start, "%s: expected %d more bytes, found the end of the file after %d", name, n, left)
@@ -245,7 +248,8 @@ func (w *scanner) counted(start int64, op byte) error {
 	return w.text(start, body)
 }
 
-// addBlob makes a blob of the next n bytes and replaces the opcode just copied by its persistent id.
+// addBlob makes a blob of the next n bytes and replaces the opcode just copied by its persistent
+// id.
 func (w *scanner) addBlob(op byte, n int64) {
 	w.blobs = append(w.blobs, &Blob{io.NewSectionReader(w.file, w.off, n), op})
 	w.off += n
@@ -255,8 +259,8 @@ func (w *scanner) addBlob(op byte, n int64) {
 	w.shifts = append(w.shifts, shift{int64(len(w.program)), w.off})
 }
 
-// text copies a string. gopickle itself defines array._array_reconstructor, which would allocate as
-// much memory as the file asks for; that name is an error.
+// text copies a string. gopickle itself defines array._array_reconstructor, which would allocate
+// as much memory as the file asks for; that name is an error.
 func (w *scanner) text(start int64, s []byte) error {
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
 		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &ClassError{"array", "_array_reconstructor"})
@@ -373,8 +377,8 @@ func (b *Blob) Text() ([]byte, error) {
 	return raw, nil
 }
 
-// Latin1 converts UTF-8 to Latin-1, as Python's _codecs.encode(s, "latin1") does. It is an error if s
-// has a character above U+00FF.
+// Latin1 converts UTF-8 to Latin-1, as Python's _codecs.encode(s, "latin1") does. It is an error
+// if s has a character above U+00FF.
 func Latin1(s []byte) ([]byte, error) {
 	out := make([]byte, 0, len(s))
 	for len(s) > 0 {

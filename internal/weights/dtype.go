@@ -29,8 +29,8 @@ var sizes = map[DType]int{F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 
 // Size returns the size of an element in bytes, or 0 for a type that is not listed above.
 func (d DType) Size() int { return sizes[d] }
 
-// Decode converts the first len(dst) elements in raw to float32, rounding those that float32 cannot
-// represent. It panics for a type whose Size is 0.
+// Decode converts the first len(dst) elements in raw to float32, rounding those that float32
+// cannot represent. It panics for a type whose Size is 0.
 func (d DType) Decode(dst []float32, raw []byte) {
 	le := binary.LittleEndian
 	switch d {
@@ -75,8 +75,8 @@ func (d DType) Decode(dst []float32, raw []byte) {
 	}
 }
 
-// Half converts an IEEE 754 binary16 number: 1 sign bit, 5 bits of exponent with bias 15, 10 bits of
-// fraction.
+// Half converts an IEEE 754 binary16 number: 1 sign bit, 5 bits of exponent with bias 15, 10 bits
+// of fraction.
 func Half(h uint16) float32 {
 	sign := float32(1)
 	if h>>15 == 1 {

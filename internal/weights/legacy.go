@@ -13,9 +13,9 @@ import (
 // (torch/serialization.py).
 var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
-// readLegacy reads five pickles: a magic number, the version 1001, the properties of the machine, the
-// state dict and the keys of its storages. After them follows each storage: its number of elements
-// in 8 bytes, then the elements.
+// readLegacy reads five pickles: a magic number, the version 1001, the properties of the machine,
+// the state dict and the keys of its storages. After them follows each storage: its number of
+// elements in 8 bytes, then the elements.
 func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch, legacy"
 	raw := map[string]*io.SectionReader{}

@@ -15,9 +15,9 @@ import (
 // maxHeader limits the size of a safetensors header in bytes; a thousand tensors need 100 KB.
 const maxHeader = 2 << 20
 
-// readSafetensors reads the header: its length in 8 bytes, then a JSON object with the type, shape and
-// byte range of each tensor, relative to the end of the header. The tensors must fill the rest of the
-// file without gaps.
+// readSafetensors reads the header: its length in 8 bytes, then a JSON object with the type, shape
+// and byte range of each tensor, relative to the end of the header. The tensors must fill the rest
+// of the file without gaps.
 func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	f.Format = "safetensors"
 	fault := func(off int64, format string, args ...any) error {

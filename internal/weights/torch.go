@@ -51,8 +51,8 @@ func (f *File) readZip(file io.ReaderAt, size int64) error {
 	return t.collect(v, "", 0)
 }
 
-// maxDirectory limits the bytes that are read to list the entries of a zip archive; a thousand need
-// 100 KB.
+// maxDirectory limits the bytes that are read to list the entries of a zip archive; a thousand
+// need 100 KB.
 const maxDirectory = 8 << 20
 
 // A budget reads a file and returns an error after the given number of bytes.
@@ -129,8 +129,8 @@ func (t *torch) class(module, name string) (any, error) {
 	return nil, &unpickle.ClassError{Module: module, Name: name}
 }
 
-// persistent reads the persistent id ('storage', type, key, device, elements). In the format before 1.6
-// a view follows, which must be None.
+// persistent reads the persistent id ('storage', type, key, device, elements). In the format
+// before 1.6 a view follows, which must be None.
 func (t *torch) persistent(id any) (any, error) {
 	tuple, ok := id.(*types.Tuple)
 	if !ok || tuple.Len() < 5 || tuple.Len() == 6 && tuple.Get(5) != nil {
@@ -161,8 +161,8 @@ func (t *torch) rebuild(args []any) (any, error) {
 	return &rebuilt{s, int64(offset), shape, strides}, nil
 }
 
-// A rebuilt is a tensor whose storage has not been located yet: in the format before 1.6 the storages
-// follow the pickle.
+// A rebuilt is a tensor whose storage has not been located yet: in the format before 1.6 the
+// storages follow the pickle.
 type rebuilt struct {
 	storage        *storage
 	offset         int64
@@ -185,8 +185,8 @@ func integers(v any) ([]int, bool) {
 	return x, true
 }
 
-// tensor checks that a tensor lies within its storage. A tensor may not have more elements than its
-// storage, so that a small file cannot use much memory.
+// tensor checks that a tensor lies within its storage. A tensor may not have more elements than
+// its storage, so that a small file cannot use much memory.
 func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 	raw := t.storage(r.storage.key)
 	if raw == nil {
@@ -223,8 +223,8 @@ const (
 	nodeCost = 64 // bytes of memory for a name or a value, apart from its text
 )
 
-// collect adds the tensors of nested dicts and lists to the file under their dotted names, and numbers
-// and strings to its metadata.
+// collect adds the tensors of nested dicts and lists to the file under their dotted names, and
+// numbers and strings to its metadata.
 func (t *torch) collect(v any, name string, depth int) error {
 	if t.cost += nodeCost + len(name); t.cost > unpickle.BaseMemory || depth > maxDepth {
 		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.BaseMemory>>20)

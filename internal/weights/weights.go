@@ -31,8 +31,9 @@ type Tensor struct {
 	strides []int             // in elements; nil if row-major
 }
 
-// Open opens a file of tensors and reads its header. The file must not change until Close. It is an
-// error if the file is damaged, of another format, or has classes that a state dict does not need.
+// Open opens a file of tensors and reads its header. The file must not change until Close. It is
+// an error if the file is damaged, of another format, or has classes that a state dict does not
+// need.
 func Open(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s: expected a file of tensors, found a directory; give the file in it", path)
@@ -61,8 +62,8 @@ func ReadHeader(path string) (*File, error) {
 	return f, f.Close()
 }
 
-// read detects the format by the first bytes: a zip archive, a pickle, or safetensors, which begins
-// with the length of a JSON object, and reads the header.
+// read detects the format by the first bytes: a zip archive, a pickle, or safetensors, which
+// begins with the length of a JSON object, and reads the header.
 func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	f := &File{Path: path, Meta: map[string]string{}, tensors: map[string]*Tensor{}}
 	head := make([]byte, min(size, 9))
@@ -201,8 +202,8 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	return raw, t.at(raw, 0)
 }
 
-// elements returns the number of elements of a shape. ok is false if a size is negative or the number
-// exceeds limit.
+// elements returns the number of elements of a shape. ok is false if a size is negative or the
+// number exceeds limit.
 func elements(shape []int, limit int64) (n int64, ok bool) {
 	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
 		return 0, false

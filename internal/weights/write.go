@@ -28,10 +28,10 @@ func (e *Entry) bytes() int64 {
 	return n
 }
 
-// Write writes tensors and metadata as a safetensors file. Tensors are ordered by decreasing size of
-// their elements, so that each is aligned, then by name; equal contents give equal bytes. It is an
-// error if an entry writes another number of bytes than its type and shape say. It panics if two
-// tensors have the same name.
+// Write writes tensors and metadata as a safetensors file. Tensors are ordered by decreasing size
+// of their elements, so that each is aligned, then by name; equal contents give equal bytes. It is
+// an error if an entry writes another number of bytes than its type and shape say. It panics if
+// two tensors have the same name.
 func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 	entries = slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(b.Type.Size(), a.Type.Size()), cmp.Compare(a.Name, b.Name))
