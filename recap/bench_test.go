@@ -38,7 +38,7 @@ func BenchmarkStep(b *testing.B) {
 			m := New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d)
 			batch := sample(dev, d, 64)
 			ph := m.Phases()[s.phase]
-			steps(b, dev, ph.Params, func(tp *ag.Tape) *ag.Tensor { return zoo.Total(tp, ph.Terms(tp, batch)) })
+			steps(b, dev, ph.Params(), func(tp *ag.Tape) *ag.Tensor { return zoo.Total(tp, termsOf(tp, ph, batch)) })
 		})
 	}
 }

@@ -38,7 +38,7 @@ type GeneratorConfig struct {
 	Blocks int    `yaml:"blocks"` // the first of each of ImageBind's encoders of text, audio and images
 	Width  int    `yaml:"width"`  // of the blocks, where there is no file
 	Freeze bool   `yaml:"freeze"` // hold what the file gave constant, but for a norm after the last block
-	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; ResolveGenerator fills it in
+	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; Resolve fills it in
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -99,7 +99,7 @@ func Quick() Config {
 }
 
 // Words returns the part that describes the encoder of words.
-func (c *Config) Words() *zoo.TextConfig { return &c.Text }
+func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first field whose value cannot be used.
 func (c *Config) Check() error {

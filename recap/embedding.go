@@ -64,12 +64,12 @@ func (c *Config) positionSD() float64 {
 
 // An embedder maps the three modalities of an input to h_l, h_a, h_v, each [B L d].
 type embedder struct {
-	text *zoo.Text
+	text *zoo.TextEncoder
 	each [zoo.Modalities]*embedding
 }
 
 func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
-	text := zoo.NewText(p.Sub("text"), c.Text, d)
+	text := zoo.NewTextEncoder(p.Sub("text"), c.Text, d)
 	return &embedder{
 		text: text,
 		each: [zoo.Modalities]*embedding{

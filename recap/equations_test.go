@@ -90,7 +90,7 @@ func TestWeightsAreEquations7And14And19(t *testing.T) {
 		"alpha_l": 0, "alpha_a": 0, "alpha_v": 0,
 	}
 	for _, ph := range m.Phases() {
-		for _, term := range ph.Terms(ag.NewTape(dev), sample(dev, tinyDims, 8)) {
+		for _, term := range termsOf(ag.NewTape(dev), ph, sample(dev, tinyDims, 8)) {
 			name := term.Name
 			for _, pair := range []string{"_la", "_lv", "_av"} {
 				name = strings.TrimSuffix(name, pair)
@@ -111,7 +111,7 @@ func TestTargetIsConstant(t *testing.T) {
 	twin, _ := newTiny(t, "cpu64", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
 	tp := ag.NewTape(dev)
-	whole := tp.Backward(zoo.Total(tp, only(m.completionTerms(tp, b), oneOf("rec_", "nce_own"))))
+	whole := tp.Backward(zoo.Total(tp, only(termsOf(tp, m.stage1(), b), oneOf("rec_", "nce_own"))))
 	tp = ag.NewTape(dev)
 	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp, m.embedder.Forward(tp, b.Corrupted))
 	terms := append(m.fid(tp, complete, completed), m.reconstruct(tp, complete, completed)...)

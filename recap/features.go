@@ -44,8 +44,8 @@ func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag
 	return target, made, m.reconstructors != nil
 }
 
-// shown returns the parameters that pictures of stage 1 need, and that stage 2 changes or does not
+// snapshot returns the parameters that pictures of stage 1 need and that stage 2 changes or does not
 // need: E_m as stage 1 leaves it, E_rec, and the estimators of Subspaces.
-func (m *Model) shown() []nn.Param {
+func (m *Model) snapshot() []nn.Param {
 	return m.trained("embed", "reconstruct", "fid.lv.common", "fid.lv.own_1", "fid.lv.own_2")
 }

@@ -57,7 +57,7 @@ func TestPicturesAreOfTheTerms(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
 	b := sample(dev, tinyDims, 8)
 	terms := map[string]float64{}
-	for _, term := range m.Phases()[0].Terms(ag.NewTape(dev), b) {
+	for _, term := range termsOf(ag.NewTape(dev), m.Phases()[0], b) {
 		terms[term.Name] = term.Loss.Item()
 	}
 	same := func(name string, got float64) {
@@ -113,17 +113,17 @@ func TestKeptIsEnoughForPictures(t *testing.T) {
 		}
 		return file.Bytes()
 	}
-	want, kept := all(m), save(m.Phases()[0].Keep)
+	want, kept := all(m), save(m.Phases()[0].Snapshot)
 	for _, p := range m.params("embed", "fuse") { // as stage 2 does
 		move(p)
 	}
-	if err := errors.Join(nn.Load(save(m.PredictParams()), other.PredictParams()), nn.Load(kept, other.Phases()[0].Keep)); err != nil {
+	if err := errors.Join(nn.Load(save(m.PredictParams()), other.PredictParams()), nn.Load(kept, other.Phases()[0].Snapshot)); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(all(other), want) {
 		t.Error("a model with what is kept shows something else")
 	}
-	for _, p := range other.Phases()[0].Keep {
+	for _, p := range other.Phases()[0].Snapshot {
 		old := p.Values()
 		move(p)
 		if slices.Equal(all(other), want) && !unseen(p.Name) {

@@ -103,7 +103,7 @@ func (c *Config) generatorWidth(m zoo.Modality) int {
 	case c.Generator.File == "":
 		return c.Generator.Width
 	case len(c.Generator.Widths) != zoo.Modalities:
-		panic("recap: New: generator.widths is empty; call Config.ResolveGenerator first")
+		panic("recap: New: generator.widths is empty; call Config.Resolve first")
 	}
 	return c.Generator.Widths[m]
 }

@@ -2,6 +2,7 @@ package recap
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"path/filepath"
 	"slices"
@@ -147,10 +148,10 @@ func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	return all
 }
 
-// ResolveGenerator makes generator.file an absolute path and sets generator.widths to the widths
-// of its trunks, so that New and whoever opens a trained model need no file. The error lists what
+// Resolve makes generator.file an absolute path and sets generator.widths to the widths of its
+// trunks, so that New and a program that opens a trained model need no file. The error lists what
 // the file lacks. Without a file there is nothing to resolve.
-func (c *Config) ResolveGenerator() error {
+func (c *Config) Resolve() error {
 	g := &c.Generator
 	g.Widths = nil
 	if g.File == "" {
@@ -168,8 +169,24 @@ func (c *Config) ResolveGenerator() error {
 	return f.Close()
 }
 
+// Derived reports whether Resolve sets the setting with this key: generator.widths, if there is a
+// generator.file.
+func (c *Config) Derived(key string) bool {
+	return key == "generator.widths" && c.Generator.File != ""
+}
+
+// LoadPretrained loads the generators from generator.file, if it is set, and writes so to the log.
+func (m *Model) LoadPretrained(log *slog.Logger) error {
+	g := &m.config.Generator
+	if g.File == "" {
+		return nil
+	}
+	log.Info("pretrained generators", "file", g.File, "widths", g.Widths, "blocks", g.Blocks)
+	return m.LoadGenerator(g.File)
+}
+
 // LoadGenerator gives the generators the values of a state dict of ImageBind, of which it reads no
-// more than they take. The model's configuration has passed ResolveGenerator. A file that does not
+// more than they take. The model's configuration has passed Resolve. A file that does not
 // fit is an error that changes nothing.
 func (m *Model) LoadGenerator(path string) error {
 	g := &m.config.Generator

@@ -156,7 +156,7 @@ func tinyImageBind(t *testing.T, path string) Config {
 	t.Helper()
 	c := tiny()
 	c.Generator = GeneratorConfig{Kind: "imagebind", File: path, Blocks: 2, Width: 16}
-	if err := c.ResolveGenerator(); err != nil {
+	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -253,7 +253,7 @@ func TestImageBindFileIsChecked(t *testing.T) {
 		bad, _ := writeImageBind(t, f.edit)
 		c := tinyImageBind(t, path)
 		c.Generator.File = bad
-		for _, err := range []error{m.LoadGenerator(bad), c.ResolveGenerator()} {
+		for _, err := range []error{m.LoadGenerator(bad), c.Resolve()} {
 			for _, want := range append(f.want, "generator.file: "+bad) {
 				if err == nil || !strings.Contains(err.Error()+"\n", want) {
 					t.Errorf("%s: the error lacks %q:\n%v", name, want, err)
@@ -272,12 +272,12 @@ func TestImageBindFileMustBeThere(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	c := tinyImageBind(t, path)
 	c.Generator.Blocks = 3
-	if err := c.ResolveGenerator(); err == nil || !strings.Contains(err.Error(), "modality_trunks.audio.blocks: expected at least 3, generator.blocks, found 2") {
+	if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), "modality_trunks.audio.blocks: expected at least 3, generator.blocks, found 2") {
 		t.Errorf("3 blocks of 2: %v", err)
 	}
 	for _, file := range []string{filepath.Join(t.TempDir(), "absent.pth"), t.TempDir()} {
 		c.Generator.File = file
-		if err := c.ResolveGenerator(); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "leave generator.file empty") {
+		if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "leave generator.file empty") {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

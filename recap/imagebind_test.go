@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
 // A plain generator computes y for one sample x [T d] in loops, from the weights by name.
@@ -217,18 +218,18 @@ func TestImageBindInTheWhole(t *testing.T) {
 		b := sample(dev, tinyDims, 16)
 		for i, ph := range m.Phases() {
 			tp := ag.NewTape(dev)
-			grads := tp.Backward(zoo.Total(tp, ph.Terms(tp, b)))
-			for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
-				t.Errorf("freeze %v, %s: %s has no gradient", freeze, ph.Name, ph.Params[i].Name)
+			grads := tp.Backward(zoo.Total(tp, termsOf(tp, ph, b)))
+			for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
+				t.Errorf("freeze %v, %s: %s has no gradient", freeze, ph.Name, ph.Params()[i].Name)
 			}
 			for _, p := range m.params("generate") {
 				fromFile := strings.Contains(p.Name, ".blocks.") || strings.Contains(p.Name, ".stem.") || strings.HasSuffix(p.Name, ".gain") || p.Name == "generate.l.positions"
 				moves := i == 0 && !(freeze && fromFile)
-				if got := slices.Contains(ph.Params, p); got != moves || (grads[p.Tensor] != nil) != moves {
+				if got := slices.Contains(ph.Params(), p); got != moves || (grads[p.Tensor] != nil) != moves {
 					t.Errorf("freeze %v, %s: does %s move? %v, want %v", freeze, ph.Name, p.Name, got, moves)
 				}
 			}
-			agtest.CheckDirection(t, 1e-5, tensorsOf(ph.Params), ph.Rehearse(b))
+			agtest.CheckDirection(t, 1e-5, zootest.Tensors(ph.Params()), ph.CheckableLosses(b)[0])
 		}
 	}
 }
@@ -245,9 +246,9 @@ func TestImageBindVariants(t *testing.T) {
 		b := sample(dev, tinyDims, 8)
 		for _, ph := range m.Phases() {
 			tp := ag.NewTape(dev)
-			grads := tp.Backward(zoo.Total(tp, ph.Terms(tp, b)))
-			for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
-				t.Errorf("%s, %s: %s has no gradient", name, ph.Name, ph.Params[i].Name)
+			grads := tp.Backward(zoo.Total(tp, termsOf(tp, ph, b)))
+			for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
+				t.Errorf("%s, %s: %s has no gradient", name, ph.Name, ph.Params()[i].Name)
 			}
 		}
 		if n := len(m.params("generate")); (n == 0) != c.Without.HCAG {

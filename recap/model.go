@@ -33,11 +33,11 @@ type Model struct {
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
-	m.fusion = newFusion(p.Sub("fuse"), &c, d.Width())
+	m.fusion = newFusion(p.Sub("fuse"), &c, d.OutputWidth())
 	for i := range zoo.Modalities {
 		name := zoo.Modality(i).String()
 		if !c.Without.MIR {
-			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.Width()))
+			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.OutputWidth()))
 		}
 		if !c.Without.HCAG {
 			g, held := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))
@@ -82,13 +82,13 @@ func (m *Model) Phases() []zoo.Phase {
 func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "generate") }
 
 // Text returns the encoder of words.
-func (m *Model) Text() *zoo.Text { return m.embedder.text }
+func (m *Model) TextEncoder() *zoo.TextEncoder { return m.embedder.text }
 
 // trained returns params without those of a frozen encoder of words and those that
 // generator.freeze holds constant.
 func (m *Model) trained(groups ...string) []nn.Param {
 	fixed := m.held
-	if text := m.Text(); text.Frozen {
+	if text := m.TextEncoder(); text.Frozen {
 		fixed = slices.Concat(fixed, text.Params.Tensors())
 	}
 	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
@@ -98,7 +98,7 @@ func (m *Model) trained(groups ...string) []nn.Param {
 // generator.file gave.
 func (m *Model) groups(params []nn.Param) []zoo.Group {
 	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool { return !slices.Contains(params, p) })
-	return append(m.Text().Groups(), zoo.Group{Name: "generator", Params: loaded})
+	return append(m.TextEncoder().Groups(), zoo.Group{Name: "generator", Params: loaded})
 }
 
 // params returns the parameters of the named groups of modules, in the order of creation.

@@ -3,16 +3,15 @@ package recap
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
@@ -20,32 +19,45 @@ import (
 func tiny() Config {
 	c := Quick()
 	c.Width, c.Tokens, c.Heads, c.HeadWidth, c.FeedForward = 8, 4, 2, 4, 8
-	c.Text = zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+	c.Text = zootest.TinyText()
 	c.Critic.Width = 8
 	c.Granularities = []int{4, 2}
 	return c
 }
 
-var tinyDims = zoo.Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4, Range: [2]float64{-3, 3}}
+var tinyDims = zootest.TinyDims
+
+func TestModel(t *testing.T) {
+	zootest.Run(t, &Spec, func() zoo.Config { c := tiny(); return &c })
+}
+
+// TestConcatCriticDerivative checks the whole loss with the critics that tiny has not.
+func TestConcatCriticDerivative(t *testing.T) {
+	for hidden := range 2 {
+		t.Run(fmt.Sprint(hidden), func(t *testing.T) { zootest.Derivative(t, &Spec, concat(hidden)) })
+	}
+}
+
+// concat returns tiny with concatenating critics.
+func concat(hidden int) *Config {
+	c := tiny()
+	c.Critic = CriticConfig{Kind: "concat", Width: 8, Hidden: hidden}
+	return &c
+}
 
 func newTiny(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Device) {
 	t.Helper()
-	if err := c.Check(); err != nil {
-		t.Fatal(err)
-	}
-	return newUnchecked(t, device, c, d)
+	m, p := zootest.New(t, &Spec, &c, device, d)
+	return m.(*Model), p.Device()
 }
 
-func newUnchecked(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Device) {
-	t.Helper()
-	dev, err := ag.Open(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d), dev
-}
+func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch { return zoo.RandomBatch(dev, &d, size, 5) }
 
-func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch { return zoo.Sample(dev, &d, size, 5) }
+// termsOf returns the terms of a phase's only pass.
+func termsOf(tp *ag.Tape, ph zoo.Phase, b *zoo.Batch) []zoo.Term {
+	terms, _ := ph.Passes[0].Terms(tp, b)
+	return terms
+}
 
 // only returns the terms that keep accepts.
 func only(terms []zoo.Term, keep func(name string) bool) []zoo.Term {
@@ -56,14 +68,6 @@ func oneOf(prefixes ...string) func(string) bool {
 	return func(name string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 	}
-}
-
-func tensorsOf(ps []nn.Param) []*ag.Tensor {
-	ts := make([]*ag.Tensor, len(ps))
-	for i, p := range ps {
-		ts[i] = p.Tensor
-	}
-	return ts
 }
 
 // clubs tells whether an estimator is the f* of an upper bound.
@@ -114,12 +118,12 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	for _, ph := range m.Phases() {
 		tp := ag.NewTape(dev)
-		for i, term := range ph.Terms(tp, b) {
+		for i, term := range termsOf(tp, ph, b) {
 			if term.Weight == 0 {
 				continue
 			}
 			tp.Reset()
-			grads := tp.Backward(ph.Terms(tp, b)[i].Loss)
+			grads := tp.Backward(termsOf(tp, ph, b)[i].Loss)
 			for name, params := range groups(m) {
 				moved := len(gradcheck.ZeroGradient(grads, params)) < len(params)
 				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
@@ -132,44 +136,15 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 	}
 }
 
-// TestWholeLossAlongADirection checks the derivative of each phase's whole loss. What it holds
-// constant stays: the target X_m, ω, D in the generators' loss and the completed features in D's,
-// the critics f* in the upper bounds.
-func TestWholeLossAlongADirection(t *testing.T) {
-	for _, critic := range []CriticConfig{{Kind: "separable"}, {Kind: "concat", Hidden: 0}, {Kind: "concat", Hidden: 1}} {
-		c := tiny()
-		critic.Width = 8
-		c.Critic = critic
-		m, dev := newTiny(t, "cpu64", c, tinyDims)
-		for _, ph := range m.Phases() {
-			t.Run(fmt.Sprint(critic.Kind, critic.Hidden, "/", ph.Name), func(t *testing.T) {
-				agtest.CheckDirection(t, 1e-5, tensorsOf(ph.Params), ph.Rehearse(sample(dev, tinyDims, 8)))
-			})
-		}
-	}
-}
-
-func TestNoDeadParameter(t *testing.T) {
-	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
-	b := sample(dev, tinyDims, 16)
-	for _, ph := range m.Phases() {
-		tp := ag.NewTape(dev)
-		grads := tp.Backward(zoo.Total(tp, ph.Terms(tp, b)))
-		for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
-			t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
-		}
-	}
-}
-
 // train runs steps of a phase on one batch and returns the first and the last mean of the named
 // terms.
 func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep func(string) bool) (first, last float64) {
 	tp := ag.NewTape(b.Complete.Audio.Device())
-	opt := optim.NewAdamW(lr, 0, ph.Params)
+	opt := optim.NewAdamW(lr, 0, ph.Params())
 	for i := range steps {
 		tp.Reset()
 		tp.Seed(uint64(i))
-		terms := ph.Terms(tp, b)
+		terms := termsOf(tp, ph, b)
 		last = 0
 		for _, term := range terms {
 			if keep(term.Name) {
@@ -200,37 +175,6 @@ func TestOverfits(t *testing.T) {
 	}
 }
 
-func TestClassification(t *testing.T) {
-	d := tinyDims
-	d.Classes = 3
-	c := tiny()
-	c.Text.Dropout = 0
-	m, dev := newTiny(t, "cpu", c, d)
-	b := sample(dev, d, 8)
-	first, last := train(m, m.Phases()[1], b, 200, 0.01, oneOf("task"))
-	if !(last < 0.2*first) {
-		t.Errorf("cross-entropy fell from %.3f to %.3f", first, last)
-	}
-	out := m.Predict(ag.NewInferenceTape(dev), b.Corrupted)
-	if s := out.Score.Shape(); !slices.Equal(s, []int{8, 3}) {
-		t.Errorf("logits have shape %v, want [8 3]", s)
-	}
-}
-
-func TestPredictWeighsModalities(t *testing.T) {
-	m, dev := newTiny(t, "cpu", tiny(), tinyDims)
-	out := m.Predict(ag.NewInferenceTape(dev), sample(dev, tinyDims, 5).Corrupted)
-	if s := out.Score.Shape(); !slices.Equal(s, []int{5}) {
-		t.Errorf("scores have shape %v, want [5]", s)
-	}
-	w := out.Weight.Values()
-	for i := range 5 {
-		if s := w[3*i] + w[3*i+1] + w[3*i+2]; math.Abs(s-1) > 1e-6 {
-			t.Errorf("weights of sample %d add up to %g", i, s)
-		}
-	}
-}
-
 // TestVariants checks for each row of Table 3 which terms are left, and that what is left can be
 // trained.
 func TestVariants(t *testing.T) {
@@ -254,7 +198,7 @@ func TestVariants(t *testing.T) {
 			b := sample(dev, tinyDims, 8)
 			for _, ph := range m.Phases() {
 				tp := ag.NewTape(dev)
-				terms := ph.Terms(tp, b)
+				terms := termsOf(tp, ph, b)
 				for _, term := range terms {
 					if oneOf(absent[v.Name]...)(term.Name) && term.Name != "disc_chance" {
 						t.Errorf("%s still has the term %s", ph.Name, term.Name)
@@ -262,8 +206,8 @@ func TestVariants(t *testing.T) {
 				}
 				grads := tp.Backward(zoo.Total(tp, terms))
 				if v.Name != "no-mir" { // without MIR queries and keys have nothing to do
-					for _, i := range gradcheck.ZeroGradient(grads, tensorsOf(ph.Params)) {
-						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params[i].Name)
+					for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
+						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params()[i].Name)
 					}
 				}
 			}

@@ -12,10 +12,13 @@ import (
 // plus the objectives that train the critics f* of the upper bounds.
 func (m *Model) stage1() zoo.Phase {
 	params := m.trained("embed", "generate", "discriminate", "reconstruct", "fid")
-	return zoo.Phase{Name: "stage1", Params: params, Groups: m.groups(params), Least: 8, Terms: m.completionTerms, Warn: m.collapsed, Keep: m.shown()}
+	return zoo.Phase{
+		Name: "stage1", NeedsComplete: true, MinBatch: 8, Warn: m.collapsed, Snapshot: m.snapshot(),
+		Passes: []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.completionTerms}},
+	}
 }
 
-func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	var complete features // X_m, the target: a constant
 	tp.NoGrad(func() { complete = m.embedder.Forward(tp, b.Complete) })
 	corrupted := m.embedder.Forward(tp, b.Corrupted) // X̃_m
@@ -27,7 +30,7 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	for i, x := range complete {
 		terms = append(terms, zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: spread(tp, x)})
 	}
-	return terms
+	return terms, nil
 }
 
 // generate returns X'_m = G_m(X̃_m); without H-CAG there is no generator and X'_m = X̃_m.

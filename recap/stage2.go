@@ -17,16 +17,19 @@ func (m *Model) stage2() zoo.Phase {
 		moves = append(moves, "generate")
 	}
 	params := m.trained(moves...)
-	return zoo.Phase{Name: "stage2", Params: params, Groups: m.groups(params), Labels: true, Terms: m.predictionTerms, Warn: starved}
+	return zoo.Phase{
+		Name: "stage2", Supervised: true, Warn: collapsedWeight,
+		Passes: []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.predictionTerms}},
+	}
 }
 
-func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	w := m.config.Loss
 	completed := m.complete(tp, b.Corrupted)
 	score, alpha := m.fusion.Forward(tp, completed)
 	terms := []zoo.Term{{Name: "task", Weight: w.Task, Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))}}
 	if m.predictors == nil {
-		return terms
+		return terms, nil
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
@@ -38,16 +41,16 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	for i := range zoo.Modalities {
 		terms = append(terms, zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(tp.Slice(alpha, 1, i, i+1))})
 	}
-	return terms
+	return terms, nil
 }
 
-// starved tells of a modality that lost its weight, and with it the gradient by which it could
-// have earned it back.
-func starved(_, last map[string]float64) string {
+// collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0. With the
+// weight vanishes the gradient that could raise it again.
+func collapsedWeight(_, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		if name := "alpha_" + zoo.Modality(i).String(); last[name] < 0.01 {
 			if _, logged := last[name]; logged {
-				return "a modality has starved: " + name + " is under 0.01"
+				return "an attention weight has collapsed: " + name + " is under 0.01"
 			}
 		}
 	}

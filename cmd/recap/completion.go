@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
@@ -198,7 +199,7 @@ func (l *commandLine) values(v *kong.Value, placeholder, prefix, word string) []
 // knownValues holds, by the name of a flag or argument, the values that the program knows; some depend
 // on the model.
 var knownValues = map[string]func(model string) []string{
-	"model":    func(string) []string { return settings.ModelNames() },
+	"model":    func(string) []string { return models.Names() },
 	"variant":  variants,
 	"variants": variants,
 	"preset":   constant("quick", "paper"),

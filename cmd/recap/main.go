@@ -15,7 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/models"
 )
 
 // Exit codes.
@@ -94,7 +94,7 @@ func run(args []string) int {
 func newParser() *kong.Kong {
 	parser, err := kong.New(&commands{}, kong.Name("recap"), kong.UsageOnError(),
 		kong.Description("RECAP: multimodal sentiment analysis when parts of language, audio or vision are missing (AAAI 2026)."),
-		kong.Vars{"models": strings.Join(settings.ModelNames()[1:], ", "), "version": "recap " + versionText()},
+		kong.Vars{"models": strings.Join(models.Names()[1:], ", "), "version": "recap " + versionText()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		panic("recap: the command line is declared wrong: " + err.Error())

@@ -14,7 +14,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/train"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // An Exploration shows what a trained model makes of some test utterances at each missing rate.
@@ -174,6 +173,12 @@ func (sample *Sample) note(s *datasets.Split, i int, k *datasets.KeepMasks, r in
 	}
 }
 
+// Inspector is implemented by a model that can show features beside its prediction: those that it
+// embeds the input in and those that it completes, [B L d] for each modality.
+type Inspector interface {
+	Inspect(tp *ag.Tape, in *zoo.Input) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output)
+}
+
 // view appends a view of each sample with the given keep masks.
 func view(p *train.Predictor, e *Exploration, s *datasets.Split, chosen []int, masks *datasets.KeepMasks) error {
 	first := e.Samples[0].At == nil
@@ -181,7 +186,7 @@ func view(p *train.Predictor, e *Exploration, s *datasets.Split, chosen []int, m
 	for index := range slices.Chunk(chosen, p.BatchSize) {
 		part := e.Samples[at:][:len(index)]
 		at += len(index)
-		model, ok := p.Model.(*recap.Model)
+		model, ok := p.Model.(Inspector)
 		if !ok {
 			plainly(p, part, s, index, masks)
 			continue

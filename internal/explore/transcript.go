@@ -18,7 +18,7 @@ type transcriber struct {
 // one.
 func openTranscriber(c *settings.Config, model string) (*transcriber, error) {
 	if model == "" {
-		model = c.Method.Words().BERT
+		model = c.Method.TextEncoder().BERT
 	}
 	if model == "" {
 		return &transcriber{}, nil

@@ -20,7 +20,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tsne"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // Of the pictures of features.
@@ -79,11 +78,19 @@ func Subspaces(ctx context.Context, dir string, rates []float64, device string, 
 	return Picture{"tsne", f}, nil
 }
 
+// Inspector is implemented by a model that can show the features of its first stage, all [B L d], one
+// tensor a modality: RECAP (recap.Model, where the methods are described).
+type Inspector interface {
+	Inspect(tp *ag.Tape, in *zoo.Input) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output)
+	Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, unique [2]*ag.Tensor, ok bool)
+	Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, made [zoo.Modalities]*ag.Tensor, ok bool)
+}
+
 // restoreSnapshot sets the model to what it was when stage 1 ended, as far as pictures need it.
 func restoreSnapshot(d rundir.Dir, l *train.Learner) error {
 	phases := l.Model.Phases()
-	i := slices.IndexFunc(phases, func(ph zoo.Phase) bool { return len(ph.Keep) > 0 })
-	if _, ok := l.Model.(*recap.Model); !ok || i < 0 {
+	i := slices.IndexFunc(phases, func(ph zoo.Phase) bool { return len(ph.Snapshot) > 0 })
+	if _, ok := l.Model.(Inspector); !ok || i < 0 {
 		return fmt.Errorf("plots: %s: expected a run of RECAP with stage 1, found one without", d)
 	}
 	path := d.File(rundir.SnapshotFile(phases[i].Name))
@@ -91,7 +98,7 @@ func restoreSnapshot(d rundir.Dir, l *train.Learner) error {
 	if err != nil {
 		return fmt.Errorf("plots: what stage 1 learned: %w; it is written when stage 1 ends: train the run again", err)
 	}
-	if err := nn.Load(file, phases[i].Keep); err != nil {
+	if err := nn.Load(file, phases[i].Snapshot); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -113,7 +120,7 @@ func (m *cloudMap) add(name string, color figure.Color, marker figure.Marker, x 
 
 // panelsOf computes what the panels show.
 func panelsOf(ctx context.Context, p *train.Predictor, s *datasets.Split, rates []float64, log *slog.Logger) ([]cloudMap, error) {
-	model := p.Model.(*recap.Model)
+	model := p.Model.(Inspector)
 	var spaces, generated, reconstructed []cloudMap
 	for i, rate := range rates {
 		complete, completed, err := features(ctx, p, model, s, rate)
@@ -183,7 +190,7 @@ func (f *hostFeatures) add(x [zoo.Modalities]*ag.Tensor) {
 
 // features returns the complete features of utterances of a split and those completed at a missing
 // rate.
-func features(ctx context.Context, p *train.Predictor, model *recap.Model, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
+func features(ctx context.Context, p *train.Predictor, model Inspector, s *datasets.Split, rate float64) (complete, completed hostFeatures, err error) {
 	masks := s.KeepMasks(datasets.FixedRates(s.Len(), rate))
 	for index := range slices.Chunk(train.EvenlySpaced(s.Len(), maxShown), p.BatchSize) {
 		if ctx.Err() != nil {

@@ -93,7 +93,7 @@ func properties(r *rundir.Run) []Property {
 		data = filepath.Base(c.Data.File)
 	}
 	textEncoder := "trained from scratch"
-	if bert := c.Method.Words().BERT; bert != "" {
+	if bert := c.Method.TextEncoder().BERT; bert != "" {
 		textEncoder = filepath.Base(bert)
 	}
 	overrides := "none"

@@ -118,7 +118,7 @@ func PredictText(dir string, texts []string, model, device string, log *slog.Log
 		return nil, err
 	}
 	if model == "" {
-		model = c.Method.Words().BERT
+		model = c.Method.TextEncoder().BERT
 	}
 	if _, made := settings.Generators[c.Dataset]; made || model == "" {
 		return nil, fmt.Errorf("runs: %s: expected a run with tokens of BERT, found one on %s with no pretrained encoder; train with --data, and name the vocabulary with --bert", dir, c.Dataset)

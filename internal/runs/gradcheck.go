@@ -1,6 +1,8 @@
 package runs
 
 import (
+	"math/rand/v2"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -34,22 +36,24 @@ func Gradcheck(name string) ([]PhaseCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	zoo.Nudge(l.Params, c.Seed)
+	zoo.Perturb(l.Params, 0.01, rand.New(rand.NewPCG(c.Seed, 6)))
 	var checks []PhaseCheck
 	for _, ph := range l.Model.Phases() {
-		loss := ph.Rehearse(zoo.Sample(l.Device, &d, 16, c.Seed))
-		params := make([]*ag.Tensor, len(ph.Params))
-		for i, p := range ph.Params {
-			params[i] = p.Tensor
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(l.Device, &d, 16, c.Seed)) {
+			trained := ph.Passes[i].Params
+			params := make([]*ag.Tensor, len(trained))
+			for i, p := range trained {
+				params[i] = p.Tensor
+			}
+			tp := ag.NewTape(l.Device)
+			tp.Seed(1)
+			value := loss(tp)
+			k := PhaseCheck{Phase: ph.PassName(i), Parameters: train.Count(trained)}
+			k.Dead = len(gradcheck.ZeroGradient(tp.Backward(value, value), params))
+			k.Loss = value.Item()
+			k.Analytic, k.Numeric = gradcheck.Direction(params, loss)
+			checks = append(checks, k)
 		}
-		tp := ag.NewTape(l.Device)
-		tp.Seed(1)
-		value := loss(tp)
-		k := PhaseCheck{Phase: ph.Name, Parameters: train.Count(ph.Params)}
-		k.Dead = len(gradcheck.ZeroGradient(tp.Backward(value, value), params))
-		k.Loss = value.Item()
-		k.Analytic, k.Numeric = gradcheck.Direction(params, loss)
-		checks = append(checks, k)
 	}
 	return checks, l.Device.Sync()
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
-	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // TestPatience trains at a rate that changes nothing: no epoch is better than the first.
@@ -50,7 +49,7 @@ func TestPatience(t *testing.T) {
 // TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it
 // arrives at the same files, what a phase remembers of its utterances included.
 func TestModelsResume(t *testing.T) {
-	for _, spec := range zoo.Specs {
+	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
 			c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{"model": spec.Name, "data.limit": "24",
 				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4", "train.schedule": "constant", "eval.rates": "0,0.5"}})

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/backend"
+	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // Config fixes everything about a run. YAML names are the keys of `recap train --set`.
@@ -74,26 +74,8 @@ const (
 	SelectTest  = "per-metric-test" // for each metric the epoch that is best on the test part: the literature's, optimistic
 )
 
-// Models lists the models by name.
-var Models = append([]zoo.Spec{recap.Spec}, zoo.Specs...)
-
-// ModelNames lists the names of the models.
-func ModelNames() []string {
-	var names []string
-	for _, s := range Models {
-		names = append(names, s.Name)
-	}
-	return names
-}
-
 // Spec returns the specification of the model, nil if there is none.
-func (c *Config) Spec() *zoo.Spec {
-	i := slices.IndexFunc(Models, func(s zoo.Spec) bool { return s.Name == c.Model })
-	if i < 0 {
-		return nil
-	}
-	return &Models[i]
-}
+func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
 // Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a
 // data set, "quick" trains in minutes on a CPU.
@@ -106,7 +88,7 @@ func Preset(name, model, dataset string) (Config, error) {
 	spec := c.Spec()
 	switch {
 	case spec == nil:
-		return c, Invalid("model", "one of "+strings.Join(ModelNames(), ", "), model)
+		return c, Invalid("model", "one of "+strings.Join(models.Names(), ", "), model)
 	case name != "quick" && name != "paper":
 		return c, Invalid("preset", "quick or paper", name)
 	}

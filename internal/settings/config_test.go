@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
@@ -52,7 +53,7 @@ func TestPrecedence(t *testing.T) {
 func method(c Config) *recap.Config { return c.Method.(*recap.Config) }
 
 func TestPresetsCanBeUsed(t *testing.T) {
-	for _, spec := range Models {
+	for _, spec := range models.All {
 		for _, name := range []string{"quick", "paper"} {
 			c, err := Preset(name, spec.Name, "sims")
 			if err == nil {

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A Setting is what sets a run apart from others of its data set, model and variant.
@@ -23,7 +21,7 @@ const (
 // preset and the variant have it. With model, variant, seed and conditions they determine the
 // configuration but for its name.
 func (c *Config) Settings() []Setting {
-	words := c.Method.Words()
+	words := c.Method.TextEncoder()
 	text := Setting{textSetting, words.BERT, ""}
 	switch {
 	case text.Value != "" && words.Finetune:
@@ -51,10 +49,11 @@ func (c *Config) shownElsewhere(key string) bool {
 	switch key {
 	case "dataset", "model", "variant", "preset", "name", "seed", "select", "eval.valid_rate", "eval.rates", "data.file", "data.classes":
 		return true
-	case "generator.widths": // generator.file's
-		return c.Method.(*recap.Config).Generator.File != ""
 	}
-	return strings.HasPrefix(key, "text.") && c.Method.Words().BERT != "" // whose sizes they are
+	if r, ok := c.Method.(Resolver); ok && r.Derived(key) {
+		return true
+	}
+	return strings.HasPrefix(key, "text.") && c.Method.TextEncoder().BERT != "" // whose sizes they are
 }
 
 // text returns the value of a setting.

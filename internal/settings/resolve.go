@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/nn"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // Sources are the places a configuration comes from, besides its preset. Each overrides those
@@ -58,16 +57,24 @@ func Resolve(s Sources) (Config, error) {
 	if err := c.findBERT(); err != nil {
 		return c, err
 	}
-	if r, ok := c.Method.(*recap.Config); ok {
-		return c, r.ResolveGenerator()
+	if r, ok := c.Method.(Resolver); ok {
+		return c, r.Resolve()
 	}
 	return c, nil
+}
+
+// Resolver is implemented by a model's configuration if some of its settings follow from others, for
+// example from a file of pretrained weights. Resolve sets them, and makes paths absolute; Derived
+// reports whether the setting with a key is one of them now.
+type Resolver interface {
+	Resolve() error
+	Derived(key string) bool
 }
 
 // findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of
 // words by the model's.
 func (c *Config) findBERT() error {
-	text := c.Method.Words()
+	text := c.Method.TextEncoder()
 	if text.BERT == "" {
 		return nil
 	}

@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
-	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -65,7 +65,7 @@ func isNumber(s string) bool {
 // inOrder puts summaries in the order of data sets, models and variants.
 func inOrder(a, b *Summary) int {
 	model := func(s *Summary) int {
-		return slices.IndexFunc(settings.Models, func(m zoo.Spec) bool { return m.Name == s.Config.Model })
+		return slices.IndexFunc(models.All, func(m zoo.Spec) bool { return m.Name == s.Config.Model })
 	}
 	variant := func(s *Summary) int {
 		return slices.IndexFunc(s.Config.Spec().AllVariants(), func(v zoo.Variant) bool { return v.Name == s.Config.Variant })

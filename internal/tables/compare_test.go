@@ -215,15 +215,15 @@ func TestCaption(t *testing.T) {
 	with := func(change func(c *settings.Config)) settings.Config {
 		c := forged(t, nil)
 		c.Data.File, c.Data.Labels = filepath.Join(base, "data", "unaligned_50.pkl"), 0.1
-		c.Method.Words().BERT = mini
+		c.Method.TextEncoder().BERT = mini
 		if change != nil {
 			change(&c)
 		}
 		return c
 	}
 	f.run("a", with(nil), 5, near)
-	f.run("b", with(func(c *settings.Config) { c.Method.Words().Finetune = false }), 5, near)
-	f.run("c", with(func(c *settings.Config) { c.Method.Words().BERT = "" }), 5, near)
+	f.run("b", with(func(c *settings.Config) { c.Method.TextEncoder().Finetune = false }), 5, near)
+	f.run("c", with(func(c *settings.Config) { c.Method.TextEncoder().BERT = "" }), 5, near)
 	list, _ := f.collect("")
 	m := list[0].Means([]string{"MAE"})
 	for _, part := range []string{"mosi (unaligned_50.pkl, test part of 4 utterances)", "selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9", "quick preset, data.labels=0.1", "seed 5."} {

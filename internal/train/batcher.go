@@ -48,23 +48,34 @@ func (f *batcher) classify() {
 	}
 }
 
-// Batch returns the utterances of Fill for a training step of an epoch, with the missing rates that
-// their masks were drawn with. The complete frames and the attention mask are uploaded once; the
-// corrupted frames are computed on the device.
-func (f *batcher) Batch(tp *ag.Tape, rates *datasets.Rates, epoch int) *zoo.Batch {
+// Batch returns the utterances of Fill or, for a phase that does not need complete inputs, of
+// FillCorrupted, for a training step of an epoch, with the missing rates that their masks were drawn
+// with. The complete frames and the attention mask are uploaded once; the corrupted frames are then
+// computed on the device.
+func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch int) *zoo.Batch {
 	d := &f.Data
 	f.rate = f.rate[:0]
 	for _, i := range d.Index {
 		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
 	}
-	complete := f.input(tp, d.Language.ID)
-	corrupted := *complete
-	corrupted.IDs = d.Language.Corrupted
-	corrupted.Audio = f.masked(tp, complete.Audio, d.Audio.Keep)
-	corrupted.Vision = f.masked(tp, complete.Vision, d.Vision.Keep)
-	complete.Recurs, corrupted.Recurs = true, f.static
-	b := &zoo.Batch{Complete: complete, Corrupted: &corrupted,
-		Rate: tp.Input(f.rate, len(d.Index), zoo.Modalities), Index: d.Index, Epoch: epoch}
+	n := len(d.Index)
+	b := &zoo.Batch{MissingRates: tp.Input(f.rate, n, zoo.Modalities), Index: d.Index, Epoch: epoch}
+	if ph.NeedsComplete {
+		complete := f.input(tp, d.Language.ID)
+		complete.Cacheable = true
+		corrupted := *complete
+		corrupted.IDs = d.Language.Corrupted
+		corrupted.Audio = f.masked(tp, complete.Audio, d.Audio.Keep)
+		corrupted.Vision = f.masked(tp, complete.Vision, d.Vision.Keep)
+		b.Complete, b.Corrupted = complete, &corrupted
+	} else {
+		b.Corrupted = f.Corrupted(tp)
+	}
+	b.Corrupted.Cacheable = f.static
+	if ph.NeedsKeepMasks {
+		b.KeepMasks = [zoo.Modalities]*ag.Tensor{
+			tp.Input(d.Language.Keep, n, d.Language.T), tp.Input(d.Audio.Keep, n, d.Audio.T), tp.Input(d.Vision.Keep, n, d.Vision.T)}
+	}
 	if f.classes > 0 {
 		b.Class = f.Class
 	} else {

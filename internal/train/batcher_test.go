@@ -6,6 +6,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // TestMaskedOnTheDevice compares the corrupted frames that the device computes with those that the
@@ -27,7 +28,7 @@ func TestMaskedOnTheDevice(t *testing.T) {
 		var f batcher
 		tp := ag.NewTape(dev)
 		f.Fill(s, index, k)
-		got := f.Batch(tp, &rates, 1).Corrupted
+		got := f.Batch(tp, zoo.Phase{NeedsComplete: true}, &rates, 1).Corrupted
 		f.FillCorrupted(s, index, k)
 		want := f.Corrupted(tp)
 		for m, pair := range [][2]*ag.Tensor{{got.Audio, want.Audio}, {got.Vision, want.Vision}, {got.Mask, want.Mask}} {

@@ -52,7 +52,7 @@ func Dims(c *settings.Config, set *datasets.Set) (zoo.Dims, error) {
 	s := set.Shape()
 	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.LanguageSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
 		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
-	if dir := c.Method.Words().BERT; dir != "" {
+	if dir := c.Method.TextEncoder().BERT; dir != "" {
 		bert, err := nn.OpenBERT(dir)
 		if err != nil {
 			return d, fmt.Errorf("train: text.bert: %w", err)

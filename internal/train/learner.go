@@ -8,7 +8,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A Learner is a model with its parameters.
@@ -36,32 +35,31 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 // loadPretrained gives the model the parameters that the configuration takes from files.
 func (l *Learner) loadPretrained(c *settings.Config, log *slog.Logger) error {
 	if l.Dims.BERT != nil {
-		if err := l.loadWords(c.Method.Words(), log); err != nil {
+		if err := l.loadTextEncoder(c.Method.TextEncoder(), log); err != nil {
 			return fmt.Errorf("train: text.bert: %w", err)
 		}
 	}
-	if m, ok := l.Model.(*recap.Model); ok {
-		return loadGenerator(m, &c.Method.(*recap.Config).Generator, log)
+	if m, ok := l.Model.(Pretrained); ok {
+		return m.LoadPretrained(log)
 	}
 	return nil
 }
 
-func (l *Learner) loadWords(words *zoo.TextConfig, log *slog.Logger) error {
-	bert, err := nn.OpenBERT(words.BERT)
+// Pretrained is implemented by a model of which other parts than the text encoder may be pretrained.
+// LoadPretrained reads them from the files that the model's configuration names, if any, and writes
+// to the log which.
+type Pretrained interface {
+	LoadPretrained(log *slog.Logger) error
+}
+
+func (l *Learner) loadTextEncoder(text *zoo.TextConfig, log *slog.Logger) error {
+	bert, err := nn.OpenBERT(text.BERT)
 	if err != nil {
 		return err
 	}
 	defer bert.Close()
-	log.Info("pretrained encoder of words", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers, "finetune", words.Finetune, "unused", bert.Unused)
-	return bert.Load(l.Model.Text().Params)
-}
-
-func loadGenerator(m *recap.Model, g *recap.GeneratorConfig, log *slog.Logger) error {
-	if g.File == "" {
-		return nil
-	}
-	log.Info("pretrained generators", "file", g.File, "widths", g.Widths, "blocks", g.Blocks)
-	return m.LoadGenerator(g.File)
+	log.Info("pretrained text encoder", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers, "finetune", text.Finetune, "unused", bert.Unused)
+	return bert.Load(l.Model.TextEncoder().Params)
 }
 
 // Count returns how many numbers the parameters hold.

@@ -28,12 +28,12 @@ func TestGroupsHaveTheirOwnRates(t *testing.T) {
 	c.Train.LR, c.Train.WeightDecay, c.Train.Groups = 0.1, 0.5, map[string]zoo.GroupTraining{"text": {LR: 0.01, WeightDecay: 0.2}}
 	tr := &trainer{config: c}
 	all := p.All()
-	ph := zoo.Phase{Params: all, Groups: []zoo.Group{{Name: "text", Params: all[1:2]}, {Name: "text", Params: all[2:3], NoDecay: true}, {Name: "unset", Params: all[3:]}}}
+	pass := zoo.Pass{Params: all, Groups: []zoo.Group{{Name: "text", Params: all[1:2]}, {Name: "text", Params: all[2:3], NoDecay: true}, {Name: "unset", Params: all[3:]}}}
 	grads := ag.Grads{}
 	for _, x := range p.All() {
 		grads[x.Tensor] = ag.NewTensor(dev, []float64{1}, 1)
 	}
-	tr.optimizer(ph).Step(grads)
+	tr.optimizer(pass).Step(grads)
 	for i, want := range []float64{-0.1 - 0.1*0.5, -0.01 - 0.01*0.2, -0.01, -0.1 - 0.1*0.5} {
 		if got := all[i].Item() - 1; math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s moved by %g, want %g", all[i].Name, got, want)

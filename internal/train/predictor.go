@@ -33,7 +33,7 @@ func (p *Predictor) Input(s *datasets.Split, index []int, masks *datasets.KeepMa
 	p.Tape.Reset()
 	p.Batcher.FillCorrupted(s, index, masks)
 	in := p.Batcher.Corrupted(p.Tape)
-	in.Recurs = true
+	in.Cacheable = true
 	return in
 }
 

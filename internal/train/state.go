@@ -22,8 +22,22 @@ type position struct {
 }
 
 // saveState puts parameters, moments, the phase's memory and the position on disk.
-func (t *trainer) saveState(ph zoo.Phase, opt *optim.Adam, epoch int) error {
-	return rundir.SaveTensors(t.dir.File(rundir.StateFile), slices.Concat(t.neededFrom(ph), opt.State(), t.memory), t.facts(ph.Name, epoch))
+func (t *trainer) saveState(ph zoo.Phase, opts []*optim.Adam, epoch int) error {
+	return rundir.SaveTensors(t.dir.File(rundir.StateFile), slices.Concat(t.neededFrom(ph), moments(ph, opts), t.memory), t.facts(ph.Name, epoch))
+}
+
+// moments returns the state of the optimisers. In a phase of several passes the names begin with the
+// pass's.
+func moments(ph zoo.Phase, opts []*optim.Adam) (all []nn.Param) {
+	for i, opt := range opts {
+		for _, p := range opt.State() {
+			if name := ph.Passes[i].Name; name != "" {
+				p.Name = name + "." + p.Name
+			}
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // neededFrom returns the parameters that a phase, those after it and prediction need: others have
@@ -38,10 +52,10 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	mark(t.Model.PredictParams())
 	phases := t.Model.Phases()
 	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool { return p.Name == ph.Name }):] {
-		mark(later.Params)
+		mark(later.Params())
 	}
-	if t.Dims.BERT != nil && t.Model.Text().Frozen {
-		for _, p := range t.Model.Text().Params.All() {
+	if t.Dims.BERT != nil && t.Model.TextEncoder().Frozen {
+		for _, p := range t.Model.TextEncoder().Params.All() {
 			needed[p.Name] = false
 		}
 	}
@@ -50,7 +64,7 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 
 // restore reads the state, if there is one, and sets parameters, moments, memory and journal to
 // it.
-func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
+func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 	if err := t.dir.RemovePartialFiles(); err != nil {
 		return at, nil, err
 	}
@@ -75,12 +89,12 @@ func (t *trainer) restore() (at position, opt *optim.Adam, err error) {
 	if at.epoch, err = strconv.Atoi(meta["epoch"]); err != nil || at.phase < 0 {
 		return at, nil, fmt.Errorf("train: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
 	}
-	opt = t.begin(phases[at.phase])
-	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), opt.State(), t.memory)); err != nil {
+	opts = t.begin(phases[at.phase])
+	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), moments(phases[at.phase], opts), t.memory)); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), meta["phase"], at.epoch)
-	return at, opt, err
+	return at, opts, err
 }
 
 // facts returns what is saved beside tensors; a checkpoint of it needs no data set to be used.

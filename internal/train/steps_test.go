@@ -17,7 +17,7 @@ func TestSteadyStep(t *testing.T) {
 	}
 	tr := newTrainer(t, nil)
 	set, ph := tr.set, tr.Model.Phases()[0]
-	opt := tr.optimizer(ph)
+	opt := tr.optimizer(ph.Passes[0])
 	index := datasets.Order(set.Train.Len(), 16, 0, nil)[0]
 	rates := datasets.FixedRates(set.Train.Len(), 0)
 	grads := ag.Grads{}
@@ -25,8 +25,9 @@ func TestSteadyStep(t *testing.T) {
 		tr.tape.Reset()
 		clear(grads)
 		tr.batcher.Fill(set.Train, index, nil)
-		tr.differentiate(ph, grads, zoo.Total(tr.tape, ph.Terms(tr.tape, tr.batcher.Batch(tr.tape, &rates, 1))))
-		tr.update(ph, opt, grads)
+		terms, _ := ph.Passes[0].Terms(tr.tape, tr.batcher.Batch(tr.tape, ph, &rates, 1))
+		tr.differentiate(ph.Passes[0], grads, zoo.Total(tr.tape, terms))
+		tr.update(ph.Passes[0], opt, grads)
 	}
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {

@@ -9,6 +9,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -39,7 +40,7 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	c, dims := &tr.config, tr.Dims
 	if bert != nil {
 		bert.Vocab, bert.Positions = dims.Vocab, dims.TextT
-		dims.BERT, c.Method.Words().Finetune = bert, false
+		dims.BERT, c.Method.TextEncoder().Finetune = bert, false
 	}
 	dev := &watched{Device: tr.Device}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
@@ -63,7 +64,7 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 	}
 	frozen := &nn.BERTConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Types: 2, Eps: 1e-12}
 	runs := []run{{"toy", "toy", nil}, {"recap", "recap", nil}, {"recap with frozen words", "recap", frozen}}
-	for _, s := range zoo.Specs {
+	for _, s := range settingstest.Baselines {
 		runs = append(runs, run{s.Name, s.Name, nil})
 	}
 	for _, c := range runs {
@@ -110,7 +111,7 @@ func TestFailureOfTheDevice(t *testing.T) {
 	dev.failure = errors.New("out of memory")
 	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]
-	_, err := tr.steps(context.Background(), ph, tr.optimizer(ph), 1)
+	_, err := tr.steps(context.Background(), ph, tr.begin(ph), 1)
 	if want := "train: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err, dev.failure) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

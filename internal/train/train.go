@@ -80,7 +80,7 @@ type trainer struct {
 // train runs the phases from where the state on disk stands, and leaves the selected parameters on
 // disk.
 func (t *trainer) train(ctx context.Context) error {
-	at, opt, err := t.restore()
+	at, opts, err := t.restore()
 	if err != nil {
 		return err
 	}
@@ -94,47 +94,52 @@ func (t *trainer) train(ctx context.Context) error {
 		if !ok {
 			return settings.Invalid("train.epochs."+ph.Name, "a number", "none")
 		}
-		if opt == nil {
-			opt = t.begin(ph)
+		if opts == nil {
+			opts = t.begin(ph)
 		}
 		for epoch := at.epoch + 1; epoch <= epochs && !t.outOfPatience(ph, epoch-1); epoch++ {
 			if ctx.Err() != nil {
 				return &Interrupted{filepath.Dir(string(t.dir))}
 			}
-			if err := t.epoch(ctx, ph, opt, epoch); err != nil {
+			if err := t.epoch(ctx, ph, opts, epoch); err != nil {
 				return err
 			}
 		}
-		at, opt = position{}, nil
+		at, opts = position{}, nil
 	}
 	return t.saveUnchosen()
 }
 
-// begin makes what a phase starts with, beside the model's parameters.
-func (t *trainer) begin(ph zoo.Phase) *optim.Adam {
+// begin makes what a phase starts with, beside the model's parameters: its memory, and an optimiser
+// for each of its passes.
+func (t *trainer) begin(ph zoo.Phase) []*optim.Adam {
 	t.memory = nil
-	if ph.Remember != nil {
-		t.memory = ph.Remember(t.utterances(ph).Label)
+	if ph.NewMemory != nil {
+		t.memory = ph.NewMemory(t.utterances(ph).Label)
 	}
-	return t.optimizer(ph)
+	opts := make([]*optim.Adam, len(ph.Passes))
+	for i, pass := range ph.Passes {
+		opts[i] = t.optimizer(pass)
+	}
+	return opts
 }
 
 // utterances returns those that a phase learns from.
 func (t *trainer) utterances(ph zoo.Phase) *datasets.Split {
-	if ph.Labels {
+	if ph.Supervised {
 		return t.labelled
 	}
 	return t.set.Train
 }
 
-// optimizer returns Adam or AdamW for a phase's parameters, in groups where they have settings of
+// optimizer returns Adam or AdamW for a pass's parameters, in groups where they have settings of
 // their own.
-func (t *trainer) optimizer(ph zoo.Phase) *optim.Adam {
+func (t *trainer) optimizer(pass zoo.Pass) *optim.Adam {
 	c := &t.config.Train
 	opt := optim.NewAdam(c.LR, 0, nil)
 	opt.Decoupled = c.Optimizer == "adamw"
-	rest := slices.Clone(ph.Params)
-	for _, g := range ph.Groups {
+	rest := slices.Clone(pass.Params)
+	for _, g := range pass.Groups {
 		own, ok := c.Groups[g.Name]
 		if !ok {
 			own = zoo.GroupTraining{LR: c.LR, WeightDecay: c.WeightDecay}
@@ -160,16 +165,19 @@ func (t *trainer) learningRate(epoch, epochs int) float64 {
 // epoch trains for one epoch, validates where the phase learns from labels, and puts everything on
 // disk: chosen parameters, then a line of the journal, what is kept of the phase after its last,
 // then the state, which makes the epoch count.
-func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) error {
+func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int) error {
 	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
-	opt.LR = t.learningRate(epoch, epochs)
-	terms, err := t.steps(ctx, ph, opt, epoch)
+	rate := t.learningRate(epoch, epochs)
+	for _, opt := range opts {
+		opt.LR = rate
+	}
+	terms, err := t.steps(ctx, ph, opts, epoch)
 	if err != nil {
 		return err
 	}
-	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: opt.LR, Terms: terms}
-	if ph.Labels {
+	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: rate, Terms: terms}
+	if ph.Supervised {
 		if err := t.validate(&r); err != nil {
 			return err
 		}
@@ -187,12 +195,12 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 		}
 	}
 	last := epoch == epochs || t.outOfPatience(ph, epoch)
-	if last && len(ph.Keep) > 0 {
-		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Keep, t.facts(ph.Name, epoch)); err != nil {
+	if last && len(ph.Snapshot) > 0 {
+		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Snapshot, t.facts(ph.Name, epoch)); err != nil {
 			return err
 		}
 	}
-	if err := t.saveState(ph, opt, epoch); err != nil {
+	if err := t.saveState(ph, opts, epoch); err != nil {
 		return err
 	}
 	t.log.Info("epoch", r.Attributes(epochs)...)
@@ -207,59 +215,79 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoc
 	return nil
 }
 
-// steps goes once through the phase's utterances and returns the mean of each term over the steps.
-// A term that is not finite ends the run, though at the next reading only: the state on disk, that
-// of the last whole epoch, knows nothing of the steps after it.
-func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opt *optim.Adam, epoch int) (rundir.Numbers, error) {
+// steps makes the passes of an epoch and returns the mean of each term over the steps of its pass;
+// that of the loss is the sum over the passes.
+func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int) (rundir.Numbers, error) {
+	means := rundir.Numbers{}
+	for k := range ph.Passes {
+		sums, steps, err := t.pass(ctx, ph, k, opts[k], epoch)
+		if err != nil {
+			return nil, err
+		}
+		for name, sum := range sums {
+			means[name] += sum / float64(steps)
+		}
+	}
+	return means, nil
+}
+
+// pass goes once through the phase's utterances for its k-th pass and returns the sum of each term
+// over the steps. A term that is not finite ends the run, though at the next flush only: the state on
+// disk, that of the last whole epoch, knows nothing of the steps after it.
+func (t *trainer) pass(ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam, epoch int) (sums rundir.Numbers, steps int, err error) {
 	c := &t.config
-	split := t.utterances(ph)
-	rates, masks := t.masks(split, ph.Name, epoch)
-	batches := datasets.Order(split.Len(), c.Train.Batch, ph.Least, stream(c.Seed, ph.Name, epoch, "order"))
-	sums, grads := rundir.Numbers{}, ag.Grads{}
+	pass, split, purpose := ph.Passes[k], t.utterances(ph), ph.PassName(k)
+	rates, masks := t.masks(split, purpose, epoch)
+	batches := datasets.Order(split.Len(), c.Train.Batch, ph.MinBatch, stream(c.Seed, purpose, epoch, "order"))
+	fill := t.batcher.FillCorrupted
+	if ph.NeedsComplete {
+		fill = t.batcher.Fill
+	}
+	sums = rundir.Numbers{}
+	grads := ag.Grads{}
 	for i, index := range batches {
 		if i%c.Train.Accumulate == 0 {
 			t.tape.Reset()
 			clear(grads)
 		}
-		t.tape.Seed(stream(c.Seed, ph.Name, epoch, "step", i).Uint64())
-		t.batcher.Fill(split, index, masks)
-		terms := ph.Terms(t.tape, t.batcher.Batch(t.tape, &rates, epoch))
+		t.tape.Seed(stream(c.Seed, purpose, epoch, "step", i).Uint64())
+		fill(split, index, masks)
+		terms, updates := pass.Terms(t.tape, t.batcher.Batch(t.tape, ph, &rates, epoch))
+		zoo.Apply(t.tape, updates)
 		t.terms.record(t.tape, terms)
-		t.differentiate(ph, grads, zoo.Total(t.tape, terms))
+		t.differentiate(pass, grads, zoo.Total(t.tape, terms))
 		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
-			t.update(ph, opt, grads)
+			t.update(pass, opt, grads)
 		}
 		if (i+1)%stepsPerFlush == 0 || i+1 == len(batches) {
 			if err := t.flushTerms(ph, epoch, i+1, sums); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 		}
-		t.step(ph.Name, (epoch-1)*len(batches)+i+1, c.Train.Epochs[ph.Name]*len(batches))
+		done, passes := (epoch-1)*len(ph.Passes)+k, c.Train.Epochs[ph.Name]*len(ph.Passes)
+		t.step(ph.Name, done*len(batches)+i+1, passes*len(batches))
 		if ctx.Err() != nil && !t.wholeEpochs {
-			return nil, &Interrupted{filepath.Dir(string(t.dir))}
+			return nil, 0, &Interrupted{filepath.Dir(string(t.dir))}
 		}
 	}
-	for name := range sums {
-		sums[name] /= float64(len(batches))
-	}
-	return sums, nil
+	return sums, len(batches), nil
 }
 
 // differentiate adds the gradient of a batch's loss to those before it.
-func (t *trainer) differentiate(ph zoo.Phase, grads ag.Grads, loss *ag.Tensor) {
+func (t *trainer) differentiate(pass zoo.Pass, grads ag.Grads, loss *ag.Tensor) {
 	if loss == nil {
 		return
 	}
 	t.tape.Accumulate(grads, loss)
 	if limit := t.config.Train.ClipValue; limit > 0 {
-		optim.ClipValue(t.tape, grads, ph.Params, limit)
+		optim.ClipValue(t.tape, grads, pass.Params, limit)
 	}
 }
 
-// update moves the phase's parameters against the gradient.
-func (t *trainer) update(ph zoo.Phase, opt *optim.Adam, grads ag.Grads) {
+// update moves the pass's parameters against the gradient.
+func (t *trainer) update(pass zoo.Pass, opt *optim.Adam, grads ag.Grads) {
 	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
-		optim.ClipNorm(t.tape, grads, ph.Params, limit)
+		optim.ClipNorm(t.tape, grads, pass.Params, limit)
 	}
 	opt.Step(grads)
 }

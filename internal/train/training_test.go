@@ -26,7 +26,7 @@ func TestAccumulatedBatches(t *testing.T) {
 	}
 
 	ph = other.Model.Phases()[1]
-	opt := optim.NewAdam(0.05, 0.1, ph.Params)
+	opt := optim.NewAdam(0.05, 0.1, ph.Params())
 	rates, masks := other.masks(other.labelled, ph.Name, 1)
 	batches := datasets.Order(40, 8, 0, stream(other.config.Seed, ph.Name, 1, "order"))
 	for _, of := range [][]int{{0, 1, 2}, {3, 4}} {
@@ -34,8 +34,9 @@ func TestAccumulatedBatches(t *testing.T) {
 		sum := map[*ag.Tensor][]float64{}
 		for _, i := range of {
 			other.tape.Seed(stream(other.config.Seed, ph.Name, 1, "step", i).Uint64())
-			other.batcher.Fill(other.labelled, batches[i], masks)
-			loss := zoo.Total(other.tape, ph.Terms(other.tape, other.batcher.Batch(other.tape, &rates, 1)))
+			other.batcher.FillCorrupted(other.labelled, batches[i], masks)
+			terms, _ := ph.Passes[0].Terms(other.tape, other.batcher.Batch(other.tape, ph, &rates, 1))
+			loss := zoo.Total(other.tape, terms)
 			for x, g := range other.tape.Backward(loss) {
 				if sum[x] == nil {
 					sum[x] = make([]float64, x.Len())
@@ -84,7 +85,7 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 func TestOutOfPatience(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"train.patience": "2"})
 	tr.journal = &rundir.Journal{}
-	labels := zoo.Phase{Name: "stage2", Labels: true}
+	labels := zoo.Phase{Name: "stage2", Supervised: true}
 	var ended []int
 	for i, mae := range []float64{math.NaN(), 1, 2, 0.5, 0.5, 0.7, 0.6} {
 		tr.journal.Records = append(tr.journal.Records, rundir.Record{Phase: "stage1", Epoch: i + 1, Valid: rundir.Numbers{"MAE": 0}},

@@ -31,7 +31,7 @@ func (t *trainer) validate(r *rundir.Record) error {
 // a better validation as patience allows.
 func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
 	patience := t.config.Train.Patience
-	if patience == 0 || !ph.Labels {
+	if patience == 0 || !ph.Supervised {
 		return false
 	}
 	valid := results.Choice{Metric: results.Choices(&t.config, t.batcher.Kind)[0].Metric}

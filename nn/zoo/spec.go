@@ -6,34 +6,40 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// A Spec is a model that can be trained by its name: whatever trains, compares, checks and
-// documents models takes it from here.
+// A Spec describes a model that can be trained by its name. Every package of a model exports one;
+// the commands find it in the list of all models.
 type Spec struct {
 	Name  string // on the command line: "misa"
 	Label string // in tables: "MISA"
 	Paper string // "Hazarika, Zimmermann, Poria: …, ACM Multimedia 2020"
-	// Preset returns the defaults: "paper" has the numbers of the paper's code for a data set,
-	// mosi, mosei or sims, and for any other those of mosi; "quick" trains in minutes on a CPU.
+
+	// Preset returns new default settings. The preset "paper" has the settings of the paper's code
+	// for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains in minutes
+	// on a CPU.
 	Preset func(preset, dataset string) (Config, Training)
-	// Variants are named changes of the configuration. Without any there is only the whole model,
-	// "full".
+
+	// Variants lists named changes of the configuration, such as ablations. The unchanged model,
+	// "full", is not among them: see [Spec.AllVariants].
 	Variants []Variant
-	// Terms says what the terms of the loss are, in the order in which they are shown.
+
+	// Terms gives the titles of the loss terms, in the order in which they are shown.
 	Terms []TermTitle
-	// Regression says that the model predicts labels and cannot predict classes.
+
+	// Regression says that the model predicts labels only and cannot predict classes.
 	Regression bool
-	// New makes the model's modules under p. The configuration is of the type that Preset returns
-	// and has passed Check.
+
+	// New creates the model's modules and their parameters under p. The configuration is of the type
+	// that Preset returns and has passed Check.
 	New func(p *nn.Params, c Config, d Dims) Model
 }
 
-// A Config is a pointer to a struct that fixes everything about a model that the data do not. Its
-// YAML names are keys of `recap train --set`.
+// A Config is a pointer to a struct with the settings of a model: everything that the data do not
+// determine. Its YAML names are keys of `recap train --set`.
 type Config interface {
-	// Check returns an error that names the first field whose value cannot be used.
+	// Check returns an error that names the first setting with an invalid value.
 	Check() error
-	// Words returns the part that describes the encoder of words.
-	Words() *TextConfig
+	// TextEncoder returns the part with the settings of the text encoder.
+	TextEncoder() *TextConfig
 }
 
 // A Variant is a named change of a model's configuration, such as an ablation.
@@ -43,21 +49,11 @@ type Variant struct {
 	Apply func(Config)
 }
 
-// A TermTitle says what a term is, or all terms of several modalities or pairs of them: "rec"
-// stands for rec_l, rec_a and rec_v.
+// A TermTitle gives the title and unit of a loss term, or of a family of terms: "rec" stands for
+// rec_l, rec_a and rec_v.
 type TermTitle struct{ Name, Title, Unit string }
 
-// Specs lists the baselines by age, one paper a line.
-var Specs = []Spec{
-	{Name: "misa", Label: "MISA", Preset: misaPreset, Terms: misaTerms, New: newMISA,
-		Paper: "Hazarika, Zimmermann, Poria: MISA: Modality-Invariant and -Specific Representations for Multimodal Sentiment Analysis, ACM Multimedia 2020"},
-	{Name: "self-mm", Label: "Self-MM", Regression: true, Preset: selfMMPreset, Terms: selfMMTerms, New: newSelfMM,
-		Paper: "Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis, AAAI 2021"},
-	{Name: "lnln", Label: "LNLN", Preset: lnlnPreset, Terms: lnlnTerms, New: newLNLN,
-		Paper: "Zhang, Wang, Yu: Towards Robust Multimodal Sentiment Analysis with Incomplete Data, NeurIPS 2024"},
-}
-
-// Variant returns the variant called name, or ok false if there is none.
+// Variant returns the variant called name; ok is false if there is none.
 func (s *Spec) Variant(name string) (v Variant, ok bool) {
 	all := s.AllVariants()
 	i := slices.IndexFunc(all, func(v Variant) bool { return v.Name == name })
@@ -67,7 +63,7 @@ func (s *Spec) Variant(name string) (v Variant, ok bool) {
 	return all[i], true
 }
 
-// AllVariants returns the model's variants, "full" first.
+// AllVariants returns the variants of the model. The first is "full", which changes nothing.
 func (s *Spec) AllVariants() []Variant {
 	return append([]Variant{{"full", s.Label, func(Config) {}}}, s.Variants...)
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// TextConfig describes the encoder of words. YAML names are keys under "text".
+// TextConfig holds the settings of the text encoder. YAML names are keys under "text".
 type TextConfig struct {
-	BERT     string `yaml:"bert"`     // folder of a pretrained BERT, whose sizes those below then are; empty: an encoder trained from scratch
-	Finetune bool   `yaml:"finetune"` // train a pretrained encoder further; false: its features are constants
+	BERT     string `yaml:"bert"`     // folder of a pretrained BERT, whose sizes replace those below; empty: train an encoder from scratch
+	Finetune bool   `yaml:"finetune"` // whether a pretrained encoder is trained further; if not, its features are constants
 
 	Width       int     `yaml:"width"`
 	Layers      int     `yaml:"layers"`
@@ -22,7 +22,7 @@ type TextConfig struct {
 	Dropout     float64 `yaml:"dropout"`
 }
 
-// PaperText returns the sizes of BERT-base, with which the papers begin.
+// PaperText returns the sizes of BERT-base, which the papers use.
 func PaperText() TextConfig {
 	return TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1}
 }
@@ -32,7 +32,7 @@ func QuickText() TextConfig {
 	return TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
 }
 
-// Check returns an error that names the first field whose value cannot be used.
+// Check returns an error that names the first setting with an invalid value.
 func (c *TextConfig) Check() error {
 	for _, f := range []struct {
 		name  string
@@ -53,98 +53,93 @@ func (c *TextConfig) Check() error {
 	return nil
 }
 
-// Text encodes words: the BERT with which every model begins.
-type Text struct {
+// A TextEncoder is the BERT with which every model begins: pretrained and trained further,
+// pretrained and frozen, or trained from scratch.
+type TextEncoder struct {
 	Params     *nn.Params
-	Width      int
-	Pretrained bool
+	Width      int  // of a token's features, W
+	Pretrained bool // its sizes are those of a pretrained BERT
 	Frozen     bool // its features are constants
 
-	bert  *nn.BERT
-	tape  *ag.Tape             // where it is frozen
-	known map[string][]float32 // features of an utterance's tokens, [T Width]
-	left  int                  // bytes that may still be remembered
+	bert       *nn.BERT
+	tape       *ag.Tape             // of a frozen encoder
+	cache      map[string][]float32 // of a frozen encoder: features [T W] of a token sequence
+	cacheSpace int                  // bytes that the cache may still grow by
 }
 
-// maxKnown bounds what a frozen encoder remembers, in bytes: 14,000 utterances of 50 tokens for
-// BERT-base.
-const maxKnown = 2 << 30
+// maxCache is the largest size of the cache of a frozen encoder, in bytes: 14,000 samples of 50
+// tokens for BERT-base.
+const maxCache = 2 << 30
 
-// NewText makes the encoder under p: of d.BERT's sizes where there is a pretrained one, else of
-// c's.
-func NewText(p *nn.Params, c TextConfig, d Dims) *Text {
+// NewTextEncoder creates the encoder under p. Its sizes are those of the pretrained d.BERT, or of c
+// if d.BERT is nil.
+func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 	b := nn.BERTConfig{Vocab: d.Vocab, Width: c.Width, Layers: c.Layers, Heads: c.Heads, FeedForward: c.FeedForward,
 		Positions: d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
 	if d.BERT != nil {
 		b = *d.BERT
 		b.SparseWords = true
 	}
-	t := &Text{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
+	e := &TextEncoder{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
 	if d.BERT != nil && !c.Finetune {
-		t.Frozen, t.left, t.known = true, maxKnown, map[string][]float32{}
-		t.tape = ag.NewInferenceTape(p.Device())
+		e.Frozen, e.cacheSpace, e.cache = true, maxCache, map[string][]float32{}
+		e.tape = ag.NewInferenceTape(p.Device())
 	}
-	return t
+	return e
 }
 
-// Trained returns the parameters that training moves: none of a frozen encoder.
-func (t *Text) Trained() []nn.Param {
-	if t.Frozen {
-		return nil
-	}
-	return t.Params.All()
-}
-
-// trainable returns the parameters under p, a model's, that training moves: all but those of a
-// frozen encoder.
-func (t *Text) trainable(p *nn.Params) []nn.Param {
-	if !t.Frozen {
+// Trainable returns the parameters under p that training updates: all but those of a frozen
+// encoder. p holds the parameters of a model, the encoder's among them.
+func (e *TextEncoder) Trainable(p *nn.Params) []nn.Param {
+	if !e.Frozen {
 		return p.All()
 	}
-	words := t.Params.All()
-	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(words, x) })
+	frozen := e.Params.All()
+	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(frozen, x) })
 }
 
-// Groups returns the group "text", what training moves of a pretrained encoder. One from scratch
-// is trained like the rest of the model.
-func (t *Text) Groups() []Group {
-	if !t.Pretrained || t.Frozen {
+// Groups returns the parameter group "text" of a pretrained encoder that is trained further, so that
+// it has a learning rate of its own. Otherwise there is no group: an encoder from scratch is trained
+// like the rest of the model.
+func (e *TextEncoder) Groups() []Group {
+	if !e.Pretrained || e.Frozen {
 		return nil
 	}
-	return []Group{{Name: "text", Params: t.Params.All()}}
+	return []Group{{Name: "text", Params: e.Params.All()}}
 }
 
-// Forward returns the words' features [B T Width]. A frozen encoder computes those of a sequence
-// once, if it is to come again (Input.Recurs).
-func (t *Text) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
-	if !t.Frozen {
-		return t.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
+// Forward returns the features of the tokens, [B T W]. A frozen encoder computes those of a sequence
+// once if the input is [Input.Cacheable].
+func (e *TextEncoder) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
+	if !e.Frozen {
+		return e.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
 	}
 	n := in.Batch()
 	steps := len(in.IDs) / n
-	row := steps * t.Width
+	row := steps * e.Width
 	features := make([]float32, n*row)
-	var unknown []int // rows
+	var missing []int // rows that the cache does not have
 	keys := make([]string, n)
 	for i := range keys {
 		at, end := i*steps, (i+1)*steps
-		keys[i] = key(in.IDs[at:end], in.Segments[at:end], in.HostMask[at:end])
-		if !copied(features[i*row:][:row], t.known[keys[i]]) {
-			unknown = append(unknown, i)
+		keys[i] = cacheKey(in.IDs[at:end], in.Segments[at:end], in.HostMask[at:end])
+		cached, ok := e.cache[keys[i]]
+		if copy(features[i*row:][:row], cached); !ok {
+			missing = append(missing, i)
 		}
 	}
-	t.compute(features, in, unknown)
-	for _, i := range unknown {
-		if cost := 4*row + len(keys[i]); in.Recurs && cost <= t.left {
-			t.left -= cost
-			t.known[keys[i]] = append([]float32(nil), features[i*row:][:row]...)
+	e.compute(features, in, missing)
+	for _, i := range missing {
+		if size := 4*row + len(keys[i]); in.Cacheable && size <= e.cacheSpace {
+			e.cacheSpace -= size
+			e.cache[keys[i]] = slices.Clone(features[i*row:][:row])
 		}
 	}
-	return tp.Input(features, n, steps, t.Width)
+	return tp.Input(features, n, steps, e.Width)
 }
 
-// key identifies a sequence.
-func key(ids, segments []int, mask []float32) string {
+// cacheKey returns a string that is different for different sequences.
+func cacheKey(ids, segments []int, mask []float32) string {
 	b := make([]byte, 0, 5*len(ids))
 	for i, id := range ids {
 		b = binary.LittleEndian.AppendUint32(b, uint32(id))
@@ -153,35 +148,30 @@ func key(ids, segments []int, mask []float32) string {
 	return string(b)
 }
 
-func copied(dst, src []float32) bool {
-	copy(dst, src)
-	return src != nil
-}
-
-// compute fills the given rows of features. It takes them in powers of two at a time: a tape keeps
-// memory for each shape that it has seen, and how many rows are unknown differs from batch to
-// batch.
-func (t *Text) compute(features []float32, in *Input, rows []int) {
+// compute sets the given rows of features [B T W]. It divides them into groups whose sizes are
+// powers of two: a tape keeps memory for each shape that it has seen, and the number of rows differs
+// from batch to batch.
+func (e *TextEncoder) compute(features []float32, in *Input, rows []int) {
 	for len(rows) > 0 {
 		n := 1 << (bits.Len(uint(len(rows))) - 1)
-		t.computeAtOnce(features, in, rows[:n])
+		e.computeGroup(features, in, rows[:n])
 		rows = rows[n:]
 	}
 }
 
-func (t *Text) computeAtOnce(features []float32, in *Input, rows []int) {
+func (e *TextEncoder) computeGroup(features []float32, in *Input, rows []int) {
 	steps := len(in.IDs) / in.Batch()
 	var ids, segments []int
-	var keep []float32
+	var mask []float32
 	for _, i := range rows {
 		ids = append(ids, in.IDs[i*steps:][:steps]...)
 		segments = append(segments, in.Segments[i*steps:][:steps]...)
-		keep = append(keep, in.HostMask[i*steps:][:steps]...)
+		mask = append(mask, in.HostMask[i*steps:][:steps]...)
 	}
-	t.tape.Reset()
-	y := t.bert.Forward(t.tape, ids, segments, t.tape.Input(keep, len(rows), steps)).Values()
+	e.tape.Reset()
+	y := e.bert.Forward(e.tape, ids, segments, e.tape.Input(mask, len(rows), steps)).Values()
 	for k, i := range rows {
-		width := steps * t.Width
+		width := steps * e.Width
 		for j, v := range y[k*width:][:width] {
 			features[i*width+j] = float32(v)
 		}

@@ -5,9 +5,11 @@ package settingstest
 import (
 	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -39,24 +41,25 @@ func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
 
 func (m *toy) Phases() []zoo.Phase {
 	return []zoo.Phase{
-		{Name: "stage1", Params: m.p.Sub("audio").All(), Least: 8, Terms: m.complete, Keep: m.p.Sub("audio").All(),
-			Warn: func(first, last map[string]float64) string { return "warned" }},
-		{Name: "stage2", Params: m.p.All(), Labels: true, Terms: m.predict},
+		{Name: "stage1", NeedsComplete: true, MinBatch: 8, Snapshot: m.p.Sub("audio").All(),
+			Passes: []zoo.Pass{{Params: m.p.Sub("audio").All(), Terms: m.complete}},
+			Warn:   func(first, last map[string]float64) string { return "warned" }},
+		{Name: "stage2", Supervised: true, Passes: []zoo.Pass{{Params: m.p.All(), Terms: m.predict}}},
 	}
 }
 
-func (m *toy) PredictParams() []nn.Param { return m.p.All() }
-func (m *toy) Text() *zoo.Text           { return nil }
+func (m *toy) PredictParams() []nn.Param     { return m.p.All() }
+func (m *toy) TextEncoder() *zoo.TextEncoder { return nil }
 
-func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), 0.1)
 	return []zoo.Term{
 		{Name: "rec", Weight: 0.5, Loss: tp.MSE(m.audio.Forward(tp, x), tp.Mean(b.Complete.Audio, 1))},
 		{Name: "size", Loss: tp.Mean(tp.Mul(x, x))},
-	}
+	}, nil
 }
 
-func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
+func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	m.steps++
 	y := m.Predict(tp, b.Corrupted).Score
 	var loss *ag.Tensor
@@ -68,7 +71,7 @@ func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) []zoo.Term {
 	if m.poison > 0 && m.steps >= m.poison {
 		loss = tp.Scale(loss, math.NaN())
 	}
-	return []zoo.Term{{Name: "task", Weight: 1, Loss: loss}}
+	return []zoo.Term{{Name: "task", Weight: 1, Loss: loss}}, nil
 }
 
 func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
@@ -80,7 +83,10 @@ func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	return zoo.Output{Score: y, Weight: tp.Softmax(tp.Slice(x, 1, 0, zoo.Modalities), nil)}
 }
 
-func init() { settings.Models = append(settings.Models, Toy) }
+// Baselines are the models of the zoo.
+var Baselines = slices.Clone(models.All[1:])
+
+func init() { models.All = append(models.All, Toy) }
 
 // Resolved returns a small configuration of the toy with settings changed.
 func Resolved(t *testing.T, set map[string]string) settings.Config {

@@ -1,4 +1,4 @@
-package zoo
+package lnln
 
 import (
 	"math"
@@ -10,24 +10,28 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-func tinyLNLN() Config {
-	return &LNLNConfig{Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4, HyperHeadWidth: 3, FeedForward: 6, Depth: 2, HyperDepth: 3, FusionDepth: 2,
-		Text: tinyText(), Loss: LNLNLoss{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
+func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
+
+func tiny() zoo.Config {
+	return &Config{Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4, HyperHeadWidth: 3, FeedForward: 6, Depth: 2, HyperDepth: 3, FusionDepth: 2,
+		Text: zootest.TinyText(), Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
 }
 
-// TestLNLNParameters counts those of the paper's presets, without the encoder of words, and lays
+// TestParameters counts those of the paper's presets, without the encoder of words, and lays
 // them beside the authors' code's: there each block of attention has d more, the shift of LN_k.
-func TestLNLNParameters(t *testing.T) {
+func TestParameters(t *testing.T) {
 	const embed, completeness, proxy, language, reconstruct = 3 * 2, 2, 2, 2, 3 * 2 // blocks
 	for dataset, want := range map[string]struct{ theirs, fusion int }{"mosi": {6483012, 2}, "mosei": {7102404, 4}, "sims": {7112260, 4}} {
-		_, got := paperParams(t, named(t, "lnln"), dataset)
+		_, got := zootest.PaperParams(t, &Spec, dataset)
 		if got += 128 * (embed + completeness + proxy + language + reconstruct + want.fusion); got != want.theirs {
 			t.Errorf("%s: %d numbers with the shifts of LN_k, want %d", dataset, got, want.theirs)
 		}
 	}
-	p, _ := paperParams(t, named(t, "lnln"), "mosi")
+	p, _ := zootest.PaperParams(t, &Spec, "mosi")
 	for name, part := range map[string]struct{ theirs, blocks int }{
 		"embed.l": {699520, 2}, "embed.a": {643456, 2}, "embed.v": {661376, 2}, "proxy.generate": {597760, 2}, "discriminator": {8386, 0},
 		"completeness.encode": {593920, 2}, "completeness.score": {8321, 0}, "reconstruct": {3 * 593664, 6}, "language": {593664, 2},
@@ -39,11 +43,11 @@ func TestLNLNParameters(t *testing.T) {
 	}
 }
 
-// TestLNLNStart checks where the tables begin.
-func TestLNLNStart(t *testing.T) {
-	p := nn.NewParams(openDevice(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
-	c, _ := lnlnPreset("quick", "mosi")
-	newLNLN(p, c, tinyDims)
+// TestStart checks where the tables begin.
+func TestStart(t *testing.T) {
+	p := nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	c, _ := preset("quick", "mosi")
+	newModel(p, c, zootest.TinyDims)
 	for _, x := range p.All() {
 		v, sum, square := x.Values(), 0.0, 0.0
 		for _, y := range v {
@@ -63,32 +67,32 @@ func TestLNLNStart(t *testing.T) {
 	}
 }
 
-func TestLNLNCheckNamesTheKey(t *testing.T) {
-	checkRefuses(t, tinyLNLN, map[string]func(*LNLNConfig){
-		"lnln: width is 0":        func(c *LNLNConfig) { c.Width = 0 },
-		"lnln: width is 7":        func(c *LNLNConfig) { c.Width = 7 },
-		"lnln: hyper_depth is -1": func(c *LNLNConfig) { c.HyperDepth = -1 },
-		"lnln: text.width 7":      func(c *LNLNConfig) { c.Text.Width = 7 },
+func TestCheckNamesTheKey(t *testing.T) {
+	zootest.Refuses(t, tiny, map[string]func(*Config){
+		"lnln: width is 0":        func(c *Config) { c.Width = 0 },
+		"lnln: width is 7":        func(c *Config) { c.Width = 7 },
+		"lnln: hyper_depth is -1": func(c *Config) { c.HyperDepth = -1 },
+		"lnln: text.width 7":      func(c *Config) { c.Text.Width = 7 },
 	})
 }
 
-// TestLNLNPresets holds the numbers that differ between data sets.
-func TestLNLNPresets(t *testing.T) {
+// TestPresets holds the numbers that differ between data sets.
+func TestPresets(t *testing.T) {
 	for dataset, want := range map[string]struct {
 		fusion int
-		loss   LNLNLoss
-	}{"mosi": {2, LNLNLoss{0.9, 0.8, 0.1, 1}}, "mosei": {4, LNLNLoss{0.9, 0.8, 0.1, 1}}, "sims": {4, LNLNLoss{0.9, 0.6, 0.1, 1}}} {
-		c, training := lnlnPreset("paper", dataset)
-		if c := c.(*LNLNConfig); c.FusionDepth != want.fusion || c.Loss != want.loss || training.Epochs["train"] != 200 || training.LR != 1e-4 {
+		loss   LossConfig
+	}{"mosi": {2, LossConfig{0.9, 0.8, 0.1, 1}}, "mosei": {4, LossConfig{0.9, 0.8, 0.1, 1}}, "sims": {4, LossConfig{0.9, 0.6, 0.1, 1}}} {
+		c, training := preset("paper", dataset)
+		if c := c.(*Config); c.FusionDepth != want.fusion || c.Loss != want.loss || training.Epochs["train"] != 200 || training.LR != 1e-4 {
 			t.Errorf("%s: %+v, %+v", dataset, c, training)
 		}
 	}
 }
 
-// lnlnSlopes returns the derivative of a loss along a random direction in the space of the
+// slopes returns the derivative of a loss along a random direction in the space of the
 // parameters, as Backward has it and as it is. Where the gradient is reversed they differ: nothing
-// holds the reversal here, as gradcheck.Direction does.
-func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
+// holds the reversal here, as agtest.Direction does.
+func slopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
 	tp := ag.NewTape(params[0].Device())
 	eval := func() *ag.Tensor {
 		tp.Reset()
@@ -122,14 +126,14 @@ func lnlnSlopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backwar
 	return backward, truth
 }
 
-// TestLNLNReversal sees that the gradient is reversed where P leaves the generator, and nowhere
+// TestReversal sees that the gradient is reversed where P leaves the generator, and nowhere
 // else: in every loss that sees P, the table p and the generator go uphill, as do audio and vision
 // in L_adv, which sees them in P only. All else goes downhill, w and U_l too. And where Backward
 // agrees with the truth nothing is detached: the clean targets C_m learn.
-func TestLNLNReversal(t *testing.T) {
-	m, p := newModel(t, named(t, "lnln"), tinyLNLN(), "cpu64", tinyDims)
-	jostle(rand.New(rand.NewPCG(2, 2)), 0.2, p.All()) // tables of ones have no spread for a norm to scale
-	b := Sample(p.Device(), &tinyDims, 6, 1)
+func TestReversal(t *testing.T) {
+	m, p := zootest.New(t, &Spec, tiny(), "cpu64", zootest.TinyDims)
+	zoo.Perturb(p.All(), 0.2, rand.New(rand.NewPCG(2, 2))) // tables of ones have no spread for a norm to scale
+	b := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 6, 1)
 	for _, c := range []struct {
 		term, part string
 		sign       float64
@@ -148,9 +152,9 @@ func TestLNLNReversal(t *testing.T) {
 				part = append(part, x.Tensor)
 			}
 		}
-		backward, truth := lnlnSlopes(part, func(tp *ag.Tape) *ag.Tensor {
-			terms := m.Phases()[0].Terms(tp, b)
-			return terms[slices.IndexFunc(terms, func(x Term) bool { return x.Name == c.term })].Loss
+		backward, truth := slopes(part, func(tp *ag.Tape) *ag.Tensor {
+			terms, _ := m.Phases()[0].Passes[0].Terms(tp, b)
+			return terms[slices.IndexFunc(terms, func(x zoo.Term) bool { return x.Name == c.term })].Loss
 		})
 		if math.Abs(truth) < 1e-6 || math.Abs(backward-c.sign*truth) > 1e-6*math.Abs(truth) {
 			t.Errorf("along %s the derivative of %s is %.9g, and Backward has %.9g; want %+.0f times it", c.part, c.term, truth, backward, c.sign)
@@ -158,25 +162,25 @@ func TestLNLNReversal(t *testing.T) {
 	}
 }
 
-func TestLNLNAgreesWithPyTorch(t *testing.T) {
-	var want golden
-	readGolden(t, "lnln", &want)
-	c := &LNLNConfig{Width: 4, Tokens: 2, Heads: 2, HeadWidth: 3, HyperHeadWidth: 2, FeedForward: 5, Depth: 2, HyperDepth: 3, FusionDepth: 2,
-		Text: TextConfig{Finetune: true, Width: 6, Layers: 1, Heads: 2, FeedForward: 5}, Loss: LNLNLoss{0.9, 0.8, 0.1, 1}}
-	d := Dims{Vocab: 9, TextT: 4, AudioT: 5, AudioD: 3, VisionT: 3, VisionD: 2, Range: [2]float64{-3, 3}}
-	for device, tol := range goldenDevices {
+func TestAgreesWithPyTorch(t *testing.T) {
+	var want zootest.Golden
+	zootest.ReadGolden(t, "lnln", &want)
+	c := &Config{Width: 4, Tokens: 2, Heads: 2, HeadWidth: 3, HyperHeadWidth: 2, FeedForward: 5, Depth: 2, HyperDepth: 3, FusionDepth: 2,
+		Text: zoo.TextConfig{Finetune: true, Width: 6, Layers: 1, Heads: 2, FeedForward: 5}, Loss: LossConfig{0.9, 0.8, 0.1, 1}}
+	d := zoo.Dims{Vocab: 9, TextT: 4, AudioT: 5, AudioD: 3, VisionT: 3, VisionD: 2, Range: [2]float64{-3, 3}}
+	for device, tol := range zootest.GoldenDevices {
 		t.Run(device, func(t *testing.T) {
-			m, p := newModel(t, named(t, "lnln"), c, device, d)
+			m, p := zootest.New(t, &Spec, c, device, d)
 			dev := p.Device()
-			b := &Batch{
-				Corrupted: tokens(dev, 4, 2, 1, 8, 3, 2, 1, 3, 0, 2, 6, 1, 3),
-				Complete:  tokens(dev, 4, 2, 5, 8, 3, 2, 7, 3, 0, 2, 6, 4, 3),
-				Label:     waveOf(dev, 500, 3),
-				Rate:      ag.NewTensor(dev, []float64{0.4, 0.2, 0.7, 0.9, 0.1, 0.3, 0, 0.5, 0.6}, 3, 3),
+			b := &zoo.Batch{
+				Corrupted:    zootest.Tokens(dev, 4, 2, 1, 8, 3, 2, 1, 3, 0, 2, 6, 1, 3),
+				Complete:     zootest.Tokens(dev, 4, 2, 5, 8, 3, 2, 7, 3, 0, 2, 6, 4, 3),
+				Label:        zootest.WaveTensor(dev, 500, 3),
+				MissingRates: ag.NewTensor(dev, []float64{0.4, 0.2, 0.7, 0.9, 0.1, 0.3, 0, 0.5, 0.6}, 3, 3),
 			}
-			b.Corrupted.Audio, b.Corrupted.Vision = waveOf(dev, 100, 3, 5, 3), waveOf(dev, 200, 3, 3, 2)
-			b.Complete.Audio, b.Complete.Vision = waveOf(dev, 300, 3, 5, 3), waveOf(dev, 400, 3, 3, 2)
-			want.agrees(t, tol, m, p, b)
+			b.Corrupted.Audio, b.Corrupted.Vision = zootest.WaveTensor(dev, 100, 3, 5, 3), zootest.WaveTensor(dev, 200, 3, 3, 2)
+			b.Complete.Audio, b.Complete.Vision = zootest.WaveTensor(dev, 300, 3, 5, 3), zootest.WaveTensor(dev, 400, 3, 3, 2)
+			want.Agrees(t, tol, m, p, b)
 		})
 	}
 }

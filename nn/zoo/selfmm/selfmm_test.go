@@ -1,4 +1,4 @@
-package zoo
+package selfmm
 
 import (
 	"bytes"
@@ -11,34 +11,45 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-func tinySelfMM() Config {
-	return &SelfMMConfig{Text: tinyText(), AudioWidth: 4, VisionWidth: 5, AudioOut: 3, VisionOut: 4, Heads: HeadsConfig{
+func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
+
+// termsOf returns the terms of a batch's loss and updates the memory, as the trainer does.
+func termsOf(tp *ag.Tape, m *model, b *zoo.Batch) []zoo.Term {
+	terms, updates := m.terms(tp, b)
+	zoo.Apply(tp, updates)
+	return terms
+}
+
+func tiny() zoo.Config {
+	return &Config{Text: zootest.TinyText(), AudioWidth: 4, VisionWidth: 5, AudioOut: 3, VisionOut: 4, Heads: HeadsConfig{
 		Fusion: HeadConfig{8, 0.1}, Text: HeadConfig{6, 0.1}, Audio: HeadConfig{7, 0.1}, Vision: HeadConfig{5, 0.1}}}
 }
 
-// newTinySelfMM returns the tiny model with labels of at most bound, ready for the N utterances
+// newTiny returns the tiny model with labels of at most bound, ready for the N utterances
 // whose human labels are given, and its tables.
-func newTinySelfMM(dev ag.Device, dropout, bound float64, labels []float32) (m *selfMM, p *nn.Params, tables map[string]*ag.Tensor) {
-	c := tinySelfMM().(*SelfMMConfig)
+func newTiny(dev ag.Device, dropout, bound float64, labels []float32) (m *model, p *nn.Params, tables map[string]*ag.Tensor) {
+	c := tiny().(*Config)
 	for _, rate := range []*float64{&c.Text.Dropout, &c.Heads.Fusion.Dropout, &c.Heads.Text.Dropout, &c.Heads.Audio.Dropout, &c.Heads.Vision.Dropout} {
 		*rate = dropout
 	}
-	d := tinyDims
+	d := zootest.TinyDims
 	d.Range = [2]float64{-bound, bound}
 	p = nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-	m = newSelfMM(p, c, d).(*selfMM)
+	m = newModel(p, c, d).(*model)
 	tables = map[string]*ag.Tensor{}
-	for _, x := range m.Phases()[0].Remember(labels) {
+	for _, x := range m.Phases()[0].NewMemory(labels) {
 		tables[x.Name] = x.Tensor
 	}
 	return m, p, tables
 }
 
-// selfMMBatch returns noise that stands for the utterances in index.
-func selfMMBatch(dev ag.Device, epoch int, index []int, labels []float32) *Batch {
-	b := Sample(dev, &tinyDims, len(index), uint64(100*epoch+index[0]))
+// batchOf returns noise that stands for the utterances in index.
+func batchOf(dev ag.Device, epoch int, index []int, labels []float32) *zoo.Batch {
+	b := zoo.RandomBatch(dev, &zootest.TinyDims, len(index), uint64(100*epoch+index[0]))
 	y := make([]float64, len(index))
 	for k, i := range index {
 		y[k] = float64(labels[i])
@@ -47,26 +58,26 @@ func selfMMBatch(dev ag.Device, epoch int, index []int, labels []float32) *Batch
 	return b
 }
 
-var selfMMLetters = [4]string{"m", "t", "a", "v"}
+var letters = [4]string{"m", "t", "a", "v"}
 
-// selfMMLabels has zeros, and numbers at the ends of the range.
-var selfMMLabels = []float32{0.5, -1, 0, 1, -0.25, 0, 0.75, -0.5, 1, -0.75, 0.25}
+// humanLabels has zeros, and numbers at the ends of the range.
+var humanLabels = []float32{0.5, -1, 0, 1, -0.25, 0, 0.75, -0.5, 1, -0.75, 0.25}
 
-// selfMMEpoch returns a random division of the utterances into batches of four.
-func selfMMEpoch(r *rand.Rand) [][]int {
-	return slices.Collect(slices.Chunk(r.Perm(len(selfMMLabels)), 4))
+// shuffled returns a random division of the utterances into batches of four.
+func shuffled(r *rand.Rand) [][]int {
+	return slices.Collect(slices.Chunk(r.Perm(len(humanLabels)), 4))
 }
 
-// A selfMMNaive is the memory of Self-MM in loops over utterances.
-type selfMMNaive struct {
+// A naive is the memory of Self-MM in loops over utterances.
+type naive struct {
 	bound    float64
 	human    []float64
 	labels   [4][]float64   // m, t, a, v
 	features [4][][]float64 // [x][utterance]
 }
 
-func newSelfMMNaive(m *selfMM, labels []float32) *selfMMNaive {
-	s := &selfMMNaive{bound: m.bound}
+func newNaive(m *model, labels []float32) *naive {
+	s := &naive{bound: m.bound}
 	for _, y := range labels {
 		s.human = append(s.human, float64(y))
 	}
@@ -80,7 +91,7 @@ func newSelfMMNaive(m *selfMM, labels []float32) *selfMMNaive {
 }
 
 // distance is that of f from the mean of those features of x whose label has the sign.
-func (s *selfMMNaive) distance(x int, f []float64, sign float64) float64 {
+func (s *naive) distance(x int, f []float64, sign float64) float64 {
 	square := 0.0
 	for c := range f {
 		sum, n := 0.0, 0.0
@@ -97,12 +108,12 @@ func (s *selfMMNaive) distance(x int, f []float64, sign float64) float64 {
 	return math.Sqrt(square)
 }
 
-func (s *selfMMNaive) side(x int, f []float64) float64 {
+func (s *naive) side(x int, f []float64) float64 {
 	return (s.distance(x, f, -1) - s.distance(x, f, 1)) / (s.distance(x, f, 1) + 1e-8)
 }
 
 // update is what happens after the loss of a batch whose representations are f [x][k].
-func (s *selfMMNaive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
+func (s *naive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
 	n := float64(epoch)
 	var fresh [4][]float64
 	for x := 1; x < 4 && epoch > 1; x++ {
@@ -127,38 +138,38 @@ func (s *selfMMNaive) update(epoch int, index []int, f [4][][]float64) (clamped 
 	return clamped
 }
 
-// TestSelfMMAgainstLoops runs epochs in which the parameters move at random, and compares losses
+// TestAgainstLoops runs epochs in which the parameters move at random, and compares losses
 // and tables with loops that are given the representations of each batch.
-func TestSelfMMAgainstLoops(t *testing.T) {
+func TestAgainstLoops(t *testing.T) {
 	for _, dropout := range []float64{0, 0.3} { // with dropout predictions cannot be computed again
-		dev, r := openDevice(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
-		m, p, tables := newTinySelfMM(dev, dropout, 1, selfMMLabels)
-		naive := newSelfMMNaive(m, selfMMLabels)
+		dev, r := zootest.Open(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
+		m, p, tables := newTiny(dev, dropout, 1, humanLabels)
+		naive := newNaive(m, humanLabels)
 		tp := ag.NewTape(dev)
 		clamped, rewritten := 0, 0
 		for epoch := 1; epoch <= 4; epoch++ {
-			for _, index := range selfMMEpoch(r) {
-				jostle(r, 0.3, p.All())
-				b := selfMMBatch(dev, epoch, index, selfMMLabels)
+			for _, index := range shuffled(r) {
+				zoo.Perturb(p.All(), 0.3, r)
+				b := batchOf(dev, epoch, index, humanLabels)
 				want := naive.losses(m, b)
 				tp.Reset()
-				for i, term := range m.terms(tp, b) {
+				for i, term := range termsOf(tp, m, b) {
 					if dropout == 0 || i > 3 {
-						closeTo(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
+						zootest.Close(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
 					}
 				}
 				var f [4][][]float64
-				for x, l := range selfMMLetters {
+				for x, l := range letters {
 					rows := slices.Collect(slices.Chunk(tables["memory.features."+l].Values(), m.tasks[x].features.Shape()[1]))
 					for _, i := range index {
 						f[x] = append(f[x], rows[i])
 					}
 				}
 				clamped += naive.update(epoch, index, f)
-				for x, l := range selfMMLetters {
-					closeTo(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
+				for x, l := range letters {
+					zootest.Close(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
 					if x > 0 {
-						closeTo(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
+						zootest.Close(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
 					}
 				}
 				if epoch > 1 {
@@ -173,7 +184,7 @@ func TestSelfMMAgainstLoops(t *testing.T) {
 }
 
 // losses returns the terms of a batch, with predictions of the model without dropout.
-func (s *selfMMNaive) losses(m *selfMM, b *Batch) []float64 {
+func (s *naive) losses(m *model, b *zoo.Batch) []float64 {
 	tp := ag.NewInferenceTape(m.all.Device())
 	terms := make([]float64, 7)
 	n := float64(len(b.Index))
@@ -193,17 +204,17 @@ func (s *selfMMNaive) losses(m *selfMM, b *Batch) []float64 {
 	return terms
 }
 
-// TestSelfMMBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two
+// TestBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two
 // epochs, exactly, and then have one.
-func TestSelfMMBeginsWithTheFusion(t *testing.T) {
+func TestBeginsWithTheFusion(t *testing.T) {
 	for _, name := range []string{"cpu", "cpu64"} {
-		dev := openDevice(t, name)
-		m, p, _ := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+		dev := zootest.Open(t, name)
+		m, p, _ := newTiny(dev, 0.1, 1, humanLabels)
 		tp := ag.NewTape(dev)
 		for epoch := 1; epoch <= 3; epoch++ {
 			for _, index := range [][]int{{0, 1, 2, 3, 4, 5}, {10, 9, 8, 7, 6}} {
 				tp.Reset()
-				terms := m.terms(tp, selfMMBatch(dev, epoch, index, selfMMLabels))
+				terms := termsOf(tp, m, batchOf(dev, epoch, index, humanLabels))
 				for _, term := range terms[1:] {
 					if (term.Weight == 0) != strings.HasPrefix(term.Name, "shift_") || term.Weight > 1 {
 						t.Errorf("%s has weight %g", term.Name, term.Weight)
@@ -212,7 +223,7 @@ func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 						t.Errorf("%s: epoch %d: %s is %g", name, epoch, term.Name, v)
 					}
 				}
-				grads := tp.Backward(Total(tp, terms))
+				grads := tp.Backward(zoo.Total(tp, terms))
 				for _, x := range p.Sub("heads").All() {
 					own, g := !strings.HasPrefix(x.Name, "heads.fusion"), grads[x.Tensor]
 					if zero := g.Dot(g) == 0; own && zero != (epoch < 3) {
@@ -224,20 +235,20 @@ func TestSelfMMBeginsWithTheFusion(t *testing.T) {
 	}
 }
 
-// TestSelfMMLabelsStayInRange is about rounding and about centroids that coincide with
+// TestLabelsStayInRange is about rounding and about centroids that coincide with
 // representations: parameters never move, so that after one epoch the only positive utterance is
 // its class's centroid.
-func TestSelfMMLabelsStayInRange(t *testing.T) {
+func TestLabelsStayInRange(t *testing.T) {
 	for what, labels := range map[string][]float32{"both classes": {1, -1, 0, -0.5}, "no negative": {1, 0.25, 0, 0.5}, "no positive": {-1, -0.25, 0, -1},
 		"zeros": {0, 0, 0, 0}} {
 		for _, name := range []string{"cpu", "cpu64"} {
-			dev := openDevice(t, name)
-			m, _, tables := newTinySelfMM(dev, 0, 1, labels)
+			dev := zootest.Open(t, name)
+			m, _, tables := newTiny(dev, 0, 1, labels)
 			tp := ag.NewTape(dev)
-			b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, labels)
+			b := batchOf(dev, 1, []int{0, 1, 2, 3}, labels)
 			for b.Epoch = 1; b.Epoch < 6; b.Epoch++ {
 				tp.Reset()
-				m.terms(tp, b)
+				termsOf(tp, m, b)
 				for table, x := range tables {
 					for i, v := range x.Values() {
 						if math.IsNaN(v) || math.IsInf(v, 0) || strings.Contains(table, "labels") && math.Abs(v) > 1+1e-6 {
@@ -250,10 +261,10 @@ func TestSelfMMLabelsStayInRange(t *testing.T) {
 	}
 }
 
-// TestSelfMMResumes saves parameters and tables between two batches, and goes on with another
+// TestResumes saves parameters and tables between two batches, and goes on with another
 // model.
-func TestSelfMMResumes(t *testing.T) {
-	dev := openDevice(t, "cpu")
+func TestResumes(t *testing.T) {
+	dev := zootest.Open(t, "cpu")
 	r := rand.New(rand.NewPCG(3, 3))
 	var results [2][]byte
 	all := func(p *nn.Params, tables map[string]*ag.Tensor) []nn.Param {
@@ -271,21 +282,21 @@ func TestSelfMMResumes(t *testing.T) {
 		}
 		return w.Bytes()
 	}
-	m, p, tables := newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+	m, p, tables := newTiny(dev, 0.1, 1, humanLabels)
 	for epoch := 1; epoch <= 3; epoch++ {
-		for _, index := range selfMMEpoch(r) {
-			m.terms(ag.NewTape(dev), selfMMBatch(dev, epoch, index, selfMMLabels))
+		for _, index := range shuffled(r) {
+			termsOf(ag.NewTape(dev), m, batchOf(dev, epoch, index, humanLabels))
 		}
 	}
 	saved := save(all(p, tables))
 	for i := range results {
 		if i == 1 {
-			m, p, tables = newTinySelfMM(dev, 0.1, 1, selfMMLabels)
+			m, p, tables = newTiny(dev, 0.1, 1, humanLabels)
 			if err := nn.Load(saved, all(p, tables)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.terms(ag.NewTape(dev), selfMMBatch(dev, 4, []int{7, 0, 3, 5}, selfMMLabels))
+		termsOf(ag.NewTape(dev), m, batchOf(dev, 4, []int{7, 0, 3, 5}, humanLabels))
 		results[i] = save(all(p, tables))
 	}
 	if !bytes.Equal(results[0], results[1]) || bytes.Equal(saved, results[0]) {
@@ -296,17 +307,17 @@ func TestSelfMMResumes(t *testing.T) {
 	}
 }
 
-// TestSelfMMDropsInputs sees that the representations remembered are those that the loss was
+// TestDropsInputs sees that the representations remembered are those that the loss was
 // computed from, with dropout, and that it is their input's: of their own, elements would be 0 or
 // twice what they are.
-func TestSelfMMDropsInputs(t *testing.T) {
-	dev := openDevice(t, "cpu64")
-	m, _, _ := newTinySelfMM(dev, 0, 1, selfMMLabels)
+func TestDropsInputs(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	m, _, _ := newTiny(dev, 0, 1, humanLabels)
 	for _, x := range m.tasks {
 		x.drop = 0.5
 	}
-	b := selfMMBatch(dev, 1, []int{0, 1, 2, 3}, selfMMLabels)
-	m.terms(ag.NewTape(dev), b)
+	b := batchOf(dev, 1, []int{0, 1, 2, 3}, humanLabels)
+	termsOf(ag.NewTape(dev), m, b)
 	tp := ag.NewInferenceTape(dev)
 	for i, input := range m.encode(tp, b.Corrupted) {
 		x := m.tasks[i]
@@ -323,17 +334,17 @@ func TestSelfMMDropsInputs(t *testing.T) {
 	}
 }
 
-// TestSelfMMParameters compares with the counts of MMSA's modules, without BERT's.
-func TestSelfMMParameters(t *testing.T) {
+// TestParameters compares with the counts of MMSA's modules, without BERT's.
+func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 159332, "mosei": 165668, "sims": 381380} {
-		if _, got := paperParams(t, named(t, "self-mm"), dataset); got != want {
+		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
 			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset, got, want)
 		}
 	}
 }
 
-// TestSelfMMPresets has the table of MMSA's numbers.
-func TestSelfMMPresets(t *testing.T) {
+// TestPresets has the table of MMSA's numbers.
+func TestPresets(t *testing.T) {
 	for _, row := range []struct {
 		dataset       string
 		batch         int
@@ -346,8 +357,8 @@ func TestSelfMMPresets(t *testing.T) {
 		{"mosei", 32, [4]float64{5e-5, 5e-3, 1e-4, 1e-3}, [4]float64{1e-3, 0, 0, 1e-2}, [2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{.1, 0, 0, 0}},
 		{"sims", 32, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-2, 1e-2, 1e-3}, [2]int{16, 64}, [4]int{128, 64, 16, 32}, [4]float64{0, .1, .1, 0}},
 	} {
-		config, tr := selfMMPreset("paper", row.dataset)
-		c := config.(*SelfMMConfig)
+		config, tr := preset("paper", row.dataset)
+		c := config.(*Config)
 		got := row
 		got.batch, got.widths = tr.Batch, [2]int{c.AudioWidth, c.VisionWidth}
 		got.lr = [4]float64{tr.Groups["text"].LR, tr.Groups["audio"].LR, tr.Groups["vision"].LR, tr.LR}
@@ -364,18 +375,18 @@ func TestSelfMMPresets(t *testing.T) {
 	}
 }
 
-// TestSelfMMGroups sees which parameters of a pretrained BERT decay, and that the heads are in no
+// TestGroups sees which parameters of a pretrained BERT decay, and that the heads are in no
 // group.
-func TestSelfMMGroups(t *testing.T) {
-	m, _ := newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyDims)
-	if g := m.Phases()[0].Groups; len(g) != 2 {
+func TestGroups(t *testing.T) {
+	m, _ := zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyDims)
+	if g := m.Phases()[0].Passes[0].Groups; len(g) != 2 {
 		t.Errorf("from scratch there are %d groups, want audio and vision", len(g))
 	}
-	m, _ = newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyBERT())
+	m, _ = zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyBERT())
 	decays := map[string]bool{"text.embeddings.word_embeddings.weight": true, "text.embeddings.LayerNorm.weight": false,
 		"text.embeddings.LayerNorm.bias": false, "text.encoder.layer.0.attention.self.query.weight": true,
 		"text.encoder.layer.0.attention.self.query.bias": false, "text.encoder.layer.0.output.LayerNorm.weight": false}
-	for _, g := range m.Phases()[0].Groups {
+	for _, g := range m.Phases()[0].Passes[0].Groups {
 		for _, x := range g.Params {
 			if !strings.HasPrefix(x.Name, g.Name+".") {
 				t.Errorf("%s is in group %s", x.Name, g.Name)
@@ -391,25 +402,25 @@ func TestSelfMMGroups(t *testing.T) {
 	}
 }
 
-func TestSelfMMRefuses(t *testing.T) {
-	checkRefuses(t, tinySelfMM, map[string]func(*SelfMMConfig){
-		"self-mm: vision_width is 0, want at least 1":             func(c *SelfMMConfig) { c.VisionWidth = 0 },
-		"self-mm: heads.audio.width is -1, want at least 1":       func(c *SelfMMConfig) { c.Heads.Audio.Width = -1 },
-		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1":  func(c *SelfMMConfig) { c.Heads.Text.Dropout = 1 },
-		"self-mm: text.width 7 does not divide into text.heads 2": func(c *SelfMMConfig) { c.Text.Width = 7 },
+func TestRefuses(t *testing.T) {
+	zootest.Refuses(t, tiny, map[string]func(*Config){
+		"self-mm: vision_width is 0, want at least 1":             func(c *Config) { c.VisionWidth = 0 },
+		"self-mm: heads.audio.width is -1, want at least 1":       func(c *Config) { c.Heads.Audio.Width = -1 },
+		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1":  func(c *Config) { c.Heads.Text.Dropout = 1 },
+		"self-mm: text.width 7 does not divide into text.heads 2": func(c *Config) { c.Text.Width = 7 },
 	})
-	m, p := newModel(t, named(t, "self-mm"), tinySelfMM(), "cpu", tinyDims)
+	m, p := zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyDims)
 	defer func() {
-		if got, _ := recover().(string); !strings.HasPrefix(got, "zoo: Self-MM: Terms: there are no labels") {
+		if got, _ := recover().(string); !strings.HasPrefix(got, "selfmm: Terms: the tasks have no labels") {
 			t.Errorf("panic %q", got)
 		}
 	}()
-	m.Phases()[0].Terms(ag.NewTape(p.Device()), Sample(p.Device(), &tinyDims, 2, 1))
+	m.Phases()[0].Passes[0].Terms(ag.NewTape(p.Device()), zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1))
 }
 
-// selfMMGolden is testdata/self_mm.json.
-type selfMMGolden struct {
-	golden
+// fixture is testdata/self_mm.json.
+type fixture struct {
+	zootest.Golden
 	TextLen   []int `json:"text_len"`
 	AudioLen  []int `json:"audio_len"`
 	VisionLen []int `json:"vision_len"`
@@ -422,8 +433,8 @@ type selfMMGolden struct {
 }
 
 // batch returns the utterances in rows, with nothing but what the phase may read.
-func (g *selfMMGolden) batch(dev ag.Device, rows []int, epoch int) *Batch {
-	d := &tinyDims
+func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
+	d := &zootest.TinyDims
 	var ids, segments, audioLen, visionLen []int
 	var y []float64
 	for _, i := range rows {
@@ -438,32 +449,32 @@ func (g *selfMMGolden) batch(dev ag.Device, rows []int, epoch int) *Batch {
 		y = append(y, float64(g.Labels[i]))
 	}
 	frames := func(phase float64, steps, width int) *ag.Tensor {
-		all := slices.Collect(slices.Chunk(wave(phase, len(g.Labels)*steps*width), steps*width))
+		all := slices.Collect(slices.Chunk(zootest.Wave(phase, len(g.Labels)*steps*width), steps*width))
 		var v []float64
 		for _, i := range rows {
 			v = append(v, all[i]...)
 		}
 		return ag.NewTensor(dev, v, len(rows), steps, width)
 	}
-	in := tokens(dev, d.TextT, ids...)
+	in := zootest.Tokens(dev, d.TextT, ids...)
 	in.Segments, in.AudioLen, in.VisionLen = segments, audioLen, visionLen
 	in.Audio, in.Vision = frames(300, d.AudioT, d.AudioD), frames(400, d.VisionT, d.VisionD)
-	return &Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows, Epoch: epoch}
+	return &zoo.Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows, Epoch: epoch}
 }
 
-// TestSelfMMAgreesWithPyTorch compares losses and tables of every step, the gradients of the last,
+// TestAgreesWithPyTorch compares losses and tables of every step, the gradients of the last,
 // and predictions.
-func TestSelfMMAgreesWithPyTorch(t *testing.T) {
-	var want selfMMGolden
-	readGolden(t, "self_mm", &want)
-	c := &SelfMMConfig{Text: TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
+func TestAgreesWithPyTorch(t *testing.T) {
+	var want fixture
+	zootest.ReadGolden(t, "self_mm", &want)
+	c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
 		VisionOut: 3, Heads: HeadsConfig{Fusion: HeadConfig{6, 0}, Text: HeadConfig{5, 0}, Audio: HeadConfig{4, 0}, Vision: HeadConfig{3, 0}}}
-	for device, tol := range goldenDevices {
+	for device, tol := range zootest.GoldenDevices {
 		t.Run(device, func(t *testing.T) {
-			m, p := newModel(t, named(t, "self-mm"), c, device, tinyDims)
-			want.assign(t, p.All())
+			m, p := zootest.New(t, &Spec, c, device, zootest.TinyDims)
+			want.Assign(t, p.All())
 			ph := m.Phases()[0]
-			tables := ph.Remember(want.Labels)
+			tables := ph.NewMemory(want.Labels)
 			tp := ag.NewTape(p.Device())
 			var grads ag.Grads
 			steps := want.Steps
@@ -471,20 +482,21 @@ func TestSelfMMAgreesWithPyTorch(t *testing.T) {
 				for _, rows := range batches {
 					at, step := fmt.Sprintf("epoch %d, %d, ", e+1, rows), steps[0]
 					tp.Reset()
-					terms := ph.Terms(tp, want.batch(p.Device(), rows, e+1))
-					termsAgree(t, at, tol.value, terms, step.Terms)
+					terms, updates := ph.Passes[0].Terms(tp, want.batch(p.Device(), rows, e+1))
+					zoo.Apply(tp, updates)
+					zootest.TermsAgree(t, at, tol.Value, terms, step.Terms)
 					if len(tables) != len(step.Tables) {
 						t.Errorf("%d tables, want %d", len(tables), len(step.Tables))
 					}
 					for _, x := range tables {
-						closeTo(t, at+x.Name, tol.value, x.Values(), step.Tables[strings.TrimPrefix(x.Name, "memory.")])
+						zootest.Close(t, at+x.Name, tol.Value, x.Values(), step.Tables[strings.TrimPrefix(x.Name, "memory.")])
 					}
-					steps, grads = steps[1:], tp.Backward(Total(tp, terms))
+					steps, grads = steps[1:], tp.Backward(zoo.Total(tp, terms))
 				}
 			}
-			want.gradientsAgree(t, tol.gradient, p.All(), grads)
+			want.GradientsAgree(t, tol.Gradient, p.All(), grads)
 			all := want.batch(p.Device(), []int{0, 1, 2, 3, 4, 5}, 0).Corrupted
-			closeTo(t, "score", tol.value, m.Predict(ag.NewInferenceTape(p.Device()), all).Score.Values(), want.Score)
+			zootest.Close(t, "score", tol.Value, m.Predict(ag.NewInferenceTape(p.Device()), all).Score.Values(), want.Score)
 		})
 	}
 }

@@ -1,0 +1,91 @@
+package zoo
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// Modality is an index into arrays that have one element for each modality, in the order l, a, v of
+// the formulas.
+type Modality int
+
+// The three modalities, and their number.
+const (
+	Language Modality = iota
+	Audio
+	Vision
+	Modalities = 3
+)
+
+// String returns "l", "a" or "v", as in formulas and in names of parameters.
+func (m Modality) String() string { return "lav"[m : m+1] }
+
+// Dims holds the sizes of a data set that a model depends on. It is saved as JSON in every
+// checkpoint.
+type Dims struct {
+	Vocab            int        // number of token ids
+	TextT            int        // T_l, tokens of a sample, padding included
+	AudioT, AudioD   int        // T_a frames of d_a features
+	VisionT, VisionD int        // T_v frames of d_v features
+	Classes          int        // number of classes; 0 for regression of the label
+	Range            [2]float64 // smallest and largest label
+
+	BERT *nn.BERTConfig `json:",omitempty"` // of a pretrained text encoder; nil: TextConfig gives the sizes
+}
+
+// An Input holds the features of B samples, either complete or corrupted. In the corrupted version
+// missing tokens are [UNK] and missing frames are zeros.
+type Input struct {
+	IDs, Segments []int      // [B T_l] token ids and token types
+	HostMask      []float32  // [B T_l] attention mask: 1 for tokens, 0 for padding
+	Mask          *ag.Tensor // [B T_l] HostMask on the device
+	Audio         *ag.Tensor // [B T_a d_a]
+	Vision        *ag.Tensor // [B T_v d_v]
+	AudioLen      []int      // [B] frames of the recording, 1 … T_a; missing frames count, padding does not
+	VisionLen     []int      // [B] frames of the recording, 1 … T_v
+
+	// Cacheable says that the same token sequences will come again, so that a frozen text encoder
+	// should cache their features.
+	Cacheable bool
+}
+
+// Batch returns the number of samples, B.
+func (in *Input) Batch() int { return in.Audio.Shape()[0] }
+
+// TextLen returns the number of tokens of each sample, [B], each 1 … T_l. It is the sum of the
+// attention mask; a sample without any token counts as one of length 1.
+func (in *Input) TextLen() []int {
+	lengths := make([]int, in.Batch())
+	steps := len(in.HostMask) / len(lengths)
+	for i := range lengths {
+		n := 0
+		for _, v := range in.HostMask[i*steps:][:steps] {
+			n += int(v)
+		}
+		lengths[i] = max(n, 1)
+	}
+	return lengths
+}
+
+// A Batch holds B samples for one training step. Tensors live until the tape is reset.
+type Batch struct {
+	Corrupted *Input
+	Complete  *Input // nil unless the phase says NeedsComplete
+
+	// KeepMasks has a mask [B T_m] for each modality: 1 where the corrupted input has the token or
+	// frame as recorded, 0 where it is missing and at padding. Nil unless the phase says
+	// NeedsKeepMasks.
+	KeepMasks [Modalities]*ag.Tensor
+
+	MissingRates *ag.Tensor // [B 3] the rates with which the keep masks of l, a and v were drawn
+	Label        *ag.Tensor // [B]; nil for classification
+	Class        []int      // [B]; nil for regression
+	Index        []int      // [B] position of each sample among the N samples of the phase
+	Epoch        int        // epoch of the phase, from 1
+}
+
+// An Output is the prediction for B samples.
+type Output struct {
+	Score  *ag.Tensor // [B] predicted labels, or [B C] logits
+	Weight *ag.Tensor // [B 3] attention weights of l, a and v; nil for a model that has none
+}

@@ -1,0 +1,58 @@
+package selfmm
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// epsilon is ε, which keeps quotients finite.
+const epsilon = 1e-8
+
+// newMemory allocates labels and features of N samples: all labels are the human ones, all features
+// 0. It returns what training will change.
+func (m *model) newMemory(labels []float32) []nn.Param {
+	dev, n := m.all.Device(), len(labels)
+	human := make([]float64, n)
+	for i, y := range labels {
+		human[i] = float64(y)
+	}
+	var changing []nn.Param
+	for i, x := range m.tasks {
+		width := x.first.W.Shape()[0]
+		x.labels = ag.NewTensor(dev, human, n)
+		x.features = ag.NewTensor(dev, make([]float64, n*width), n, width)
+		if i > 0 {
+			changing = append(changing, nn.Param{Name: "memory.labels." + x.letter(), Tensor: x.labels})
+		}
+		changing = append(changing, nn.Param{Name: "memory.features." + x.letter(), Tensor: x.features})
+	}
+	return changing
+}
+
+// updates returns what becomes of the memory of a batch's samples after its loss. The features
+// become the representations F_x of this forward pass. The labels of epoch n > 1 are computed from
+// the sides δ of F_x and F_m,
+//
+//	new = ½·Y_m·δ_x/(δ_m + ε) + ½·(Y_m + δ_x − δ_m), clamped to [−H, H]
+//	Y_x ← (n−1)/(n+1)·Y_x + 2/(n+1)·new
+//
+// Where δ_m is near 0, positive or negative, the quotient is very large and the clamp decides.
+func (m *model) updates(tp *ag.Tape, b *zoo.Batch, f []*ag.Tensor) (updates []zoo.MemoryUpdate) {
+	if n := float64(b.Epoch); n > 1 {
+		fusion := m.tasks[0].side(tp, f[0])
+		for i, x := range m.tasks[1:] {
+			side := x.side(tp, f[i+1])
+			quotient := tp.Div(tp.Mul(b.Label, side), tp.AddScalar(fusion, epsilon))
+			difference := tp.Add(b.Label, tp.Sub(side, fusion))
+			label := tp.Clamp(tp.Scale(tp.Add(quotient, difference), 0.5), -m.bound, m.bound)
+			old := tp.Gather(x.labels, b.Index)
+			label = tp.Add(tp.Scale(old, (n-1)/(n+1)), tp.Scale(label, 2/(n+1)))
+			updates = append(updates, zoo.MemoryUpdate{Memory: x.labels, Index: b.Index, Rows: label})
+		}
+	}
+	for i, x := range m.tasks {
+		updates = append(updates, zoo.MemoryUpdate{Memory: x.features, Index: b.Index, Rows: f[i]})
+	}
+	return updates
+}

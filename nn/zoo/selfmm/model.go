@@ -1,0 +1,164 @@
+// Package selfmm implements Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations
+// with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis; AAAI 2021).
+//
+// A regression of the label from all modalities is trained together with one regression from each
+// modality alone. There are no human labels of a single modality. They are generated in training:
+// from how near the representation of a sample is to the centroids of positive and of negative
+// samples.
+//
+//	text   ─► BERT ─► f_t ─┬─► F_t ─► ŷ_t ◄─ Y_t ◄─┐
+//	audio  ─► LSTM ─► f_a ─┼─► F_a ─► ŷ_a ◄─ Y_a ◄─┼─ generated from Y_m and from the
+//	vision ─► LSTM ─► f_v ─┼─► F_v ─► ŷ_v ◄─ Y_v ◄─┘  positions of F_x and F_m (memory.go)
+//	                       └─► F_m ─► ŷ_m ◄─ Y_m, the human label
+//
+//	config.go  settings and presets
+//	model.go   the model and its loss
+//	task.go    one regression
+//	memory.go  generated labels
+//
+// In shapes, B is the number of samples of a batch and N that of the training set. Where no source is
+// named, formulas are those of the paper's code.
+package selfmm
+
+import (
+	"strings"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// model is Self-MM: an encoder for each modality, and a regression for each and for their fusion.
+type model struct {
+	all           *nn.Params
+	bound         float64 // H, the largest label
+	text          *zoo.TextEncoder
+	audio, vision *encoder
+	tasks         []*task // x = m, t, a, v
+}
+
+func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
+	c := config.(*Config)
+	m := &model{all: p, bound: d.Range[1],
+		text:   zoo.NewTextEncoder(p.Sub("text"), c.Text, d),
+		audio:  newEncoder(p.Sub("audio"), d.AudioD, c.AudioWidth, c.AudioOut),
+		vision: newEncoder(p.Sub("vision"), d.VisionD, c.VisionWidth, c.VisionOut),
+	}
+	heads, t, a, v := p.Sub("heads"), m.text.Width, c.AudioOut, c.VisionOut
+	m.tasks = []*task{
+		newTask(heads, "fusion", t+a+v, c.Heads.Fusion),
+		newTask(heads, "text", t, c.Heads.Text),
+		newTask(heads, "audio", a, c.Heads.Audio),
+		newTask(heads, "vision", v, c.Heads.Vision),
+	}
+	return m
+}
+
+// TextEncoder returns the text encoder.
+func (m *model) TextEncoder() *zoo.TextEncoder { return m.text }
+
+// PredictParams returns all parameters but those of the regressions from one modality.
+func (m *model) PredictParams() []nn.Param {
+	return m.params("text", "audio", "vision", "heads.fusion")
+}
+
+func (m *model) params(modules ...string) []nn.Param {
+	var ps []nn.Param
+	for _, name := range modules {
+		ps = append(ps, m.all.Sub(name).All()...)
+	}
+	return ps
+}
+
+// Phases returns the only phase.
+func (m *model) Phases() []zoo.Phase {
+	return []zoo.Phase{{
+		Name: "train", Supervised: true, NewMemory: m.newMemory,
+		Passes: []zoo.Pass{{Params: m.text.Trainable(m.all), Groups: m.groups(), Terms: m.terms}},
+	}}
+}
+
+// groups returns the parameter groups: one for each encoder. Biases and norms of a pretrained BERT
+// have no weight decay.
+func (m *model) groups() []zoo.Group {
+	groups := []zoo.Group{{Name: "audio", Params: m.params("audio")}, {Name: "vision", Params: m.params("vision")}}
+	for _, g := range m.text.Groups() {
+		decayed, others := zoo.Group{Name: g.Name}, zoo.Group{Name: g.Name, NoDecay: true}
+		for _, p := range g.Params {
+			if strings.Contains(p.Name, "bias") || strings.Contains(p.Name, "LayerNorm.weight") {
+				others.Params = append(others.Params, p)
+			} else {
+				decayed.Params = append(decayed.Params, p)
+			}
+		}
+		groups = append(groups, decayed, others)
+	}
+	return groups
+}
+
+// encode returns the inputs of the tasks, [f_t; f_a; f_v], f_t, f_a and f_v. f_t [B W] is BERT's
+// last hidden state at [CLS].
+func (m *model) encode(tp *ag.Tape, in *zoo.Input) []*ag.Tensor {
+	tokens := m.text.Forward(tp, in)
+	t := tp.Reshape(tp.Slice(tokens, 1, 0, 1), in.Batch(), m.text.Width)
+	a := m.audio.Forward(tp, in.Audio, in.AudioLen)
+	v := m.vision.Forward(tp, in.Vision, in.VisionLen)
+	return []*ag.Tensor{tp.Concat(1, t, a, v), t, a, v}
+}
+
+// Predict returns ŷ_m.
+func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
+	_, score := m.tasks[0].Forward(tp, m.encode(tp, in)[0])
+	return zoo.Output{Score: score}
+}
+
+// terms returns the losses of the four tasks, whose sum is
+//
+//	L = mean |ŷ_m − Y_m| + Σ_x mean w_x·|ŷ_x − Y_x|,  w_x = tanh|Y_x − Y_m|,  x = t, a, v
+//
+// and the updates of the memory. The labels Y_x start as Y_m and change first after the losses of
+// epoch 2; until then their terms are 0 and the fusion learns alone.
+func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+	if m.tasks[0].labels == nil {
+		panic("selfmm: Terms: the tasks have no labels; call Phase.NewMemory first")
+	}
+	var terms, shifts []zoo.Term
+	var f []*ag.Tensor
+	for i, input := range m.encode(tp, b.Corrupted) {
+		x := m.tasks[i]
+		fx, score := x.Forward(tp, input)
+		f = append(f, fx)
+		if i == 0 {
+			terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: tp.L1(score, b.Label)})
+			continue
+		}
+		y := tp.Gather(x.labels, b.Index)
+		shift := tp.Abs(tp.Sub(y, b.Label))
+		loss := tp.Mean(tp.Mul(tp.Tanh(shift), tp.Abs(tp.Sub(score, y))))
+		terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: loss})
+		shifts = append(shifts, zoo.Term{Name: "shift_" + zoo.Modality(i-1).String(), Loss: tp.Mean(shift)})
+	}
+	var updates []zoo.MemoryUpdate
+	tp.NoGrad(func() { updates = m.updates(tp, b, f) })
+	return append(terms, shifts...), updates
+}
+
+// An encoder maps a sequence of frames to a vector, by the final state of an LSTM.
+type encoder struct {
+	lstm    *nn.LSTM
+	project *nn.Linear
+}
+
+func newEncoder(p *nn.Params, in, width, out int) *encoder {
+	return &encoder{
+		lstm:    nn.NewLSTM(p.Sub("lstm"), nn.LSTMConfig{In: in, Hidden: width, Layers: 1}),
+		project: nn.NewLinear(p.Sub("project"), width, out),
+	}
+}
+
+// Forward returns f_m = W·h + b, [B o_m], for x [B T d_m]; h is the state after the last frame of
+// each recording.
+func (e *encoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
+	_, final := e.lstm.Forward(tp, x, lengths)
+	return e.project.Forward(tp, final[0])
+}

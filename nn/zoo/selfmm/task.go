@@ -1,0 +1,61 @@
+package selfmm
+
+import (
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// A task x is a regression, with the memory that it has of the N samples of the training set.
+type task struct {
+	name  string // "fusion", "text", "audio" or "vision"
+	drop  float64
+	first *nn.Linear
+	rest  *nn.MLP
+
+	labels   *ag.Tensor // Y_x [N]; of the fusion the human labels
+	features *ag.Tensor // Φ_x [N D_x], the representation of each sample when it was last in a batch
+}
+
+func newTask(p *nn.Params, name string, in int, c HeadConfig) *task {
+	p = p.Sub(name)
+	return &task{name: name, drop: c.Dropout, first: nn.NewLinear(p.Sub("first"), in, c.Width), rest: nn.NewMLP(p.Sub("rest"), c.Width, c.Width, 1)}
+}
+
+// letter returns x as formulas write it: m, t, a or v.
+func (x *task) letter() string {
+	if x.name == "fusion" {
+		return "m"
+	}
+	return x.name[:1]
+}
+
+// Forward returns the representation F_x [B D_x] of an input [B W], and the prediction ŷ_x [B]:
+//
+//	F_x = ReLU(W₁·drop(input) + b₁)
+//	ŷ_x = W₃·ReLU(W₂·F_x + b₂) + b₃
+func (x *task) Forward(tp *ag.Tape, input *ag.Tensor) (f, score *ag.Tensor) {
+	f = tp.ReLU(x.first.Forward(tp, tp.Dropout(input, x.drop)))
+	return f, tp.Reshape(x.rest.Forward(tp, f), -1)
+}
+
+// side returns δ_x [B] for representations F_x [B D_x]: by how much each is nearer to the centroid
+// of positive samples than to that of negative ones, in Euclidean distance,
+//
+//	δ_x = (d⁻ − d⁺)/(d⁺ + ε),  d± = ‖F_x − C_x±‖₂
+func (x *task) side(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
+	b, width := f.Shape()[0], f.Shape()[1]
+	difference := tp.Sub(tp.Reshape(f, b, 1, width), x.centroids(tp)) // [B 2 D_x]
+	distances := tp.Sqrt(tp.Sum(tp.Mul(difference, difference), 2))   // [B 2]
+	positive, negative := tp.Slice(distances, 1, 0, 1), tp.Slice(distances, 1, 1, 2)
+	return tp.Reshape(tp.Div(tp.Sub(negative, positive), tp.AddScalar(positive, epsilon)), b)
+}
+
+// centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the samples with Y_x > 0 and with
+// Y_x < 0, or 0 where there are none. Samples of label 0 count in neither, as in MMSA; the paper's
+// code counts them as positive. Samples that were in no batch yet count with features 0.
+func (x *task) centroids(tp *ag.Tape) *ag.Tensor {
+	minus := tp.Neg(x.labels)
+	class := tp.Stack(0, tp.Less(minus, x.labels), tp.Less(x.labels, minus)) // [2 N]
+	count := tp.Clamp(tp.Sum(class, 1), 1, float64(x.labels.Len()))
+	return tp.Div(tp.MatMul(class, x.features, ag.NN), tp.Reshape(count, 2, 1))
+}

@@ -1,0 +1,203 @@
+package zootest
+
+import (
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// contract checks names and numbers of phases, passes and terms.
+func contract(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	if s.Name == "" || s.Label == "" || s.Paper == "" {
+		t.Errorf("the spec has name %q, label %q and paper %q", s.Name, s.Label, s.Paper)
+	}
+	m, p := New(t, s, c, "cpu64", TinyDims)
+	_, training := s.Preset("quick", "")
+	for _, ph := range m.Phases() {
+		if _, ok := training.Epochs[ph.Name]; !ok {
+			t.Errorf("the preset has no epochs of phase %s", ph.Name)
+		}
+		var passes, terms []string
+		b := zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)
+		newMemory(&ph, b)
+		for _, pass := range ph.Passes {
+			if slices.Contains(passes, pass.Name) || pass.Name == "" && len(ph.Passes) > 1 {
+				t.Errorf("%s: two passes are called %q", ph.Name, pass.Name)
+			}
+			passes = append(passes, pass.Name)
+			for _, g := range pass.Groups {
+				for _, x := range g.Params {
+					if !slices.Contains(pass.Params, x) {
+						t.Errorf("%s: group %s has %s, which the pass does not update", ph.Name, g.Name, x.Name)
+					}
+				}
+			}
+			list, _ := pass.Terms(ag.NewTape(p.Device()), b)
+			for _, term := range list {
+				if slices.Contains(terms, term.Name) || term.Name == "loss" {
+					t.Errorf("%s: two terms are called %q", ph.Name, term.Name)
+				}
+				terms = append(terms, term.Name)
+			}
+		}
+	}
+}
+
+// result holds what Terms returns, on the host.
+type result struct {
+	names   []string
+	weights []float64
+	losses  []float64
+	updates [][]float64
+}
+
+func resultOf(tp *ag.Tape, pass zoo.Pass, b *zoo.Batch) (r result) {
+	tp.Reset()
+	tp.Seed(1)
+	terms, updates := pass.Terms(tp, b)
+	for _, term := range terms {
+		r.names, r.weights, r.losses = append(r.names, term.Name), append(r.weights, term.Weight), append(r.losses, term.Loss.Item())
+	}
+	for _, u := range updates {
+		r.updates = append(r.updates, u.Rows.Values())
+	}
+	return r
+}
+
+func (r result) equal(o result) bool {
+	return slices.Equal(r.names, o.names) && slices.Equal(r.weights, o.weights) && slices.Equal(r.losses, o.losses) &&
+		equal(r.updates, o.updates)
+}
+
+// noSideEffects calls Terms twice with the same batch: it returns the same, and changes neither
+// parameters nor memory nor the batch. The updates that it returns, once applied, do change the
+// memory.
+func noSideEffects(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu", TinyDims)
+	for _, ph := range m.Phases() {
+		b := zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)
+		memory := newMemory(&ph, b)
+		start := valuesOf(memory)
+		tp := ag.NewTape(p.Device())
+		for b.Epoch = 1; b.Epoch <= 3; b.Epoch++ {
+			for _, pass := range ph.Passes {
+				state := valuesOf(slices.Concat(p.All(), memory))
+				index, ids := slices.Clone(b.Index), slices.Clone(b.Corrupted.IDs)
+				first := resultOf(tp, pass, b)
+				if again := resultOf(tp, pass, b); !again.equal(first) {
+					t.Errorf("%s, epoch %d: Terms returns %v, and then %v for the same batch", ph.Name, b.Epoch, first, again)
+				}
+				if !equal(valuesOf(slices.Concat(p.All(), memory)), state) {
+					t.Errorf("%s, epoch %d: Terms changes parameters or memory", ph.Name, b.Epoch)
+				}
+				if !slices.Equal(b.Index, index) || !slices.Equal(b.Corrupted.IDs, ids) {
+					t.Errorf("%s, epoch %d: Terms changes the batch", ph.Name, b.Epoch)
+				}
+				_, updates := pass.Terms(tp, b)
+				zoo.Apply(tp, updates)
+			}
+		}
+		if memory != nil && equal(valuesOf(memory), start) {
+			t.Errorf("%s: the memory is as NewMemory made it after three epochs", ph.Name)
+		}
+	}
+}
+
+// newMemory allocates the phase's memory for the samples of a batch, if it has one.
+func newMemory(ph *zoo.Phase, b *zoo.Batch) []nn.Param {
+	if ph.NewMemory == nil {
+		return nil
+	}
+	return ph.NewMemory(labels(b))
+}
+
+func valuesOf(ps []nn.Param) [][]float64 {
+	all := make([][]float64, len(ps))
+	for i, p := range ps {
+		all[i] = p.Values()
+	}
+	return all
+}
+
+func equal(a, b [][]float64) bool { return slices.EqualFunc(a, b, slices.Equal[[]float64]) }
+
+// readsWhatItNeeds checks NeedsComplete and NeedsKeepMasks. Without what a phase does not need its
+// terms stay the same; another value of what it needs changes them.
+func readsWhatItNeeds(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu", TinyDims)
+	perturb(p)
+	other := zoo.RandomBatch(p.Device(), &TinyDims, 8, 2)
+	for _, ph := range m.Phases() {
+		b := zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)
+		newMemory(&ph, b)
+		want := resultsOf(&ph, b)
+
+		absent, changed := *b, *b
+		if changed.Complete = other.Complete; !ph.NeedsComplete {
+			absent.Complete = nil
+		} else if resultsAre(want, resultsOf(&ph, &changed)) {
+			t.Errorf("%s says NeedsComplete, but its terms do not depend on the complete input", ph.Name)
+		}
+		changed = *b
+		if changed.KeepMasks = inverted(b.KeepMasks); !ph.NeedsKeepMasks {
+			absent.KeepMasks = [zoo.Modalities]*ag.Tensor{}
+		} else if resultsAre(want, resultsOf(&ph, &changed)) {
+			t.Errorf("%s says NeedsKeepMasks, but its terms do not depend on the keep masks", ph.Name)
+		}
+		defer func() {
+			if err := recover(); err != nil {
+				t.Errorf("%s reads of the batch what it does not say that it needs: %v", ph.Name, err)
+			}
+		}()
+		if !resultsAre(want, resultsOf(&ph, &absent)) {
+			t.Errorf("%s: terms depend on what the phase does not say that it needs", ph.Name)
+		}
+	}
+}
+
+func resultsOf(ph *zoo.Phase, b *zoo.Batch) []result {
+	tp := ag.NewTape(b.Label.Device())
+	all := make([]result, len(ph.Passes))
+	for i, pass := range ph.Passes {
+		all[i] = resultOf(tp, pass, b)
+	}
+	return all
+}
+
+func resultsAre(want, got []result) bool { return slices.EqualFunc(want, got, result.equal) }
+
+// inverted returns masks with 0 and 1 exchanged.
+func inverted(masks [zoo.Modalities]*ag.Tensor) (inv [zoo.Modalities]*ag.Tensor) {
+	for i, x := range masks {
+		v := x.Values()
+		for j := range v {
+			v[j] = 1 - v[j]
+		}
+		inv[i] = ag.NewTensor(x.Device(), v, x.Shape()...)
+	}
+	return inv
+}
+
+// presets checks every preset of a model.
+func presets(t *testing.T, s *zoo.Spec) {
+	for _, preset := range []string{"quick", "paper"} {
+		for _, dataset := range []string{"mosi", "mosei", "sims", "other"} {
+			c, training := s.Preset(preset, dataset)
+			if err := c.Check(); err != nil {
+				t.Errorf("%s, %s: %v", preset, dataset, err)
+			}
+			if training.Batch < 1 || training.Accumulate < 1 || training.LR <= 0 || len(training.Epochs) == 0 || training.Groups["text"].LR <= 0 {
+				t.Errorf("%s, %s: training %+v", preset, dataset, training)
+			}
+			for phase := range training.Epochs {
+				training.Epochs[phase] = -1
+				if _, again := s.Preset(preset, dataset); again.Epochs[phase] == -1 {
+					t.Errorf("%s, %s: presets share a map", preset, dataset)
+				}
+			}
+		}
+	}
+}

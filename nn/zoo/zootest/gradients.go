@@ -1,0 +1,119 @@
+package zootest
+
+import (
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// everyGradient checks that every parameter that a pass updates has a gradient that is not zero, and
+// that some pass updates each parameter of the model.
+func everyGradient(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu64", TinyDims)
+	perturb(p)
+	updated := map[*ag.Tensor]bool{}
+	for _, ph := range m.Phases() {
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(p.Device(), &TinyDims, 16, 1)) {
+			tp := ag.NewTape(p.Device())
+			Gradients(t, ph.Name, tp.Backward(loss(tp)), ph.Passes[i])
+		}
+		for _, x := range ph.Params() {
+			updated[x.Tensor] = true
+		}
+	}
+	for _, x := range p.All() {
+		if !updated[x.Tensor] {
+			t.Errorf("no phase updates %s", x.Name)
+		}
+	}
+}
+
+// Gradients reports the parameters of a pass whose gradient is absent or zero.
+func Gradients(t *testing.T, phase string, grads ag.Grads, pass zoo.Pass) {
+	t.Helper()
+	for _, i := range gradcheck.ZeroGradient(grads, Tensors(pass.Params)) {
+		t.Errorf("%s: %s has no gradient", phase, pass.Params[i].Name)
+	}
+}
+
+// Derivative checks the derivative of the whole loss of each pass along a random direction in the
+// space of the pass's parameters, in double precision, to 1e-5. Where the loss stops or reverses a
+// gradient, the derivative is that with the stopped values constant.
+func Derivative(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	t.Helper()
+	m, p := New(t, s, c, "cpu64", TinyDims)
+	for _, ph := range m.Phases() {
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)) {
+			agtest.CheckDirection(t, 1e-5, Tensors(ph.Passes[i].Params), loss)
+		}
+	}
+}
+
+// frozenTextEncoder trains on the features of a pretrained text encoder that stays as it is.
+func frozenTextEncoder(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	d := TinyBERT()
+	c.TextEncoder().BERT, c.TextEncoder().Finetune = "somewhere", false
+	m, p := New(t, s, c, "cpu64", d)
+	perturb(p)
+	text := m.TextEncoder().Params.Tensors()
+	for _, ph := range m.Phases() {
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(p.Device(), &d, 8, 1)) {
+			pass := ph.Passes[i]
+			for _, x := range pass.Params {
+				if slices.Contains(text, x.Tensor) {
+					t.Errorf("%s updates %s of a frozen encoder", ph.Name, x.Name)
+				}
+			}
+			tp := ag.NewTape(p.Device())
+			Gradients(t, ph.Name, tp.Backward(loss(tp)), pass)
+			agtest.CheckDirection(t, 1e-5, Tensors(pass.Params), loss)
+		}
+	}
+	for _, x := range m.TextEncoder().Params.All() {
+		if !slices.Contains(m.PredictParams(), x) {
+			t.Errorf("%s is not among the parameters of the prediction", x.Name)
+		}
+	}
+}
+
+// pretrainedTextEncoder trains a pretrained text encoder further: some pass updates each of its
+// parameters, with a gradient, and at a learning rate of its own, since each is in one group of the
+// pass. A checkpoint contains them.
+func pretrainedTextEncoder(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	d := TinyBERT()
+	c.TextEncoder().BERT = "somewhere"
+	m, p := New(t, s, c, "cpu64", d)
+	perturb(p)
+	text := m.TextEncoder().Params.All()
+	for _, ph := range m.Phases() {
+		groups := map[*ag.Tensor]int{}
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(p.Device(), &d, 16, 1)) {
+			pass, inPass := ph.Passes[i], map[*ag.Tensor]int{}
+			for _, g := range pass.Groups {
+				for _, x := range g.Params {
+					groups[x.Tensor]++
+					if inPass[x.Tensor]++; !slices.Contains(Tensors(pass.Params), x.Tensor) || inPass[x.Tensor] > 1 {
+						t.Errorf("%s: group %s has %s, which is in another group or not updated", ph.Name, g.Name, x.Name)
+					}
+				}
+			}
+			tp := ag.NewTape(p.Device())
+			Gradients(t, ph.Name, tp.Backward(loss(tp)), pass)
+			agtest.CheckDirection(t, 1e-5, Tensors(pass.Params), loss)
+		}
+		for _, x := range text {
+			if groups[x.Tensor] == 0 {
+				t.Errorf("%s: %s is in no group", ph.Name, x.Name)
+			}
+		}
+	}
+	for _, x := range text {
+		if !slices.Contains(m.PredictParams(), x) {
+			t.Errorf("%s is not among the parameters of the prediction", x.Name)
+		}
+	}
+}

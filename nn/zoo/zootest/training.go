@@ -1,0 +1,129 @@
+package zootest
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// overfitsFourSamples trains on four samples until the predictions are near their labels.
+func overfitsFourSamples(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	c.TextEncoder().Dropout = 0
+	m, p := New(t, s, c, "cpu", TinyDims)
+	b := zoo.RandomBatch(p.Device(), &TinyDims, 4, 1)
+	first := meanError(m, b)
+	fit(m, b, 600, 0.003)
+	if last := meanError(m, b); !(last < 0.1*first) {
+		t.Errorf("600 steps on four samples reduce the mean absolute error from %.3f to %.3f; want less than a tenth", first, last)
+	}
+}
+
+// meanError returns the mean |ŷ − y|.
+func meanError(m zoo.Model, b *zoo.Batch) float64 {
+	sum, y := 0.0, b.Label.Values()
+	for i, score := range m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Score.Values() {
+		sum += math.Abs(score-y[i]) / float64(len(y))
+	}
+	return sum
+}
+
+// fit trains every phase for a number of steps on one batch, each step being an epoch.
+func fit(m zoo.Model, b *zoo.Batch, steps int, lr float64) {
+	for _, ph := range m.Phases() {
+		newMemory(&ph, b)
+		tp, opts := ag.NewTape(b.Label.Device()), optimizers(&ph, lr)
+		for i := range steps {
+			b.Epoch = i + 1
+			for k, opt := range opts {
+				opt.LR = lr * (1 - float64(i)/float64(steps))
+				tp.Reset()
+				tp.Seed(uint64(i))
+				step(tp, ph.Passes[k], b, opt)
+			}
+		}
+	}
+}
+
+// optimizers returns Adam for each pass.
+func optimizers(ph *zoo.Phase, lr float64) []*optim.Adam {
+	opts := make([]*optim.Adam, len(ph.Passes))
+	for i, pass := range ph.Passes {
+		opts[i] = optim.NewAdam(lr, 0, pass.Params)
+	}
+	return opts
+}
+
+// step makes a step of the optimiser on one batch.
+func step(tp *ag.Tape, pass zoo.Pass, b *zoo.Batch, opt *optim.Adam) {
+	terms, updates := pass.Terms(tp, b)
+	zoo.Apply(tp, updates)
+	opt.Step(tp.Backward(zoo.Total(tp, terms)))
+}
+
+// separatesClasses trains a model that can predict classes on four samples of three classes.
+func separatesClasses(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	if s.Regression {
+		t.Skip("the model predicts labels only")
+	}
+	d := TinyDims
+	d.Classes = 3
+	c.TextEncoder().Dropout = 0
+	m, p := New(t, s, c, "cpu", d)
+	b := zoo.RandomBatch(p.Device(), &d, 4, 1)
+	fit(m, b, 600, 0.003)
+	y := m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score
+	if got := y.Shape(); !slices.Equal(got, []int{4, 3}) {
+		t.Fatalf("logits have shape %v, want [4 3]", got)
+	}
+	i := 0
+	for z := range slices.Chunk(y.Values(), 3) {
+		if slices.Index(z, slices.Max(z)) != b.Class[i] {
+			t.Errorf("after 600 steps the logits of sample %d of class %d are %.2f", i, b.Class[i], z)
+		}
+		i++
+	}
+}
+
+// A CountingDevice counts the buffers that it allocates.
+type CountingDevice struct {
+	ag.Device
+	Buffers int
+}
+
+// Alloc allocates a buffer.
+func (d *CountingDevice) Alloc(n int) device.Buffer { d.Buffers++; return d.Device.Alloc(n) }
+
+// stepsAllocateNothing trains for six epochs of one batch; in the last three no step allocates
+// device memory.
+func stepsAllocateNothing(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	dev := &CountingDevice{Device: Open(t, "cpu")}
+	m := s.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, TinyDims)
+	for _, ph := range m.Phases() {
+		const warm = 3
+		var batches []*zoo.Batch
+		for i := range warm + 3 {
+			batches = append(batches, zoo.RandomBatch(dev, &TinyDims, 4, uint64(i)))
+			batches[i].Epoch = 1 + i
+		}
+		newMemory(&ph, batches[0])
+		tp, opts := ag.NewTape(dev), optimizers(&ph, 1e-3)
+		counts := make([]int, len(batches))
+		for i, b := range batches {
+			for k, opt := range opts {
+				tp.Reset()
+				step(tp, ph.Passes[k], b, opt)
+			}
+			counts[i] = dev.Buffers
+		}
+		if counts[len(counts)-1] != counts[warm-1] {
+			t.Errorf("%s: number of buffers after each step: %v: want no new ones after step %d", ph.Name, counts, warm)
+		}
+	}
+}
