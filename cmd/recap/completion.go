@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -203,7 +204,7 @@ var knownValues = map[string]func(model string) []string{
 	"variant":  variants,
 	"variants": variants,
 	"preset":   constant("quick", "paper"),
-	"dataset":  constant("synthetic", "synthetic-mosi", "mosi", "mosei", "sims"),
+	"dataset":  dataSets,
 	"device":   constant("cpu", "cpu64", "cuda:0"),
 	"select":   constant(settings.SelectValid, settings.SelectTest),
 	"drop":     constant("text", "audio", "vision"),
@@ -215,6 +216,11 @@ var knownValues = map[string]func(model string) []string{
 
 func constant(values ...string) func(string) []string {
 	return func(string) []string { return values }
+}
+
+// dataSets returns the generated data sets, and the names for which models have presets.
+func dataSets(string) []string {
+	return append(slices.Sorted(maps.Keys(settings.Generators)), "mosi", "mosei", "sims")
 }
 
 func variants(model string) []string {

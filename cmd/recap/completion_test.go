@@ -1,9 +1,12 @@
 package main
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // TestKnownValuesAreOfFlags checks that each name in knownValues is that of a flag or an argument that
@@ -28,6 +31,28 @@ func TestKnownValuesAreOfFlags(t *testing.T) {
 		}
 		if len(values("")) == 0 {
 			t.Errorf("%s: no values", name)
+		}
+	}
+}
+
+// TestGeneratedDataSetsAreInHelp checks that the help of recap train --dataset names each data set
+// that is generated.
+func TestGeneratedDataSetsAreInHelp(t *testing.T) {
+	help := ""
+	for _, c := range newParser().Model.Children {
+		for _, f := range c.Flags {
+			if c.Name == "train" && f.Name == "dataset" {
+				help = f.Help
+			}
+		}
+	}
+	words := map[string]bool{}
+	for _, w := range regexp.MustCompile(`[a-z-]+`).FindAllString(help, -1) {
+		words[w] = true
+	}
+	for name := range settings.Generators {
+		if !words[name] {
+			t.Errorf("train --dataset: expected data set %s in the help, found %q", name, help)
 		}
 	}
 }
