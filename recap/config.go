@@ -6,11 +6,10 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Config fixes everything about the model that the data do not. YAML names are the keys of `recap
-// train --set`.
+// Config holds the settings of RECAP. YAML names are keys of `recap train --set`.
 type Config struct {
 	Width       int `yaml:"width"`        // d, of every representation
-	Tokens      int `yaml:"tokens"`       // L, learned tokens that summarise a modality
+	Tokens      int `yaml:"tokens"`       // L, learned tokens that represent a modality
 	Heads       int `yaml:"heads"`        // of every Transformer
 	HeadWidth   int `yaml:"head_width"`   // of one head
 	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
@@ -24,7 +23,7 @@ type Config struct {
 	Loss          LossConfig      `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
-	// Literal takes stage 1 by the letter, without the three measures against collapse
+	// Literal implements stage 1 by the letter of the paper, without the three measures against collapse
 	// (docs/guide.md): positions start at N(0,1), critics see raw features, the reconstruction
 	// target is not standardised.
 	Literal bool `yaml:"literal"`
@@ -36,9 +35,9 @@ type GeneratorConfig struct {
 	Kind   string `yaml:"kind"`   // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
 	File   string `yaml:"file"`   // imagebind_huge.pth, from which they start; empty: from scratch
 	Blocks int    `yaml:"blocks"` // the first of each of ImageBind's encoders of text, audio and images
-	Width  int    `yaml:"width"`  // of the blocks, where there is no file
-	Freeze bool   `yaml:"freeze"` // hold what the file gave constant, but for a norm after the last block
-	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; Resolve fills it in
+	Width  int    `yaml:"width"`  // of the blocks, if there is no file
+	Freeze bool   `yaml:"freeze"` // hold what was loaded from the file constant, except a norm after the last block
+	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; Config.Resolve sets it
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -98,10 +97,10 @@ func Quick() Config {
 	return c
 }
 
-// Words returns the part that describes the encoder of words.
+// TextEncoder returns the settings of the text encoder.
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
-// Check returns an error that names the first field whose value cannot be used.
+// Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
 	positive := []struct {
 		name  string

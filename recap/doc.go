@@ -1,6 +1,6 @@
 // Package recap implements RECAP: Recovering Coherent Affective Patterns (Huang, Gong, He, Wen,
 // Zhang, Feng; AAAI 2026), a two-stage method for multimodal sentiment analysis when parts of
-// language, audio and video are missing.
+// language, audio and vision are missing.
 //
 //	 complete input ──► E_m ──► X_m  (the target, a constant)
 //	                                        ▲        ▲
@@ -17,18 +17,18 @@
 //
 // The files follow the paper, and cite its equations:
 //
-//	embedding.go      E_m, and the Transformer with positions that all parts are made of
+//	embedding.go      E_m, and the Transformer with positions that all parts use
 //	hcag.go           generator, discriminator, H-CAG                eqs 1–7
-//	imagebind.go      MOSEI's generator, and imagebind_file.go where it starts
+//	imagebind.go      MOSEI's generator, and imagebind_file.go its weights from a file
 //	estimator.go      bounds of mutual information and their critics eqs 8–10
 //	fid.go            factorised information decomposition           eqs 8–11
 //	reconstructor.go  E_rec                                          eqs 12–13
 //	stage1.go         the completion objective                       eq 14
 //	fusion.go         mutual-information-guided ranking attention    eqs 15–17
 //	stage2.go         the prediction objective                       eqs 18–19
-//	features.go       what pictures of stage 1 show                  Figure 6
+//	features.go       features that plots of stage 1 show                 Figure 6
 //	model.go          the parts put together, and what each phase trains
 //	config.go         every number, and the ablations of Table 3
 //
-// What the paper leaves open, and what was decided and why, is told in docs/guide.md.
+// What the paper leaves open, and what was decided and why, is described in docs/guide.md.
 package recap

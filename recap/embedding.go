@@ -6,7 +6,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// An embedding is E_m: it summarises a sequence of any length in L tokens.
+// An embedding is E_m: it represents a sequence of any length by L tokens.
 type embedding struct {
 	project *nn.Linear
 	tokens  *ag.Tensor // [L d], learned
@@ -53,8 +53,8 @@ func (s *sequence) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return s.transformer.Head(tp, tp.Add(x, tp.Slice(s.positions, 0, 0, x.Shape()[1])), n)
 }
 
-// positionSD is the spread of positions and learned tokens at the start: small, so that they do
-// not drown the input.
+// positionSD returns the standard deviation of the initial positions and learned tokens. It is small,
+// so that the input is not lost in their sum.
 func (c *Config) positionSD() float64 {
 	if c.Literal {
 		return 1
@@ -84,9 +84,9 @@ func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
 type features [zoo.Modalities]*ag.Tensor
 
 func (e *embedder) Forward(tp *ag.Tape, in *zoo.Input) features {
-	words := e.text.Forward(tp, in)
+	text := e.text.Forward(tp, in)
 	return features{
-		e.each[zoo.Language].Forward(tp, words),
+		e.each[zoo.Language].Forward(tp, text),
 		e.each[zoo.Audio].Forward(tp, in.Audio),
 		e.each[zoo.Vision].Forward(tp, in.Vision),
 	}

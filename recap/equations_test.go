@@ -57,7 +57,7 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	x, made := m.embedder.Forward(tp, b.Complete), features{}
 	for i, h := range m.generate(tp, m.embedder.Forward(tp, b.Corrupted)) {
-		x[i], made[i] = m.critical(tp, x[i]), m.critical(tp, h)
+		x[i], made[i] = m.criticInput(tp, x[i]), m.criticInput(tp, h)
 	}
 	for k, q := range m.pairs {
 		m1, m2 := [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][0], [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][1]
@@ -129,8 +129,8 @@ func TestConstantFeatureIsNoNaN(t *testing.T) {
 	m := &Model{}
 	tp := ag.NewTape(dev)
 	x := ag.NewParam(dev, make([]float64, 8*2*3), 8, 2, 3)
-	y := m.target(tp, x)
-	z := m.critical(tp, x)
+	y := m.reconstructionTarget(tp, x)
+	z := m.criticInput(tp, x)
 	for _, v := range slices.Concat(y.Values(), z.Values(), tp.Backward(tp.Sum(tp.Mul(z, z)))[x].Values()) {
 		if v != 0 {
 			t.Fatalf("found %g, want 0", v)

@@ -15,17 +15,17 @@ import (
 //
 // where u of x and v of y are what an estimator computes of each side alone before it scores the
 // pair: f = u·v/√e where the critic is separable, else the halves of its first layer, which are
-// added. Nothing that FID learns is nearer to what the paper calls its subspaces.
+// added. These are the closest to what the paper calls its subspaces.
 //
 // Of u and v only their scores matter: the bound does not change with u → u + c, nor f with u →
-// Au, v → A⁻ᵀv. So where two clouds lie to each other says nothing by itself; that each has a form
-// does.
+// Au, v → A⁻ᵀv. So the position of one cloud of points relative to the other has no meaning; the
+// form of each has.
 func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, unique [2]*ag.Tensor, ok bool) {
 	for _, q := range m.pairs {
 		if q.m1 != zoo.Language || q.m2 != zoo.Vision || q.common == nil || q.own1 == nil {
 			continue
 		}
-		l, v := []*ag.Tensor{m.critical(tp, language)}, []*ag.Tensor{m.critical(tp, vision)}
+		l, v := []*ag.Tensor{m.criticInput(tp, language)}, []*ag.Tensor{m.criticInput(tp, vision)}
 		shared[0], shared[1] = q.common.sides(tp, l, v)
 		_, unique[0] = q.own1.sides(tp, l, l)
 		_, unique[1] = q.own2.sides(tp, v, v)
@@ -34,14 +34,13 @@ func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, uni
 	return shared, unique, false
 }
 
-// Reconstruct returns what the reconstructors make of completed features, E_rec(X'_m), and what
-// they are trained to make, the complete features X_m standardised over the N utterances; all [N L
-// d]. ok is false for a model without reconstructors.
-func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, made [zoo.Modalities]*ag.Tensor, ok bool) {
+// Reconstruct returns the outputs of the reconstructors for completed features, E_rec(X'_m), and
+// their targets, the complete features X_m standardised over the N utterances; all [N L d]. ok is false for a model without reconstructors.
+func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, reconstructed [zoo.Modalities]*ag.Tensor, ok bool) {
 	for i, r := range m.reconstructors {
-		target[i], made[i] = m.target(tp, complete[i]), r.Forward(tp, completed[i])
+		target[i], reconstructed[i] = m.reconstructionTarget(tp, complete[i]), r.Forward(tp, completed[i])
 	}
-	return target, made, m.reconstructors != nil
+	return target, reconstructed, m.reconstructors != nil
 }
 
 // snapshot returns the parameters that pictures of stage 1 need and that stage 2 changes or does not

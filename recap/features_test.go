@@ -76,7 +76,7 @@ func TestPicturesAreOfTheTerms(t *testing.T) {
 	q := m.pairs[1]
 	for i, own := range []*estimator{q.own1, q.own2} {
 		modality := []zoo.Modality{q.m1, q.m2}[i]
-		u, _ := own.sides(tp, []*ag.Tensor{m.critical(tp, complete[modality])}, []*ag.Tensor{m.critical(tp, completed[modality])})
+		u, _ := own.sides(tp, []*ag.Tensor{m.criticInput(tp, complete[modality])}, []*ag.Tensor{m.criticInput(tp, completed[modality])})
 		same([]string{"nce_own1_lv", "nce_own2_lv"}[i], boundOf(u, unique[i]))
 	}
 	target, made, ok := m.Reconstruct(tp, complete, completed)

@@ -6,9 +6,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// FID: Factorised Information Decomposition. For each pair of modalities, what both tell about the
-// complete features is kept once, and what each tells alone is kept apart, by raising lower bounds
-// and lowering upper bounds of mutual information.
+// FID: Factorised Information Decomposition. For each pair of modalities it separates the
+// information that both share from the information that each has alone, by maximising lower bounds
+// and minimising upper bounds of mutual information.
 
 // A pair holds the six estimators of two modalities; each estimates another joint distribution, so
 // none is shared.
@@ -60,13 +60,13 @@ func newPairs(p *nn.Params, c *Config) []*pair {
 // d]. Every bound is a term of its own, so that it is logged; the sum of the weighted terms is
 // λ_fid·L_FID, plus the objectives that train f* alone.
 func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
-	var x, made features // [B L·d]
+	var x, y features // complete and completed, [B L·d]
 	for i := range x {
-		x[i], made[i] = m.critical(tp, complete[i]), m.critical(tp, completed[i])
+		x[i], y[i] = m.criticInput(tp, complete[i]), m.criticInput(tp, completed[i])
 	}
 	var terms []zoo.Term
 	for _, q := range m.pairs {
-		terms = append(terms, q.terms(tp, m.config.Loss.Factorisation, x[q.m1], x[q.m2], made[q.m1], made[q.m2])...)
+		terms = append(terms, q.terms(tp, m.config.Loss.Factorisation, x[q.m1], x[q.m2], y[q.m1], y[q.m2])...)
 	}
 	return terms
 }
@@ -78,23 +78,23 @@ func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
 //
 // The last two bounds of eq 10 are those of both unique terms: one estimator serves both and its
 // value counts twice.
-func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, made1, made2 *ag.Tensor) []zoo.Term {
+func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []zoo.Term {
 	one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
-	side1, side2 := []*ag.Tensor{made1, x1}, []*ag.Tensor{made2, x2} // with the condition
+	side1, side2 := []*ag.Tensor{y1, x1}, []*ag.Tensor{y2, x2} // with the condition
 	var terms []zoo.Term
 	add := func(name string, weight float64, bound *ag.Tensor) {
 		terms = append(terms, zoo.Term{Name: name + "_" + q.name, Weight: weight, Loss: bound})
 	}
 	if q.common != nil {
-		add("nce_common", -lambda, q.common.NCE(tp, one(made1), one(made2)))
+		add("nce_common", -lambda, q.common.NCE(tp, one(y1), one(y2)))
 		bound, learn := q.commonClub.CLUB(tp, side1, side2)
 		add("club_common", lambda, bound)
 		add("learn_club_common", -1, learn)
 	}
 	if q.club != nil {
-		add("nce_own1", -lambda, q.own1.NCE(tp, one(x1), one(made1)))
-		add("nce_own2", -lambda, q.own2.NCE(tp, one(x2), one(made2)))
-		bound, learn := q.club.CLUB(tp, one(made1), one(made2))
+		add("nce_own1", -lambda, q.own1.NCE(tp, one(x1), one(y1)))
+		add("nce_own2", -lambda, q.own2.NCE(tp, one(x2), one(y2)))
+		bound, learn := q.club.CLUB(tp, one(y1), one(y2))
 		add("club", 2*lambda, bound)
 		add("learn_club", -1, learn)
 		add("nce_given", -2*lambda, q.given.NCE(tp, side1, side2))
@@ -102,15 +102,22 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, made1, made2 *ag.Tenso
 	return terms
 }
 
-// critical flattens h [B L d] to what the estimators see, [B L·d]: each feature standardised over
-// the batch, without learned scale or running statistics, so that a bound cannot be changed by
-// shrinking the features.
-func (m *Model) critical(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
+// criticInput returns what the estimators see of features h [B L d], as [B L·d]: each feature
+// standardised over the batch, without learned scale or running statistics, so that scaling the
+// features does not change a bound,
+//
+//	(x − mean)/√(variance + 1e-8)
+func (m *Model) criticInput(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
 	x := tp.Reshape(h, h.Shape()[0], -1)
 	if m.config.Literal {
 		return x
 	}
-	centred := tp.Sub(x, tp.Mean(x, 0))
-	variance := tp.Mean(tp.Mul(centred, centred), 0)
+	centred, variance := centre(tp, x)
 	return tp.Div(centred, tp.Sqrt(tp.AddScalar(variance, 1e-8)))
+}
+
+// centre returns x − mean, and the variance, of each feature over the batch x [B …].
+func centre(tp *ag.Tape, x *ag.Tensor) (centred, variance *ag.Tensor) {
+	centred = tp.Sub(x, tp.Mean(x, 0))
+	return centred, tp.Mean(tp.Mul(centred, centred), 0)
 }

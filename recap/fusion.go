@@ -18,9 +18,9 @@ type fusion struct {
 	even bool       // w/o MIR: every weight is 1/3
 }
 
-// fusionSD is the spread of the query, key and value weights at the start: so small that every α
-// begins near 1/3. With larger ones the modality that is slowest to learn loses its weight within
-// an epoch, and with it all gradient (docs/guide.md).
+// fusionSD is the standard deviation of the initial query, key and value weights. It is so small that
+// every α begins near 1/3. With a larger one the attention weight of the modality that learns slowest
+// collapses within an epoch, and with it its gradient (docs/guide.md).
 const fusionSD = 0.02
 
 func newFusion(p *nn.Params, c *Config, scores int) *fusion {

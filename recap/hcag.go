@@ -10,7 +10,7 @@ import (
 
 // H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the
 // sequence X̃_m is cut into segments; the generator continues each segment, and a discriminator
-// compares what it made with the real next segment.
+// compares the generated segment with the real next one.
 
 // A generator is G_m. It maps x [B T d] to [B T d]: a segment to the next one, and corrupted
 // features to complete ones.
@@ -18,17 +18,17 @@ type generator interface {
 	Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor
 }
 
-// newGenerator makes a modality's generator, and tells which of its parameters are held constant.
-func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, held []*ag.Tensor) {
+// newGenerator makes a modality's generator, and the list of its parameters that are held constant.
+func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, frozen []*ag.Tensor) {
 	if c.Generator.Kind == "imagebind" {
 		g := newImageBind(p, c, m)
-		return g, g.held
+		return g, g.frozen
 	}
 	return newSequence(p, c, c.Heads, c.Tokens), nil
 }
 
-// A discriminator is D_m: a logit for each position of a segment, positive where it takes the
-// segment for real.
+// A discriminator is D_m: a logit for each position of a segment, positive where it classifies the
+// segment as real.
 type discriminator struct {
 	body  *sequence // nil for the release's two-layer MLP
 	score *nn.MLP
@@ -64,9 +64,9 @@ type adversary struct {
 func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
 		now, next := adjacent(tp, x, n)
-		made := a.generator.Forward(tp, now) // eq 1
+		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
-		g, d := a.generatorLoss(tp, made, omega, x.Shape()[0]), a.discriminatorLoss(tp, made, next, x.Shape()[0])
+		g, d := a.generatorLoss(tp, generated, omega, x.Shape()[0]), a.discriminatorLoss(tp, generated, next, x.Shape()[0])
 		if i == 0 {
 			gen, disc = g, d
 		} else {
@@ -95,9 +95,9 @@ func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
 
 // generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the
 // discriminator's weights held constant: BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
-func (a *adversary) generatorLoss(tp *ag.Tape, made, omega *ag.Tensor, batch int) (loss *ag.Tensor) {
+func (a *adversary) generatorLoss(tp *ag.Tape, generated, omega *ag.Tensor, batch int) (loss *ag.Tensor) {
 	tp.Frozen(a.discriminatorP, func() {
-		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, made))) // [P T 1]
+		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, generated))) // [P T 1]
 		loss = tp.Scale(tp.Sum(tp.Mul(omega, tp.Mean(surprise, 1))), 1/float64(batch))
 	})
 	return loss
@@ -105,10 +105,10 @@ func (a *adversary) generatorLoss(tp *ag.Tape, made, omega *ag.Tensor, batch int
 
 // discriminatorLoss returns eq 5, ½[BCE(D(s), 1) + BCE(D(ŝ), 0)], mean over positions and batch,
 // sum over segments. Both segments are constants here.
-func (a *adversary) discriminatorLoss(tp *ag.Tape, made, real *ag.Tensor, batch int) *ag.Tensor {
-	taken := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
-	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(made)))
-	perPair := tp.Mean(tp.Add(taken, fooled), 1) // [P 1]
+func (a *adversary) discriminatorLoss(tp *ag.Tape, generated, real *ag.Tensor, batch int) *ag.Tensor {
+	missed := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
+	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(generated)))
+	perPair := tp.Mean(tp.Add(missed, fooled), 1) // [P 1]
 	return tp.Scale(tp.Sum(perPair), 0.5/float64(batch))
 }
 

@@ -56,18 +56,18 @@ func (t *trunk) headsAt(width int) int {
 // positions [L D] and γ a learned number,
 //
 //	e = x·W_inᵀ + b_in
-//	e ← γ·x̂(e) + P (language), LN(e) + P (audio), LN(e + P) (visual)
+//	e ← γ·x̂(e) + P (language), LN(e) + P (audio), LN(e + P) (vision)
 //	y = LN_f(blocks(e))·W_outᵀ + b_out
 type imageBind struct {
 	trunk     *trunk
 	project   *nn.Linear
 	gain      *ag.Tensor    // γ, of language
-	stem      *nn.LayerNorm // of audio and visual
+	stem      *nn.LayerNorm // of audio and vision
 	positions *ag.Tensor
 	blocks    []imageBindBlock
 	norm      *nn.LayerNorm
 	output    *nn.Linear
-	held      []*ag.Tensor // what generator.freeze holds constant
+	frozen    []*ag.Tensor // what generator.freeze holds constant
 }
 
 // newImageBind makes the generator of a modality. Parameters of blocks have the names of the
@@ -89,9 +89,9 @@ func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	q := p.Sub("output")
 	g.output = &nn.Linear{W: q.New("weight", nn.Normal(0.02), c.Width, d), B: q.New("bias", nn.Zeros, c.Width)}
 	if c.Generator.Freeze {
-		g.held = slices.Concat(p.Sub("stem").Tensors(), p.Sub("blocks").Tensors())
+		g.frozen = slices.Concat(p.Sub("stem").Tensors(), p.Sub("blocks").Tensors())
 		if g.gain != nil {
-			g.held = append(g.held, g.gain, g.positions)
+			g.frozen = append(g.frozen, g.gain, g.positions)
 		}
 	}
 	return g
@@ -110,7 +110,7 @@ func (c *Config) generatorWidth(m zoo.Modality) int {
 
 // Forward maps x [B T d] to [B T d]; T is at most L.
 func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
-	tp.Frozen(g.held, func() {
+	tp.Frozen(g.frozen, func() {
 		y = g.condition(tp, g.project.Forward(tp, x))
 		for i := range g.blocks {
 			y = tp.Scope(func() *ag.Tensor { return g.blocks[i].Forward(tp, y) })
@@ -120,7 +120,7 @@ func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
 	return y
 }
 
-// condition brings e [B T D] to the scale that the first block knows, and tells it the positions.
+// condition scales e [B T D] as the first block expects it, and adds the positions.
 func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 	at := tp.Slice(g.positions, 0, 0, e.Shape()[1])
 	switch {

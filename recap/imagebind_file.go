@@ -99,7 +99,7 @@ func (s *source) want() string {
 	return fmt.Sprint(s.shape)
 }
 
-// fits tells whether a tensor of this shape can be the source.
+// fits reports whether a tensor of this shape can be the source.
 func (s *source) fits(shape []int) bool {
 	if n := len(s.shape) - 2; s.first && len(shape) == len(s.shape) && shape[n] > s.shape[n] {
 		shape = slices.Clone(shape)
@@ -110,7 +110,7 @@ func (s *source) fits(shape []int) bool {
 
 // sources lists what a generator takes from a trunk of the given width: so many of its first
 // blocks and positions and, with the whole of its depth, the norm that follows. The positions of
-// audio and visual belong to patches of a picture and are left.
+// audio and vision belong to patches of an image and are not used.
 func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	var all []source
 	add := func(name, key string, shape ...int) { all = append(all, source{name: name, key: key, shape: shape}) }

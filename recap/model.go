@@ -18,7 +18,7 @@ type Model struct {
 	embedder   *embedder    // E_m
 	generators []generator  // G_m
 	generatorP []*ag.Tensor // their parameters
-	held       []*ag.Tensor // those that generator.freeze holds constant
+	frozen     []*ag.Tensor // those that generator.freeze holds constant
 	fusion     *fusion
 	predictors []*predictor // g_m
 
@@ -27,9 +27,9 @@ type Model struct {
 	pairs          []*pair      // (l, a), (l, v), (a, v)
 }
 
-// New makes the modules under p, for data of the given dimensions. The configuration has passed
-// Check. What prediction needs is made first, so that it starts from the same weights in every
-// variant.
+// New creates the modules under p, for data of the given sizes. The configuration must have passed
+// Check. The modules that prediction needs are created first, so that they start from the same weights
+// in every variant.
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
@@ -40,8 +40,8 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.OutputWidth()))
 		}
 		if !c.Without.HCAG {
-			g, held := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))
-			m.generators, m.held = append(m.generators, g), append(m.held, held...)
+			g, frozen := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))
+			m.generators, m.frozen = append(m.generators, g), append(m.frozen, frozen...)
 		}
 	}
 	m.generatorP = p.Sub("generate").Tensors()
@@ -51,7 +51,7 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	return m
 }
 
-// addStage1 makes the modules that only completion needs.
+// addStage1 creates the modules that only completion needs.
 func (m *Model) addStage1(p *nn.Params) {
 	c := &m.config
 	for i := range zoo.Modalities {
@@ -81,21 +81,21 @@ func (m *Model) Phases() []zoo.Phase {
 // PredictParams returns the parameters of E_m, G_m and the fusion.
 func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "generate") }
 
-// Text returns the encoder of words.
+// TextEncoder returns the text encoder.
 func (m *Model) TextEncoder() *zoo.TextEncoder { return m.embedder.text }
 
-// trained returns params without those of a frozen encoder of words and those that
+// trained returns params without those of a frozen text encoder and those that
 // generator.freeze holds constant.
 func (m *Model) trained(groups ...string) []nn.Param {
-	fixed := m.held
+	fixed := m.frozen
 	if text := m.TextEncoder(); text.Frozen {
 		fixed = slices.Concat(fixed, text.Params.Tensors())
 	}
 	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
 }
 
-// groups returns what is pretrained among a phase's parameters: the encoder of words, and what
-// generator.file gave.
+// groups returns what is pretrained among a phase's parameters: the text encoder, and what
+// generator.file contained.
 func (m *Model) groups(params []nn.Param) []zoo.Group {
 	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool { return !slices.Contains(params, p) })
 	return append(m.TextEncoder().Groups(), zoo.Group{Name: "generator", Params: loaded})

@@ -202,7 +202,7 @@ func TestStandardisedOverTheBatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	tp := ag.NewTape(dev)
 	x := tp.AddScalar(tp.Scale(ag.NewTensor(dev, normals(r, 16*2*3), 16, 2, 3), 5), 7)
-	for name, y := range map[string]*ag.Tensor{"what critics see": m.critical(tp, x), "target": m.target(tp, x)} {
+	for name, y := range map[string]*ag.Tensor{"what critics see": m.criticInput(tp, x), "target": m.reconstructionTarget(tp, x)} {
 		mean, square := tp.Mean(y, 0).Values(), tp.Mean(tp.Mul(y, y), 0).Values()
 		for i := range mean {
 			if math.Abs(mean[i]) > 1e-9 || math.Abs(square[i]-1) > 1e-3 {

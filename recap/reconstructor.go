@@ -10,26 +10,26 @@ import (
 func (m *Model) reconstruct(tp *ag.Tape, complete, completed features) []zoo.Term {
 	var terms []zoo.Term
 	for i, r := range m.reconstructors {
-		loss := tp.MSE(r.Forward(tp, completed[i]), m.target(tp, complete[i]))
+		loss := tp.MSE(r.Forward(tp, completed[i]), m.reconstructionTarget(tp, complete[i]))
 		terms = append(terms, zoo.Term{Name: "rec_" + zoo.Modality(i).String(), Weight: m.config.Loss.Reconstruction, Loss: loss})
 	}
 	return terms
 }
 
-// target returns the complete features standardised over the batch, (X − mean)/(sd + 1e-4) for
-// each position and feature, so that shrinking the embedding wins nothing.
-func (m *Model) target(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+// reconstructionTarget returns the complete features standardised over the batch,
+// (X − mean)/(σ + 1e-4) for each position and feature, so that a smaller embedding is not easier to
+// reconstruct.
+func (m *Model) reconstructionTarget(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	if m.config.Literal {
 		return x
 	}
-	centred := tp.Sub(x, tp.Mean(x, 0))
-	sd := tp.Sqrt(tp.Mean(tp.Mul(centred, centred), 0))
-	return tp.Div(centred, tp.AddScalar(sd, 1e-4))
+	centred, variance := centre(tp, x)
+	return tp.Div(centred, tp.AddScalar(tp.Sqrt(variance), 1e-4))
 }
 
-// spread returns the mean over positions and features of the standard deviation over the batch:
-// near 0, the embedding has collapsed.
-func spread(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	centred := tp.Sub(x, tp.Mean(x, 0))
-	return tp.Mean(tp.Sqrt(tp.Mean(tp.Mul(centred, centred), 0)))
+// meanDeviation returns the mean over positions and features of the standard deviation over the
+// batch. Near 0, the embedding has collapsed. It is logged as spread_l, spread_a and spread_v.
+func meanDeviation(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	_, variance := centre(tp, x)
+	return tp.Mean(tp.Sqrt(variance))
 }

@@ -28,7 +28,7 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	terms = append(terms, m.fid(tp, complete, completed)...)
 	terms = append(terms, m.reconstruct(tp, complete, completed)...)
 	for i, x := range complete {
-		terms = append(terms, zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: spread(tp, x)})
+		terms = append(terms, zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)})
 	}
 	return terms, nil
 }
@@ -42,9 +42,9 @@ func (m *Model) generate(tp *ag.Tape, corrupted features) features {
 	return completed
 }
 
-// collapsed tells how stage 1 fails when it fails: the embeddings of different utterances become
-// alike, which makes every loss but the task's small. It compares the mean terms of the first
-// epoch with those of the last.
+// collapsed warns if stage 1 has collapsed: the embeddings of different utterances become nearly
+// equal, which makes every loss but the task's small. It compares the mean terms of the first epoch
+// with those of the last.
 func (m *Model) collapsed(first, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		name := "spread_" + zoo.Modality(i).String()

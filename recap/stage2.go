@@ -68,8 +68,8 @@ func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	return completed
 }
 
-// Predict returns the model's prediction and the weights of the modalities for an input with
-// holes. Labels, predictors and the ranking loss are not needed for it.
+// Predict returns the model's prediction and the weights of the modalities for a corrupted
+// input. Labels, predictors and the ranking loss are not needed for it.
 func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	return m.output(tp, m.complete(tp, in))
 }
