@@ -11,30 +11,31 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// fewPoints is the largest number of points of a curve of which each has a marker.
-const fewPoints = 12
+// maxMarkers is the largest number of points of a curve with markers.
+const maxMarkers = 12
 
-// Curves draws panels of curves in rows of the given number of columns, with one legend below them
-// all.
+// Curves returns a figure with the panels in rows of the given number of columns and one legend below
+// them. Each name has its own colour, dashes and marker; curves without a name are black and not in
+// the legend. Curves panics if the slices of a curve differ in length.
 func Curves(columns int, list ...Panel) *Figure {
-	var looks looks
+	var styles styles
 	var plots []*plot.Plot
 	for _, panel := range list {
 		p := newPlot(panel.Title, panel.X, panel.Y)
-		p.Add(lines())
-		if panel.Count {
+		p.Add(gridLines())
+		if panel.IntegerX {
 			p.X.Tick.Marker = ticks(1)
 		}
 		for _, c := range panel.Curves {
-			p.Add(looks.of(c.Name).bands(c)...)
+			p.Add(styles.of(c.Name).bands(c)...)
 		}
 		for _, c := range panel.Curves {
-			p.Add(looks.of(c.Name).lines(c)...)
+			p.Add(styles.of(c.Name).lines(c)...)
 		}
-		if panel.Range != [2]float64{} {
-			p.Y.Min, p.Y.Max = panel.Range[0], panel.Range[1]
-		} else if room := 0.04 * (p.Y.Max - p.Y.Min); finite(room) {
-			p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
+		if panel.YRange != [2]float64{} {
+			p.Y.Min, p.Y.Max = panel.YRange[0], panel.YRange[1]
+		} else if padding := 0.04 * (p.Y.Max - p.Y.Min); finite(padding) {
+			p.Y.Min, p.Y.Max = p.Y.Min-padding, p.Y.Max+padding
 		}
 		plots = append(plots, p)
 	}
@@ -42,106 +43,107 @@ func Curves(columns int, list ...Panel) *Figure {
 	if columns > 2 {
 		height = pageWidth / vg.Length(columns) * 0.8
 	}
-	return panels(plots, columns, height, looks.keys())
+	return panels(plots, columns, height, styles.legend())
 }
 
-// looks are the names of a figure's curves, in the order of their looks.
-type looks []string
+// styles are the names of the curves of a figure. The index of a name is its curveStyle.
+type styles []string
 
-// of returns the look of a name.
-func (all *looks) of(name string) look {
+// of returns the style of a name. It adds a new name to the list.
+func (all *styles) of(name string) curveStyle {
 	if name == "" {
-		return nameless
+		return unnamed
 	}
 	i := slices.Index(*all, name)
 	if i < 0 {
 		i = len(*all)
 		*all = append(*all, name)
 	}
-	return look(i)
+	return curveStyle(i)
 }
 
-func (all looks) keys() []key {
-	var keys []key
+// legend returns one entry for each name.
+func (all styles) legend() []legendEntry {
+	var entries []legendEntry
 	for i, name := range all {
-		keys = append(keys, key{name, lineKey, look(i).thumbnail})
+		entries = append(entries, legendEntry{name, lineSymbolWidth, curveStyle(i).drawSymbol})
 	}
-	return keys
+	return entries
 }
 
-// A look is how the curve with a number is drawn.
-type look int
+// A curveStyle is the index of a combination of colour, dashes and marker.
+type curveStyle int
 
-// nameless is the look of curves without a name: black, with no dashes.
-const nameless look = 20
+// unnamed is the style of curves without a name: black and solid.
+const unnamed curveStyle = 20
 
-func (l look) line() draw.LineStyle {
-	return draw.LineStyle{Color: Color(l).of(1), Width: 1.2, Dashes: dashes[int(l)%len(dashes)]}
+func (s curveStyle) line() draw.LineStyle {
+	return draw.LineStyle{Color: Color(s).withAlpha(1), Width: 1.2, Dashes: dashes[int(s)%len(dashes)]}
 }
 
-func (l look) marker() draw.GlyphStyle {
-	return (Marker(l) % (OpenCircle + 1)).style(Color(l).of(1), 2.2)
+func (s curveStyle) marker() draw.GlyphStyle {
+	return (Marker(s) % (OpenCircle + 1)).style(Color(s).withAlpha(1), 2.2)
 }
 
-func (l look) thumbnail(c *draw.Canvas) {
+func (s curveStyle) drawSymbol(c *draw.Canvas) {
 	y := c.Center().Y
-	c.StrokeLine2(l.line(), c.Min.X, y, c.Max.X, y)
-	c.DrawGlyph(l.marker(), c.Center())
+	c.StrokeLine2(s.line(), c.Min.X, y, c.Max.X, y)
+	c.DrawGlyph(s.marker(), c.Center())
 }
 
-// bands returns what is to be drawn of a curve's spread.
-func (l look) bands(c Curve) []plot.Plotter {
+// bands returns a band around each part of a curve that has YError.
+func (s curveStyle) bands(c Curve) []plot.Plotter {
 	var list []plot.Plotter
-	for _, part := range c.parts() {
-		if part.Spread == nil {
+	for _, part := range c.finiteParts() {
+		if part.YError == nil {
 			continue
 		}
 		var upper, lower plotter.XYs
 		for i, x := range part.X {
-			upper = append(upper, plotter.XY{X: x, Y: part.Y[i] + part.Spread[i]})
-			lower = append(lower, plotter.XY{X: x, Y: part.Y[i] - part.Spread[i]})
+			upper = append(upper, plotter.XY{X: x, Y: part.Y[i] + part.YError[i]})
+			lower = append(lower, plotter.XY{X: x, Y: part.Y[i] - part.YError[i]})
 		}
 		slices.Reverse(lower)
-		list = append(list, &plotter.Polygon{XYs: []plotter.XYs{append(upper, lower...)}, Color: Color(l).of(0.18)})
+		list = append(list, &plotter.Polygon{XYs: []plotter.XYs{append(upper, lower...)}, Color: Color(s).withAlpha(0.18)})
 	}
 	return list
 }
 
-// lines returns a curve's lines and points.
-func (l look) lines(c Curve) []plot.Plotter {
+// lines returns a line for each part of a curve, and its markers.
+func (s curveStyle) lines(c Curve) []plot.Plotter {
 	var list []plot.Plotter
-	for _, part := range c.parts() {
+	for _, part := range c.finiteParts() {
 		var xy plotter.XYs
 		for i, x := range part.X {
 			xy = append(xy, plotter.XY{X: x, Y: part.Y[i]})
 		}
-		list = append(list, &plotter.Line{XYs: xy, LineStyle: l.line()})
-		if len(c.X) <= fewPoints || len(xy) == 1 {
-			list = append(list, &plotter.Scatter{XYs: xy, GlyphStyle: l.marker()})
+		list = append(list, &plotter.Line{XYs: xy, LineStyle: s.line()})
+		if len(c.X) <= maxMarkers || len(xy) == 1 {
+			list = append(list, &plotter.Scatter{XYs: xy, GlyphStyle: s.marker()})
 		}
 	}
 	return list
 }
 
-// parts cuts a curve where it has no number.
-func (c Curve) parts() []Curve {
-	if len(c.X) != len(c.Y) || c.Spread != nil && len(c.Spread) != len(c.Y) {
-		panic(fmt.Sprintf("figure: Curves: %q has %d X, %d Y and %d Spread, want as many of each", c.Name, len(c.X), len(c.Y), len(c.Spread)))
+// finiteParts splits a curve at the points that are not finite.
+func (c Curve) finiteParts() []Curve {
+	if len(c.X) != len(c.Y) || c.YError != nil && len(c.YError) != len(c.Y) {
+		panic(fmt.Sprintf("figure: Curves: %q has %d X, %d Y and %d YError, want equal lengths", c.Name, len(c.X), len(c.Y), len(c.YError)))
 	}
 	var parts []Curve
-	from := 0
+	start := 0
 	for i := range len(c.Y) + 1 {
-		if i < len(c.Y) && finite(c.Y[i]) && (c.Spread == nil || finite(c.Spread[i])) {
+		if i < len(c.Y) && finite(c.Y[i]) && (c.YError == nil || finite(c.YError[i])) {
 			continue
 		}
-		if i > from {
-			part := Curve{X: c.X[from:i], Y: c.Y[from:i]}
-			if c.Spread != nil {
-				part.Spread = c.Spread[from:i]
+		if i > start {
+			part := Curve{X: c.X[start:i], Y: c.Y[start:i]}
+			if c.YError != nil {
+				part.YError = c.YError[start:i]
 			}
 			parts = append(parts, part)
 		}
-		from = i + 1
+		start = i + 1
 	}
 	return parts
 }

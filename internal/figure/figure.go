@@ -1,13 +1,13 @@
-// Package figure draws the pictures of reports: curves with bands, confusion matrices, scatter
-// plots. They are made for print: a page wide at most, letters of 8 points or more, colours that
-// the colour-blind tell apart (Okabe and Ito 2008), and beside each colour a dash or a marker of
-// its own. The same data give the same bytes.
+// Package figure draws the figures of reports: curves with bands, confusion matrices and scatter
+// plots. They are suitable for print: at most a page wide, with text of at least 8 points and with
+// the colour-blind-safe palette of Okabe and Ito (2008). Dashes and markers differ as well as
+// colours. The same data give the same bytes.
 //
-// A picture is a value:
+// A figure is a value that can be written in two formats:
 //
 //	f := figure.Curves(2, figure.Panel{X: "missing rate", Y: "MAE ↓", Curves: curves}, …)
 //	f.WritePNG(file)
-//	f.WriteSVG(page)
+//	f.WriteSVG(file)
 package figure
 
 import (
@@ -22,18 +22,18 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// A Figure is a picture, drawn when it is written.
+// A Figure is an image of one or more panels. It is drawn when it is written.
 type Figure struct {
-	Alt string // what is to be seen, in a sentence, for those who cannot see it
+	Alt string // alternative text: one sentence that describes the figure
 
 	width, height vg.Length
 	draw          func(c draw.Canvas)
 }
 
-// dotsPerInch of PNG, as printers want them.
+// dotsPerInch is the resolution of PNG files, the usual one for print.
 const dotsPerInch = 300
 
-// WritePNG writes the figure with 300 dots an inch.
+// WritePNG writes the figure as a PNG image with 300 dots per inch. It returns an error if w does.
 func (f *Figure) WritePNG(w io.Writer) error {
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dotsPerInch))}
 	f.draw(draw.New(c))
@@ -43,9 +43,9 @@ func (f *Figure) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// WriteSVG writes the figure as an svg element: a file by itself, and a part of an HTML page as it
-// is. Letters stay letters, of Liberation Sans or, where it is missing, of Arial or Helvetica,
-// which are as wide.
+// WriteSVG writes the figure as an svg element, which is both a complete SVG file and valid inside an
+// HTML page. Text is not converted to outlines; its font is Liberation Sans, or the metrically
+// compatible Arial or Helvetica. WriteSVG returns an error if w does.
 func (f *Figure) WriteSVG(w io.Writer) error {
 	c := vgsvg.New(f.width, f.height)
 	f.draw(draw.New(c))
@@ -53,7 +53,7 @@ func (f *Figure) WriteSVG(w io.Writer) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return fmt.Errorf("figure: SVG: %w", err)
 	}
-	_, body, _ := bytes.Cut(b.Bytes(), []byte("<svg ")) // without what is for files only
+	_, body, _ := bytes.Cut(b.Bytes(), []byte("<svg ")) // without the XML declaration
 	body = bytes.ReplaceAll(body, []byte("font-family:Liberation Sans;"), []byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
 	head, rest, _ := bytes.Cut(body, []byte(">"))
 	if _, err := fmt.Fprintf(w, "<svg role=\"img\" %s><title>%s</title>%s", head, html.EscapeString(f.Alt), rest); err != nil {
@@ -62,20 +62,20 @@ func (f *Figure) WriteSVG(w io.Writer) error {
 	return nil
 }
 
-// A Curve is a line through points, with a marker at each if they are few.
+// A Curve is a line through points. A curve of at most 12 points has a marker at each point.
 type Curve struct {
-	Name   string    // in the legend; curves of the same name look the same in all panels of a figure
-	X, Y   []float64 // where Y is no number the line has a gap
-	Spread []float64 // a band from Y−Spread to Y+Spread; nil for none
+	Name   string    // in the legend; curves with the same name have the same style in all panels of a figure
+	X, Y   []float64 // of equal length; the line has a gap where Y is not finite
+	YError []float64 // half the height of the band from Y−YError to Y+YError; nil for no band
 }
 
 // A Panel is a pair of axes with curves.
 type Panel struct {
-	Title  string
-	X, Y   string     // what the axes show, with units and an arrow to where it is better
-	Count  bool       // X counts something: its numbers are whole
-	Range  [2]float64 // of Y; zero for that of the curves
-	Curves []Curve
+	Title    string
+	X, Y     string     // labels of the axes, with the unit and an arrow in the direction of better values
+	IntegerX bool       // X has integer values, so its ticks are integers
+	YRange   [2]float64 // lower and upper limit of the Y axis; zero for automatic limits
+	Curves   []Curve
 }
 
 // A Confusion is a confusion matrix.
@@ -85,15 +85,15 @@ type Confusion struct {
 	Counts  [][]int // [true][predicted]
 }
 
-// A Scatter is a picture of points whose axes mean nothing, as t-SNE gives them.
+// A Scatter is a scatter plot without axes, for embeddings such as those of t-SNE.
 type Scatter struct {
 	Title  string
 	Clouds []Cloud
 }
 
-// A Cloud is a set of points that look the same.
+// A Cloud is a set of points with the same colour and marker.
 type Cloud struct {
-	Name   string // in the legend, where a name comes once
+	Name   string // in the legend, which has each name once
 	Color  Color
 	Marker Marker
 	Points [][2]float64

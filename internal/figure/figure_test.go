@@ -21,7 +21,7 @@ var nan = math.NaN()
 func someCurves() *Figure {
 	x := []float64{0, 0.5, 1}
 	acc := Panel{Title: "a", X: "missing rate r", Y: "Acc-2 (%) ↑", Curves: []Curve{
-		{Name: "RECAP", X: x, Y: []float64{90, 85, 70}, Spread: []float64{1, 2, 3}},
+		{Name: "RECAP", X: x, Y: []float64{90, 85, 70}, YError: []float64{1, 2, 3}},
 		{Name: "w/o <FID> & more", X: x, Y: []float64{89, 84, 71}},
 	}}
 	corr := Panel{X: "missing rate r", Y: "Corr ↑", Curves: []Curve{{Name: "RECAP", X: x, Y: []float64{0.9, 0.8, 0.5}}, {X: x, Y: x}}}
@@ -32,7 +32,7 @@ func someCurves() *Figure {
 
 func someScatters() *Figure {
 	points := [][2]float64{{0, 0}, {1, 2}, {-3, 1}}
-	a := Scatter{Title: "a", Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points}, {Name: "made", Color: Purple, Marker: Square, Points: points[:1]}}}
+	a := Scatter{Title: "a", Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points}, {Name: "generated", Color: Purple, Marker: Square, Points: points[:1]}}}
 	b := Scatter{Title: "b", Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points[1:]}}}
 	return Scatters(2, a, b)
 }
@@ -41,7 +41,7 @@ func someConfusions() *Figure {
 	return Confusions(Confusion{Title: "c", Classes: []string{"neg", "pos"}, Counts: [][]int{{30, 10}, {0, 0}}})
 }
 
-// svg draws a figure and returns what is in it: its attributes and texts by element.
+// svg writes a figure as SVG and returns its text and its elements by name.
 func svg(t *testing.T, f *Figure) (text string, elements map[string][]element) {
 	t.Helper()
 	var b bytes.Buffer
@@ -50,7 +50,7 @@ func svg(t *testing.T, f *Figure) (text string, elements map[string][]element) {
 	}
 	elements = map[string][]element{}
 	d := xml.NewDecoder(bytes.NewReader(b.Bytes()))
-	var open []*element
+	var stack []*element
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -65,14 +65,14 @@ func svg(t *testing.T, f *Figure) (text string, elements map[string][]element) {
 			for _, a := range token.Attr {
 				e.attributes[a.Name.Local] = a.Value
 			}
-			open = append(open, e)
+			stack = append(stack, e)
 		case xml.CharData:
-			if len(open) > 0 {
-				open[len(open)-1].text += string(token)
+			if len(stack) > 0 {
+				stack[len(stack)-1].text += string(token)
 			}
 		case xml.EndElement:
-			e := open[len(open)-1]
-			open = open[:len(open)-1]
+			e := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
 			elements[e.name] = append(elements[e.name], *e)
 		}
 	}
@@ -94,7 +94,7 @@ func texts(list []element) []string {
 
 var figures = map[string]func() *Figure{"curves": someCurves, "scatters": someScatters, "confusions": someConfusions}
 
-// TestSameDataSameBytes draws each kind of figure twice, as PNG of 300 dots an inch and as SVG.
+// TestSameDataSameBytes writes each kind of figure twice, as PNG with 300 dots per inch and as SVG.
 func TestSameDataSameBytes(t *testing.T) {
 	for name, make := range figures {
 		f := make()
@@ -117,13 +117,13 @@ func TestSameDataSameBytes(t *testing.T) {
 
 var fontSize = regexp.MustCompile(`font-size:([0-9.]+)px`)
 
-// TestSVG checks that the elements can stand in a page, and that letters are large enough and of
-// fonts that are everywhere.
+// TestSVG checks that the output is valid inside an HTML page, and that the text has at least 8 points
+// and a common font.
 func TestSVG(t *testing.T) {
 	for name, make := range figures {
 		text, elements := svg(t, make())
 		if !strings.HasPrefix(text, "<svg ") || strings.Contains(text, "<?xml") || strings.Contains(text, " id=") {
-			t.Errorf("%s begins with %.40q: expected an svg element with no names of its own", name, text)
+			t.Errorf("%s begins with %.40q: expected an svg element without ids", name, text)
 		}
 		for _, e := range elements["text"] {
 			size, err := strconv.ParseFloat(fontSize.FindStringSubmatch(e.attributes["style"])[1], 64)
@@ -138,7 +138,7 @@ func TestSVG(t *testing.T) {
 	}
 	for _, want := range []string{"a", "missing rate r", "Acc-2 (%) ↑", "Corr ↑", "RECAP", "w/o <FID> & more"} {
 		if !slices.Contains(texts(elements["text"]), want) {
-			t.Errorf("%q is not to be read in %q", want, texts(elements["text"]))
+			t.Errorf("text %q is missing in %q", want, texts(elements["text"]))
 		}
 	}
 	if n := strings.Count(strings.Join(texts(elements["text"]), "\n"), "RECAP"); n != 1 {
@@ -159,21 +159,22 @@ func strokes(t *testing.T, f *Figure) map[string]int {
 	return found
 }
 
-func TestLooks(t *testing.T) {
+// TestLineStyles checks the line styles of an example, and that the styles of 28 curves differ.
+func TestLineStyles(t *testing.T) {
 	got := strokes(t, someCurves())
 	want := map[string]int{
 		"fill:none;stroke:#0072B2;stroke-width:1.2":                      3, // in two panels, and in the legend
 		"fill:none;stroke:#D55E00;stroke-width:1.2;stroke-dasharray:5,2": 2,
-		"fill:none;stroke:#000000;stroke-width:1.2":                      1, // with no name
+		"fill:none;stroke:#000000;stroke-width:1.2":                      1, // without a name
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("lines %v, want %v", got, want)
 	}
-	seen := map[string]look{}
-	for i := range look(len(dashes) * int(colors)) {
+	seen := map[string]curveStyle{}
+	for i := range curveStyle(len(dashes) * int(numColors)) {
 		style := fmt.Sprint(i.line())
 		if j, ok := seen[style]; ok {
-			t.Errorf("curves %d and %d look the same: %s", j, i, style)
+			t.Errorf("curves %d and %d have the same style: %s", j, i, style)
 		}
 		seen[style] = i
 	}
@@ -181,17 +182,17 @@ func TestLooks(t *testing.T) {
 
 func TestGaps(t *testing.T) {
 	x := []float64{0, 1, 2, 3, 4, 5}
-	parts := Curve{X: x, Y: []float64{nan, 1, 2, math.Inf(1), 3, 4}, Spread: []float64{0, 1, 1, 1, 1, nan}}.parts()
+	parts := Curve{X: x, Y: []float64{nan, 1, 2, math.Inf(1), 3, 4}, YError: []float64{0, 1, 1, 1, 1, nan}}.finiteParts()
 	if got, want := fmt.Sprint(parts), "[{ [1 2] [1 2] [1 1]} { [4] [3] [1]}]"; got != want {
 		t.Errorf("parts %s, want %s", got, want)
 	}
-	if parts := (Curve{X: x[:1], Y: []float64{nan}}).parts(); parts != nil {
-		t.Errorf("parts %v of no number", parts)
+	if parts := (Curve{X: x[:1], Y: []float64{nan}}).finiteParts(); parts != nil {
+		t.Errorf("parts %v of a curve without finite points", parts)
 	}
 	svg(t, Curves(1, Panel{Curves: []Curve{{Name: "none", X: x[:1], Y: []float64{nan}}}})) // an empty panel
 	defer func() {
-		if said := fmt.Sprint(recover()); !strings.Contains(said, `"RECAP" has 6 X, 2 Y`) {
-			t.Errorf("panic %q", said)
+		if message := fmt.Sprint(recover()); !strings.Contains(message, `"RECAP" has 6 X, 2 Y`) {
+			t.Errorf("panic %q", message)
 		}
 	}()
 	Curves(1, Panel{Curves: []Curve{{Name: "RECAP", X: x, Y: x[:2]}}})
@@ -200,14 +201,14 @@ func TestGaps(t *testing.T) {
 func TestTicks(t *testing.T) {
 	for _, c := range []struct {
 		low, high float64
-		least     ticks
+		minStep   ticks
 		want      string
 	}{
 		{0, 0.9, 0, "[0.0 0.2 0.4 0.6 0.8]"}, {-0.5, 1, 0, "[−0.5 0.0 0.5 1.0]"}, {1, 2, 1, "[1 2]"}, {1, 25, 1, "[5 10 15 20 25]"},
 		{68.1, 91.7, 0, "[70 75 80 85 90]"}, {0.91, 0.955, 0, "[0.91 0.92 0.93 0.94 0.95]"}, {0, 2e6, 0, "[0 500000 1000000 1500000 2000000]"},
 	} {
 		var labels []string
-		for _, tick := range c.least.Ticks(c.low, c.high) {
+		for _, tick := range c.minStep.Ticks(c.low, c.high) {
 			labels = append(labels, tick.Label)
 		}
 		if got := fmt.Sprint(labels); got != c.want {
@@ -216,7 +217,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// TestConfusion checks the colour of each cell, which is the share of its row.
+// TestConfusion checks that the colour of each cell is its share of the row.
 func TestConfusion(t *testing.T) {
 	_, elements := svg(t, someConfusions())
 	var cells []string
@@ -226,10 +227,10 @@ func TestConfusion(t *testing.T) {
 		}
 	}
 	hex := func(share float64) string {
-		c := shade(share).(color.NRGBA)
+		c := cellColor(share).(color.NRGBA)
 		return fmt.Sprintf("%02X%02X%02X", c.R, c.G, c.B)
 	}
-	want := []string{"FFFFFF", hex(0.75), hex(0.25), hex(0), hex(0)} // the page, then two rows, of which one has no utterance
+	want := []string{"FFFFFF", hex(0.75), hex(0.25), hex(0), hex(0)} // the background, then two rows; the second one has no utterance
 	if !slices.Equal(cells, want) {
 		t.Errorf("colours %v, want %v", cells, want)
 	}
@@ -237,18 +238,19 @@ func TestConfusion(t *testing.T) {
 		t.Errorf("texts %q", got)
 	}
 	for i := range 100 {
-		if a, b := brightness(float64(i)/100), brightness(float64(i+1)/100); b > a {
+		if a, b := luminance(float64(i)/100), luminance(float64(i+1)/100); b > a {
 			t.Errorf("a share of %d %% is darker than the next: %g and %g", i, a, b)
 		}
 	}
 }
 
-func brightness(share float64) float64 {
-	r, g, b, _ := shade(share).RGBA()
+// luminance returns the relative luminance of a cell.
+func luminance(share float64) float64 {
+	r, g, b, _ := cellColor(share).RGBA()
 	return 0.2126*float64(r) + 0.7152*float64(g) + 0.0722*float64(b)
 }
 
-// TestScatter counts points: those of the panels, and one of each name in the legend.
+// TestScatter counts the points of the panels, and one point for each name in the legend.
 func TestScatter(t *testing.T) {
 	_, elements := svg(t, someScatters())
 	points := map[string]int{}
@@ -263,26 +265,25 @@ func TestScatter(t *testing.T) {
 	}
 }
 
-// TestLegendHasRows puts names that are too long for one row into several, none wider than the
-// page.
-func TestLegendHasRows(t *testing.T) {
-	var keys []key
+// TestLegendRows breaks a legend that is too long for one row. No row is wider than the page.
+func TestLegendRows(t *testing.T) {
+	var entries []legendEntry
 	for i := range 12 {
-		keys = append(keys, key{fmt.Sprintf("a rather long name, number %d", i), lineKey, nil})
+		entries = append(entries, legendEntry{fmt.Sprintf("a rather long name, number %d", i), lineSymbolWidth, nil})
 	}
-	rows := arrange(keys, pageWidth)
+	rows := legendRows(entries, pageWidth)
 	n := 0
 	for _, r := range rows {
-		n += len(r.keys)
-		width := -float64(keySpace)
-		for _, k := range r.keys {
-			width += float64(keySpace + keyGap + k.width + style(small, false).Width(k.name))
+		n += len(r.entries)
+		width := -float64(entryGap)
+		for _, k := range r.entries {
+			width += float64(entryGap + symbolGap + k.width + textStyle(smallText, false).Width(k.name))
 		}
 		if math.Abs(width-float64(r.width)) > 1e-6 || r.width > pageWidth {
-			t.Errorf("a row is %v wide, its keys are %g, the page is %v", r.width, width, pageWidth)
+			t.Errorf("a row is %v wide, its entries are %g, the page is %v", r.width, width, pageWidth)
 		}
 	}
-	if n != len(keys) || len(rows) != 4 {
-		t.Errorf("%d keys in %d rows", n, len(rows))
+	if n != len(entries) || len(rows) != 4 {
+		t.Errorf("%d entries in %d rows", n, len(rows))
 	}
 }

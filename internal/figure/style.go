@@ -14,10 +14,11 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A Color is one of Okabe and Ito's, but for their yellow, which is too light for lines on paper.
+// A Color is a colour of the palette of Okabe and Ito (2008). Their yellow is left out, because it is
+// too light for lines on white paper.
 type Color int
 
-// Colors, in the order in which curves take them.
+// The colours, in the order in which [Curves] assigns them.
 const (
 	Blue Color = iota
 	Vermillion
@@ -26,16 +27,16 @@ const (
 	Orange
 	Sky
 	Black
-	colors
+	numColors
 )
 
-var palette = [colors]color.NRGBA{
+var palette = [numColors]color.NRGBA{
 	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
 }
 
-// of returns the color with an opacity from 0 to 1.
-func (c Color) of(opacity float64) color.NRGBA {
-	p := palette[c%colors]
+// withAlpha returns the colour with an opacity from 0 to 1.
+func (c Color) withAlpha(opacity float64) color.NRGBA {
+	p := palette[c%numColors]
 	p.A = uint8(math.Round(255 * opacity))
 	return p
 }
@@ -43,7 +44,7 @@ func (c Color) of(opacity float64) color.NRGBA {
 // A Marker is the shape of a point.
 type Marker int
 
-// Markers, in the order in which curves take the first five.
+// The markers. [Curves] assigns the first five, in this order.
 const (
 	Circle Marker = iota
 	Square
@@ -54,26 +55,28 @@ const (
 	OpenTriangle
 )
 
-var shapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
 
+// style returns the marker with a colour and a radius in points.
 func (m Marker) style(c color.Color, radius vg.Length) draw.GlyphStyle {
-	return draw.GlyphStyle{Color: c, Radius: radius, Shape: shapes[m]}
+	return draw.GlyphStyle{Color: c, Radius: radius, Shape: glyphs[m]}
 }
 
-// dashes are those of lines, in the order in which curves take them; the first is none. Their
-// number and that of colors have no common divisor, so that 28 curves differ.
+// dashes are the dash patterns of lines, in the order in which [Curves] assigns them; the first one is
+// a solid line. The numbers of patterns and of colours have no common divisor, so 28 curves have
+// different styles.
 var dashes = [4][]vg.Length{nil, {5, 2}, {1.5, 1.5}, {6, 2, 1.5, 2}}
 
 const (
-	small = 8 // points, of numbers at axes and legends
-	large = 9 // of titles and what axes show
-	thin  = 0.5
+	smallText = 8   // font size in points, for tick labels and the legend
+	largeText = 9   // font size in points, for titles and axis labels
+	thinLine  = 0.5 // line width in points
 )
 
 var grey = color.Gray{225}
 
-// style returns that of letters.
-func style(size vg.Length, bold bool) text.Style {
+// textStyle returns the text style for a font size in points.
+func textStyle(size vg.Length, bold bool) text.Style {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
 	if bold {
 		f.Weight = 3 // WeightBold of golang.org/x/image/font
@@ -81,53 +84,53 @@ func style(size vg.Length, bold bool) text.Style {
 	return text.Style{Color: color.Black, Handler: plot.DefaultTextHandler, XAlign: text.XLeft, YAlign: text.YBottom, Font: f}
 }
 
-// newPlot returns axes without data.
+// newPlot returns an empty plot with a title and axis labels.
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
-	restyle(&p.Title.TextStyle, large, true)
+	setFont(&p.Title.TextStyle, largeText, true)
 	p.Title.Text, p.Title.Padding = title, 4
 	for _, axis := range []struct {
 		*plot.Axis
 		label string
 	}{{&p.X, x}, {&p.Y, y}} {
-		restyle(&axis.Label.TextStyle, large, false)
-		restyle(&axis.Tick.Label, small, false)
+		setFont(&axis.Label.TextStyle, largeText, false)
+		setFont(&axis.Tick.Label, smallText, false)
 		axis.Label.Text, axis.Label.Padding = axis.label, 3
-		axis.LineStyle.Width, axis.Tick.LineStyle.Width = thin, thin
+		axis.LineStyle.Width, axis.Tick.LineStyle.Width = thinLine, thinLine
 		axis.Tick.Length = 3
 		axis.Tick.Marker = ticks(0)
 	}
-	numbers := &p.Y.Tick.Label // which are put higher than their ticks by a descent
-	numbers.YAlign -= text.YAlignment(numbers.FontExtents().Descent / numbers.Height("0"))
+	labels := &p.Y.Tick.Label // gonum draws them higher than their ticks, by the descent of the font
+	labels.YAlign -= text.YAlignment(labels.FontExtents().Descent / labels.Height("0"))
 	return p
 }
 
-// restyle changes letters but not where they are put.
-func restyle(s *text.Style, size vg.Length, bold bool) {
-	s.Font = style(size, bold).Font
+// setFont changes the font of a text style and keeps its alignment.
+func setFont(s *text.Style, size vg.Length, bold bool) {
+	s.Font = textStyle(size, bold).Font
 }
 
-// lines are drawn under data, at the numbers of the vertical axis.
-func lines() *plotter.Grid {
+// gridLines returns horizontal lines at the ticks of the Y axis.
+func gridLines() *plotter.Grid {
 	g := plotter.NewGrid()
 	g.Vertical.Color = nil
-	g.Horizontal = draw.LineStyle{Color: grey, Width: thin}
+	g.Horizontal = draw.LineStyle{Color: grey, Width: thinLine}
 	return g
 }
 
-// ticks are at the multiples of a step, the smallest 1, 2 or 5 times a power of ten, but at least
-// the given one, with which they are six at most.
+// ticks places ticks at the multiples of a step. The step is 1, 2 or 5 times a power of ten; it is the
+// smallest such number that is at least the value of ticks and gives at most six ticks.
 type ticks float64
 
-// Ticks returns those between low and high.
-func (least ticks) Ticks(low, high float64) []plot.Tick {
-	const most = 6
+// Ticks returns the ticks between low and high.
+func (minStep ticks) Ticks(low, high float64) []plot.Tick {
+	const maxTicks = 6
 	var list []plot.Tick
-	for power := math.Floor(math.Log10((high - low) / most)); list == nil; power++ {
+	for power := math.Floor(math.Log10((high - low) / maxTicks)); list == nil; power++ {
 		for _, factor := range []float64{1, 2, 5} {
 			step := factor * math.Pow(10, power)
 			first, last := math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9)
-			if last-first >= most || step < float64(least) {
+			if last-first >= maxTicks || step < float64(minStep) {
 				continue
 			}
 			for k := first; k <= last; k++ {

@@ -163,7 +163,7 @@ func curve(s *tables.Summary, name, key string, factor float64) figure.Curve {
 		mean, std := s.Find("mean", results.FormatNumber(rate)), s.Find("std", results.FormatNumber(rate))
 		c.X, c.Y = append(c.X, rate), append(c.Y, factor*mean[key])
 		if len(s.Seeds) > 1 {
-			c.Spread = append(c.Spread, factor*std[key])
+			c.YError = append(c.YError, factor*std[key])
 		}
 	}
 	return c
@@ -215,8 +215,8 @@ func fromZero(panels []figure.Panel) {
 	for _, p := range panels {
 		for _, c := range p.Curves {
 			for i, y := range c.Y {
-				if c.Spread != nil {
-					y += c.Spread[i]
+				if c.YError != nil {
+					y += c.YError[i]
 				}
 				if y > high { // which no NaN is
 					high = y
@@ -225,7 +225,7 @@ func fromZero(panels []figure.Panel) {
 		}
 	}
 	for i := range panels {
-		panels[i].Range = [2]float64{0, math.Ceil(10*high) / 10}
+		panels[i].YRange = [2]float64{0, math.Ceil(10*high) / 10}
 	}
 }
 
@@ -276,7 +276,7 @@ func overSeeds(name string, x []float64, runs [][]metric.Scores, key string) fig
 		mean, std := metric.MeanStd(at)
 		c.Y = append(c.Y, mean[key])
 		if len(runs) > 1 {
-			c.Spread = append(c.Spread, std[key])
+			c.YError = append(c.YError, std[key])
 		}
 	}
 	return c

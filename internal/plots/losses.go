@@ -71,7 +71,7 @@ func lossPanels(c *settings.Config, seeds [][]rundir.Record) []figure.Panel {
 		i := slices.IndexFunc(panels, func(p figure.Panel) bool { return p.Title == title })
 		if i < 0 {
 			i = len(panels)
-			panels = append(panels, figure.Panel{Title: title, X: "epoch", Y: unit, Count: true})
+			panels = append(panels, figure.Panel{Title: title, X: "epoch", Y: unit, IntegerX: true})
 		}
 		runs := make([][]metric.Scores, len(seeds))
 		for j, list := range seeds {

@@ -64,7 +64,7 @@ func TestCurvesAreTheSummary(t *testing.T) {
 	v := runstest.SummaryScores(t, dir)
 	want := figure.Curve{Name: "toy", X: []float64{0, 0.5},
 		Y:      []float64{100 * v["mean 0 Mult_acc_7"], 100 * v["mean 0.5 Mult_acc_7"]},
-		Spread: []float64{100 * v["std 0 Mult_acc_7"], 100 * v["std 0.5 Mult_acc_7"]}}
+		YError: []float64{100 * v["std 0 Mult_acc_7"], 100 * v["std 0.5 Mult_acc_7"]}}
 	if diff := cmp.Diff(want, curve(s, "toy", "Mult_acc_7", 100), close12); diff != "" {
 		t.Error(diff)
 	}
@@ -142,11 +142,11 @@ func TestWeightsAreMeans(t *testing.T) {
 		}
 		want := figure.Curve{Name: []string{"language", "audio", "vision"}[m], X: []float64{0, 0.5},
 			Y:      []float64{(of[0][0] + of[1][0]) / 2, (of[0][1] + of[1][1]) / 2},
-			Spread: []float64{math.Abs(of[0][0]-of[1][0]) / 2, math.Abs(of[0][1]-of[1][1]) / 2}}
+			YError: []float64{math.Abs(of[0][0]-of[1][0]) / 2, math.Abs(of[0][1]-of[1][1]) / 2}}
 		if diff := cmp.Diff(want, c, close12); diff != "" {
 			t.Error(diff)
 		}
-		if c.Y[0] == c.Y[1] || c.Spread[0] == 0 {
+		if c.Y[0] == c.Y[1] || c.YError[0] == 0 {
 			t.Error("rates or seeds do not differ")
 		}
 	}
@@ -259,13 +259,13 @@ func TestLossesAreTheJournal(t *testing.T) {
 	panels := lossPanels(&c, [][]rundir.Record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
 	x := []float64{1, 2}
 	want := []figure.Panel{
-		{Title: "L_disc, eq 5", X: "epoch", Y: "nats", Count: true, Curves: []figure.Curve{{Name: "by chance", X: x, Y: []float64{3, 3}, Spread: []float64{0, 0}}}},
-		{Title: "reconstruction, eq 13", X: "epoch", Count: true, Curves: []figure.Curve{
-			{Name: "language", X: x, Y: []float64{3, 6}, Spread: []float64{1, 0}}, {Name: "audio", X: x, Y: []float64{2, 2}, Spread: []float64{0, 0}}}},
-		{Title: "mystery", X: "epoch", Count: true, Curves: []figure.Curve{{X: x, Y: []float64{1, 1}, Spread: []float64{0, 0}}}},
-		{Title: "validation, r = 0.5, MAE", X: "epoch", Y: "MAE ↓", Count: true, Curves: []figure.Curve{{X: x, Y: []float64{2, 5}, Spread: []float64{1, 0}}}},
-		{Title: "validation, r = 0.5, Corr", X: "epoch", Y: "Corr ↑", Count: true,
-			Curves: []figure.Curve{{X: x, Y: []float64{math.NaN(), math.NaN()}, Spread: []float64{math.NaN(), math.NaN()}}}},
+		{Title: "L_disc, eq 5", X: "epoch", Y: "nats", IntegerX: true, Curves: []figure.Curve{{Name: "by chance", X: x, Y: []float64{3, 3}, YError: []float64{0, 0}}}},
+		{Title: "reconstruction, eq 13", X: "epoch", IntegerX: true, Curves: []figure.Curve{
+			{Name: "language", X: x, Y: []float64{3, 6}, YError: []float64{1, 0}}, {Name: "audio", X: x, Y: []float64{2, 2}, YError: []float64{0, 0}}}},
+		{Title: "mystery", X: "epoch", IntegerX: true, Curves: []figure.Curve{{X: x, Y: []float64{1, 1}, YError: []float64{0, 0}}}},
+		{Title: "validation, r = 0.5, MAE", X: "epoch", Y: "MAE ↓", IntegerX: true, Curves: []figure.Curve{{X: x, Y: []float64{2, 5}, YError: []float64{1, 0}}}},
+		{Title: "validation, r = 0.5, Corr", X: "epoch", Y: "Corr ↑", IntegerX: true,
+			Curves: []figure.Curve{{X: x, Y: []float64{math.NaN(), math.NaN()}, YError: []float64{math.NaN(), math.NaN()}}}},
 	}
 	if diff := cmp.Diff(want, panels, close12); diff != "" {
 		t.Error(diff)

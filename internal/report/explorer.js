@@ -236,7 +236,7 @@ function featureMaps(s) {
 			html("div", {class: "ends"}, html("span", {}, "−" + ends), html("span", {}, ends))));
 		const x = features(s, m, 0), corrupted = features(s, m, 1 + 2 * rate), completed = features(s, m, 2 + 2 * rate);
 		const note = (text) => html("div", {class: "difference"}, text);
-		const toRateZero = hasRateZero ? `difference to X′ of the complete input: ${relativeDifference(completed, features(s, m, 2))}` : "";
+		const toRateZero = hasRateZero ? `difference to X′ at rate 0: ${relativeDifference(completed, features(s, m, 2))}` : "";
 		box.append(html("div", {}, heatmap(corrupted, data.d, "map", `${name}, corrupted`), note(`difference to X: ${relativeDifference(corrupted, x)}`)),
 			html("div", {}, heatmap(completed, data.d, "map", `${name}, completed`), note(toRateZero)),
 			html("div", {}, heatmap(x, data.d, "map", `${name}, true`)));
@@ -253,7 +253,7 @@ function draw() {
 	const parts = [html("h3", {}, s.id, html("span", {}, errorText)), html("div", {class: "pair"}, transcript(s), ...(s.weight ? [weights(s)] : [])), labelAxis(s)];
 	if (data.features) {
 		parts.push(featureMaps(s), html("p", {class: "note"}, "The colour is the value of a feature; values outside the colour scale are clipped. Differences are relative: ‖X̃ − X‖ / ‖X‖. " +
-			"The loss of stage 1 does not compare X′ with X. It compares X with the output of the reconstructor for X′. So X′ is compared here with the output of the generator for the complete input."));
+			"The loss of stage 1 does not compare X′ with X. It compares X with the output of the reconstructor for X′. So X′ is compared here with the output of the generator at missing rate 0."));
 	}
 	sample.replaceChildren(...parts);
 }
