@@ -8,14 +8,14 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// A Param is a named tensor: a parameter, or a piece of state saved beside the parameters.
+// A Param is a named tensor: a parameter, a buffer, or a piece of an optimizer's state.
 type Param struct {
 	Name string
 	*ag.Tensor
 }
 
-// Params makes parameters and remembers them. Sub gives a view of it whose names begin with a
-// prefix.
+// Params creates the parameters and buffers of a model, and lists them in order of creation, as
+// PyTorch's Module does. [Params.Sub] returns a view of it whose names begin with a prefix.
 type Params struct {
 	*registry
 	prefix string
@@ -23,14 +23,15 @@ type Params struct {
 
 // A registry is what all views share.
 type registry struct {
-	dev   ag.Device
-	rng   *rand.Rand
-	all   []Param
-	named map[string]bool
+	dev     ag.Device
+	rng     *rand.Rand
+	params  []Param
+	buffers []Param
+	named   map[string]bool
 }
 
-// NewParams returns an empty set of parameters on a device. Their first values are drawn from rng
-// in order of creation.
+// NewParams returns an empty set of parameters on a device. Initial values are drawn from rng in
+// order of creation.
 func NewParams(dev ag.Device, rng *rand.Rand) *Params {
 	return &Params{&registry{dev: dev, rng: rng, named: map[string]bool{}}, ""}
 }
@@ -43,8 +44,27 @@ func (p *Params) Sub(name string) *Params {
 	return &Params{p.registry, p.prefix + name + "."}
 }
 
-// New makes a parameter. It panics if the name is taken.
+// New creates a parameter under p's prefix, with initial values from init. It panics if the name is
+// taken.
 func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
+	x := ag.NewParam(p.dev, p.draw(name, init, shape), shape...)
+	p.params = append(p.params, Param{p.prefix + name, x})
+	return x
+}
+
+// NewBuffer creates a buffer under p's prefix, with initial values from init: a tensor that belongs
+// to the model's state but is not trained, such as the running mean of a batch norm (PyTorch's
+// register_buffer). It has no gradient, and [Params.All] does not list it, so no optimizer moves it.
+// The model updates it itself, after Backward, by methods such as [ag.Tensor.AddScaled]. It panics
+// if the name is taken.
+func (p *Params) NewBuffer(name string, init Init, shape ...int) *ag.Tensor {
+	x := ag.NewTensor(p.dev, p.draw(name, init, shape), shape...)
+	p.buffers = append(p.buffers, Param{p.prefix + name, x})
+	return x
+}
+
+// draw reserves a name and returns the initial values of its tensor.
+func (p *Params) draw(name string, init Init, shape []int) []float64 {
 	name = p.prefix + name
 	if p.named[name] {
 		panic(fmt.Sprintf("nn: New: parameter %q exists; give each layer its own Sub", name))
@@ -58,15 +78,24 @@ func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
 	for i := range v {
 		v[i] = init(p.rng)
 	}
-	x := ag.NewParam(p.dev, v, shape...)
-	p.all = append(p.all, Param{name, x})
-	return x
+	return v
 }
 
-// All returns the parameters under p's prefix, with their full names, in order of creation.
-func (p *Params) All() []Param {
+// All returns the parameters under p's prefix, without the buffers, with their full names, in order
+// of creation.
+func (p *Params) All() []Param { return p.under(p.params) }
+
+// Buffers returns the buffers under p's prefix, with their full names, in order of creation.
+func (p *Params) Buffers() []Param { return p.under(p.buffers) }
+
+// State returns the parameters and then the buffers under p's prefix: what [Save] writes and [Load]
+// reads of a model (PyTorch's state_dict).
+func (p *Params) State() []Param { return append(p.All(), p.Buffers()...) }
+
+// under returns the tensors whose names have p's prefix.
+func (p *Params) under(all []Param) []Param {
 	var ps []Param
-	for _, x := range p.all {
+	for _, x := range all {
 		if strings.HasPrefix(x.Name, p.prefix) {
 			ps = append(ps, x)
 		}
@@ -74,7 +103,7 @@ func (p *Params) All() []Param {
 	return ps
 }
 
-// Tensors returns All without names.
+// Tensors returns the tensors of [Params.All].
 func (p *Params) Tensors() []*ag.Tensor {
 	var xs []*ag.Tensor
 	for _, x := range p.All() {
@@ -83,7 +112,7 @@ func (p *Params) Tensors() []*ag.Tensor {
 	return xs
 }
 
-// Count returns how many numbers the parameters under p's prefix hold.
+// Count returns the number of elements of the parameters under p's prefix, buffers not counted.
 func (p *Params) Count() int {
 	n := 0
 	for _, x := range p.All() {

@@ -93,3 +93,47 @@ func TestEmbedding(t *testing.T) {
 	mustBeClose(t, 0, y.Values(), []float64{5, 6, 1, 2, 5, 6})
 	mustBeClose(t, 0, tp.Backward(tp.Sum(y))[e.W].Values(), []float64{1, 1, 0, 0, 2, 2})
 }
+
+// TestBuffers makes a parameter and two buffers, and sees where each is listed, that a buffer has no
+// gradient, and that both survive Save and Load.
+func TestBuffers(t *testing.T) {
+	for _, device := range []string{"cpu", "cpu64"} {
+		model := func() (*Params, *ag.Tensor, *ag.Tensor) {
+			p := NewParams(open(t, device), rand.New(rand.NewPCG(1, 2)))
+			mean := p.Sub("norm").NewBuffer("running_mean", Zeros, 2)
+			w := p.Sub("norm").New("weight", Ones, 2)
+			p.NewBuffer("steps", Zeros)
+			return p, mean, w
+		}
+		p, mean, w := model()
+		if got, want := names(p.All()), []string{"norm.weight"}; !slices.Equal(got, want) {
+			t.Errorf("All gives %v, want %v", got, want)
+		}
+		if got, want := names(p.Buffers()), []string{"norm.running_mean", "steps"}; !slices.Equal(got, want) {
+			t.Errorf("Buffers gives %v, want %v", got, want)
+		}
+		if got, want := names(p.Sub("norm").State()), []string{"norm.weight", "norm.running_mean"}; !slices.Equal(got, want) {
+			t.Errorf("State under norm gives %v, want %v", got, want)
+		}
+		if p.Count() != 2 || len(p.Tensors()) != 1 {
+			t.Errorf("the buffers count as parameters: %d elements", p.Count())
+		}
+		mustPanic(t, "a buffer with a parameter's name", func() { p.Sub("norm").NewBuffer("weight", Zeros, 2) })
+
+		tp := ag.NewTape(p.Device())
+		y := tp.Mul(w, tp.Add(mean, w))
+		if grads := tp.Backward(tp.Sum(y), y); len(grads) != 1 || grads[w] == nil {
+			t.Errorf("%d gradients, want that of the parameter", len(grads))
+		}
+		mean.AddScaled(0.5, y)
+		file := save(t, p.State(), nil)
+		loaded, mean2, _ := model()
+		if err := Load(file, loaded.State()); err != nil {
+			t.Fatal(err)
+		}
+		mustBeClose(t, 0, mean2.Values(), []float64{0.5, 0.5})
+		if err := Load(file, loaded.All()); err == nil {
+			t.Error("a file with buffers loads into the parameters alone")
+		}
+	}
+}

@@ -187,11 +187,7 @@ func (b *PretrainedBERT) Load(p *Params) error {
 		if err != nil {
 			return fmt.Errorf("nn: BERT: %s: %s: %w", b.Path, name, err)
 		}
-		wide := make([]float64, len(values))
-		for i, v := range values {
-			wide[i] = float64(v)
-		}
-		x.Assign(wide)
+		x.Assign32(values)
 	}
 	return nil
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// Save writes named tensors, and facts about them, as a safetensors file. A tensor keeps its
-// device's precision, F32 or F64, so Load restores it exactly. Equal contents give equal bytes. It
-// panics if two tensors have one name.
+// Save writes named tensors (of a model: [Params.State]) and metadata as a safetensors file. A
+// tensor is written in its device's precision, F32 or F64, so [Load] restores it exactly. Equal
+// contents give equal bytes. Save panics if two tensors have the same name, and returns the error
+// of w.
 func Save(w io.Writer, ps []Param, meta map[string]string) error {
 	byName("Save", ps)
 	var entries []weights.Entry
@@ -29,13 +30,13 @@ func Save(w io.Writer, ps []Param, meta map[string]string) error {
 	return nil
 }
 
-// Load overwrites the tensors with those in a safetensors file. Names, shapes and precisions must
-// match one to one; otherwise nothing is changed and the error lists everything that does not
-// match.
+// Load overwrites the tensors with those of the same names in a safetensors file, which [Save]
+// wrote. Names, shapes and precisions must match one to one; otherwise Load changes no tensor and
+// returns an error that lists every mismatch. It panics if two tensors have the same name.
 func Load(file []byte, ps []Param) error {
 	st, err := safetensors.Deserialize(file)
 	if err != nil {
-		return fmt.Errorf("nn: load: not a whole safetensors file: %w", err)
+		return fmt.Errorf("nn: load: not a complete safetensors file: %w", err)
 	}
 	want := byName("Load", ps)
 	var wrong []string
@@ -57,16 +58,16 @@ func Load(file []byte, ps []Param) error {
 	}
 	for _, p := range ps {
 		v, _ := st.Tensor(p.Name)
-		p.Assign(numbers(v))
+		assign(p, v)
 	}
 	return nil
 }
 
-// Meta returns the facts that were saved with a safetensors file.
+// Meta returns the metadata of a safetensors file. It returns an error if the file is damaged.
 func Meta(file []byte) (map[string]string, error) {
 	_, m, err := safetensors.ReadMetadata(file)
 	if err != nil {
-		return nil, fmt.Errorf("nn: meta: not a whole safetensors file: %w", err)
+		return nil, fmt.Errorf("nn: meta: not a complete safetensors file: %w", err)
 	}
 	return m.Metadata(), nil
 }
@@ -109,16 +110,20 @@ func (p Param) write(w io.Writer) error {
 	return nil
 }
 
-// numbers decodes a tensor of type F32 or F64.
-func numbers(v safetensors.TensorView) []float64 {
-	b, size := v.Data(), int(v.DType().Size())
-	x := make([]float64, len(b)/size)
-	for i := range x {
-		if size == 4 {
-			x[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
-		} else {
-			x[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+// assign overwrites p with a tensor of its type, F32 or F64.
+func assign(p Param, v safetensors.TensorView) {
+	b := v.Data()
+	if typeOf(p) == weights.F32 {
+		x := make([]float32, p.Len())
+		for i := range x {
+			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 		}
+		p.Assign32(x)
+		return
 	}
-	return x
+	x := make([]float64, p.Len())
+	for i := range x {
+		x[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	p.Assign(x)
 }
