@@ -51,6 +51,14 @@ func OpenBERT(dir string) (*PretrainedBERT, error) {
 	return nil, fmt.Errorf("nn: BERT: %s: expected model.safetensors or pytorch_model.bin, found neither; download one of them into the folder", dir)
 }
 
+// ReadBERTConfig returns the sizes in the config.json of a folder in the layout of Hugging Face. It
+// opens no weights.
+func ReadBERTConfig(dir string) (BERTConfig, error) {
+	var c BERTConfig
+	err := c.read(filepath.Join(dir, "config.json"))
+	return c, err
+}
+
 // read reads a config.json.
 func (c *BERTConfig) read(path string) error {
 	const longest = 1 << 20

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -27,15 +26,16 @@ type Runner struct {
 // Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the
 // run's directory (place says which) and what summary.csv there holds.
 func (r *Runner) Train(ctx context.Context, c settings.Config, seeds []uint64) (dir string, s *tables.Summary, err error) {
-	set, err := open(&c)
+	data, err := open(&c)
 	if err != nil {
 		return "", nil, err
 	}
+	defer data.Close()
 	dir, there, err := r.claim(&c, seeds, rundir.Place)
 	if err != nil {
 		return "", nil, err
 	}
-	if err := r.finish(ctx, set, there); err != nil {
+	if err := r.finish(ctx, data, there); err != nil {
 		return dir, nil, err
 	}
 	s, err = tables.SummarizeSeeds(dir, nil)
@@ -52,12 +52,13 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *tables.
 	if err != nil {
 		return "", nil, err
 	}
-	set, err := open(&c)
+	data, err := open(&c)
 	if err != nil {
 		return "", nil, err
 	}
+	defer data.Close()
 	run = filepath.Dir(filepath.Clean(string(there[0])))
-	if err := r.finish(ctx, set, there); err != nil {
+	if err := r.finish(ctx, data, there); err != nil {
 		return run, nil, err
 	}
 	s, err = tables.SummarizeSeeds(run, nil)
@@ -69,10 +70,11 @@ func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *tables.
 // its unfinished ones continued. The modalities in drop are missing altogether when the variants
 // are tested.
 func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality) ([]*tables.Summary, error) {
-	set, err := open(&variants[0])
+	data, err := open(&variants[0])
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close()
 	var all []*tables.Summary
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
@@ -80,12 +82,12 @@ func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds [
 		if err != nil {
 			return nil, err
 		}
-		if err := r.finish(ctx, set, there); err != nil {
+		if err := r.finish(ctx, data, there); err != nil {
 			return nil, err
 		}
 		s, err := tables.SummarizeSeeds(dir, seeds)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, there, set, EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, there, data.Set, EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
 			return nil, err
@@ -95,16 +97,17 @@ func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds [
 	return all, nil
 }
 
-// open opens what a run needs before it has a directory: its device and its data.
-func open(c *settings.Config) (*datasets.Set, error) {
+// open opens what a run needs before it has a directory: its device, its data and a pretrained
+// text encoder.
+func open(c *settings.Config) (*train.Data, error) {
 	if _, err := ag.Open(c.DeviceName()); err != nil {
 		return nil, fmt.Errorf("runs: %w", err)
 	}
-	return train.OpenData(c)
+	return train.Open(c)
 }
 
 // finish trains the seeds that are unfinished.
-func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []rundir.Dir) error {
+func (r *Runner) finish(ctx context.Context, data *train.Data, there []rundir.Dir) error {
 	for _, d := range there {
 		c, err := d.Config()
 		if err != nil {
@@ -112,7 +115,7 @@ func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []rundir.D
 		}
 		if d.Finished() {
 			r.Log.Info("finished already", "run", string(d))
-		} else if err := d.WithLock(func() error { return r.seed(ctx, c, set, d) }); err != nil {
+		} else if err := d.WithLock(func() error { return r.seed(ctx, c, data, d) }); err != nil {
 			return err
 		}
 	}
@@ -120,10 +123,10 @@ func (r *Runner) finish(ctx context.Context, set *datasets.Set, there []rundir.D
 }
 
 // seed trains and tests one seed, and brings the run's summary up to date.
-func (r *Runner) seed(ctx context.Context, c settings.Config, set *datasets.Set, d rundir.Dir) error {
+func (r *Runner) seed(ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir) error {
 	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, WholeEpochs: r.WholeEpochs,
 		Step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) }}
-	if err := train.Seed(ctx, c, set, d, o); err != nil {
+	if err := train.Seed(ctx, c, data, d, o); err != nil {
 		return err
 	}
 	return refresh(filepath.Dir(string(d)))

@@ -71,11 +71,12 @@ func (r *Runner) Work(ctx context.Context, dir string) error {
 		if d.Finished() {
 			return nil
 		}
-		set, err := open(&c)
+		data, err := open(&c)
 		if err != nil {
 			return err
 		}
-		return r.seed(ctx, c, set, d)
+		defer data.Close()
+		return r.seed(ctx, c, data, d)
 	})
 }
 

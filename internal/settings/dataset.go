@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn"
 )
 
 // Generators make the data sets that need no file.
@@ -49,6 +50,13 @@ func (c *Config) CheckFile() error {
 		if _, err := os.Stat(c.Data.File); err != nil {
 			return fmt.Errorf("settings: data set %s: %w", c.Dataset, err)
 		}
+	}
+	if dir := c.Method.TextEncoder().BERT; dir != "" {
+		bert, err := nn.OpenBERT(dir)
+		if err != nil {
+			return fmt.Errorf("settings: text.bert: %w", err)
+		}
+		return bert.Close()
 	}
 	return nil
 }

@@ -85,13 +85,12 @@ func (c *Config) findBERT() error {
 	if text.BERT, err = filepath.Abs(dir); err != nil {
 		return fmt.Errorf("settings: text.bert: %w", err)
 	}
-	bert, err := nn.OpenBERT(dir)
+	b, err := nn.ReadBERTConfig(dir)
 	if err != nil {
 		return fmt.Errorf("settings: text.bert: %w", err)
 	}
-	b := &bert.Config
 	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers, b.Heads, b.FeedForward, b.Dropout
-	return bert.Close()
+	return nil
 }
 
 // EnvName returns the environment variable of a key.

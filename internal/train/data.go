@@ -13,6 +13,36 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
+// Data is what training reads: the data set and the pretrained text encoder, each opened once for
+// all seeds of a run.
+type Data struct {
+	Set  *datasets.Set
+	bert *nn.PretrainedBERT // nil for a text encoder trained from scratch
+}
+
+// Open opens what c asks for and fills in c.Dataset where it is empty. The caller closes the result.
+func Open(c *settings.Config) (*Data, error) {
+	set, err := OpenData(c)
+	if err != nil {
+		return nil, err
+	}
+	d := &Data{Set: set}
+	if dir := c.Method.TextEncoder().BERT; dir != "" {
+		if d.bert, err = nn.OpenBERT(dir); err != nil {
+			return nil, fmt.Errorf("train: text.bert: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// Close closes the file of the pretrained text encoder.
+func (d *Data) Close() error {
+	if d.bert == nil {
+		return nil
+	}
+	return d.bert.Close()
+}
+
 // OpenData returns the data set that c asks for and fills in c.Dataset where it is empty.
 func OpenData(c *settings.Config) (*datasets.Set, error) {
 	if err := c.CheckData(); err != nil {
@@ -47,29 +77,26 @@ func Indices(n int) []int {
 	return index
 }
 
-// Dims returns what a model has to know of a data set.
-func Dims(c *settings.Config, set *datasets.Set) (zoo.Dims, error) {
-	s := set.Shape()
-	d := zoo.Dims{Vocab: set.Vocab(), TextT: s.LanguageSteps, AudioT: s.AudioSteps, AudioD: s.AudioD,
-		VisionT: s.VisionSteps, VisionD: s.VisionD, Classes: c.Data.Classes, Range: set.Range}
-	if dir := c.Method.TextEncoder().BERT; dir != "" {
-		bert, err := nn.OpenBERT(dir)
-		if err != nil {
-			return d, fmt.Errorf("train: text.bert: %w", err)
+// dims returns the sizes of the data and of the text encoder, which a model is made for.
+func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
+	s := d.Set.Shape()
+	dims := zoo.Dims{Vocab: d.Set.Vocab(), TextT: s.LanguageSteps,
+		AudioT: s.AudioSteps, AudioD: s.AudioD, VisionT: s.VisionSteps, VisionD: s.VisionD,
+		Classes: c.Data.Classes, Range: d.Set.Range}
+	if d.bert != nil {
+		dir := c.Method.TextEncoder().BERT
+		switch b := &d.bert.Config; {
+		case b.Vocab < dims.Vocab:
+			return dims, fmt.Errorf("train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the model that the tokens were made for", d.Set.Name, b.Vocab, dir, dims.Vocab-1)
+		case b.Positions < dims.TextT:
+			return dims, fmt.Errorf("train: %s: expected sequences of at most %d tokens, the positions of %s, found %d; give a model with more", d.Set.Name, b.Positions, dir, dims.TextT)
 		}
-		defer bert.Close()
-		switch b := &bert.Config; {
-		case b.Vocab < d.Vocab:
-			return d, fmt.Errorf("train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the model that the tokens were made for", set.Name, b.Vocab, dir, d.Vocab-1)
-		case b.Positions < d.TextT:
-			return d, fmt.Errorf("train: %s: expected sequences of at most %d tokens, the positions of %s, found %d; give a model with more", set.Name, b.Positions, dir, d.TextT)
-		}
-		d.Vocab, d.BERT = bert.Config.Vocab, &bert.Config
+		dims.Vocab, dims.BERT = d.bert.Config.Vocab, &d.bert.Config
 	}
-	if d.Classes == 7 && results.KindOf(c.Dataset, d.Range) == metric.SIMS {
-		return d, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", d.Classes)
+	if dims.Classes == 7 && results.KindOf(c.Dataset, dims.Range) == metric.SIMS {
+		return dims, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", dims.Classes)
 	}
-	return d, nil
+	return dims, nil
 }
 
 func shapeOf(d zoo.Dims) datasets.Shape {

@@ -32,10 +32,13 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 	return l, nil
 }
 
-// loadPretrained gives the model the parameters that the configuration takes from files.
-func (l *Learner) loadPretrained(c *settings.Config, log *slog.Logger) error {
-	if l.Dims.BERT != nil {
-		if err := l.loadTextEncoder(c.Method.TextEncoder(), log); err != nil {
+// loadPretrained gives the model the parameters that the configuration takes from files. bert is nil
+// for a text encoder trained from scratch.
+func (l *Learner) loadPretrained(c *settings.Config, bert *nn.PretrainedBERT, log *slog.Logger) error {
+	if bert != nil {
+		log.Info("pretrained text encoder", "file", bert.Path, "width", bert.Config.Width,
+			"layers", bert.Config.Layers, "finetune", c.Method.TextEncoder().Finetune, "unused", bert.Unused)
+		if err := bert.Load(l.Model.TextEncoder().Params); err != nil {
 			return fmt.Errorf("train: text.bert: %w", err)
 		}
 	}
@@ -50,16 +53,6 @@ func (l *Learner) loadPretrained(c *settings.Config, log *slog.Logger) error {
 // to the log which.
 type Pretrained interface {
 	LoadPretrained(log *slog.Logger) error
-}
-
-func (l *Learner) loadTextEncoder(text *zoo.TextConfig, log *slog.Logger) error {
-	bert, err := nn.OpenBERT(text.BERT)
-	if err != nil {
-		return err
-	}
-	defer bert.Close()
-	log.Info("pretrained text encoder", "file", bert.Path, "width", bert.Config.Width, "layers", bert.Config.Layers, "finetune", text.Finetune, "unused", bert.Unused)
-	return bert.Load(l.Model.TextEncoder().Params)
 }
 
 // Count returns how many numbers the parameters hold.

@@ -31,8 +31,8 @@ type Options struct {
 }
 
 // Seed trains and tests one seed in its directory, from where its state on disk stands.
-func Seed(ctx context.Context, c settings.Config, set *datasets.Set, d rundir.Dir, o Options) error {
-	dims, err := Dims(&c, set)
+func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Options) error {
+	dims, err := data.dims(&c)
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,10 @@ func Seed(ctx context.Context, c settings.Config, set *datasets.Set, d rundir.Di
 	if err != nil {
 		return err
 	}
-	if err := l.loadPretrained(&c, o.Log); err != nil {
+	if err := l.loadPretrained(&c, data.bert, o.Log); err != nil {
 		return err
 	}
+	set := data.Set
 	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances", set.Train.Len())
 	t := &trainer{
 		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), Learner: l,

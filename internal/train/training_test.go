@@ -66,11 +66,12 @@ func TestAccumulatedBatches(t *testing.T) {
 func newTrainer(t *testing.T, set map[string]string) *trainer {
 	t.Helper()
 	c := settingstest.Resolved(t, set)
-	data, err := OpenData(&c)
+	data, err := Open(&c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dims, err := Dims(&c, data)
+	t.Cleanup(func() { data.Close() })
+	dims, err := data.dims(&c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data, labelled: data.Train, Learner: l, tape: ag.NewTape(l.Device), batcher: newBatcher(&c, dims),
+	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set, labelled: data.Set.Train, Learner: l, tape: ag.NewTape(l.Device), batcher: newBatcher(&c, dims),
 		step: func(string, int, int) {}}
 }
 
