@@ -1,5 +1,5 @@
-// Package archtest holds the rules of the house as tests: which package may import which, how long
-// a file and a function may be, and that what is exported is documented.
+// Package archtest checks conventions of the code as tests: which package may import which, the sizes
+// of files, functions and lines, the documentation of exported names, and the terms that are used.
 package archtest
 
 import (
@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,70 +17,136 @@ import (
 
 const module = "github.com/seed-6655bf3b/recap/"
 
-// allowed lists the packages of this module that each package may import.
-var allowed = map[string][]string{
-	"internal/device":                {},
-	"internal/parallel":              {},
-	"internal/simd":                  {},
-	"internal/metric":                {},
-	"internal/literature":            {},
-	"internal/typeset":               {},
-	"internal/tsne":                  {},
-	"internal/figure":                {},
-	"internal/tensorboard":           {},
-	"internal/sweep":                 {"internal/rundir", "internal/runs", "internal/tables", "internal/train"},
-	"internal/report":                {"internal/explore", "internal/plots", "internal/rundir", "internal/tables", "nn/zoo"},
-	"internal/serve":                 {"internal/report", "internal/rundir", "internal/settings"},
-	"internal/cpu":                   {"internal/device", "internal/parallel", "internal/simd"},
-	"internal/cuda":                  {"internal/device"},
-	"internal/backend":               {"internal/device", "internal/cpu", "internal/cuda", "internal/simd"},
-	"autograd":                       {"internal/device", "internal/backend"},
-	"autograd/gradcheck":             {"autograd"},
-	"autograd/agtest":                {"autograd", "autograd/gradcheck"},
-	"internal/optable/optest":        {"autograd", "autograd/gradcheck", "internal/optable"},
-	"internal/optable":               {"autograd", "internal/device"},
-	"nn":                             {"autograd", "internal/weights"},
-	"nn/zoo":                         {"autograd", "nn"},
-	"nn/zoo/misa":                    {"autograd", "nn", "nn/zoo"},
-	"nn/zoo/selfmm":                  {"autograd", "nn", "nn/zoo"},
-	"nn/zoo/lnln":                    {"autograd", "nn", "nn/zoo"},
-	"nn/zoo/zootest":                 {"autograd", "autograd/agtest", "autograd/gradcheck", "internal/cuda/cudatest", "internal/device", "nn", "nn/zoo", "optim"},
-	"internal/models":                {"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/selfmm", "recap"},
-	"optim":                          {"autograd", "nn"},
-	"recap":                          {"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights"},
-	"internal/unpickle":              {},
-	"internal/weights":               {"internal/unpickle"},
-	"datasets/wordpiece":             {},
-	"datasets":                       {"internal/unpickle", "internal/weights"},
-	"internal/settings":              {"datasets", "internal/backend", "internal/models", "nn", "nn/zoo"},
-	"internal/settings/settingstest": {"autograd", "internal/models", "internal/settings", "nn", "nn/zoo", "recap"},
-	"internal/rundir":                {"internal/settings", "nn"},
-	"internal/results":               {"internal/metric", "internal/rundir", "internal/settings", "internal/weights", "nn/zoo"},
-	"internal/train":                 {"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir", "internal/settings", "internal/tensorboard", "nn", "nn/zoo", "optim"},
-	"internal/tables":                {"internal/literature", "internal/metric", "internal/models", "internal/results", "internal/rundir", "internal/settings", "internal/typeset", "nn/zoo", "recap"},
-	"internal/plots":                 {"autograd", "datasets", "internal/figure", "internal/metric", "internal/results", "internal/rundir", "internal/settings", "internal/tables", "internal/train", "internal/tsne", "internal/typeset", "nn", "nn/zoo"},
-	"internal/runs":                  {"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/metric", "internal/results", "internal/rundir", "internal/settings", "internal/tables", "internal/train", "nn", "nn/zoo"},
-	"internal/runs/runstest":         {"internal/rundir", "internal/runs", "internal/settings"},
-	"internal/explore":               {"autograd", "datasets", "datasets/wordpiece", "internal/results", "internal/rundir", "internal/settings", "internal/train", "nn", "nn/zoo"},
-	"cmd/recap":                      {"autograd", "autograd/gradcheck", "datasets", "internal/backend", "internal/metric", "internal/models", "internal/optable", "internal/plots", "internal/report", "internal/results", "internal/rundir", "internal/runs", "internal/serve", "internal/settings", "internal/simd", "internal/sweep", "internal/tables", "internal/typeset", "internal/weights", "recap"},
-	"scripts/archive":                {},
-	"internal/device/devicetest":     {"internal/device"},
-	"internal/cuda/cudatest":         {"internal/cuda/emulator"},
-	"internal/cuda/emulator":         {},
+// A group is a set of packages. A package may import packages of its own group and of the groups that
+// come earlier in the table, but none of a later group.
+type group struct {
+	name     string
+	packages map[string][]string // the packages of this module that each package may import
 }
 
-// libraries lists what the library packages may use from outside, besides the standard library.
+// table has all packages of the module, from the lowest group to the highest. It is exact: each edge
+// that it allows is used.
+var table = []group{
+	{"leaf", map[string][]string{
+		"internal/metric":      {},
+		"internal/parallel":    {},
+		"internal/simd":        {},
+		"internal/literature":  {},
+		"internal/typeset":     {},
+		"internal/tsne":        {},
+		"internal/figure":      {},
+		"internal/tensorboard": {},
+		"internal/unpickle":    {},
+		"internal/weights":     {"internal/unpickle"},
+	}},
+	{"device", map[string][]string{
+		"internal/device":            {},
+		"internal/device/devicetest": {"internal/device"},
+		"internal/cpu":               {"internal/device", "internal/parallel", "internal/simd"},
+		"internal/cuda":              {"internal/device"},
+		"internal/cuda/emulator":     {},
+		"internal/cuda/cudatest":     {"internal/cuda/emulator"},
+		"internal/backend": {
+			"internal/device", "internal/cpu", "internal/cuda", "internal/simd",
+		},
+	}},
+	{"engine", map[string][]string{
+		"autograd":                {"internal/device", "internal/backend"},
+		"autograd/gradcheck":      {"autograd"},
+		"autograd/agtest":         {"autograd", "autograd/gradcheck"},
+		"internal/optable":        {"autograd", "internal/device"},
+		"internal/optable/optest": {"autograd", "autograd/gradcheck", "internal/optable"},
+	}},
+	{"layers", map[string][]string{
+		"nn":    {"autograd", "internal/weights"},
+		"optim": {"autograd", "nn"},
+	}},
+	{"models", map[string][]string{
+		"nn/zoo": {"autograd", "nn"},
+		"nn/zoo/zootest": {
+			"autograd", "autograd/agtest", "autograd/gradcheck", "internal/cuda/cudatest",
+			"internal/device", "nn", "nn/zoo", "optim",
+		},
+		"nn/zoo/lnln":   {"autograd", "nn", "nn/zoo"},
+		"nn/zoo/misa":   {"autograd", "nn", "nn/zoo"},
+		"nn/zoo/selfmm": {"autograd", "nn", "nn/zoo"},
+		"recap": {
+			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
+		},
+		"internal/models": {"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/selfmm", "recap"},
+	}},
+	{"data", map[string][]string{
+		"datasets/wordpiece": {},
+		"datasets":           {"internal/unpickle", "internal/weights"},
+	}},
+	{"run layers", map[string][]string{
+		"internal/settings": {
+			"datasets", "internal/backend", "internal/models", "nn", "nn/zoo",
+		},
+		"internal/settings/settingstest": {
+			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo", "recap",
+		},
+		"internal/rundir": {"internal/settings", "nn"},
+		"internal/results": {
+			"internal/metric", "internal/rundir", "internal/settings", "internal/weights", "nn/zoo",
+		},
+		"internal/train": {
+			"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir",
+			"internal/settings", "internal/tensorboard", "nn", "nn/zoo", "optim",
+		},
+		"internal/tables": {
+			"internal/literature", "internal/metric", "internal/models", "internal/results",
+			"internal/rundir", "internal/settings", "internal/typeset", "nn/zoo", "recap",
+		},
+		"internal/plots": {
+			"autograd", "datasets", "internal/figure", "internal/metric", "internal/results",
+			"internal/rundir", "internal/settings", "internal/tables", "internal/train",
+			"internal/tsne", "internal/typeset", "nn", "nn/zoo",
+		},
+		"internal/runs": {
+			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/metric",
+			"internal/results", "internal/rundir", "internal/settings", "internal/tables",
+			"internal/train", "nn", "nn/zoo",
+		},
+		"internal/runs/runstest": {"internal/rundir", "internal/runs", "internal/settings"},
+		"internal/explore": {
+			"autograd", "datasets", "datasets/wordpiece", "internal/results", "internal/rundir",
+			"internal/settings", "internal/train", "nn", "nn/zoo",
+		},
+		"internal/sweep": {
+			"internal/rundir", "internal/runs", "internal/tables", "internal/train",
+		},
+		"internal/report": {
+			"internal/explore", "internal/plots", "internal/rundir", "internal/tables", "nn/zoo",
+		},
+		"internal/serve": {"internal/report", "internal/rundir", "internal/settings"},
+	}},
+	{"commands", map[string][]string{
+		"scripts/archive": {},
+		"cmd/recap": {
+			"autograd", "autograd/gradcheck", "datasets", "internal/backend", "internal/metric",
+			"internal/models", "internal/optable", "internal/plots", "internal/report",
+			"internal/results", "internal/rundir", "internal/runs", "internal/serve",
+			"internal/settings", "internal/simd", "internal/sweep", "internal/tables",
+			"internal/typeset", "internal/weights", "recap",
+		},
+	}},
+}
+
+// libraries lists the external modules that the public packages may import.
 var libraries = []string{"gonum.org/v1/gonum", "golang.org/x/", "github.com/nlpodyssey/"}
 
+// maxFile and maxFunc are the largest numbers of lines of a file and of a function.
 const maxFile, maxFunc = 400, 60
 
+// A source is a parsed Go file.
 type source struct {
-	pkg, path string
+	pkg, path string // pkg is the directory of the file, relative to the root of the module
 	file      *ast.File
 	set       *token.FileSet
 }
 
-// sources parses every Go file of the module but tests and generated code.
+// sources parses all Go files of the module except tests and generated code.
 func sources(t *testing.T) []source {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -112,7 +179,18 @@ func sources(t *testing.T) []source {
 	return all
 }
 
+// allowedImports returns the imports that the table allows, by package.
+func allowedImports() map[string][]string {
+	all := map[string][]string{}
+	for _, g := range table {
+		maps.Copy(all, g.packages)
+	}
+	return all
+}
+
+// TestImports checks that each package imports only what the table and libraries allow.
 func TestImports(t *testing.T) {
+	allowed := allowedImports()
 	for _, s := range sources(t) {
 		edges, known := allowed[s.pkg]
 		if !known {
@@ -133,6 +211,81 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestImportsAreExact checks that the table allows no package that does not exist and no import that
+// no file uses.
+func TestImportsAreExact(t *testing.T) {
+	used := map[string]map[string]bool{}
+	for _, s := range sources(t) {
+		if used[s.pkg] == nil {
+			used[s.pkg] = map[string]bool{}
+		}
+		for _, spec := range s.file.Imports {
+			path, _ := strconv.Unquote(spec.Path.Value)
+			used[s.pkg][strings.TrimPrefix(path, module)] = true
+		}
+	}
+	for pkg, edges := range allowedImports() {
+		if used[pkg] == nil {
+			t.Errorf("archtest's table has the package %s, which does not exist; remove it", pkg)
+			continue
+		}
+		for _, edge := range edges {
+			if !used[pkg][edge] {
+				t.Errorf("archtest's table allows %s to import %s, which no file does; remove the edge", pkg, edge)
+			}
+		}
+	}
+}
+
+// TestImportsGoDown checks that no package imports one of a higher group. It also computes the floor
+// of each package, the length of the longest path of imports from it, and fails on a cycle.
+func TestImportsGoDown(t *testing.T) {
+	height := map[string]int{} // the index of a package's group
+	for i, g := range table {
+		for pkg := range g.packages {
+			if other, twice := height[pkg]; twice {
+				t.Errorf("package %s is in two groups, %s and %s", pkg, table[other].name, g.name)
+			}
+			height[pkg] = i
+		}
+	}
+	allowed := allowedImports()
+	for pkg, edges := range allowed {
+		for _, edge := range edges {
+			if i, j := height[pkg], height[edge]; j > i {
+				t.Errorf("%s (%s) must not import %s (%s), which is in a higher group", pkg, table[i].name, edge, table[j].name)
+			}
+		}
+	}
+	floors := map[string]int{}
+	for pkg := range allowed {
+		floor(t, allowed, floors, pkg, nil)
+	}
+	for _, g := range table {
+		for _, pkg := range slices.Sorted(maps.Keys(g.packages)) {
+			t.Logf("%-10s  floor %2d  %s", g.name, floors[pkg], pkg)
+		}
+	}
+}
+
+// floor returns the length of the longest path of imports that starts at pkg, and stores it in floors.
+// path has the packages that led to pkg.
+func floor(t *testing.T, allowed map[string][]string, floors map[string]int, pkg string, path []string) int {
+	if slices.Contains(path, pkg) {
+		t.Fatalf("the imports have a cycle: %s", strings.Join(append(path, pkg), " → "))
+	}
+	if n, known := floors[pkg]; known {
+		return n
+	}
+	n := 0
+	for _, edge := range allowed[pkg] {
+		n = max(n, 1+floor(t, allowed, floors, edge, append(path, pkg)))
+	}
+	floors[pkg] = n
+	return n
+}
+
+// TestBudgets checks the number of lines of each file and function.
 func TestBudgets(t *testing.T) {
 	for _, s := range sources(t) {
 		if n := s.set.File(s.file.Pos()).LineCount(); n > maxFile {
@@ -148,6 +301,7 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestExportedIsDocumented checks that each exported function, method and type has a doc comment.
 func TestExportedIsDocumented(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, d := range s.file.Decls {
@@ -167,11 +321,12 @@ func TestExportedIsDocumented(t *testing.T) {
 	}
 }
 
-// implements tells whether a method is documented by the interface it implements.
+// implements reports whether a method needs no comment, because a well-known interface documents it.
 func implements(d *ast.FuncDecl) bool {
 	return d.Recv != nil && slices.Contains([]string{"Len", "String", "Error"}, d.Name.Name)
 }
 
+// exportedReceiver reports whether the type of a method's receiver is exported.
 func exportedReceiver(d *ast.FuncDecl) bool {
 	typ := d.Recv.List[0].Type
 	for {

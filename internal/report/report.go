@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Samples    int    // number of utterances in the explorer; 0 for no explorer
 	Device     string // device that computes the explorer's features; "" for the device of the run
-	Vocabulary string // see experiment.ExploreOptions
+	Vocabulary string // see explore.Options
 	Live       bool   // the page updates itself with the server-sent events at the relative URL "events"
 }
 

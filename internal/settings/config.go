@@ -41,7 +41,7 @@ type DataConfig struct {
 	Vision   string  `yaml:"vision"`   // file whose visual features do
 	Labels   float64 `yaml:"labels"`   // share of the training utterances whose label may be used
 	Classes  int     `yaml:"classes"`  // 0: predict the label; 2, 3, 5 or 7: its class
-	Resample string  `yaml:"resample"` // holes of training: "epoch", fresh in each; "static", drawn once
+	Resample string  `yaml:"resample"` // keep masks of the training: "epoch", drawn in each epoch; "static", drawn once
 	Scale    float64 `yaml:"scale"`    // length of synthetic sequences
 	Limit    int     `yaml:"limit"`    // utterances of each part that are used, from the first; 0: all
 }

@@ -1,4 +1,4 @@
-// Package sweep trains many units (experiment.Unit), several at a time. Several machines that share
+// Package sweep trains many units (runs.Unit), several at a time. Several machines that share
 // the run directories can work on one sweep.
 //
 // Each unit is trained in a process of its own, the worker process, which runs the same executable:
