@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestEngineServesAnotherModule runs docs/example, which is a module of its own and so sees only
-// what is public.
-func TestEngineServesAnotherModule(t *testing.T) {
+// TestExampleModule runs docs/example. It is a separate module, so it can import only the public
+// packages.
+func TestExampleModule(t *testing.T) {
 	cmd := exec.Command("go", "run", ".")
 	cmd.Dir = filepath.Join("..", "..", "docs", "example")
 	out, err := cmd.CombinedOutput()

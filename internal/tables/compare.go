@@ -113,11 +113,11 @@ func (s *Summary) Label() string {
 
 // table returns a table with a row for each summary, of the cells that f gives.
 func (p *Comparison) table(caption string, header []string, cells func(s *Summary) []string) *typeset.Table {
-	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...), Names: 1}
+	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...), LabelColumns: 1}
 	differ := slices.ContainsFunc(p.apart, func(s string) bool { return s != "" })
 	if differ {
 		t.Header = slices.Insert(t.Header, 1, "settings")
-		t.Names = 2
+		t.LabelColumns = 2
 	}
 	for i, s := range p.Rows {
 		row := []string{s.Label()}

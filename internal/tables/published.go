@@ -18,7 +18,7 @@ func (p *Comparison) Published() *typeset.Table {
 	if paper == nil || ours == nil || p.Rows[0].Config.Data.Classes > 0 {
 		return nil
 	}
-	t := &typeset.Table{Header: []string{"model"}, Names: 1, Rules: []int{len(paper.Rows)}}
+	t := &typeset.Table{Header: []string{"model"}, LabelColumns: 1, Rules: []int{len(paper.Rows)}}
 	t.Caption = ours.caption(fmt.Sprintf("The paper's Table %d, as printed, and ours below it, means over missing rates. Ours", paper.Number))
 	for _, c := range paper.Columns {
 		t.Header = append(t.Header, c.Name)
@@ -86,7 +86,7 @@ func (p *Comparison) Ablations() []*typeset.Table {
 
 // ablation returns the paper's table with a column of ours after each of its columns.
 func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
-	t := &typeset.Table{Header: []string{"variant"}, Names: 1, Notes: p.notes(paper)}
+	t := &typeset.Table{Header: []string{"variant"}, LabelColumns: 1, Notes: p.notes(paper)}
 	t.Caption = p.caption(fmt.Sprintf("The paper's Table %d beside ours, means over missing rates. Ours", paper.Number))
 	for _, c := range paper.Columns {
 		t.Header = append(t.Header, c.Name+" paper", c.Name+" ours")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestGolden compares with a file of TensorFlow's own writer format, put together by hand: 12.5 s,
+// TestGolden compares events with bytes that were encoded by hand from the format's definition: 12.5 s,
 // step 300, x = 1.5.
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
@@ -28,10 +28,10 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestFraming takes records apart bit by bit, with a CRC-32C from its polynomial.
+// TestFraming parses records and compares the checksums with a bitwise CRC-32C.
 func TestFraming(t *testing.T) {
 	if got := naiveCRC([]byte("123456789")); got != 0xe3069283 { // the check value of CRC-32C
-		t.Fatalf("the test's own CRC is wrong: %x", got)
+		t.Fatalf("naiveCRC is wrong: %x", got)
 	}
 	file := append(Header(1), Record(2, 3, []Scalar{{"stage1/loss", math.NaN()}})...)
 	records := 0
@@ -60,6 +60,7 @@ func naiveMask(data []byte) uint32 {
 	return (c>>15 | c<<17) + 0xa282ead8
 }
 
+// naiveCRC computes the CRC-32C bit by bit.
 func naiveCRC(data []byte) uint32 {
 	c := ^uint32(0)
 	for _, b := range data {

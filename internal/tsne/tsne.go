@@ -1,6 +1,6 @@
-// Package tsne places points of many dimensions in the plane so that near ones stay near: exact
-// t-SNE (van der Maaten and Hinton 2008), after a projection on their principal components.
-// Distances between groups, and the groups' sizes, mean nothing in the result.
+// Package tsne computes two-dimensional embeddings of high-dimensional points with exact t-SNE (van
+// der Maaten and Hinton 2008), after a reduction by PCA. Neighbours in the data are neighbours in the
+// embedding; the distances between clusters and the sizes of clusters have no meaning.
 package tsne
 
 import (
@@ -13,31 +13,33 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Options of Embed. The same points, options and seed give the same bits.
+// Options of [Embed].
 type Options struct {
-	Perplexity float64 // about how many neighbours a point has; below the number of points
+	Perplexity float64 // effective number of neighbours of a point; more than 0, less than the number of points
 	Iterations int
-	Seed       uint64 // of the first places
+	Seed       uint64 // of the initial positions
 }
 
 const (
-	components   = 50  // that are kept of the data
-	exaggeration = 12  // of the affinities, in the first iterations, so that groups form
-	exaggerated  = 250 // iterations
-	minGain      = 0.01
+	components             = 50 // number of principal components
+	exaggeration           = 12 // factor of the affinities in the first iterations, so that clusters form
+	exaggerationIterations = 250
+	minGain                = 0.01
 )
 
-// Embed returns a place in the plane for each row of x [N D], and the Kullback-Leibler divergence
-// that is left between the affinities of the rows and those of their places.
+// Embed returns the position in the plane of each row of x [N D], and the final Kullback-Leibler
+// divergence between the affinities of the rows and those of the positions. The same x and options
+// give bit-identical results. Embed panics if the perplexity is out of range, or if D > 50 and x is
+// not finite.
 //
-// Steps are those of the authors' code, with the learning rate of Belkina et al. (2019), N over
-// the exaggeration, where that is larger than 200.
+// It is gradient descent with momentum and per-coordinate gains, as in the authors' code. The
+// learning rate is max(N/12, 200), where 12 is the early exaggeration (Belkina et al. 2019).
 func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 	n, _ := x.Dims()
 	if !(o.Perplexity > 0 && o.Perplexity < float64(n)) {
 		panic(fmt.Sprintf("tsne: Embed: perplexity %g for %d points, want more than 0 and less than their number", o.Perplexity, n))
 	}
-	p := affinities(distances(principal(x)), o.Perplexity)
+	p := affinities(squaredDistances(pca(x)), o.Perplexity)
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
 	y = make([][2]float64, n)
 	velocity, gain, grad := make([][2]float64, n), make([][2]float64, n), make([][2]float64, n)
@@ -45,10 +47,10 @@ func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 		y[i] = [2]float64{1e-4 * rng.NormFloat64(), 1e-4 * rng.NormFloat64()}
 		gain[i] = [2]float64{1, 1}
 	}
-	rate := max(float64(n)/exaggeration, 200) / 4 // that code leaves out the factor 4 of the gradient
+	learningRate := max(float64(n)/exaggeration, 200) / 4 // the authors' gradient lacks the factor 4
 	for step := range o.Iterations {
 		factor, momentum := 1.0, 0.8
-		if step < exaggerated {
+		if step < exaggerationIterations {
 			factor, momentum = exaggeration, 0.5
 		}
 		gradient(grad, p, y, factor)
@@ -59,7 +61,7 @@ func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 				} else {
 					gain[i][k] = max(gain[i][k]*0.8, minGain)
 				}
-				velocity[i][k] = momentum*velocity[i][k] - rate*gain[i][k]*g
+				velocity[i][k] = momentum*velocity[i][k] - learningRate*gain[i][k]*g
 				y[i][k] += velocity[i][k]
 			}
 		}
@@ -67,8 +69,8 @@ func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 	return y, divergence(p, y)
 }
 
-// principal returns the rows' first principal components, as many as matter at most.
-func principal(x *mat.Dense) *mat.Dense {
+// pca projects the rows of x [N D] on their first 50 principal components. It returns x if D ≤ 50.
+func pca(x *mat.Dense) *mat.Dense {
 	n, d := x.Dims()
 	if d <= components {
 		return x
@@ -80,13 +82,14 @@ func principal(x *mat.Dense) *mat.Dense {
 		panic(fmt.Sprintf("tsne: Embed: the covariance of points [%d %d] has no eigenvectors: are they all finite?", n, d))
 	}
 	var vectors, y mat.Dense
-	eigen.VectorsTo(&vectors) // by rising eigenvalue
+	eigen.VectorsTo(&vectors) // sorted by ascending eigenvalue
 	y.Mul(x, vectors.Slice(0, d, d-components, d))
 	return &y
 }
 
-// distances returns the squared distances between rows, of the pairs i < j in order.
-func distances(x *mat.Dense) []float64 {
+// squaredDistances returns the squared distances between the rows of x, for the pairs i < j in
+// lexicographic order.
+func squaredDistances(x *mat.Dense) []float64 {
 	n, _ := x.Dims()
 	all := make([]float64, 0, n*(n-1)/2)
 	for i := range n {
@@ -98,8 +101,8 @@ func distances(x *mat.Dense) []float64 {
 	return all
 }
 
-// index returns the place of the pair i < j of n.
-func index(i, j, n int) int { return i*(2*n-i-1)/2 + j - i - 1 }
+// pairIndex returns the index of the pair i < j of n points.
+func pairIndex(i, j, n int) int { return i*(2*n-i-1)/2 + j - i - 1 }
 
 // affinities returns p_ij of the pairs i < j, for squared distances d:
 //
@@ -109,27 +112,28 @@ func index(i, j, n int) int { return i*(2*n-i-1)/2 + j - i - 1 }
 func affinities(d []float64, perplexity float64) []float64 {
 	n := int(math.Round((1 + math.Sqrt(1+8*float64(len(d)))) / 2))
 	p := make([]float64, len(d))
-	row, near := make([]float64, n-1), make([]float64, n-1)
-	at := func(i, j int) int { // of the j-th other point
+	row, conditional := make([]float64, n-1), make([]float64, n-1)
+	at := func(i, j int) int { // index of the pair of i and its j-th other point
 		if j < i {
-			return index(j, i, n)
+			return pairIndex(j, i, n)
 		}
-		return index(i, j+1, n)
+		return pairIndex(i, j+1, n)
 	}
 	for i := range n {
 		for j := range row {
 			row[j] = d[at(i, j)]
 		}
-		neighbours(near, row, math.Log(perplexity))
-		for j, v := range near {
+		conditionals(conditional, row, math.Log(perplexity))
+		for j, v := range conditional {
 			p[at(i, j)] += v / float64(2*n)
 		}
 	}
 	return p
 }
 
-// neighbours fills p with exp(−β d) / Σ exp(−β d), whose entropy β is searched for.
-func neighbours(p, d []float64, entropy float64) {
+// conditionals sets p to exp(−β d) / Σ exp(−β d) and finds β by bisection, so that p has the given
+// entropy (in nats).
+func conditionals(p, d []float64, entropy float64) {
 	low, high, beta := 0.0, math.Inf(1), 1.0
 	nearest := floats.Min(d)
 	for range 100 {
@@ -151,13 +155,13 @@ func neighbours(p, d []float64, entropy float64) {
 	}
 }
 
-// gradient fills g with the gradient of the divergence at y, the affinities p being multiplied by
-// a factor f ≥ 1:
+// gradient sets g to the gradient of the divergence at y, with the affinities p multiplied by a factor
+// f ≥ 1:
 //
 //	∂C/∂y_i = 4 Σ_j (f p_ij − q_ij) w_ij (y_i − y_j),  w_ij = 1/(1 + |y_i − y_j|²),  q_ij = w_ij / Σ_{k≠l} w_kl
 func gradient(g [][2]float64, p []float64, y [][2]float64, f float64) {
 	n := len(y)
-	push := make([][2]float64, n) // Σ_j w_ij² (y_i − y_j)
+	repulsion := make([][2]float64, n) // Σ_j w_ij² (y_i − y_j)
 	clear(g)
 	sum, k := 0.0, 0
 	for i := range n {
@@ -165,21 +169,21 @@ func gradient(g [][2]float64, p []float64, y [][2]float64, f float64) {
 			dx, dy := y[i][0]-y[j][0], y[i][1]-y[j][1]
 			w := 1 / (1 + dx*dx + dy*dy)
 			sum += w
-			pull, away := p[k]*w, w*w
+			attract, repel := p[k]*w, w*w
 			k++
-			g[i][0] += pull * dx
-			g[i][1] += pull * dy
-			g[j][0] -= pull * dx
-			g[j][1] -= pull * dy
-			push[i][0] += away * dx
-			push[i][1] += away * dy
-			push[j][0] -= away * dx
-			push[j][1] -= away * dy
+			g[i][0] += attract * dx
+			g[i][1] += attract * dy
+			g[j][0] -= attract * dx
+			g[j][1] -= attract * dy
+			repulsion[i][0] += repel * dx
+			repulsion[i][1] += repel * dy
+			repulsion[j][0] -= repel * dx
+			repulsion[j][1] -= repel * dy
 		}
 	}
 	for i := range g {
 		for c := range g[i] {
-			g[i][c] = 4 * (f*g[i][c] - push[i][c]/(2*sum))
+			g[i][c] = 4 * (f*g[i][c] - repulsion[i][c]/(2*sum))
 		}
 	}
 }

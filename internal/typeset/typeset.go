@@ -1,4 +1,4 @@
-// Package typeset prints tables of results as plain text, as Markdown and as LaTeX.
+// Package typeset formats tables of results as plain text, Markdown and LaTeX.
 package typeset
 
 import (
@@ -10,29 +10,29 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Table is rows of cells under a header. Its first columns name what the row is of, the others
-// have numbers.
+// A Table has a header and rows of as many cells. Its first columns are labels, aligned left; the
+// others are numbers, aligned right.
 type Table struct {
-	Caption string
-	Header  []string
-	Names   int // how many columns name
-	Rows    [][]string
-	Rules   []int // rows above which there is a line
-	Notes   []string
+	Caption      string
+	Header       []string
+	LabelColumns int // number of label columns
+	Rows         [][]string
+	Rules        []int    // indices of the rows with a horizontal rule above them
+	Notes        []string // paragraphs below the table
 }
 
-// width is where the lines of captions and notes are broken, in characters.
-const width = 110
+// maxWidth is the longest line of captions and notes in plain text, in characters.
+const maxWidth = 110
 
-// pretty returns the table for go-pretty, names to the left and numbers to the right.
-func (t *Table) pretty() table.Writer {
+// writer returns a go-pretty writer of the table.
+func (t *Table) writer() table.Writer {
 	w := table.NewWriter()
 	w.SetStyle(table.StyleLight)
 	w.Style().Format.Header = text.FormatDefault
 	w.AppendHeader(row(t.Header))
 	var columns []table.ColumnConfig
-	for i := range t.Header[t.Names:] {
-		columns = append(columns, table.ColumnConfig{Number: t.Names + i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	for i := range t.Header[t.LabelColumns:] {
+		columns = append(columns, table.ColumnConfig{Number: t.LabelColumns + i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	w.SetColumnConfigs(columns)
 	for i, cells := range t.Rows {
@@ -44,6 +44,7 @@ func (t *Table) pretty() table.Writer {
 	return w
 }
 
+// row converts cells to the type of go-pretty.
 func row(cells []string) table.Row {
 	r := make(table.Row, len(cells))
 	for i, c := range cells {
@@ -52,30 +53,32 @@ func row(cells []string) table.Row {
 	return r
 }
 
-// Text returns the caption, the table drawn with lines, and the notes.
+// Text returns the caption, the table with box-drawing characters, and the notes.
 func (t *Table) Text() string {
 	var b strings.Builder
-	b.WriteString(wrapped(t.Caption) + t.pretty().Render() + "\n")
+	b.WriteString(wrap(t.Caption) + t.writer().Render() + "\n")
 	for _, n := range t.Notes {
-		b.WriteString(wrapped(n))
+		b.WriteString(wrap(n))
 	}
 	return b.String()
 }
 
-// wrapped breaks a paragraph into lines, at spaces.
-func wrapped(paragraph string) string {
-	return padding.ReplaceAllString(text.WrapSoft(paragraph, width)+"\n", "\n")
+// wrap breaks a paragraph into lines, at spaces.
+func wrap(paragraph string) string {
+	return padding.ReplaceAllString(text.WrapSoft(paragraph, maxWidth)+"\n", "\n")
 }
 
+// padding matches spaces at the end of a line.
 var padding = regexp.MustCompile(` +\n`)
 
 // Markdown returns the caption as a paragraph, the table, and each note as a paragraph.
 func (t *Table) Markdown() string {
-	parts := append([]string{t.Caption, t.pretty().RenderMarkdown()}, t.Notes...)
+	parts := append([]string{t.Caption, t.writer().RenderMarkdown()}, t.Notes...)
 	return strings.Join(parts, "\n\n") + "\n"
 }
 
-// LaTeX returns a table that needs the package booktabs.
+// LaTeX returns a table environment; it needs the LaTeX package booktabs. Special characters are
+// escaped.
 func (t *Table) LaTeX() string {
 	var b strings.Builder
 	line := func(cells []string) {
@@ -83,12 +86,12 @@ func (t *Table) LaTeX() string {
 			if i > 0 {
 				b.WriteString(" & ")
 			}
-			b.WriteString(escaped(c))
+			b.WriteString(escape(c))
 		}
 		b.WriteString(" \\\\\n")
 	}
-	b.WriteString("\\begin{table}\n\\centering\n\\caption{" + escaped(t.Caption) + "}\n\\smallskip\n\\begin{tabular}{" +
-		strings.Repeat("l", t.Names) + strings.Repeat("r", len(t.Header)-t.Names) + "}\n\\toprule\n")
+	b.WriteString("\\begin{table}\n\\centering\n\\caption{" + escape(t.Caption) + "}\n\\smallskip\n\\begin{tabular}{" +
+		strings.Repeat("l", t.LabelColumns) + strings.Repeat("r", len(t.Header)-t.LabelColumns) + "}\n\\toprule\n")
 	line(t.Header)
 	b.WriteString("\\midrule\n")
 	for i, cells := range t.Rows {
@@ -99,18 +102,19 @@ func (t *Table) LaTeX() string {
 	}
 	b.WriteString("\\bottomrule\n\\end{tabular}\n")
 	for _, n := range t.Notes {
-		b.WriteString("\n\\smallskip\\parbox{\\linewidth}{\\footnotesize " + escaped(n) + "}\n")
+		b.WriteString("\n\\smallskip\\parbox{\\linewidth}{\\footnotesize " + escape(n) + "}\n")
 	}
 	b.WriteString("\\end{table}\n")
 	return b.String()
 }
 
-var latex = strings.NewReplacer(
+// latexEscapes replaces special characters by commands.
+var latexEscapes = strings.NewReplacer(
 	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `&`, `\&`, `%`, `\%`, `$`, `\$`, `#`, `\#`, `_`, `\_`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`,
 	`<`, `$<$`, `>`, `$>$`, `|`, `$|$`, `"`, `''`, `--`, `-{}-`, `±`, `$\pm$`, `†`, `$^\dagger$`)
 
-// minus finds the sign of a number, which is not a hyphen.
+// minus matches the minus sign of a number, as opposed to a hyphen.
 var minus = regexp.MustCompile(`(^| )-([0-9])`)
 
-// escaped returns text in which nothing is a command of LaTeX.
-func escaped(s string) string { return minus.ReplaceAllString(latex.Replace(s), "$1$$-$$$2") }
+// escape returns text in which all characters that are special in LaTeX are escaped.
+func escape(s string) string { return minus.ReplaceAllString(latexEscapes.Replace(s), "$1$$-$$$2") }

@@ -8,7 +8,7 @@ import (
 func example() *Table {
 	return &Table{
 		Caption: "Corr of a_b & c, 50% of {x}.",
-		Header:  []string{"model", "settings", "Has0_acc_2", "Acc-2"}, Names: 2,
+		Header:  []string{"model", "settings", "Has0_acc_2", "Acc-2"}, LabelColumns: 2,
 		Rows: [][]string{
 			{"w/o FID", "data.labels=0.1", "0.5000 ± 0.0100", "-0.1200"},
 			{"RECAP", `C:\x~y^2 <"z"> #1 | $5 --by`, "37.25†", "-1.00 / -2.00"},
@@ -70,19 +70,19 @@ RECAP & C:\textbackslash{}x\textasciitilde{}y\textasciicircum{}2 $<$''z''$>$ \#1
 	}
 }
 
-func TestWrapped(t *testing.T) {
+func TestWrap(t *testing.T) {
 	long := ""
 	for i := range 100 {
 		long += strings.Repeat("x", 1+i*7%13) + " "
 	}
 	long = strings.TrimSpace(long)
-	lines := strings.Split(strings.TrimSuffix(wrapped(long), "\n"), "\n")
-	if len(lines) < len(long)/width || strings.Join(lines, " ") != long {
+	lines := strings.Split(strings.TrimSuffix(wrap(long), "\n"), "\n")
+	if len(lines) < len(long)/maxWidth || strings.Join(lines, " ") != long {
 		t.Errorf("%d lines: %q", len(lines), lines)
 	}
 	for _, l := range lines {
-		if n := len(l); n > width {
-			t.Errorf("a line of %d characters, at most %d", n, width)
+		if n := len(l); n > maxWidth {
+			t.Errorf("a line of %d characters, at most %d", n, maxWidth)
 		}
 	}
 }
