@@ -1,5 +1,6 @@
-// Package archtest checks conventions of the code as tests: which package may import which, the sizes
-// of files, functions and lines, the documentation of exported names, and the terms that are used.
+// Package archtest checks conventions of the code as tests: which package may import which, the
+// sizes of files, functions and lines, the documentation of exported names, and the terms that are
+// used.
 package archtest
 
 import (
@@ -17,15 +18,15 @@ import (
 
 const module = "github.com/seed-6655bf3b/recap/"
 
-// A group is a set of packages. A package may import packages of its own group and of the groups that
-// come earlier in the table, but none of a later group.
+// A group is a set of packages. A package may import packages of its own group and of the groups
+// that come earlier in the table, but none of a later group.
 type group struct {
 	name     string
 	packages map[string][]string // the packages of this module that each package may import
 }
 
-// table has all packages of the module, from the lowest group to the highest. It is exact: each edge
-// that it allows is used.
+// table has all packages of the module, from the lowest group to the highest. It is exact: each
+// edge that it allows is used.
 var table = []group{
 	{"leaf", map[string][]string{
 		"internal/metric":      {},
@@ -211,8 +212,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestImportsAreExact checks that the table allows no package that does not exist and no import that
-// no file uses.
+// TestImportsAreExact checks that the table allows no package that does not exist and no import
+// that no file uses.
 func TestImportsAreExact(t *testing.T) {
 	used := map[string]map[string]bool{}
 	for _, s := range sources(t) {
@@ -237,8 +238,8 @@ func TestImportsAreExact(t *testing.T) {
 	}
 }
 
-// TestImportsGoDown checks that no package imports one of a higher group. It also computes the floor
-// of each package, the length of the longest path of imports from it, and fails on a cycle.
+// TestImportsGoDown checks that no package imports one of a higher group. It also computes the
+// floor of each package, the length of the longest path of imports from it, and fails on a cycle.
 func TestImportsGoDown(t *testing.T) {
 	height := map[string]int{} // the index of a package's group
 	for i, g := range table {
@@ -268,8 +269,8 @@ func TestImportsGoDown(t *testing.T) {
 	}
 }
 
-// floor returns the length of the longest path of imports that starts at pkg, and stores it in floors.
-// path has the packages that led to pkg.
+// floor returns the length of the longest path of imports that starts at pkg, and stores it in
+// floors. path has the packages that led to pkg.
 func floor(t *testing.T, allowed map[string][]string, floors map[string]int, pkg string, path []string) int {
 	if slices.Contains(path, pkg) {
 		t.Fatalf("the imports have a cycle: %s", strings.Join(append(path, pkg), " → "))
@@ -321,7 +322,8 @@ func TestExportedIsDocumented(t *testing.T) {
 	}
 }
 
-// implements reports whether a method needs no comment, because a well-known interface documents it.
+// implements reports whether a method needs no comment, because a well-known interface documents
+// it.
 func implements(d *ast.FuncDecl) bool {
 	return d.Recv != nil && slices.Contains([]string{"Len", "String", "Error"}, d.Name.Name)
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestProgramHasNoTesting checks that the built program does not contain the package testing, which
-// would add its flags.
+// TestProgramHasNoTesting checks that the built program does not contain the package testing,
+// which would add its flags.
 func TestProgramHasNoTesting(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"cmd/recap").Output()
 	if err != nil {
@@ -27,9 +27,9 @@ func TestProgramHasNoTesting(t *testing.T) {
 	}
 }
 
-// TestNoAssertionOnRecap checks that no package except recap distinguishes it from other models by a
-// type assertion or a type switch on *recap.Model or *recap.Config. Packages whose name ends in "test"
-// are exempt.
+// TestNoAssertionOnRecap checks that no package except recap distinguishes it from other models by
+// a type assertion or a type switch on *recap.Model or *recap.Config. Packages whose name ends in
+// "test" are exempt.
 func TestNoAssertionOnRecap(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.pkg == "recap" || strings.HasSuffix(s.pkg, "test") {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestGlossaryNamesExist checks that the Go names in the third column of docs/glossary.md are declared
-// in the code.
+// TestGlossaryNamesExist checks that the Go names in the third column of docs/glossary.md are
+// declared in the code.
 func TestGlossaryNamesExist(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "glossary.md"))
 	if err != nil {

@@ -16,8 +16,8 @@ var (
 	mdFence   = regexp.MustCompile("(?ms)^```.*?^```$")
 )
 
-// TestLinks checks that the relative links of every Markdown file lead to a file or folder, and those
-// with a # to a heading of it.
+// TestLinks checks that the relative links of every Markdown file lead to a file or folder, and
+// those with a # to a heading of it.
 func TestLinks(t *testing.T) {
 	root, links := filepath.Join("..", ".."), 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -27,8 +27,8 @@ func tests(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestEveryLayerIsTested checks that a test of package nn makes each layer, which is what a function
-// New… of nn returns.
+// TestEveryLayerIsTested checks that a test of package nn makes each layer, which is what a
+// function New… of nn returns.
 func TestEveryLayerIsTested(t *testing.T) {
 	text, layers := tests(t, "nn"), 0
 	for _, s := range sources(t) {
@@ -48,8 +48,8 @@ func TestEveryLayerIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryModelIsListed checks that each package below nn/zoo with a Spec is in internal/models and
-// has the tests of zootest.
+// TestEveryModelIsListed checks that each package below nn/zoo with a Spec is in internal/models
+// and has the tests of zootest.
 func TestEveryModelIsListed(t *testing.T) {
 	list, err := os.ReadFile(filepath.Join("..", "models", "models.go"))
 	if err != nil {
@@ -73,8 +73,8 @@ func TestEveryModelIsListed(t *testing.T) {
 	}
 }
 
-// TestEveryDeviceIsTested checks that each package whose devices internal/backend opens runs the checks
-// of devicetest.
+// TestEveryDeviceIsTested checks that each package whose devices internal/backend opens runs the
+// checks of devicetest.
 func TestEveryDeviceIsTested(t *testing.T) {
 	devices := 0
 	for _, s := range sources(t) {

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// retired lists terms that the field's terms have replaced (docs/glossary.md), as regular expressions.
-// Each one must be precise enough not to match ordinary English. Extend the list when a term is
-// replaced everywhere. A text that matches a pattern contains at least one of its stems; searching for
-// the stems first makes the test fast.
+// retired lists terms that the field's terms have replaced (docs/glossary.md), as regular
+// expressions. Each one must be precise enough not to match ordinary English. Extend the list when
+// a term is replaced everywhere. A text that matches a pattern contains at least one of its stems;
+// searching for the stems first makes the test fast.
 var retired = []struct{ stems, pattern, replacement string }{
 	{"ole", `[^"]\b[Hh]oles?\b|[a-z]Holes?\b`, "keep mask, missing positions"}, // "holes" in quotes is a random stream
 	{"tarv", `[Ss]tarv(e|es|ed|ing|ation)\b`, "the attention weight collapses"},

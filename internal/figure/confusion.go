@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Confusions returns a figure of confusion matrices, two in a row. The rows are the true classes, from
-// bottom to top, and the columns the predicted ones. The text of a cell is its count; the colour is
-// its share of the true class, from white (0) to dark blue (1).
+// Confusions returns a figure of confusion matrices, two in a row. The rows are the true classes,
+// from bottom to top, and the columns the predicted ones. The text of a cell is its count; the
+// colour is its share of the true class, from white (0) to dark blue (1).
 func Confusions(list ...Confusion) *Figure {
 	var plots []*plot.Plot
 	for _, m := range list {

@@ -14,9 +14,9 @@ import (
 // maxMarkers is the largest number of points of a curve with markers.
 const maxMarkers = 12
 
-// Curves returns a figure with the panels in rows of the given number of columns and one legend below
-// them. Each name has its own colour, dashes and marker; curves without a name are black and not in
-// the legend. Curves panics if the slices of a curve differ in length.
+// Curves returns a figure with the panels in rows of the given number of columns and one legend
+// below them. Each name has its own colour, dashes and marker; curves without a name are black and
+// not in the legend. Curves panics if the slices of a curve differ in length.
 func Curves(columns int, list ...Panel) *Figure {
 	var styles styles
 	var plots []*plot.Plot

@@ -43,8 +43,8 @@ func (f *Figure) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// WriteSVG writes the figure as an svg element, which is both a complete SVG file and valid inside an
-// HTML page. Text is not converted to outlines; its font is Liberation Sans, or the metrically
+// WriteSVG writes the figure as an svg element, which is both a complete SVG file and valid inside
+// an HTML page. Text is not converted to outlines; its font is Liberation Sans, or the metrically
 // compatible Arial or Helvetica. WriteSVG returns an error if w does.
 func (f *Figure) WriteSVG(w io.Writer) error {
 	c := vgsvg.New(f.width, f.height)

@@ -94,7 +94,8 @@ func texts(list []element) []string {
 
 var figures = map[string]func() *Figure{"curves": someCurves, "scatters": someScatters, "confusions": someConfusions}
 
-// TestSameDataSameBytes writes each kind of figure twice, as PNG with 300 dots per inch and as SVG.
+// TestSameDataSameBytes writes each kind of figure twice, as PNG with 300 dots per inch and as
+// SVG.
 func TestSameDataSameBytes(t *testing.T) {
 	for name, make := range figures {
 		f := make()
@@ -117,8 +118,8 @@ func TestSameDataSameBytes(t *testing.T) {
 
 var fontSize = regexp.MustCompile(`font-size:([0-9.]+)px`)
 
-// TestSVG checks that the output is valid inside an HTML page, and that the text has at least 8 points
-// and a common font.
+// TestSVG checks that the output is valid inside an HTML page, and that the text has at least 8
+// points and a common font.
 func TestSVG(t *testing.T) {
 	for name, make := range figures {
 		text, elements := svg(t, make())

@@ -30,9 +30,9 @@ const (
 	rowHeight        = 13
 )
 
-// panels returns a figure with the plots in rows of the given number of columns and the legend below
-// them. The figure is as wide as the page, or half as wide for one column. The data areas of the
-// plots are aligned; height is the height of a row.
+// panels returns a figure with the plots in rows of the given number of columns and the legend
+// below them. The figure is as wide as the page, or half as wide for one column. The data areas of
+// the plots are aligned; height is the height of a row.
 func panels(plots []*plot.Plot, columns int, height vg.Length, entries []legendEntry) *Figure {
 	columns = min(columns, len(plots))
 	width := pageWidth

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Scatters returns a figure of scatter plots in rows of the given number of columns, with one legend
-// below them.
+// Scatters returns a figure of scatter plots in rows of the given number of columns, with one
+// legend below them.
 func Scatters(columns int, list ...Scatter) *Figure {
 	var names []string
 	var entries []legendEntry
@@ -31,8 +31,8 @@ func Scatters(columns int, list ...Scatter) *Figure {
 	return panels(plots, columns, 0.85*pageWidth/vg.Length(max(columns, 2)), entries)
 }
 
-// clouds draws the points of one scatter plot inside a frame, with the same scale on both axes. The
-// drawing order alternates between the clouds, so that no cloud covers another one.
+// clouds draws the points of one scatter plot inside a frame, with the same scale on both axes.
+// The drawing order alternates between the clouds, so that no cloud covers another one.
 type clouds []Cloud
 
 const pointRadius = 1.6

@@ -14,8 +14,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A Color is a colour of the palette of Okabe and Ito (2008). Their yellow is left out, because it is
-// too light for lines on white paper.
+// A Color is a colour of the palette of Okabe and Ito (2008). Their yellow is left out, because it
+// is too light for lines on white paper.
 type Color int
 
 // The colours, in the order in which [Curves] assigns them.
@@ -62,9 +62,9 @@ func (m Marker) style(c color.Color, radius vg.Length) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: c, Radius: radius, Shape: glyphs[m]}
 }
 
-// dashes are the dash patterns of lines, in the order in which [Curves] assigns them; the first one is
-// a solid line. The numbers of patterns and of colours have no common divisor, so 28 curves have
-// different styles.
+// dashes are the dash patterns of lines, in the order in which [Curves] assigns them; the first
+// one is a solid line. The numbers of patterns and of colours have no common divisor, so 28 curves
+// have different styles.
 var dashes = [4][]vg.Length{nil, {5, 2}, {1.5, 1.5}, {6, 2, 1.5, 2}}
 
 const (
@@ -118,8 +118,8 @@ func gridLines() *plotter.Grid {
 	return g
 }
 
-// ticks places ticks at the multiples of a step. The step is 1, 2 or 5 times a power of ten; it is the
-// smallest such number that is at least the value of ticks and gives at most six ticks.
+// ticks places ticks at the multiples of a step. The step is 1, 2 or 5 times a power of ten; it is
+// the smallest such number that is at least the value of ticks and gives at most six ticks.
 type ticks float64
 
 // Ticks returns the ticks between low and high.

@@ -17,8 +17,8 @@ var (
 
 var indexTemplate = template.Must(template.New("index").Parse(indexText))
 
-// An Index is a page that lists runs. It updates itself with the server-sent events at the relative
-// URL "events".
+// An Index is a page that lists runs. It updates itself with the server-sent events at the
+// relative URL "events".
 type Index struct {
 	Title string
 	Runs  []RunStatus

@@ -93,8 +93,8 @@ func (p *Page) addAssets() {
 	p.Policy = policy(connect, scripts...)
 }
 
-// policy returns a content security policy. It allows the given inline scripts, by their hashes, and
-// connections to the source connect. It forbids everything else.
+// policy returns a content security policy. It allows the given inline scripts, by their hashes,
+// and connections to the source connect. It forbids everything else.
 func policy(connect string, scripts ...string) string {
 	allowed := ""
 	for _, s := range scripts {
@@ -116,8 +116,8 @@ func (p *Page) Write(w io.Writer) error {
 	return nil
 }
 
-// scriptData returns data as JSON for a script element. json.Marshal escapes <, > and &, so the data
-// cannot contain the end tag.
+// scriptData returns data as JSON for a script element. json.Marshal escapes <, > and &, so the
+// data cannot contain the end tag.
 func scriptData(data any) (template.JS, error) {
 	text, err := json.Marshal(data)
 	if err != nil {

@@ -6,8 +6,8 @@
 // policy forbids the browser to load anything else. The same run gives the same bytes.
 //
 // page.html is the template and page.css the style sheet. training.js draws the curves of the
-// training journal with uPlot (MIT licence) and updates them if the page is live. explorer.js shows
-// the utterances.
+// training journal with uPlot (MIT licence) and updates them if the page is live. explorer.js
+// shows the utterances.
 package report
 
 import (

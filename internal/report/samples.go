@@ -19,9 +19,9 @@ type explorerData struct {
 	Classes int        `json:"classes"` // 0 for regression
 	Samples []sample   `json:"samples"`
 
-	// Features are [samples][modalities][1 + 2·rates][L D] bytes in base 64: X_m, then X̃_m and X'_m
-	// for each rate. A byte b represents the value scale_m·(2b/255 − 1). "" if the model has no
-	// features to show.
+	// Features are [samples][modalities][1 + 2·rates][L D] bytes in base 64: X_m, then X̃_m and
+	// X'_m for each rate. A byte b represents the value scale_m·(2b/255 − 1). "" if the model has
+	// no features to show.
 	L        int                     `json:"l"`
 	D        int                     `json:"d"`
 	Scale    [zoo.Modalities]float64 `json:"scale"`
@@ -71,8 +71,8 @@ func explorerJSON(e *explore.Exploration) (template.JS, error) {
 	return scriptData(p)
 }
 
-// scale returns the 99.5th percentile of the absolute values of the features of modality m, or 0 if
-// there are none. Larger values are clipped, because a single outlier would hide the other
+// scale returns the 99.5th percentile of the absolute values of the features of modality m, or 0
+// if there are none. Larger values are clipped, because a single outlier would hide the other
 // differences.
 func scale(samples []explore.Sample, m int) float64 {
 	var all []float64
@@ -95,7 +95,8 @@ func scale(samples []explore.Sample, m int) float64 {
 	return rounded(all[len(all)*995/1000])
 }
 
-// quantize appends round(255·(v/scale + 1)/2) for each v of x, clipped to 0 … 255; NaN counts as 0.
+// quantize appends round(255·(v/scale + 1)/2) for each v of x, clipped to 0 … 255; NaN counts as
+// 0.
 func quantize(to []byte, x []float32, scale float64) []byte {
 	for _, v := range x {
 		normalized := min(max(float64(v)/scale, -1), 1)

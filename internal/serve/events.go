@@ -17,8 +17,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// pollInterval is the time between two checks of the files. A stream without events sends a comment
-// after each keepAliveInterval; if the write fails, the client is disconnected.
+// pollInterval is the time between two checks of the files. A stream without events sends a
+// comment after each keepAliveInterval; if the write fails, the client is disconnected.
 var (
 	pollInterval      = 300 * time.Millisecond
 	keepAliveInterval = 15 * time.Second
@@ -50,8 +50,8 @@ func (s *stream) write(format string, a ...any) error {
 	return err
 }
 
-// stream starts a stream of events. It calls poll after each pollInterval and flushes what poll has
-// written, until the client disconnects or the server ends.
+// stream starts a stream of events. It calls poll after each pollInterval and flushes what poll
+// has written, until the client disconnects or the server ends.
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *stream) error) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
@@ -77,8 +77,9 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *st
 	h.log.Info("event stream ended", "err", err)
 }
 
-// runEvents streams the events of a run: "seeds" with the list of seeds when it changes, "epoch" for
-// each line of a training journal, and "restart" if the journal of a seed was truncated or replaced.
+// runEvents streams the events of a run: "seeds" with the list of seeds when it changes, "epoch"
+// for each line of a training journal, and "restart" if the journal of a seed was truncated or
+// replaced.
 func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) {
 	var seeds []rundir.SeedRun
 	tails := map[uint64]*tail{}
@@ -179,7 +180,8 @@ func (h *handler) status(dir string) report.RunStatus {
 	return status
 }
 
-// trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1 of 5".
+// trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1
+// of 5".
 func trainingState(seed rundir.SeedRun, c *settings.Config) (string, error) {
 	records, err := seed.Records()
 	if err != nil {
@@ -205,8 +207,9 @@ type tail struct {
 	offset int64       // number of bytes read
 }
 
-// next returns the lines that are complete since the last call. restarted reports that the file was
-// truncated or replaced, which happens when a run is resumed; lines are then all lines of the file.
+// next returns the lines that are complete since the last call. restarted reports that the file
+// was truncated or replaced, which happens when a run is resumed; lines are then all lines of the
+// file.
 func (t *tail) next() (lines [][]byte, restarted bool, err error) {
 	f, err := os.Open(t.path)
 	if errors.Is(err, fs.ErrNotExist) {

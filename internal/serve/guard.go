@@ -13,8 +13,8 @@ import (
 //     lets its own name resolve to the address of this machine);
 //   - requests whose Origin header is another origin.
 //
-// The allowed hosts are localhost, 127.0.0.1, [::1] and listenHost, the host of the --addr flag. If
-// listenHost stands for all addresses of the machine, every IP address is allowed too: DNS
+// The allowed hosts are localhost, 127.0.0.1, [::1] and listenHost, the host of the --addr flag.
+// If listenHost stands for all addresses of the machine, every IP address is allowed too: DNS
 // rebinding needs a name.
 func guard(listenHost string, h http.Handler) http.Handler {
 	allowed := func(hostport string) bool {

@@ -6,8 +6,8 @@
 //	/runs/NAME/         the page of a run of the list
 //	/runs/NAME/events   its server-sent events
 //
-// The goroutine of each event stream reads the files itself and sends all epochs from the beginning.
-// So clients share no state, and no state is left when a client disconnects.
+// The goroutine of each event stream reads the files itself and sends all epochs from the
+// beginning. So clients share no state, and no state is left when a client disconnects.
 package serve
 
 import (
@@ -36,8 +36,8 @@ const (
 )
 
 // Run serves the run in the directory dir, or the list of runs below it, at an address such as
-// 127.0.0.1:7000. When the server listens, Run calls ready with the URL of the page. Run returns nil
-// after ctx is done, and an error if the address or the directory cannot be used.
+// 127.0.0.1:7000. When the server listens, Run calls ready with the URL of the page. Run returns
+// nil after ctx is done, and an error if the address or the directory cannot be used.
 func Run(ctx context.Context, dir, address string, o report.Options, log *slog.Logger, ready func(url string)) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -200,8 +200,8 @@ func (h *handler) page(w http.ResponseWriter, dir string) {
 	h.send(w, text)
 }
 
-// render returns the page of a run. The page of a finished run is cached. The page of an unfinished
-// run has no explorer.
+// render returns the page of a run. The page of a finished run is cached. The page of an
+// unfinished run has no explorer.
 func (h *handler) render(dir string) ([]byte, error) {
 	run, err := rundir.Read(dir)
 	if err != nil {

@@ -1,7 +1,8 @@
 // Package sweep trains many units (runs.Unit), several at a time. Several machines that share
 // the run directories can work on one sweep.
 //
-// Each unit is trained in a process of its own, the worker process, which runs the same executable:
+// Each unit is trained in a process of its own, the worker process, which runs the same
+// executable:
 //
 //   - A unit that panics, that the kernel kills for its memory use, or that a GPU driver brings
 //     down is one failed unit. The sweep continues.

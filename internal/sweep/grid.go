@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// DefaultGrid is the search space of "recap tune" if the user gives none. It has the defaults of the
-// quick preset and values around them.
+// DefaultGrid is the search space of "recap tune" if the user gives none. It has the defaults of
+// the quick preset and values around them.
 const DefaultGrid = `train.lr:           [0.0003, 0.001, 0.003]
 train.batch:        [32, 64]
 train.weight_decay: [0, 0.0001, 0.01]
@@ -34,9 +34,9 @@ type Axis struct {
 // A Trial is one combination: a value for each key of the grid.
 type Trial map[string]string
 
-// ParseGrid parses a YAML map from keys to lists of values; see [DefaultGrid]. The axes are sorted by
-// key. It returns an error that begins with name if the text is malformed, if a key occurs twice or
-// has no values, if a value is repeated, or if a setting must be equal in all trials.
+// ParseGrid parses a YAML map from keys to lists of values; see [DefaultGrid]. The axes are sorted
+// by key. It returns an error that begins with name if the text is malformed, if a key occurs
+// twice or has no values, if a value is repeated, or if a setting must be equal in all trials.
 func ParseGrid(name string, text []byte) (Grid, error) {
 	fail := func(format string, args ...any) (Grid, error) {
 		return nil, fmt.Errorf("sweep: %s: %s", name, fmt.Sprintf(format, args...))

@@ -18,8 +18,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
-// LogFile is the name of a unit's log file in its directory. It has what the worker process wrote to
-// standard error.
+// LogFile is the name of a unit's log file in its directory. It has what the worker process wrote
+// to standard error.
 const LogFile = "log.txt"
 
 // A Result is the outcome of a unit.
@@ -159,8 +159,8 @@ func (p *Pool) runProcess(ctx context.Context, r *Result, log *os.File, progress
 	return nil
 }
 
-// executable returns the path of this program. On a system with /proc, the path opens the file that
-// was started, even if it was replaced since. So all units are trained by the same program.
+// executable returns the path of this program. On a system with /proc, the path opens the file
+// that was started, even if it was replaced since. So all units are trained by the same program.
 func executable() (string, error) {
 	const link = "/proc/self/exe"
 	if _, err := os.Stat(link); err == nil {

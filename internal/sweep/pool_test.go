@@ -18,8 +18,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// TestMain is also the program that a pool starts: a fake of RunWorker. The file "do" in the unit's
-// directory says what it does.
+// TestMain is also the program that a pool starts: a fake of RunWorker. The file "do" in the
+// unit's directory selects what it does.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fake" {
 		os.Exit(fake(os.Args[2]))

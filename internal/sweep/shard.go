@@ -67,9 +67,9 @@ var batchSystems = []batchSystem{
 }
 
 // FromEnvironment returns the shard of this process from the environment variables that Slurm,
-// Kubernetes, Open MPI and other MPI libraries set, and the names of the systems found. Without such
-// variables the shard is 0/1. If one system runs inside another, each shard of the outer system is
-// divided among the tasks of the inner one.
+// Kubernetes, Open MPI and other MPI libraries set, and the names of the systems found. Without
+// such variables the shard is 0/1. If one system runs inside another, each shard of the outer
+// system is divided among the tasks of the inner one.
 //
 // It returns an error if the variables of a system are incomplete or contradict each other.
 func FromEnvironment(lookup func(string) (string, bool)) (s Shard, found []string, err error) {

@@ -42,8 +42,8 @@ const (
 // progressInterval is the shortest time between two progress messages.
 const progressInterval = 200 * time.Millisecond
 
-// RunWorker trains the unit in the directory dir and writes its progress and its outcome to out, as
-// lines of JSON for [Pool.Run]. It stops after the current epoch when ctx is done or when in
+// RunWorker trains the unit in the directory dir and writes its progress and its outcome to out,
+// as lines of JSON for [Pool.Run]. It stops after the current epoch when ctx is done or when in
 // reaches its end.
 //
 // It returns the error of the training. If another process holds the unit's lock, the outcome is

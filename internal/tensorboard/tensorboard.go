@@ -1,11 +1,12 @@
-// Package tensorboard encodes event files for TensorBoard and for experiment trackers that import them.
+// Package tensorboard encodes event files for TensorBoard and for experiment trackers that import
+// them.
 //
 // A file is a sequence of records (TFRecord) with little-endian integers:
 //
 //	uint64 length, uint32 masked CRC-32C of it, data, uint32 masked CRC-32C of the data
 //
-// The data of each record is an Event, encoded with protocol buffers (tensorflow/core/util/event.proto,
-// framework/summary.proto):
+// The data of each record is an Event, encoded with protocol buffers
+// (tensorflow/core/util/event.proto, framework/summary.proto):
 //
 //	Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
 //	Summary { repeated Value value = 1; }
@@ -73,8 +74,8 @@ func record(data []byte) []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maskedCRC returns the CRC-32C of data, rotated right by 15 bits, plus a constant. The mask lets data
-// that contain checksums have a useful checksum.
+// maskedCRC returns the CRC-32C of data, rotated right by 15 bits, plus a constant. The mask lets
+// data that contain checksums have a useful checksum.
 func maskedCRC(data []byte) uint32 {
 	c := crc32.Checksum(data, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8

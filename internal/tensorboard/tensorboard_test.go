@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestGolden compares events with bytes that were encoded by hand from the format's definition: 12.5 s,
-// step 300, x = 1.5.
+// TestGolden compares events with bytes that were encoded by hand from the format's definition:
+// 12.5 s, step 300, x = 1.5.
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		what  string

@@ -1,6 +1,7 @@
-// Package tsne computes two-dimensional embeddings of high-dimensional points with exact t-SNE (van
-// der Maaten and Hinton 2008), after a reduction by PCA. Neighbours in the data are neighbours in the
-// embedding; the distances between clusters and the sizes of clusters have no meaning.
+// Package tsne computes two-dimensional embeddings of high-dimensional points with exact t-SNE
+// (van der Maaten and Hinton 2008), after a reduction by PCA. Neighbours in the data are
+// neighbours in the embedding; the distances between clusters and the sizes of clusters have no
+// meaning.
 package tsne
 
 import (
@@ -29,8 +30,8 @@ const (
 
 // Embed returns the position in the plane of each row of x [N D], and the final Kullback-Leibler
 // divergence between the affinities of the rows and those of the positions. The same x and options
-// give bit-identical results. Embed panics if the perplexity is out of range, or if D > 50 and x is
-// not finite.
+// give bit-identical results. Embed panics if the perplexity is out of range, or if D > 50 and x
+// is not finite.
 //
 // It is gradient descent with momentum and per-coordinate gains, as in the authors' code. The
 // learning rate is max(N/12, 200), where 12 is the early exaggeration (Belkina et al. 2019).
@@ -155,8 +156,8 @@ func conditionals(p, d []float64, entropy float64) {
 	}
 }
 
-// gradient sets g to the gradient of the divergence at y, with the affinities p multiplied by a factor
-// f ≥ 1:
+// gradient sets g to the gradient of the divergence at y, with the affinities p multiplied by a
+// factor f ≥ 1:
 //
 //	∂C/∂y_i = 4 Σ_j (f p_ij − q_ij) w_ij (y_i − y_j),  w_ij = 1/(1 + |y_i − y_j|²),  q_ij = w_ij / Σ_{k≠l} w_kl
 func gradient(g [][2]float64, p []float64, y [][2]float64, f float64) {

@@ -86,8 +86,8 @@ func TestGradient(t *testing.T) {
 	}
 }
 
-// TestPerplexity checks that the conditional probabilities of each point have the given perplexity, and
-// that the sum of the affinities is 1.
+// TestPerplexity checks that the conditional probabilities of each point have the given
+// perplexity, and that the sum of the affinities is 1.
 func TestPerplexity(t *testing.T) {
 	x := clusters(3, 20, 10, 5)
 	n, _ := x.Dims()
@@ -130,7 +130,8 @@ func TestClustersAreSeparated(t *testing.T) {
 	}
 }
 
-// TestPCA projects points of a 50-dimensional subspace of 60 dimensions. Their distances stay the same.
+// TestPCA projects points of a 50-dimensional subspace of 60 dimensions. Their distances stay the
+// same.
 func TestPCA(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	low, basis := mat.NewDense(70, components, nil), mat.NewDense(components, 60, nil)
