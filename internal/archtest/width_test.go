@@ -67,6 +67,6 @@ func TestWidth(t *testing.T) {
 		t.Errorf("%d lines have over 100 columns, at most %d; break the new ones", over100, linesOver100)
 	}
 	if over100 < linesOver100 || over120 < linesOver120 {
-		t.Errorf("there are fewer long lines than before: set linesOver100 = 2313
+		t.Errorf("there are fewer long lines than before: set linesOver100 = %d and linesOver120 = %d", over100, over120)
 	}
 }
