@@ -17,7 +17,7 @@ import (
 // Weight decay λ is added to the gradient, g ← g + λx; or Decoupled from it, x ← x − LR·λ·x before
 // the step, which is AdamW (Loshchilov and Hutter 2019).
 type Adam struct {
-	LR           float64
+	Groups       []*Group
 	Beta1, Beta2 float64
 	Eps          float64
 	Decoupled    bool
@@ -26,10 +26,11 @@ type Adam struct {
 	stateOut bool // the counts in the tensors are newer than those in the slots
 }
 
-// A Group is a set of parameters with settings of their own.
+// A Group is a set of parameters with a learning rate and weight decay of their own, as an element
+// of PyTorch's param_groups. LR and WeightDecay may be changed between two steps.
 type Group struct {
 	Params      []nn.Param
-	Scale       float64 // of the learning rate; 0 means 1
+	LR          float64
 	WeightDecay float64
 }
 
@@ -37,13 +38,13 @@ type Group struct {
 type slot struct {
 	x, m, v, count nn.Param
 	t              int // steps made
-	scale, decay   float64
+	group          *Group
 }
 
 // NewAdam returns Adam with β₁ 0.9, β₂ 0.999 and Eps 1e-8.
 func NewAdam(lr, decay float64, params []nn.Param) *Adam {
-	o := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
-	o.AddGroup(Group{Params: params, WeightDecay: decay})
+	o := &Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
+	o.AddGroup(Group{Params: params, LR: lr, WeightDecay: decay})
 	return o
 }
 
@@ -56,9 +57,7 @@ func NewAdamW(lr, decay float64, params []nn.Param) *Adam {
 
 // AddGroup adds parameters to those the optimizer moves. It panics if one is there already.
 func (o *Adam) AddGroup(g Group) {
-	if g.Scale == 0 {
-		g.Scale = 1
-	}
+	o.Groups = append(o.Groups, &g)
 	known := map[*ag.Tensor]bool{}
 	for _, s := range o.slots {
 		known[s.x.Tensor] = true
@@ -70,7 +69,14 @@ func (o *Adam) AddGroup(g Group) {
 		known[p.Tensor] = true
 		count := nn.Param{Name: "adam." + p.Name + ".step", Tensor: ag.NewTensor(p.Device(), []float64{0})}
 		o.slots = append(o.slots, slot{x: p, m: zerosLike(p, "adam", "exp_avg"), v: zerosLike(p, "adam", "exp_avg_sq"),
-			count: count, scale: g.Scale, decay: g.WeightDecay})
+			count: count, group: &g})
+	}
+}
+
+// SetLR sets the learning rate of every group.
+func (o *Adam) SetLR(lr float64) {
+	for _, g := range o.Groups {
+		g.LR = lr
 	}
 }
 
@@ -91,7 +97,7 @@ func (o *Adam) Step(grads ag.Grads) {
 		}
 		s.t++
 		s.x.AdamStep(g, s.m.Tensor, s.v.Tensor, ag.Adam{
-			LR: o.LR * s.scale, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: s.decay, Decoupled: o.Decoupled,
+			LR: s.group.LR, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: s.group.WeightDecay, Decoupled: o.Decoupled,
 			Correction1: 1 - math.Pow(o.Beta1, float64(s.t)), Correction2: 1 - math.Pow(o.Beta2, float64(s.t)),
 		})
 	}

@@ -3,7 +3,7 @@
 //
 //	opt := optim.NewAdamW(1e-4, 1e-4, p.All())
 //	for epoch := 1; epoch <= s.Epochs; epoch++ {
-//		opt.LR = s.At(epoch) // s is a WarmupCosine
+//		opt.SetLR(s.At(epoch)) // s is a WarmupCosine
 //		…
 //		opt.Step(tp.Backward(loss))
 //	}

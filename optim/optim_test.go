@@ -62,7 +62,7 @@ var cases = []struct {
 	{name: "adamw", make: func(ps []nn.Param) optimizer { return NewAdamW(0.1, 0.2, ps) }},
 	{name: "groups", make: func(ps []nn.Param) optimizer {
 		o := NewAdamW(0.1, 0.2, ps[:1])
-		o.AddGroup(Group{Params: ps[1:], Scale: 0.5})
+		o.AddGroup(Group{Params: ps[1:], LR: 0.05})
 		return o
 	}},
 	{name: "clipped", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, clip: 1.3},

@@ -12,10 +12,11 @@ import (
 
 // A Learner is a model with its parameters.
 type Learner struct {
-	Model  zoo.Model
-	Params []nn.Param
-	Dims   zoo.Dims
-	Device ag.Device
+	Model   zoo.Model
+	Params  []nn.Param
+	Buffers []nn.Param // such as running statistics: saved, not trained
+	Dims    zoo.Dims
+	Device  ag.Device
 }
 
 // NewLearner makes the model that c names.
@@ -25,7 +26,7 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
-	l := &Learner{Model: c.Spec().New(p, c.Method, d), Params: p.All(), Dims: d, Device: dev}
+	l := &Learner{Model: c.Spec().New(p, c.Method, d), Params: p.All(), Buffers: p.Buffers(), Dims: d, Device: dev}
 	if err := dev.Sync(); err != nil {
 		return nil, fmt.Errorf("train: model of %d parameters: %w", Count(l.Params), err)
 	}

@@ -40,8 +40,8 @@ func moments(ph zoo.Phase, opts []*optim.Adam) (all []nn.Param) {
 	return all
 }
 
-// neededFrom returns the parameters that a phase, those after it and prediction need: others have
-// served. A frozen encoder of words comes from its own file again.
+// neededFrom returns the parameters that a phase, later phases and prediction need, and all buffers. A
+// frozen text encoder is not among them: it is loaded from its own file again.
 func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	needed := map[string]bool{}
 	mark := func(ps []nn.Param) {
@@ -59,7 +59,8 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 			needed[p.Name] = false
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool { return !needed[p.Name] })
+	kept := slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool { return !needed[p.Name] })
+	return append(kept, t.Buffers...)
 }
 
 // restore reads the state, if there is one, and sets parameters, moments, memory and journal to

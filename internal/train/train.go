@@ -137,30 +137,47 @@ func (t *trainer) utterances(ph zoo.Phase) *datasets.Split {
 // their own.
 func (t *trainer) optimizer(pass zoo.Pass) *optim.Adam {
 	c := &t.config.Train
-	opt := optim.NewAdam(c.LR, 0, nil)
-	opt.Decoupled = c.Optimizer == "adamw"
 	rest := slices.Clone(pass.Params)
 	for _, g := range pass.Groups {
-		own, ok := c.Groups[g.Name]
-		if !ok {
-			own = zoo.GroupTraining{LR: c.LR, WeightDecay: c.WeightDecay}
-		}
-		if g.NoDecay {
-			own.WeightDecay = 0
-		}
-		opt.AddGroup(optim.Group{Params: g.Params, Scale: own.LR / c.LR, WeightDecay: own.WeightDecay})
 		rest = slices.DeleteFunc(rest, func(p nn.Param) bool { return slices.Contains(g.Params, p) })
 	}
-	opt.AddGroup(optim.Group{Params: rest, WeightDecay: c.WeightDecay})
+	opt := optim.NewAdam(c.LR, c.WeightDecay, rest)
+	opt.Decoupled = c.Optimizer == "adamw"
+	for _, g := range pass.Groups {
+		own := t.groupTraining(g)
+		opt.AddGroup(optim.Group{Params: g.Params, LR: own.LR, WeightDecay: own.WeightDecay})
+	}
 	return opt
 }
 
-// learningRate returns the learning rate of an epoch.
-func (t *trainer) learningRate(epoch, epochs int) float64 {
-	if t.config.Train.Schedule == "constant" {
-		return t.config.Train.LR
+// groupTraining returns the settings of a group, those of the other parameters where it has none.
+func (t *trainer) groupTraining(g zoo.Group) zoo.GroupTraining {
+	c := &t.config.Train
+	own, ok := c.Groups[g.Name]
+	if !ok {
+		own = zoo.GroupTraining{LR: c.LR, WeightDecay: c.WeightDecay}
 	}
-	return optim.WarmupCosine{LR: t.config.Train.LR, Epochs: epochs}.At(epoch)
+	if g.NoDecay {
+		own.WeightDecay = 0
+	}
+	return own
+}
+
+// schedule sets the learning rates of an epoch in a pass's optimizer, and returns that of the
+// parameters without a group.
+func (t *trainer) schedule(opt *optim.Adam, pass zoo.Pass, epoch, epochs int) float64 {
+	at := func(peak float64) float64 {
+		if t.config.Train.Schedule == "constant" {
+			return peak
+		}
+		return optim.WarmupCosine{LR: peak, Epochs: epochs}.At(epoch)
+	}
+	rest, groups := opt.Groups[0], opt.Groups[1:] // see optimizer
+	rest.LR = at(t.config.Train.LR)
+	for i, g := range groups {
+		g.LR = at(t.groupTraining(pass.Groups[i]).LR)
+	}
+	return rest.LR
 }
 
 // epoch trains for one epoch, validates where the phase learns from labels, and puts everything on
@@ -169,15 +186,15 @@ func (t *trainer) learningRate(epoch, epochs int) float64 {
 func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int) error {
 	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
-	rate := t.learningRate(epoch, epochs)
-	for _, opt := range opts {
-		opt.LR = rate
+	var lr float64
+	for i, opt := range opts {
+		lr = t.schedule(opt, ph.Passes[i], epoch, epochs)
 	}
 	terms, err := t.steps(ctx, ph, opts, epoch)
 	if err != nil {
 		return err
 	}
-	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: rate, Terms: terms}
+	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: lr, Terms: terms}
 	if ph.Supervised {
 		if err := t.validate(&r); err != nil {
 			return err

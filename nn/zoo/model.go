@@ -16,7 +16,8 @@ type Model interface {
 	// TextEncoder returns the module that encodes the tokens. Its parameters may be loaded from a
 	// pretrained BERT.
 	TextEncoder() *TextEncoder
-	// PredictParams returns the parameters that Predict reads. A checkpoint contains these.
+	// PredictParams returns the parameters and buffers that Predict reads. A checkpoint contains
+	// these.
 	PredictParams() []nn.Param
 }
 
@@ -80,7 +81,7 @@ type Term struct {
 
 // A MemoryUpdate says that row Index[i] of Memory becomes row i of Rows. Indices are distinct.
 type MemoryUpdate struct {
-	Memory *ag.Tensor // [N …], a tensor that NewMemory returned
+	Memory *ag.Tensor // [N …], a tensor that NewMemory returned, or a buffer (nn.Params.NewBuffer)
 	Index  []int      // [B]
 	Rows   *ag.Tensor // [B …], on the tape
 }

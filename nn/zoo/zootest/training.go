@@ -42,7 +42,7 @@ func fit(m zoo.Model, b *zoo.Batch, steps int, lr float64) {
 		for i := range steps {
 			b.Epoch = i + 1
 			for k, opt := range opts {
-				opt.LR = lr * (1 - float64(i)/float64(steps))
+				opt.SetLR(lr * (1 - float64(i)/float64(steps)))
 				tp.Reset()
 				tp.Seed(uint64(i))
 				step(tp, ph.Passes[k], b, opt)
