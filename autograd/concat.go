@@ -63,7 +63,7 @@ func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
 	if at != x.shape[axis] {
 		panic(fmt.Sprintf("autograd: Split: axis %d of %v into %v", axis, x.shape, sizes))
 	}
-	t.RecordJoint("Split", parts, []*Tensor{x}, func(g []*Tensor) []*Tensor {
+	t.RecordJoint("Split", slices.Clone(parts), []*Tensor{x}, func(g []*Tensor) []*Tensor {
 		return []*Tensor{t.Concat(axis, g...)}
 	})
 	return parts

@@ -22,8 +22,8 @@ func cells(tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, revers
 			t = len(xs) - 1 - k
 		}
 		z := tp.Add(tp.Linear(xs[t], w.Input, w.InputBias), tp.Linear(h, w.Hidden, w.HiddenBias))
-		gate := func(k int) *ag.Tensor { return tp.Slice(z, 1, k*n, (k+1)*n) }
-		i, f, g, o := tp.Sigmoid(gate(0)), tp.Sigmoid(gate(1)), tp.Tanh(gate(2)), tp.Sigmoid(gate(3))
+		gates := tp.Split(z, 1, n, n, n, n)
+		i, f, g, o := tp.Sigmoid(gates[0]), tp.Sigmoid(gates[1]), tp.Tanh(gates[2]), tp.Sigmoid(gates[3])
 		next := tp.Add(tp.Mul(f, c), tp.Mul(i, g))
 		ys[t] = tp.Mul(tp.Mul(o, tp.Tanh(next)), running(tp, lengths, t))
 		h, c = ys[t], tp.Mul(next, running(tp, lengths, t)) // what stopped is never used, what has not begun stays 0
@@ -76,9 +76,9 @@ func TestLSTMIsItsCells(t *testing.T) {
 			}
 			fused := run(func(tp *ag.Tape) *ag.Tensor { return tp.LSTM(x, w, lengths, reverse) })
 			want := run(func(tp *ag.Tape) *ag.Tensor {
-				var xs []*ag.Tensor
-				for t := range steps {
-					xs = append(xs, tp.Reshape(tp.Slice(x, 1, t, t+1), -1, in))
+				xs := tp.Split(x, 1, slices.Repeat([]int{1}, steps)...)
+				for t := range xs {
+					xs[t] = tp.Reshape(xs[t], -1, in)
 				}
 				return tp.Stack(1, cells(tp, xs, w, lengths, reverse)...)
 			})

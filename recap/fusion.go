@@ -45,7 +45,8 @@ func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 	}
 	mu := f.qkv.Forward(tp, tp.Stack(1, means[:]...)) // [B 3 3d]
 	b, d := mu.Shape()[0], mu.Shape()[2]/3
-	q, k, v := tp.Slice(mu, 2, 0, d), tp.Slice(mu, 2, d, 2*d), tp.Slice(mu, 2, 2*d, 3*d)
+	qkv := tp.Split(mu, 2, d, d, d)
+	q, k, v := qkv[0], qkv[1], qkv[2]
 	logits := tp.Scale(tp.Sum(tp.Mul(q, k), 2), 1/math.Sqrt(float64(d)))
 	if f.even {
 		logits = tp.Scale(tp.StopGradient(logits), 0)

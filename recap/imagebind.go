@@ -166,8 +166,8 @@ func (b *imageBindBlock) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 
 func (b *imageBindBlock) attend(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	n, d := x.Shape()[0], x.Shape()[2]
-	qkv := b.in.Forward(tp, x)
-	q, k, v := tp.Slice(qkv, 2, 0, d), tp.Slice(qkv, 2, d, 2*d), tp.Slice(qkv, 2, 2*d, 3*d)
+	qkv := tp.Split(b.in.Forward(tp, x), 2, d, d, d)
+	q, k, v := qkv[0], qkv[1], qkv[2]
 	if b.key != nil {
 		k, v = tp.Concat(1, k, tp.Expand(b.key, n, 1, d)), tp.Concat(1, v, tp.Expand(b.value, n, 1, d))
 	}

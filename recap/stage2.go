@@ -38,8 +38,8 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	}
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
 	terms = append(terms, zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
-	for i := range zoo.Modalities {
-		terms = append(terms, zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(tp.Slice(alpha, 1, i, i+1))})
+	for i, a := range tp.Split(alpha, 1, 1, 1, 1) {
+		terms = append(terms, zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(a)})
 	}
 	return terms, nil
 }

@@ -57,10 +57,9 @@ func difference(tp *ag.Tape, views *ag.Tensor) *ag.Tensor {
 //
 // The target p_m is no constant: its gradient makes it easier to reconstruct.
 func (m *model) reconstruction(tp *ag.Tape, v views) *ag.Tensor {
-	sum := tp.Add(v.private, v.shared)
-	var r [zoo.Modalities]*ag.Tensor
-	for i := range r {
-		r[i] = m.reconstruct[i].Forward(tp, tp.Slice(sum, 0, i, i+1))
+	r := tp.Split(tp.Add(v.private, v.shared), 0, 1, 1, 1)
+	for i, sum := range r {
+		r[i] = m.reconstruct[i].Forward(tp, sum)
 	}
-	return tp.MSE(tp.Concat(0, r[:]...), v.projected)
+	return tp.MSE(tp.Concat(0, r...), v.projected)
 }

@@ -46,7 +46,8 @@ func (x *task) side(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
 	b, width := f.Shape()[0], f.Shape()[1]
 	difference := tp.Sub(tp.Reshape(f, b, 1, width), x.centroids(tp)) // [B 2 D_x]
 	distances := tp.Sqrt(tp.Sum(tp.Mul(difference, difference), 2))   // [B 2]
-	positive, negative := tp.Slice(distances, 1, 0, 1), tp.Slice(distances, 1, 1, 2)
+	sides := tp.Split(distances, 1, 1, 1)
+	positive, negative := sides[0], sides[1]
 	return tp.Reshape(tp.Div(tp.Sub(negative, positive), tp.AddScalar(positive, epsilon)), b)
 }
 

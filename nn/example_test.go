@@ -1,0 +1,137 @@
+package nn_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+func newParams() *nn.Params {
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		panic(err)
+	}
+	return nn.NewParams(dev, rand.New(rand.NewPCG(1, 2)))
+}
+
+// A perceptron with one hidden layer. Its parameters are listed as they are created.
+func ExampleMLP() {
+	p := newParams()
+	m := nn.NewMLP(p, 3, 8, 1)
+	for _, x := range p.All() {
+		fmt.Println(x.Name, x.Shape())
+	}
+	tp := ag.NewInferenceTape(p.Device())
+	y := m.Forward(tp, tp.Full(1, 5, 3))
+	fmt.Println(y.Shape())
+	// Output:
+	// 0.weight [8 3]
+	// 0.bias [8]
+	// 2.weight [1 8]
+	// 2.bias [1]
+	// [5 1]
+}
+
+// Sub gives each layer its own names. The same view lists the parameters of one part, for example to
+// freeze it or to give it a learning rate of its own.
+func ExampleParams_Sub() {
+	p := newParams()
+	nn.NewLinear(p.Sub("encoder").Sub("in"), 4, 2)
+	nn.NewLinear(p.Sub("head"), 2, 1)
+	for _, x := range p.Sub("encoder").All() {
+		fmt.Println(x.Name)
+	}
+	fmt.Println(p.Sub("encoder").Count(), "of", p.Count())
+	// Output:
+	// encoder.in.weight
+	// encoder.in.bias
+	// 10 of 13
+}
+
+// A buffer holds running statistics: it is saved with the model, but has no gradient and no
+// optimizer moves it.
+func ExampleParams_NewBuffer() {
+	p := newParams()
+	mean := p.NewBuffer("running_mean", nn.Zeros, 2)
+	tp := ag.NewTape(p.Device())
+	for range 3 {
+		tp.Reset()
+		x := tp.Input([]float32{1, 2, 3, 6}, 2, 2)
+		batch := tp.Mean(x, 0)
+		mean.Multiply(0.5) // mean ← mean/2 + batch/2
+		mean.AddScaled(0.5, batch)
+	}
+	fmt.Println(mean.Values(), len(p.All()), len(p.State()))
+	// Output: [1.75 3.5] 0 1
+}
+
+// The attention of a Transformer mixes positions; shapes stay [B T d].
+func ExampleTransformer() {
+	p := newParams()
+	m := nn.NewTransformer(p, nn.TransformerConfig{Width: 8, Heads: 2, HeadWidth: 4, FeedForward: 16, Depth: 2})
+	tp := ag.NewInferenceTape(p.Device())
+	x := tp.Full(1, 3, 5, 8)
+	fmt.Println(m.Forward(tp, x).Shape())
+	fmt.Println(m.Head(tp, x, 1).Shape()) // the first position only, for less
+	// Output:
+	// [3 5 8]
+	// [3 1 8]
+}
+
+// Two sequences of 4 and 2 steps. The outputs after the end of the second are 0, and its final state
+// is that of its own last step.
+func ExampleLSTM() {
+	p := newParams()
+	m := nn.NewLSTM(p, nn.LSTMConfig{In: 3, Hidden: 2, Layers: 1, Bidirectional: true})
+	tp := ag.NewInferenceTape(p.Device())
+	y, final := m.Forward(tp, tp.Full(1, 2, 4, 3), []int{4, 2})
+	fmt.Println(y.Shape(), len(final), final[0].Shape())
+	second := tp.Reshape(tp.Slice(y, 0, 1, 2), 4, 4)
+	fmt.Println(tp.Slice(second, 0, 2, 4).Values())
+	// Output:
+	// [2 4 4] 2 [2 2]
+	// [0 0 0 0 0 0 0 0]
+}
+
+// A model is saved as safetensors, with metadata, and loaded into one of the same configuration. The
+// error of another lists what does not match.
+func ExampleSave() {
+	p := newParams()
+	nn.NewLinear(p.Sub("head"), 2, 1)
+	var file bytes.Buffer
+	if err := nn.Save(&file, p.State(), map[string]string{"epoch": "7"}); err != nil {
+		panic(err)
+	}
+	meta, _ := nn.Meta(file.Bytes())
+	fmt.Println("epoch", meta["epoch"])
+
+	other := newParams()
+	nn.NewLinear(other.Sub("head"), 3, 1)
+	fmt.Println(nn.Load(file.Bytes(), other.State()))
+	// Output:
+	// epoch 7
+	// nn: load: the file's tensors are not the model's; load a file that was saved with the same configuration:
+	// 	head.weight: expected F32 [1 3], found F32 [1 2]
+}
+
+// A pretrained BERT in the layout of Hugging Face. The folder here holds a tiny one.
+func ExampleOpenBERT() {
+	pretrained, err := nn.OpenBERT("testdata/tiny_bert/safe")
+	if err != nil {
+		panic(err)
+	}
+	defer pretrained.Close()
+	p := newParams()
+	bert := nn.NewBERT(p.Sub("bert"), pretrained.Config)
+	if err := pretrained.Load(p.Sub("bert")); err != nil {
+		panic(err)
+	}
+	tp := ag.NewInferenceTape(p.Device())
+	ids, segments := []int{1, 2, 3, 0}, []int{0, 0, 0, 0}
+	y := bert.Forward(tp, ids, segments, tp.Input([]float32{1, 1, 1, 0}, 1, 4)) // the last is padding
+	fmt.Println(y.Shape(), pretrained.Config.Layers, "layers")
+	// Output: [1 4 12] 2 layers
+}
