@@ -175,6 +175,52 @@ func TestOverfits(t *testing.T) {
 	}
 }
 
+// TestClassification checks that stage 2 learns the classes of eight samples.
+func TestClassification(t *testing.T) {
+	d := tinyDims
+	d.Classes = 3
+	c := tiny()
+	c.Text.Dropout = 0
+	m, dev := newTiny(t, "cpu", c, d)
+	b := sample(dev, d, 8)
+	first, last := train(m, m.Phases()[1], b, 200, 0.01, oneOf("task"))
+	if !(last < 0.2*first) {
+		t.Errorf("200 steps reduce the cross-entropy from %.3f to %.3f; want under 0.2 of the start", first, last)
+	}
+	out := m.Predict(ag.NewInferenceTape(dev), b.Corrupted)
+	if s := out.Score.Shape(); !slices.Equal(s, []int{8, 3}) {
+		t.Errorf("logits have shape %v, want [8 3]", s)
+	}
+}
+
+// TestPredictReturnsWeights checks the shapes of a prediction, and that the attention weights of a
+// sample add up to 1.
+func TestPredictReturnsWeights(t *testing.T) {
+	m, dev := newTiny(t, "cpu", tiny(), tinyDims)
+	out := m.Predict(ag.NewInferenceTape(dev), sample(dev, tinyDims, 5).Corrupted)
+	if s := out.Score.Shape(); !slices.Equal(s, []int{5}) {
+		t.Errorf("scores have shape %v, want [5]", s)
+	}
+	w := out.Weight.Values()
+	for i := range 5 {
+		if s := w[3*i] + w[3*i+1] + w[3*i+2]; math.Abs(s-1) > 1e-6 {
+			t.Errorf("the weights of sample %d add up to %g", i, s)
+		}
+	}
+}
+
+// TestGradientsAtTheStart checks that every parameter has a gradient as it is initialised; zootest
+// perturbs the parameters first.
+func TestGradientsAtTheStart(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	b := sample(dev, tinyDims, 16)
+	for _, ph := range m.Phases() {
+		tp := ag.NewTape(dev)
+		grads := tp.Backward(zoo.Total(tp, termsOf(tp, ph, b)))
+		zootest.Gradients(t, ph.Name, grads, ph.Passes[0])
+	}
+}
+
 // TestVariants checks for each row of Table 3 which terms are left, and that what is left can be
 // trained.
 func TestVariants(t *testing.T) {
