@@ -17,12 +17,12 @@ import (
 // TestAblateDropped compares variants with a modality missing altogether.
 func TestAblateDropped(t *testing.T) {
 	r := runstest.NewRunner(t)
-	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-fid"})}
+	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
 	all, err := r.Ablate(context.Background(), variants, []uint64{6}, []zoo.Modality{zoo.Audio})
 	if err != nil {
 		t.Fatal(err)
 	}
-	single, err := runs.Evaluate(context.Background(), filepath.Join(r.Out, "synthetic", "toy", "no-fid"), runs.EvalOptions{Drop: []zoo.Modality{zoo.Audio}}, r.Log)
+	single, err := runs.Evaluate(context.Background(), filepath.Join(r.Out, "synthetic", "toy", "no-dropout"), runs.EvalOptions{Drop: []zoo.Modality{zoo.Audio}}, r.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestPlaces(t *testing.T) {
 		want string
 	}{
 		{nil, 5, "full"}, {nil, 6, "full"}, {nil, 5, "full-2"}, {map[string]string{"train.batch": "20"}, 7, "full-3"}, {nil, 7, "full"},
-		{map[string]string{"variant": "no-mir"}, 5, "no-mir"}, {map[string]string{"name": "mine"}, 5, "mine"},
+		{map[string]string{"variant": "no-dropout"}, 5, "no-dropout"}, {map[string]string{"name": "mine"}, 5, "mine"},
 	} {
 		if got := train(c.set, c.seed); got != c.want {
 			t.Errorf("%v, seed %d: run %s, want %s", c.set, c.seed, got, c.want)
@@ -116,14 +116,14 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5}); err != nil {
 		t.Fatal(err)
 	}
-	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-fid"})}
+	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
 	for range 2 {
 		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		table := tables.AblationTable(all).Text()
-		if !strings.Contains(table, "w/o FID") || !strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
+		if !strings.Contains(table, "w/o dropout") || !strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
 			t.Error(table)
 		}
 	}

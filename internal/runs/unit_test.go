@@ -36,10 +36,10 @@ func TestPlan(t *testing.T) {
 	if _, err := r.Plan([]settings.Config{other}, []uint64{5}); err != nil { // takes the name full
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(r.Out, "synthetic", "toy", "no-mir", "seed5"), 0o755); err != nil { // as a killed process leaves it
+	if err := os.MkdirAll(filepath.Join(r.Out, "synthetic", "toy", "no-dropout", "seed5"), 0o755); err != nil { // as a killed process leaves it
 		t.Fatal(err)
 	}
-	configs := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-mir"}), settingstest.Resolved(t, map[string]string{"name": "mine", "train.batch": "8"})}
+	configs := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"}), settingstest.Resolved(t, map[string]string{"name": "mine", "train.batch": "8"})}
 	for range 2 {
 		units := plan(t, r, configs, 5, 6)
 		var got []string
@@ -53,7 +53,7 @@ func TestPlan(t *testing.T) {
 				t.Error("finished before it was begun")
 			}
 		}
-		want := []string{"synthetic/toy/full-2/seed5", "synthetic/toy/full-2/seed6", "synthetic/toy/no-mir/seed5", "synthetic/toy/no-mir/seed6",
+		want := []string{"synthetic/toy/full-2/seed5", "synthetic/toy/full-2/seed6", "synthetic/toy/no-dropout/seed5", "synthetic/toy/no-dropout/seed6",
 			"synthetic/toy/mine/seed5", "synthetic/toy/mine/seed6"}
 		if !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/models"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // TestPrecedence gives one setting in more and more places; each place must override those before.
@@ -38,19 +37,27 @@ func TestPrecedence(t *testing.T) {
 		if err != nil || c.Train.LR != step.want {
 			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
 		}
-		if s.File != "" && (c.Train.Batch != 5 || method(c).Width != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
+		if s.File != "" && (c.Train.Batch != 5 || setting(&c, "width") != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
 			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
 		}
 	}
 	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
 	s.Set = map[string]string{"without.fid": "false"}
 	c, err := Resolve(s)
-	if err != nil || method(c).Depth != 2 || c.Train.Epochs["stage2"] != 200 || method(c).Width != 32 || !method(c).Without.FID {
+	if err != nil || setting(&c, "depth") != 2 || c.Train.Epochs["stage2"] != 200 || setting(&c, "width") != 32 || setting(&c, "without.fid") != true {
 		t.Errorf("preset paper, variant no-fid: %+v (%v)", c, err)
 	}
 }
 
-func method(c Config) *recap.Config { return c.Method.(*recap.Config) }
+// setting returns the value of a key, nil if there is none.
+func setting(c *Config, key string) any {
+	for _, f := range c.fields() {
+		if f.key == key {
+			return f.value.Interface()
+		}
+	}
+	return nil
+}
 
 func TestPresetsCanBeUsed(t *testing.T) {
 	for _, spec := range models.All {

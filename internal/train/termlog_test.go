@@ -107,7 +107,7 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 
 // TestFailureOfTheDevice is told as such, though it makes NaN of the terms.
 func TestFailureOfTheDevice(t *testing.T) {
-	tr, dev := newWatched(t, map[string]string{"discriminator": "mlp", "critic.width": "1"}, nil)
+	tr, dev := newWatched(t, map[string]string{"poison": "1"}, nil)
 	dev.failure = errors.New("out of memory")
 	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]

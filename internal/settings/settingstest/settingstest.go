@@ -3,6 +3,7 @@
 package settingstest
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -13,28 +14,57 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// A toy predicts the label from the mean frames. Its first phase, without labels, learns to tell
-// the complete frames from the corrupted.
-type toy struct {
-	p           *nn.Params
-	audio, head *nn.Linear
-	poison      int // the step of stage2, counted over its epochs, from which on the loss is NaN; 0: never
-	steps       int
+// Config holds the settings of the toy. Sizes and Weights have no effect: they are settings whose
+// type is a slice and an array.
+type Config struct {
+	Text    zoo.TextConfig `yaml:"text"`
+	Dropout float64        `yaml:"dropout"` // of the mean frames in stage 1
+	Poison  int            `yaml:"poison"`  // the step of stage 2, counted over its epochs, from which on the loss is NaN; 0: never
+	Sizes   []int          `yaml:"sizes"`
+	Weights [3]float64     `yaml:"weights"`
 }
 
-// Toy has RECAP's settings and variants, which mean nothing to it but one.
-var Toy = zoo.Spec{Name: "toy", Label: "toy", Preset: recap.Spec.Preset, Variants: recap.Spec.Variants, Terms: recap.Spec.Terms, New: newToy}
+// TextEncoder returns the settings of the text encoder, which the toy does not have.
+func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
+
+// Check returns an error if the dropout is no probability, or the poison is negative.
+func (c *Config) Check() error {
+	switch {
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return fmt.Errorf("toy: dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
+	case c.Poison < 0:
+		return fmt.Errorf("toy: poison is %d, want at least 0", c.Poison)
+	}
+	return nil
+}
+
+// Toy describes the model. Both of its presets are the same.
+var Toy = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
+	Variants: []zoo.Variant{{Name: "no-dropout", Label: "w/o dropout", Apply: func(c zoo.Config) { c.(*Config).Dropout = 0 }}},
+	Terms:    []zoo.TermTitle{{Name: "task", Title: "task"}, {Name: "rec", Title: "reconstruction"}, {Name: "size", Title: "mean square"}}}
+
+func preset(string, string) (zoo.Config, zoo.Training) {
+	return &Config{Text: zoo.QuickText(), Dropout: 0.1, Sizes: []int{8, 4}}, zoo.Training{
+		Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
+		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4}, "audio": {LR: 1e-3, WeightDecay: 1e-4}},
+		Epochs: map[string]int{"stage1": 5, "stage2": 25}}
+}
+
+// A toy predicts the label from the mean frames. Its first phase, without labels, learns to
+// reconstruct the mean of the complete frames from that of the corrupted ones.
+type toy struct {
+	config      *Config
+	p           *nn.Params
+	audio, head *nn.Linear
+	steps       int // of stage 2
+}
 
 func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
-	m := &toy{p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD), head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
+	m := &toy{config: c.(*Config), p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD), head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
 	if d.Classes > 0 {
 		m.head = nn.NewLinear(p.Sub("classes"), d.AudioD, d.Classes)
-	}
-	if r := c.(*recap.Config); r.Discriminator == "mlp" {
-		m.poison = r.Critic.Width
 	}
 	return m
 }
@@ -52,7 +82,7 @@ func (m *toy) PredictParams() []nn.Param     { return m.p.All() }
 func (m *toy) TextEncoder() *zoo.TextEncoder { return nil }
 
 func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), 0.1)
+	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), m.config.Dropout)
 	return []zoo.Term{
 		{Name: "rec", Weight: 0.5, Loss: tp.MSE(m.audio.Forward(tp, x), tp.Mean(b.Complete.Audio, 1))},
 		{Name: "size", Loss: tp.Mean(tp.Mul(x, x))},
@@ -68,7 +98,7 @@ func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 	} else {
 		loss = tp.MSE(y, b.Label)
 	}
-	if m.poison > 0 && m.steps >= m.poison {
+	if poison := m.config.Poison; poison > 0 && m.steps >= poison {
 		loss = tp.Scale(loss, math.NaN())
 	}
 	return []zoo.Term{{Name: "task", Weight: 1, Loss: loss}}, nil
