@@ -85,7 +85,7 @@ var table = []group{
 			"datasets", "internal/backend", "internal/models", "nn", "nn/zoo",
 		},
 		"internal/settings/settingstest": {
-			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo", "recap",
+			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo",
 		},
 		"internal/rundir": {"internal/settings", "nn"},
 		"internal/results": {
