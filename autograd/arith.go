@@ -6,11 +6,12 @@ import "github.com/seed-6655bf3b/recap/internal/device"
 func (t *Tape) binary(name string, op device.Binary, a, b *Tensor) *Tensor {
 	t.CheckOperands(name, a, b)
 	y := t.alloc(broadcast(name, a.shape, b.shape))
-	t.dev.Binary(op, y.buf, y.shape, spreadOver(a, y.shape), spreadOver(b, y.shape))
+	t.dev.Binary(op, y.buf, y.shape, broadcastTo(a, y.shape), broadcastTo(b, y.shape))
 	return y
 }
 
-// Add returns a + b, with broadcasting.
+// Add returns a + b elementwise. The shapes are equal or broadcast as in NumPy: aligned at the last
+// axis, a length of 1 is repeated.
 //
 //	ā = ȳ,  b̄ = ȳ
 func (t *Tape) Add(a, b *Tensor) *Tensor {
@@ -19,7 +20,7 @@ func (t *Tape) Add(a, b *Tensor) *Tensor {
 		Wrt(b, func(g *Tensor) *Tensor { return g }))
 }
 
-// Sub returns a − b, with broadcasting.
+// Sub returns a − b elementwise, with broadcasting as in [Tape.Add].
 //
 //	ā = ȳ,  b̄ = −ȳ
 func (t *Tape) Sub(a, b *Tensor) *Tensor {
@@ -28,7 +29,7 @@ func (t *Tape) Sub(a, b *Tensor) *Tensor {
 		Wrt(b, func(g *Tensor) *Tensor { return t.Neg(g) }))
 }
 
-// Mul returns the elementwise product a ⊙ b, with broadcasting.
+// Mul returns the product a ⊙ b elementwise, with broadcasting as in [Tape.Add].
 //
 //	ā = ȳ ⊙ b,  b̄ = ȳ ⊙ a
 func (t *Tape) Mul(a, b *Tensor) *Tensor {
@@ -37,7 +38,7 @@ func (t *Tape) Mul(a, b *Tensor) *Tensor {
 		Wrt(b, func(g *Tensor) *Tensor { return t.Mul(g, a) }))
 }
 
-// Div returns the elementwise quotient y = a / b, with broadcasting.
+// Div returns the quotient y = a / b elementwise, with broadcasting as in [Tape.Add].
 //
 //	ā = ȳ / b,  b̄ = −ȳ ⊙ y / b
 func (t *Tape) Div(a, b *Tensor) *Tensor {
@@ -47,23 +48,23 @@ func (t *Tape) Div(a, b *Tensor) *Tensor {
 		Wrt(b, func(g *Tensor) *Tensor { return t.Neg(t.Div(t.Mul(g, y), b)) }))
 }
 
-// Less returns 1 where a < b and 0 elsewhere, with broadcasting. It is piecewise constant, so no
-// gradient passes.
+// Less returns 1 where a < b and 0 elsewhere, with broadcasting as in [Tape.Add]. It is piecewise
+// constant, so the result is a constant.
 func (t *Tape) Less(a, b *Tensor) *Tensor { return t.binary("Less", device.Less, a, b) }
 
-// Neg returns −x.
+// Neg returns −x elementwise.
 //
 //	x̄ = −ȳ
 func (t *Tape) Neg(x *Tensor) *Tensor { return t.unary("Neg", device.Affine, x, -1, 0) }
 
-// Scale returns a·x for a constant a.
+// Scale returns a·x for a number a.
 //
 //	x̄ = a·ȳ
 func (t *Tape) Scale(x *Tensor, a float64) *Tensor {
 	return t.unary("Scale", device.Affine, x, a, 0)
 }
 
-// AddScalar returns x + b for a constant b.
+// AddScalar returns x + b elementwise for a number b.
 //
 //	x̄ = ȳ
 func (t *Tape) AddScalar(x *Tensor, b float64) *Tensor {

@@ -7,22 +7,23 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// AttentionConfig says how queries meet keys.
+// AttentionConfig holds the settings of [Tape.Attention].
 type AttentionConfig struct {
-	Heads   int
+	Heads   int     // H, which divides the width
 	Mask    *Tensor // [B Tk], 0 excludes a key; nil excludes none
 	Causal  bool    // query i sees key j only where j ≤ i + |Tk − Tq|
-	Dropout float64 // of the attention weights, while recording
+	Dropout float64 // of the attention weights, except on an inference tape
 }
 
-// Attention is multi-head scaled dot-product attention (Vaswani et al. 2017), one fused operation:
-// with q [B Tq H·w], k and v [B Tk H·w] and head h in columns h·w to (h+1)·w,
+// Attention returns multi-head scaled dot-product attention (Vaswani et al. 2017, Attention is all
+// you need) [B Tq H·w] as one fused operation: for queries q [B Tq H·w], keys k and values v [B Tk
+// H·w], and head h in columns h·w to (h+1)·w,
 //
 //	P = softmax(q kᵀ/√w),  y = P v
 //	v̄ = Pᵀ ȳ,  S̄ = P ⊙ (ȳ vᵀ − Σ ȳ⊙y),  q̄ = S̄ k/√w,  k̄ = S̄ᵀ q/√w
 //
-// per sample and head; the weights P are recomputed in the backward pass rather than kept. A query
-// whose keys are all excluded yields 0.
+// per sample and head. The weights P are not saved but computed again in the backward pass. The
+// result is 0 for a query whose keys are all excluded. It panics if shapes do not fit.
 func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	t.CheckOperands("Attention", q, k, v)
 	if q.rank() != 3 || k.rank() != 3 || v.rank() != 3 || k.shape[1] != v.shape[1] ||

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// broadcast returns the shape of an elementwise operation on shapes a and b: aligned at the last
-// axis, lengths are equal or one of them is 1 (or absent).
+// broadcast returns the shape of an elementwise operation on shapes a and b. Shapes are aligned at
+// the last axis; two lengths are equal, or one of them is 1 or absent.
 func broadcast(op string, a, b []int) []int {
 	if slices.Equal(a, b) {
 		return a
@@ -28,8 +28,8 @@ func broadcast(op string, a, b []int) []int {
 	return y
 }
 
-// spreadOver returns the operand that reads x as if it had the shape it broadcasts to.
-func spreadOver(x *Tensor, shape []int) device.Operand {
+// broadcastTo returns the operand that reads x as if it had a shape to which x broadcasts.
+func broadcastTo(x *Tensor, shape []int) device.Operand {
 	s := make([]int, len(shape))
 	own := device.Strides(x.shape)
 	for i, d := range x.shape {
@@ -40,8 +40,8 @@ func spreadOver(x *Tensor, shape []int) device.Operand {
 	return device.Operand{Buf: x.buf, Strides: s}
 }
 
-// sumTo returns the adjoint of broadcasting: g summed over the axes along which a tensor of the
-// shape was repeated.
+// sumTo is the adjoint of broadcasting: it returns g summed over the axes along which a tensor of the
+// given shape was repeated.
 func (t *Tape) sumTo(op string, g *Tensor, shape []int) *Tensor {
 	if slices.Equal(g.shape, shape) {
 		return g

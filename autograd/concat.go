@@ -7,9 +7,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Concat joins tensors along an axis; their other lengths are equal.
+// Concat returns tensors joined along an axis. It panics if their other lengths differ. [Tape.Split]
+// is its inverse, [Tape.Stack] joins along a new axis.
 //
-//	x̄ᵢ = ȳ at xᵢ's place
+//	x̄ᵢ = ȳ at the position of xᵢ
 func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 	t.CheckOperands("Concat", xs...)
 	shape := slices.Clone(xs[0].shape)
@@ -69,7 +70,8 @@ func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
 	return parts
 }
 
-// Stack joins tensors of one shape along a new axis.
+// Stack returns tensors of one shape joined along a new axis: n tensors of shape [a b] give [n a b]
+// for axis 0. It panics if shapes differ.
 //
 //	x̄ᵢ = ȳ at index i of the axis
 func (t *Tape) Stack(axis int, xs ...*Tensor) *Tensor {

@@ -26,7 +26,7 @@ func cells(tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, revers
 		i, f, g, o := tp.Sigmoid(gates[0]), tp.Sigmoid(gates[1]), tp.Tanh(gates[2]), tp.Sigmoid(gates[3])
 		next := tp.Add(tp.Mul(f, c), tp.Mul(i, g))
 		ys[t] = tp.Mul(tp.Mul(o, tp.Tanh(next)), running(tp, lengths, t))
-		h, c = ys[t], tp.Mul(next, running(tp, lengths, t)) // what stopped is never used, what has not begun stays 0
+		h, c = ys[t], tp.Mul(next, running(tp, lengths, t)) // after the last step the state is never used, before the first it stays 0
 	}
 	return ys
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Trans tells which operands of a product are transposed, in the words of BLAS.
+// Trans says which operands of a [Tape.MatMul] are transposed: the first letter stands for a, the
+// second for b, as in BLAS.
 type Trans uint8
 
 const (
@@ -20,9 +21,9 @@ const (
 func (tr Trans) a() bool { return tr&2 != 0 }
 func (tr Trans) b() bool { return tr&1 != 0 }
 
-// MatMul returns the matrix product of the last two axes, a [… m k] and b [… k n] before
-// transposition, giving [… m n]. The axes before are equal in a and b, or one of the two is a
-// single matrix that serves for all.
+// MatMul returns the matrix product of the last two axes: for a [… m k] and b [… k n], after the
+// transpositions of tr, it returns [… m n]. The leading axes of a and b are equal, or one of the two
+// is a single matrix that multiplies every matrix of the other.
 //
 //	NN: ā = ȳ·bᵀ, b̄ = aᵀ·ȳ     NT: ā = ȳ·b,  b̄ = ȳᵀ·a
 //	TN: ā = b·ȳᵀ, b̄ = a·ȳ      TT: ā = bᵀ·ȳᵀ, b̄ = ȳᵀ·aᵀ
@@ -52,7 +53,7 @@ func (t *Tape) MatMul(a, b *Tensor, tr Trans) *Tensor {
 	return t.Record("MatMul", y, Wrt(a, wrtA), Wrt(b, wrtB))
 }
 
-// product computes a MatMul whose batches are equal or single.
+// product computes a MatMul whose leading axes are equal, or absent in one operand.
 func (t *Tape) product(a, b *Tensor, tr Trans) *Tensor {
 	if a.rank() < 2 || b.rank() < 2 {
 		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: want at least two axes each", a.shape, b.shape))
@@ -82,7 +83,7 @@ func (t *Tape) product(a, b *Tensor, tr Trans) *Tensor {
 	return y
 }
 
-// matrices returns x as a batch of matrices; a single one is repeated.
+// matrices returns x as a batch of matrices. A single matrix is repeated.
 func matrices(x *Tensor) device.Matrix {
 	r, c := x.shape[x.rank()-2], x.shape[x.rank()-1]
 	m := device.Matrix{Buf: x.buf, Stride: c, Batch: r * c}
@@ -116,7 +117,7 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 		if b.rank() != 1 || b.shape[0] != w.shape[0] {
 			panic(fmt.Sprintf("autograd: Linear: w %v and b %v: want w [out in] and b [out]", w.shape, b.shape))
 		}
-		t.dev.Copy(dense(y), y.shape, spreadOver(b, y.shape))
+		t.dev.Copy(dense(y), y.shape, broadcastTo(b, y.shape))
 		g.Beta = 1
 		edges = append(edges, Wrt(b, func(g *Tensor) *Tensor { return g }))
 	}
@@ -124,9 +125,9 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 	return t.Record("Linear", y, edges...)
 }
 
-// GELULinear returns GELU(x)·wᵀ + b, the second half of a Transformer's feed-forward part, for x
-// [… in], w [out in], b [out]. GELU(x) is not kept but computed again in the backward pass, where
-// it costs a hundredth of the products beside it.
+// GELULinear returns GELU(x)·wᵀ + b, the second half of a Transformer's feed-forward network, for x
+// [… in], w [out in], b [out]; it returns [… out]. GELU(x) is not saved for the backward pass but
+// computed again there, for about a hundredth of the time of the matrix products.
 //
 //	x̄ = ȳ·w ⊙ GELU′(x),  w̄ = ȳᵀ·GELU(x),  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) GELULinear(x, w, b *Tensor) *Tensor {

@@ -25,9 +25,9 @@ func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	return x
 }
 
-// over returns the axes to reduce over, ascending, all of them if none is named; and x's shape
-// with 1 in their place.
-func (t *Tape) over(op string, x *Tensor, axes []int) (sorted, kept []int) {
+// reductionAxes returns the axes to reduce over in ascending order, all axes of x if axes is empty,
+// and x's shape with 1 in their places.
+func (t *Tape) reductionAxes(op string, x *Tensor, axes []int) (sorted, kept []int) {
 	t.CheckOperands(op, x)
 	if len(axes) == 0 {
 		for i := range x.shape {
@@ -47,8 +47,8 @@ func (t *Tape) over(op string, x *Tensor, axes []int) (sorted, kept []int) {
 	return sorted, kept
 }
 
-// reduced applies a reduction; a tensor with nothing to reduce is copied, so that the result is
-// always new.
+// reduced applies a reduction. Without axes, for a scalar, it returns an alias of x, so that the
+// result is always a new tensor.
 func (t *Tape) reduced(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	if len(axes) == 0 {
 		return t.alias(x, x.shape)
@@ -56,17 +56,18 @@ func (t *Tape) reduced(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	return t.reduce(op, x, axes)
 }
 
-// Sum adds up x over the given axes, or over all of them; the result does not have these axes.
+// Sum returns the sum of x over the given axes, which the result does not have, or over all axes if
+// none is given. It panics if an axis does not exist or is given twice.
 //
 //	x̄ = ȳ, repeated along the axes
 func (t *Tape) Sum(x *Tensor, axes ...int) *Tensor {
-	axes, kept := t.over("Sum", x, axes)
+	axes, kept := t.reductionAxes("Sum", x, axes)
 	return t.Record("Sum", t.reduced(device.Sum, x, axes), Wrt(x, func(g *Tensor) *Tensor {
 		return t.Expand(t.alias(g, kept), x.shape...)
 	}))
 }
 
-// Mean averages x over the given axes, or over all of them.
+// Mean returns the mean of x over the given axes, or over all axes: see [Tape.Sum].
 //
 //	x̄ = ȳ / n, repeated along the axes
 func (t *Tape) Mean(x *Tensor, axes ...int) *Tensor {
@@ -74,12 +75,12 @@ func (t *Tape) Mean(x *Tensor, axes ...int) *Tensor {
 	return t.Scale(y, float64(y.Len())/float64(x.Len()))
 }
 
-// Max returns the largest element along the given axes, or of all. Equal maxima share the gradient
-// equally.
+// Max returns the largest element of x along the given axes, or of all elements: see [Tape.Sum]. Equal
+// maxima share the gradient equally.
 //
 //	x̄ = ȳ ⊙ [x = y] / #{x = y}
 func (t *Tape) Max(x *Tensor, axes ...int) *Tensor {
-	axes, kept := t.over("Max", x, axes)
+	axes, kept := t.reductionAxes("Max", x, axes)
 	y := t.reduced(device.Max, x, axes)
 	return t.Record("Max", y, Wrt(x, func(g *Tensor) *Tensor {
 		at := t.binary("Max", device.Equal, x, t.alias(y, kept))
@@ -88,11 +89,11 @@ func (t *Tape) Max(x *Tensor, axes ...int) *Tensor {
 	}))
 }
 
-// LogSumExp returns y = ln Σ eˣ along the given axes, or of all elements.
+// LogSumExp returns y = ln Σ eˣ along the given axes, or of all elements: see [Tape.Sum].
 //
 //	x̄ = ȳ ⊙ e^(x − y)
 func (t *Tape) LogSumExp(x *Tensor, axes ...int) *Tensor {
-	axes, kept := t.over("LogSumExp", x, axes)
+	axes, kept := t.reductionAxes("LogSumExp", x, axes)
 	y := t.reduced(device.LogSumExp, x, axes)
 	return t.Record("LogSumExp", y, Wrt(x, func(g *Tensor) *Tensor {
 		return t.Mul(t.alias(g, kept), t.Exp(t.Sub(x, t.alias(y, kept))))

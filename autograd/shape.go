@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Reshape returns x's elements, in order, under another shape. One length may be −1: it is
-// inferred.
+// Reshape returns the elements of x in row-major order under another shape. One length may be −1: it
+// is inferred from the others. It panics if the shape holds another number of elements.
 //
 //	x̄ = ȳ in x's shape
 func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
@@ -27,9 +27,9 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 		Wrt(x, func(g *Tensor) *Tensor { return t.alias(g, x.shape) }))
 }
 
-// rearrange returns the tensor of the given shape whose elements lie in x at offset and strides:
-// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct tells that no
-// element is read twice.
+// rearrange returns the tensor of the given shape whose elements lie in x at offset and strides.
+// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct says that no element
+// is read twice.
 //
 //	x̄ = 0, then x̄[offset + strides·i] += ȳ[i]
 func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides []int, distinct bool) *Tensor {
@@ -50,7 +50,8 @@ func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides 
 	}))
 }
 
-// Permute reorders the axes: axis i of the result is axis axes[i] of x.
+// Permute returns x with its axes reordered: axis i of the result is axis axes[i] of x. It panics if
+// axes is not a permutation.
 func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	t.CheckOperands("Permute", x)
 	shape, s := make([]int, x.rank()), make([]int, x.rank())
@@ -66,7 +67,8 @@ func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	return t.rearrange("Permute", x, shape, 0, s, true)
 }
 
-// Slice returns the elements from ≤ i < to along an axis.
+// Slice returns the elements with from ≤ i < to along an axis. To read all parts of x, use
+// [Tape.Split]. It panics if the range is empty or exceeds the axis.
 func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 	t.CheckOperands("Slice", x)
 	t.mustAxis("Slice", x, axis)
@@ -79,7 +81,8 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 }
 
 // Unfold returns the windows of the given length that start every step elements along an axis: the
-// axis of length n becomes two, [(n−length)/step+1 length].
+// axis of length n becomes two axes, [(n−length)/step+1 length]. Windows may overlap. It panics if no
+// window fits.
 func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	t.CheckOperands("Unfold", x)
 	t.mustAxis("Unfold", x, axis)
@@ -107,7 +110,7 @@ func (t *Tape) Diagonal(x *Tensor) *Tensor {
 	return t.rearrange("Diagonal", x, slices.Clone(x.shape[:r-1]), 0, s, true)
 }
 
-// Expand repeats x to a shape it broadcasts to.
+// Expand returns x repeated to a shape to which it broadcasts, as in [Tape.Add].
 //
 //	x̄ = Σ ȳ over the repeated axes
 func (t *Tape) Expand(x *Tensor, shape ...int) *Tensor {
@@ -116,7 +119,7 @@ func (t *Tape) Expand(x *Tensor, shape ...int) *Tensor {
 		panic(fmt.Sprintf("autograd: Expand: %v does not broadcast to %v", x.shape, shape))
 	}
 	y := t.alloc(slices.Clone(shape))
-	t.dev.Copy(dense(y), y.shape, spreadOver(x, y.shape))
+	t.dev.Copy(dense(y), y.shape, broadcastTo(x, y.shape))
 	return t.Record("Expand", y, Wrt(x, func(g *Tensor) *Tensor { return g }))
 }
 

@@ -5,7 +5,7 @@ import "github.com/seed-6655bf3b/recap/internal/device"
 // masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes
 // nothing.
 //
-//	x̄ = ȳ, as the functions that follow give an element of −Inf no gradient
+//	x̄ = ȳ, because the functions that follow give an element of −Inf no gradient
 func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	if mask == nil {
 		return x
@@ -13,9 +13,9 @@ func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor { return g }))
 }
 
-// Softmax returns y = eˣ / Σ eˣ over the last axis. Elements where the mask is 0 are excluded:
-// their weight is 0, and a row without any element left is 0. The mask broadcasts to x and is a
-// constant; nil excludes nothing.
+// Softmax returns y = eˣ / Σ eˣ over the last axis of x [… n]. Elements where the mask is 0 are
+// excluded: their weight is 0. A row whose elements are all excluded is 0. The mask broadcasts to x
+// and is a constant; nil excludes nothing.
 //
 //	x̄ = y ⊙ (ȳ − Σ ȳ⊙y)
 func (t *Tape) Softmax(x, mask *Tensor) *Tensor {

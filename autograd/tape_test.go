@@ -42,7 +42,7 @@ func TestSharedGradientIsNotMutated(t *testing.T) {
 	near(t, "ȳ", g[y].Item(), 1)
 }
 
-// Backward takes back what it has used, except the loss and what it is told to keep: these are
+// Backward recycles what it has used, except the loss and the tensors to keep: these are
 // constants from then on.
 func TestBackwardConsumes(t *testing.T) {
 	dev := open(t, "cpu64")
@@ -160,12 +160,12 @@ func TestFrozen(t *testing.T) {
 	dev := open(t, "cpu64")
 	w, x := param(dev, 3), param(dev, 2)
 	tp := ag.NewTape(dev)
-	var held *ag.Tensor
+	var frozen *ag.Tensor
 	tp.Frozen([]*ag.Tensor{w}, func() {
 		tp.Frozen([]*ag.Tensor{w}, func() {}) // nests
-		held = tp.Mul(w, x)
+		frozen = tp.Mul(w, x)
 	})
-	g := tp.Backward(tp.Sum(tp.Add(held, tp.Mul(tp.Mul(w, w), tp.StopGradient(x)))))
+	g := tp.Backward(tp.Sum(tp.Add(frozen, tp.Mul(tp.Mul(w, w), tp.StopGradient(x)))))
 	near(t, "gradient through the frozen view", g[x].Item(), 3)
 	near(t, "gradient of w outside of it", g[w].Item(), 2*3*2)
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A Device is a place where tensors live: it fixes their precision and runs their kernels.
+// A Device is a place where tensors live. It fixes their precision and runs the kernels that
+// operations are made of.
 type Device = device.Device
 
-// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, "cuda:0" and so on
-// in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the inputs of products to
-// ten bits of mantissa.
+// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, and "cuda:0", "cuda:1"
+// and so on in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the inputs of
+// matrix products to ten bits of mantissa. It returns an error if the name is unknown or the device
+// cannot be used.
 func Open(name string) (Device, error) { return backend.Open(name) }
 
 // A Buffer is a tensor's memory on its device, the operand of the device's kernels.

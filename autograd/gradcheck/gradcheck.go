@@ -24,7 +24,7 @@ type Func func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor
 type Derivative struct {
 	Input, Element    int
 	Analytic, Numeric float64
-	Err               float64 // |Analytic − Numeric| / the largest |Numeric| of the input
+	Err               float64 // |Analytic − Numeric|, relative to the largest derivative of the input
 }
 
 // Compare differentiates ⟨u, f(x)⟩, where u is a fixed random tensor, with respect to every element
