@@ -8,8 +8,8 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// TestAccumulateLeavesGradientsOfTheCallerUnchanged holds gradients in every way that a caller can,
-// and reads them after another Accumulate has added to each.
+// TestAccumulateLeavesGradientsOfTheCallerUnchanged holds gradients in every way that a caller
+// can, and reads them after another Accumulate has added to each.
 func TestAccumulateLeavesGradientsOfTheCallerUnchanged(t *testing.T) {
 	dev := open(t, "cpu64")
 	a, b, c, table := param(dev, 2, 3), param(dev, 5, 7), param(dev, 4), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)

@@ -46,7 +46,8 @@ func (t *Tape) Tanh(x *Tensor) *Tensor { return t.unary("Tanh", device.Tanh, x, 
 //	x̄ = ȳ ⊙ y ⊙ (1 − y)
 func (t *Tape) Sigmoid(x *Tensor) *Tensor { return t.unary("Sigmoid", device.Sigmoid, x, 0, 0) }
 
-// Softplus returns ln(1 + eˣ) elementwise, computed without overflow as max(x, 0) + ln(1 + e^−|x|).
+// Softplus returns ln(1 + eˣ) elementwise, computed without overflow as max(x, 0) + ln(1 +
+// e^−|x|).
 //
 //	x̄ = ȳ ⊙ σ(x)
 func (t *Tape) Softplus(x *Tensor) *Tensor { return t.unary("Softplus", device.Softplus, x, 0, 0) }

@@ -10,8 +10,8 @@ func (t *Tape) binary(name string, op device.Binary, a, b *Tensor) *Tensor {
 	return y
 }
 
-// Add returns a + b elementwise. The shapes are equal or broadcast as in NumPy: aligned at the last
-// axis, a length of 1 is repeated.
+// Add returns a + b elementwise. The shapes are equal or broadcast as in NumPy: aligned at the
+// last axis, a length of 1 is repeated.
 //
 //	ā = ȳ,  b̄ = ȳ
 func (t *Tape) Add(a, b *Tensor) *Tensor {

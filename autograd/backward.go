@@ -84,8 +84,8 @@ func (t *Tape) chainRule(grads Grads, loss *Tensor, live *lifetimes) {
 	}
 }
 
-// add adds g to the gradient of x, in place if the memory of the sum so far has no other owner: one
-// tensor may be the gradient of several inputs.
+// add adds g to the gradient of x, in place if the memory of the sum so far has no other owner:
+// one tensor may be the gradient of several inputs.
 func (t *Tape) add(grads Grads, x, g *Tensor) {
 	sum := grads[x]
 	switch {

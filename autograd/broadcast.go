@@ -40,8 +40,8 @@ func broadcastTo(x *Tensor, shape []int) device.Operand {
 	return device.Operand{Buf: x.buf, Strides: s}
 }
 
-// sumTo is the adjoint of broadcasting: it returns g summed over the axes along which a tensor of the
-// given shape was repeated.
+// sumTo is the adjoint of broadcasting: it returns g summed over the axes along which a tensor
+// of the given shape was repeated.
 func (t *Tape) sumTo(op string, g *Tensor, shape []int) *Tensor {
 	if slices.Equal(g.shape, shape) {
 		return g

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Concat returns tensors joined along an axis. It panics if their other lengths differ. [Tape.Split]
-// is its inverse, [Tape.Stack] joins along a new axis.
+// Concat returns tensors joined along an axis. It panics if their other lengths differ.
+// [Tape.Split] is its inverse, [Tape.Stack] joins along a new axis.
 //
 //	x̄ᵢ = ȳ at the position of xᵢ
 func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
@@ -40,10 +40,10 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 	return t.Record("Concat", y, edges...)
 }
 
-// Split returns the parts of x along an axis, of the given lengths, which add up to the axis: the
-// inverse of [Tape.Concat]. Unlike [Tape.Slice] in a loop, whose gradients have x's size each, the
-// backward pass costs what one Concat costs, however many parts there are. It panics if sizes do not
-// divide the axis.
+// Split returns the parts of x along an axis, of the given lengths, which add up to the axis:
+// the inverse of [Tape.Concat]. Unlike [Tape.Slice] in a loop, whose gradients have x's size
+// each, the backward pass costs what one Concat costs, however many parts there are. It panics
+// if sizes do not divide the axis.
 //
 //	x̄ = Concat(ȳ₁, ȳ₂, …)
 func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
@@ -70,8 +70,8 @@ func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
 	return parts
 }
 
-// Stack returns tensors of one shape joined along a new axis: n tensors of shape [a b] give [n a b]
-// for axis 0. It panics if shapes differ.
+// Stack returns tensors of one shape joined along a new axis: n tensors of shape [a b] give [n a
+// b] for axis 0. It panics if shapes differ.
 //
 //	x̄ᵢ = ȳ at index i of the axis
 func (t *Tape) Stack(axis int, xs ...*Tensor) *Tensor {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
-// TestFrozenReplayKeepsConstantsWhileParametersMove checks losses that hold something constant, whose
-// derivative is known, both ways.
+// TestFrozenReplayKeepsConstantsWhileParametersMove checks losses that hold something constant,
+// whose derivative is known, both ways.
 func TestFrozenReplayKeepsConstantsWhileParametersMove(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := ag.NewParam(dev, []float64{0.5, -1.5, 2}, 3)

@@ -7,17 +7,18 @@
 //
 //	x̄ = ȳ · ∂y/∂x      (a vector-Jacobian product, vjp)
 //
-// So a [Tape] records, while the forward computation runs, each operation's result, its inputs and
-// its vjp. The order of recording is a topological order of the graph. [Tape.Backward] walks it from
-// the end, starting with L̄ = 1, and adds up the gradients that arrive at each tensor. That is the
-// complete algorithm; backward.go implements it.
+// So a [Tape] records, while the forward computation runs, each operation's result, its inputs
+// and its vjp. The order of recording is a topological order of the graph. [Tape.Backward] walks
+// it from the end, starting with L̄ = 1, and adds up the gradients that arrive at each tensor.
+// That is the complete algorithm; backward.go implements it.
 //
 // # Why operations are methods of the tape
 //
-// One writes tp.Add(x, y), not x.Add(y). The tape knows what an operation needs besides its operands
-// (whether to record, which memory to use, the seed of dropout), so there is no global state, and an
-// operation whose operands are all parameters has a tape too. The tape decides between training and
-// inference: [NewTape] records, [NewInferenceTape] does not, and Dropout is the identity on it.
+// One writes tp.Add(x, y), not x.Add(y). The tape knows what an operation needs besides its
+// operands (whether to record, which memory to use, the seed of dropout), so there is no global
+// state, and an operation whose operands are all parameters has a tape too. The tape decides
+// between training and inference: [NewTape] records, [NewInferenceTape] does not, and Dropout is
+// the identity on it.
 //
 //	dev, _ := autograd.Open("cpu")
 //	w := autograd.NewParam(dev, []float64{1, 2}, 2)
@@ -32,20 +33,20 @@
 // # Tensors, memory, precision
 //
 // A [Tensor] is immutable, dense and row-major; there are no views. A result belongs to the tape
-// that created it. Backward recycles its memory at its last use, and Reset recycles all memory of
-// the tape. A tensor whose memory was recycled is stale, and the next use of it panics. Clone copies
-// a tensor to keep it; Backward keeps those that it is given. Parameters, data and optimizer state
-// belong to the caller.
+// that created it. Backward recycles its memory at its last use, and Reset recycles all memory
+// of the tape. A tensor whose memory was recycled is stale, and the next use of it panics. Clone
+// copies a tensor to keep it; Backward keeps those that it is given. Parameters, data and
+// optimizer state belong to the caller.
 //
-// The device fixes the precision. The same model runs in float32 on "cpu" and in float64 on "cpu64",
-// where its gradients can be checked to many digits.
+// The device fixes the precision. The same model runs in float32 on "cpu" and in float64 on
+// "cpu64", where its gradients can be checked to many digits.
 //
-// Shapes are written in brackets, [B T D]. An operation panics if shapes do not fit, or if a tensor
-// is stale, on another device or of another tape, as an index out of range does.
+// Shapes are written in brackets, [B T D]. An operation panics if shapes do not fit, or if a
+// tensor is stale, on another device or of another tape, as an index out of range does.
 //
 // # Reading order
 //
 // tensor.go, tape.go, backward.go, arena.go, broadcast.go, arith.go, activation.go, matmul.go,
-// shape.go, concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, index.go, dropout.go,
-// sparse.go, similarity.go, loss.go, constant.go, update.go.
+// shape.go, concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, index.go,
+// dropout.go, sparse.go, similarity.go, loss.go, constant.go, update.go.
 package autograd

@@ -7,9 +7,9 @@ import (
 )
 
 // Dropout sets each element to 0 with probability p and divides the others by 1−p (Srivastava et
-// al. 2014, Dropout). The mask is a hash of the tape's seed ([Tape.Seed]), the number of the dropout
-// operation and the index of the element, so it needs no memory. On an inference tape Dropout is the
-// identity. It panics unless 0 ≤ p < 1.
+// al. 2014, Dropout). The mask is a hash of the tape's seed ([Tape.Seed]), the number of the
+// dropout operation and the index of the element, so it needs no memory. On an inference tape
+// Dropout is the identity. It panics unless 0 ≤ p < 1.
 //
 //	x̄ = ȳ / (1−p) where kept, 0 elsewhere
 func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {

@@ -115,8 +115,8 @@ func ExampleTape_ReverseGrad() {
 	// 2 <nil>
 }
 
-// Two batches make one step. The gradients of the first stay as they are; the sum takes their place
-// in the map.
+// Two batches make one step. The gradients of the first stay as they are; the sum takes their
+// place in the map.
 func ExampleTape_Accumulate() {
 	dev, _ := ag.Open("cpu64")
 	x := ag.NewParam(dev, []float64{3}, 1)
@@ -129,8 +129,8 @@ func ExampleTape_Accumulate() {
 	// Output: 6 16
 }
 
-// A step reads two rows of a table of a million. Its gradient stores these two, and AdamStep updates
-// no others.
+// A step reads two rows of a table of a million. Its gradient stores these two, and AdamStep
+// updates no others.
 func ExampleTape_Lookup() {
 	dev, _ := ag.Open("cpu")
 	table := ag.NewParam(dev, make([]float32, 1e6), 1e6, 1)

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// Gather returns the rows of x [n …] with the given indices, [len(index) …], as an embedding layer
-// does. A row may occur several times. The tape retains index until Reset. For a large parameter of
-// which a step reads a few rows, see [Tape.Lookup]. It panics if an index is out of range.
+// Gather returns the rows of x [n …] with the given indices, [len(index) …], as an embedding
+// layer does. A row may occur several times. The tape retains index until Reset. For a large
+// parameter of which a step reads a few rows, see [Tape.Lookup]. It panics if an index is out of
+// range.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 func (t *Tape) Gather(x *Tensor, index []int) *Tensor {
@@ -30,8 +31,8 @@ func (t *Tape) Gather(x *Tensor, index []int) *Tensor {
 	}))
 }
 
-// Pick returns one element of each row of x [B C], element index[i] of row i, as [B]. It panics if an
-// index is out of range.
+// Pick returns one element of each row of x [B C], element index[i] of row i, as [B]. It panics
+// if an index is out of range.
 func (t *Tape) Pick(x *Tensor, index []int) *Tensor {
 	if x.rank() != 2 || len(index) != x.shape[0] {
 		panic(fmt.Sprintf("autograd: Pick: %d indices for shape %v: want [B C] and B", len(index), x.shape))

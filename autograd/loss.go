@@ -16,8 +16,8 @@ func (t *Tape) sameShape(op string, p, y *Tensor) {
 	}
 }
 
-// MSE returns the mean squared error of a prediction p and a target y of one shape, mean (p − y)², a
-// scalar. It panics if shapes differ.
+// MSE returns the mean squared error of a prediction p and a target y of one shape, mean (p −
+// y)², a scalar. It panics if shapes differ.
 func (t *Tape) MSE(p, y *Tensor) *Tensor {
 	t.sameShape("MSE", p, y)
 	d := t.Sub(p, y)
@@ -30,16 +30,17 @@ func (t *Tape) L1(p, y *Tensor) *Tensor {
 	return t.Mean(t.Abs(t.Sub(p, y)))
 }
 
-// SmoothL1 returns, for p and y of one shape and d = p − y, the mean of d²/(2·beta) where |d| < beta
-// and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1).
+// SmoothL1 returns, for p and y of one shape and d = p − y, the mean of d²/(2·beta) where |d| <
+// beta and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1).
 func (t *Tape) SmoothL1(p, y *Tensor, beta float64) *Tensor {
 	t.sameShape("SmoothL1", p, y)
 	return t.Mean(t.unary("SmoothL1", device.Huber, t.Sub(p, y), beta, 0))
 }
 
 // BCE returns the binary cross-entropy of probabilities, mean −[y ln p + (1−y) ln(1−p)], each
-// logarithm at least −100, so that the loss of a wrong prediction with probability 1 is finite (as in
-// PyTorch). p and y have one shape; the result is a scalar. [Tape.BCEWithLogits] is more precise.
+// logarithm at least −100, so that the loss of a wrong prediction with probability 1 is finite
+// (as in PyTorch). p and y have one shape; the result is a scalar. [Tape.BCEWithLogits] is more
+// precise.
 func (t *Tape) BCE(p, y *Tensor) *Tensor {
 	t.sameShape("BCE", p, y)
 	log := func(x *Tensor) *Tensor { return t.Log(t.Clamp(x, 3.720075976020836e-44, 1)) } // e⁻¹⁰⁰
@@ -47,8 +48,8 @@ func (t *Tape) BCE(p, y *Tensor) *Tensor {
 	return t.Neg(t.Mean(t.Add(t.Mul(y, log(p)), t.Mul(z, log(q)))))
 }
 
-// BCEWithLogits returns the binary cross-entropy of σ(x) and y of one shape, mean softplus(x) − x·y,
-// a scalar, computed without overflow or cancellation.
+// BCEWithLogits returns the binary cross-entropy of σ(x) and y of one shape, mean softplus(x) −
+// x·y, a scalar, computed without overflow or cancellation.
 //
 //	x̄ = L̄ (σ(x) − y) / n
 func (t *Tape) BCEWithLogits(x, y *Tensor) *Tensor {

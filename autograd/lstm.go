@@ -6,8 +6,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// LSTMWeights holds the parameters of one layer and direction of an LSTM, of H units. The gates lie
-// one after the other along the first axis, in PyTorch's order: input, forget, candidate, output.
+// LSTMWeights holds the parameters of one layer and direction of an LSTM, of H units. The gates
+// lie one after the other along the first axis, in PyTorch's order: input, forget, candidate,
+// output.
 type LSTMWeights struct {
 	Input, Hidden         *Tensor // [4·H in], [4·H H]
 	InputBias, HiddenBias *Tensor // [4·H]
@@ -20,16 +21,17 @@ type LSTMWeights struct {
 //	z_t = W_x x_t + b_x + W_h y_{t−1} + b_h,  i, f, o = σ(z_t),  g = tanh(z_t)
 //	c_t = f ⊙ c_{t−1} + i ⊙ g,  y_t = o ⊙ tanh c_t
 //
-// Sample b has lengths[b] steps, from 1 to T. y is 0 after its last step, which is the final state.
-// A reversed network runs from a sample's last step to its first: t+1 stands for t−1, and the final
-// state is y_0. The tape retains lengths until Reset. LSTM panics if shapes do not fit or a length is
-// out of range.
+// Sample b has lengths[b] steps, from 1 to T. y is 0 after its last step, which is the final
+// state. A reversed network runs from a sample's last step to its first: t+1 stands for t−1, and
+// the final state is y_0. The tape retains lengths until Reset. LSTM panics if shapes do not fit
+// or a length is out of range.
 //
 //	h = ȳ_t + W_hᵀ z̄_{t+1},  c̄_t = h ⊙ o ⊙ (1 − tanh² c_t) + c̄_{t+1} ⊙ f_{t+1}
 //	z̄_t = (c̄_t ⊙ g ⊙ i(1−i), c̄_t ⊙ c_{t−1} ⊙ f(1−f), c̄_t ⊙ i ⊙ (1−g²), h ⊙ tanh c_t ⊙ o(1−o))
 //	x̄_t = W_xᵀ z̄_t,  W̄_x = Σ z̄_t x_tᵀ,  W̄_h = Σ z̄_t y_{t−1}ᵀ,  b̄_x = b̄_h = Σ z̄_t
 //
-// The products with x_t of all steps are computed as one matrix product, and so are the sums over t.
+// The products with x_t of all steps are computed as one matrix product, and so are the sums
+// over t.
 func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tensor {
 	l := t.newLSTM(x, w, lengths, reverse)
 	in, shape := x.shape[2], []int{l.Samples, l.Steps, l.Width}

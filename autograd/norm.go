@@ -2,8 +2,8 @@ package autograd
 
 import "fmt"
 
-// LayerNorm normalises the last axis of x [… n] to mean 0 and variance 1 and then scales and shifts
-// it by gamma and beta [n] (Ba, Kiros, Hinton 2016, Layer normalization):
+// LayerNorm normalises the last axis of x [… n] to mean 0 and variance 1 and then scales and
+// shifts it by gamma and beta [n] (Ba, Kiros, Hinton 2016, Layer normalization):
 //
 //	y = γ ⊙ x̂ + β,  x̂ = (x − mean) / √(var + eps),  var the biased variance
 //	x̄ = (h − mean h − x̂ ⊙ mean(h ⊙ x̂)) / √(var + eps),  h = γ ⊙ ȳ
@@ -26,8 +26,8 @@ func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
 	return y
 }
 
-// Normalize is [Tape.LayerNorm] without scale and shift: it returns x̂, which a model may scale and
-// shift in several ways.
+// Normalize is [Tape.LayerNorm] without scale and shift: it returns x̂, which a model may scale
+// and shift in several ways.
 func (t *Tape) Normalize(x *Tensor, eps float64) *Tensor {
 	_, n := t.rows("Normalize", x)
 	return t.LayerNorm(x, t.full([]int{n}, 1), t.full([]int{n}, 0), eps)

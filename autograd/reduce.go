@@ -25,8 +25,8 @@ func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	return x
 }
 
-// reductionAxes returns the axes to reduce over in ascending order, all axes of x if axes is empty,
-// and x's shape with 1 in their places.
+// reductionAxes returns the axes to reduce over in ascending order, all axes of x if axes is
+// empty, and x's shape with 1 in their places.
 func (t *Tape) reductionAxes(op string, x *Tensor, axes []int) (sorted, kept []int) {
 	t.CheckOperands(op, x)
 	if len(axes) == 0 {
@@ -56,8 +56,8 @@ func (t *Tape) reduced(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	return t.reduce(op, x, axes)
 }
 
-// Sum returns the sum of x over the given axes, which the result does not have, or over all axes if
-// none is given. It panics if an axis does not exist or is given twice.
+// Sum returns the sum of x over the given axes, which the result does not have, or over all axes
+// if none is given. It panics if an axis does not exist or is given twice.
 //
 //	x̄ = ȳ, repeated along the axes
 func (t *Tape) Sum(x *Tensor, axes ...int) *Tensor {
@@ -75,8 +75,8 @@ func (t *Tape) Mean(x *Tensor, axes ...int) *Tensor {
 	return t.Scale(y, float64(y.Len())/float64(x.Len()))
 }
 
-// Max returns the largest element of x along the given axes, or of all elements: see [Tape.Sum]. Equal
-// maxima share the gradient equally.
+// Max returns the largest element of x along the given axes, or of all elements: see [Tape.Sum].
+// Equal maxima share the gradient equally.
 //
 //	x̄ = ȳ ⊙ [x = y] / #{x = y}
 func (t *Tape) Max(x *Tensor, axes ...int) *Tensor {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Reshape returns the elements of x in row-major order under another shape. One length may be −1: it
-// is inferred from the others. It panics if the shape holds another number of elements.
+// Reshape returns the elements of x in row-major order under another shape. One length may be
+// −1: it is inferred from the others. It panics if the shape holds another number of elements.
 //
 //	x̄ = ȳ in x's shape
 func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
@@ -28,8 +28,8 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 }
 
 // rearrange returns the tensor of the given shape whose elements lie in x at offset and strides.
-// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct says that no element
-// is read twice.
+// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct says that no
+// element is read twice.
 //
 //	x̄ = 0, then x̄[offset + strides·i] += ȳ[i]
 func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides []int, distinct bool) *Tensor {
@@ -50,8 +50,8 @@ func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides 
 	}))
 }
 
-// Permute returns x with its axes reordered: axis i of the result is axis axes[i] of x. It panics if
-// axes is not a permutation.
+// Permute returns x with its axes reordered: axis i of the result is axis axes[i] of x. It
+// panics if axes is not a permutation.
 func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	t.CheckOperands("Permute", x)
 	shape, s := make([]int, x.rank()), make([]int, x.rank())
@@ -80,9 +80,9 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 	return t.rearrange("Slice", x, shape, from*s[axis], s, true)
 }
 
-// Unfold returns the windows of the given length that start every step elements along an axis: the
-// axis of length n becomes two axes, [(n−length)/step+1 length]. Windows may overlap. It panics if no
-// window fits.
+// Unfold returns the windows of the given length that start every step elements along an axis:
+// the axis of length n becomes two axes, [(n−length)/step+1 length]. Windows may overlap. It
+// panics if no window fits.
 func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	t.CheckOperands("Unfold", x)
 	t.mustAxis("Unfold", x, axis)

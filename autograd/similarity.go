@@ -1,7 +1,7 @@
 package autograd
 
-// CosineSimilarity returns Σ a⊙b / (max(|a|, eps)·max(|b|, eps)) over the last axis of a and b [… n],
-// as […], with eps 1e-8 as in PyTorch.
+// CosineSimilarity returns Σ a⊙b / (max(|a|, eps)·max(|b|, eps)) over the last axis of a and b
+// [… n], as […], with eps 1e-8 as in PyTorch.
 func (t *Tape) CosineSimilarity(a, b *Tensor) *Tensor {
 	t.rows("CosineSimilarity", a)
 	last := a.rank() - 1

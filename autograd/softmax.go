@@ -14,8 +14,8 @@ func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 }
 
 // Softmax returns y = eˣ / Σ eˣ over the last axis of x [… n]. Elements where the mask is 0 are
-// excluded: their weight is 0. A row whose elements are all excluded is 0. The mask broadcasts to x
-// and is a constant; nil excludes nothing.
+// excluded: their weight is 0. A row whose elements are all excluded is 0. The mask broadcasts
+// to x and is a constant; nil excludes nothing.
 //
 //	x̄ = y ⊙ (ȳ − Σ ȳ⊙y)
 func (t *Tape) Softmax(x, mask *Tensor) *Tensor {

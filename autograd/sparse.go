@@ -7,9 +7,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Lookup is [Tape.Gather] from a parameter x [n …], typically a large table of which a step reads a
-// few rows: it returns the rows in index, [len(index) …]. The gradient of x is row-sparse: it
-// stores the rows that index names; all others are zero. The tape retains index until Reset.
+// Lookup is [Tape.Gather] from a parameter x [n …], typically a large table of which a step
+// reads a few rows: it returns the rows in index, [len(index) …]. The gradient of x is
+// row-sparse: it stores the rows that index names; all others are zero. The tape retains index
+// until Reset.
 //
 //	x̄ = 0, then x̄[index[i]] += ȳ[i]
 //

@@ -78,8 +78,9 @@ func (t *Tape) forget() {
 	t.nodes = t.nodes[:0]
 }
 
-// Input copies data, in row-major order, from the host to a new tensor of the tape: a constant that
-// lives until [Tape.Reset] or the next [Tape.Backward]. It panics if data does not fill the shape.
+// Input copies data, in row-major order, from the host to a new tensor of the tape: a constant
+// that lives until [Tape.Reset] or the next [Tape.Backward]. It panics if data does not fill the
+// shape.
 func (t *Tape) Input(data []float32, shape ...int) *Tensor {
 	if len(data) != size(shape) {
 		panic(fmt.Sprintf("autograd: Input: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))

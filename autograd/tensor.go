@@ -11,10 +11,10 @@ import (
 // operations are made of.
 type Device = device.Device
 
-// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, and "cuda:0", "cuda:1"
-// and so on in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the inputs of
-// matrix products to ten bits of mantissa. It returns an error if the name is unknown or the device
-// cannot be used.
+// Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, and "cuda:0",
+// "cuda:1" and so on in float32 on a GPU, in a build with -tags cuda. "cuda:0,tf32" rounds the
+// inputs of matrix products to ten bits of mantissa. It returns an error if the name is unknown
+// or the device cannot be used.
 func Open(name string) (Device, error) { return backend.Open(name) }
 
 // A Buffer is a tensor's memory on its device, the operand of the device's kernels.
@@ -34,9 +34,9 @@ type Tensor struct {
 	rows       []int // of a row-sparse gradient, in rising order; nil if dense, see Lookup
 }
 
-// NewTensor copies data, in row-major order, from the host to a new tensor that belongs to no tape.
-// It is a constant. It panics if data does not fill the shape. float32 data are not widened on
-// their way to the device.
+// NewTensor copies data, in row-major order, from the host to a new tensor that belongs to no
+// tape. It is a constant. It panics if data does not fill the shape. float32 data are not
+// widened on their way to the device.
 func NewTensor[F float32 | float64](dev Device, data []F, shape ...int) *Tensor {
 	if len(data) != size(shape) {
 		panic(fmt.Sprintf("autograd: NewTensor: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
@@ -73,8 +73,8 @@ func (x *Tensor) Len() int { return size(x.shape) }
 func (x *Tensor) Device() Device { return x.dev }
 
 // Buffer returns x's memory, for an operation that is implemented by kernels of the device (see
-// [Tape.Record]): the elements in row-major order. A kernel may write to the buffer of a new tensor
-// of [Tape.Empty] only. It panics if x is stale or a row-sparse gradient.
+// [Tape.Record]): the elements in row-major order. A kernel may write to the buffer of a new
+// tensor of [Tape.Empty] only. It panics if x is stale or a row-sparse gradient.
 func (x *Tensor) Buffer() Buffer {
 	x.mustLive("Buffer")
 	x.mustBeDense("Buffer")

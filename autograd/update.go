@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// This file is for optimizers and for state that a model updates: it changes tensors in place. Only
-// tensors that belong to no tape can change, and only between Backward and the next forward
+// This file is for optimizers and for state that a model updates: it changes tensors in place.
+// Only tensors that belong to no tape can change, and only between Backward and the next forward
 // computation. SetRows alone may be called within one.
 
 // Adam holds the constants of one step of Adam or AdamW: see [Tensor.AdamStep].
@@ -31,8 +31,8 @@ func assign[F float32 | float64](x *Tensor, data []F) {
 
 // AddToRow adds y to row i of x, the part of x with index i along the first axis, for example to
 // collect a value of every step. It does not wait for the device, and the device gets the same
-// commands for each i. It panics if x belongs to a tape, or if y does not have a row's size or is on
-// another device.
+// commands for each i. It panics if x belongs to a tape, or if y does not have a row's size or
+// is on another device.
 func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.mustOwn("AddToRow")
 	y.mustLive("AddToRow")
@@ -43,9 +43,9 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
 }
 
-// SetRows replaces row index[i] of x [n …] by row i of y [len(index) …], for example to save a value
-// of each sample of a batch. The indices are distinct. Rows of x that were finite become exactly
-// those of y.
+// SetRows replaces row index[i] of x [n …] by row i of y [len(index) …], for example to save a
+// value of each sample of a batch. The indices are distinct. Rows of x that were finite become
+// exactly those of y.
 //
 // The operations that follow read the new rows. Backward must not need the old ones; it does not
 // where constant rows were read by [Tape.Gather], which copies. SetRows does not wait for the
@@ -89,14 +89,14 @@ func (x *Tensor) Multiply(a float64) {
 	x.dev.Unary(device.Affine, x.buf, x.buf, a, 0)
 }
 
-// AdamStep makes one step of Adam: it updates x by its gradient g, and with it the running moments m
-// and v of g. All four have one size.
+// AdamStep makes one step of Adam: it updates x by its gradient g, and with it the running
+// moments m and v of g. All four have one size.
 //
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  x ← x − lr·(m/c₁) / (√(v/c₂) + eps),  cᵢ = 1 − βᵢᵗ
 //
-// Weight decay is added to g (Adam, Kingma and Ba 2015) or, decoupled, applied to x before: x ← x −
-// lr·decay·x (AdamW, Loshchilov and Hutter 2019). If g is row-sparse ([Tape.Lookup]), only the rows
-// that it stores are updated. It panics if x, m or v belongs to a tape or sizes differ.
+// Weight decay is added to g (Adam, Kingma and Ba 2015) or, decoupled, applied to x before: x ←
+// x − lr·decay·x (AdamW, Loshchilov and Hutter 2019). If g is row-sparse ([Tape.Lookup]), only
+// the rows that it stores are updated. It panics if x, m or v belongs to a tape or sizes differ.
 func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	for _, y := range []*Tensor{x, m, v} {
 		y.mustOwn("AdamStep")
@@ -109,9 +109,9 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
 
-// Norm returns the Euclidean norm of tensors, dense or row-sparse, taken as one vector: a scalar that
-// is a constant. The norm of no tensors is 0. The squares of each tensor are summed in double
-// precision.
+// Norm returns the Euclidean norm of tensors, dense or row-sparse, taken as one vector: a scalar
+// that is a constant. The norm of no tensors is 0. The squares of each tensor are summed in
+// double precision.
 func (t *Tape) Norm(xs ...*Tensor) *Tensor {
 	squares := t.full([]int{max(1, len(xs))}, 0)
 	for i, x := range xs {
@@ -122,8 +122,9 @@ func (t *Tape) Norm(xs ...*Tensor) *Tensor {
 	return t.Sqrt(t.Sum(squares))
 }
 
-// Dot returns Σ x⊙y for x and y of one size, summed in double precision and rounded to the device's.
-// It waits for the device. It panics if one of them is stale or, unless x is y, row-sparse.
+// Dot returns Σ x⊙y for x and y of one size, summed in double precision and rounded to the
+// device's. It waits for the device. It panics if one of them is stale or, unless x is y,
+// row-sparse.
 func (x *Tensor) Dot(y *Tensor) float64 {
 	x.mustLive("Dot")
 	x.mustMatch("Dot", y)

@@ -2,8 +2,8 @@ package nn
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// MultiHead is multi-head attention (Vaswani et al. 2017, section 3.2): with head h in its columns
-// of the projections,
+// MultiHead is multi-head attention (Vaswani et al. 2017, Attention is all you need, section 3.2).
+// Head h is in its own columns of the projections:
 //
 //	head_h = softmax(Q_h K_hᵀ / √w) V_h,  Q = q·W_qᵀ, K = k·W_kᵀ, V = v·W_vᵀ (+ biases)
 //	y = [head_1 … head_H]·W_oᵀ + b_o
@@ -14,7 +14,7 @@ type MultiHead struct {
 	Dropout           float64 // of the attention weights
 }
 
-// MultiHeadConfig describes a MultiHead.
+// MultiHeadConfig holds the sizes of a [MultiHead].
 type MultiHeadConfig struct {
 	Width     int  // d, of inputs and output
 	Heads     int  // H
@@ -22,7 +22,8 @@ type MultiHeadConfig struct {
 	Bias      bool // of the query, key and value projections; the output's always has one
 }
 
-// NewMultiHead makes the projections "query", "key", "value" and "output".
+// NewMultiHead creates the projections "query", "key", "value" and "output", initialised as
+// [NewLinear] does.
 func NewMultiHead(p *Params, c MultiHeadConfig) *MultiHead {
 	inner := c.Heads * c.HeadWidth
 	project := func(name string) *Linear {
@@ -39,8 +40,8 @@ func NewMultiHead(p *Params, c MultiHeadConfig) *MultiHead {
 	}
 }
 
-// Forward returns [B Tq d] for q [B Tq d] and k, v [B Tk d]. Keys where the mask [B Tk] is 0 are
-// excluded; nil excludes none.
+// Forward returns [B Tq d] for queries q [B Tq d], keys k and values v [B Tk d]. Keys where the
+// mask [B Tk] is 0 are excluded; a nil mask excludes none.
 func (m *MultiHead) Forward(tp *ag.Tape, q, k, v, mask *ag.Tensor) *ag.Tensor {
 	heads := tp.Attention(m.Query.Forward(tp, q), m.Key.Forward(tp, k), m.Value.Forward(tp, v),
 		ag.AttentionConfig{Heads: m.Heads, Mask: mask, Dropout: m.Dropout})

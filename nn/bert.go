@@ -7,14 +7,14 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// BERT is the encoder of Devlin et al. (2019): embeddings of words, positions and segments, then
-// post-norm Transformer layers
+// BERT is the encoder of Devlin et al. (2019, BERT: Pre-training of deep bidirectional
+// transformers): embeddings of tokens, positions and segments, then post-norm Transformer layers
 //
 //	x ← LN(x + drop(MultiHead(x, x, x)))
 //	x ← LN(x + drop(FFN(x)))
 //
 // Parameters have the names of Hugging Face's BertModel, without its pooler, so that pretrained
-// weights fit.
+// weights can be loaded: see [OpenBERT].
 type BERT struct {
 	words, positions, types *Embedding
 	norm                    *LayerNorm
@@ -28,7 +28,8 @@ type bertLayer struct {
 	feedForward               feedForward
 }
 
-// BERTConfig describes a BERT. Its JSON form is the config.json of a Hugging Face model.
+// BERTConfig holds the sizes of a [BERT]. Its JSON form is the config.json of a Hugging Face
+// model.
 type BERTConfig struct {
 	Vocab       int     `json:"vocab_size"`
 	Width       int     `json:"hidden_size"`
@@ -41,10 +42,11 @@ type BERTConfig struct {
 	Attention   float64 `json:"attention_probs_dropout_prob"` // dropout of the attention weights
 	Eps         float64 `json:"layer_norm_eps"`
 
-	SparseWords bool `json:"-"` // of the words' embedding, see Embedding
+	SparseWords bool `json:"-"` // gradient of the token embeddings, see Embedding
 }
 
-// NewBERT makes a BERT with weights from N(0, 0.02²), biases 0.
+// NewBERT creates a BERT with weights from N(0, 0.02²) and biases 0. It panics if the width does
+// not divide into the heads.
 func NewBERT(p *Params, c BERTConfig) *BERT {
 	if c.Heads < 1 || c.Width%c.Heads != 0 {
 		panic(fmt.Sprintf("nn: BERT: width %d does not divide into %d heads", c.Width, c.Heads))
@@ -96,16 +98,17 @@ func (c *BERTConfig) norm(p *Params) *LayerNorm {
 	return n
 }
 
-// Forward returns the last hidden state [B T d] of B sequences of T tokens, given row by row:
-// their numbers, their segments, and the mask [B T], 1 at tokens and 0 at padding, which no token
-// attends to.
+// Forward returns the last hidden state [B T d] of B sequences of T tokens. ids and segments
+// hold the B·T ids and segments (0 or 1) of the tokens, row by row. mask [B T] is 1 at tokens
+// and 0 at padding, to which no token attends. It panics if sizes do not fit, or if T exceeds
+// the number of positions.
 func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
 	s := mask.Shape()
 	if len(s) != 2 || len(ids) != mask.Len() || len(segments) != mask.Len() {
 		panic(fmt.Sprintf("nn: BERT: %d ids, %d segments, mask %v: want B·T of each and [B T]", len(ids), len(segments), s))
 	}
-	if most := b.positions.W.Shape()[0]; s[1] > most {
-		panic(fmt.Sprintf("nn: BERT: sequences of %d tokens: there are %d positions", s[1], most))
+	if limit := b.positions.W.Shape()[0]; s[1] > limit {
+		panic(fmt.Sprintf("nn: BERT: sequences of %d tokens: there are %d positions", s[1], limit))
 	}
 	x := tp.Add(b.words.Forward(tp, ids), b.types.Forward(tp, segments))
 	x = tp.Add(tp.Reshape(x, s[0], s[1], -1), tp.Slice(b.positions.W, 0, 0, s[1]))

@@ -1,10 +1,9 @@
-// Package nn holds the layers that models are made of, and their parameters: how these are made,
-// named, saved and loaded.
+// Package nn contains layers, and creates, names, saves and loads their parameters.
 //
-// A layer is a struct of parameters with a method Forward(tp, x). Making a parameter registers it
-// under a name (Params), so there is nothing to collect afterwards; training or inference is a
-// property of the tape. Names and layouts are PyTorch's (a linear map is [out in]), so weights can
-// be exchanged with it as safetensors.
+// A layer is a struct of parameters with a method Forward(tp, x). [Params] creates a parameter
+// and registers it under a name. The tape decides between training and inference. Names and
+// layouts are PyTorch's (the weight of a linear layer is [out in]), so weights can be exchanged
+// with it as safetensors: see [Save] and [Load].
 //
 //	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 //	hidden := nn.NewLinear(p.Sub("hidden"), 3, 8) // hidden.weight [8 3], hidden.bias [8]

@@ -2,13 +2,13 @@ package nn
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// Linear is the map y = x·Wᵀ + b of the last axis.
+// Linear is the layer y = x·Wᵀ + b on the last axis of x.
 type Linear struct {
 	W *ag.Tensor // [out in]
 	B *ag.Tensor // [out]; nil for none
 }
 
-// NewLinear makes "weight" and "bias", both from U(−1/√in, 1/√in).
+// NewLinear creates "weight" [out in] and "bias" [out], both from U(−1/√in, 1/√in).
 func NewLinear(p *Params, in, out int) *Linear {
 	return &Linear{W: p.New("weight", FanIn(in), out, in), B: p.New("bias", FanIn(in), out)}
 }

@@ -6,15 +6,15 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// LSTM is a stack of long short-term memory networks, each in one direction or in both, on
-// sequences of different lengths: what PyTorch's LSTM computes of packed sequences. A layer's
-// input is the outputs of the one before, of both directions side by side.
+// LSTM is a stack of long short-term memory layers (see autograd.Tape.LSTM), in one direction or
+// in both, on sequences of different lengths, as PyTorch's LSTM on packed sequences. The input
+// of a layer is the concatenation of the previous layer's outputs in both directions.
 type LSTM struct {
 	layers  [][]ag.LSTMWeights // of each layer: forward, and backward if there is one
 	dropout float64
 }
 
-// LSTMConfig describes an LSTM.
+// LSTMConfig holds the sizes of an [LSTM].
 type LSTMConfig struct {
 	In            int // width of the input
 	Hidden        int // H, of a direction
@@ -23,9 +23,9 @@ type LSTMConfig struct {
 	Dropout       float64 // of the outputs of all layers but the last
 }
 
-// NewLSTM makes "weight_ih_l0" [4·H in], "weight_hh_l0" [4·H H], "bias_ih_l0" and "bias_hh_l0"
-// [4·H], those of the other direction with "_reverse" behind, and so on for layers 1, 2, …, all
-// from U(−1/√H, 1/√H).
+// NewLSTM creates "weight_ih_l0" [4·H in], "weight_hh_l0" [4·H H], "bias_ih_l0" and "bias_hh_l0"
+// [4·H], for the other direction the same names followed by "_reverse", and so on for layers 1, 2,
+// …, all from U(−1/√H, 1/√H).
 func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 	l := &LSTM{dropout: c.Dropout}
 	directions := []string{"", "_reverse"}
@@ -48,9 +48,11 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 	return l
 }
 
-// Forward returns for x [B T in], of whose sample b the first lengths[b] steps count, the last
-// layer's outputs, [B T H] or [B T 2·H], 0 after a sample's end, and the final hidden states, [B
-// H] each, in PyTorch's order: the first layer's, forward and backward, then the second's, ….
+// Forward returns the outputs of the last layer, [B T H] or [B T 2·H], for x [B T in], and the
+// final hidden states, [B H] each. Only the first lengths[b] steps of sample b are read; the
+// outputs after them are 0. The final states are in PyTorch's order: those of the first layer,
+// forward and backward, then those of the second, and so on. It panics if a length is not in 1
+// to T.
 func (l *LSTM) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) (y *ag.Tensor, final []*ag.Tensor) {
 	for i, layer := range l.layers {
 		if i > 0 {
@@ -70,7 +72,7 @@ func (l *LSTM) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) (y *ag.Tensor, 
 	return x, final
 }
 
-// lastStep returns the state [B H] that each sample's h [B T H] ends with.
+// lastStep returns the final state [B H] of each sample in h [B T H].
 func lastStep(tp *ag.Tape, h *ag.Tensor, lengths []int, reverse bool) *ag.Tensor {
 	steps, width := h.Shape()[1], h.Shape()[2]
 	at := make([]int, len(lengths))

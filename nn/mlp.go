@@ -6,11 +6,12 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// MLP is a multilayer perceptron: linear maps with ReLU between them, none after the last.
+// MLP is a multilayer perceptron: linear layers with ReLU between them, none after the last.
 type MLP struct{ Layers []*Linear }
 
-// NewMLP makes an MLP from the widths of its input, hidden layers and output. The layers are named
-// "0", "2", "4", …, as in PyTorch's Sequential, where the odd places are the ReLUs'.
+// NewMLP creates an MLP with the given widths of its input, hidden layers and output. The linear
+// layers are named "0", "2", "4", …, as in PyTorch's Sequential, in which the others are the
+// ReLUs.
 func NewMLP(p *Params, widths ...int) *MLP {
 	m := &MLP{}
 	for i := range len(widths) - 1 {

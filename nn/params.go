@@ -44,19 +44,19 @@ func (p *Params) Sub(name string) *Params {
 	return &Params{p.registry, p.prefix + name + "."}
 }
 
-// New creates a parameter under p's prefix, with initial values from init. It panics if the name is
-// taken.
+// New creates a parameter under p's prefix, with initial values from init. It panics if the name
+// is taken.
 func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
 	x := ag.NewParam(p.dev, p.draw(name, init, shape), shape...)
 	p.params = append(p.params, Param{p.prefix + name, x})
 	return x
 }
 
-// NewBuffer creates a buffer under p's prefix, with initial values from init: a tensor that belongs
-// to the model's state but is not trained, such as the running mean of a batch norm (PyTorch's
-// register_buffer). It has no gradient, and [Params.All] does not list it, so no optimizer moves it.
-// The model updates it itself, after Backward, by methods such as [ag.Tensor.AddScaled]. It panics
-// if the name is taken.
+// NewBuffer creates a buffer under p's prefix, with initial values from init: a tensor that
+// belongs to the model's state but is not trained, such as the running mean of a batch norm
+// (PyTorch's register_buffer). It has no gradient, and [Params.All] does not list it, so no
+// optimizer moves it. The model updates it itself, after Backward, by methods such as
+// [ag.Tensor.AddScaled]. It panics if the name is taken.
 func (p *Params) NewBuffer(name string, init Init, shape ...int) *ag.Tensor {
 	x := ag.NewTensor(p.dev, p.draw(name, init, shape), shape...)
 	p.buffers = append(p.buffers, Param{p.prefix + name, x})
@@ -81,15 +81,15 @@ func (p *Params) draw(name string, init Init, shape []int) []float64 {
 	return v
 }
 
-// All returns the parameters under p's prefix, without the buffers, with their full names, in order
-// of creation.
+// All returns the parameters under p's prefix, without the buffers, with their full names, in
+// order of creation.
 func (p *Params) All() []Param { return p.under(p.params) }
 
 // Buffers returns the buffers under p's prefix, with their full names, in order of creation.
 func (p *Params) Buffers() []Param { return p.under(p.buffers) }
 
-// State returns the parameters and then the buffers under p's prefix: what [Save] writes and [Load]
-// reads of a model (PyTorch's state_dict).
+// State returns the parameters and then the buffers under p's prefix: what [Save] writes and
+// [Load] reads of a model (PyTorch's state_dict).
 func (p *Params) State() []Param { return append(p.All(), p.Buffers()...) }
 
 // under returns the tensors whose names have p's prefix.

@@ -94,8 +94,8 @@ func TestEmbedding(t *testing.T) {
 	mustBeClose(t, 0, tp.Backward(tp.Sum(y))[e.W].Values(), []float64{1, 1, 0, 0, 2, 2})
 }
 
-// TestBuffers makes a parameter and two buffers, and sees where each is listed, that a buffer has no
-// gradient, and that both survive Save and Load.
+// TestBuffers makes a parameter and two buffers, and sees where each is listed, that a buffer
+// has no gradient, and that both survive Save and Load.
 func TestBuffers(t *testing.T) {
 	for _, device := range []string{"cpu", "cpu64"} {
 		model := func() (*Params, *ag.Tensor, *ag.Tensor) {

@@ -2,9 +2,10 @@ package nn
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// PostNormLayer is a layer of the Transformer's encoder as it was published (Vaswani et al. 2017,
-// section 3.1), in which the norm comes after the sum: what PyTorch's TransformerEncoderLayer
-// computes by default. Without positions and mask it does not see the order of its inputs.
+// PostNormLayer is a layer of the Transformer encoder as published (Vaswani et al. 2017,
+// Attention is all you need, section 3.1), in which the norm follows the residual sum, as in
+// PyTorch's TransformerEncoderLayer by default. It has no positions and no mask, so it is
+// equivariant to permutations of its inputs.
 //
 //	y = LN(x + Dropout(MultiHead(x, x, x)))
 //	z = LN(y + Dropout(FFN(y))),  FFN(y) = Dropout(ReLU(y·W₁ᵀ + b₁))·W₂ᵀ + b₂
@@ -16,7 +17,7 @@ type PostNormLayer struct {
 	dropout       float64
 }
 
-// PostNormConfig describes a PostNormLayer.
+// PostNormConfig holds the sizes of a [PostNormLayer].
 type PostNormConfig struct {
 	Width       int     // d, of input and output
 	Heads       int     // that share d
@@ -24,9 +25,9 @@ type PostNormConfig struct {
 	Dropout     float64 // of the attention weights, the FFN's hidden layer, and both parts' results
 }
 
-// NewPostNormLayer makes "attention", "attention_norm", "feed_forward.in", "feed_forward.out" and
-// "norm", initialised as PyTorch does: the projections to queries, keys and values are one matrix
-// [3d d] of Xavier, and no projection has a bias at the start.
+// NewPostNormLayer creates "attention", "attention_norm", "feed_forward.in", "feed_forward.out"
+// and "norm", initialised as PyTorch does: the projections to queries, keys and values as one
+// matrix [3d d] by [Xavier], and the biases of all projections as 0.
 func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
 	d, self := c.Width, p.Sub("attention")
 	project := func(name string, init Init) *Linear {

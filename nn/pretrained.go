@@ -13,20 +13,22 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// PretrainedBERT is a BERT in the layout of Hugging Face: a folder with config.json and the
-// weights, model.safetensors or pytorch_model.bin. Names may begin with a prefix, such as "bert.",
-// and norms may be called gamma and beta, as in the first releases.
+// PretrainedBERT is an open file of pretrained weights of a [BERT] in the layout of Hugging
+// Face: a folder with config.json and model.safetensors or pytorch_model.bin. Names may have a
+// prefix, such as "bert.", and the parameters of norms may be called gamma and beta, as in early
+// releases.
 type PretrainedBERT struct {
 	Config BERTConfig
 	Path   string   // of the weights
-	Unused []string // tensors of the file that are no part of the encoder, such as the pooler's
+	Unused []string // tensors of the file that are not part of the encoder, such as the pooler's
 
 	file  *weights.File
 	names map[string]string // in the file, by the name that NewBERT gives
 }
 
-// OpenBERT opens a pretrained BERT and checks that the weights are those of its configuration. The
-// error lists what is missing.
+// OpenBERT opens the pretrained BERT in a folder (see [FindPretrained]) and checks that the file
+// holds the tensors of its configuration. The error lists every tensor that is missing or has
+// another shape. Close it after [PretrainedBERT.Load].
 func OpenBERT(dir string) (*PretrainedBERT, error) {
 	b := &PretrainedBERT{names: map[string]string{}}
 	if err := b.Config.read(filepath.Join(dir, "config.json")); err != nil {
@@ -51,8 +53,8 @@ func OpenBERT(dir string) (*PretrainedBERT, error) {
 	return nil, fmt.Errorf("nn: BERT: %s: expected model.safetensors or pytorch_model.bin, found neither; download one of them into the folder", dir)
 }
 
-// ReadBERTConfig returns the sizes in the config.json of a folder in the layout of Hugging Face. It
-// opens no weights.
+// ReadBERTConfig returns the sizes in the config.json of a folder in the layout of Hugging Face.
+// It opens no weights.
 func ReadBERTConfig(dir string) (BERTConfig, error) {
 	var c BERTConfig
 	err := c.read(filepath.Join(dir, "config.json"))
@@ -61,13 +63,13 @@ func ReadBERTConfig(dir string) (BERTConfig, error) {
 
 // read reads a config.json.
 func (c *BERTConfig) read(path string) error {
-	const longest = 1 << 20
+	const maxSize = 1 << 20
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("nn: BERT: expected the folder of a Hugging Face model: %w", err)
 	}
-	if info.Size() > longest {
-		return fmt.Errorf("nn: BERT: %s: expected at most %d bytes, found %d; give the folder of a Hugging Face model", path, longest, info.Size())
+	if info.Size() > maxSize {
+		return fmt.Errorf("nn: BERT: %s: expected at most %d bytes, found %d; give the folder of a Hugging Face model", path, maxSize, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -156,9 +158,9 @@ func (b *PretrainedBERT) match() error {
 	return nil
 }
 
-// shapes returns the shape of each parameter by name. Of absurdly many layers it names no more
-// than most.
-func (c *BERTConfig) shapes(most int) map[string][]int {
+// shapes returns the shape of each parameter by name, of at most limit+1 layers: a damaged
+// config.json may ask for millions.
+func (c *BERTConfig) shapes(limit int) map[string][]int {
 	s := map[string][]int{
 		"embeddings.word_embeddings.weight":       {c.Vocab, c.Width},
 		"embeddings.position_embeddings.weight":   {c.Positions, c.Width},
@@ -171,7 +173,7 @@ func (c *BERTConfig) shapes(most int) map[string][]int {
 		s[name+".weight"], s[name+".bias"] = []int{out, in}, []int{out}
 	}
 	norm("embeddings")
-	for i := range min(c.Layers, most+1) {
+	for i := range min(c.Layers, limit+1) {
 		layer := fmt.Sprintf("encoder.layer.%d.", i)
 		for _, name := range []string{"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"} {
 			linear(layer+name, c.Width, c.Width)
@@ -184,7 +186,9 @@ func (c *BERTConfig) shapes(most int) map[string][]int {
 	return s
 }
 
-// Load gives the parameters under p's prefix, those of NewBERT with b.Config, the file's values.
+// Load overwrites the parameters under p's prefix, created by [NewBERT] with b.Config, with
+// those of the file. It panics if p holds others, and returns an error if the file cannot be
+// read.
 func (b *PretrainedBERT) Load(p *Params) error {
 	for _, x := range p.All() {
 		name, ok := b.names[strings.TrimPrefix(x.Name, p.prefix)]
@@ -200,11 +204,12 @@ func (b *PretrainedBERT) Load(p *Params) error {
 	return nil
 }
 
-// Close gives the file back.
+// Close closes the file.
 func (b *PretrainedBERT) Close() error { return b.file.Close() }
 
-// FindPretrained returns the folder of a model: name itself if it is a folder, else that of the
-// model called so in the cache of Hugging Face, $HF_HOME or ~/.cache/huggingface.
+// FindPretrained returns the folder of a pretrained model: name itself if it is a folder,
+// otherwise the newest snapshot of the model with this name in the cache of Hugging Face,
+// $HF_HOME or ~/.cache/huggingface. It returns an error if there is neither.
 func FindPretrained(name string) (dir string, err error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return name, nil

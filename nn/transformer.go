@@ -8,22 +8,23 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// A feedForward is the position-wise part of a Transformer's layer: y = GELU(x·W₁ᵀ + b₁)·W₂ᵀ + b₂.
+// A feedForward is the position-wise network (FFN) of a Transformer layer: y = GELU(x·W₁ᵀ +
+// b₁)·W₂ᵀ + b₂.
 type feedForward struct{ in, out *Linear }
 
 func (f feedForward) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return tp.GELULinear(f.in.Forward(tp, x), f.out.W, f.out.B)
 }
 
-// Transformer is a pre-norm Transformer encoder (Xiong et al. 2020) without a norm at its end.
-// Each layer is
+// Transformer is a pre-norm Transformer encoder (Xiong et al. 2020, On layer normalization in the
+// Transformer architecture) without a final norm. Each layer is
 //
 //	x ← x + MultiHead(LN_q x, LN_k x, LN_v x)
 //	x ← x + FFN(LN x),  FFN = Linear, GELU, Linear
 //
 // The norms of queries, keys and values scale and shift the same x̂; their scales and shifts are
-// folded into the projections. LN_k has no shift: it would add the same to all scores of a query,
-// which the softmax does not see.
+// folded into the projections. LN_k has no shift: it would add the same number to all scores of a
+// query, which does not change the softmax.
 type Transformer struct{ layers []transformerLayer }
 
 type transformerLayer struct {
@@ -34,7 +35,7 @@ type transformerLayer struct {
 	feedForward  feedForward
 }
 
-// TransformerConfig describes a Transformer.
+// TransformerConfig holds the sizes of a [Transformer].
 type TransformerConfig struct {
 	Width       int // d, of input and output
 	Heads       int
@@ -43,8 +44,8 @@ type TransformerConfig struct {
 	Depth       int // layers
 }
 
-// NewTransformer makes the layers "layers.0", "layers.1", …. Query, key and value projections have
-// no bias.
+// NewTransformer creates the layers "layers.0", "layers.1", …. Query, key and value projections
+// have no bias.
 func NewTransformer(p *Params, c TransformerConfig) *Transformer {
 	t := &Transformer{}
 	for i := range c.Depth {
@@ -65,8 +66,9 @@ func (t *Transformer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return t.Head(tp, x, x.Shape()[1])
 }
 
-// Head returns the first n positions of Forward, [B n d], and saves what they do not depend on: in
-// the last layer the others are needed as keys and values only.
+// Head returns the first n positions of [Transformer.Forward], [B n d]. It omits what they do not
+// depend on: in the last layer the other positions serve as keys and values only. It panics unless
+// 1 ≤ n ≤ T.
 func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	if s := x.Shape(); len(s) != 3 || n < 1 || n > s[1] {
 		panic(fmt.Sprintf("nn: Transformer: the first %d positions of %v: want x [B T d] and 1 ≤ n ≤ T", n, s))
@@ -82,13 +84,13 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return x
 }
 
-// Cross is a Transformer of cross attention (Tsai et al. 2019): each layer maps x [B n d], which
-// attends to a source [B T d] that stays as it is,
+// Cross is the crossmodal Transformer (Tsai et al. 2019, Multimodal Transformer for unaligned
+// multimodal language sequences): in each layer x [B n d] attends to the same source [B T d],
 //
 //	x ← x + MultiHead(LN_q x, LN_k source, LN_v source)
 //	x ← x + FFN(LN x)
 //
-// Positions of x do not see each other.
+// Positions of x do not attend to each other. It returns [B n d], and panics if shapes do not fit.
 func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	if s, from := x.Shape(), source.Shape(); len(s) != 3 || len(from) != 3 || s[0] != from[0] || s[2] != from[2] {
 		panic(fmt.Sprintf("nn: Transformer: x %v attends to a source %v: want [B n d] and [B T d]", s, from))
@@ -99,8 +101,8 @@ func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	return x
 }
 
-// Stream returns what the layers work on: x [B T d] itself, and what each of them makes of it. The
-// last is Forward.
+// Stream returns the residual stream: x [B T d] and then the output of each layer, [B T d] each.
+// The last one is the result of [Transformer.Forward].
 func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 	stream := []*ag.Tensor{x}
 	for i := range t.layers {
@@ -125,9 +127,9 @@ func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	return l.update(tp, x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
 }
 
-// update adds to x what attention has found, and then the FFN.
-func (l *transformerLayer) update(tp *ag.Tape, x, found *ag.Tensor) *ag.Tensor {
-	x = tp.Add(x, found)
+// update adds the result of attention to x, and then that of the FFN.
+func (l *transformerLayer) update(tp *ag.Tape, x, attended *ag.Tensor) *ag.Tensor {
+	x = tp.Add(x, attended)
 	return tp.Add(x, l.feedForward.Forward(tp, l.norm.Forward(tp, x)))
 }
 
@@ -158,7 +160,7 @@ func (l *transformerLayer) attendHeads(tp *ag.Tape, hatY, hat, wq, bq, wk, wv *a
 //
 //	Q_h (x̂ W_k,hᵀ)ᵀ = (Q_h W_k,h) x̂ᵀ,  P_h (x̂ W_v,hᵀ) = (P_h x̂) W_v,hᵀ
 //
-// So the queries of all heads meet x̂ itself, as one head of width d.
+// So the queries of all heads attend to x̂ itself, as one head of width d.
 func absorbed(tp *ag.Tape, q, hat, wk, wv *ag.Tensor, heads int) *ag.Tensor {
 	b, n, d, w := q.Shape()[0], q.Shape()[1], hat.Shape()[2], q.Shape()[2]/heads
 	q = tp.Reshape(tp.Permute(tp.Reshape(q, b, n, heads, w), 2, 0, 1, 3), heads, b*n, w)

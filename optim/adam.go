@@ -8,22 +8,24 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Adam moves each parameter by a running mean of its gradient over the root of a running mean of
-// its square (Kingma and Ba 2015, algorithm 1). With t the number of this parameter's own steps:
+// Adam divides a running mean of each gradient by the root of a running mean of its square
+// (Kingma and Ba 2015, Adam: a method for stochastic optimization, algorithm 1). With t the
+// number of steps of this parameter:
 //
 //	m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²
 //	x ← x − LR · m/(1−β₁ᵗ) / (√(v/(1−β₂ᵗ)) + Eps)
 //
-// Weight decay λ is added to the gradient, g ← g + λx; or Decoupled from it, x ← x − LR·λ·x before
-// the step, which is AdamW (Loshchilov and Hutter 2019).
+// Weight decay λ is added to the gradient, g ← g + λx. If Decoupled, it is applied before the step
+// instead, x ← x − LR·λ·x: this is AdamW (Loshchilov and Hutter 2019, Decoupled weight decay
+// regularization).
 type Adam struct {
 	Groups       []*Group
 	Beta1, Beta2 float64
 	Eps          float64
 	Decoupled    bool
 
-	slots    []slot
-	stateOut bool // the counts in the tensors are newer than those in the slots
+	slots         []slot
+	countsInState bool // State has returned the counts; Load may have changed them
 }
 
 // A Group is a set of parameters with a learning rate and weight decay of their own, as an element
@@ -34,28 +36,30 @@ type Group struct {
 	WeightDecay float64
 }
 
-// A slot is a parameter with what Adam knows of it.
+// A slot is a parameter with its optimizer state.
 type slot struct {
 	x, m, v, count nn.Param
-	t              int // steps made
+	t              int // number of steps
 	group          *Group
 }
 
-// NewAdam returns Adam with β₁ 0.9, β₂ 0.999 and Eps 1e-8.
+// NewAdam returns an [Adam] of the parameters, with learning rate lr, weight decay, β₁ 0.9, β₂
+// 0.999 and Eps 1e-8.
 func NewAdam(lr, decay float64, params []nn.Param) *Adam {
 	o := &Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
 	o.AddGroup(Group{Params: params, LR: lr, WeightDecay: decay})
 	return o
 }
 
-// NewAdamW returns NewAdam's optimizer with decoupled weight decay.
+// NewAdamW is [NewAdam] with decoupled weight decay.
 func NewAdamW(lr, decay float64, params []nn.Param) *Adam {
 	o := NewAdam(lr, decay, params)
 	o.Decoupled = true
 	return o
 }
 
-// AddGroup adds parameters to those the optimizer moves. It panics if one is there already.
+// AddGroup adds a group of parameters to the optimizer. It panics if one of them is in the
+// optimizer already.
 func (o *Adam) AddGroup(g Group) {
 	o.Groups = append(o.Groups, &g)
 	known := map[*ag.Tensor]bool{}
@@ -80,14 +84,14 @@ func (o *Adam) SetLR(lr float64) {
 	}
 }
 
-// Step moves the parameters that have a gradient. The others are left alone, weight decay
-// included.
+// Step updates the parameters that have a gradient in grads. Weight decay too does not change the
+// others.
 func (o *Adam) Step(grads ag.Grads) {
-	if o.stateOut {
+	if o.countsInState {
 		for i := range o.slots {
 			o.slots[i].t = int(o.slots[i].count.Item())
 		}
-		o.stateOut = false
+		o.countsInState = false
 	}
 	for i := range o.slots {
 		s := &o.slots[i]
@@ -103,17 +107,17 @@ func (o *Adam) Step(grads ag.Grads) {
 	}
 }
 
-// State returns the moments and step counts of all parameters, as PyTorch names them. Loading into
-// them changes the optimizer. Call it anew for each saving: the step counts returned are those of
-// the moment.
+// State returns the moments and step counts of all parameters, with PyTorch's names: for each
+// parameter adam.NAME.exp_avg, exp_avg_sq and step. Loading into them changes the optimizer. Call
+// State again before each nn.Save: it returns the current step counts.
 func (o *Adam) State() []nn.Param {
 	var ps []nn.Param
 	for _, s := range o.slots {
-		if !o.stateOut {
+		if !o.countsInState {
 			s.count.Assign([]float64{float64(s.t)})
 		}
 		ps = append(ps, s.m, s.v, s.count)
 	}
-	o.stateOut = true
+	o.countsInState = true
 	return ps
 }

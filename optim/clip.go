@@ -5,13 +5,14 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// ClipNorm scales the gradients of the parameters so that, taken as one vector, their norm is at
-// most limit (Pascanu, Mikolov, Bengio 2013), and returns the norm before. The scaled gradients
-// are new tensors of the tape that take the old ones' places in grads.
+// ClipNorm scales the gradients of the parameters so that, taken as one vector, their Euclidean
+// norm is at most limit (Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent
+// neural networks; PyTorch's clip_grad_norm_). It returns the norm before, a scalar. The scaled
+// gradients are new tensors of the tape, and replace the old ones in grads.
 //
 //	g ← g · min(1, limit / (norm + 1e-6))
 //
-// It does not wait for the device: gradients within the limit are scaled too, by exactly 1.
+// It does not wait for the device. Gradients within the limit are scaled too, by exactly 1.
 func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (norm *ag.Tensor) {
 	var gs []*ag.Tensor
 	for _, p := range params {
@@ -30,8 +31,9 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 	return norm
 }
 
-// ClipValue clamps each number of the parameters' gradients to [−limit, limit]. The clamped
-// gradients are new tensors of the tape that take the old ones' places in grads.
+// ClipValue clamps each element of the parameters' gradients to [−limit, limit] (PyTorch's
+// clip_grad_value_). The clamped gradients are new tensors of the tape, and replace the old ones
+// in grads.
 func ClipValue(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) {
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {

@@ -1,5 +1,4 @@
-// Package optim changes parameters to make a loss smaller: optimizers, clipping of gradients, and
-// a schedule of learning rates.
+// Package optim contains optimizers, the clipping of gradients, and a schedule of learning rates.
 //
 //	opt := optim.NewAdamW(1e-4, 1e-4, p.All())
 //	for epoch := 1; epoch <= s.Epochs; epoch++ {
@@ -8,12 +7,12 @@
 //		opt.Step(tp.Backward(loss))
 //	}
 //
-// The gradients of several batches make one step by autograd.Tape.Accumulate; ClipNorm and
-// ClipValue can be applied to the sum so far or to the whole.
+// To make one step from the gradients of several batches, add them up with
+// autograd.Tape.Accumulate. [ClipNorm] and [ClipValue] clip the gradients of a batch or the sum.
 //
-// An optimizer skips the parameters without a gradient: neither they nor their state change. State
-// returns what resuming needs, to be saved by nn.Save beside the parameters. A step allocates no
-// memory for data.
+// An optimizer skips the parameters without a gradient: neither they nor their state change. Its
+// State, saved by nn.Save together with the parameters, lets a training resume. A step allocates
+// no memory on the device.
 //
 // # Reading order
 //

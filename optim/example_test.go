@@ -42,7 +42,7 @@ func ExampleAdam_AddGroup() {
 	head := p.Sub("head").New("weight", nn.Zeros, 1)
 	encoder := p.Sub("encoder").New("weight", nn.Zeros, 1)
 	opt := optim.NewAdamW(0.1, 0.01, p.Sub("head").All())
-	opt.AddGroup(optim.Group{Params: p.Sub("encoder").All(), Scale: 0.1})
+	opt.AddGroup(optim.Group{Params: p.Sub("encoder").All(), LR: 0.01})
 	tp := ag.NewTape(p.Device())
 	opt.Step(tp.Backward(tp.Sum(tp.Add(head, tp.Scale(encoder, 1000)))))
 	fmt.Printf("head %.2f, encoder %.2f\n", head.Item(), encoder.Item())

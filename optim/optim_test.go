@@ -175,8 +175,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestStateIsOfTheMoment checks the step counts of two parameters, one of which was skipped twice.
-func TestStateIsOfTheMoment(t *testing.T) {
+// TestStateIsCurrent checks the step counts of two parameters, one of which was skipped twice.
+func TestStateIsCurrent(t *testing.T) {
 	ps := parameters(open(t, "cpu"))
 	opt := NewAdamW(0.1, 0, ps)
 	for i := range 5 {
@@ -202,8 +202,8 @@ func TestAParameterIsInOneGroup(t *testing.T) {
 	NewAdam(0.1, 0, ps).AddGroup(Group{Params: ps[1:]})
 }
 
-// TestClipNormKeepsSharedGradientsApart gives two parameters one gradient tensor, as Backward may.
-func TestClipNormKeepsSharedGradientsApart(t *testing.T) {
+// TestClipNormScalesSharedGradientsOnce gives two parameters one gradient tensor, as Backward may.
+func TestClipNormScalesSharedGradientsOnce(t *testing.T) {
 	dev := open(t, "cpu64")
 	ps := []nn.Param{{Name: "a", Tensor: wave(dev, 1, 3)}, {Name: "b", Tensor: wave(dev, 2, 3)}}
 	g := ag.NewTensor(dev, []float64{3, 0, 4}, 3)
@@ -282,21 +282,21 @@ func TestWarmupCosine(t *testing.T) {
 	for epoch, want := range map[int]float64{1: 0, 2: 5e-6, 3: 1e-5, 21: 1e-4, 22: 1e-4, 23: 9.999238475781957e-5,
 		24: 9.99695413509548e-5, 200: 3.045864904521188e-8} {
 		if got := s.At(epoch); math.Abs(got-want) > 1e-19 {
-			t.Errorf("epoch %d has rate %.17g, want %.17g", epoch, got, want)
+			t.Errorf("epoch %d has learning rate %.17g, want %.17g", epoch, got, want)
 		}
 	}
 	for epochs := 1; epochs <= 25; epochs++ {
 		s := WarmupCosine{LR: 1, Epochs: epochs}
-		most := 0.0
+		highest := 0.0
 		for e := 1; e <= epochs; e++ {
 			if lr := s.At(e); !(lr >= 0 && lr <= 1) {
-				t.Errorf("epoch %d of %d has rate %g", e, epochs, lr)
+				t.Errorf("epoch %d of %d has learning rate %g", e, epochs, lr)
 			} else {
-				most = max(most, lr)
+				highest = max(highest, lr)
 			}
 		}
-		if most != 1 {
-			t.Errorf("the highest rate of %d epochs is %g, want 1", epochs, most)
+		if highest != 1 {
+			t.Errorf("the highest learning rate of %d epochs is %g, want 1", epochs, highest)
 		}
 	}
 }

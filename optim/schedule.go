@@ -2,22 +2,22 @@ package optim
 
 import "math"
 
-// WarmupCosine is the learning rate of RECAP and of the LNLN line of work: a linear rise over the
-// first tenth of the epochs, then half a cosine down to 0. With W = 0.1·Epochs, rounded to the
-// nearest whole number, and i = epoch − 1,
+// WarmupCosine is the learning rate schedule of RECAP and LNLN: a linear warm-up over the first
+// tenth of the epochs, then half a cosine down to 0. With W = 0.1·Epochs, rounded to the nearest
+// integer, and i = epoch − 1,
 //
 //	LR · i/W                                       i < W
 //	LR                                             i = W
 //	LR · (1 + cos(π·(i−W−1)/(Epochs−W))) / 2       i > W
 //
-// Its quirks are the original scheduler's: the first epoch has rate 0 (unless W is 0), and the
-// first step of the cosine repeats LR.
+// Two oddities are those of the original scheduler: the learning rate of the first epoch is 0
+// (unless W is 0), and the first epoch of the cosine repeats LR.
 type WarmupCosine struct {
 	LR     float64 // the highest
 	Epochs int
 }
 
-// At returns the learning rate of an epoch, counted from 1.
+// At returns the learning rate of an epoch. The first epoch is 1.
 func (s WarmupCosine) At(epoch int) float64 {
 	warm := int(math.Round(0.1 * float64(s.Epochs)))
 	switch i := epoch - 1; {

@@ -5,7 +5,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// SGD is gradient descent with momentum (heavy ball; Polyak 1964, in PyTorch's form):
+// SGD is stochastic gradient descent with momentum (Polyak 1964, heavy ball, in PyTorch's form):
 //
 //	v ← Momentum·v + g,  x ← x − LR·v
 type SGD struct {
@@ -15,7 +15,8 @@ type SGD struct {
 	velocity []nn.Param // empty without momentum
 }
 
-// NewSGD returns an optimizer of the parameters; momentum 0 gives plain gradient descent.
+// NewSGD returns an [SGD] of the parameters with learning rate lr. Momentum 0 gives plain gradient
+// descent, without state.
 func NewSGD(lr, momentum float64, params []nn.Param) *SGD {
 	o := &SGD{LR: lr, Momentum: momentum, params: params}
 	if momentum != 0 {
@@ -26,7 +27,7 @@ func NewSGD(lr, momentum float64, params []nn.Param) *SGD {
 	return o
 }
 
-// Step moves the parameters that have a gradient.
+// Step updates the parameters that have a gradient in grads.
 func (o *SGD) Step(grads ag.Grads) {
 	for i, p := range o.params {
 		g := grads[p.Tensor]
@@ -43,7 +44,8 @@ func (o *SGD) Step(grads ag.Grads) {
 	}
 }
 
-// State returns the velocities.
+// State returns the velocities, sgd.NAME.momentum_buffer for each parameter; none without
+// momentum. Loading into them changes the optimizer.
 func (o *SGD) State() []nn.Param { return o.velocity }
 
 // zerosLike returns state of a parameter's shape.

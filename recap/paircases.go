@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/optable"
 )
 
-// OpCases returns the cases of this package's own operations, the scores of pairs, as optable.Cases
-// does for the engine's: for their tests and for `recap gradcheck`.
+// OpCases returns the cases of this package's own operations, the scores of pairs, as
+// optable.Cases does for the engine's: for their tests and for `recap gradcheck`.
 func OpCases() []optable.Case {
 	cases := []optable.Case{
 		{Op: "PairScores", Shapes: [][]int{{3, 5}, {4, 5}, {5}},
@@ -25,8 +25,8 @@ func OpCases() []optable.Case {
 	return append(cases, pairTwiceCases()...)
 }
 
-// pairDeepCase is the case of pairScoresDeep of n rows of u and m of v, with hidden layers of width and deep
-// units.
+// pairDeepCase is the case of pairScoresDeep of n rows of u and m of v, with hidden layers of
+// width and deep units.
 func pairDeepCase(kind string, n, m, width, deep int) optable.Case {
 	return optable.Case{Op: "PairScoresDeep", Kind: kind, Shapes: [][]int{{n, width}, {m, width}, {deep, width}, {deep}, {deep}},
 		F: func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return pairScoresDeep(tp, x[0], x[1], x[2], x[3], x[4]) },
@@ -39,8 +39,8 @@ func pairDeepCase(kind string, n, m, width, deep int) optable.Case {
 		}}
 }
 
-// pairTwiceCases returns the cases of pairScoresTwice: of the first result alone, and of both as functions of the
-// sides, with given weights.
+// pairTwiceCases returns the cases of pairScoresTwice: of the first result alone, and of both as
+// functions of the sides, with given weights.
 func pairTwiceCases() []optable.Case {
 	weights := pairDeepCase("", 3, 4, 5, 6)
 	weights.Op = "PairScoresTwice"

@@ -12,8 +12,8 @@ import (
 // units is ever in memory.
 
 // pairScores scores all pairs of the rows of u [N H] and v [M H] by a two-layer perceptron whose
-// first layer was applied to the rows of either side alone. Element (i, j) of the result [M N], for
-// w [H], is
+// first layer was applied to the rows of either side alone. Element (i, j) of the result [M N],
+// for w [H], is
 //
 //	y_ij = w · h_ij,  h_ij = max(0, u_j + v_i)
 //	ū_j = Σ_i ȳ_ij·w ⊙ [h_ij > 0],  v̄_i = Σ_j ȳ_ij·w ⊙ [h_ij > 0],  w̄ = Σ_ij ȳ_ij·h_ij
@@ -38,9 +38,9 @@ func pairScores(tp *ag.Tape, u, v, w *ag.Tensor) *ag.Tensor {
 //	ū_j = Σ_i ȳ_ij·r_ij,  v̄_i = Σ_j ȳ_ij·r_ij,  r_ij = w2ᵀ(w ⊙ s_ij) ⊙ [h_ij > 0],  s_ij = [z_ij > 0]
 //	w̄2 = diag(w)·Q,  b̄2 = w ⊙ q,  w̄ = rowsum(w2 ⊙ Q) + b2 ⊙ q,  Q = Σ_ij ȳ_ij·s_ij h_ijᵀ,  q = Σ_ij ȳ_ij·s_ij
 //
-// It computes the pairs in blocks of some thousand and saves for the backward pass, of each pair,
-// only the signs s, one bit a unit: w̄ needs no z, because max(0, z) = s ⊙ z is linear in w2 and b2
-// for given s. The backward pass computes the hidden layer again.
+// It computes the pairs in blocks of some thousand and saves for the backward pass, of each
+// pair, only the signs s, one bit a unit: w̄ needs no z, because max(0, z) = s ⊙ z is linear in
+// w2 and b2 for given s. The backward pass computes the hidden layer again.
 func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 	p := newPairNet(tp, "PairScoresDeep", u, v, w2, b2, w)
 	y := p.forward()
@@ -49,11 +49,11 @@ func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 	return y
 }
 
-// pairScoresTwice returns pairScoresDeep's y and a second result, constant, of the same numbers. The
-// gradient of constant goes to cu and cv alone, as if it had been computed from them with the
-// weights held constant. cu and cv have the values of u and v, but depend on other tensors: so one
-// loss trains the critic on detached features, and another trains the features with the critic held
-// constant, for one forward pass, and a backward pass with one product less.
+// pairScoresTwice returns pairScoresDeep's y and a second result, constant, of the same numbers.
+// The gradient of constant goes to cu and cv alone, as if it had been computed from them with
+// the weights held constant. cu and cv have the values of u and v, but depend on other tensors:
+// so one loss trains the critic on detached features, and another trains the features with the
+// critic held constant, for one forward pass, and a backward pass with one product less.
 func pairScoresTwice(tp *ag.Tape, u, v, cu, cv, w2, b2, w *ag.Tensor) (y, constant *ag.Tensor) {
 	p := newPairNet(tp, "PairScoresTwice", u, v, w2, b2, w)
 	if checkPairs(tp, "PairScoresTwice", cu, cv, w2.Shape()[1]); cu.Len() != u.Len() || cv.Len() != v.Len() {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
-// CheckGrad fails the test where [gradcheck.Check] returns an error: if an element of a gradient of f
-// at x is off by more than tol.
+// CheckGrad fails the test where [gradcheck.Check] returns an error: if an element of a gradient
+// of f at x is off by more than tol.
 func CheckGrad(t testing.TB, tol float64, f gradcheck.Func, x ...*ag.Tensor) {
 	t.Helper()
 	if err := gradcheck.Check(tol, f, x...); err != nil {
@@ -17,8 +17,9 @@ func CheckGrad(t testing.TB, tol float64, f gradcheck.Func, x ...*ag.Tensor) {
 	}
 }
 
-// CheckDirection fails the test where [gradcheck.CheckDirection] returns an error: if the derivative
-// of a scalar loss along a random direction in the space of all parameters is off by more than tol.
+// CheckDirection fails the test where [gradcheck.CheckDirection] returns an error: if the
+// derivative of a scalar loss along a random direction in the space of all parameters is off by
+// more than tol.
 func CheckDirection(t testing.TB, tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) {
 	t.Helper()
 	if err := gradcheck.CheckDirection(tol, params, loss); err != nil {

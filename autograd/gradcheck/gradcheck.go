@@ -27,10 +27,10 @@ type Derivative struct {
 	Err               float64 // |Analytic − Numeric|, relative to the largest derivative of the input
 }
 
-// Compare differentiates ⟨u, f(x)⟩, where u is a fixed random tensor, with respect to every element
-// of every input, by Backward and by central differences, and returns a Derivative for each. (A
-// random u reveals a transposed Jacobian, which u = 1 would hide.) The inputs are parameters;
-// Compare changes them and restores their values.
+// Compare differentiates ⟨u, f(x)⟩, where u is a fixed random tensor, with respect to every
+// element of every input, by Backward and by central differences, and returns a Derivative for
+// each. (A random u reveals a transposed Jacobian, which u = 1 would hide.) The inputs are
+// parameters; Compare changes them and restores their values.
 func Compare(f Func, x []*ag.Tensor) []Derivative {
 	tp := ag.NewTape(x[0].Device())
 	tp.Poison = true
@@ -89,8 +89,8 @@ func Worst(ds []Derivative) Derivative {
 	return worst
 }
 
-// Check returns an error if an element of a gradient of f at x, computed by Backward, is off by more
-// than tol (see [Derivative].Err). The inputs are parameters.
+// Check returns an error if an element of a gradient of f at x, computed by Backward, is off by
+// more than tol (see [Derivative].Err). The inputs are parameters.
 func Check(tol float64, f Func, x ...*ag.Tensor) error {
 	w := Worst(Compare(f, x))
 	if w.Err <= tol {
@@ -100,9 +100,9 @@ func Check(tol float64, f Func, x ...*ag.Tensor) error {
 		w.Input, w.Element, w.Analytic, w.Numeric, w.Err, tol)
 }
 
-// CheckDirection returns an error if the derivative of a scalar loss along a random direction in the
-// space of all parameters is off by more than tol, relative (see [Direction]). It costs a few
-// evaluations of the loss, however many parameters there are.
+// CheckDirection returns an error if the derivative of a scalar loss along a random direction in
+// the space of all parameters is off by more than tol, relative (see [Direction]). It costs a
+// few evaluations of the loss, however many parameters there are.
 func CheckDirection(tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) error {
 	analytic, numeric := Direction(params, loss)
 	err := RelativeError(analytic, numeric)
@@ -158,8 +158,8 @@ func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic
 	return analytic, numeric
 }
 
-// UnitDirection returns the direction of [Direction], a vector for each parameter: random and always
-// the same, of length 1 in the space of all parameters.
+// UnitDirection returns the direction of [Direction], a vector for each parameter: random and
+// always the same, of length 1 in the space of all parameters.
 func UnitDirection(params []*ag.Tensor) [][]float64 {
 	along := make([][]float64, len(params))
 	r := rand.New(rand.NewPCG(3, 4))
@@ -185,8 +185,8 @@ var fivePoint = fd.Formula{
 	Step:       1e-4,
 }
 
-// ZeroGradient returns the positions in params of the parameters that have no gradient in grads, or
-// one that is zero everywhere.
+// ZeroGradient returns the positions in params of the parameters that have no gradient in grads,
+// or one that is zero everywhere.
 func ZeroGradient(grads ag.Grads, params []*ag.Tensor) []int {
 	var zero []int
 	for i, p := range params {

@@ -1,5 +1,5 @@
-// Package optable lists every operation of the engine: what it takes, and what it should give,
-// computed by naive loops.
+// Package optable lists every operation of the engine with the shapes of its inputs and a
+// reference implementation of its result by naive loops.
 //
 // One table drives the tests of values, gradients, precision and devices, the benchmarks, and
 // `recap gradcheck`.
@@ -15,12 +15,12 @@ import (
 // A Case applies one operation to inputs of given shapes.
 type Case struct {
 	Op     string // the method of Tape
-	Kind   string // of operands, "" for the plain case
+	Kind   string // variant of the operands, "" for the basic one
 	Shapes [][]int
 	Domain Domain
 	F      func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor
 	Want   func(x [][]float64) []float64 // the result by naive loops
-	// Alter says that the derivative is, on purpose, not that of the value but Factor times it.
+	// Alter says that the gradient is, by design, Factor times the derivative (ReverseGrad).
 	Alter  bool
 	Factor float64
 }
@@ -52,7 +52,7 @@ func (c Case) Inputs(dev ag.Device) []*ag.Tensor {
 	return x
 }
 
-// Domain is where the inputs of a case lie.
+// Domain is the set from which the inputs of a case are drawn.
 type Domain int
 
 const (
@@ -72,7 +72,7 @@ func (d Domain) draw(r *rand.Rand) float64 {
 	return v + math.Copysign(0.05, v)
 }
 
-// Cases returns the whole table in the order of the engine's files.
+// Cases returns all cases in the order of the engine's files.
 func Cases() []Case {
 	var all []Case
 	for _, family := range [][]Case{arith, activations, products, shapes, reductions, rowwise, attentions, recurrent, indexing, constants, losses} {

@@ -16,9 +16,9 @@ func perRow(x []float64, n int, f func(row []float64) []float64) []float64 {
 	return y
 }
 
-// keep is the mask of the masked cases: it drops the last of five elements, and the third of the
-// second row.
-func keep(tp *ag.Tape) *ag.Tensor {
+// keepMask is the mask of the masked cases: it excludes the last of five elements, and the third
+// of the second row.
+func keepMask(tp *ag.Tape) *ag.Tensor {
 	return ag.NewTensor(tp.Device(), []float64{1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0}, 3, 5)
 }
 
@@ -39,7 +39,7 @@ var rowwise = []Case{
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Softmax(x[0], nil) },
 		Want: func(x [][]float64) []float64 { return perRow(x[0], 5, softmax) }},
 	{Op: "Softmax", Kind: "mask", Shapes: [][]int{{3, 5}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Softmax(x[0], keep(tp)) },
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Softmax(x[0], keepMask(tp)) },
 		Want: func(x [][]float64) []float64 {
 			return perRow(each(15, func(i int) float64 {
 				if kept(i) {

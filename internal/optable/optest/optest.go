@@ -1,5 +1,5 @@
-// Package optest makes tests of a table of operations (package optable): of their values, gradients
-// and precision.
+// Package optest makes tests of a table of operations (package optable): of their values,
+// gradients and precision.
 package optest
 
 import (
