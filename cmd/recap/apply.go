@@ -12,11 +12,11 @@ import (
 )
 
 type evalCommand struct {
-	Dir    string   `arg:"" type:"existingdir" help:"Run directory, of all seeds or of one."`
-	Rates  string   `placeholder:"RATES" help:"Missing rates, first:last:step or a list; default those of the run."`
-	Drop   []string `placeholder:"MODALITY" help:"Modalities that are missing altogether: text, audio, vision."`
+	Dir    string   `arg:"" type:"existingdir" help:"${run_dir}"`
+	Rates  string   `placeholder:"RATES" help:"Missing rates: first:last:step or a list; default: those of the run."`
+	Drop   []string `placeholder:"MODALITY" help:"${drop}"`
 	Data   string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
-	Device string   `placeholder:"NAME" help:"Device: cpu, cpu64, cuda:0 ...; default the run's."`
+	Device string   `placeholder:"NAME" help:"${run_device}"`
 }
 
 func (evalCommand) Help() string {
@@ -33,7 +33,8 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 			return usageError{err}
 		}
 	}
-	s, err := runs.Evaluate(ctx, c.Dir, runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}, t.log)
+	o := runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}
+	s, err := runs.Evaluate(ctx, c.Dir, o, t.log)
 	if err != nil {
 		return err
 	}
@@ -42,18 +43,21 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 }
 
 type predictCommand struct {
-	Run_     string   `name:"run" required:"" type:"existingdir" placeholder:"DIR" help:"Run directory of one seed."`
-	Features string   `xor:"input" required:"" placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, packed, or JSON."`
-	Text     []string `sep:"none" xor:"input" required:"" placeholder:"TEXT" help:"What is said, with nothing heard or seen; may be given several times."`
-	BERT     string   `name:"bert" placeholder:"DIR" help:"With --text: the model whose vocabulary the run's tokens are of; default the run's own."`
-	Device   string   `placeholder:"NAME" help:"Device: cpu, cpu64, cuda:0 ...; default the run's."`
+	Run_     string   `name:"run" required:"" type:"existingdir" placeholder:"DIR" help:"${predict_run}"`
+	Features string   `xor:"input" required:"" placeholder:"FILE" help:"${features}"`
+	Text     []string `sep:"none" xor:"input" required:"" placeholder:"TEXT" help:"${predict_text}"`
+	BERT     string   `name:"bert" placeholder:"DIR" help:"${vocabulary}"`
+	Device   string   `placeholder:"NAME" help:"${run_device}"`
 }
 
 func (predictCommand) Help() string {
-	return `Prints a line of CSV for each utterance: its id, or the text, the prediction, and the weights of text, audio and vision.
+	return `Prints one line of CSV for each utterance: its id (with --text the transcript), the prediction, and
+the weights of language, audio and vision.
 
-A JSON file is an array of utterances, text_bert being token ids, mask and segments:
-  [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]]}]
+A JSON file is an array of utterances. text_bert has the token ids, the attention mask and the token
+types:
+  [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
+    "audio": [[0.5], [0.1]], "vision": [[2], [3]]}]
 
 Examples:
   recap predict --run runs/mosi/recap/full/seed1111 --features mine.json

@@ -25,7 +25,8 @@ type completionCommand struct {
 }
 
 func (completionCommand) Help() string {
-	return `The script completes commands, flags and their values: models, variants, presets, data sets, devices, metrics, settings, files.
+	return `The script completes commands, flags and their values: models, variants, presets, data sets,
+devices, metrics, settings, files.
 
 Examples:
   source <(recap completion bash)                        # in ~/.bashrc

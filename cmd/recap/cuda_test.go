@@ -22,8 +22,10 @@ func TestScriptsOnGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:       filepath.Join("testdata", "cuda"),
-		Condition: func(name string) (bool, error) { return name == "emulated" && cudatest.Emulator != "", nil },
+		Dir: filepath.Join("testdata", "cuda"),
+		Condition: func(name string) (bool, error) {
+			return name == "emulated" && cudatest.Emulator != "", nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("RECAP_CUDA", os.Getenv("RECAP_CUDA"))
 			env.Setenv("XDG_CACHE_HOME", cache) // compiled kernels

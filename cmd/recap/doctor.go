@@ -21,9 +21,10 @@ func (c *doctorCommand) Run(t *terminal) error {
 	show("recap", versionText())
 	show("go", runtime.Version())
 	show("system", runtime.GOOS+"/"+runtime.GOARCH)
-	show("cores", fmt.Sprintf("%d, of which %d are used", runtime.NumCPU(), runtime.GOMAXPROCS(0)))
-	show("processor", strings.Join(features(), " "))
-	show("kernels", simd.Path()+", of avx512, avx2 and generic; RECAP_CPU chooses another")
+	show("cores", fmt.Sprintf("%d, %d in use", runtime.NumCPU(), runtime.GOMAXPROCS(0)))
+	show("processor", strings.Join(cpuFeatures(), " "))
+	show("kernels",
+		simd.Path()+" (of avx512, avx2 and generic; the variable RECAP_CPU selects another)")
 	var open []string
 	for _, name := range []string{"cpu", "cpu64"} {
 		if d, err := ag.Open(name); err == nil {
@@ -37,22 +38,24 @@ func (c *doctorCommand) Run(t *terminal) error {
 	return nil
 }
 
-// features lists the processor's vector extensions.
-func features() []string {
+// cpuFeatures lists the processor's vector extensions.
+func cpuFeatures() []string {
 	var list []string
 	for _, f := range []struct {
 		name string
 		has  bool
 	}{
-		{"SSE4.2", cpu.X86.HasSSE42}, {"AVX", cpu.X86.HasAVX}, {"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
-		{"AVX512BF16", cpu.X86.HasAVX512BF16}, {"AMX", cpu.X86.HasAMXTile}, {"ASIMD", cpu.ARM64.HasASIMD}, {"SVE", cpu.ARM64.HasSVE},
+		{"SSE4.2", cpu.X86.HasSSE42}, {"AVX", cpu.X86.HasAVX}, {"AVX2", cpu.X86.HasAVX2},
+		{"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
+		{"AVX512BF16", cpu.X86.HasAVX512BF16}, {"AMX", cpu.X86.HasAMXTile},
+		{"ASIMD", cpu.ARM64.HasASIMD}, {"SVE", cpu.ARM64.HasSVE},
 	} {
 		if f.has {
 			list = append(list, f.name)
 		}
 	}
 	if list == nil {
-		return []string{"no vector extensions known"}
+		return []string{"no known vector extensions"}
 	}
 	return list
 }

@@ -16,18 +16,22 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// tolerance is the largest relative error of a right gradient in double precision.
+// tolerance is the largest relative error of a correct gradient in double precision.
 const tolerance = 1e-6
 
 type gradcheckCommand struct {
-	Op    []string `arg:"" optional:"" help:"Operations to show element by element; all, one line each, by default."`
-	Model []string `short:"m" placeholder:"NAME" help:"Models to check in place of operations: recap, ${models}."`
+	Op    []string `arg:"" optional:"" help:"Operations to show element by element; default: all, one line a case."`
+	Model []string `short:"m" placeholder:"NAME" help:"Models to check instead of operations: recap, ${models}."`
 }
 
 func (gradcheckCommand) Help() string {
-	return `Differentiates ⟨u, f(x)⟩, u random, in double precision, backward and by central differences. The error is relative to the largest element of the gradient.
+	return `Computes the gradient of ⟨u, f(x)⟩ for each operation f and a random u, in double precision, by the
+backward pass and by central differences. The error is relative to the largest element of the
+gradient.
 
-Of a model it takes the whole loss of each phase, with the sizes of the quick preset, on utterances of noise, and moves all parameters at once along a random direction. What the loss holds constant stays as it is meanwhile, and a reversed gradient is one.
+With --model, checks the total loss of each phase of a model, with the sizes of the quick preset, on
+a random batch, along one random direction in the space of all parameters. Values that the loss
+treats as constants keep their values, and gradients are not reversed.
 
 Examples:
   recap gradcheck
@@ -39,7 +43,7 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	if len(c.Model) > 0 {
 		return c.models(t)
 	}
-	cases, err := chosen(c.Op)
+	cases, err := selectCases(c.Op)
 	if err != nil {
 		return err
 	}
@@ -50,10 +54,11 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	rows := table.NewWriter()
 	rows.SetStyle(table.StyleLight)
 	rows.Style().Format.Header = prettytext.FormatDefault
-	rows.AppendHeader(table.Row{"operation", "input", "shape", "element", "analytic", "numeric", "error"})
+	rows.AppendHeader(table.Row{"operation", "input", "shape", "element", "analytic", "numeric",
+		"error"})
 	worst, where := gradcheck.Derivative{}, ""
 	for _, k := range cases {
-		derivatives := intended(k, gradcheck.Compare(k.F, k.Inputs(dev)))
+		derivatives := applyFactor(k, gradcheck.Compare(k.F, k.Inputs(dev)))
 		w := gradcheck.Worst(derivatives)
 		if where == "" || !(w.Err <= worst.Err) {
 			worst, where = w, k.Name()
@@ -64,18 +69,22 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 		}
 		for _, d := range shown {
 			rows.AppendRow(table.Row{k.Name(), d.Input, fmt.Sprint(k.Shapes[d.Input]), d.Element,
-				fmt.Sprintf("% .10f", d.Analytic), fmt.Sprintf("% .10f", d.Numeric), fmt.Sprintf("%.1e", d.Err)})
+				fmt.Sprintf("% .10f", d.Analytic), fmt.Sprintf("% .10f", d.Numeric),
+				fmt.Sprintf("%.1e", d.Err)})
 		}
 	}
 	fmt.Fprintln(t.out, rows.Render())
-	fmt.Fprintf(t.out, "%d cases; largest error %.1e, in %s, input %d, element %d\n", len(cases), worst.Err, where, worst.Input, worst.Element)
+	fmt.Fprintf(t.out, "%d cases; largest error %.1e, in %s, input %d, element %d\n",
+		len(cases), worst.Err, where, worst.Input, worst.Element)
 	if !(worst.Err <= tolerance) {
-		return fmt.Errorf("gradcheck: %s: expected errors of at most %g, found %.3g", where, tolerance, worst.Err)
+		return fmt.Errorf("gradcheck: %s: expected errors of at most %g, found %.3g", where,
+			tolerance, worst.Err)
 	}
 	return nil
 }
 
-// modelTolerance is that of a whole loss along a direction, through thousands of operations.
+// modelTolerance is the largest relative error of the derivative of a model's loss, which is computed
+// by thousands of operations.
 const modelTolerance = 1e-5
 
 // models checks every phase of the models.
@@ -86,7 +95,8 @@ func (c *gradcheckCommand) models(t *terminal) error {
 	rows := table.NewWriter()
 	rows.SetStyle(table.StyleLight)
 	rows.Style().Format.Header = prettytext.FormatDefault
-	rows.AppendHeader(table.Row{"model", "phase", "parameters", "without gradient", "loss", "analytic", "numeric", "error"})
+	rows.AppendHeader(table.Row{"model", "phase", "parameters", "zero gradient", "loss",
+		"analytic", "numeric", "error"})
 	var failed []string
 	for _, name := range c.Model {
 		checks, err := runs.Gradcheck(name)
@@ -94,22 +104,25 @@ func (c *gradcheckCommand) models(t *terminal) error {
 			return usageError{err}
 		}
 		for _, k := range checks {
-			rows.AppendRow(table.Row{name, k.Phase, k.Parameters, k.Dead, fmt.Sprintf("%.6f", k.Loss),
-				fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric), fmt.Sprintf("%.1e", k.Err())})
-			if !(k.Err() <= modelTolerance) || k.Dead > 0 {
+			rows.AppendRow(table.Row{name, k.Phase, k.Parameters, k.ZeroGradient,
+				fmt.Sprintf("%.6f", k.Loss),
+				fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric),
+				fmt.Sprintf("%.1e", k.Err())})
+			if !(k.Err() <= modelTolerance) || k.ZeroGradient > 0 {
 				failed = append(failed, name+" "+k.Phase)
 			}
 		}
 	}
 	fmt.Fprintln(t.out, rows.Render())
 	if failed != nil {
-		return fmt.Errorf("gradcheck: %s: expected errors of at most %g and a gradient for every parameter", strings.Join(failed, ", "), modelTolerance)
+		return fmt.Errorf("gradcheck: %s: expected errors of at most %g and a gradient for every parameter",
+			strings.Join(failed, ", "), modelTolerance)
 	}
 	return nil
 }
 
-// chosen returns the cases of the named operations; all if none is named.
-func chosen(ops []string) ([]optable.Case, error) {
+// selectCases returns the cases of the named operations, all cases if ops is empty.
+func selectCases(ops []string) ([]optable.Case, error) {
 	all := append(optable.Cases(), recap.OpCases()...)
 	if len(ops) == 0 {
 		return all, nil
@@ -122,15 +135,19 @@ func chosen(ops []string) ([]optable.Case, error) {
 	}
 	for _, op := range ops {
 		if !slices.Contains(known, op) {
-			return nil, usageError{fmt.Errorf("gradcheck: unknown operation %q; known are %s", op, strings.Join(known, ", "))}
+			err := fmt.Errorf("gradcheck: unknown operation %q; known are %s",
+				op, strings.Join(known, ", "))
+			return nil, usageError{err}
 		}
 	}
-	return slices.DeleteFunc(all, func(k optable.Case) bool { return !slices.Contains(ops, k.Op) }), nil
+	return slices.DeleteFunc(all, func(k optable.Case) bool {
+		return !slices.Contains(ops, k.Op)
+	}), nil
 }
 
-// intended returns the derivatives with the numeric one as it should be: of an operation that
-// alters its gradient on purpose, such as ReverseGrad, that is the factor times the true one.
-func intended(k optable.Case, ds []gradcheck.Derivative) []gradcheck.Derivative {
+// applyFactor multiplies the numeric derivatives of an operation that scales its gradient on purpose,
+// such as ReverseGrad, by the operation's factor.
+func applyFactor(k optable.Case, ds []gradcheck.Derivative) []gradcheck.Derivative {
 	if k.Alter {
 		for i := range ds {
 			ds[i].Numeric *= k.Factor

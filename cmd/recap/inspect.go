@@ -14,7 +14,7 @@ import (
 )
 
 type inspectCommand struct {
-	File string `arg:"" type:"path" help:"A checkpoint or other file of weights (.safetensors, .pth, .bin), a feature file, a run directory, or the folder of a pretrained model."`
+	File string `arg:"" type:"path" help:"${inspect_file}"`
 }
 
 func (inspectCommand) Help() string {
@@ -44,7 +44,7 @@ func (c *inspectCommand) Run(t *terminal) error {
 	return nil
 }
 
-// inspectDir shows the text files of a run or of a pretrained model, and lists the others.
+// inspectDir prints the text files of a run or of a pretrained model and the names of the others.
 func inspectDir(t *terminal, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -66,8 +66,8 @@ func inspectDir(t *terminal, dir string) error {
 	return nil
 }
 
-// isWeights tells by its first bytes whether a file holds weights: a zip archive, a pickle that
-// begins with the magic number of torch.save, or safetensors that are no packed data set.
+// isWeights reports whether the first bytes of a file are those of a weights file: a zip archive, a
+// pickle that begins with the magic number of torch.save, or safetensors other than a packed data set.
 func isWeights(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -75,7 +75,8 @@ func isWeights(path string) bool {
 	}
 	defer f.Close()
 	head := make([]byte, 16)
-	if n, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || n < 9 {
+	if n, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) ||
+		n < 9 {
 		return false
 	}
 	switch {
@@ -84,7 +85,7 @@ func isWeights(path string) bool {
 	case head[8] == '{' && head[0] != 0x80, filepath.Ext(path) == ".safetensors":
 		w, err := weights.Open(path)
 		if err != nil {
-			return true // and inspectWeights says what is wrong
+			return true // inspectWeights returns the error
 		}
 		defer w.Close()
 		return !datasets.IsPacked(w.Meta)
@@ -92,7 +93,7 @@ func isWeights(path string) bool {
 	return false
 }
 
-// inspectWeights lists the facts and tensors of a file of weights.
+// inspectWeights prints the metadata and the tensors of a weights file.
 func inspectWeights(t *terminal, path string) error {
 	f, err := weights.Open(path)
 	if err != nil {
@@ -103,12 +104,12 @@ func inspectWeights(t *terminal, path string) error {
 	for _, key := range slices.Sorted(maps.Keys(f.Meta)) {
 		fmt.Fprintf(t.out, "%-10s %s\n", key, f.Meta[key])
 	}
-	numbers := 0
+	elements := 0
 	for _, name := range slices.Sorted(slices.Values(f.Names())) {
 		x := f.Tensor(name)
-		numbers += x.Len()
+		elements += x.Len()
 		fmt.Fprintf(t.out, "%-60s %-4v %v\n", name, x.Type, x.Shape)
 	}
-	fmt.Fprintf(t.out, "%d tensors, %d numbers\n", len(f.Names()), numbers)
+	fmt.Fprintf(t.out, "%d tensors, %d numbers\n", len(f.Names()), elements)
 	return nil
 }

@@ -48,7 +48,8 @@ const bertConfig = `{"model_type": "bert", "vocab_size": 2100, "hidden_size": 8,
 func vocabulary() string {
 	var b strings.Builder
 	for i := range 2100 {
-		name, ok := map[int]string{0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 2000: "i", 2001: "loved", 2090: "meh"}[i]
+		name, ok := map[int]string{0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]",
+			103: "[MASK]", 2000: "i", 2001: "loved", 2090: "meh"}[i]
 		if !ok {
 			name = fmt.Sprintf("[unused%d]", i)
 		}
@@ -64,7 +65,9 @@ func bertWeights(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-	nn.NewBERT(p, nn.BERTConfig{Vocab: 2100, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: 12, Types: 2, Eps: 1e-12})
+	nn.NewBERT(p,
+		nn.BERTConfig{Vocab: 2100, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: 12,
+			Types: 2, Eps: 1e-12})
 	var b bytes.Buffer
 	if err := nn.Save(&b, p.All(), nil); err != nil {
 		t.Fatal(err)
@@ -79,13 +82,15 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := os.ReadFile(filepath.Join("..", "..", "internal", "weights", "testdata", "state.pth"))
+	state, err := os.ReadFile(filepath.Join("..", "..", "internal", "weights", "testdata",
+		"state.pth"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
-		"state.pth": state, "bert/config.json": []byte(bertConfig), "bert/model.safetensors": bertWeights(t), "bert/vocab.txt": []byte(vocabulary()),
+		"state.pth": state, "bert/config.json": []byte(bertConfig),
+		"bert/model.safetensors": bertWeights(t), "bert/vocab.txt": []byte(vocabulary()),
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{
@@ -93,7 +98,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			for name, text := range files {
 				path := filepath.Join(env.WorkDir, name)
-				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o644)); err != nil {
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+					os.WriteFile(path, text, 0o644)); err != nil {
 					return err
 				}
 			}
@@ -113,7 +119,8 @@ func process(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer
 }
 
 // longer trains for ten epochs, so that there is something to interrupt.
-var longer = []string{"train", "--config", "tiny.yaml", "--set", "train.epochs.stage1=5", "--set", "train.epochs.stage2=5"}
+var longer = []string{"train", "--config", "tiny.yaml", "--set", "train.epochs.stage1=5",
+	"--set", "train.epochs.stage2=5"}
 
 // trained runs a whole training in a new directory, and returns the files that must be the same
 // bit for bit.
@@ -140,7 +147,8 @@ func workDir(t *testing.T) string {
 func bits(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	for _, name := range []string{"seed1111/stage1.safetensors", "seed1111/best.safetensors", "seed1111/state.safetensors", "seed1111/predictions.csv", "summary.csv"} {
+	for _, name := range []string{"seed1111/stage1.safetensors", "seed1111/best.safetensors",
+		"seed1111/state.safetensors", "seed1111/predictions.csv", "summary.csv"} {
 		text, err := os.ReadFile(filepath.Join(dir, "runs", "synthetic", "recap", "full", name))
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +184,9 @@ func TestKilledAndResumed(t *testing.T) {
 			t.Log("finished before the signal: ", err)
 		}
 		err := cmd.Wait()
-		if signal == os.Interrupt && err != nil && (cmd.ProcessState.ExitCode() != failed || !strings.Contains(stderr.String(), "--resume")) {
+		if signal == os.Interrupt && err != nil &&
+			(cmd.ProcessState.ExitCode() != exitFailure ||
+				!strings.Contains(stderr.String(), "--resume")) {
 			t.Errorf("interrupted: %v\n%s", err, stderr)
 		}
 		again, stderr := process(t, dir, "train", "--resume", "runs/synthetic/recap/full")
@@ -192,7 +202,8 @@ func TestKilledAndResumed(t *testing.T) {
 func awaitEpoch(t *testing.T, dir string, n int) {
 	t.Helper()
 	for range 10000 {
-		text, _ := os.ReadFile(filepath.Join(dir, "runs/synthetic/recap/full/seed1111/metrics.jsonl"))
+		text, _ := os.ReadFile(filepath.Join(dir,
+			"runs/synthetic/recap/full/seed1111/metrics.jsonl"))
 		if bytes.Count(text, []byte("\n")) >= n {
 			time.Sleep(time.Duration(n) * time.Millisecond)
 			return

@@ -9,31 +9,31 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// plotCommands draw pictures of runs.
+// plotCommands draw figures of runs.
 type plotCommands struct {
 	Curves    plotCurvesCommand    `cmd:"" help:"Metrics against the missing rate (Figure 4)."`
-	Confusion plotConfusionCommand `cmd:"" help:"Confusion matrices of seven classes (Figure 5)."`
-	TSNE      plotTSNECommand      `cmd:"" name:"tsne" help:"Subspaces of FID, generated against real features (Figure 6)."`
-	Weights   plotWeightsCommand   `cmd:"" help:"Weights of the modalities against the missing rate."`
-	Losses    plotLossesCommand    `cmd:"" help:"Terms of the losses over the epochs."`
+	Confusion plotConfusionCommand `cmd:"" help:"Confusion matrices (Figure 5)."`
+	TSNE      plotTSNECommand      `cmd:"" name:"tsne" help:"t-SNE of the feature spaces after stage 1 (Figure 6)."`
+	Weights   plotWeightsCommand   `cmd:"" help:"Modality weights against the missing rate."`
+	Losses    plotLossesCommand    `cmd:"" help:"Terms of the loss over the epochs."`
 }
 
-// runsArgument names runs that are drawn together.
+// runsArgument names the runs that are drawn in one figure.
 type runsArgument struct {
-	Runs []string `arg:"" name:"run" type:"existingdir" help:"Run directories, of all seeds or of one."`
+	Runs []string `arg:"" name:"run" type:"existingdir" help:"Run directories, or directories of one seed."`
 }
 
-// pictureFlags say where pictures go.
-type pictureFlags struct {
-	Out    string   `default:"figures" placeholder:"DIR" help:"Where the pictures are written; default figures."`
+// figureFlags say where the figures are written.
+type figureFlags struct {
+	Out    string   `default:"figures" placeholder:"DIR" help:"Directory for the figures; default: figures."`
 	Format []string `enum:"png,svg" default:"png,svg" placeholder:"FORMAT" help:"png, svg or both (default)."`
 }
 
-// write saves the pictures and prints their files.
-func (f *pictureFlags) write(t *terminal, pictures ...plots.Picture) error {
-	for _, p := range pictures {
+// write saves the figures and prints the paths of their files.
+func (f *figureFlags) write(t *terminal, figures ...plots.Figure) error {
+	for _, figure := range figures {
 		for _, format := range f.Format {
-			path, err := p.Save(f.Out, format)
+			path, err := figure.Save(f.Out, format)
 			if err != nil {
 				return err
 			}
@@ -45,13 +45,14 @@ func (f *pictureFlags) write(t *terminal, pictures ...plots.Picture) error {
 
 type plotCurvesCommand struct {
 	runsArgument
-	Metric []string `placeholder:"KEY" help:"Metrics, such as MAE,Corr, in one picture; a wrong one lists all. Default: two pictures, as the paper's Figure 4."`
-	pictureFlags
+	Metric []string `placeholder:"KEY" help:"${curves_metric}"`
+	figureFlags
 }
 
 func (plotCurvesCommand) Help() string {
-	return `Means over the finished seeds of each run, with bands of one standard deviation where there are several. Without --metric: the accuracy of two classes
-and Corr in one picture, the accuracy of five classes and MAE in another.
+	return `Means over the finished seeds of each run, with bands of one standard deviation if there are several.
+Without --metric, one figure has the accuracy of two classes and Corr, another the accuracy of five
+classes and MAE.
 
 Examples:
   recap plot curves runs/mosi/recap/full runs/mosi/recap/no-stage1
@@ -59,47 +60,49 @@ Examples:
 }
 
 func (c *plotCurvesCommand) Run(t *terminal) error {
-	pictures, err := plots.Curves(c.Runs, c.Metric)
-	if wrong := new(plots.MetricError); errors.As(err, &wrong) {
+	figures, err := plots.Curves(c.Runs, c.Metric)
+	if unknown := new(plots.MetricError); errors.As(err, &unknown) {
 		return usageError{err}
 	}
 	if err != nil {
 		return err
 	}
-	return c.write(t, pictures...)
+	return c.write(t, figures...)
 }
 
 type plotConfusionCommand struct {
 	runsArgument
-	Rate float64 `default:"0.5" placeholder:"RATE" help:"Missing rate, one of the run's; default 0.5."`
-	pictureFlags
+	Rate float64 `default:"0.5" placeholder:"RATE" help:"Missing rate at which the runs were tested; default: 0.5."`
+	figureFlags
 }
 
 func (plotConfusionCommand) Help() string {
-	return `Counts of all finished seeds of a run together; colours are shares of the true class. Labels from -1 to 1 have five classes.
+	return `The counts are sums over all finished seeds of a run; a colour shows the fraction of the true class.
+There are seven classes, and five if labels range from -1 to 1.
 
 Example:
   recap plot confusion runs/mosi/recap/full runs/mosi/recap/no-stage1 --rate 0.5`
 }
 
 func (c *plotConfusionCommand) Run(t *terminal) error {
-	picture, err := plots.Confusions(c.Runs, c.Rate)
+	figure, err := plots.Confusions(c.Runs, c.Rate)
 	if err != nil {
 		return err
 	}
-	return c.write(t, picture)
+	return c.write(t, figure)
 }
 
 type plotTSNECommand struct {
-	Dir    string `arg:"" name:"run" type:"existingdir" help:"Run directory; of several seeds the first that is finished, or the directory of one."`
-	Rates  string `default:"0.5,0.9" placeholder:"RATES" help:"Missing rates; the subspaces are shown at the first. Default 0.5,0.9."`
-	Device string `placeholder:"NAME" help:"Device: cpu, cpu64, cuda:0 ...; default the run's."`
-	pictureFlags
+	Dir    string `arg:"" name:"run" type:"existingdir" help:"${tsne_run}"`
+	Rates  string `default:"0.5,0.9" placeholder:"RATES" help:"${tsne_rates}"`
+	Device string `placeholder:"NAME" help:"${run_device}"`
+	figureFlags
 }
 
 func (plotTSNECommand) Help() string {
-	return `Test utterances as the model saw them when stage 1 ended: the spaces in which FID compares language and vision, generated features against real ones, and
-the same after the reconstructor. Distances between clouds, and their sizes, mean nothing.
+	return `Features of test utterances in the model after stage 1: the spaces in which FID compares language and
+vision, generated and real features, and the same after the reconstructor. In t-SNE, distances
+between clusters and sizes of clusters have no meaning.
 
 Example:
   recap plot tsne runs/mosi/recap/full/seed1111`
@@ -110,49 +113,51 @@ func (c *plotTSNECommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	picture, err := plots.Subspaces(ctx, c.Dir, rates, c.Device, t.log)
+	figure, err := plots.Subspaces(ctx, c.Dir, rates, c.Device, t.log)
 	if err != nil {
 		return err
 	}
-	return c.write(t, picture)
+	return c.write(t, figure)
 }
 
 type plotWeightsCommand struct {
 	runsArgument
-	pictureFlags
+	figureFlags
 }
 
 func (plotWeightsCommand) Help() string {
-	return `Means over the test utterances and the finished seeds of each run, with bands of one standard deviation over seeds.
+	return `Means over the test utterances and the finished seeds of each run, with bands of one standard
+deviation over the seeds.
 
 Example:
   recap plot weights runs/mosi/recap/full`
 }
 
 func (c *plotWeightsCommand) Run(t *terminal) error {
-	picture, err := plots.Weights(c.Runs)
+	figure, err := plots.Weights(c.Runs)
 	if err != nil {
 		return err
 	}
-	return c.write(t, picture)
+	return c.write(t, figure)
 }
 
 type plotLossesCommand struct {
-	Dir string `arg:"" name:"run" type:"existingdir" help:"Run directory, of all seeds or of one; it may be unfinished."`
-	pictureFlags
+	Dir string `arg:"" name:"run" type:"existingdir" help:"${losses_run}"`
+	figureFlags
 }
 
 func (plotLossesCommand) Help() string {
-	return `A picture for each phase of training, with a panel for each kind of term, from metrics.jsonl: means over seeds, with bands of one standard deviation.
+	return `One figure for each phase of training, with a panel for each kind of term: means over the seeds, with
+bands of one standard deviation. The values are those of metrics.jsonl.
 
 Example:
   recap plot losses runs/mosi/recap/full`
 }
 
 func (c *plotLossesCommand) Run(t *terminal) error {
-	pictures, err := plots.Losses(c.Dir)
+	figures, err := plots.Losses(c.Dir)
 	if err != nil {
 		return err
 	}
-	return c.write(t, pictures...)
+	return c.write(t, figures...)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
-// newRunner returns a runner that shows its progress in bars if standard error is a terminal. stop
-// ends the bars.
+// newRunner returns a runner that shows progress bars if standard error is a terminal. stop removes
+// the bars.
 func newRunner(t *terminal, out string) (r *runs.Runner, stop func()) {
 	r = &runs.Runner{Out: out, Log: t.log, Step: func(uint64, string, int, int) {}}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
@@ -28,11 +28,11 @@ func newRunner(t *terminal, out string) (r *runs.Runner, stop func()) {
 	return r, sync.OnceFunc(b.stop)
 }
 
-// bars shows a bar for each seed and phase, the log above them.
+// bars shows a progress bar for each seed and phase below the log.
 type bars struct {
 	progress.Writer
 	trackers map[string]*progress.Tracker
-	ended    chan struct{}
+	finished chan struct{} // closed when the last bar is drawn
 }
 
 func newBars(w io.Writer) *bars {
@@ -43,13 +43,13 @@ func newBars(w io.Writer) *bars {
 	b.SetTrackerLength(30)
 	b.Style().Visibility.ETA = true
 	go func() {
-		defer close(b.ended)
+		defer close(b.finished)
 		b.Render()
 	}()
 	return b
 }
 
-// Write shows a line of the log.
+// Write prints a line of the log above the bars.
 func (b *bars) Write(line []byte) (int, error) {
 	b.Log("%s", strings.TrimRight(string(line), "\n"))
 	return len(line), nil
@@ -68,5 +68,5 @@ func (b *bars) step(seed uint64, phase string, done, total int) {
 
 func (b *bars) stop() {
 	b.Stop()
-	<-b.ended
+	<-b.finished
 }

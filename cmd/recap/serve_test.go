@@ -38,7 +38,8 @@ func TestServe(t *testing.T) {
 	if err := train.Run(); err != nil {
 		t.Fatal(err, said)
 	}
-	if page := fetch(t, url+"runs/runs/synthetic/recap/full/"); !strings.Contains(page, "RECAP on synthetic") || !strings.Contains(page, "id=\"explorer\"") {
+	if page := fetch(t, url+"runs/runs/synthetic/recap/full/"); !strings.Contains(page,
+		"RECAP on synthetic") || !strings.Contains(page, "id=\"explorer\"") {
 		t.Errorf("the page of the run:\n%.300s", page)
 	}
 	events, err := http.Get(url + "runs/runs/synthetic/recap/full/events")
@@ -47,7 +48,8 @@ func TestServe(t *testing.T) {
 	}
 	defer events.Body.Close()
 	time.AfterFunc(300*time.Millisecond, func() { cmd.Process.Signal(os.Interrupt) })
-	if text, err := io.ReadAll(events.Body); strings.Count(string(text), "event: epoch") != 4 { // until the server ends
+	// until the server ends
+	if text, err := io.ReadAll(events.Body); strings.Count(string(text), "event: epoch") != 4 {
 		t.Errorf("events:\n%s\n%v", text, err)
 	}
 	if err := cmd.Wait(); err != nil {

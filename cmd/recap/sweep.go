@@ -22,16 +22,17 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
-// poolFlags say who trains the units of a sweep.
+// poolFlags say which units of a sweep this process trains, and how many at the same time.
 type poolFlags struct {
-	Workers int    `default:"1" placeholder:"N" help:"Units trained at once, each by a process of its own; they share the cores and need their memory each."`
-	Shard   string `placeholder:"I/N" help:"Train only each Nth unit, from the Ith on, counted from 0; by default the task of a Slurm array, a Kubernetes indexed Job or mpirun is read from the environment."`
+	Workers int    `default:"1" placeholder:"N" help:"${workers}"`
+	Shard   string `placeholder:"I/N" help:"${shard}"`
 }
 
-// shard returns the part of the units that is this process's.
+// shard returns the shard that this process trains.
 func (f *poolFlags) shard(t *terminal) (sweep.Shard, error) {
 	if f.Workers < 1 {
-		return sweep.Shard{}, usageError{fmt.Errorf("--workers: expected 1 or more, found %d", f.Workers)}
+		return sweep.Shard{}, usageError{fmt.Errorf("--workers: expected 1 or more, found %d",
+			f.Workers)}
 	}
 	if f.Shard != "" {
 		s, err := sweep.ParseShard(f.Shard)
@@ -45,22 +46,24 @@ func (f *poolFlags) shard(t *terminal) (sweep.Shard, error) {
 		return s, usageError{err}
 	}
 	if found != nil {
-		t.log.Info("read from the environment", "of", strings.Join(found, " and "), "shard", fmt.Sprintf("%d/%d", s.Index, s.Count))
+		shard := fmt.Sprintf("%d/%d", s.Index, s.Count)
+		t.log.Info("read from the environment", "of", strings.Join(found, " and "), "shard", shard)
 	}
 	return s, nil
 }
 
-// cores returns how many cores the workers have together: those of the task under Slurm, where not
-// all of the machine's are the job's.
+// cores returns the number of cores that all workers share: under Slurm the cores of the task, which
+// may be fewer than those of the machine, unless GOMAXPROCS is set.
 func cores(t *terminal) int {
-	if n, err := strconv.Atoi(os.Getenv("SLURM_CPUS_PER_TASK")); err == nil && n > 0 && os.Getenv("GOMAXPROCS") == "" {
+	if n, err := strconv.Atoi(os.Getenv("SLURM_CPUS_PER_TASK")); err == nil &&
+		n > 0 && os.Getenv("GOMAXPROCS") == "" {
 		t.log.Info("read from the environment", "SLURM_CPUS_PER_TASK", n)
 		return n
 	}
 	return runtime.GOMAXPROCS(0)
 }
 
-// train trains the units of the shard and returns what became of them.
+// train trains the units of the shard and returns their results.
 func (f *poolFlags) train(ctx context.Context, t *terminal, units []runs.Unit) []sweep.Result {
 	p := &sweep.Pool{Workers: f.Workers, Cores: cores(t), Command: "unit", Log: t.log}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
@@ -69,32 +72,33 @@ func (f *poolFlags) train(ctx context.Context, t *terminal, units []runs.Unit) [
 	b := newBars(t.err)
 	defer b.stop()
 	p.Log = slog.New(slog.NewTextHandler(b, nil))
-	u := &unitBar{t: &progress.Tracker{Message: "units", Total: int64(len(units))}, running: map[string]string{}}
-	b.AppendTracker(u.t)
+	tracker := &progress.Tracker{Message: "units", Total: int64(len(units))}
+	b.AppendTracker(tracker)
+	u := &unitBar{tracker: tracker, running: map[string]string{}}
 	p.Step, p.End = u.step, u.end
 	return p.Run(ctx, units)
 }
 
-// unitBar counts units and says which are under way.
+// A unitBar shows how many units are done and the progress of those that are being trained.
 type unitBar struct {
-	t       *progress.Tracker
-	running map[string]string // how far, by unit
+	tracker *progress.Tracker
+	running map[string]string // progress by unit directory
 }
 
 func (b *unitBar) step(u *runs.Unit, phase string, done, total int) {
 	name := filepath.Join(filepath.Base(u.Run()), filepath.Base(u.Dir))
 	b.running[u.Dir] = fmt.Sprintf("%s %s %d%%", name, phase, 100*done/total)
-	b.say()
+	b.update()
 }
 
 func (b *unitBar) end(r *sweep.Result) {
 	delete(b.running, r.Unit.Dir)
-	b.say()
-	b.t.Increment(1)
+	b.update()
+	b.tracker.Increment(1)
 }
 
-// say names at most three units, for a line.
-func (b *unitBar) say() {
+// update writes the progress of at most three units into the bar's line.
+func (b *unitBar) update() {
 	var list []string
 	for _, dir := range slices.Sorted(maps.Keys(b.running)) {
 		list = append(list, b.running[dir])
@@ -102,19 +106,25 @@ func (b *unitBar) say() {
 	if more := len(list) - 3; more > 0 {
 		list = append(list[:3], fmt.Sprintf("and %d more", more))
 	}
-	b.t.UpdateMessage(strings.TrimSuffix("units; "+strings.Join(list, ", "), "; "))
+	b.tracker.UpdateMessage(strings.TrimSuffix("units; "+strings.Join(list, ", "), "; "))
 }
 
 type sweepCommand struct {
-	Dataset  []string `short:"d" sep:"none" placeholder:"NAME[=FILE]" help:"Data set, with its feature file unless the program makes it; default synthetic. May be given several times."`
-	Model    []string `short:"m" placeholder:"NAME" help:"Models; default recap."`
-	Variants []string `placeholder:"NAME" help:"Variants of the model; default full. recap ablate --help lists them."`
+	Dataset  []string `short:"d" sep:"none" placeholder:"NAME[=FILE]" help:"${sweep_dataset}"`
+	Model    []string `short:"m" placeholder:"NAME" help:"Models; default: recap."`
+	Variants []string `placeholder:"NAME" help:"${variant}"`
 	settingFlags
 	poolFlags
 }
 
 func (sweepCommand) Help() string {
-	return `A unit is one seed of one configuration, in the directory where recap train has it. Units that are finished are skipped, unfinished ones continued, a failed one keeps its log (log.txt in its directory) and does not end the others. The same command again, or on other machines that share --out, does what is left: no unit is trained by two processes at once. Exit 0 says that all units of the sweep, or of its shard, are done.
+	return `A unit is one seed of one configuration; its directory is the same as with recap train. Finished units
+are skipped and unfinished ones continued. A unit that fails keeps its log (log.txt in its
+directory) and does not stop the others.
+
+To continue a sweep, run the same command again. It may also run on several machines that share
+--out: two processes never train the same unit. Exit code 0 means that all units of the sweep, or of
+the shard, are done.
 
 Examples:
   recap sweep -d synthetic --variants full,no-fid,no-stage1 -s 1111,1112,1113 --workers 2
@@ -132,7 +142,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	start := time.Now()
 	units, err := (&runs.Runner{Out: c.Out, Log: t.log}).Plan(configs, seeds)
 	if err != nil {
 		return err
@@ -141,7 +151,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 	if err := runs.Settle(units); err != nil {
 		return err
 	}
-	table, err := tables.SweepTable(sweep.Tallies(units, results), time.Since(began))
+	table, err := tables.SweepTable(sweep.Tallies(units, results), time.Since(start))
 	if err != nil {
 		return err
 	}
@@ -152,24 +162,28 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 // configs returns the configurations of the sweep: data sets in the outer loop, then models, then
 // variants.
 func (c *sweepCommand) configs() (configs []settings.Config, seeds []uint64, err error) {
-	orNone := func(s []string) []string { // "" leaves the choice to the other sources of settings
+	orDefault := func(s []string) []string { // "" means that the other sources of settings decide
 		if s == nil {
 			return []string{""}
 		}
 		return s
 	}
 	seen := map[string]bool{}
-	for _, dataset := range orNone(c.Dataset) {
+	for _, dataset := range orDefault(c.Dataset) {
 		name, file, _ := strings.Cut(dataset, "=")
-		for _, model := range orNone(c.Model) {
-			for _, variant := range orNone(c.Variants) {
-				config, list, err := c.resolve(map[string]string{"dataset": name, "data.file": file, "model": model, "variant": variant})
+		for _, model := range orDefault(c.Model) {
+			for _, variant := range orDefault(c.Variants) {
+				given := map[string]string{"dataset": name, "data.file": file, "model": model,
+					"variant": variant}
+				config, list, err := c.resolve(given)
 				if err != nil {
 					return nil, nil, err
 				}
 				key := strings.Join([]string{config.Dataset, config.Model, config.Variant}, " ")
 				if seen[key] {
-					return nil, nil, usageError{fmt.Errorf("sweep: expected each configuration once, found %s twice", strings.TrimSpace(key))}
+					err := fmt.Errorf("sweep: expected each configuration once, found %s twice",
+						strings.TrimSpace(key))
+					return nil, nil, usageError{err}
 				}
 				seen[key] = true
 				configs, seeds = append(configs, config), list
@@ -179,6 +193,7 @@ func (c *sweepCommand) configs() (configs []settings.Config, seeds []uint64, err
 	return configs, seeds, distinct(seeds)
 }
 
+// distinct returns a usageError if a seed is given twice.
 func distinct(seeds []uint64) error {
 	seen := map[uint64]bool{}
 	for _, s := range seeds {
@@ -190,13 +205,14 @@ func distinct(seeds []uint64) error {
 	return nil
 }
 
-// unitCommand is what the processes of a sweep run.
+// unitCommand is the command of a sweep's worker processes.
 type unitCommand struct {
 	Dir string `arg:"" type:"existingdir" help:"Directory of one seed."`
 }
 
 func (unitCommand) Help() string {
-	return `Trains one unit of a sweep until its standard input ends. Not for people, who have recap train --resume DIR.
+	return `Trains one unit of a sweep, or until standard input is closed. recap sweep starts it; to continue a
+run, use recap train --resume DIR.
 
 Example:
   recap unit runs/synthetic/recap/full/seed1111`

@@ -17,7 +17,8 @@ import (
 )
 
 // sweepArgs has six units of eight epochs.
-var sweepArgs = []string{"sweep", "--config", "tiny.yaml", "--set", "train.epochs.stage1=4", "--set", "train.epochs.stage2=4",
+var sweepArgs = []string{"sweep", "--config", "tiny.yaml", "--set", "train.epochs.stage1=4",
+	"--set", "train.epochs.stage2=4",
 	"--variants", "full,no-fid", "-s", "1,2,3", "--workers", "2"}
 
 // journalLines counts the epochs of all units.
@@ -51,7 +52,9 @@ func underWay(t *testing.T, dir string) []string {
 
 // sweepUntil starts a sweep and sends a signal once so many epochs were made, and a little later.
 // With group it goes to the sweep's processes too.
-func sweepUntil(t *testing.T, dir string, epochs int, signal syscall.Signal, group bool) (stderr string) {
+func sweepUntil(
+	t *testing.T, dir string, epochs int, signal syscall.Signal, group bool,
+) (stderr string) {
 	t.Helper()
 	cmd, text := process(t, dir, sweepArgs...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -106,7 +109,8 @@ func TestSweepKilledAndResumed(t *testing.T) {
 	if left := locks(t, dir); left != nil {
 		t.Errorf("after Ctrl-C, units are still in use: %v", left)
 	}
-	if !strings.Contains(stderr, "interrupted: ") || !strings.Contains(stderr, "run the same command again to continue") {
+	if !strings.Contains(stderr, "interrupted: ") ||
+		!strings.Contains(stderr, "run the same command again to continue") {
 		t.Errorf("interrupted, it says\n%s", stderr)
 	}
 
@@ -116,12 +120,16 @@ func TestSweepKilledAndResumed(t *testing.T) {
 	}
 	single := workDir(t)
 	for _, variant := range []string{"full", "no-fid"} {
-		if out, err := exec.Command("recap", "train", "--config", filepath.Join(single, "tiny.yaml"), "--set", "train.epochs.stage1=4", "--set", "train.epochs.stage2=4",
-			"--variant", variant, "-s", "1", "-s", "2", "-s", "3", "--out", filepath.Join(single, "runs")).CombinedOutput(); err != nil {
+		if out, err := exec.Command("recap", "train", "--config",
+			filepath.Join(single,
+				"tiny.yaml"), "--set", "train.epochs.stage1=4", "--set", "train.epochs.stage2=4",
+			"--variant", variant, "-s", "1", "-s", "2", "-s", "3",
+			"--out", filepath.Join(single, "runs")).CombinedOutput(); err != nil {
 			t.Fatal(err, string(out))
 		}
 		for seed := 1; seed <= 3; seed++ {
-			compareUnit(t, dir, single, fmt.Sprintf("runs/synthetic/recap/%s/seed%d", variant, seed))
+			compareUnit(t, dir,
+				single, fmt.Sprintf("runs/synthetic/recap/%s/seed%d", variant, seed))
 		}
 	}
 }
@@ -130,10 +138,12 @@ func TestSweepKilledAndResumed(t *testing.T) {
 // train made.
 func compareUnit(t *testing.T, dir, single, unit string) {
 	t.Helper()
-	for _, name := range append(filesOf(t, filepath.Join(single, unit)), "../summary.csv", "../summary.md") {
+	for _, name := range append(filesOf(t, filepath.Join(single, unit)), "../summary.csv",
+		"../summary.md") {
 		got, e1 := os.ReadFile(filepath.Join(dir, unit, name))
 		want, e2 := os.ReadFile(filepath.Join(single, unit, name))
-		if e1 != nil || e2 != nil || string(got) != string(want) && name != "metrics.jsonl" { // which has times
+		// which has times
+		if e1 != nil || e2 != nil || string(got) != string(want) && name != "metrics.jsonl" {
 			t.Errorf("%s/%s is not as train makes it (%v, %v)", unit, name, e1, e2)
 		}
 	}
@@ -175,8 +185,11 @@ func TestClusterFiles(t *testing.T) {
 	dir := workDir(t)
 	batch := exec.Command("bash", filepath.Join(docs, "recap.sbatch"), "--config", "tiny.yaml")
 	batch.Dir = dir
-	batch.Env = append(os.Environ(), "SLURM_ARRAY_TASK_ID=3", "SLURM_ARRAY_TASK_MIN=0", "SLURM_ARRAY_TASK_MAX=8", "SLURM_ARRAY_TASK_COUNT=9", "SLURM_ARRAY_TASK_STEP=1")
-	if out, err := batch.CombinedOutput(); err != nil || strings.Count(string(out), "msg=done") != 2 || !strings.Contains(string(out), "shard=3/9") {
+	batch.Env = append(os.Environ(), "SLURM_ARRAY_TASK_ID=3", "SLURM_ARRAY_TASK_MIN=0",
+		"SLURM_ARRAY_TASK_MAX=8", "SLURM_ARRAY_TASK_COUNT=9", "SLURM_ARRAY_TASK_STEP=1")
+	if out, err := batch.CombinedOutput(); err != nil ||
+		strings.Count(string(out), "msg=done") != 2 ||
+		!strings.Contains(string(out), "shard=3/9") {
 		t.Errorf("recap.sbatch: %v\n%s", err, out)
 	}
 
@@ -201,13 +214,16 @@ func TestClusterFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	pod := job.Spec.Template.Spec.Containers[0]
-	if len(pod.Env) != 1 || pod.Env[0].Name != "RECAP_SHARDS" || pod.Env[0].Value != fmt.Sprint(job.Spec.Completions) {
+	if len(pod.Env) != 1 || pod.Env[0].Name != "RECAP_SHARDS" ||
+		pod.Env[0].Value != fmt.Sprint(job.Spec.Completions) {
 		t.Errorf("job.yaml: %d completions, environment %v", job.Spec.Completions, pod.Env)
 	}
 	cmd, stderr := process(t, dir, pod.Args...)
 	cmd.Env = append(os.Environ(), "RECAP_SHARDS="+pod.Env[0].Value, "JOB_COMPLETION_INDEX=1")
 	err = cmd.Run()
-	if err == nil || cmd.ProcessState.ExitCode() != failed || !strings.Contains(stderr.String(), "shard=1/4") || !strings.Contains(stderr.String(), "data set mosi: stat /data/mosi.safetensors") {
+	if err == nil || cmd.ProcessState.ExitCode() != exitFailure ||
+		!strings.Contains(stderr.String(), "shard=1/4") ||
+		!strings.Contains(stderr.String(), "data set mosi: stat /data/mosi.safetensors") {
 		t.Errorf("job.yaml: %v\n%s", err, stderr)
 	}
 }

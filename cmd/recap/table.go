@@ -11,19 +11,22 @@ import (
 )
 
 type tableCommand struct {
-	Runs    string   `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where the run directories are; default runs."`
+	Runs    string   `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"${out}"`
 	Dataset string   `short:"d" placeholder:"NAME" help:"Only this data set."`
-	By      string   `enum:"mean,rate" default:"mean" placeholder:"WHAT" help:"mean: over missing rates, with AUILC and the paper's tables (default); rate: each metric at every rate."`
-	Metric  []string `placeholder:"KEY" help:"Only these metrics, such as MAE,Corr; a wrong one lists all."`
-	Format  string   `enum:"text,markdown,csv,latex" default:"text" placeholder:"FORMAT" help:"text (default), markdown, csv in MMSA's layout, or latex, which needs booktabs."`
+	By      string   `enum:"mean,rate" default:"mean" placeholder:"WHAT" help:"${by}"`
+	Metric  []string `placeholder:"KEY" help:"Only these metrics, such as MAE,Corr; an unknown one gives a list."`
+	Format  string   `enum:"text,markdown,csv,latex" default:"text" placeholder:"FORMAT" help:"${table_format}"`
 }
 
 func (tableCommand) Help() string {
-	return `Scores the predictions of all finished runs anew. Runs stand in one table if they were tested on the same utterances at the same rates, with checkpoints
-selected in the same way; what they have in common is in the caption, in what they differ in their rows. Seeds of one configuration are one row, mean ±
-population standard deviation. On mosi, mosei and sims the paper's tables are printed beside ours, with what is known to be wrong in them.
+	return `Computes the scores from the predictions of all finished runs. Runs are in one table if they were
+tested on the same utterances at the same rates and their checkpoints were selected in the same way.
+The caption has the settings that they share, the rows have those in which they differ. The seeds of
+one configuration are one row: mean ± population standard deviation. For mosi, mosei and sims, the
+paper's tables are printed beside ours, with their known errata.
 
-A cell of csv is "(mean, std)", times 100 whatever the metric, as MMSA writes it; columns after the metrics say what the line is of.
+A cell of csv is "(mean, std)", multiplied by 100 for every metric, as MMSA writes it. The columns
+after the metrics describe the row.
 
 Examples:
   recap table
@@ -54,7 +57,7 @@ func (c *tableCommand) Run(t *terminal) error {
 	return nil
 }
 
-// metrics returns those asked for, by default all that tables have.
+// metrics returns the metrics of --metric, by default those of the usual tables.
 func (c *tableCommand) metrics(all []*tables.Comparison) ([]string, error) {
 	var usual, known []string
 	for _, p := range all {
@@ -63,7 +66,9 @@ func (c *tableCommand) metrics(all []*tables.Comparison) ([]string, error) {
 	usual, known = unique(usual), unique(known)
 	for _, key := range c.Metric {
 		if !slices.Contains(known, key) {
-			return nil, usageError{fmt.Errorf("table: metric: expected one of %s, found %s", strings.Join(known, ", "), key)}
+			err := fmt.Errorf("table: metric: expected one of %s, found %s",
+				strings.Join(known, ", "), key)
+			return nil, usageError{err}
 		}
 	}
 	if c.Metric != nil {
@@ -72,6 +77,7 @@ func (c *tableCommand) metrics(all []*tables.Comparison) ([]string, error) {
 	return usual, nil
 }
 
+// unique returns the elements of list without repetitions, in the order of their first occurrence.
 func unique(list []string) []string {
 	var once []string
 	for _, s := range list {
@@ -82,9 +88,11 @@ func unique(list []string) []string {
 	return once
 }
 
-// tables returns the tables of a comparison, of those metrics that it has.
+// tables returns the tables of a comparison, with those metrics of keys that it has.
 func (c *tableCommand) tables(p *tables.Comparison, keys []string) []*typeset.Table {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !slices.Contains(p.Keys(true), key) })
+	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+		return !slices.Contains(p.Keys(true), key)
+	})
 	var list []*typeset.Table
 	switch {
 	case c.By == "rate":

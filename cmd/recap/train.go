@@ -12,48 +12,50 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// configFlags make a configuration. Those left out are taken from --set, the environment, --config
-// and the preset, in this order.
+// configFlags are the flags of a configuration. A setting without a flag is taken from --set, the
+// environment, --config or the preset: from the first of these that has it.
 type configFlags struct {
-	Dataset string `short:"d" placeholder:"NAME" help:"Data set: synthetic (default), synthetic-mosi, or the name that goes with --data, such as mosi or sims."`
+	Dataset string `short:"d" placeholder:"NAME" help:"${dataset}"`
 	Model   string `short:"m" placeholder:"NAME" help:"Model: recap (default), ${models}."`
-	Data    string `placeholder:"FILE" help:"Feature file in MMSA's layout (.pkl), or what recap data pack made of one."`
+	Data    string `placeholder:"FILE" help:"Feature file: a pickle in MMSA's layout, or packed by recap data pack."`
 	featureFlags
 	settingFlags
 }
 
-// settingFlags are those that do not say what is learned from.
+// settingFlags are the flags of a configuration other than the model and the data.
 type settingFlags struct {
-	BERT      string            `name:"bert" placeholder:"DIR" help:"Pretrained BERT in Hugging Face's layout: a folder, or a name in $HF_HOME."`
-	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"imagebind_huge.pth, from which generators of generator.kind=imagebind start."`
-	Seed      []uint64          `short:"s" help:"Seed, default 1111; several are trained in turn and averaged."`
+	BERT      string            `name:"bert" placeholder:"DIR" help:"${bert}"`
+	ImageBind string            `name:"imagebind" placeholder:"FILE" help:"${imagebind}"`
+	Seed      []uint64          `short:"s" help:"${seed}"`
 	Preset    string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
-	Device    string            `placeholder:"NAME" help:"Device: cpu (default), cpu64, or cuda:0 and so on in a build with CUDA."`
-	Rates     string            `placeholder:"RATES" help:"Missing rates of the test, default 0:0.9:0.1."`
-	Select    string            `placeholder:"HOW" help:"Checkpoint: valid (default), or per-metric-test, the literature's optimistic way."`
-	Config    string            `placeholder:"FILE" help:"Settings as YAML or JSON."`
-	Set       map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Change a setting; a wrong key lists all."`
-	Out       string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"Where run directories are made; default runs."`
+	Device    string            `placeholder:"NAME" help:"${device}"`
+	Rates     string            `placeholder:"RATES" help:"Missing rates of the test; default: 0:0.9:0.1."`
+	Select    string            `placeholder:"HOW" help:"${select}"`
+	Config    string            `placeholder:"FILE" help:"File with settings, YAML or JSON."`
+	Set       map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"${set}"`
+	Out       string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"${out}"`
 }
 
-// resolve returns the configuration and the seeds.
+// resolve returns the configuration and the seeds. The settings in more have priority over the flags.
 func (f *configFlags) resolve(more map[string]string) (settings.Config, []uint64, error) {
 	given := map[string]string{
-		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data, "data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
+		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data,
+		"data.text": f.FeatureText, "data.audio": f.FeatureAudio, "data.vision": f.FeatureVision,
 	}
 	maps.Copy(given, more)
 	return f.settingFlags.resolve(given)
 }
 
-// resolve returns the configuration with the settings in given, where they are not empty, and the
-// seeds.
+// resolve returns the configuration with the settings in given that are not empty, and the seeds.
 func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint64, error) {
 	flags := map[string]string{
-		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device, "eval.rates": f.Rates, "select": f.Select,
+		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device,
+		"eval.rates": f.Rates, "select": f.Select,
 	}
 	maps.Copy(flags, given)
 	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
-	c, err := settings.Resolve(settings.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags})
+	sources := settings.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags}
+	c, err := settings.Resolve(sources)
 	if err != nil {
 		return c, nil, usageError{err}
 	}
@@ -65,15 +67,16 @@ func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint
 
 type trainCommand struct {
 	configFlags
-	Variant string `placeholder:"NAME" help:"Variant of the model, default full; recap ablate --help lists them."`
-	Name    string `help:"Name of the run directory; the default is the variant's, with a number if it is taken."`
-	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue the unfinished run in DIR, with its own settings."`
+	Variant string `placeholder:"NAME" help:"${variant}"`
+	Name    string `help:"${name}"`
+	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue the unfinished run in DIR with its own settings."`
 
-	TensorBoard bool `name:"tensorboard" help:"Also write the journal as event files, for tensorboard --logdir."`
+	TensorBoard bool `name:"tensorboard" help:"Also write event files for tensorboard --logdir."`
 }
 
 func (trainCommand) Help() string {
-	return `Every setting can come from, in rising order: the preset of the model, for mosi, mosei or sims where -d names one of them, --config, the environment (RECAP_TRAIN_LR for train.lr), --set, flags.
+	return `A setting is taken from the last of these sources that has it: the model's preset (for mosi, mosei or
+sims if -d names one of them), --config, the environment (RECAP_TRAIN_LR for train.lr), --set, flags.
 
 Examples:
   recap train
@@ -94,13 +97,15 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	var err error
 	if c.Resume != "" {
 		if extra := c.given(); extra != "" {
-			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: leave out %s, or train a new run", extra)}
+			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: "+
+				"leave out %s, or train a new run", extra)}
 		}
 		dir, summary, err = runner.Resume(ctx, c.Resume)
 	} else {
-		config, seeds, wrong := c.resolve(map[string]string{"variant": c.Variant, "name": c.Name})
-		if wrong != nil {
-			return wrong
+		config, seeds, invalid := c.resolve(map[string]string{"variant": c.Variant,
+			"name": c.Name})
+		if invalid != nil {
+			return invalid
 		}
 		dir, summary, err = runner.Train(ctx, config, seeds)
 	}
@@ -113,15 +118,18 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	return nil
 }
 
-// given names a setting on the command line, "" if there is none.
+// given returns the name of a flag that changes a setting, "" if there is none.
 func (c *trainCommand) given() string {
 	for _, f := range []struct {
 		name string
 		set  bool
 	}{
-		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""}, {"--bert", c.BERT != ""}, {"--imagebind", c.ImageBind != ""}, {"-Ft, -Fa or -Fv", c.own() != datasets.Features{}}, {"--seed", c.Seed != nil},
-		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""}, {"--select", c.Select != ""},
-		{"--config", c.Config != ""}, {"--set", c.Set != nil}, {"--variant", c.Variant != ""}, {"--name", c.Name != ""},
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""},
+		{"--bert", c.BERT != ""}, {"--imagebind", c.ImageBind != ""},
+		{"-Ft, -Fa or -Fv", c.files() != datasets.Features{}}, {"--seed", c.Seed != nil},
+		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""},
+		{"--select", c.Select != ""}, {"--config", c.Config != ""}, {"--set", c.Set != nil},
+		{"--variant", c.Variant != ""}, {"--name", c.Name != ""},
 	} {
 		if f.set {
 			return f.name
@@ -132,17 +140,18 @@ func (c *trainCommand) given() string {
 
 type ablateCommand struct {
 	configFlags
-	Variants []string `placeholder:"NAME" help:"Variants to compare; all by default."`
-	Drop     []string `placeholder:"MODALITY" help:"Modalities that are missing altogether in the test: text, audio, vision."`
+	Variants []string `placeholder:"NAME" help:"Variants to compare; default: all."`
+	Drop     []string `placeholder:"MODALITY" help:"${drop}"`
 }
 
 func (ablateCommand) Help() string {
-	text := "Finished runs of the same settings are used again, unfinished ones continued.\n\nVariants of recap:\n"
+	text := "Finished runs with the same settings are reused, unfinished ones continued.\n\nVariants of recap:\n"
 	for _, v := range recap.Spec.AllVariants() {
 		text += fmt.Sprintf("  %-18s %s\n", v.Name, v.Label)
 	}
 	return text + `
-The first ten are the rows of the paper's Table 3; recap table prints both side by side where the data set is the paper's.
+The first ten are the rows of the paper's Table 3. For the paper's data sets, recap table prints its
+numbers beside yours.
 
 Examples:
   recap ablate --variants full,no-fid,no-stage1 -s 1111,1112,1113 --set data.labels=0.1

@@ -15,19 +15,22 @@ import (
 )
 
 type tuneCommand struct {
-	Trials   int    `short:"n" required:"" placeholder:"N" help:"How many combinations are tried. More of them later goes on with those that are there."`
-	Grid     string `type:"existingfile" placeholder:"FILE" help:"YAML: a list of values for each setting that is searched; default below."`
-	TuneSeed uint64 `default:"1" placeholder:"N" help:"Seed of the draw; default 1."`
-	Name     string `default:"tune" placeholder:"NAME" help:"Name of the search, with which those of its runs begin; default tune."`
-	Variant  string `placeholder:"NAME" help:"Variant of the model, default full."`
+	Trials   int    `short:"n" required:"" placeholder:"N" help:"${trials}"`
+	Grid     string `type:"existingfile" placeholder:"FILE" help:"${grid}"`
+	TuneSeed uint64 `default:"1" placeholder:"N" help:"Random seed of the search; default: 1."`
+	Name     string `default:"tune" placeholder:"NAME" help:"${tune_name}"`
+	Variant  string `placeholder:"NAME" help:"${variant}"`
 	configFlags
 	poolFlags
 }
 
 func (tuneCommand) Help() string {
-	return `Draws combinations from the grid, none twice, trains each with every seed, and ranks them by the validation score by which a run's checkpoint is chosen, a mean over seeds. Test scores are not looked at. Each trial is a run, tune-001 and so on; trials.csv is in the directory of the search's name. The same command continues a search; workers and shards are those of recap sweep.
+	return `Draws combinations from the grid without repetition, trains each with every seed, and ranks them by
+the validation score that selects a run's checkpoint, averaged over the seeds. Test scores are not
+used. Each trial is a run: tune-001 and so on. trials.csv is in the directory with the name of the
+search. The same command continues a search; --workers and --shard work as in recap sweep.
 
-Default grid, as far as the model has these settings:
+Default grid (settings that the model does not have are left out):
   ` + strings.ReplaceAll(strings.TrimSpace(sweep.DefaultGrid), "\n", "\n  ") + `
 
 Examples:
@@ -59,7 +62,8 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	fmt.Fprintln(t.out, s.Table(tried, seeds).Render())
 	if best := tried[0]; best.Seeds == len(seeds) {
-		fmt.Fprintf(t.out, "best by validation, no test score was looked at: %s\n%s\n", best.Run, c.trainLine(s, best.Number))
+		fmt.Fprintf(t.out, "best by validation, test scores were not used: %s\n%s\n", best.Run,
+			c.trainLine(s, best.Number))
 	}
 	return sweep.Unfinished(results)
 }
@@ -79,10 +83,14 @@ func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 		return nil, nil, usageError{err}
 	}
 	if base.Select != settings.SelectValid {
-		return nil, nil, usageError{fmt.Errorf("tune: select: expected %s, by which a search has to go, found %s", settings.SelectValid, base.Select)}
+		return nil, nil,
+			usageError{fmt.Errorf("tune: select: expected %s, since test scores must not be used, found %s",
+				settings.SelectValid, base.Select)}
 	}
 	if !settings.PlainName(c.Name) {
-		return nil, nil, usageError{fmt.Errorf("--name: expected letters, digits, '.', '_' and '-', found %q", c.Name)}
+		return nil, nil, usageError{fmt.Errorf(
+			"--name: expected letters, digits, '.', '_' and '-', found %q", c.Name,
+		)}
 	}
 	s := &runs.Search{Name: c.Name, Base: base, Seed: c.TuneSeed}
 	for _, axis := range grid {
@@ -93,7 +101,8 @@ func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 		maps.Copy(given, values)
 		config, _, err := c.resolve(given)
 		if err != nil {
-			return nil, nil, fmt.Errorf("trial %d, %s: %w", i+1, strings.Join(setFlags(values), " "), err)
+			return nil, nil, fmt.Errorf("trial %d, %s: %w", i+1,
+				strings.Join(setFlags(values), " "), err)
 		}
 		t := runs.Trial{Config: config}
 		for _, key := range s.Keys {
@@ -104,14 +113,14 @@ func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 	return s, seeds, distinct(seeds)
 }
 
-// grid returns the grid that is given, or the default without the settings that the model lacks
-// and those that --set fixes.
+// grid returns the grid of --grid, or the default grid without the settings that the model does not
+// have and those of --set.
 func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
 		return g.Filter(func(key string) bool {
-			_, fixed := c.Set[key]
-			return base.Has(key) && !fixed
+			_, set := c.Set[key]
+			return base.Has(key) && !set
 		}), err
 	}
 	text, err := os.ReadFile(c.Grid)
@@ -121,7 +130,8 @@ func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	g, err := sweep.ParseGrid(c.Grid, text)
 	for _, axis := range g {
 		if _, ok := c.Set[axis.Key]; ok {
-			return nil, fmt.Errorf("tune: %s: expected a setting to be in the grid or in --set, found %s in both", c.Grid, axis.Key)
+			return nil, fmt.Errorf("tune: %s: expected a setting to be in the grid or in --set, found %s in both",
+				c.Grid, axis.Key)
 		}
 	}
 	return g, err
@@ -140,9 +150,12 @@ func (c *tuneCommand) trainLine(s *runs.Search, trial int) string {
 		delete(values, "variant")
 	}
 	for _, f := range []struct{ name, value string }{
-		{"-d", c.Dataset}, {"-m", c.Model}, {"--data", c.Data}, {"--feature-text", c.FeatureText}, {"--feature-audio", c.FeatureAudio},
-		{"--feature-vision", c.FeatureVision}, {"--bert", c.BERT}, {"--imagebind", c.ImageBind}, {"--preset", c.Preset}, {"--device", c.Device},
-		{"--rates", c.Rates}, {"--config", c.Config}, {"--variant", variant},
+		{"-d", c.Dataset}, {"-m", c.Model}, {"--data", c.Data},
+		{"--feature-text", c.FeatureText}, {"--feature-audio", c.FeatureAudio},
+		{"--feature-vision", c.FeatureVision}, {"--bert", c.BERT}, {"--imagebind", c.ImageBind},
+		{"--preset", c.Preset}, {"--device", c.Device}, {"--rates", c.Rates}, {"--config",
+			c.Config},
+		{"--variant", variant},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)
@@ -157,11 +170,12 @@ func (c *tuneCommand) trainLine(s *runs.Search, trial int) string {
 		words = append(words, "--out", c.Out)
 	}
 	for i := range words {
-		words[i] = quoted(words[i])
+		words[i] = quote(words[i])
 	}
 	return strings.Join(words, " ")
 }
 
+// setFlags returns the values as flags --set KEY=VALUE, sorted by key.
 func setFlags(values map[string]string) []string {
 	var words []string
 	for _, key := range slices.Sorted(maps.Keys(values)) {
@@ -172,8 +186,8 @@ func setFlags(values map[string]string) []string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+-]+$`)
 
-// quoted returns a word as a shell takes it.
-func quoted(word string) string {
+// quote returns a word in single quotes if a shell would otherwise change it.
+func quote(word string) string {
 	if plainWord.MatchString(word) {
 		return word
 	}

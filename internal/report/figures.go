@@ -59,7 +59,7 @@ func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Op
 // appendOrNote appends a figure that not every run has. If err is not nil, it adds a note with the
 // reason to the page instead. The note has only the last element of the run's directory, so that
 // the page is the same on each machine.
-func (p *Page) appendOrNote(all []plots.Picture, f plots.Picture, err error, subject, dir string, log *slog.Logger) []plots.Picture {
+func (p *Page) appendOrNote(all []plots.Figure, f plots.Figure, err error, subject, dir string, log *slog.Logger) []plots.Figure {
 	if err == nil {
 		return append(all, f)
 	}

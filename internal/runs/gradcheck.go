@@ -15,7 +15,7 @@ import (
 type PhaseCheck struct {
 	Phase             string
 	Parameters        int // numbers that the phase trains
-	Dead              int // parameters without a gradient
+	ZeroGradient      int // parameters whose gradient is zero
 	Loss              float64
 	Analytic, Numeric float64
 }
@@ -49,7 +49,7 @@ func Gradcheck(name string) ([]PhaseCheck, error) {
 			tp.Seed(1)
 			value := loss(tp)
 			k := PhaseCheck{Phase: ph.PassName(i), Parameters: train.Count(trained)}
-			k.Dead = len(gradcheck.ZeroGradient(tp.Backward(value, value), params))
+			k.ZeroGradient = len(gradcheck.ZeroGradient(tp.Backward(value, value), params))
 			k.Loss = value.Item()
 			k.Analytic, k.Numeric = gradcheck.Direction(params, loss)
 			checks = append(checks, k)

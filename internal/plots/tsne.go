@@ -1,0 +1,100 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"gonum.org/v1/gonum/mat"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/figure"
+	"github.com/seed-6655bf3b/recap/internal/tsne"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// Settings of t-SNE.
+const (
+	perplexity = 30 // at most; less with fewer than 91 points
+	iterations = 750
+	tsneSeed   = 1
+)
+
+// A panel is a scatter plot before t-SNE.
+type panel struct {
+	title  string
+	clouds []figure.Cloud // without points
+	x      []*mat.Dense   // the features of each cloud, [N D]
+}
+
+// add appends a cloud with the features x [N …].
+func (m *panel) add(name string, color figure.Color, marker figure.Marker, x *ag.Tensor) {
+	values := x.Values()
+	n := x.Shape()[0]
+	m.clouds = append(m.clouds, figure.Cloud{Name: name, Color: color, Marker: marker})
+	m.x = append(m.x, mat.NewDense(n, len(values)/n, values))
+}
+
+// compareModalities returns a panel of the features [N …] of language and vision.
+func compareModalities(title string, x [2]*ag.Tensor) panel {
+	m := panel{title: title}
+	m.add("language", figure.Orange, figure.Circle, x[0])
+	m.add("vision", figure.Green, figure.Triangle, x[1])
+	return m
+}
+
+// compareGenerated returns a panel of the real and the generated features [N …] of each modality.
+func compareGenerated(title string, real, generated [zoo.Modalities]*ag.Tensor) panel {
+	m := panel{title: title}
+	filled := [zoo.Modalities]figure.Marker{figure.Circle, figure.Square, figure.Triangle}
+	open := [zoo.Modalities]figure.Marker{figure.OpenCircle, figure.OpenSquare,
+		figure.OpenTriangle}
+	for i, name := range modalityTitles {
+		m.add("real "+name, figure.Blue, filled[i], real[i])
+		m.add("generated "+name, figure.Vermillion, open[i], generated[i])
+	}
+	return m
+}
+
+// checkFinite returns an error if a feature is NaN or infinite.
+func checkFinite(panels []panel) error {
+	for _, m := range panels {
+		for _, x := range m.x {
+			for _, v := range x.RawMatrix().Data {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					return fmt.Errorf(
+						"%s: expected finite features, found %v; train the run again", m.title, v,
+					)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// embed maps the features of each panel to points in the plane by t-SNE.
+func embed(panels []panel) []figure.Scatter {
+	scatters := make([]figure.Scatter, len(panels))
+	var all sync.WaitGroup
+	for i, m := range panels {
+		all.Go(func() {
+			x := mat.DenseCopyOf(m.x[0])
+			for _, next := range m.x[1:] {
+				var stacked mat.Dense
+				stacked.Stack(x, next)
+				x = &stacked
+			}
+			n, _ := x.Dims()
+			o := tsne.Options{Perplexity: min(perplexity, float64(n-1)/3), Iterations: iterations,
+				Seed: tsneSeed}
+			y, _ := tsne.Embed(x, o)
+			scatters[i] = figure.Scatter{Title: m.title, Clouds: m.clouds}
+			for j := range m.clouds {
+				k, _ := m.x[j].Dims()
+				m.clouds[j].Points, y = y[:k], y[k:]
+			}
+		})
+	}
+	all.Wait()
+	return scatters
+}
