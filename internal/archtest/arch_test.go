@@ -102,7 +102,7 @@ var table = []group{
 		"internal/plots": {
 			"autograd", "datasets", "internal/figure", "internal/metric", "internal/results",
 			"internal/rundir", "internal/settings", "internal/tables", "internal/train",
-			"internal/tsne", "internal/typeset", "nn", "nn/zoo",
+			"internal/tsne", "nn", "nn/zoo",
 		},
 		"internal/runs": {
 			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/metric",
