@@ -198,8 +198,8 @@ func (l *commandLine) values(v *kong.Value, placeholder, prefix, word string) []
 	return list
 }
 
-// knownValues holds, by the name of a flag or argument, the values that the program knows; some depend
-// on the model.
+// knownValues holds, by the name of a flag or argument, the values that the program knows; some
+// depend on the model.
 var knownValues = map[string]func(model string) []string{
 	"model":    func(string) []string { return models.Names() },
 	"variant":  variants,
@@ -232,8 +232,8 @@ func variants(model string) []string {
 	return c.Variants()
 }
 
-// keysOf returns the keys that --set takes, each with a =. An unknown key gives an error that lists
-// them.
+// keysOf returns the keys that --set takes, each with a =. An unknown key gives an error that
+// lists them.
 func keysOf(model string) []string {
 	_, err := settings.Resolve(settings.Sources{
 		Env:   func(string) (string, bool) { return "", false },

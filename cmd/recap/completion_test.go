@@ -9,8 +9,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// TestKnownValuesAreOfFlags checks that each name in knownValues is that of a flag or an argument that
-// takes a value, and that the default model has values for it.
+// TestKnownValuesAreOfFlags checks that each name in knownValues is that of a flag or an argument
+// that takes a value, and that the default model has values for it.
 func TestKnownValuesAreOfFlags(t *testing.T) {
 	found := map[string]bool{}
 	err := kong.Visit(newParser().Model.Node, func(v kong.Visitable, next kong.Next) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets"
 )
 
-// featureFlags are the files that replace features of a data set. The flags have the names of MMSA's
-// command.
+// featureFlags are the files that replace features of a data set. The flags have the names of
+// MMSA's command.
 type featureFlags struct {
 	FeatureText   string `placeholder:"FILE" help:"Read text_bert from this file (also -Ft)."`
 	FeatureAudio  string `placeholder:"FILE" help:"Read the audio features from this file (also -Fa)."`

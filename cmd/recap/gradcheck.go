@@ -83,8 +83,8 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	return nil
 }
 
-// modelTolerance is the largest relative error of the derivative of a model's loss, which is computed
-// by thousands of operations.
+// modelTolerance is the largest relative error of the derivative of a model's loss, which is
+// computed by thousands of operations.
 const modelTolerance = 1e-5
 
 // models checks every phase of the models.
@@ -145,8 +145,8 @@ func selectCases(ops []string) ([]optable.Case, error) {
 	}), nil
 }
 
-// applyFactor multiplies the numeric derivatives of an operation that scales its gradient on purpose,
-// such as ReverseGrad, by the operation's factor.
+// applyFactor multiplies the numeric derivatives of an operation that scales its gradient on
+// purpose, such as ReverseGrad, by the operation's factor.
 func applyFactor(k optable.Case, ds []gradcheck.Derivative) []gradcheck.Derivative {
 	if k.Alter {
 		for i := range ds {

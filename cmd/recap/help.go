@@ -8,8 +8,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/models"
 )
 
-// helpTexts has the texts that help tags name as ${name}: those that several flags share, and those
-// that are too long for a tag.
+// helpTexts has the texts that help tags name as ${name}: those that several flags share, and
+// those that are too long for a tag.
 var helpTexts = kong.Vars{
 	"version": "recap " + versionText(),
 	"models":  strings.Join(models.Names()[1:], ", "),

@@ -66,8 +66,9 @@ func inspectDir(t *terminal, dir string) error {
 	return nil
 }
 
-// isWeights reports whether the first bytes of a file are those of a weights file: a zip archive, a
-// pickle that begins with the magic number of torch.save, or safetensors other than a packed data set.
+// isWeights reports whether the first bytes of a file are those of a weights file: a zip archive,
+// a pickle that begins with the magic number of torch.save, or safetensors other than a packed
+// data set.
 func isWeights(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

@@ -56,7 +56,8 @@ type terminal struct {
 	log *slog.Logger
 }
 
-// A usageError is an error in the command line or in the configuration. The exit code is exitUsage.
+// A usageError is an error in the command line or in the configuration. The exit code is
+// exitUsage.
 type usageError struct{ error }
 
 func main() { os.Exit(run(os.Args[1:])) }

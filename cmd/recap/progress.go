@@ -15,8 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
-// newRunner returns a runner that shows progress bars if standard error is a terminal. stop removes
-// the bars.
+// newRunner returns a runner that shows progress bars if standard error is a terminal. stop
+// removes the bars.
 func newRunner(t *terminal, out string) (r *runs.Runner, stop func()) {
 	r = &runs.Runner{Out: out, Log: t.log, Step: func(uint64, string, int, int) {}}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {

@@ -52,8 +52,8 @@ func (f *poolFlags) shard(t *terminal) (sweep.Shard, error) {
 	return s, nil
 }
 
-// cores returns the number of cores that all workers share: under Slurm the cores of the task, which
-// may be fewer than those of the machine, unless GOMAXPROCS is set.
+// cores returns the number of cores that all workers share: under Slurm the cores of the task,
+// which may be fewer than those of the machine, unless GOMAXPROCS is set.
 func cores(t *terminal) int {
 	if n, err := strconv.Atoi(os.Getenv("SLURM_CPUS_PER_TASK")); err == nil &&
 		n > 0 && os.Getenv("GOMAXPROCS") == "" {

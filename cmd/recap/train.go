@@ -36,7 +36,8 @@ type settingFlags struct {
 	Out       string            `default:"runs" env:"RECAP_OUT" placeholder:"DIR" help:"${out}"`
 }
 
-// resolve returns the configuration and the seeds. The settings in more have priority over the flags.
+// resolve returns the configuration and the seeds. The settings in more have priority over the
+// flags.
 func (f *configFlags) resolve(more map[string]string) (settings.Config, []uint64, error) {
 	given := map[string]string{
 		"dataset": f.Dataset, "model": f.Model, "data.file": f.Data,

@@ -113,8 +113,8 @@ func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 	return s, seeds, distinct(seeds)
 }
 
-// grid returns the grid of --grid, or the default grid without the settings that the model does not
-// have and those of --set.
+// grid returns the grid of --grid, or the default grid without the settings that the model does
+// not have and those of --set.
 func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))

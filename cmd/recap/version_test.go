@@ -25,8 +25,8 @@ func TestRevision(t *testing.T) {
 	}
 }
 
-// TestVersionIsDocumented checks that the version of the program has an entry in CHANGELOG.md and is
-// the one that CITATION.cff cites.
+// TestVersionIsDocumented checks that the version of the program has an entry in CHANGELOG.md and
+// is the one that CITATION.cff cites.
 func TestVersionIsDocumented(t *testing.T) {
 	for file, line := range map[string]string{
 		"CHANGELOG.md": "\n## [" + strings.TrimPrefix(version, "v") + "]",

@@ -1,3 +1,7 @@
-// Package explore shows what a trained model makes of single test utterances at each missing rate, for
-// the explorer on a run's page.
+// Package explore computes what the explorer on a run's page shows: the predictions, the modality
+// weights and the features of single test utterances at each missing rate.
+//
+//	explore.go     an exploration, the choice of the utterances
+//	view.go        the utterances at one missing rate
+//	transcript.go  the tokens as text
 package explore

@@ -22,9 +22,11 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// smallRecap is RECAP, all parts of it small.
-var smallRecap = map[string]string{"model": "recap", "data.limit": "20", "train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.4,0.8",
-	"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}
+// smallRecap are settings of a small RECAP model.
+var smallRecap = map[string]string{"model": "recap", "data.limit": "20",
+	"train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.4,0.8",
+	"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",
+	"text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}
 
 func exploreTest(t *testing.T, set map[string]string, samples int) (*Exploration, rundir.Dir) {
 	t.Helper()
@@ -40,8 +42,8 @@ func exploreTest(t *testing.T, set map[string]string, samples int) (*Exploration
 	return e, rundir.Dir(filepath.Join(dir, "seed5"))
 }
 
-// same compares samples with the run's predictions, and with the masks of the protocol.
-func (e *Exploration) same(t *testing.T, d rundir.Dir) {
+// check compares the samples with the run's predictions and with the keep masks of the protocol.
+func (e *Exploration) check(t *testing.T, d rundir.Dir) {
 	t.Helper()
 	c, err := d.Config()
 	if err != nil {
@@ -60,23 +62,31 @@ func (e *Exploration) same(t *testing.T, d rundir.Dir) {
 		masks := s.KeepMasks(datasets.FixedRates(s.Len(), p.Rate))
 		for _, sample := range e.Samples {
 			i := slices.Index(p.ID, sample.ID)
-			if i < 0 || sample.Label != p.Label[i] || math.Abs(float64(sample.At[r].Score-p.Score[i])) > 1e-5 {
-				t.Fatalf("%s at rate %g: label %g, prediction %g, but the run's predictions have otherwise", sample.ID, p.Rate, sample.Label, sample.At[r].Score)
+			if i < 0 || sample.Label != p.Label[i] ||
+				math.Abs(float64(sample.Views[r].Score-p.Score[i])) > 1e-5 {
+				t.Fatalf("%s at rate %g: label %g, prediction %g, which differ from the run's "+
+					"predictions", sample.ID, p.Rate, sample.Label, sample.Views[r].Score)
 			}
 			for m, row := range [zoo.Modalities][]bool{
-				masks.Language[i*s.Language.T+1:][:len(sample.Words)], masks.Audio[i*s.Audio.T:][:s.Audio.Len[i]], masks.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
+				masks.Language[i*s.Language.T+
+					1:][:len(sample.Tokens)], masks.Audio[i*s.Audio.T:][:s.Audio.Len[i]],
+				masks.Vision[i*s.Vision.T:][:s.Vision.Len[i]],
 			} {
-				if len(row) != len(sample.Gone[m]) {
-					t.Fatalf("%s: %d positions of modality %d, want %d", sample.ID, len(sample.Gone[m]), m, len(row))
+				if len(row) != len(sample.MissingFrom[m]) {
+					t.Fatalf("%s: %d positions of modality %d, want %d", sample.ID,
+						len(sample.MissingFrom[m]), m, len(row))
 				}
-				for k, there := range row {
-					if there != (sample.Gone[m][k] > r) {
-						t.Fatalf("%s at rate %g: modality %d, position %d: gone from rate %d on, there: %v", sample.ID, p.Rate, m, k, sample.Gone[m][k], there)
+				for k, present := range row {
+					if present != (sample.MissingFrom[m][k] > r) {
+						t.Fatalf("%s at rate %g: modality %d, position %d: missing from rate "+
+							"%d on, present: %v", sample.ID, p.Rate,
+							m, k, sample.MissingFrom[m][k], present)
 					}
 				}
 			}
-			if text := strings.Join(sample.Words, " "); text != s.RawText[i] || text != sample.Text {
-				t.Fatalf("%s: words %q, want %q", sample.ID, text, s.RawText[i])
+			if text := strings.Join(sample.Tokens, " "); text != s.RawText[i] ||
+				text != sample.Text {
+				t.Fatalf("%s: tokens %q, want %q", sample.ID, text, s.RawText[i])
 			}
 		}
 	}
@@ -84,52 +94,60 @@ func (e *Exploration) same(t *testing.T, d rundir.Dir) {
 
 func TestExplore(t *testing.T) {
 	e, d := exploreTest(t, smallRecap, 7)
-	e.same(t, d)
-	if e.Seed != 5 || e.Of != 20 || len(e.Samples) != 7 || e.L != 8 || e.D != 8 || !slices.Equal(e.Rates, []float64{0, 0.4, 0.8}) || e.Range != [2]float64{-3, 3} {
-		t.Errorf("explored: seed %d, %d of %d samples, [%d %d], rates %v, range %v", e.Seed, len(e.Samples), e.Of, e.L, e.D, e.Rates, e.Range)
+	e.check(t, d)
+	if e.Seed != 5 || e.Utterances != 20 || len(e.Samples) != 7 || e.L != 8 || e.D != 8 ||
+		!slices.Equal(e.Rates, []float64{0, 0.4, 0.8}) || e.Range != [2]float64{-3, 3} {
+		t.Errorf("explored: seed %d, %d of %d samples, [%d %d], rates %v, range %v", e.Seed,
+			len(e.Samples), e.Utterances, e.L, e.D, e.Rates, e.Range)
 	}
 	for _, s := range e.Samples {
 		for m := range zoo.Modalities {
-			if !slices.Equal(s.At[0].Corrupted[m], s.Complete[m]) {
-				t.Errorf("%s: with nothing missing, the corrupted features are not the true ones", s.ID)
+			if !slices.Equal(s.Views[0].Corrupted[m], s.Complete[m]) {
+				t.Errorf("%s: with nothing missing, the corrupted features differ from the complete ones", s.ID)
 			}
-			if len(s.Complete[m]) != 64 || slices.Equal(s.At[2].Corrupted[m], s.Complete[m]) || slices.Equal(s.At[0].Completed[m], s.Complete[m]) {
-				t.Errorf("%s, modality %d: features of one kind are those of another", s.ID, m)
+			if len(s.Complete[m]) != 64 || slices.Equal(s.Views[2].Corrupted[m], s.Complete[m]) ||
+				slices.Equal(s.Views[0].Completed[m], s.Complete[m]) {
+				t.Errorf("%s, modality %d: complete, corrupted and completed features are equal",
+					s.ID, m)
 			}
 		}
-		if a := s.At[1].Weight; len(a) != 3 || math.Abs(a[0]+a[1]+a[2]-1) > 1e-5 {
+		if a := s.Views[1].Weight; len(a) != 3 || math.Abs(a[0]+a[1]+a[2]-1) > 1e-5 {
 			t.Errorf("%s: weights %v, want three with a sum of 1", s.ID, a)
 		}
 	}
-	again, err := Run(context.Background(), string(d), Options{Samples: 7}, runstest.NewRunner(t).Log)
+	again, err := Run(context.Background(), string(d), Options{Samples: 7},
+		runstest.NewRunner(t).Log)
 	if err != nil || cmp.Diff(e, again) != "" {
-		t.Errorf("the directory of the seed shows something else than that of the run: %v", err)
+		t.Errorf("the directory of the seed has another exploration than that of the run: %v", err)
 	}
 }
 
-// TestTrueFeatures explores the same model from a rate above 0 on: the true features are still
-// those without masks.
-func TestTrueFeatures(t *testing.T) {
+// TestCompleteFeatures explores the same model at rates above 0: the complete features are still
+// those without keep masks.
+func TestCompleteFeatures(t *testing.T) {
 	from0, _ := exploreTest(t, smallRecap, 20)
 	set := maps.Clone(smallRecap)
 	set["eval.rates"] = "0.4,0.8"
 	from4, _ := exploreTest(t, set, 20)
 	for i, s := range from4.Samples {
-		if cmp.Diff(s.Complete, from0.Samples[i].Complete) != "" || cmp.Diff(s.At, from0.Samples[i].At[1:]) != "" {
+		if cmp.Diff(s.Complete, from0.Samples[i].Complete) != "" ||
+			cmp.Diff(s.Views, from0.Samples[i].Views[1:]) != "" {
 			t.Fatalf("%s: features depend on which rates are shown", s.ID)
 		}
 	}
 }
 
-// TestExploreOthers explores a model that has no features, and one that predicts classes.
+// TestExploreOthers explores a model that is not an Inspector, and one that predicts classes.
 func TestExploreOthers(t *testing.T) {
 	e, d := exploreTest(t, nil, 100)
-	e.same(t, d)
-	if len(e.Samples) != 40 || e.L != 0 || e.Samples[0].Complete[0] != nil || e.Samples[0].At[1].Completed[2] != nil {
+	e.check(t, d)
+	if len(e.Samples) != 40 || e.L != 0 || e.Samples[0].Complete[0] != nil ||
+		e.Samples[0].Views[1].Completed[2] != nil {
 		t.Errorf("the toy: %d samples, features of length %d", len(e.Samples), e.L)
 	}
 	e, _ = exploreTest(t, map[string]string{"data.classes": "3", "eval.rates": "0:0.9:0.05"}, 5)
-	if e.Classes != 3 || e.Range != [2]float64{0, 2} || len(e.Rates) != maxViews || e.Rates[0] != 0 || e.Rates[maxViews-1] != 0.9 {
+	if e.Classes != 3 || e.Range != [2]float64{0, 2} || len(e.Rates) != maxViews ||
+		e.Rates[0] != 0 || e.Rates[maxViews-1] != 0.9 {
 		t.Errorf("classes: %d, range %v, rates %v", e.Classes, e.Range, e.Rates)
 	}
 	for _, s := range e.Samples {
@@ -153,8 +171,9 @@ func TestExploreErrors(t *testing.T) {
 		}
 		return err.Error()
 	}
-	if got := explore(Options{Vocabulary: t.TempDir()}); !strings.Contains(got, "vocab") && !strings.Contains(got, "config.json") {
-		t.Errorf("a folder without vocabulary: %s", got)
+	if got := explore(Options{Vocabulary: t.TempDir()}); !strings.Contains(got, "vocab") &&
+		!strings.Contains(got, "config.json") {
+		t.Errorf("a directory without vocabulary: %s", got)
 	}
 	if got := explore(Options{Device: "abacus"}); !strings.Contains(got, "abacus") {
 		t.Errorf("a wrong device: %s", got)
@@ -165,10 +184,12 @@ func TestExploreErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(string(text), "\n")
-	if err := os.WriteFile(csv, []byte(strings.Join(slices.Concat(lines[:40], lines[41:80]), "")), 0o644); err != nil {
+	if err := os.WriteFile(csv, []byte(strings.Join(slices.Concat(lines[:40], lines[41:80]), "")),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := explore(Options{}); !strings.Contains(got, "expected the 39 test utterances of its predictions, found 40") {
+	if got := explore(Options{}); !strings.Contains(got,
+		"expected the 39 test utterances of its predictions, found 40") {
 		t.Errorf("other data: %s", got)
 	}
 	if err := os.Remove(csv); err != nil {
@@ -179,26 +200,29 @@ func TestExploreErrors(t *testing.T) {
 	}
 }
 
-func TestOverErrors(t *testing.T) {
+func TestSpreadByError(t *testing.T) {
 	tested := []*results.Predictions{
-		{ID: make([]string, 5), Label: []float32{0, 0, 0, 0, 0}, Score: []float32{5, -1, 3, 0, float32(math.NaN())}},
+		{ID: make([]string, 5), Label: []float32{0, 0, 0, 0, 0},
+			Score: []float32{5, -1, 3, 0, float32(math.NaN())}},
 		{ID: make([]string, 5), Label: []float32{0, 0, 0, 0, 0}, Score: []float32{-5, 1, 3, 4, 0}},
 	}
 	// Sums of errors are 10, 2, 6, 4, NaN: NaN first, then 1 3 2 0.
-	for n, want := range map[int][]int{0: nil, 1: {4}, 2: {0, 4}, 3: {0, 3, 4}, 5: {0, 1, 2, 3, 4}, 9: {0, 1, 2, 3, 4}} {
-		if got := overErrors(tested, n); !slices.Equal(got, want) {
+	for n, want := range map[int][]int{0: nil, 1: {4}, 2: {0, 4}, 3: {0, 3, 4}, 5: {0, 1, 2, 3, 4},
+		9: {0, 1, 2, 3, 4}} {
+		if got := spreadByError(tested, n); !slices.Equal(got, want) {
 			t.Errorf("%d of 5: %v, want %v", n, got, want)
 		}
 	}
 }
 
 func TestTranscriber(t *testing.T) {
-	vocabulary, err := wordpiece.New([]string{"[UNK]", "[CLS]", "[SEP]", "any", "##how", "good"}, true)
+	vocabulary, err := wordpiece.New([]string{"[UNK]", "[CLS]", "[SEP]", "any", "##how", "good"},
+		true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		of     transcriber
+		t      transcriber
 		tokens []int
 		text   string
 		want   string
@@ -210,7 +234,7 @@ func TestTranscriber(t *testing.T) {
 		{transcriber{}, nil, "", ""},
 		{transcriber{vocabulary}, []int{3, 4, 5, 99}, "whatever is said", "any ##how good #99"},
 	} {
-		if got := strings.Join(c.of.words(c.tokens, c.text), " "); got != c.want {
+		if got := strings.Join(c.t.texts(c.tokens, c.text), " "); got != c.want {
 			t.Errorf("%v, %q: %q, want %q", c.tokens, c.text, got, c.want)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// A transcriber tells what tokens say.
+// A transcriber converts token ids to text.
 type transcriber struct {
-	vocabulary *wordpiece.Tokenizer // nil where it is not known
+	vocabulary *wordpiece.Tokenizer // nil if unknown
 }
 
-// openTranscriber takes the vocabulary of a pretrained model, by default the run's own, if it has
-// one.
+// openTranscriber opens the vocabulary of a pretrained model, by default of the run's own. A run
+// without a pretrained model has no vocabulary.
 func openTranscriber(c *settings.Config, model string) (*transcriber, error) {
 	if model == "" {
 		model = c.Method.TextEncoder().BERT
@@ -34,28 +34,28 @@ func openTranscriber(c *settings.Config, model string) (*transcriber, error) {
 	return &transcriber{v}, nil
 }
 
-// words returns a word or piece for each token: by the vocabulary, or else the words of the
-// transcript if they are as many, or else the tokens' numbers, such as #2054.
-func (t *transcriber) words(tokens []int, transcript string) []string {
+// texts returns a text for each token id. With a vocabulary, it is the token. Without one, it is a
+// word of the transcript if there are as many words as tokens, otherwise the id, such as #2054.
+func (t *transcriber) texts(ids []int, transcript string) []string {
 	if t.vocabulary == nil {
-		if words := wordsOf(transcript); len(words) == len(tokens) {
+		if words := splitWords(transcript); len(words) == len(ids) {
 			return words
 		}
 	}
-	var words []string
-	for _, id := range tokens {
-		word := fmt.Sprintf("#%d", id)
+	var texts []string
+	for _, id := range ids {
+		text := fmt.Sprintf("#%d", id)
 		if t.vocabulary != nil && id < t.vocabulary.Len() {
-			word = t.vocabulary.Token(id)
+			text = t.vocabulary.Token(id)
 		}
-		words = append(words, word)
+		texts = append(texts, text)
 	}
-	return words
+	return texts
 }
 
-// wordsOf cuts a text as BERT does before it looks into its vocabulary: at white space, around
-// punctuation and Chinese characters.
-func wordsOf(text string) []string {
+// splitWords splits a text as BERT does before the search in the vocabulary: at white space, and
+// before and after each punctuation mark and each Chinese character.
+func splitWords(text string) []string {
 	var words []string
 	var word []rune
 	end := func() {
@@ -67,7 +67,8 @@ func wordsOf(text string) []string {
 		switch {
 		case unicode.IsSpace(r):
 			end()
-		case unicode.IsPunct(r), unicode.Is(unicode.Han, r), r < unicode.MaxASCII && unicode.IsSymbol(r):
+		case unicode.IsPunct(r), unicode.Is(unicode.Han, r), r < unicode.MaxASCII &&
+			unicode.IsSymbol(r):
 			end()
 			words = append(words, string(r))
 		default:

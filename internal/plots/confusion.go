@@ -11,9 +11,9 @@ import (
 )
 
 // Confusions returns a figure of the confusion matrices of one or several runs at a missing rate.
-// Counts are sums over all finished seeds of a run. The classes are the seven of Mult_acc_7, as in the
-// paper's Figure 5; the five of Mult_acc_5 if labels range from −1 to 1; or the run's own classes. It
-// is an error if a run was not tested at the rate or a prediction is NaN.
+// Counts are sums over all finished seeds of a run. The classes are the seven of Mult_acc_7, as in
+// the paper's Figure 5; the five of Mult_acc_5 if labels range from −1 to 1; or the run's own
+// classes. It is an error if a run was not tested at the rate or a prediction is NaN.
 func Confusions(dirs []string, rate float64) (Figure, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -70,8 +70,8 @@ func confusion(dir, title string, rate float64) (figure.Confusion, error) {
 	return m, nil
 }
 
-// find returns the predictions at a missing rate of the checkpoint that was selected by a metric, or
-// of the first checkpoint if none was selected by it.
+// find returns the predictions at a missing rate of the checkpoint that was selected by a metric,
+// or of the first checkpoint if none was selected by it.
 func (s *testedSeed) find(key string, rate float64) (*results.Predictions, error) {
 	list := s.predictions[0]
 	for i, choice := range results.Choices(&s.config, s.kind) {
@@ -89,8 +89,8 @@ func (s *testedSeed) find(key string, rate float64) (*results.Predictions, error
 	return nil, fmt.Errorf("rate: expected one of the run's, %v, found %s", rates, results.FormatNumber(rate))
 }
 
-// addCounts adds predictions to counts, [true class][predicted class]. The predictions are classes, or
-// labels that are rounded to classes as the metrics of kind do.
+// addCounts adds predictions to counts, [true class][predicted class]. The predictions are
+// classes, or labels that are rounded to classes as the metrics of kind do.
 func addCounts(counts [][]int, p *results.Predictions, classes bool, kind metric.Kind) error {
 	for i, score := range p.Score {
 		if math.IsNaN(float64(score)) {
@@ -107,8 +107,8 @@ func addCounts(counts [][]int, p *results.Predictions, classes bool, kind metric
 	return nil
 }
 
-// classNames returns the names of the classes of [results.ClassOf]: the integer to which labels are
-// rounded, or the range of the labels.
+// classNames returns the names of the classes of [results.ClassOf]: the integer to which labels
+// are rounded, or the range of the labels.
 func classNames(classes int, kind metric.Kind) []string {
 	switch {
 	case kind == metric.SIMS:

@@ -13,12 +13,13 @@ import (
 
 const rateAxis = "missing rate r"
 
-// Curves returns a figure of metrics against the missing rate, with a curve for each run: the mean over
-// its finished seeds, with a band of one standard deviation to both sides if there are several.
+// Curves returns a figure of metrics against the missing rate, with a curve for each run: the mean
+// over its finished seeds, with a band of one standard deviation to both sides if there are
+// several.
 //
-// If metrics is nil, it returns two figures, as the paper's Figure 4: the accuracy of two classes and
-// the correlation, and the accuracy of five classes and the mean absolute error. A metric that a run
-// does not have is a [*MetricError].
+// If metrics is nil, it returns two figures, as the paper's Figure 4: the accuracy of two classes
+// and the correlation, and the accuracy of five classes and the mean absolute error. A metric that
+// a run does not have is a [*MetricError].
 func Curves(dirs, metrics []string) ([]Figure, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -87,8 +88,8 @@ func curve(s *tables.Summary, name, key string, factor float64) figure.Curve {
 	return c
 }
 
-// axisOf returns the axis label of a metric and the factor of its values: accuracies and F1 scores are
-// in percent. An arrow shows whether larger or smaller values are better.
+// axisOf returns the axis label of a metric and the factor of its values: accuracies and F1 scores
+// are in percent. An arrow shows whether larger or smaller values are better.
 func axisOf(key string) (label string, factor float64) {
 	arrow := " ↓"
 	if metric.LargerIsBetter(key) {

@@ -13,9 +13,9 @@ import (
 )
 
 // Losses returns a figure for each phase of a run: the terms of its loss over the epochs, and the
-// validation scores if the phase has any. The values are means over the seeds that have the epoch, with
-// a band of one standard deviation if there are several. The run may be unfinished, but must have an
-// epoch.
+// validation scores if the phase has any. The values are means over the seeds that have the epoch,
+// with a band of one standard deviation if there are several. The run may be unfinished, but must
+// have an epoch.
 func Losses(dir string) ([]Figure, error) {
 	seeds, err := rundir.SeedDirs(dir)
 	if err != nil {
@@ -58,8 +58,8 @@ func Losses(dir string) ([]Figure, error) {
 	return list, nil
 }
 
-// lossPanels returns a panel for each kind of term of a phase, then a panel for each validation score.
-// Terms are in the order of compareTerms.
+// lossPanels returns a panel for each kind of term of a phase, then a panel for each validation
+// score. Terms are in the order of compareTerms.
 func lossPanels(c *settings.Config, seeds [][]rundir.Record) []figure.Panel {
 	longest := slices.MaxFunc(seeds, func(a, b []rundir.Record) int { return len(a) - len(b) })
 	var epochs []float64

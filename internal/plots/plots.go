@@ -21,8 +21,8 @@ type Figure struct {
 	*figure.Figure
 }
 
-// Save writes the figure to the file Name.FORMAT in a directory, which it creates if necessary, and
-// returns the file's path. The format is "png" or "svg".
+// Save writes the figure to the file Name.FORMAT in a directory, which it creates if necessary,
+// and returns the file's path. The format is "png" or "svg".
 func (p Figure) Save(dir, format string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("plots: figures: %w", err)
@@ -36,8 +36,8 @@ func (p Figure) Save(dir, format string) (string, error) {
 	})
 }
 
-// summaries returns the scores of several runs and a title for each, which has the settings in which
-// the runs differ. Two runs of the same configuration are an error.
+// summaries returns the scores of several runs and a title for each, which has the settings in
+// which the runs differ. Two runs of the same configuration are an error.
 func summaries(dirs []string) (all []*tables.Summary, titles []string, err error) {
 	for _, dir := range dirs {
 		s, err := tables.SummarizeSeeds(dir, nil)
@@ -139,8 +139,8 @@ func testedSeeds(dir string) ([]testedSeed, error) {
 	return seeds, nil
 }
 
-// meanCurve returns the curve of the means of a score over seeds, with the standard deviation as YError
-// if there are several. A seed may have fewer points than x.
+// meanCurve returns the curve of the means of a score over seeds, with the standard deviation as
+// YError if there are several. A seed may have fewer points than x.
 func meanCurve(name string, x []float64, runs [][]metric.Scores, key string) figure.Curve {
 	c := figure.Curve{Name: name, X: x}
 	for i := range x {

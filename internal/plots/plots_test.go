@@ -131,8 +131,8 @@ func TestTitles(t *testing.T) {
 	}
 }
 
-// TestWeightsAreMeans compares the curves with means of the α in predictions.csv, over utterances and
-// then over seeds.
+// TestWeightsAreMeans compares the curves with means of the α in predictions.csv, over utterances
+// and then over seeds.
 func TestWeightsAreMeans(t *testing.T) {
 	r := runstest.NewRunner(t)
 	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5, 6})
@@ -276,8 +276,8 @@ func TestWeightsAreRead(t *testing.T) {
 	}
 }
 
-// TestLossesAreTheJournal compares panels with the values of two journals, one of which has an epoch
-// less.
+// TestLossesAreTheJournal compares panels with the values of two journals, one of which has an
+// epoch less.
 func TestLossesAreTheJournal(t *testing.T) {
 	epoch := func(n int, rec, valid float64) rundir.Record {
 		return rundir.Record{Phase: "stage2", Epoch: n,
@@ -307,7 +307,8 @@ func TestLossesAreTheJournal(t *testing.T) {
 	}
 }
 
-// TestLossesOfAnUnfinishedRun stops a run in its second phase; its second seed has not been started.
+// TestLossesOfAnUnfinishedRun stops a run in its second phase; its second seed has not been
+// started.
 func TestLossesOfAnUnfinishedRun(t *testing.T) {
 	r := runstest.NewRunner(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -332,8 +333,8 @@ func TestLossesOfAnUnfinishedRun(t *testing.T) {
 	}
 }
 
-// TestSnapshotIsOfTheLastEpochOfStage1 compares the snapshot of stage 1 with the state at the end of the
-// phase.
+// TestSnapshotIsOfTheLastEpochOfStage1 compares the snapshot of stage 1 with the state at the end
+// of the phase.
 func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
 	r := runstest.NewRunner(t)
 	var state []byte

@@ -20,18 +20,19 @@ import (
 // maxShown is the largest number of test utterances in the figure.
 const maxShown = 200
 
-// Subspaces returns a figure of the features after stage 1, by t-SNE of test utterances, as the paper's
-// Figure 6. The parameters are the snapshot of stage 1 of the first finished seed in dir, or of the
-// seed whose directory dir is. The model is computed on the named device, "" for the run's.
+// Subspaces returns a figure of the features after stage 1, by t-SNE of test utterances, as the
+// paper's Figure 6. The parameters are the snapshot of stage 1 of the first finished seed in dir,
+// or of the seed whose directory dir is. The model is computed on the named device, "" for the
+// run's.
 //
 //	a, b  the spaces in which FID compares language and vision, shared and unique, at the first rate
 //	c, d  generated features X'_m and real features X_m, at each rate
 //	e, f  reconstructed features E_rec(X'_m) and their targets, the standardised X_m, at each rate
 //
-// The paper has a to d. Its objective does not bring X'_m close to X_m, only E_rec(X'_m): therefore
-// e and f. Panels of components that the variant does not have are left out, with a warning in the log.
-// It is an error if the model is not an [Inspector], has no stage 1, or has features that are not
-// finite.
+// The paper has a to d. Its objective does not bring X'_m close to X_m, only E_rec(X'_m):
+// therefore e and f. Panels of components that the variant does not have are left out, with a
+// warning in the log. It is an error if the model is not an [Inspector], has no stage 1, or has
+// features that are not finite.
 func Subspaces(
 	ctx context.Context, dir string, rates []float64, device string, log *slog.Logger,
 ) (Figure, error) {
@@ -162,8 +163,8 @@ func (f *hostFeatures) add(x [zoo.Modalities]*ag.Tensor) {
 	f.shape[0] = len(f.values[0]) / (f.shape[1] * f.shape[2])
 }
 
-// features returns the features of at most maxShown utterances: those of the complete input, and those
-// that the model completes at a missing rate.
+// features returns the features of at most maxShown utterances: those of the complete input, and
+// those that the model completes at a missing rate.
 func features(
 	ctx context.Context, p *train.Predictor, model Inspector, s *datasets.Split, rate float64,
 ) (complete, completed hostFeatures, err error) {

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Weights returns a figure of the modality weights against the missing rate, with a panel for each run.
-// The values are means over the test utterances and over the finished seeds, with a band of one
-// standard deviation if there are several seeds. A model without modality weights is an error.
+// Weights returns a figure of the modality weights against the missing rate, with a panel for each
+// run. The values are means over the test utterances and over the finished seeds, with a band of
+// one standard deviation if there are several seeds. A model without modality weights is an error.
 func Weights(dirs []string) (Figure, error) {
 	all, titles, err := summaries(dirs)
 	if err != nil {
@@ -36,7 +36,8 @@ func Weights(dirs []string) (Figure, error) {
 	return Figure{"weights", f}, nil
 }
 
-// setRange sets the same YRange for all panels: from 0 to the largest value, rounded up to a tenth.
+// setRange sets the same YRange for all panels: from 0 to the largest value, rounded up to a
+// tenth.
 func setRange(panels []figure.Panel) {
 	largest := 0.0
 	for _, p := range panels {

@@ -241,7 +241,7 @@ func TestHostileData(t *testing.T) {
 	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
 	nan := float32(math.NaN())
 	data, err := explorerJSON(&explore.Exploration{Rates: []float64{0}, Samples: []explore.Sample{
-		{ID: evil, Text: evil, Words: []string{evil}, At: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
+		{ID: evil, Text: evil, Tokens: []string{evil}, Views: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,15 +40,15 @@ type sample struct {
 
 // explorerJSON encodes an exploration as the data of explorer.js.
 func explorerJSON(e *explore.Exploration) (template.JS, error) {
-	p := explorerData{Seed: e.Seed, Of: e.Of, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
+	p := explorerData{Seed: e.Seed, Of: e.Utterances, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
 	for m := range p.Scale {
 		p.Scale[m] = scale(e.Samples, m)
 	}
 	var bytes []byte
 	for i := range e.Samples {
 		s := &e.Samples[i]
-		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Words, MissingFrom: s.Gone}
-		for _, v := range s.At {
+		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Tokens, MissingFrom: s.MissingFrom}
+		for _, v := range s.Views {
 			out.Score = append(out.Score, finite(float64(v.Score)))
 			var weight []*float64
 			for _, w := range v.Weight {
@@ -61,7 +61,7 @@ func explorerJSON(e *explore.Exploration) (template.JS, error) {
 		p.Samples = append(p.Samples, out)
 		for m := range s.Complete {
 			bytes = quantize(bytes, s.Complete[m], p.Scale[m])
-			for _, v := range s.At {
+			for _, v := range s.Views {
 				bytes = quantize(bytes, v.Corrupted[m], p.Scale[m])
 				bytes = quantize(bytes, v.Completed[m], p.Scale[m])
 			}
@@ -83,7 +83,7 @@ func scale(samples []explore.Sample, m int) float64 {
 	}
 	for i := range samples {
 		add(samples[i].Complete[m])
-		for _, v := range samples[i].At {
+		for _, v := range samples[i].Views {
 			add(v.Corrupted[m])
 			add(v.Completed[m])
 		}
