@@ -16,10 +16,10 @@ import (
 // Parameters have the names of Hugging Face's BertModel, without its pooler, so that pretrained
 // weights can be loaded: see [OpenBERT].
 type BERT struct {
-	words, positions, types *Embedding
-	norm                    *LayerNorm
-	layers                  []bertLayer
-	dropout                 float64
+	tokens, positions, types *Embedding
+	norm                     *LayerNorm
+	layers                   []bertLayer
+	dropout                  float64
 }
 
 type bertLayer struct {
@@ -42,7 +42,7 @@ type BERTConfig struct {
 	Attention   float64 `json:"attention_probs_dropout_prob"` // dropout of the attention weights
 	Eps         float64 `json:"layer_norm_eps"`
 
-	SparseWords bool `json:"-"` // gradient of the token embeddings, see Embedding
+	SparseTokens bool `json:"-"` // gradient of the token embeddings, see Embedding
 }
 
 // NewBERT creates a BERT with weights from N(0, 0.02²) and biases 0. It panics if the width does
@@ -55,13 +55,13 @@ func NewBERT(p *Params, c BERTConfig) *BERT {
 		return NewEmbedding(p.Sub("embeddings").Sub(name), Normal(0.02), n, c.Width)
 	}
 	b := &BERT{
-		words:     table("word_embeddings", c.Vocab),
+		tokens:    table("word_embeddings", c.Vocab),
 		positions: table("position_embeddings", c.Positions),
 		types:     table("token_type_embeddings", c.Types),
 		norm:      c.norm(p.Sub("embeddings")),
 		dropout:   c.Dropout,
 	}
-	b.words.Sparse = c.SparseWords
+	b.tokens.Sparse = c.SparseTokens
 	for i := range c.Layers {
 		b.layers = append(b.layers, c.layer(p.Sub("encoder.layer").Sub(strconv.Itoa(i))))
 	}
@@ -110,7 +110,7 @@ func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Te
 	if limit := b.positions.W.Shape()[0]; s[1] > limit {
 		panic(fmt.Sprintf("nn: BERT: sequences of %d tokens: there are %d positions", s[1], limit))
 	}
-	x := tp.Add(b.words.Forward(tp, ids), b.types.Forward(tp, segments))
+	x := tp.Add(b.tokens.Forward(tp, ids), b.types.Forward(tp, segments))
 	x = tp.Add(tp.Reshape(x, s[0], s[1], -1), tp.Slice(b.positions.W, 0, 0, s[1]))
 	x = tp.Dropout(b.norm.Forward(tp, x), b.dropout)
 	for _, l := range b.layers {

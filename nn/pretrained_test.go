@@ -33,7 +33,7 @@ func (g *bertGolden) run(t *testing.T, dir, device string) (hidden []float64, gr
 	dev := open(t, device)
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	c := pre.Config
-	c.Dropout, c.Attention, c.SparseWords = 0, 0, true
+	c.Dropout, c.Attention, c.SparseTokens = 0, 0, true
 	bert := NewBERT(p.Sub("text"), c)
 	if err := pre.Load(p.Sub("text")); err != nil {
 		t.Fatal(err)

@@ -350,9 +350,9 @@ func TestRowSparseGradients(t *testing.T) {
 	}
 }
 
-// BenchmarkWords makes a step of AdamW on the table of BERT-base, 30,522 words of which a batch of
+// BenchmarkTokenEmbeddings makes a step of AdamW on the table of BERT-base, 30,522 tokens of which a batch of
 // 64 × 50 tokens reads a few.
-func BenchmarkWords(b *testing.B) {
+func BenchmarkTokenEmbeddings(b *testing.B) {
 	dev, err := ag.Open("cpu")
 	if err != nil {
 		b.Fatal(err)
@@ -363,12 +363,12 @@ func BenchmarkWords(b *testing.B) {
 	}
 	for name, sparse := range map[string]bool{"sparse": true, "dense": false} {
 		b.Run(name, func(b *testing.B) {
-			words := &nn.Embedding{W: ag.NewParam(dev, make([]float64, 30522*768), 30522, 768), Sparse: sparse}
-			opt := NewAdamW(1e-4, 1e-4, []nn.Param{{Name: "words", Tensor: words.W}})
+			tokens := &nn.Embedding{W: ag.NewParam(dev, make([]float64, 30522*768), 30522, 768), Sparse: sparse}
+			opt := NewAdamW(1e-4, 1e-4, []nn.Param{{Name: "tokens", Tensor: tokens.W}})
 			tp := ag.NewTape(dev)
 			for b.Loop() {
 				tp.Reset()
-				y := words.Forward(tp, ids)
+				y := tokens.Forward(tp, ids)
 				opt.Step(tp.Backward(tp.Mean(tp.Mul(y, y))))
 			}
 		})

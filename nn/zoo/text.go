@@ -78,7 +78,7 @@ func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 		Positions: d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
 	if d.BERT != nil {
 		b = *d.BERT
-		b.SparseWords = true
+		b.SparseTokens = true
 	}
 	e := &TextEncoder{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
 	if d.BERT != nil && !c.Finetune {
