@@ -26,7 +26,7 @@ var setup = sync.OnceValue(cudatest.Setup)
 // GPUGradients compares the gradients of the whole loss of each pass, computed by the GPU, with those
 // in float64: element by element, within 1e-3 of the largest of each parameter; and along a random
 // direction with central differences of the loss in float64. Both start from the same float32 values.
-func GPUGradients(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func GPUGradients(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if err := setup(); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func gradientsOf(p *nn.Params, loss func(tp *ag.Tape) *ag.Tensor) [][]float64 {
 	return all
 }
 
-func compareGradient(t *testing.T, name string, got, want []float64) {
+func compareGradient(t testing.TB, name string, got, want []float64) {
 	t.Helper()
 	largest := 0.0
 	for _, v := range want {
@@ -80,7 +80,7 @@ func compareGradient(t *testing.T, name string, got, want []float64) {
 }
 
 // alongDirection compares ⟨gradient, u⟩ with the difference quotient of a pass's loss along u.
-func alongDirection(t *testing.T, p *nn.Params, pass zoo.Pass, loss func(tp *ag.Tape) *ag.Tensor, got [][]float64) {
+func alongDirection(t testing.TB, p *nn.Params, pass zoo.Pass, loss func(tp *ag.Tape) *ag.Tensor, got [][]float64) {
 	t.Helper()
 	gradient := map[*ag.Tensor][]float64{}
 	for i, x := range p.All() {
@@ -102,7 +102,7 @@ func alongDirection(t *testing.T, p *nn.Params, pass zoo.Pass, loss func(tp *ag.
 // GPUTraining makes 20 steps, each of two batches, on the GPU, and on the CPU in float64: the losses
 // agree to 1e-3, and so does the phase's memory. The first steps on the GPU are captured, the others
 // replayed.
-func GPUTraining(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func GPUTraining(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if err := setup(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func GPUTraining(t *testing.T, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
-func trained(t *testing.T, s *zoo.Spec, c zoo.Config, device string) (losses []float64, memory []nn.Param) {
+func trained(t testing.TB, s *zoo.Spec, c zoo.Config, device string) (losses []float64, memory []nn.Param) {
 	m, p := New(t, s, c, device, TinyDims)
 	for _, ph := range m.Phases() {
 		batches := []*zoo.Batch{zoo.RandomBatch(p.Device(), &TinyDims, 6, 1), zoo.RandomBatch(p.Device(), &TinyDims, 6, 2)}

@@ -12,7 +12,7 @@ import (
 
 // everyGradient checks that every parameter that a pass updates has a gradient that is not zero, and
 // that some pass updates each parameter of the model.
-func everyGradient(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func everyGradient(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu64", TinyDims)
 	perturb(p)
 	updated := map[*ag.Tensor]bool{}
@@ -33,7 +33,7 @@ func everyGradient(t *testing.T, s *zoo.Spec, c zoo.Config) {
 }
 
 // Gradients reports the parameters of a pass whose gradient is absent or zero.
-func Gradients(t *testing.T, phase string, grads ag.Grads, pass zoo.Pass) {
+func Gradients(t testing.TB, phase string, grads ag.Grads, pass zoo.Pass) {
 	t.Helper()
 	for _, i := range gradcheck.ZeroGradient(grads, Tensors(pass.Params)) {
 		t.Errorf("%s: %s has no gradient", phase, pass.Params[i].Name)
@@ -43,7 +43,7 @@ func Gradients(t *testing.T, phase string, grads ag.Grads, pass zoo.Pass) {
 // Derivative checks the derivative of the whole loss of each pass along a random direction in the
 // space of the pass's parameters, in double precision, to 1e-5. Where the loss stops or reverses a
 // gradient, the derivative is that with the stopped values constant.
-func Derivative(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func Derivative(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	t.Helper()
 	m, p := New(t, s, c, "cpu64", TinyDims)
 	for _, ph := range m.Phases() {
@@ -54,7 +54,7 @@ func Derivative(t *testing.T, s *zoo.Spec, c zoo.Config) {
 }
 
 // frozenTextEncoder trains on the features of a pretrained text encoder that stays as it is.
-func frozenTextEncoder(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func frozenTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	d := TinyBERT()
 	c.TextEncoder().BERT, c.TextEncoder().Finetune = "somewhere", false
 	m, p := New(t, s, c, "cpu64", d)
@@ -83,7 +83,7 @@ func frozenTextEncoder(t *testing.T, s *zoo.Spec, c zoo.Config) {
 // pretrainedTextEncoder trains a pretrained text encoder further: some pass updates each of its
 // parameters, with a gradient, and at a learning rate of its own, since each is in one group of the
 // pass. A checkpoint contains them.
-func pretrainedTextEncoder(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func pretrainedTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	d := TinyBERT()
 	c.TextEncoder().BERT = "somewhere"
 	m, p := New(t, s, c, "cpu64", d)

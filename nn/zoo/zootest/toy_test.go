@@ -1,4 +1,4 @@
-package zootest_test
+package zootest
 
 import (
 	"testing"
@@ -6,7 +6,6 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
-	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
 // The toy uses all that the contract offers and no model does yet: a phase of two passes, with
@@ -91,5 +90,5 @@ func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 }
 
 func TestToy(t *testing.T) {
-	zootest.Run(t, &toySpec, func() zoo.Config { return &toyConfig{zootest.TinyText()} })
+	Run(t, &toySpec, func() zoo.Config { return &toyConfig{TinyText()} })
 }

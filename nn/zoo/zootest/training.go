@@ -13,15 +13,20 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
+// fitSteps is the number of steps in each phase after which a model has to fit four samples.
+const fitSteps = 300
+
 // overfitsFourSamples trains on four samples until the predictions are near their labels.
-func overfitsFourSamples(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func overfitsFourSamples(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	c.TextEncoder().Dropout = 0
 	m, p := New(t, s, c, "cpu", TinyDims)
 	b := zoo.RandomBatch(p.Device(), &TinyDims, 4, 1)
 	first := meanError(m, b)
-	fit(m, b, 600, 0.003)
-	if last := meanError(m, b); !(last < 0.1*first) {
-		t.Errorf("600 steps on four samples reduce the mean absolute error from %.3f to %.3f; want less than a tenth", first, last)
+	fit(m, b, fitSteps, 0.003)
+	last := meanError(m, b)
+	t.Logf("mean absolute error from %.3f to %.3f", first, last)
+	if !(last < 0.1*first) {
+		t.Errorf("%d steps on four samples reduce the mean absolute error from %.3f to %.3f; want less than a tenth", fitSteps, first, last)
 	}
 }
 
@@ -68,7 +73,7 @@ func step(tp *ag.Tape, pass zoo.Pass, b *zoo.Batch, opt *optim.Adam) {
 }
 
 // separatesClasses trains a model that can predict classes on four samples of three classes.
-func separatesClasses(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func separatesClasses(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if s.Regression {
 		t.Skip("the model predicts labels only")
 	}
@@ -77,7 +82,7 @@ func separatesClasses(t *testing.T, s *zoo.Spec, c zoo.Config) {
 	c.TextEncoder().Dropout = 0
 	m, p := New(t, s, c, "cpu", d)
 	b := zoo.RandomBatch(p.Device(), &d, 4, 1)
-	fit(m, b, 600, 0.003)
+	fit(m, b, fitSteps, 0.003)
 	y := m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score
 	if got := y.Shape(); !slices.Equal(got, []int{4, 3}) {
 		t.Fatalf("logits have shape %v, want [4 3]", got)
@@ -85,7 +90,7 @@ func separatesClasses(t *testing.T, s *zoo.Spec, c zoo.Config) {
 	i := 0
 	for z := range slices.Chunk(y.Values(), 3) {
 		if slices.Index(z, slices.Max(z)) != b.Class[i] {
-			t.Errorf("after 600 steps the logits of sample %d of class %d are %.2f", i, b.Class[i], z)
+			t.Errorf("after %d steps the logits of sample %d of class %d are %.2f", fitSteps, i, b.Class[i], z)
 		}
 		i++
 	}
@@ -102,7 +107,7 @@ func (d *CountingDevice) Alloc(n int) device.Buffer { d.Buffers++; return d.Devi
 
 // stepsAllocateNothing trains for six epochs of one batch; in the last three no step allocates
 // device memory.
-func stepsAllocateNothing(t *testing.T, s *zoo.Spec, c zoo.Config) {
+func stepsAllocateNothing(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	dev := &CountingDevice{Device: Open(t, "cpu")}
 	m := s.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, TinyDims)
 	for _, ph := range m.Phases() {

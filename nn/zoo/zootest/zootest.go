@@ -10,6 +10,8 @@ package zootest
 
 import (
 	"math/rand/v2"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +23,7 @@ import (
 // A check is one of the tests. It gets a new configuration, which it may change.
 type check struct {
 	name string
-	run  func(t *testing.T, s *zoo.Spec, c zoo.Config)
+	test func(t testing.TB, s *zoo.Spec, c zoo.Config)
 }
 
 var checks = []check{
@@ -37,14 +39,24 @@ var checks = []check{
 	{"PredictParams", predictParams},
 	{"FrozenTextEncoder", frozenTextEncoder},
 	{"PretrainedTextEncoder", pretrainedTextEncoder},
+	{"Presets", presets},
 }
 
 // Run checks a model. tiny returns a new small configuration of it, of the sizes of [TinyText].
 func Run(t *testing.T, s *zoo.Spec, tiny func() zoo.Config) {
-	for _, c := range append(checks, gpuChecks...) {
+	for _, c := range slices.Concat(checks, gpuChecks) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s, tiny()) })
 	}
-	t.Run("Presets", func(t *testing.T) { presets(t, s) })
+}
+
+// run runs the check. A panic of the model is an error of this check, and the others still run.
+func (c *check) run(t testing.TB, s *zoo.Spec, config zoo.Config) {
+	defer func() {
+		if err := recover(); err != nil {
+			t.Errorf("%s panics: %v\n%s", s.Name, err, debug.Stack())
+		}
+	}()
+	c.test(t, s, config)
 }
 
 // TinyDims are the sizes of the random batches of the checks.
