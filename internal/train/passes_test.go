@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -52,5 +54,95 @@ func TestPasses(t *testing.T) {
 	}
 	if len(names) != 12 || !names["first.adam."+whole.Params[0].Name+".exp_avg"] || !names["second.adam."+whole.Params[2].Name+".step"] {
 		t.Errorf("state %v", names)
+	}
+}
+
+// TestPassesHaveTheirOwnSettings makes one step of each of two passes, whose groups have learning
+// rates and weight decays of their own in the configuration. The first step of AdamW moves a number x
+// by lr against the sign of its gradient, after x ← x − lr·decay·x.
+func TestPassesHaveTheirOwnSettings(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"device": "cpu64", "train.batch": "40", "train.schedule": "constant",
+		"train.groups.audio.lr": "0.01", "train.groups.audio.weight_decay": "0.5",
+		"train.groups.head.lr": "0.2", "train.groups.head.weight_decay": "0.25"})
+	ph := tr.Model.Phases()[1]
+	whole := ph.Passes[0]
+	ph.Passes = nil
+	for i, name := range []string{"audio", "head"} {
+		params := whole.Params[2*i : 2*i+2]
+		ph.Passes = append(ph.Passes, zoo.Pass{Name: name, Params: params,
+			Groups: []zoo.Group{{Name: name, Params: params}},
+			Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+				if b.Step != 0 || b.Steps != 1 {
+					t.Errorf("batch %d of %d, want 0 of 1", b.Step, b.Steps)
+				}
+				terms, updates := whole.Terms(tp, b)
+				terms[0].Name = name
+				return terms, updates
+			}})
+	}
+	before := map[string][]float64{}
+	for _, p := range whole.Params {
+		before[p.Name] = p.Values()
+	}
+	opts := tr.begin(ph)
+	for i, opt := range opts {
+		tr.schedule(opt, ph.Passes[i], 1, 1)
+	}
+	if _, err := tr.steps(context.Background(), ph, opts, 1); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ lr, decay float64 }{{0.01, 0.5}, {0.2, 0.25}} {
+		for _, p := range ph.Passes[i].Params {
+			for j, x := range p.Values() {
+				old := before[p.Name][j]
+				if moved := math.Abs(x - old*(1-want.lr*want.decay)); math.Abs(moved-want.lr) > 1e-3*want.lr { // Eps is not quite nothing
+					t.Errorf("%s[%d] moved by %g besides the decay, want %g", p.Name, j, moved, want.lr)
+				}
+			}
+		}
+	}
+}
+
+// TestClippingSeesAllParameters clips a gradient before the step of a pass that updates some of the
+// parameters: afterwards the norm over all parameters is the limit.
+func TestClippingSeesAllParameters(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"device": "cpu64", "train.clip": "0.001"})
+	pass := tr.Model.Phases()[1].Passes[0]
+	grads := ag.Grads{}
+	for _, p := range pass.Params {
+		grads[p.Tensor] = tr.tape.Full(1, p.Shape()...)
+	}
+	pass.Params = pass.Params[:1]
+	tr.update(tr.optimizer(pass), grads)
+	sum := 0.0
+	for _, p := range tr.Params {
+		sum += grads[p.Tensor].Dot(grads[p.Tensor])
+	}
+	if norm := math.Sqrt(sum); math.Abs(norm-0.001) > 1e-8 {
+		t.Errorf("the norm of the gradient is %g, want 0.001", norm)
+	}
+}
+
+// TestPassOverHalfOfTheBatches gives the terms of the later batches of a pass the weight 0: the
+// optimiser makes no step for them.
+func TestPassOverHalfOfTheBatches(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.batch": "8"})
+	ph := tr.Model.Phases()[1]
+	whole := ph.Passes[0]
+	ph.Passes = []zoo.Pass{{Params: whole.Params, Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+		terms, updates := whole.Terms(tp, b)
+		if 2*b.Step >= b.Steps {
+			terms[0].Weight = 0
+		}
+		return terms, updates
+	}}}
+	opts := tr.begin(ph)
+	if _, err := tr.steps(context.Background(), ph, opts, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range opts[0].State() {
+		if strings.HasSuffix(p.Name, ".step") && p.Item() != 3 {
+			t.Errorf("%s is %g after the first half of five batches, want 3", p.Name, p.Item())
+		}
 	}
 }

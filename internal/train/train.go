@@ -270,12 +270,14 @@ func (t *trainer) pass(ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam
 		}
 		t.tape.Seed(stream(c.Seed, purpose, epoch, "step", i).Uint64())
 		fill(split, index, masks)
-		terms, updates := pass.Terms(t.tape, t.batcher.Batch(t.tape, ph, &rates, epoch))
+		b := t.batcher.Batch(t.tape, ph, &rates, epoch)
+		b.Step, b.Steps = i, len(batches)
+		terms, updates := pass.Terms(t.tape, b)
 		zoo.Apply(t.tape, updates)
 		t.terms.record(t.tape, terms)
 		t.differentiate(pass, grads, zoo.Total(t.tape, terms))
 		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
-			t.update(pass, opt, grads)
+			t.update(opt, grads)
 		}
 		if (i+1)%stepsPerFlush == 0 || i+1 == len(batches) {
 			if err := t.flushTerms(ph, epoch, i+1, sums); err != nil {
@@ -302,10 +304,12 @@ func (t *trainer) differentiate(pass zoo.Pass, grads ag.Grads, loss *ag.Tensor) 
 	}
 }
 
-// update moves the pass's parameters against the gradient.
-func (t *trainer) update(pass zoo.Pass, opt *optim.Adam, grads ag.Grads) {
+// update makes a step of the pass's optimiser. The gradient is clipped before: its norm is over all
+// parameters of the model, as in PyTorch's clip_grad_norm_(model.parameters()), also over those that
+// the pass does not update.
+func (t *trainer) update(opt *optim.Adam, grads ag.Grads) {
 	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
-		optim.ClipNorm(t.tape, grads, pass.Params, limit)
+		optim.ClipNorm(t.tape, grads, t.Params, limit)
 	}
 	opt.Step(grads)
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // RandomBatch returns n samples of random tokens and standard normal frames, of which each third is
-// missing, to check models with. Sequences have different lengths. All fields of the batch are set.
+// missing, to check models with. Sequences have different lengths. All fields of the batch are set: it is the third of eight of epoch 1.
 func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
-	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1}
+	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
 	b.randomTokens(dev, d, n, r)
 	b.Complete.Audio, b.Corrupted.Audio, b.Complete.AudioLen, b.KeepMasks[Audio] = randomFrames(dev, n, d.AudioT, d.AudioD, r)
 	b.Complete.Vision, b.Corrupted.Vision, b.Complete.VisionLen, b.KeepMasks[Vision] = randomFrames(dev, n, d.VisionT, d.VisionD, r)

@@ -82,6 +82,7 @@ type Batch struct {
 	Class        []int      // [B]; nil for regression
 	Index        []int      // [B] position of each sample among the N samples of the phase
 	Epoch        int        // epoch of the phase, from 1
+	Step, Steps  int        // number of the batch in its pass of the epoch, from 0, and their total number
 }
 
 // An Output is the prediction for B samples.

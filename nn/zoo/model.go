@@ -49,7 +49,10 @@ type Phase struct {
 }
 
 // A Pass goes once through the training samples, newly shuffled, and minimises one loss. Each pass
-// of a phase has an optimiser of its own, with moments and step counts of its own.
+// of a phase has an optimiser of its own, with moments and step counts of its own. Its learning rate
+// and weight decay are those of Training or, for parameters in a group, Training.Groups. A pass that
+// uses only a part of its batches returns terms of weight 0 for the others, by [Batch].Step; then no
+// step is made.
 type Pass struct {
 	Name   string     // unique in the phase; "" for the only pass
 	Params []nn.Param // that the optimiser updates; other parameters stay even if they have gradients

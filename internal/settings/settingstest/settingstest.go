@@ -48,7 +48,7 @@ var Toy = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
 func preset(string, string) (zoo.Config, zoo.Training) {
 	return &Config{Text: zoo.QuickText(), Dropout: 0.1, Sizes: []int{8, 4}}, zoo.Training{
 		Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
-		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4}, "audio": {LR: 1e-3, WeightDecay: 1e-4}},
+		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5}, "audio": {LR: 1e-3}, "head": {LR: 1e-3}},
 		Epochs: map[string]int{"stage1": 5, "stage2": 25}}
 }
 
