@@ -148,7 +148,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	results := c.train(ctx, t, shard.Of(units))
-	if err := runs.Settle(units); err != nil {
+	if err := runs.Repair(units); err != nil {
 		return err
 	}
 	table, err := tables.SweepTable(sweep.Tallies(units, results), time.Since(start))

@@ -53,17 +53,17 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	results := c.train(ctx, t, shard.Of(units))
-	if err := runs.Settle(units); err != nil {
+	if err := runs.Repair(units); err != nil {
 		return err
 	}
-	tried, err := runner.Evaluated(s, seeds)
+	scores, err := runner.TrialScores(s, seeds)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, s.Table(tried, seeds).Render())
-	if best := tried[0]; best.Seeds == len(seeds) {
+	fmt.Fprintln(t.out, s.Table(scores, seeds).Render())
+	if best := scores[0]; best.Seeds == len(seeds) {
 		fmt.Fprintf(t.out, "best by validation, test scores were not used: %s\n%s\n", best.Run,
-			c.trainLine(s, best.Number))
+			c.trainLine(s, best.Trial))
 	}
 	return sweep.Unfinished(results)
 }

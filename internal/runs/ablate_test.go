@@ -14,22 +14,27 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// TestAblateDropped compares variants with a modality missing altogether.
+// TestAblateDropped compares variants without a modality.
 func TestAblateDropped(t *testing.T) {
 	r := runstest.NewRunner(t)
-	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
+	variants := []settings.Config{settingstest.Resolved(t, nil),
+		settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
 	all, err := r.Ablate(context.Background(), variants, []uint64{6}, []zoo.Modality{zoo.Audio})
 	if err != nil {
 		t.Fatal(err)
 	}
-	single, err := runs.Evaluate(context.Background(), filepath.Join(r.Out, "synthetic", "toy", "no-dropout"), runs.EvalOptions{Drop: []zoo.Modality{zoo.Audio}}, r.Log)
+	single, err := runs.Evaluate(context.Background(),
+		filepath.Join(r.Out, "synthetic", "toy", "no-dropout"),
+		runs.EvalOptions{Drop: []zoo.Modality{zoo.Audio}}, r.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := all[1].Mean()["MAE"], single.Mean()["MAE"]; got != want {
-		t.Errorf("MAE %g, the run evaluated alone has %g", got, want)
+		t.Errorf("MAE %g, want the %g of Evaluate", got, want)
 	}
-	if table := tables.AblationTable(all).Text(); !strings.Contains(table, "without audio") || !strings.Contains(table, "NaN") { // the toy hears only: all its predictions are equal
+	// the toy uses audio only: all its predictions are equal
+	if table := tables.AblationTable(all).Text(); !strings.Contains(table, "without audio") ||
+		!strings.Contains(table, "NaN") {
 		t.Error(table)
 	}
 }

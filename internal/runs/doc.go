@@ -1,8 +1,11 @@
-// Package runs is what the commands call: train, resume, ablate, evaluate, predict, sweep, search.
+// Package runs has the operations of the commands: train, resume, ablate, evaluate, predict,
+// sweep, search for settings, check gradients.
 //
 //	run.go        Runner: train, resume, ablate
-//	unit.go       one seed of one configuration, which a sweep hands out
-//	evaluate.go   a trained run on other rates, data or devices; predictions for new utterances
+//	unit.go       the units of a sweep: one seed of one configuration each
+//	evaluate.go   a trained run at other missing rates, on other data or on another device
+//	predict.go    predictions for new utterances
 //	tune.go       a random search over settings
-//	gradcheck.go  the gradient of a model's whole loss against central differences
+//	trials.go     the scores of its trials, as a file and as a table
+//	gradcheck.go  the gradient of a model's loss against central differences
 package runs

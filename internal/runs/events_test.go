@@ -18,8 +18,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
-// scalarsOf reads event files as TensorBoard does, after the same documents as the writer but by
-// another way: by key "tag step", and the number of times that each is there.
+// scalarsOf reads a seed's event file, with code that shares nothing with the writer. It returns
+// the scalars by "tag step", and how often each occurs.
 func scalarsOf(t *testing.T, seed string) (values map[string]float64, times map[string]int) {
 	t.Helper()
 	values, times = map[string]float64{}, map[string]int{}
@@ -43,7 +43,9 @@ func scalarsOf(t *testing.T, seed string) (values map[string]float64, times map[
 					step = event[2][0]
 				}
 				key := f[1][0] + " " + step
-				values[key] = float64(math.Float32frombits(binary.LittleEndian.Uint32([]byte(f[2][0]))))
+				values[key] = float64(
+					math.Float32frombits(binary.LittleEndian.Uint32([]byte(f[2][0]))),
+				)
 				times[key]++
 			}
 		}
@@ -51,7 +53,7 @@ func scalarsOf(t *testing.T, seed string) (values map[string]float64, times map[
 	return values, times
 }
 
-// fields takes a message of protocol buffers apart.
+// fields parses a protocol buffer message and returns the values of each field by its number.
 func fields(t *testing.T, b []byte) map[uint64][]string {
 	t.Helper()
 	all := map[uint64][]string{}
@@ -78,7 +80,7 @@ func fields(t *testing.T, b []byte) map[uint64][]string {
 	return all
 }
 
-// sameAsJournal checks that a seed's event file says what its journal says, each thing once.
+// sameAsJournal checks that a seed's event file has each value of its journal exactly once.
 func sameAsJournal(t *testing.T, seed string) {
 	t.Helper()
 	values, times := scalarsOf(t, seed)
@@ -95,8 +97,10 @@ func sameAsJournal(t *testing.T, seed string) {
 		check := func(tag string, want float64) {
 			n++
 			key := r.Phase + "/" + tag + " " + strconv.Itoa(r.Epoch)
-			if got := values[key]; times[key] != 1 || got != float64(float32(want)) && !(math.IsNaN(got) && math.IsNaN(want)) {
-				t.Errorf("%s: %s is there %d times, as %g, want %g", seed, key, times[key], got, want)
+			if got := values[key]; times[key] != 1 || got != float64(float32(want)) &&
+				!(math.IsNaN(got) && math.IsNaN(want)) {
+				t.Errorf("%s: %s occurs %d times with value %g, want once with %g", seed,
+					key, times[key], got, want)
 			}
 		}
 		check("lr", r.LR)
@@ -124,8 +128,8 @@ func TestEvents(t *testing.T) {
 	sameAsJournal(t, filepath.Join(dir, "seed6"))
 }
 
-// TestEventsOfResumed stops a run in its third epoch, as if after the line of an epoch that does
-// not count, and goes on without asking for events again.
+// TestEventsOfResumed interrupts a run in its third epoch, adds the record of an epoch that was
+// not saved, and resumes the run without the option TensorBoard.
 func TestEventsOfResumed(t *testing.T) {
 	r := runstest.NewRunner(t)
 	r.TensorBoard = true
@@ -156,7 +160,8 @@ func TestEventsOfResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameAsJournal(t, string(seed))
-	if now, err := filepath.Glob(seed.File(train.EventFiles)); err != nil || now[0] == old[0] || !strings.Contains(now[0], ".0000000003.") {
-		t.Errorf("the file is still %v, which a TensorBoard that has read it does not read again: %v", now, err)
+	if now, err := filepath.Glob(seed.File(train.EventFiles)); err != nil || now[0] == old[0] ||
+		!strings.Contains(now[0], ".0000000003.") {
+		t.Errorf("the event file is %v, want a new name, since TensorBoard does not read a file again: %v", now, err)
 	}
 }

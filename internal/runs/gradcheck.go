@@ -10,28 +10,29 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A PhaseCheck compares the gradient of a phase's whole loss, along one direction in the space of
-// its parameters, with differences.
+// A PhaseCheck has the derivative of the total loss of a pass along one direction in the space of
+// the parameters that it trains.
 type PhaseCheck struct {
-	Phase             string
-	Parameters        int // numbers that the phase trains
-	ZeroGradient      int // parameters whose gradient is zero
+	Phase             string // the phase, or the pass if the phase has several
+	Parameters        int    // number of trained scalars
+	ZeroGradient      int    // number of parameter tensors whose gradient is zero
 	Loss              float64
-	Analytic, Numeric float64
+	Analytic, Numeric float64 // the derivative by the backward pass and by central differences
 }
 
-// Err returns |Analytic − Numeric|, relative to the larger.
+// Err returns |Analytic − Numeric| relative to the larger of the two.
 func (k *PhaseCheck) Err() float64 { return gradcheck.RelativeError(k.Analytic, k.Numeric) }
 
-// Gradcheck checks each phase of the model called name, of the quick preset's sizes, in double
-// precision, on utterances of noise.
+// Gradcheck checks the gradient of each phase of the named model with the sizes of the quick
+// preset, in double precision, on a random batch of 16 utterances.
 func Gradcheck(name string) ([]PhaseCheck, error) {
 	c, err := settings.Preset("quick", name, "")
 	if err != nil {
 		return nil, err
 	}
 	c.Device = "cpu64"
-	d := zoo.Dims{Vocab: 30, TextT: 8, AudioT: 10, AudioD: 5, VisionT: 9, VisionD: 7, Range: [2]float64{-3, 3}}
+	d := zoo.Dims{Vocab: 30, TextT: 8, AudioT: 10, AudioD: 5, VisionT: 9, VisionD: 7,
+		Range: [2]float64{-3, 3}}
 	l, err := train.NewLearner(&c, d)
 	if err != nil {
 		return nil, err

@@ -13,23 +13,24 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
 
-func TestSettleRemovesDeadLocks(t *testing.T) {
+func TestRepairRemovesStaleLocks(t *testing.T) {
 	r := runstest.NewRunner(t)
 	units := plan(t, r, []settings.Config{settingstest.Resolved(t, nil)}, 5, 6)
-	if err := r.Work(t.Context(), units[0].Dir); err != nil {
+	if err := r.TrainUnit(t.Context(), units[0].Dir); err != nil {
 		t.Fatal(err)
 	}
-	finished, begun := filepath.Join(units[0].Dir, rundir.LockFile), filepath.Join(units[1].Dir, rundir.LockFile)
-	leave(t, finished, func(h *rundir.Holder) { h.Start++ })
-	leave(t, begun, func(h *rundir.Holder) { h.Start++ })
-	if err := runs.Settle(units); err != nil {
+	finished, unfinished := filepath.Join(units[0].Dir,
+		rundir.LockFile), filepath.Join(units[1].Dir, rundir.LockFile)
+	writeLock(t, finished, func(h *rundir.Holder) { h.Start++ })
+	writeLock(t, unfinished, func(h *rundir.Holder) { h.Start++ })
+	if err := runs.Repair(units); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(finished); err == nil {
-		t.Error("a dead lock is still in a finished unit")
+		t.Error("the lock of a dead process is still in a finished unit")
 	}
-	leave(t, finished, func(h *rundir.Holder) { h.Host += "-2" })
-	if err := runs.Settle(units); err != nil {
+	writeLock(t, finished, func(h *rundir.Holder) { h.Host += "-2" })
+	if err := runs.Repair(units); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(finished); err != nil {
@@ -37,8 +38,8 @@ func TestSettleRemovesDeadLocks(t *testing.T) {
 	}
 }
 
-// leave writes a lock as a process would have that is described by change.
-func leave(t *testing.T, path string, change func(h *rundir.Holder)) {
+// writeLock writes the lock of a process that differs from this one by change.
+func writeLock(t *testing.T, path string, change func(h *rundir.Holder)) {
 	t.Helper()
 	own := filepath.Join(t.TempDir(), "lock")
 	release, err := rundir.Lock(own)

@@ -40,21 +40,25 @@ func TestSummary(t *testing.T) {
 		t.Errorf("%d lines, want %d", len(v), want)
 	}
 	for what, pair := range map[string][2]float64{
-		"mean over rates":               {mae("5", "mean"), (mae("5", "0") + mae("5", "0.5")) / 2},
-		"mean over seeds":               {mae("mean", "0"), (mae("5", "0") + mae("6", "0")) / 2},
-		"deviation over seeds":          {mae("std", "0"), math.Abs(mae("5", "0")-mae("6", "0")) / 2},
-		"mean over both":                {mae("mean", "mean"), (mae("5", "mean") + mae("6", "mean")) / 2},
-		"deviation of means over rates": {mae("std", "mean"), math.Abs(mae("5", "mean")-mae("6", "mean")) / 2},
-		"as a value":                    {mae("mean", "mean"), s.Mean()["MAE"]},
+		"mean over rates": {mae("5", "mean"), (mae("5", "0") + mae("5", "0.5")) / 2},
+		"mean over seeds": {mae("mean", "0"), (mae("5", "0") + mae("6", "0")) / 2},
+		"deviation over seeds": {mae("std", "0"),
+			math.Abs(mae("5", "0")-mae("6", "0")) / 2},
+		"mean over both": {mae("mean", "mean"),
+			(mae("5", "mean") + mae("6", "mean")) / 2},
+		"deviation of means over rates": {mae("std", "mean"),
+			math.Abs(mae("5", "mean")-mae("6", "mean")) / 2},
+		"as a value": {mae("mean", "mean"), s.Mean()["MAE"]},
 	} {
 		if math.Abs(pair[0]-pair[1]) > 1e-12 || mae("5", "0") == mae("6", "0") {
 			t.Errorf("%s: %g, want %g", what, pair[0], pair[1])
 		}
 	}
 	table := s.Table().Render()
-	for _, part := range []string{"seeds 5 6", "selected by validation MAE at rate 0.5", fmt.Sprintf("%.4f ± %.4f", mae("mean", "0.5"), mae("std", "0.5"))} {
+	for _, part := range []string{"seeds 5 6", "selected by validation MAE at rate 0.5",
+		fmt.Sprintf("%.4f ± %.4f", mae("mean", "0.5"), mae("std", "0.5"))} {
 		if !strings.Contains(table, part) {
-			t.Errorf("the table does not say %q:\n%s", part, table)
+			t.Errorf("the table does not contain %q:\n%s", part, table)
 		}
 	}
 
@@ -63,18 +67,20 @@ func TestSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(s.PerSeed, again.PerSeed); diff != "" {
-		t.Error("evaluated anew, the run scores otherwise:", diff)
+		t.Error("evaluated again, the run has other scores:", diff)
 	}
-	dropped, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
-	if err != nil || len(dropped.Rates) != 1 || !strings.Contains(dropped.Title(), "without audio") {
+	dropped, err := runs.Evaluate(context.Background(),
+		dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
+	if err != nil || len(dropped.Rates) != 1 ||
+		!strings.Contains(dropped.Title(), "without audio") {
 		t.Fatal(dropped, err)
 	}
-	if c := dropped.Mean()["Corr"]; !math.IsNaN(c) { // the toy hears only
-		t.Errorf("without audio the toy still has a correlation of %g", c)
+	if c := dropped.Mean()["Corr"]; !math.IsNaN(c) { // the toy uses audio only
+		t.Errorf("without audio the toy has a correlation of %g, want NaN", c)
 	}
 }
 
-// TestPlaces checks which directory a run is given.
+// TestPlaces checks the choice of run directories.
 func TestPlaces(t *testing.T) {
 	r := runstest.NewRunner(t)
 	train := func(set map[string]string, seeds ...uint64) string {
@@ -90,17 +96,21 @@ func TestPlaces(t *testing.T) {
 		seed uint64
 		want string
 	}{
-		{nil, 5, "full"}, {nil, 6, "full"}, {nil, 5, "full-2"}, {map[string]string{"train.batch": "20"}, 7, "full-3"}, {nil, 7, "full"},
-		{map[string]string{"variant": "no-dropout"}, 5, "no-dropout"}, {map[string]string{"name": "mine"}, 5, "mine"},
+		{nil, 5, "full"}, {nil, 6, "full"}, {nil, 5,
+			"full-2"}, {map[string]string{"train.batch": "20"}, 7, "full-3"}, {nil, 7, "full"},
+		{map[string]string{"variant": "no-dropout"},
+			5, "no-dropout"}, {map[string]string{"name": "mine"}, 5, "mine"},
 	} {
 		if got := train(c.set, c.seed); got != c.want {
 			t.Errorf("%v, seed %d: run %s, want %s", c.set, c.seed, got, c.want)
 		}
 	}
-	if got := train(map[string]string{"name": "mine"}, 5); !strings.Contains(got, "expected a free directory, found seed 5") {
+	if got := train(map[string]string{"name": "mine"}, 5); !strings.Contains(got,
+		"expected a free directory, found seed 5") {
 		t.Errorf("a named run was overwritten: %s", got)
 	}
-	if got := train(map[string]string{"name": "mine", "train.batch": "20"}, 6); !strings.Contains(got, "expected a run of the same configuration") {
+	if got := train(map[string]string{"name": "mine", "train.batch": "20"},
+		6); !strings.Contains(got, "expected a run of the same configuration") {
 		t.Errorf("two configurations in one run: %s", got)
 	}
 }
@@ -113,17 +123,20 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 			trained = append(trained, fmt.Sprint(seed))
 		}
 	}
-	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5}); err != nil {
+	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil),
+		[]uint64{5}); err != nil {
 		t.Fatal(err)
 	}
-	variants := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
+	variants := []settings.Config{settingstest.Resolved(t, nil),
+		settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
 	for range 2 {
 		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		table := tables.AblationTable(all).Text()
-		if !strings.Contains(table, "w/o dropout") || !strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
+		if !strings.Contains(table, "w/o dropout") ||
+			!strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
 			t.Error(table)
 		}
 	}
@@ -132,11 +145,12 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	}
 }
 
-// TestSelection checks that each checkpoint is of the epoch that the journal shows to be the best.
+// TestSelection checks that each checkpoint is of the best epoch in the journal.
 func TestSelection(t *testing.T) {
 	for _, how := range []string{settings.SelectValid, settings.SelectTest} {
 		r := runstest.NewRunner(t)
-		c := settingstest.Resolved(t, map[string]string{"select": how, "train.epochs.stage2": "6", "train.lr": "0.3"})
+		c := settingstest.Resolved(t,
+			map[string]string{"select": how, "train.epochs.stage2": "6", "train.lr": "0.3"})
 		dir, s, err := r.Train(context.Background(), c, []uint64{5})
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +170,8 @@ func TestSelection(t *testing.T) {
 			best[choice.Metric] = j.Find("stage2", epoch).Test
 			for _, other := range j.Records[2:] {
 				if choice.Better(choice.Score(&other), choice.Score(j.Find("stage2", epoch))) {
-					t.Errorf("%s, %s: epoch %d was chosen, epoch %d is better", how, choice.Metric, epoch, other.Epoch)
+					t.Errorf("%s, %s: epoch %d was selected, epoch %d is better",
+						how, choice.Metric, epoch, other.Epoch)
 				}
 			}
 		}
@@ -167,9 +182,12 @@ func TestSelection(t *testing.T) {
 			continue
 		}
 		if len(best) != 5 || !strings.Contains(s.Title(), "on TEST at rate 0.5: optimistic") {
-			t.Errorf("%d checkpoints, want those of Has0, Non0, 5 and 7 classes and MAE; %s", len(best), s.Title())
+			t.Errorf("%d checkpoints, want those of Has0, Non0, 5 and 7 classes and MAE; %s",
+				len(best), s.Title())
 		}
-		for key, by := range map[string]string{"MAE": "MAE", "Corr": "MAE", "Has0_F1_score": "Has0_acc_2", "Non0_F1_score": "Non0_acc_2", "Mult_acc_7": "Mult_acc_7"} {
+		for key, by := range map[string]string{"MAE": "MAE", "Corr": "MAE",
+			"Has0_F1_score": "Has0_acc_2", "Non0_F1_score": "Non0_acc_2",
+			"Mult_acc_7": "Mult_acc_7"} {
 			if got, want := s.PerSeed[0][1][key], best[by][key]; got != want { // both at rate 0.5
 				t.Errorf("%s is %g, want the %g of the epoch with the best %s", key, got, want, by)
 			}
@@ -177,6 +195,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// epochOf returns the epoch in the metadata of a safetensors file.
 func epochOf(t *testing.T, file []byte) int {
 	t.Helper()
 	var header map[string]json.RawMessage
@@ -197,11 +216,14 @@ func epochOf(t *testing.T, file []byte) int {
 
 func TestClasses(t *testing.T) {
 	r := runstest.NewRunner(t)
-	dir, s, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"data.classes": "3", "train.epochs.stage2": "5"}), []uint64{5})
+	dir, s, err := r.Train(context.Background(),
+		settingstest.Resolved(t,
+			map[string]string{"data.classes": "3", "train.epochs.stage2": "5"}), []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if acc := s.PerSeed[0][0]["Acc_3"]; !(acc > 0.4) || !strings.Contains(s.Table().Render(), "Acc_3") {
+	if acc := s.PerSeed[0][0]["Acc_3"]; !(acc > 0.4) ||
+		!strings.Contains(s.Table().Render(), "Acc_3") {
 		t.Errorf("accuracy %g of 3 classes\n%s", acc, s.Table().Render())
 	}
 	j, err := rundir.OpenJournal(filepath.Join(dir, "seed5", rundir.JournalFile), "stage2", 5)
@@ -223,7 +245,9 @@ func TestPredict(t *testing.T) {
 	}
 	s := set.Test
 	row, tokens := s.Audio.D, int(s.Language.Mask[0])
-	u := map[string]any{"id": "mine", "text_bert": [][]int{{101, 99999, 102}, {1, 1, 1}, {0, 0, 0}}, "vision": [][]float32{make([]float32, s.Vision.D)}}
+	u := map[string]any{"id": "mine",
+		"text_bert": [][]int{{101, 99999, 102}, {1, 1, 1}, {0, 0, 0}},
+		"vision":    [][]float32{make([]float32, s.Vision.D)}}
 	var audio [][]float32
 	for i := range s.Audio.Len[0] {
 		audio = append(audio, s.Audio.X[i*row:][:row])
@@ -252,20 +276,23 @@ func TestPredict(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p.Score[0] != all[0].Score[0] || p.Label != nil || len(p.Weight) != 1 {
-		t.Errorf("predicted %v for what the test gave %v", p, all[0].Score[0])
+		t.Errorf("prediction %v, want the %v of the test", p, all[0].Score[0])
 	}
-	if warning := log.String(); strings.Count(warning, "[UNK]") != 1 || !strings.Contains(warning, "tokens=1 ") {
+	if warning := log.String(); strings.Count(warning, "[UNK]") != 1 ||
+		!strings.Contains(warning, "tokens=1 ") {
 		t.Errorf("warning %q", warning)
 	}
 }
 
-// TestLabelledShare checks that only the labelled share of the training part is used where labels
-// are.
-func TestLabelledShare(t *testing.T) {
+// TestLabelledFraction checks that a phase which needs labels trains on the labelled fraction of
+// the training split only.
+func TestLabelledFraction(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := map[string]int{}
 	r.Step = func(_ uint64, phase string, _, _ int) { steps[phase]++ }
-	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"data.labels": "0.1"}), []uint64{5}); err != nil {
+	if _, _, err := r.Train(context.Background(),
+		settingstest.Resolved(t, map[string]string{"data.labels": "0.1"}),
+		[]uint64{5}); err != nil {
 		t.Fatal(err)
 	}
 	if steps["stage1"] != 2*3 || steps["stage2"] != 3*1 {

@@ -17,38 +17,40 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// TestResume stops a run after each of its steps, as SIGKILL does: between any two writes to the
-// disk there is such a stop, or the disk is as after one of them. Half-written lines and files of
-// an epoch that does not count are added by hand.
+// TestResume stops a run after each of its steps, which leaves the same files as SIGKILL would. It
+// adds partly written lines and files of an epoch that was not saved.
 func TestResume(t *testing.T) {
 	c := settingstest.Resolved(t, map[string]string{"select": settings.SelectTest})
-	whole := runstest.NewRunner(t)
-	dir, _, err := whole.Train(context.Background(), c, []uint64{5})
+	uninterrupted := runstest.NewRunner(t)
+	dir, _, err := uninterrupted.Train(context.Background(), c, []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := runstest.Contents(t, dir)
-	steps := 2*3 + 3*3 // 40 utterances in batches of 16; in stage1 the last, of 8, is just large enough
+	// 40 utterances in batches of 16; the last has 8, the smallest that stage1 allows
+	steps := 2*3 + 3*3
 	for stop := 1; stop <= steps; stop++ {
 		r := runstest.NewRunner(t)
 		dir, count, err := runstest.TrainUntil(r, c, stop)
-		if interrupted := new(train.Interrupted); !errors.As(err, &interrupted) || interrupted.Dir != dir || !strings.Contains(err.Error(), "--resume "+dir) {
+		if interrupted := new(train.Interrupted); !errors.As(err, &interrupted) ||
+			interrupted.Dir != dir || !strings.Contains(err.Error(), "--resume "+dir) {
 			t.Fatalf("stopped at step %d: error %v", stop, err)
 		}
-		spoil(t, dir)
+		addPartialEpoch(t, dir)
 		r.Step = func(uint64, string, int, int) { count++ }
 		if _, _, err = r.Resume(context.Background(), dir); err != nil {
 			t.Fatal(err)
 		}
 		if again := count - steps; again < 0 || again > 3 {
-			t.Errorf("stopped at step %d: %d steps were made, want %d and no more than an epoch's 3 again", stop, count, steps)
+			t.Errorf("stopped at step %d: %d steps were made, want %d and at most the 3 of an "+
+				"epoch again", stop, count, steps)
 		}
 		runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
 	}
 }
 
-// spoil leaves traces of an epoch that was not finished.
-func spoil(t *testing.T, run string) {
+// addPartialEpoch writes files as an epoch that was not finished leaves them.
+func addPartialEpoch(t *testing.T, run string) {
 	t.Helper()
 	d := rundir.Dir(filepath.Join(run, "seed5"))
 	f, err := os.OpenFile(d.File(rundir.JournalFile), os.O_APPEND|os.O_WRONLY, 0)
@@ -56,7 +58,8 @@ func spoil(t *testing.T, run string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteString(`{"phase":"stage2","epoch":9,"valid":{"MAE":0},"test":{"MAE":0}}` + "\n" + `{"phase":"sta`); err != nil {
+	if _, err := f.WriteString(`{"phase":"stage2","epoch":9,"valid":{"MAE":0},"test":{"MAE":0}}` +
+		"\n" + `{"phase":"sta`); err != nil {
 		t.Fatal(err)
 	}
 	if !d.Has(rundir.BestFile) {
@@ -67,8 +70,8 @@ func spoil(t *testing.T, run string) {
 	}
 }
 
-// TestKilledBetweenFiles restores an older state beside newer files, which is what a kill between
-// two renames leaves.
+// TestKilledBetweenFiles resumes with an older state beside newer files, as after a kill between
+// two renames.
 func TestKilledBetweenFiles(t *testing.T) {
 	c := settingstest.Resolved(t, nil)
 	r := runstest.NewRunner(t)
@@ -90,7 +93,8 @@ func TestKilledBetweenFiles(t *testing.T) {
 	want := runstest.Contents(t, dir)
 	d := rundir.Dir(filepath.Join(dir, "seed5"))
 	for _, state := range old {
-		if err := errors.Join(os.WriteFile(d.File(rundir.StateFile), state, 0o644), os.Remove(d.File(rundir.PredictionsFile))); err != nil {
+		if err := errors.Join(os.WriteFile(d.File(rundir.StateFile), state, 0o644),
+			os.Remove(d.File(rundir.PredictionsFile))); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := r.Resume(context.Background(), string(d)); err != nil {
@@ -105,7 +109,8 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	var runs []map[string]string
 	for _, n := range []int{1, 2} {
 		runtime.GOMAXPROCS(n)
-		dir, _, err := runstest.NewRunner(t).Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
+		dir, _, err := runstest.NewRunner(t).Train(context.Background(),
+			settingstest.Resolved(t, nil), []uint64{5})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,16 +119,16 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	runstest.SameFiles(t, "two cores", runs[1], runs[0])
 }
 
-// TestNaNStopsTheRun names the step that failed, though later ones were made before it was
-// noticed.
+// TestNaNStopsTheRun checks that the error names the step with the NaN, although later steps were
+// made before the terms were read.
 func TestNaNStopsTheRun(t *testing.T) {
 	for _, c := range []struct {
 		batch, poison string
 		want          string
-		made          int // steps of stage2 of which progress was told
+		made          int // the last step of stage2 that was reported
 	}{
-		{"16", "5", "epoch 2, step 2:", 5},       // of 3, all read together
-		{"2", "23", "epoch 2, step 3:", 20 + 15}, // of 20, in the first reading
+		{"16", "5", "epoch 2, step 2:", 5},       // of 3 steps, which are read together
+		{"2", "23", "epoch 2, step 3:", 20 + 15}, // of 20 steps, in the first reading
 		{"2", "36", "epoch 2, step 16:", 20 + 15},
 		{"2", "37", "epoch 2, step 17:", 20 + 19},
 		{"2", "40", "epoch 2, step 20:", 20 + 19},
@@ -135,21 +140,25 @@ func TestNaNStopsTheRun(t *testing.T) {
 				made = done
 			}
 		}
-		dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{"poison": c.poison, "train.batch": c.batch}), []uint64{5})
-		for _, part := range []string{"phase stage2, " + c.want, "term task", "NaN", filepath.Join(dir, "seed5", rundir.StateFile)} {
+		dir, _, err := r.Train(context.Background(),
+			settingstest.Resolved(t,
+				map[string]string{"poison": c.poison, "train.batch": c.batch}), []uint64{5})
+		for _, part := range []string{"phase stage2, " + c.want, "term task",
+			"NaN", filepath.Join(dir, "seed5", rundir.StateFile)} {
 			if err == nil || !strings.Contains(err.Error(), part) {
-				t.Errorf("error %v does not say %q", err, part)
+				t.Errorf("error %v does not contain %q", err, part)
 			}
 		}
 		if made != c.made {
-			t.Errorf("%s: the last step told is %d, want %d", c.want, made, c.made)
+			t.Errorf("%s: the last reported step is %d, want %d", c.want, made, c.made)
 		}
 		file, err := os.ReadFile(filepath.Join(dir, "seed5", rundir.StateFile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if meta, err := nn.Meta(file); err != nil || meta["phase"] != "stage2" || meta["epoch"] != "1" {
-			t.Errorf("the state kept is of %v, want stage2, epoch 1 (%v)", meta, err)
+		if meta, err := nn.Meta(file); err != nil || meta["phase"] != "stage2" ||
+			meta["epoch"] != "1" {
+			t.Errorf("the saved state is of %v, want stage2, epoch 1 (%v)", meta, err)
 		}
 	}
 }
@@ -166,10 +175,12 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := strings.Replace(string(text), "batch: 16", "batch: 8", 1)
-	if err := errors.Join(os.WriteFile(d.File(rundir.ConfigFile), []byte(changed), 0o644), os.Remove(d.File(rundir.PredictionsFile))); err != nil {
+	if err := errors.Join(os.WriteFile(d.File(rundir.ConfigFile), []byte(changed), 0o644),
+		os.Remove(d.File(rundir.PredictionsFile))); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.Resume(context.Background(), dir); err == nil || !strings.Contains(err.Error(), "expected the state of the configuration beside it") {
+	if _, _, err := r.Resume(context.Background(), dir); err == nil ||
+		!strings.Contains(err.Error(), "expected the state of the configuration beside it") {
 		t.Errorf("resumed under a changed configuration: error %v", err)
 	}
 }

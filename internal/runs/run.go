@@ -14,63 +14,71 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A Runner trains into directories under Out.
+// A Runner trains runs in directories under Out.
 type Runner struct {
-	Out         string
-	Log         *slog.Logger
-	Step        func(seed uint64, phase string, done, total int) // called after each step
-	TensorBoard bool                                             // also write event files; a resumed run that has one always does
-	WholeEpochs bool                                             // when interrupted, finish the epoch under way
+	Out  string
+	Log  *slog.Logger
+	Step func(seed uint64, phase string, done, total int) // called after each step
+
+	TensorBoard bool // write event files too; a resumed run with an event file always continues it
+	WholeEpochs bool // when the context is cancelled, finish the current epoch
 }
 
-// Train trains a new run, one seed after the other, and evaluates it at all rates. It returns the
-// run's directory (place says which) and what summary.csv there holds.
-func (r *Runner) Train(ctx context.Context, c settings.Config, seeds []uint64) (dir string, s *tables.Summary, err error) {
-	data, err := open(&c)
+// Train trains the seeds of a new run one after the other and tests them at all missing rates. It
+// returns the run's directory, which [rundir.Place] chooses, and the scores. If ctx is cancelled,
+// the error is a [*train.Interrupted].
+func (r *Runner) Train(
+	ctx context.Context, c settings.Config, seeds []uint64,
+) (dir string, s *tables.Summary, err error) {
+	data, err := openData(&c)
 	if err != nil {
 		return "", nil, err
 	}
 	defer data.Close()
-	dir, there, err := r.claim(&c, seeds, rundir.Place)
+	dir, dirs, err := r.createSeeds(&c, seeds, rundir.Place)
 	if err != nil {
 		return "", nil, err
 	}
-	if err := r.finish(ctx, data, there); err != nil {
+	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return dir, nil, err
 	}
 	s, err = tables.SummarizeSeeds(dir, nil)
 	return dir, s, err
 }
 
-// Resume continues the unfinished seeds of a run, or one seed given by its own directory.
-func (r *Runner) Resume(ctx context.Context, dir string) (run string, s *tables.Summary, err error) {
-	there, err := rundir.SeedDirs(dir)
+// Resume continues the unfinished seeds of the run in dir, or the one seed whose directory dir is.
+// It returns the same as [Runner.Train].
+func (r *Runner) Resume(
+	ctx context.Context, dir string,
+) (run string, s *tables.Summary, err error) {
+	dirs, err := rundir.SeedDirs(dir)
 	if err != nil {
 		return "", nil, err
 	}
-	c, err := there[0].Config()
+	c, err := dirs[0].Config()
 	if err != nil {
 		return "", nil, err
 	}
-	data, err := open(&c)
+	data, err := openData(&c)
 	if err != nil {
 		return "", nil, err
 	}
 	defer data.Close()
-	run = filepath.Dir(filepath.Clean(string(there[0])))
-	if err := r.finish(ctx, data, there); err != nil {
+	run = filepath.Dir(filepath.Clean(string(dirs[0])))
+	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
 	s, err = tables.SummarizeSeeds(run, nil)
 	return run, s, err
 }
 
-// Ablate trains several configurations, variants of each other, and returns the summary of each,
-// in their order. Where a run of the same configuration is there, its finished seeds are used and
-// its unfinished ones continued. The modalities in drop are missing altogether when the variants
-// are tested.
-func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality) ([]*tables.Summary, error) {
-	data, err := open(&variants[0])
+// Ablate trains several variants of a configuration and returns their summaries in the same order.
+// If there is already a run of a configuration, its finished seeds are reused and its unfinished
+// ones continued. In the test, the modalities in drop are removed completely.
+func (r *Runner) Ablate(
+	ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality,
+) ([]*tables.Summary, error) {
+	data, err := openData(&variants[0])
 	if err != nil {
 		return nil, err
 	}
@@ -78,16 +86,16 @@ func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds [
 	var all []*tables.Summary
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
-		dir, there, err := r.claim(&c, seeds, rundir.PlaceOrReuse)
+		dir, dirs, err := r.createSeeds(&c, seeds, rundir.PlaceOrReuse)
 		if err != nil {
 			return nil, err
 		}
-		if err := r.finish(ctx, data, there); err != nil {
+		if err := r.trainSeeds(ctx, data, dirs); err != nil {
 			return nil, err
 		}
 		s, err := tables.SummarizeSeeds(dir, seeds)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, there, data.Set, EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, dirs, data.Set, EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
 			return nil, err
@@ -97,37 +105,41 @@ func (r *Runner) Ablate(ctx context.Context, variants []settings.Config, seeds [
 	return all, nil
 }
 
-// open opens what a run needs before it has a directory: its device, its data and a pretrained
-// text encoder.
-func open(c *settings.Config) (*train.Data, error) {
+// openData opens the device, the data and the pretrained text encoder of a run, so that an error
+// is returned before the run has a directory.
+func openData(c *settings.Config) (*train.Data, error) {
 	if _, err := ag.Open(c.DeviceName()); err != nil {
 		return nil, fmt.Errorf("runs: %w", err)
 	}
 	return train.Open(c)
 }
 
-// finish trains the seeds that are unfinished.
-func (r *Runner) finish(ctx context.Context, data *train.Data, there []rundir.Dir) error {
-	for _, d := range there {
+// trainSeeds trains the unfinished seeds.
+func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir.Dir) error {
+	for _, d := range dirs {
 		c, err := d.Config()
 		if err != nil {
 			return err
 		}
 		if d.Finished() {
 			r.Log.Info("finished already", "run", string(d))
-		} else if err := d.WithLock(func() error { return r.seed(ctx, c, data, d) }); err != nil {
+		} else if err := d.WithLock(func() error {
+			return r.trainSeed(ctx, c, data, d)
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// seed trains and tests one seed, and brings the run's summary up to date.
-func (r *Runner) seed(ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir) error {
+// trainSeed trains and tests one seed and updates the run's summary.
+func (r *Runner) trainSeed(
+	ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir,
+) error {
 	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, WholeEpochs: r.WholeEpochs,
 		Step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) }}
 	if err := train.Seed(ctx, c, data, d, o); err != nil {
 		return err
 	}
-	return refresh(filepath.Dir(string(d)))
+	return updateSummary(filepath.Dir(string(d)))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
-// TestPatience trains at a rate that changes nothing: no epoch is better than the first.
+// TestPatience trains with a learning rate so small that no epoch is better than the first.
 func TestPatience(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := 0
@@ -23,7 +23,9 @@ func TestPatience(t *testing.T) {
 			steps++
 		}
 	}
-	c := settingstest.Resolved(t, map[string]string{"train.lr": "1e-30", "train.schedule": "constant", "train.patience": "2", "train.epochs.stage2": "6"})
+	c := settingstest.Resolved(t,
+		map[string]string{"train.lr": "1e-30", "train.schedule": "constant", "train.patience": "2",
+			"train.epochs.stage2": "6"})
 	dir, _, err := r.Train(context.Background(), c, []uint64{5})
 	if err != nil {
 		t.Fatal(err)
@@ -41,18 +43,21 @@ func TestPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	if steps != want {
-		t.Errorf("resumed after its end, stage2 made %d steps more", steps-want)
+		t.Errorf("resumed after its end, stage2 made %d more steps", steps-want)
 	}
 	runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), whole)
 }
 
-// TestModelsResume interrupts the training of every model of the zoo in each epoch: resumed, it
-// arrives at the same files, what a phase remembers of its utterances included.
+// TestModelsResume interrupts the training of every model of the zoo in each epoch. After it is
+// resumed, the files are the same, including the memory of a phase.
 func TestModelsResume(t *testing.T) {
 	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
-			c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{"model": spec.Name, "data.limit": "24",
-				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4", "train.schedule": "constant", "eval.rates": "0,0.5"}})
+			c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
+				return "", false
+			}, Set: map[string]string{"model": spec.Name, "data.limit": "24",
+				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4",
+				"train.schedule": "constant", "eval.rates": "0,0.5"}})
 			if err != nil {
 				t.Fatal(err)
 			}

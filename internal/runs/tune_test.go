@@ -18,10 +18,11 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
 
-// searchOf has a trial for each learning rate.
+// searchOf returns a search with a trial for each learning rate.
 func searchOf(t *testing.T, set map[string]string, rates ...string) *runs.Search {
 	t.Helper()
-	s := &runs.Search{Name: "tune", Base: settingstest.Resolved(t, set), Keys: []string{"train.lr"}, Grid: []any{map[string]any{"train.lr": rates}}, Seed: 1}
+	s := &runs.Search{Name: "tune", Base: settingstest.Resolved(t, set),
+		Keys: []string{"train.lr"}, Grid: []any{map[string]any{"train.lr": rates}}, Seed: 1}
 	for _, lr := range rates {
 		c := settingstest.Resolved(t, set)
 		if err := c.Set("train.lr", lr); err != nil {
@@ -32,7 +33,7 @@ func searchOf(t *testing.T, set map[string]string, rates ...string) *runs.Search
 	return s
 }
 
-// bestValid reads the smallest validation score of stage2 from the journal.
+// bestValid returns the smallest validation score of stage2 in the journal.
 func bestValid(t *testing.T, dir, key string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, rundir.JournalFile))
@@ -65,13 +66,13 @@ func TestSearch(t *testing.T) {
 			t.Fatal(units, err)
 		}
 		for _, u := range units[:5] { // the last trial lacks a seed
-			if err := r.Work(context.Background(), u.Dir); err != nil {
+			if err := r.TrainUnit(context.Background(), u.Dir); err != nil {
 				t.Fatal(err)
 			}
 		}
 		key := s.Choice().Metric
 		score := func(i int) float64 { return bestValid(t, units[i].Dir, key) }
-		all, err := r.Evaluated(s, seeds)
+		all, err := r.TrialScores(s, seeds)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,49 +82,60 @@ func TestSearch(t *testing.T) {
 			order = []int{1, 0, 2}
 		}
 		for i, y := range all {
-			want := []float64{a, b, score(4)}[y.Number]
-			if y.Number != order[i] || math.Abs(y.Mean-want) > 1e-12 || y.Seeds != []int{2, 2, 1}[y.Number] {
-				t.Errorf("%s, place %d: %+v, want trial %d with %g", key, i, y, order[i], want)
+			want := []float64{a, b, score(4)}[y.Trial]
+			if y.Trial != order[i] || math.Abs(y.Mean-want) > 1e-12 ||
+				y.Seeds != []int{2, 2, 1}[y.Trial] {
+				t.Errorf("%s, rank %d: %+v, want trial %d with %g", key, i, y, order[i], want)
 			}
 		}
 		if dev := math.Abs(score(0)-score(1)) / 2; math.Abs(all[order[0]].Std-dev) > 1e-12 {
 			t.Errorf("deviation %g, want %g", all[order[0]].Std, dev)
 		}
-		text, err := os.ReadFile(filepath.Join(r.Out, "synthetic", "toy", "tune", runs.TrialsFile))
+		text, err := os.ReadFile(filepath.Join(r.Out, "synthetic", "toy", "tune", "trials.csv"))
 		lines := strings.Split(string(text), "\n")
-		best := strings.Join([]string{"1", strconv.Itoa(order[0] + 1), all[0].Run, s.Trials[order[0]].Values[0], "2", results.FormatNumber(all[0].Mean), results.FormatNumber(all[0].Std)}, ",")
-		if err != nil || len(lines) != 5 || lines[0] != "rank,trial,run,train.lr,seeds,valid_"+key+",valid_"+key+"_std" || lines[1] != best || !strings.HasPrefix(lines[3], ",3,tune-003,0.02,1,") {
+		best := strings.Join([]string{"1", strconv.Itoa(order[0] + 1), all[0].Run,
+			s.Trials[order[0]].Values[0], "2", results.FormatNumber(all[0].Mean),
+			results.FormatNumber(all[0].Std)}, ",")
+		if err != nil || len(lines) != 5 ||
+			lines[0] != "rank,trial,run,train.lr,seeds,valid_"+key+",valid_"+key+"_std" ||
+			lines[1] != best || !strings.HasPrefix(lines[3], ",3,tune-003,0.02,1,") {
 			t.Errorf("trials.csv is\n%s(%v), its first row should be\n%s", text, err, best)
 		}
-		if table := s.Table(all, seeds).Render(); !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(table, "│", "")), " "), "test scores were not looked at") || !strings.Contains(table, "tune-003 │     0.02 │   1/2") {
+		if table := s.Table(all,
+			seeds).Render(); !strings.Contains(
+			strings.Join(strings.Fields(strings.ReplaceAll(table, "│", "")),
+				" "), "test scores were not used",
+		) || !strings.Contains(table, "tune-003 │     0.02 │   1/2") {
 			t.Errorf("the table is\n%s", table)
 		}
 	}
 }
 
-// TestSearchLooksAtNoTest has predictions and summaries that cannot be read.
-func TestSearchLooksAtNoTest(t *testing.T) {
+// TestSearchReadsNoTestScores ranks trials whose predictions and summaries cannot be read.
+func TestSearchReadsNoTestScores(t *testing.T) {
 	r := runstest.NewRunner(t)
 	s := searchOf(t, nil, "0.1")
 	units, err := r.PlanSearch(s, []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Work(context.Background(), units[0].Dir); err != nil {
+	if err := r.TrainUnit(context.Background(), units[0].Dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Join(units[0].Dir, rundir.PredictionsFile), filepath.Join(units[0].Run(), rundir.SummaryCSV)} {
+	for _, path := range []string{filepath.Join(units[0].Dir, rundir.PredictionsFile),
+		filepath.Join(units[0].Run(), rundir.SummaryCSV)} {
 		if err := os.WriteFile(path, []byte("nothing"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if all, err := r.Evaluated(s, []uint64{5}); err != nil || all[0].Mean != bestValid(t, units[0].Dir, "MAE") {
+	if all, err := r.TrialScores(s, []uint64{5}); err != nil ||
+		all[0].Mean != bestValid(t, units[0].Dir, "MAE") {
 		t.Error(all, err)
 	}
 }
 
-// TestSearchGoesOn declares a search again, the same and otherwise.
-func TestSearchGoesOn(t *testing.T) {
+// TestSearchContinues plans a search again, with the same and with other contents.
+func TestSearchContinues(t *testing.T) {
 	r := runstest.NewRunner(t)
 	seeds := []uint64{5}
 	first, err := r.PlanSearch(searchOf(t, nil, "0.1"), seeds)
@@ -145,20 +157,29 @@ func TestSearchGoesOn(t *testing.T) {
 		s    *runs.Search
 		want string
 	}{
-		{searchOf(t, nil, "0.1", "0.2"), "expected the grid with which this search was begun, found another"},
-		{changed(func(s *runs.Search) { s.Seed = 2 }), "expected the seed of the draw with"},
+		{searchOf(t, nil, "0.1", "0.2"),
+			"expected the grid with which this search was started, found another"},
+		{changed(func(s *runs.Search) { s.Seed = 2 }), "expected the random seed with"},
 		{searchOf(t, map[string]string{"train.batch": "8"}, "0.1"), "expected the settings with"},
 		{searchOf(t, nil, "0.1", "0.1"), "trials 1 and 2: expected different settings"},
-		{changed(func(s *runs.Search) { s.Base.Dataset = "mosi" }), "data set mosi: expected its feature file"},
+		{changed(func(s *runs.Search) {
+			s.Base.Dataset = "mosi"
+		}), "data set mosi: expected its feature file"},
 	} {
-		if _, err := r.PlanSearch(c.s, seeds); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := r.PlanSearch(c.s, seeds); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
 	}
-	if _, err := r.PlanSearch(changed(func(s *runs.Search) { s.Name, s.Seed = "other", 2 }), seeds); err != nil {
+	if _, err := r.PlanSearch(changed(func(s *runs.Search) {
+		s.Name, s.Seed = "other", 2
+	}), seeds); err != nil {
 		t.Error("under a new name:", err)
 	}
-	if _, err := r.PlanSearch(changed(func(s *runs.Search) { s.Name = "tune-001" }), seeds); err == nil || !strings.Contains(err.Error(), "expected the directory of a search, found a run") {
+	if _, err := r.PlanSearch(changed(func(s *runs.Search) {
+		s.Name = "tune-001"
+	}), seeds); err == nil ||
+		!strings.Contains(err.Error(), "expected the directory of a search, found a run") {
 		t.Error("under the name of a run:", err)
 	}
 }

@@ -15,27 +15,28 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
-// A Unit is one seed of one configuration and the directory where it is trained: what a sweep
-// hands out.
+// A Unit is one seed of one configuration. A sweep trains units.
 type Unit struct {
 	Config settings.Config
-	Dir    string
+	Dir    string // the directory of the seed
 }
 
-// Run returns the directory of all seeds of the unit's configuration.
+// Run returns the run directory, which has all seeds of the unit's configuration.
 func (u *Unit) Run() string { return filepath.Dir(u.Dir) }
 
-// Finished tells whether the unit is trained and tested.
+// Finished reports whether the unit is trained and tested.
 func (u *Unit) Finished() bool { return rundir.Dir(u.Dir).Finished() }
 
-// Holder returns the *Held that keeps this process from the unit, nil if it is free.
+// Holder returns the error that describes the process which has locked the unit, nil if it is not
+// locked.
 func (u *Unit) Holder() (*rundir.Held, error) {
 	return rundir.LockHolder(rundir.Dir(u.Dir).File(rundir.LockFile))
 }
 
-// Plan makes the directories of some configurations' units, seeds in the inner loop. A
-// configuration with a name has its run there, which must not hold another; one without has the
-// run of the same settings if there is one, else a new one.
+// Plan creates the directories of the units of some configurations and returns the units: all
+// seeds of the first configuration, then those of the next. The run of a configuration with a name
+// has this name; it is an error if a run of another configuration has it. A configuration without
+// a name continues the run of the same settings if there is one, otherwise it has a new run.
 func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error) {
 	var units []Unit
 	for _, c := range configs {
@@ -46,11 +47,11 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 		if c.Name != "" {
 			find = rundir.PlaceNamed
 		}
-		_, there, err := r.claim(&c, seeds, find)
+		_, dirs, err := r.createSeeds(&c, seeds, find)
 		if err != nil {
 			return nil, err
 		}
-		for i, d := range there {
+		for i, d := range dirs {
 			c.Seed = seeds[i]
 			units = append(units, Unit{c, string(d)})
 		}
@@ -58,10 +59,10 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 	return units, nil
 }
 
-// Work trains a unit from where its directory stands. Its run's data are read once the unit is
-// taken; a unit that another process has is a *Held. It ends with an *Interrupted once ctx is done
-// and the epoch under way is whole.
-func (r *Runner) Work(ctx context.Context, dir string) error {
+// TrainUnit trains the unit in dir from its saved state; a finished unit stays as it is. The data
+// are read after the unit is locked. If another process has locked it, the error is a
+// [*rundir.Held]. If ctx is cancelled, the error is a [*train.Interrupted].
+func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 	d := rundir.Dir(dir)
 	c, err := d.Config()
 	if err != nil {
@@ -71,30 +72,35 @@ func (r *Runner) Work(ctx context.Context, dir string) error {
 		if d.Finished() {
 			return nil
 		}
-		data, err := open(&c)
+		data, err := openData(&c)
 		if err != nil {
 			return err
 		}
 		defer data.Close()
-		return r.seed(ctx, c, data, d)
+		return r.trainSeed(ctx, c, data, d)
 	})
 }
 
-// claim finds the directory of a run and makes those of its seeds, while no other process does so
-// under the same Out.
-func (r *Runner) claim(c *settings.Config, seeds []uint64, find func(out string, c *settings.Config, seeds []uint64) (string, error)) (dir string, there []rundir.Dir, err error) {
-	err = r.alone(func() error {
+// A finder returns the directory of a run for a configuration and its seeds.
+type finder func(out string, c *settings.Config, seeds []uint64) (string, error)
+
+// createSeeds creates the directories of a run's seeds. It holds the lock of Out, so that two
+// processes do not choose the same directory.
+func (r *Runner) createSeeds(
+	c *settings.Config, seeds []uint64, find finder,
+) (dir string, dirs []rundir.Dir, err error) {
+	err = r.withLock(func() error {
 		if dir, err = find(r.Out, c, seeds); err != nil {
 			return err
 		}
-		there, err = rundir.CreateSeeds(dir, *c, seeds)
+		dirs, err = rundir.CreateSeeds(dir, *c, seeds)
 		return err
 	})
-	return dir, there, err
+	return dir, dirs, err
 }
 
-// alone calls f while no other process does so with the same Out.
-func (r *Runner) alone(f func() error) error {
+// withLock calls f while it holds the lock of Out.
+func (r *Runner) withLock(f func() error) error {
 	if err := os.MkdirAll(r.Out, 0o755); err != nil {
 		return fmt.Errorf("runs: run directories: %w", err)
 	}
@@ -105,9 +111,10 @@ func (r *Runner) alone(f func() error) error {
 	return errors.Join(f(), release())
 }
 
-// refresh writes the summary of a run, again until the seeds that were finished before are still
-// all there are: whoever writes last, when several finish seeds at once, has seen them all.
-func refresh(run string) error {
+// updateSummary writes the summary of a run. It repeats this until no seed was finished in the
+// meantime: if several processes finish seeds at the same time, the last one to write has seen all
+// of them.
+func updateSummary(run string) error {
 	for {
 		before, err := rundir.FinishedSeeds(run)
 		if err != nil {
@@ -126,10 +133,9 @@ func refresh(run string) error {
 	}
 }
 
-// Settle sees to it that the summaries of units' runs count every finished seed and that no dead
-// process's lock is left in a finished unit: a process may have been killed between its last two
-// writes.
-func Settle(units []Unit) error {
+// Repair updates the summaries of the units' runs and removes the locks that killed processes left
+// in finished units. Both are necessary if a process was killed between its last two writes.
+func Repair(units []Unit) error {
 	runs := map[string]bool{}
 	for _, u := range units {
 		if !u.Finished() {
@@ -152,7 +158,7 @@ func Settle(units []Unit) error {
 		}
 	}
 	for _, run := range slices.Sorted(maps.Keys(runs)) {
-		if err := refresh(run); err != nil {
+		if err := updateSummary(run); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
+// plan calls r.Plan.
 func plan(t *testing.T, r *runs.Runner, configs []settings.Config, seeds ...uint64) []runs.Unit {
 	t.Helper()
 	units, err := r.Plan(configs, seeds)
@@ -29,31 +30,37 @@ func plan(t *testing.T, r *runs.Runner, configs []settings.Config, seeds ...uint
 	return units
 }
 
-// TestPlan plans the same twice, beside what is there.
+// TestPlan plans the same units twice, beside existing runs.
 func TestPlan(t *testing.T) {
 	r := runstest.NewRunner(t)
 	other := settingstest.Resolved(t, map[string]string{"train.lr": "0.1"})
-	if _, err := r.Plan([]settings.Config{other}, []uint64{5}); err != nil { // takes the name full
+	if _, err := r.Plan([]settings.Config{other}, []uint64{5}); err != nil { // uses the name full
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(r.Out, "synthetic", "toy", "no-dropout", "seed5"), 0o755); err != nil { // as a killed process leaves it
+	// as a killed process leaves it
+	if err := os.MkdirAll(filepath.Join(r.Out, "synthetic", "toy", "no-dropout", "seed5"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
-	configs := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"variant": "no-dropout"}), settingstest.Resolved(t, map[string]string{"name": "mine", "train.batch": "8"})}
+	configs := []settings.Config{settingstest.Resolved(t, nil),
+		settingstest.Resolved(t, map[string]string{"variant": "no-dropout"}),
+		settingstest.Resolved(t, map[string]string{"name": "mine", "train.batch": "8"})}
 	for range 2 {
 		units := plan(t, r, configs, 5, 6)
 		var got []string
 		for _, u := range units {
 			dir, _ := filepath.Rel(r.Out, u.Dir)
 			got = append(got, filepath.ToSlash(dir))
-			if c, err := rundir.Dir(u.Dir).Config(); err != nil || c.Hash() != u.Config.Hash() || c.Name != u.Config.Name {
+			if c, err := rundir.Dir(u.Dir).Config(); err != nil || c.Hash() != u.Config.Hash() ||
+				c.Name != u.Config.Name {
 				t.Errorf("%s has another configuration than the unit: %v", u.Dir, err)
 			}
 			if u.Finished() {
-				t.Error("finished before it was begun")
+				t.Error("finished before it was started")
 			}
 		}
-		want := []string{"synthetic/toy/full-2/seed5", "synthetic/toy/full-2/seed6", "synthetic/toy/no-dropout/seed5", "synthetic/toy/no-dropout/seed6",
+		want := []string{"synthetic/toy/full-2/seed5", "synthetic/toy/full-2/seed6",
+			"synthetic/toy/no-dropout/seed5", "synthetic/toy/no-dropout/seed6",
 			"synthetic/toy/mine/seed5", "synthetic/toy/mine/seed6"}
 		if !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
@@ -61,24 +68,27 @@ func TestPlan(t *testing.T) {
 	}
 	for want, set := range map[string]map[string]string{
 		"expected a run of the same configuration, found another": {"name": "mine"},
-		"nowhere.pkl: no such file":                               {"dataset": "mosi", "data.file": "nowhere.pkl"},
-		"expected the name of the data set":                       {"data.file": "nowhere.pkl"},
-		"data set mosi: expected its feature file":                {"dataset": "mosi"},
+		"nowhere.pkl: no such file": {"dataset": "mosi",
+			"data.file": "nowhere.pkl"},
+		"expected the name of the data set":        {"data.file": "nowhere.pkl"},
+		"data set mosi: expected its feature file": {"dataset": "mosi"},
 	} {
-		if _, err := r.Plan([]settings.Config{settingstest.Resolved(t, set)}, []uint64{5}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := r.Plan([]settings.Config{settingstest.Resolved(t, set)},
+			[]uint64{5}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %q", set, err, want)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.Out, ".*")); left != nil {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("files left: %v", left)
 	}
 }
 
-// TestPlansAtOnce has several processes plan sweeps of two kinds at once: each finds its own runs,
-// and none those of the other kind.
-func TestPlansAtOnce(t *testing.T) {
+// TestConcurrentPlans plans two different sweeps several times concurrently. Plans of the same
+// sweep must have the same runs, and the two sweeps different ones.
+func TestConcurrentPlans(t *testing.T) {
 	r := runstest.NewRunner(t)
-	kinds := []settings.Config{settingstest.Resolved(t, nil), settingstest.Resolved(t, map[string]string{"train.lr": "0.1"})}
+	kinds := []settings.Config{settingstest.Resolved(t, nil),
+		settingstest.Resolved(t, map[string]string{"train.lr": "0.1"})}
 	var wg sync.WaitGroup
 	runs := make([]string, 8)
 	for i := range runs {
@@ -102,12 +112,12 @@ func TestPlansAtOnce(t *testing.T) {
 	}
 }
 
-// TestWork stops units in the midst of epochs; they end with whole ones, and at last as an
-// unbroken run does.
-func TestWork(t *testing.T) {
+// TestTrainUnit interrupts a unit within each epoch. The epoch is finished, and at last the files
+// are those of an uninterrupted run.
+func TestTrainUnit(t *testing.T) {
 	c := settingstest.Resolved(t, map[string]string{"name": "full"})
-	whole := runstest.NewRunner(t)
-	dir, _, err := whole.Train(context.Background(), c, []uint64{5})
+	uninterrupted := runstest.NewRunner(t)
+	dir, _, err := uninterrupted.Train(context.Background(), c, []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,29 +129,32 @@ func TestWork(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.Step = func(uint64, string, int, int) {
 			cancel()
-			if held, err := u.Holder(); err != nil || held == nil || held.Holder.PID != os.Getpid() {
-				t.Errorf("while it is trained, the unit is held by %v (%v)", held, err)
+			if held, err := u.Holder(); err != nil || held == nil ||
+				held.Holder.PID != os.Getpid() {
+				t.Errorf("while it is trained, the unit is locked by %v (%v)", held, err)
 			}
 		}
-		err := r.Work(ctx, u.Dir)
-		if interrupted := new(train.Interrupted); epoch < 6 && !errors.As(err, &interrupted) || epoch == 6 && err != nil {
+		err := r.TrainUnit(ctx, u.Dir)
+		if interrupted := new(train.Interrupted); epoch < 6 && !errors.As(err, &interrupted) ||
+			epoch == 6 && err != nil {
 			t.Fatal(epoch, err)
 		}
-		if records, err := rundir.Dir(u.Dir).Records(); err != nil || len(records) != min(epoch, 5) {
+		if records, err := rundir.Dir(u.Dir).Records(); err != nil ||
+			len(records) != min(epoch, 5) {
 			t.Errorf("after %d interruptions there are %d epochs (%v)", epoch, len(records), err)
 		}
 		if held, err := u.Holder(); held != nil || err != nil {
-			t.Errorf("left in the hands of %v (%v)", held, err)
+			t.Errorf("still locked by %v (%v)", held, err)
 		}
 	}
 	runstest.SameFiles(t, "interrupted", runstest.Contents(t, u.Run()), want)
-	if err := r.Work(context.Background(), u.Dir); err != nil || !u.Finished() {
+	if err := r.TrainUnit(context.Background(), u.Dir); err != nil || !u.Finished() {
 		t.Error("a finished unit:", err)
 	}
 }
 
-// TestTaken has another process in a unit, for whatever would train it.
-func TestTaken(t *testing.T) {
+// TestLockedUnit checks that each operation refuses a unit that another process has locked.
+func TestLockedUnit(t *testing.T) {
 	r := runstest.NewRunner(t)
 	c := settingstest.Resolved(t, nil)
 	u := plan(t, r, []settings.Config{c}, 5)[0]
@@ -151,47 +164,50 @@ func TestTaken(t *testing.T) {
 	}
 	_, _, resumed := r.Resume(context.Background(), u.Dir)
 	_, ablated := r.Ablate(context.Background(), []settings.Config{c}, []uint64{5}, nil)
-	for what, err := range map[string]error{"work": r.Work(context.Background(), u.Dir), "resume": resumed, "ablate": ablated} {
-		if held := new(rundir.Held); !errors.As(err, &held) || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
+	for what, err := range map[string]error{"work": r.TrainUnit(context.Background(), u.Dir),
+		"resume": resumed, "ablate": ablated} {
+		if held := new(rundir.Held); !errors.As(err, &held) ||
+			!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Work(context.Background(), u.Dir); err != nil {
+	if err := r.TrainUnit(context.Background(), u.Dir); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestSummaryOfSeedsAtOnce finishes the seeds of a run at once: the summary has them all.
-func TestSummaryOfSeedsAtOnce(t *testing.T) {
+// TestSummaryOfConcurrentSeeds trains the seeds of a run concurrently. The summary has all of
+// them.
+func TestSummaryOfConcurrentSeeds(t *testing.T) {
 	r := runstest.NewRunner(t)
 	seeds := []uint64{1, 2, 3, 4, 5, 6}
 	units := plan(t, r, []settings.Config{settingstest.Resolved(t, nil)}, seeds...)
 	var wg sync.WaitGroup
 	for _, u := range units {
 		wg.Go(func() {
-			if err := r.Work(context.Background(), u.Dir); err != nil {
+			if err := r.TrainUnit(context.Background(), u.Dir); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	at, one := runstest.Contents(t, units[0].Run()), runstest.NewRunner(t)
+	got, one := runstest.Contents(t, units[0].Run()), runstest.NewRunner(t)
 	dir, _, err := one.Train(context.Background(), settingstest.Resolved(t, nil), seeds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runstest.SameFiles(t, "at once", at, runstest.Contents(t, dir))
+	runstest.SameFiles(t, "concurrent", got, runstest.Contents(t, dir))
 }
 
-// TestSettle repairs what a process killed between its last writes leaves.
-func TestSettle(t *testing.T) {
+// TestRepair repairs the files of a process that was killed between its last writes.
+func TestRepair(t *testing.T) {
 	r := runstest.NewRunner(t)
 	units := plan(t, r, []settings.Config{settingstest.Resolved(t, nil)}, 5, 6, 7)
 	for _, u := range units[:2] {
-		if err := r.Work(context.Background(), u.Dir); err != nil {
+		if err := r.TrainUnit(context.Background(), u.Dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,10 +220,12 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	mean, std, n, err := tables.Scores(units[0].Run(), []uint64{5, 7})
-	if v := runstest.ParseSummary(t, want); err != nil || n != 1 || mean["MAE"] != v["5 mean MAE"] || std["MAE"] != 0 {
-		t.Errorf("MAE %g ± %g over %d seeds, want %g (%v)", mean["MAE"], std["MAE"], n, v["5 mean MAE"], err)
+	if v := runstest.ParseSummary(t, want); err != nil || n != 1 ||
+		mean["MAE"] != v["5 mean MAE"] || std["MAE"] != 0 {
+		t.Errorf("MAE %g ± %g over %d seeds, want %g (%v)", mean["MAE"], std["MAE"],
+			n, v["5 mean MAE"], err)
 	}
-	if err := runs.Settle(units); err != nil {
+	if err := runs.Repair(units); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(summary); string(got) != string(want) {

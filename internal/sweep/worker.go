@@ -64,7 +64,7 @@ func RunWorker(ctx context.Context, dir string, in io.Reader, out io.Writer, log
 			messages.Encode(message{Phase: phase, Done: done, Total: total})
 		}
 	}}
-	err := r.Work(ctx, dir)
+	err := r.TrainUnit(ctx, dir)
 	held, interrupted := new(rundir.Held), new(train.Interrupted)
 	switch {
 	case err == nil:

@@ -1,4 +1,4 @@
-// Package runstest trains small runs for tests, and compares what they leave on disk.
+// Package runstest trains small runs in tests and compares their files.
 package runstest
 
 import (
@@ -18,13 +18,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// NewRunner returns a runner into a temporary directory that reports nothing.
+// NewRunner returns a runner that writes to a temporary directory. It discards the log.
 func NewRunner(t *testing.T) *runs.Runner {
-	return &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
+	log := slog.New(slog.DiscardHandler)
+	return &runs.Runner{Out: t.TempDir(), Log: log, Step: func(uint64, string, int, int) {}}
 }
 
-// Contents returns the files of a seed's directory and the summary, without what depends on the
-// clock.
+// Contents returns the contents of the files in the seeds' directories of a run and of its
+// summary, by path relative to run. The times in the journals are removed.
 func Contents(t *testing.T, run string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -43,8 +44,8 @@ func Contents(t *testing.T, run string) map[string]string {
 			if strings.HasSuffix(name, ".jsonl") {
 				var lines []string
 				for line := range strings.Lines(string(text)) {
-					timeless, _, _ := strings.Cut(line, `"seconds"`)
-					lines = append(lines, timeless)
+					withoutTime, _, _ := strings.Cut(line, `"seconds"`)
+					lines = append(lines, withoutTime)
 				}
 				files[name] = strings.Join(lines, "\n")
 			}
@@ -53,7 +54,8 @@ func Contents(t *testing.T, run string) map[string]string {
 	return files
 }
 
-// SameFiles fails the test for every file of want that got lacks or has with other contents.
+// SameFiles reports an error for each file of want that is not in got or has other contents there.
+// what names the run of got.
 func SameFiles(t *testing.T, what string, got, want map[string]string) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -61,12 +63,12 @@ func SameFiles(t *testing.T, what string, got, want map[string]string) {
 	}
 	for name, text := range want {
 		if got[name] != text {
-			t.Errorf("%s: %s differs from the unbroken run's", what, name)
+			t.Errorf("%s: %s differs from that of the uninterrupted run", what, name)
 		}
 	}
 }
 
-// SummaryScores reads summary.csv: values by "seed rate metric".
+// SummaryScores returns the values in summary.csv of a run directory by "seed rate metric".
 func SummaryScores(t *testing.T, dir string) map[string]float64 {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, rundir.SummaryCSV))
@@ -76,11 +78,12 @@ func SummaryScores(t *testing.T, dir string) map[string]float64 {
 	return ParseSummary(t, text)
 }
 
-// ParseSummary returns the values of a summary.csv under "seed rate metric".
+// ParseSummary returns the values of a summary.csv by "seed rate metric".
 func ParseSummary(t *testing.T, text []byte) map[string]float64 {
 	t.Helper()
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
-	if err != nil || strings.Join(rows[0], ",") != "dataset,model,variant,select,seed,rate,metric,value" {
+	if err != nil ||
+		strings.Join(rows[0], ",") != "dataset,model,variant,select,seed,rate,metric,value" {
 		t.Fatal(rows[0], err)
 	}
 	values := map[string]float64{}
@@ -92,12 +95,13 @@ func ParseSummary(t *testing.T, text []byte) map[string]float64 {
 		values[strings.Join(row[4:7], " ")] = v
 	}
 	if len(values) != len(rows)-1 {
-		t.Error("summary.csv has a line twice")
+		t.Error("summary.csv has duplicate lines")
 	}
 	return values
 }
 
-// TrainUntil interrupts a training at a step, and returns how many were made.
+// TrainUntil trains a run with one seed and interrupts it at step stop. It returns the run
+// directory, the number of steps that were made and the error of [runs.Runner.Train].
 func TrainUntil(r *runs.Runner, c settings.Config, stop int) (dir string, steps int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

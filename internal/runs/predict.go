@@ -1,0 +1,106 @@
+package runs
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// Predict returns the predictions of a trained run for the utterances of a feature file (see
+// [datasets.OpenFeatures]). dir is the directory of a seed, or of a run with one seed. The device
+// is the run's if its name is "".
+func Predict(dir, file, device string, log *slog.Logger) (*results.Predictions, error) {
+	p, _, err := openOne(dir, device)
+	if err != nil {
+		return nil, err
+	}
+	split, err := datasets.OpenFeatures(file, "test")
+	if err != nil {
+		return nil, err
+	}
+	if split, err = train.Fit(split, p.Dims, log); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p.Predict(split, 0, nil), nil
+}
+
+// PredictText returns the predictions of a trained run for transcripts without audio and vision.
+// The transcripts are the ids of the predictions. model is a pretrained model with the vocabulary
+// of the run's data (see [nn.FindPretrained]), "" for the run's own. dir and device are as in
+// [Predict].
+func PredictText(
+	dir string, texts []string, model, device string, log *slog.Logger,
+) (*results.Predictions, error) {
+	p, c, err := openOne(dir, device)
+	if err != nil {
+		return nil, err
+	}
+	if model == "" {
+		model = c.Method.TextEncoder().BERT
+	}
+	if _, generated := settings.Generators[c.Dataset]; generated || model == "" {
+		return nil, fmt.Errorf("runs: %s: expected a run with BERT's tokens, found one on %s "+
+			"without a pretrained text encoder; "+
+			"train with --data, and name the vocabulary with --bert", dir, c.Dataset)
+	}
+	if model, err = nn.FindPretrained(model); err != nil {
+		return nil, fmt.Errorf("runs: %w", err)
+	}
+	tokenizer, err := wordpiece.Open(model)
+	if err != nil {
+		return nil, fmt.Errorf("runs: %w", err)
+	}
+	split, err := train.Fit(textOnlySplit(texts, tokenizer, p.Dims), p.Dims, log)
+	if err != nil {
+		return nil, err
+	}
+	return p.Predict(split, 0, nil), nil
+}
+
+// textOnlySplit returns utterances with these transcripts. Audio and vision are one frame of
+// zeros.
+func textOnlySplit(texts []string, tokenizer *wordpiece.Tokenizer, d zoo.Dims) *datasets.Split {
+	n := len(texts)
+	zeros := func(steps, width int) datasets.Frames {
+		x := make([]float32, n*steps*width)
+		return datasets.Frames{T: steps, D: width, X: x, Len: slices.Repeat([]int{1}, n)}
+	}
+	s := &datasets.Split{ID: texts, RawText: texts, Audio: zeros(d.AudioT, d.AudioD),
+		Vision: zeros(d.VisionT, d.VisionD)}
+	s.Language = datasets.Tokens{T: d.TextT, ID: make([]int, n*d.TextT),
+		Mask: make([]float32, n*d.TextT), Segment: make([]int, n*d.TextT)}
+	for i, text := range texts {
+		for j, id := range tokenizer.Encode(text, d.TextT) {
+			s.Language.ID[i*d.TextT+j], s.Language.Mask[i*d.TextT+j] = id, 1
+		}
+	}
+	return s
+}
+
+// openOne opens the checkpoint of the seed in dir, or of the run in dir if it has one seed.
+func openOne(dir, device string) (*train.Predictor, *settings.Config, error) {
+	dirs, err := rundir.SeedDirs(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(dirs) > 1 {
+		return nil, nil, fmt.Errorf("runs: %s: expected one seed, found %d; give one of %v",
+			dir, len(dirs), dirs)
+	}
+	c, err := dirs[0].Config()
+	if err != nil {
+		return nil, nil, err
+	}
+	c.MoveTo(device)
+	p, err := train.OpenPredictor(dirs[0], &c)
+	return p, &c, err
+}
