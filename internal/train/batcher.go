@@ -11,7 +11,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A batcher turns utterances into a model's input. Its memory is used again for each batch.
+// A batcher makes a model's input from utterances. It reuses its memory for each batch.
 type batcher struct {
 	classes int
 	static  bool // the keep masks of training are the same in each epoch
@@ -24,21 +24,25 @@ type batcher struct {
 }
 
 func newBatcher(c *settings.Config, d zoo.Dims) batcher {
-	return batcher{classes: d.Classes, static: c.Data.Resample == "static", Kind: results.KindOf(c.Dataset, d.Range)}
+	return batcher{classes: d.Classes, static: c.Data.Resample == "static",
+		Kind: results.KindOf(c.Dataset, d.Range)}
 }
 
-// Fill takes the utterances of s with the given indices and their keep masks, for Batch.
+// Fill sets the batch to the utterances of s with the given indices and their keep masks, for
+// Batch.
 func (f *batcher) Fill(s *datasets.Split, index []int, k *datasets.KeepMasks) {
 	f.Data.Fill(s, index, k)
 	f.classify()
 }
 
-// FillCorrupted takes the utterances of s with the given indices, corrupted, for Corrupted.
+// FillCorrupted sets the batch to the corrupted utterances of s with the given indices, for
+// Corrupted.
 func (f *batcher) FillCorrupted(s *datasets.Split, index []int, k *datasets.KeepMasks) {
 	f.Data.FillCorrupted(s, index, k)
 	f.classify()
 }
 
+// classify computes the classes of the labels.
 func (f *batcher) classify() {
 	f.Class = f.Class[:0]
 	if f.classes > 0 {
@@ -49,17 +53,19 @@ func (f *batcher) classify() {
 }
 
 // Batch returns the utterances of Fill or, for a phase that does not need complete inputs, of
-// FillCorrupted, for a training step of an epoch, with the missing rates that their masks were drawn
-// with. The complete frames and the attention mask are uploaded once; the corrupted frames are then
-// computed on the device.
+// FillCorrupted, for a training step of an epoch, with the missing rates that their masks were
+// drawn with. The complete frames and the attention mask are uploaded once; the corrupted frames
+// are then computed on the device.
 func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch int) *zoo.Batch {
 	d := &f.Data
 	f.rate = f.rate[:0]
 	for _, i := range d.Index {
-		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]), float32(rates.Vision[i]))
+		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]),
+			float32(rates.Vision[i]))
 	}
 	n := len(d.Index)
-	b := &zoo.Batch{MissingRates: tp.Input(f.rate, n, zoo.Modalities), Index: d.Index, Epoch: epoch}
+	b := &zoo.Batch{MissingRates: tp.Input(f.rate, n, zoo.Modalities), Index: d.Index,
+		Epoch: epoch}
 	if ph.NeedsComplete {
 		complete := f.input(tp, d.Language.ID)
 		complete.Cacheable = true
@@ -74,7 +80,8 @@ func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch 
 	b.Corrupted.Cacheable = f.static
 	if ph.NeedsKeepMasks {
 		b.KeepMasks = [zoo.Modalities]*ag.Tensor{
-			tp.Input(d.Language.Keep, n, d.Language.T), tp.Input(d.Audio.Keep, n, d.Audio.T), tp.Input(d.Vision.Keep, n, d.Vision.T)}
+			tp.Input(d.Language.Keep, n, d.Language.T), tp.Input(d.Audio.Keep, n, d.Audio.T),
+			tp.Input(d.Vision.Keep, n, d.Vision.T)}
 	}
 	if f.classes > 0 {
 		b.Class = f.Class
@@ -85,7 +92,9 @@ func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch 
 }
 
 // Corrupted returns the utterances of FillCorrupted.
-func (f *batcher) Corrupted(tp *ag.Tape) *zoo.Input { return f.input(tp, f.Data.Language.Corrupted) }
+func (f *batcher) Corrupted(tp *ag.Tape) *zoo.Input {
+	return f.input(tp, f.Data.Language.Corrupted)
+}
 
 func (f *batcher) input(tp *ag.Tape, ids []int) *zoo.Input {
 	d, n := &f.Data, len(f.Data.Index)
@@ -98,9 +107,9 @@ func (f *batcher) input(tp *ag.Tape, ids []int) *zoo.Input {
 	}
 }
 
-// masked returns K·x + z for frames x [B T D] that are finite: x, bit for bit, where K is 1, and +0
-// where K is 0. Without z, which is -0 where K is 1 and +0 where K is 0, a missing frame would keep
-// the signs of x.
+// masked returns K·x + z for frames x [B T D] that are finite: x, bit for bit, where K is 1, and
+// +0 where K is 0. Without z, which is -0 where K is 1 and +0 where K is 0, a missing frame would
+// keep the signs of x.
 func (f *batcher) masked(tp *ag.Tape, x *ag.Tensor, keep []float32) *ag.Tensor {
 	f.zero = f.zero[:0]
 	for _, k := range keep {

@@ -12,7 +12,8 @@ import (
 // TestMaskedOnTheDevice compares the corrupted frames that the device computes with those that the
 // host copies, signs of zeros included.
 func TestMaskedOnTheDevice(t *testing.T) {
-	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 5, LanguageSteps: 6, AudioSteps: 9, VisionSteps: 7, AudioDim: 3, VisionDim: 2})
+	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 5, LanguageSteps: 6,
+		AudioSteps: 9, VisionSteps: 7, AudioDim: 3, VisionDim: 2})
 	s, index := set.Train, []int{4, 1, 2}
 	for i := range s.Audio.X {
 		if i%5 == 0 {
@@ -31,7 +32,8 @@ func TestMaskedOnTheDevice(t *testing.T) {
 		got := f.Batch(tp, zoo.Phase{NeedsComplete: true}, &rates, 1).Corrupted
 		f.FillCorrupted(s, index, k)
 		want := f.Corrupted(tp)
-		for m, pair := range [][2]*ag.Tensor{{got.Audio, want.Audio}, {got.Vision, want.Vision}, {got.Mask, want.Mask}} {
+		for m, pair := range [][2]*ag.Tensor{{got.Audio, want.Audio}, {got.Vision, want.Vision},
+			{got.Mask, want.Mask}} {
 			x, y := pair[0].Values(), pair[1].Values()
 			for i := range y {
 				if math.Float64bits(x[i]) != math.Float64bits(y[i]) {

@@ -27,7 +27,8 @@ func (m *averaged) Phases() []zoo.Phase {
 		list, updates := terms(tp, b)
 		mean := tp.Mean(tp.Mean(b.Corrupted.Audio, 1), 0)
 		row := tp.StopGradient(tp.Reshape(mean, 1, -1))
-		return list, append(updates, zoo.MemoryUpdate{Memory: m.mean.Tensor, Index: []int{0}, Rows: row})
+		return list, append(updates,
+			zoo.MemoryUpdate{Memory: m.mean.Tensor, Index: []int{0}, Rows: row})
 	}
 	return phases
 }
@@ -56,8 +57,10 @@ func TestBuffersAreSavedAndRestored(t *testing.T) {
 	}
 	resumed := withBuffer()
 	resumed.dir = tr.dir
-	if at, _, err := resumed.restore(); err != nil || at.epoch != 3 || !slices.Equal(resumed.Buffers[0].Values(), want) {
-		t.Errorf("restored at %+v: %v, want %v; error %v", at, resumed.Buffers[0].Values(), want, err)
+	if at, _, err := resumed.restore(); err != nil || at.epoch != 3 ||
+		!slices.Equal(resumed.Buffers[0].Values(), want) {
+		t.Errorf("restored at %+v: %v, want %v; error %v", at, resumed.Buffers[0].Values(),
+			want, err)
 	}
 	names := map[string]bool{}
 	for _, p := range tr.Model.PredictParams() {

@@ -12,27 +12,28 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tensorboard"
 )
 
-// EventFiles are what TensorBoard reads. The number is that of the epochs made when the file was
-// begun, so that a resumed run has a new name, and TensorBoard, which does not look again at a
-// file it has read, sees it.
+// EventFiles is the pattern of the names of event files. The number in a name is the number of
+// epochs when the file was created: a resumed run has a file with a new name, since TensorBoard
+// does not read a file again.
 const EventFiles = "events.out.tfevents.*.recap"
 
-// Events is a file for TensorBoard that says what the journal says: the tags are the names of the
-// journal after the phase, the steps its epochs, the times those of training, without pauses, from
-// when the configuration was written.
+// Events is an event file of TensorBoard with the values of the journal. A tag is PHASE/NAME, the
+// step is the epoch. The time is the training time, without interruptions, after the time at which
+// the configuration was written.
 type Events struct {
 	Path string
 	time float64 // of the last epoch, in seconds since 1970
 }
 
-// openEvents begins a file with what the journal holds, in the place of older ones: after a
-// resumption no step is there twice.
+// openEvents creates an event file with the records of the journal and removes older ones, so that
+// no step occurs twice after a run is resumed.
 func openEvents(d rundir.Dir, records []rundir.Record) (*Events, error) {
 	info, err := os.Stat(d.File(rundir.ConfigFile))
 	if err != nil {
 		return nil, fmt.Errorf("train: events: %w", err)
 	}
-	e := &Events{d.File(fmt.Sprintf("events.out.tfevents.%010d.recap", len(records))), float64(info.ModTime().Unix())}
+	e := &Events{d.File(fmt.Sprintf("events.out.tfevents.%010d.recap", len(records))),
+		float64(info.ModTime().Unix())}
 	file := tensorboard.Header(e.time)
 	for i := range records {
 		file = append(file, e.encode(&records[i])...)
@@ -40,8 +41,8 @@ func openEvents(d rundir.Dir, records []rundir.Record) (*Events, error) {
 	if err := rundir.WriteFile(e.Path, file); err != nil {
 		return nil, err
 	}
-	there, err := filepath.Glob(d.File(EventFiles))
-	for _, path := range there {
+	paths, err := filepath.Glob(d.File(EventFiles))
+	for _, path := range paths {
 		if path != e.Path {
 			err = errors.Join(err, os.Remove(path))
 		}
@@ -52,28 +53,30 @@ func openEvents(d rundir.Dir, records []rundir.Record) (*Events, error) {
 	return e, nil
 }
 
-// hasEvents tells whether the run has a file for TensorBoard.
+// hasEvents reports whether the seed has an event file.
 func hasEvents(d rundir.Dir) bool {
-	there, err := filepath.Glob(d.File(EventFiles))
-	return err == nil && there != nil
+	paths, err := filepath.Glob(d.File(EventFiles))
+	return err == nil && paths != nil
 }
 
-// encode returns the epoch that follows.
+// encode returns the next epoch in the format of event files.
 func (e *Events) encode(r *rundir.Record) []byte {
 	e.time += r.Seconds
-	scalars := []tensorboard.Scalar{{Tag: r.Phase + "/lr", Value: r.LR}, {Tag: r.Phase + "/seconds", Value: r.Seconds}}
+	scalars := []tensorboard.Scalar{{Tag: r.Phase + "/lr", Value: r.LR},
+		{Tag: r.Phase + "/seconds", Value: r.Seconds}}
 	for _, group := range []struct {
 		prefix string
 		values rundir.Numbers
 	}{{"/", r.Terms}, {"/valid/", r.Valid}, {"/test/", r.Test}} {
 		for _, name := range slices.Sorted(maps.Keys(group.values)) {
-			scalars = append(scalars, tensorboard.Scalar{Tag: r.Phase + group.prefix + name, Value: group.values[name]})
+			scalars = append(scalars,
+				tensorboard.Scalar{Tag: r.Phase + group.prefix + name, Value: group.values[name]})
 		}
 	}
 	return tensorboard.Record(e.time, r.Epoch, scalars)
 }
 
-// Add appends an epoch.
+// Add appends the record of an epoch to the file.
 func (e *Events) Add(r *rundir.Record) error {
 	f, err := os.OpenFile(e.Path, os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

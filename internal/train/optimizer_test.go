@@ -25,10 +25,13 @@ func TestGroupsHaveTheirOwnRates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Train.LR, c.Train.WeightDecay, c.Train.Groups = 0.1, 0.5, map[string]zoo.GroupTraining{"text": {LR: 0.01, WeightDecay: 0.2}}
+	c.Train.LR, c.Train.WeightDecay, c.Train.Groups = 0.1,
+		0.5, map[string]zoo.GroupTraining{"text": {LR: 0.01, WeightDecay: 0.2}}
 	tr := &trainer{config: c}
 	all := p.All()
-	pass := zoo.Pass{Params: all, Groups: []zoo.Group{{Name: "text", Params: all[1:2]}, {Name: "text", Params: all[2:3], NoDecay: true}, {Name: "unset", Params: all[3:]}}}
+	pass := zoo.Pass{Params: all,
+		Groups: []zoo.Group{{Name: "text", Params: all[1:2]},
+			{Name: "text", Params: all[2:3], NoDecay: true}, {Name: "unset", Params: all[3:]}}}
 	grads := ag.Grads{}
 	for _, x := range p.All() {
 		grads[x.Tensor] = ag.NewTensor(dev, []float64{1}, 1)

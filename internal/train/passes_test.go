@@ -11,8 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// TestPasses makes an epoch of two passes, which update disjoint parameters: each sees its own keep
-// masks, moves its own parameters, and has moments of its own.
+// TestPasses makes an epoch of two passes, which update disjoint parameters: each sees its own
+// keep masks, moves its own parameters, and has moments of its own.
 func TestPasses(t *testing.T) {
 	tr := newTrainer(t, nil)
 	tr.step = func(string, int, int) {}
@@ -20,12 +20,13 @@ func TestPasses(t *testing.T) {
 	whole := ph.Passes[0]
 	var masks [2][]float64
 	pass := func(k int, name string) zoo.Pass {
-		return zoo.Pass{Name: name, Params: whole.Params[2*k : 2*k+2], Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-			masks[k] = append(masks[k], b.KeepMasks[zoo.Audio].Values()...)
-			terms, updates := whole.Terms(tp, b)
-			terms[0].Name = name
-			return terms, updates
-		}}
+		return zoo.Pass{Name: name, Params: whole.Params[2*k : 2*k+2],
+			Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+				masks[k] = append(masks[k], b.KeepMasks[zoo.Audio].Values()...)
+				terms, updates := whole.Terms(tp, b)
+				terms[0].Name = name
+				return terms, updates
+			}}
 	}
 	ph.NeedsKeepMasks, ph.Passes = true, []zoo.Pass{pass(0, "first"), pass(1, "second")}
 	var before [][]float64
@@ -42,28 +43,32 @@ func TestPasses(t *testing.T) {
 			t.Errorf("%s did not move", p.Name)
 		}
 	}
-	if d := terms["first"] + terms["second"] - terms["loss"]; terms["first"] == 0 || terms["second"] == 0 || d > 1e-9 || d < -1e-9 {
+	if d := terms["first"] + terms["second"] - terms["loss"]; terms["first"] == 0 ||
+		terms["second"] == 0 || d > 1e-9 || d < -1e-9 {
 		t.Errorf("terms %v: want two, whose sum is the loss", terms)
 	}
-	if len(masks[0]) != len(masks[1]) || slices.Equal(masks[0], masks[1]) || slices.Max(masks[0]) != 1 || slices.Min(masks[0]) != 0 {
+	if len(masks[0]) != len(masks[1]) || slices.Equal(masks[0], masks[1]) ||
+		slices.Max(masks[0]) != 1 || slices.Min(masks[0]) != 0 {
 		t.Error("the passes do not have keep masks of their own")
 	}
 	names := map[string]bool{}
 	for _, p := range moments(ph, opts) {
 		names[p.Name] = true
 	}
-	if len(names) != 12 || !names["first.adam."+whole.Params[0].Name+".exp_avg"] || !names["second.adam."+whole.Params[2].Name+".step"] {
+	if len(names) != 12 || !names["first.adam."+whole.Params[0].Name+".exp_avg"] ||
+		!names["second.adam."+whole.Params[2].Name+".step"] {
 		t.Errorf("state %v", names)
 	}
 }
 
 // TestPassesHaveTheirOwnSettings makes one step of each of two passes, whose groups have learning
-// rates and weight decays of their own in the configuration. The first step of AdamW moves a number x
-// by lr against the sign of its gradient, after x ← x − lr·decay·x.
+// rates and weight decays of their own in the configuration. The first step of AdamW moves a
+// number x by lr against the sign of its gradient, after x ← x − lr·decay·x.
 func TestPassesHaveTheirOwnSettings(t *testing.T) {
-	tr := newTrainer(t, map[string]string{"device": "cpu64", "train.batch": "40", "train.schedule": "constant",
-		"train.groups.audio.lr": "0.01", "train.groups.audio.weight_decay": "0.5",
-		"train.groups.head.lr": "0.2", "train.groups.head.weight_decay": "0.25"})
+	tr := newTrainer(t,
+		map[string]string{"device": "cpu64", "train.batch": "40", "train.schedule": "constant",
+			"train.groups.audio.lr": "0.01", "train.groups.audio.weight_decay": "0.5",
+			"train.groups.head.lr": "0.2", "train.groups.head.weight_decay": "0.25"})
 	ph := tr.Model.Phases()[1]
 	whole := ph.Passes[0]
 	ph.Passes = nil
@@ -95,16 +100,20 @@ func TestPassesHaveTheirOwnSettings(t *testing.T) {
 		for _, p := range ph.Passes[i].Params {
 			for j, x := range p.Values() {
 				old := before[p.Name][j]
-				if moved := math.Abs(x - old*(1-want.lr*want.decay)); math.Abs(moved-want.lr) > 1e-3*want.lr { // Eps is not quite nothing
-					t.Errorf("%s[%d] moved by %g besides the decay, want %g", p.Name, j, moved, want.lr)
+				// Eps is not quite nothing
+				if moved := math.Abs(x - old*(1-want.lr*want.decay)); math.Abs(
+					moved-want.lr,
+				) > 1e-3*want.lr {
+					t.Errorf("%s[%d] moved by %g besides the decay, want %g", p.Name, j,
+						moved, want.lr)
 				}
 			}
 		}
 	}
 }
 
-// TestClippingSeesAllParameters clips a gradient before the step of a pass that updates some of the
-// parameters: afterwards the norm over all parameters is the limit.
+// TestClippingSeesAllParameters clips a gradient before the step of a pass that updates some of
+// the parameters: afterwards the norm over all parameters is the limit.
 func TestClippingSeesAllParameters(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"device": "cpu64", "train.clip": "0.001"})
 	pass := tr.Model.Phases()[1].Passes[0]
@@ -129,13 +138,14 @@ func TestPassOverHalfOfTheBatches(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"train.batch": "8"})
 	ph := tr.Model.Phases()[1]
 	whole := ph.Passes[0]
-	ph.Passes = []zoo.Pass{{Params: whole.Params, Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-		terms, updates := whole.Terms(tp, b)
-		if 2*b.Step >= b.Steps {
-			terms[0].Weight = 0
-		}
-		return terms, updates
-	}}}
+	ph.Passes = []zoo.Pass{{Params: whole.Params,
+		Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+			terms, updates := whole.Terms(tp, b)
+			if 2*b.Step >= b.Steps {
+				terms[0].Weight = 0
+			}
+			return terms, updates
+		}}}
 	opts := tr.begin(ph)
 	if _, err := tr.steps(context.Background(), ph, opts, 1); err != nil {
 		t.Fatal(err)

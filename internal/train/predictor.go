@@ -15,7 +15,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A Predictor applies a trained model.
+// A Predictor computes the predictions of a trained model.
 type Predictor struct {
 	*Learner
 	Tape      *ag.Tape // for inference
@@ -27,8 +27,9 @@ func newPredictor(c *settings.Config, l *Learner) *Predictor {
 	return &Predictor{l, ag.NewInferenceTape(l.Device), newBatcher(c, l.Dims), c.Train.Batch}
 }
 
-// Input resets the tape and returns utterances of a split on it. Prediction meets the same tokens
-// at each rate, so a frozen encoder should remember them.
+// Input resets the tape and returns the utterances of a split with the given indices, corrupted by
+// the keep masks, complete if masks is nil. The input is cacheable: a frozen text encoder sees the
+// same tokens again at other rates.
 func (p *Predictor) Input(s *datasets.Split, index []int, masks *datasets.KeepMasks) *zoo.Input {
 	p.Tape.Reset()
 	p.Batcher.FillCorrupted(s, index, masks)
@@ -37,18 +38,21 @@ func (p *Predictor) Input(s *datasets.Split, index []int, masks *datasets.KeepMa
 	return in
 }
 
-// Predict goes through a split at a missing rate; of the modalities in drop everything is missing.
-func (p *Predictor) Predict(s *datasets.Split, rate float64, drop []zoo.Modality) *results.Predictions {
+// Predict returns the predictions for a split at a missing rate. The modalities in drop are
+// removed completely.
+func (p *Predictor) Predict(
+	s *datasets.Split, rate float64, drop []zoo.Modality,
+) *results.Predictions {
 	rates := datasets.FixedRates(s.Len(), rate)
 	for _, m := range drop {
-		gone := datasets.FixedRates(s.Len(), 1)
+		missing := datasets.FixedRates(s.Len(), 1)
 		switch m {
 		case zoo.Language:
-			rates.Language = gone.Language
+			rates.Language = missing.Language
 		case zoo.Audio:
-			rates.Audio = gone.Audio
+			rates.Audio = missing.Audio
 		case zoo.Vision:
-			rates.Vision = gone.Vision
+			rates.Vision = missing.Vision
 		}
 	}
 	masks := s.KeepMasks(rates)
@@ -60,8 +64,12 @@ func (p *Predictor) Predict(s *datasets.Split, rate float64, drop []zoo.Modality
 	return out
 }
 
-// Test predicts with each of the run's choices, at each rate.
-func (p *Predictor) Test(ctx context.Context, c *settings.Config, d rundir.Dir, s *datasets.Split, rates []float64, drop []zoo.Modality) ([][]*results.Predictions, error) {
+// Test returns the predictions for a split by each selected checkpoint at each missing rate,
+// [choice][rate] (see [results.Choices]). If ctx is cancelled, the error is an [*Interrupted].
+func (p *Predictor) Test(
+	ctx context.Context, c *settings.Config, d rundir.Dir, s *datasets.Split,
+	rates []float64, drop []zoo.Modality,
+) ([][]*results.Predictions, error) {
 	var all [][]*results.Predictions
 	for _, choice := range results.Choices(c, p.Batcher.Kind) {
 		path := d.File(choice.File(rundir.BestFile))
@@ -84,7 +92,7 @@ func (p *Predictor) Test(ctx context.Context, c *settings.Config, d rundir.Dir, 
 	return all, nil
 }
 
-// open makes the model of a run and loads its checkpoint.
+// OpenPredictor creates the model of a seed and loads the first selected checkpoint.
 func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
 	file, dims, err := results.Checkpoint(d)
 	if err != nil {

@@ -15,19 +15,20 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
-// A position is how far training has come.
+// A position is the progress of the training.
 type position struct {
 	phase int // index
-	epoch int // of it, the last that is whole
+	epoch int // the last complete epoch of the phase
 }
 
-// saveState puts parameters, moments, the phase's memory and the position on disk.
+// saveState saves the parameters, the buffers, the moments, the phase's memory and the position.
 func (t *trainer) saveState(ph zoo.Phase, opts []*optim.Adam, epoch int) error {
-	return rundir.SaveTensors(t.dir.File(rundir.StateFile), slices.Concat(t.neededFrom(ph), moments(ph, opts), t.memory), t.facts(ph.Name, epoch))
+	return rundir.SaveTensors(t.dir.File(rundir.StateFile),
+		slices.Concat(t.neededFrom(ph), moments(ph, opts), t.memory), t.metadata(ph.Name, epoch))
 }
 
-// moments returns the state of the optimisers. In a phase of several passes the names begin with the
-// pass's.
+// moments returns the state of the optimisers. In a phase with several passes, a name begins with
+// the name of the pass.
 func moments(ph zoo.Phase, opts []*optim.Adam) (all []nn.Param) {
 	for i, opt := range opts {
 		for _, p := range opt.State() {
@@ -40,8 +41,8 @@ func moments(ph zoo.Phase, opts []*optim.Adam) (all []nn.Param) {
 	return all
 }
 
-// neededFrom returns the parameters that a phase, later phases and prediction need, and all buffers. A
-// frozen text encoder is not among them: it is loaded from its own file again.
+// neededFrom returns the parameters that a phase, later phases and prediction need, and all
+// buffers. A frozen text encoder is not among them: it is loaded from its own file again.
 func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	needed := map[string]bool{}
 	mark := func(ps []nn.Param) {
@@ -51,7 +52,9 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 	}
 	mark(t.Model.PredictParams())
 	phases := t.Model.Phases()
-	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool { return p.Name == ph.Name }):] {
+	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool {
+		return p.Name == ph.Name
+	}):] {
 		mark(later.Params())
 	}
 	if t.Dims.BERT != nil && t.Model.TextEncoder().Frozen {
@@ -59,12 +62,14 @@ func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
 			needed[p.Name] = false
 		}
 	}
-	kept := slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool { return !needed[p.Name] })
+	kept := slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool {
+		return !needed[p.Name]
+	})
 	return append(kept, t.Buffers...)
 }
 
-// restore reads the state, if there is one, and sets parameters, moments, memory and journal to
-// it.
+// restore loads the saved state, if there is one, and removes later epochs from the journal. opts
+// is nil if there is no state.
 func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 	if err := t.dir.RemovePartialFiles(); err != nil {
 		return at, nil, err
@@ -83,30 +88,42 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 		return at, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if meta["config"] != t.config.Hash() {
-		return at, nil, fmt.Errorf("train: %s: expected the state of the configuration beside it, found another's; restore %s or train anew", path, rundir.ConfigFile)
+		return at, nil, fmt.Errorf(
+			"train: %s: expected the state of the configuration beside it, found another's; "+
+				"restore %s or train a new run", path, rundir.ConfigFile,
+		)
 	}
 	phases := t.Model.Phases()
-	at.phase = slices.IndexFunc(phases, func(ph zoo.Phase) bool { return ph.Name == meta["phase"] })
+	at.phase = slices.IndexFunc(phases, func(ph zoo.Phase) bool {
+		return ph.Name == meta["phase"]
+	})
 	if at.epoch, err = strconv.Atoi(meta["epoch"]); err != nil || at.phase < 0 {
-		return at, nil, fmt.Errorf("train: %s: expected a phase and an epoch, found %q and %q; train anew", path, meta["phase"], meta["epoch"])
+		return at, nil, fmt.Errorf(
+			"train: %s: expected a phase and an epoch, found %q and %q; train a new run",
+			path, meta["phase"], meta["epoch"],
+		)
 	}
 	opts = t.begin(phases[at.phase])
-	if err := nn.Load(file, slices.Concat(t.neededFrom(phases[at.phase]), moments(phases[at.phase], opts), t.memory)); err != nil {
+	if err := nn.Load(file,
+		slices.Concat(t.neededFrom(phases[at.phase]), moments(phases[at.phase], opts),
+			t.memory)); err != nil {
 		return at, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), meta["phase"], at.epoch)
 	return at, opts, err
 }
 
-// facts returns what is saved beside tensors; a checkpoint of it needs no data set to be used.
-func (t *trainer) facts(phase string, epoch int) map[string]string {
+// metadata returns the metadata of a saved file. It has all dimensions of the model, so that a
+// checkpoint can be used without the data set.
+func (t *trainer) metadata(phase string, epoch int) map[string]string {
 	dims, err := json.Marshal(t.Dims)
 	if err != nil {
-		panic("train: dimensions cannot be written: " + err.Error())
+		panic("train: cannot encode the dimensions: " + err.Error())
 	}
 	return map[string]string{
 		"dataset": t.config.Dataset, "model": t.config.Model, "variant": t.config.Variant,
-		"seed": strconv.FormatUint(t.config.Seed, 10), "config": t.config.Hash(), "dims": string(dims),
+		"seed": strconv.FormatUint(t.config.Seed, 10), "config": t.config.Hash(),
+		"dims":  string(dims),
 		"phase": phase, "epoch": strconv.Itoa(epoch),
 	}
 }

@@ -34,7 +34,8 @@ func TestSteadyStep(t *testing.T) {
 			step()
 		}
 	})
-	data := int64(4 * 16 * (set.Train.Language.T + set.Train.Audio.T*set.Train.Audio.D)) // what one input of the batch takes
+	// what one input of the batch takes
+	data := int64(4 * 16 * (set.Train.Language.T + set.Train.Audio.T*set.Train.Audio.D))
 	if n := result.AllocedBytesPerOp(); n > data/2 {
 		t.Errorf("a step allocates %d bytes, an input takes %d", n, data)
 	}
@@ -47,7 +48,8 @@ func TestMasks(t *testing.T) {
 		return []any{rates, masks}
 	}
 	first := draw("stage1", 1)
-	if !cmp.Equal(first, draw("stage1", 1)) || cmp.Equal(first, draw("stage1", 2)) || cmp.Equal(first, draw("stage2", 1)) {
+	if !cmp.Equal(first, draw("stage1", 1)) || cmp.Equal(first, draw("stage1", 2)) ||
+		cmp.Equal(first, draw("stage2", 1)) {
 		t.Error("masks are not a function of phase and epoch")
 	}
 	tr.config.Data.Resample = "static"

@@ -10,22 +10,23 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// stepsPerFlush is how many steps are made between two readings of the terms. For a reading the
-// host waits until the device has made every step, and the device then until the host has prepared
-// the next: that should be rare. But so many steps can be in vain once one has failed.
+// stepsPerFlush is the number of steps between two reads of the terms. A read must be rare, since
+// the host waits for the device to finish all steps and the device then waits for the next one. On
+// the other hand, up to so many steps are wasted after one that fails.
 const stepsPerFlush = 16
 
-// A termLog notes the values of the terms of each step on the device, so that no step waits for
-// them.
+// A termLog collects the terms of each step in a buffer on the device, so that no step waits for a
+// transfer.
 type termLog struct {
-	buffer *ag.Tensor   // [stepsPerReading terms], 0 where nothing is noted
-	steps  [][]zoo.Term // that were noted since the last reading
+	buffer *ag.Tensor   // [stepsPerFlush terms], zeros after a flush
+	steps  [][]zoo.Term // the terms of each step since the last flush
 }
 
-// record puts a step's terms on the page.
+// record appends the terms of a step to the buffer.
 func (l *termLog) record(tp *ag.Tape, terms []zoo.Term) {
 	if len(l.steps) == 0 && (l.buffer == nil || l.buffer.Shape()[1] != len(terms)) {
-		l.buffer = ag.NewTensor(tp.Device(), make([]float64, stepsPerFlush*len(terms)), stepsPerFlush, len(terms))
+		l.buffer = ag.NewTensor(tp.Device(), make([]float64, stepsPerFlush*len(terms)),
+			stepsPerFlush, len(terms))
 	}
 	tp.NoGrad(func() {
 		values := make([]*ag.Tensor, len(terms))
@@ -37,10 +38,10 @@ func (l *termLog) record(tp *ag.Tape, terms []zoo.Term) {
 	l.steps = append(l.steps, terms)
 }
 
-// flush waits for the device and returns the terms of the steps since the last reading with their
-// values.
+// flush waits for the device and returns the terms of the steps since the last flush and their
+// values, [step][term].
 func (l *termLog) flush() (steps [][]zoo.Term, values [][]float64, err error) {
-	if err := l.buffer.Device().Sync(); err != nil { // what failed may read as NaN
+	if err := l.buffer.Device().Sync(); err != nil { // a failure may also show as NaN
 		return nil, nil, err
 	}
 	steps, l.steps = l.steps, nil
@@ -49,8 +50,9 @@ func (l *termLog) flush() (steps [][]zoo.Term, values [][]float64, err error) {
 	return steps, values, nil
 }
 
-// flushTerms adds the values noted since the last reading to sums, that of the loss, Σ Weight·value,
-// under "loss". step is the last that was noted.
+// flushTerms adds the terms since the last flush to sums, by name, and the loss Σ Weight·value as
+// "loss". step is the last recorded step. A value that is not finite is an error, which names the
+// term and the step.
 func (t *trainer) flushTerms(ph zoo.Phase, epoch, step int, sums rundir.Numbers) error {
 	steps, values, err := t.terms.flush()
 	if err != nil {
@@ -61,7 +63,8 @@ func (t *trainer) flushTerms(ph zoo.Phase, epoch, step int, sums rundir.Numbers)
 		for j, term := range terms {
 			v := values[i][j]
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("train: phase %s, epoch %d, step %d: term %s: expected a finite number, found %v; a smaller train.lr or train.clip=1 may help. %s",
+				return fmt.Errorf("train: phase %s, epoch %d, step %d: term %s: expected a "+
+					"finite number, found %v; a smaller train.lr or train.clip=1 may help. %s",
 					ph.Name, epoch, step-len(steps)+1+i, term.Name, v, t.dir.LastGoodState())
 			}
 			sums[term.Name] += v

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A watched device counts what a step should do without, and fails when it is told to.
+// A watched device counts transfers to the host and allocations, and returns failure from Sync.
 type watched struct {
 	ag.Device
 	downloads, allocs int
@@ -44,26 +44,30 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	}
 	dev := &watched{Device: tr.Device}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
-	tr.Learner = &Learner{Model: c.Spec().New(p, c.Method, dims), Params: p.All(), Dims: dims, Device: dev}
+	tr.Learner = &Learner{Model: c.Spec().New(p, c.Method, dims), Params: p.All(), Dims: dims,
+		Device: dev}
 	tr.tape = ag.NewTape(dev)
 	return tr, dev
 }
 
 // small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19
 // where a last of 2 joins the one before.
-var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2", "data.resample": "static",
-	"width": "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8", "granularities": "[2]", "critic.width": "8",
+var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2",
+	"data.resample": "static",
+	"width":         "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8",
+	"granularities": "[2]", "critic.width": "8",
 	"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
 
-// TestStepsStayOnTheDevice counts what crosses to the host, and the buffers, while an epoch is
-// made after two others: what a phase remembers may change from the second on.
+// TestStepsStayOnTheDevice counts the transfers to the host and the allocations in the third and
+// fourth epoch. The first two are warm-up: a phase may change its memory from the second epoch on.
 func TestStepsStayOnTheDevice(t *testing.T) {
 	type run struct {
 		name, model string
 		bert        *nn.BERTConfig
 	}
 	frozen := &nn.BERTConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Types: 2, Eps: 1e-12}
-	runs := []run{{"toy", "toy", nil}, {"recap", "recap", nil}, {"recap with frozen words", "recap", frozen}}
+	runs := []run{{"toy", "toy", nil}, {"recap", "recap", nil},
+		{"recap with frozen text encoder", "recap", frozen}}
 	for _, s := range settingstest.Baselines {
 		runs = append(runs, run{s.Name, s.Name, nil})
 	}
@@ -92,7 +96,8 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 							readings++
 						}
 						if epoch > 2 && (dev.downloads != readings || dev.allocs != 0) {
-							t.Fatalf("%s, epoch %d, step %d: %d transfers to the host, want %d; %d buffers allocated, want none",
+							t.Fatalf("%s, epoch %d, step %d: %d transfers to the host, want "+
+								"%d; %d buffers allocated, want none",
 								ph.Name, epoch, i, dev.downloads, readings, dev.allocs)
 						}
 					}
@@ -105,19 +110,21 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 	}
 }
 
-// TestFailureOfTheDevice is told as such, though it makes NaN of the terms.
+// TestFailureOfTheDevice checks that a failure of the device is returned as it is, although the
+// terms are NaN.
 func TestFailureOfTheDevice(t *testing.T) {
 	tr, dev := newWatched(t, map[string]string{"poison": "1"}, nil)
 	dev.failure = errors.New("out of memory")
 	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]
 	_, err := tr.steps(context.Background(), ph, tr.begin(ph), 1)
-	if want := "train: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err, dev.failure) || err.Error() != want {
+	if want := "train: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err,
+		dev.failure) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
 
-// TestTermLog notes phases of different numbers of terms on one ledger, and sums what was noted.
+// TestTermLog records phases with different numbers of terms in one log and compares the sums.
 func TestTermLog(t *testing.T) {
 	dev, err := ag.Open("cpu")
 	if err != nil {
@@ -132,7 +139,9 @@ func TestTermLog(t *testing.T) {
 			tp.Reset()
 			var terms []zoo.Term
 			for i, w := range weights {
-				terms = append(terms, zoo.Term{Name: "abc"[i : i+1], Weight: w, Loss: scalar(tp, float32(10*i+step))})
+				terms = append(terms,
+					zoo.Term{Name: "abc"[i : i+1], Weight: w,
+						Loss: scalar(tp, float32(10*i+step))})
 			}
 			tr.terms.record(tp, terms)
 			tp.Reset()

@@ -214,7 +214,7 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	}
 	last := epoch == epochs || t.outOfPatience(ph, epoch)
 	if last && len(ph.Snapshot) > 0 {
-		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Snapshot, t.facts(ph.Name, epoch)); err != nil {
+		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Snapshot, t.metadata(ph.Name, epoch)); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,8 @@ import (
 // TestAccumulatedBatches compares an epoch, of steps made from three batches' clipped gradients,
 // with the same written out. The last step is made of the two batches that are left.
 func TestAccumulatedBatches(t *testing.T) {
-	set := map[string]string{"device": "cpu64", "train.batch": "8", "train.accumulate": "3", "train.clip_value": "0.02", "train.optimizer": "adam",
+	set := map[string]string{"device": "cpu64", "train.batch": "8", "train.accumulate": "3",
+		"train.clip_value": "0.02", "train.optimizer": "adam",
 		"train.schedule": "constant", "train.weight_decay": "0.1"}
 	tr, other := newTrainer(t, set), newTrainer(t, set)
 	ph := tr.Model.Phases()[1]
@@ -35,7 +36,8 @@ func TestAccumulatedBatches(t *testing.T) {
 		for _, i := range of {
 			other.tape.Seed(stream(other.config.Seed, ph.Name, 1, "step", i).Uint64())
 			other.batcher.FillCorrupted(other.labelled, batches[i], masks)
-			terms, _ := ph.Passes[0].Terms(other.tape, other.batcher.Batch(other.tape, ph, &rates, 1))
+			terms, _ := ph.Passes[0].Terms(other.tape,
+				other.batcher.Batch(other.tape, ph, &rates, 1))
 			loss := zoo.Total(other.tape, terms)
 			for x, g := range other.tape.Backward(loss) {
 				if sum[x] == nil {
@@ -79,8 +81,10 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set, labelled: data.Set.Train, Learner: l, tape: ag.NewTape(l.Device), batcher: newBatcher(&c, dims),
-		step: func(string, int, int) {}}
+	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set,
+		labelled: data.Set.Train, Learner: l, tape: ag.NewTape(l.Device),
+		batcher: newBatcher(&c, dims),
+		step:    func(string, int, int) {}}
 }
 
 func TestOutOfPatience(t *testing.T) {
@@ -89,14 +93,16 @@ func TestOutOfPatience(t *testing.T) {
 	labels := zoo.Phase{Name: "stage2", Supervised: true}
 	var ended []int
 	for i, mae := range []float64{math.NaN(), 1, 2, 0.5, 0.5, 0.7, 0.6} {
-		tr.journal.Records = append(tr.journal.Records, rundir.Record{Phase: "stage1", Epoch: i + 1, Valid: rundir.Numbers{"MAE": 0}},
+		tr.journal.Records = append(tr.journal.Records,
+			rundir.Record{Phase: "stage1", Epoch: i + 1, Valid: rundir.Numbers{"MAE": 0}},
 			rundir.Record{Phase: "stage2", Epoch: i + 1, Valid: rundir.Numbers{"MAE": mae}})
 		if tr.outOfPatience(labels, i+1) {
 			ended = append(ended, i+1)
 		}
 	}
 	if !slices.Equal(ended, []int{6, 7}) {
-		t.Errorf("exhausted after the epochs %v, want 6 and 7: the best is the fourth", ended)
+		t.Errorf("out of patience after the epochs %v, want 6 and 7: the best is the fourth",
+			ended)
 	}
 	if tr.outOfPatience(zoo.Phase{Name: "stage2"}, 7) {
 		t.Error("a phase that is not validated has no patience")

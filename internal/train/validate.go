@@ -10,8 +10,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// validate scores the model after an epoch and keeps its parameters where they are the best of the
-// phase so far.
+// validate adds the scores of the model after an epoch to the record and saves the parameters if
+// they are the best of the phase so far.
 func (t *trainer) validate(r *rundir.Record) error {
 	r.Valid = t.validation(t.set.Valid)
 	if t.config.Select == settings.SelectTest {
@@ -19,7 +19,8 @@ func (t *trainer) validate(r *rundir.Record) error {
 	}
 	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
 		if c.Better(c.Score(r), c.Best(t.journal.Records, r.Phase)) {
-			if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)), t.Model.PredictParams(), t.facts(r.Phase, r.Epoch)); err != nil {
+			if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)),
+				t.Model.PredictParams(), t.metadata(r.Phase, r.Epoch)); err != nil {
 				return err
 			}
 		}
@@ -27,8 +28,8 @@ func (t *trainer) validate(r *rundir.Record) error {
 	return nil
 }
 
-// outOfPatience tells whether a phase that learns from labels has been through as many epochs without
-// a better validation as patience allows.
+// outOfPatience reports whether a supervised phase has had train.patience epochs without a better
+// validation score (early stopping). Patience 0 means no early stopping.
 func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
 	patience := t.config.Train.Patience
 	if patience == 0 || !ph.Supervised {
@@ -44,7 +45,7 @@ func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
 	return epoch-at >= patience
 }
 
-// validation scores the model on a split at the rate of validation.
+// validation returns the scores of the model on a split at the missing rate of the validation.
 func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
 	p := t.predictor.Predict(s, t.config.Eval.ValidRate, nil)
 	n := rundir.Numbers(p.Evaluate(t.batcher.Kind, t.Dims.Classes))
@@ -54,14 +55,15 @@ func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
 	return n
 }
 
-// saveUnchosen keeps the last parameters where no epoch was validated.
+// saveUnchosen saves the current parameters as a checkpoint if no epoch was selected.
 func (t *trainer) saveUnchosen() error {
 	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
 		if t.dir.Has(c.File(rundir.BestFile)) {
 			continue
 		}
-		t.log.Warn("no epoch was chosen by validation; the last is kept", "score", c.Metric)
-		if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)), t.Model.PredictParams(), t.facts("", 0)); err != nil {
+		t.log.Warn("no epoch was selected by validation; the last is saved", "score", c.Metric)
+		if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)), t.Model.PredictParams(),
+			t.metadata("", 0)); err != nil {
 			return err
 		}
 	}
