@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -112,23 +113,27 @@ func TestPassesHaveTheirOwnSettings(t *testing.T) {
 	}
 }
 
-// TestClippingSeesAllParameters clips a gradient before the step of a pass that updates some of
-// the parameters: afterwards the norm over all parameters is the limit.
-func TestClippingSeesAllParameters(t *testing.T) {
+// TestClipParams clips the gradient of a pass that updates some of the parameters: afterwards the
+// norm over these, or over ClipParams, is the limit.
+func TestClipParams(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"device": "cpu64", "train.clip": "0.001"})
 	pass := tr.Model.Phases()[1].Passes[0]
-	grads := ag.Grads{}
-	for _, p := range pass.Params {
-		grads[p.Tensor] = tr.tape.Full(1, p.Shape()...)
-	}
-	pass.Params = pass.Params[:1]
-	tr.update(tr.optimizer(pass), grads)
-	sum := 0.0
-	for _, p := range tr.Params {
-		sum += grads[p.Tensor].Dot(grads[p.Tensor])
-	}
-	if norm := math.Sqrt(sum); math.Abs(norm-0.001) > 1e-8 {
-		t.Errorf("the norm of the gradient is %g, want 0.001", norm)
+	all := pass.Params
+	pass.Params = all[:1]
+	for _, c := range []struct{ over, counted []nn.Param }{{nil, all[:1]}, {all, all}} {
+		grads := ag.Grads{}
+		for _, p := range all {
+			grads[p.Tensor] = tr.tape.Full(1, p.Shape()...)
+		}
+		pass.ClipParams = c.over
+		tr.update(pass, tr.optimizer(pass), grads)
+		sum := 0.0
+		for _, p := range c.counted {
+			sum += grads[p.Tensor].Dot(grads[p.Tensor])
+		}
+		if norm := math.Sqrt(sum); math.Abs(norm-0.001) > 1e-8 {
+			t.Errorf("the norm over %d parameters is %g, want 0.001", len(c.counted), norm)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func TestSteadyStep(t *testing.T) {
 		tr.batcher.Fill(set.Train, index, nil)
 		terms, _ := ph.Passes[0].Terms(tr.tape, tr.batcher.Batch(tr.tape, ph, &rates, 1))
 		tr.differentiate(ph.Passes[0], grads, zoo.Total(tr.tape, terms))
-		tr.update(opt, grads)
+		tr.update(ph.Passes[0], opt, grads)
 	}
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {

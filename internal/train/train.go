@@ -277,7 +277,7 @@ func (t *trainer) pass(ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam
 		t.terms.record(t.tape, terms)
 		t.differentiate(pass, grads, zoo.Total(t.tape, terms))
 		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
-			t.update(opt, grads)
+			t.update(pass, opt, grads)
 		}
 		if (i+1)%stepsPerFlush == 0 || i+1 == len(batches) {
 			if err := t.flushTerms(ph, epoch, i+1, sums); err != nil {
@@ -304,12 +304,14 @@ func (t *trainer) differentiate(pass zoo.Pass, grads ag.Grads, loss *ag.Tensor) 
 	}
 }
 
-// update makes a step of the pass's optimiser. The gradient is clipped before: its norm is over all
-// parameters of the model, as in PyTorch's clip_grad_norm_(model.parameters()), also over those that
-// the pass does not update.
-func (t *trainer) update(opt *optim.Adam, grads ag.Grads) {
+// update makes a step of the pass's optimiser, with the gradient's norm clipped.
+func (t *trainer) update(pass zoo.Pass, opt *optim.Adam, grads ag.Grads) {
 	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
-		optim.ClipNorm(t.tape, grads, t.Params, limit)
+		clipped := pass.ClipParams
+		if clipped == nil {
+			clipped = pass.Params
+		}
+		optim.ClipNorm(t.tape, grads, clipped, limit)
 	}
 	opt.Step(grads)
 }

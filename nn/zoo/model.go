@@ -57,6 +57,10 @@ type Pass struct {
 	Name   string     // unique in the phase; "" for the only pass
 	Params []nn.Param // that the optimiser updates; other parameters stay even if they have gradients
 	Groups []Group    // of Params, with optimiser settings of their own
+	// ClipParams are the parameters over whose gradients Training.Clip takes the norm, if they are
+	// others than Params: PyTorch's clip_grad_norm_(model.parameters()) also counts gradients of
+	// parameters that the optimiser does not update.
+	ClipParams []nn.Param
 
 	// Terms computes the loss of a batch in parts. It returns terms of the same names and number for
 	// every batch, and no two passes of a phase share a name. Terms has no side effects: what it

@@ -9,7 +9,7 @@ type Training struct {
 	LR          float64                  `yaml:"lr"`           // learning rate, the highest of the schedule
 	WeightDecay float64                  `yaml:"weight_decay"` // of parameters in no group
 	Groups      map[string]GroupTraining `yaml:"groups"`       // settings of parameter groups, by name (Group.Name)
-	Clip        float64                  `yaml:"clip"`         // largest norm of the gradient of all parameters of the model; 0: no clipping
+	Clip        float64                  `yaml:"clip"`         // largest norm of a pass's gradient; 0: no clipping
 	ClipValue   float64                  `yaml:"clip_value"`   // largest absolute value of a gradient's element, clipped after each batch; 0: no clipping
 	Patience    int                      `yaml:"patience"`     // early stopping: epochs without a better validation score after which a phase ends; 0: never
 	Epochs      map[string]int           `yaml:"epochs"`       // of each phase, by name (Phase.Name); with patience, at most
