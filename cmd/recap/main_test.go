@@ -41,8 +41,8 @@ critic: {width: 8}
 `
 
 // bertConfig is that of a small BERT for the tokens of small.pkl.
-const bertConfig = `{"model_type": "bert", "vocab_size": 2100, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-"intermediate_size": 8, "max_position_embeddings": 12}`
+const bertConfig = `{"model_type": "bert", "vocab_size": 2100, "hidden_size": 8, "num_hidden_layers": 1,
+"num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 12}`
 
 // vocabulary has the special tokens of BERT where they are, and a few words.
 func vocabulary() string {

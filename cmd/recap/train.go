@@ -70,7 +70,7 @@ type trainCommand struct {
 	configFlags
 	Variant string `placeholder:"NAME" help:"${variant}"`
 	Name    string `help:"${name}"`
-	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue the unfinished run in DIR with its own settings."`
+	Resume  string `type:"existingdir" placeholder:"DIR" help:"Continue an unfinished run with its own settings."`
 
 	TensorBoard bool `name:"tensorboard" help:"Also write event files for tensorboard --logdir."`
 }
