@@ -14,7 +14,7 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
-// BenchmarkStep times a whole training step (forward, backward, AdamW) at the paper's sizes on
+// BenchmarkStep times a training step (forward, backward, AdamW) at the paper's sizes on
 // MOSI's shapes with 64 samples, text given as embedded words (no BERT). Run one at a time, for
 // example
 //

@@ -23,9 +23,9 @@ type Config struct {
 	Loss          LossConfig      `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
-	// Literal implements stage 1 by the letter of the paper, without the three measures against collapse
-	// (docs/guide.md): positions start at N(0,1), critics see raw features, the reconstruction
-	// target is not standardised.
+	// Literal implements stage 1 by the letter of the paper, without the three measures against
+	// collapse (docs/guide.md): positions start at N(0,1), critics see raw features, the
+	// reconstruction target is not standardised.
 	Literal bool `yaml:"literal"`
 }
 
@@ -143,8 +143,8 @@ func (g *GeneratorConfig) check() error {
 	switch {
 	case g.Kind != "transformer" && g.Kind != "imagebind":
 		return fmt.Errorf("recap: generator.kind is %q, want transformer or imagebind", g.Kind)
-	case g.Blocks > mostBlocks:
-		return fmt.Errorf("recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest encoder", g.Blocks, mostBlocks)
+	case g.Blocks > maxBlocks:
+		return fmt.Errorf("recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest encoder", g.Blocks, maxBlocks)
 	case !fits(g.Width):
 		return fmt.Errorf("recap: generator.width is %d, want a multiple of %d, the width of a head", g.Width, headWidth)
 	case g.File != "" && g.Kind != "imagebind":

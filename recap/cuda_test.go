@@ -23,8 +23,8 @@ func TestPairOpsOnGPU(t *testing.T) {
 	optest.Precision(t, open(t, "cuda:0"), open(t, "cpu64"), OpCases())
 }
 
-// TestConcatCriticsOnGPU compares the gradients and the losses of 20 steps of both stages with those
-// in float64, for the critics that tiny does not have.
+// TestConcatCriticsOnGPU compares the gradients and the losses of 20 steps of both stages with
+// those in float64, for the critics that tiny does not have.
 func TestConcatCriticsOnGPU(t *testing.T) {
 	t.Run("Gradients", func(t *testing.T) { zootest.GPUGradients(t, &Spec, concat(1)) })
 	t.Run("Training", func(t *testing.T) { zootest.GPUTraining(t, &Spec, concat(1)) })
@@ -48,9 +48,9 @@ func curve(t *testing.T, device string, c *Config, stage, steps int) (losses []f
 	return losses, params
 }
 
-// TestLossCurvesOnGPU trains for 20 steps on the GPU and, in float64, on the CPU: each loss agrees to
-// 1e-3. In float32 the CPU's own curve of the concat critics differs from the float64 one by 2e-3 when
-// a unit of a critic rounds to the other side of its kink.
+// TestLossCurvesOnGPU trains for 20 steps on the GPU and, in float64, on the CPU: each loss
+// agrees to 1e-3. In float32 the CPU's own curve of the concat critics differs from the float64
+// one by 2e-3 when a unit of a critic rounds to the other side of its kink.
 func TestLossCurvesOnGPU(t *testing.T) {
 	separable := tiny()
 	separable.Critic.Hidden = 1

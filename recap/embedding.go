@@ -53,8 +53,8 @@ func (s *sequence) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return s.transformer.Head(tp, tp.Add(x, tp.Slice(s.positions, 0, 0, x.Shape()[1])), n)
 }
 
-// positionSD returns the standard deviation of the initial positions and learned tokens. It is small,
-// so that the input is not lost in their sum.
+// positionSD returns the standard deviation of the initial positions and learned tokens. It is
+// small, so that the input is not lost in their sum.
 func (c *Config) positionSD() float64 {
 	if c.Literal {
 		return 1

@@ -123,7 +123,7 @@ func TestTargetIsConstant(t *testing.T) {
 	}
 }
 
-// A feature that is the same in every sample of a batch has no spread to divide by.
+// A feature that is the same in every sample of a batch has the standard deviation 0.
 func TestConstantFeatureIsNoNaN(t *testing.T) {
 	dev := open(t, "cpu64")
 	m := &Model{}

@@ -103,8 +103,8 @@ func ExampleModel_Phases_fid() {
 	// nce_given_lv         -0.002
 }
 
-// The fusion starts with equal attention weights. The ranking loss (eq 15) then gives more weight to
-// a modality that predicts the label better alone, and keeps the sum 1.
+// The fusion starts with equal attention weights. The ranking loss (eq 15) then gives more weight
+// to a modality that predicts the label better alone, and keeps the sum 1.
 func ExampleModel_Predict() {
 	m, b := small(func(c *recap.Config) { c.Loss.Rank = 1 })
 	weights := func() []float64 {

@@ -35,7 +35,8 @@ func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, uni
 }
 
 // Reconstruct returns the outputs of the reconstructors for completed features, E_rec(X'_m), and
-// their targets, the complete features X_m standardised over the N utterances; all [N L d]. ok is false for a model without reconstructors.
+// their targets, the complete features X_m standardised over the N utterances; all [N L d]. ok is
+// false for a model without reconstructors.
 func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, reconstructed [zoo.Modalities]*ag.Tensor, ok bool) {
 	for i, r := range m.reconstructors {
 		target[i], reconstructed[i] = m.reconstructionTarget(tp, complete[i]), r.Forward(tp, completed[i])
@@ -43,8 +44,8 @@ func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag
 	return target, reconstructed, m.reconstructors != nil
 }
 
-// snapshot returns the parameters that pictures of stage 1 need and that stage 2 changes or does not
-// need: E_m as stage 1 leaves it, E_rec, and the estimators of Subspaces.
+// snapshot returns the parameters that pictures of stage 1 need and that stage 2 changes or does
+// not need: E_m as stage 1 leaves it, E_rec, and the estimators of Subspaces.
 func (m *Model) snapshot() []nn.Param {
 	return m.trained("embed", "reconstruct", "fid.lv.common", "fid.lv.own_1", "fid.lv.own_2")
 }

@@ -50,10 +50,10 @@ func boundOf(u, v *ag.Tensor) float64 {
 	return bound
 }
 
-// TestPicturesAreOfTheTerms checks that what pictures show is what the terms of stage 1 are made
-// of: the bounds of language and vision from the vectors of Subspaces, and the errors of
-// reconstruction.
-func TestPicturesAreOfTheTerms(t *testing.T) {
+// TestFeaturesAgreeWithTerms checks that the features which plots show are those from which the terms
+// of stage 1 are computed: the bounds of language and vision from the vectors of Subspaces, and the
+// errors of the reconstruction.
+func TestFeaturesAgreeWithTerms(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
 	b := sample(dev, tinyDims, 8)
 	terms := map[string]float64{}
@@ -88,10 +88,10 @@ func TestPicturesAreOfTheTerms(t *testing.T) {
 	}
 }
 
-// TestKeptIsEnoughForPictures gives another model the parameters that prediction needs, as stage 2
-// leaves them, and then those that stage 1 keeps: its pictures are those of the end of stage 1.
-// Nothing is kept that they do not need.
-func TestKeptIsEnoughForPictures(t *testing.T) {
+// TestSnapshotIsEnoughForPlots loads another model with the parameters that prediction needs, as stage
+// 2 leaves them, and then with the snapshot of stage 1: its plots are those of the end of stage 1. The
+// snapshot contains nothing that they do not need.
+func TestSnapshotIsEnoughForPlots(t *testing.T) {
 	m, dev := newTiny(t, "cpu", steady(), tinyDims)
 	other := New(nn.NewParams(dev, rand.New(rand.NewPCG(9, 9))), steady(), tinyDims)
 	b := sample(dev, tinyDims, 8)
@@ -142,9 +142,9 @@ func move(p nn.Param) {
 	p.Assign(v)
 }
 
-// unseen tells of what is kept and yet moves nothing that is shown: the half of an estimator of
-// L_unique that sees X_m, for they are kept whole, and the bias of keys, which softmax does not
-// see.
+// unseen reports whether a parameter of the snapshot has no effect on the plots: the half of an
+// estimator of L_unique that reads X_m, since estimators are saved as a unit, and the bias of keys,
+// which softmax ignores.
 func unseen(name string) bool {
 	for _, half := range []string{"fid.lv.own_1.head_x", "fid.lv.own_1.critic.g", "fid.lv.own_2.head_x", "fid.lv.own_2.critic.g"} {
 		if strings.HasPrefix(name, half) {

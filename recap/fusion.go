@@ -8,19 +8,20 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// MIR: Mutual-Information-guided Ranking fusion. Attention weighs the modalities, and is trained
-// to give more weight to the one that alone predicts the label better.
+// This file holds MIR, the Mutual-Information-guided Ranking fusion. Attention weighs the
+// modalities. It is trained to give a larger weight to a modality that alone predicts the label
+// better.
 
-// A fusion weighs and adds the modalities, and predicts from the sum.
+// A fusion predicts from the sum of the modalities, weighted by attention.
 type fusion struct {
 	qkv  *nn.Linear // d → 3d, shared by the modalities
 	head *nn.Linear // d → 1, or d → C
-	even bool       // w/o MIR: every weight is 1/3
+	even bool       // without MIR: every weight is 1/3
 }
 
-// fusionSD is the standard deviation of the initial query, key and value weights. It is so small that
-// every α begins near 1/3. With a larger one the attention weight of the modality that learns slowest
-// collapses within an epoch, and with it its gradient (docs/guide.md).
+// fusionSD is the standard deviation of the initial query, key and value weights. It is small, so
+// that every α is near 1/3 at the start. With a larger one the attention weight of the modality
+// that learns slowest collapses within an epoch, and with it its gradient (docs/guide.md).
 const fusionSD = 0.02
 
 func newFusion(p *nn.Params, c *Config, scores int) *fusion {
@@ -32,9 +33,9 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	}
 }
 
-// Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], from X'_m [B L d]. With
-// μ_q, μ_k and μ_v the temporal means of queries, keys and values (the means of X'_m are
-// projected: a linear map commutes with a mean),
+// Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], for X'_m [B L d]. μ_q,
+// μ_k and μ_v are the temporal means of queries, keys and values. They are computed from the mean
+// of X'_m, because a linear map commutes with a mean.
 //
 //	logit_m = ⟨μ_q, μ_k⟩/√d,  α = softmax over m    eq 16
 //	f = Σ_m α_m·μ_v                                 eq 17
@@ -58,8 +59,8 @@ func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 
 const predictorHeads = 4
 
-// A predictor is g_m: it predicts the label from one modality, as a probe of how informative that
-// modality is.
+// A predictor is g_m. It predicts the label from one modality; its error measures how informative
+// the modality is.
 type predictor struct {
 	body          *sequence
 	hidden, score *nn.Linear
@@ -79,15 +80,15 @@ func (g *predictor) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return g.score.Forward(tp, tp.Dropout(tp.ReLU(g.hidden.Forward(tp, h)), 0.1))
 }
 
-// rankingLoss returns eq 15, mean over the batch, for the weights α [B 3] and the errors L_MI [B
-// 3] of the predictors, which are constants here:
+// rankingLoss returns eq 15, the mean over the batch, a scalar. α [B 3] are the attention weights.
+// The errors L_MI [B 3] of the predictors are constants here: only α gets a gradient.
 //
 //	½ Σ_{i≠j} [L_MI^i < L_MI^j]·max(0, α_j − α_i + ε)
 func rankingLoss(tp *ag.Tape, alpha, errors *ag.Tensor, margin float64) *ag.Tensor {
 	b := alpha.Shape()[0]
 	atI := func(x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, b, zoo.Modalities, 1) }
 	atJ := func(x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, b, 1, zoo.Modalities) }
-	better := tp.Less(atI(errors), atJ(errors)) // [B 3 3]; never where i = j
+	better := tp.Less(atI(errors), atJ(errors)) // [B 3 3]; 0 where i = j
 	hinge := tp.ReLU(tp.AddScalar(tp.Sub(atJ(alpha), atI(alpha)), margin))
 	return tp.Scale(tp.Sum(tp.Mul(better, hinge)), 0.5/float64(b))
 }

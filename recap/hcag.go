@@ -18,7 +18,8 @@ type generator interface {
 	Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor
 }
 
-// newGenerator makes a modality's generator, and the list of its parameters that are held constant.
+// newGenerator makes a modality's generator, and the list of its parameters that are held
+// constant.
 func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, frozen []*ag.Tensor) {
 	if c.Generator.Kind == "imagebind" {
 		g := newImageBind(p, c, m)

@@ -10,23 +10,23 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// MOSEI's deeper generator. The paper says that it starts from ImageBind's weights and no more
-// than that. Here G_m has the first blocks of an encoder ("trunk") of ImageBind (Girdhar et al.,
-// CVPR 2023), of the trunk's width D, between projections d → D and D → d.
+// This file holds the deeper generator for MOSEI. The paper only says that it is initialised with
+// ImageBind's weights. Here G_m consists of the first blocks of an encoder ("trunk") of ImageBind
+// (Girdhar et al., CVPR 2023), of the trunk's width D, between projections d → D and D → d.
 
-// A trunk is an encoder of ImageBind, as imagebind_huge.pth has it.
+// A trunk describes an encoder of ImageBind as it is in imagebind_huge.pth.
 type trunk struct {
-	name         string  // in the file's keys
+	name         string  // part of the keys in the file
 	width, heads int     // of imagebind_huge
-	causal       bool    // no position sees a later one
-	bias         bool    // attention has one learned key and value more than there are positions; never of a causal trunk
-	stem         string  // key of the norm that its input went through; empty for embedded words
+	causal       bool    // attention is causal: no position attends to a later one
+	bias         bool    // attention has a learned key and value after those of the positions (PyTorch's add_bias_kv); false if causal
+	stem         string  // key of the norm before the first block; empty for embedded tokens
 	stemEps      float64 // of that norm
 	stemLast     bool    // the norm comes after the positions are added
 	head         string  // key of the norm after the last block
 }
 
-// trunks says which trunk is whose generator.
+// trunks holds the trunk of each modality's generator.
 var trunks = [zoo.Modalities]trunk{
 	zoo.Language: {name: "text", width: 1024, heads: 16, causal: true, head: "modality_heads.text.proj.0"},
 	zoo.Audio: {name: "audio", width: 768, heads: 12, bias: true, head: "modality_heads.audio.0",
@@ -35,13 +35,13 @@ var trunks = [zoo.Modalities]trunk{
 		stem: "modality_trunks.vision.pre_transformer_layer.0", stemEps: 1e-6, stemLast: true},
 }
 
-// mostBlocks is the depth of imagebind_huge's deepest encoder.
-const mostBlocks = 32
+// maxBlocks is the depth of imagebind_huge's deepest encoder.
+const maxBlocks = 32
 
 // trunkEps is the eps of the norms in and after the blocks.
 const trunkEps = 1e-6
 
-// headWidth is the width of a head in trunks of another width than imagebind_huge's.
+// headWidth is the width of an attention head in trunks whose width differs from imagebind_huge.
 const headWidth = 16
 
 // headsAt returns the number of heads of a trunk of the given width, a multiple of headWidth.
@@ -52,8 +52,8 @@ func (t *trunk) headsAt(width int) int {
 	return width / headWidth
 }
 
-// An imageBind is G_m with blocks of a trunk. With LN that of the trunk's stem, P learned
-// positions [L D] and γ a learned number,
+// An imageBind is G_m with blocks of a trunk. LN is the norm of the trunk's stem, P [L D] are
+// learned positions, γ is a learned scalar, and x̂ is x normalised to mean 0 and variance 1:
 //
 //	e = x·W_inᵀ + b_in
 //	e ← γ·x̂(e) + P (language), LN(e) + P (audio), LN(e + P) (vision)
@@ -67,12 +67,12 @@ type imageBind struct {
 	blocks    []imageBindBlock
 	norm      *nn.LayerNorm
 	output    *nn.Linear
-	frozen    []*ag.Tensor // what generator.freeze holds constant
+	frozen    []*ag.Tensor // parameters that generator.freeze holds constant
 }
 
-// newImageBind makes the generator of a modality. Parameters of blocks have the names of the
-// file's keys from "blocks." on. Where nothing is to be loaded they start as ImageBind's did:
-// weights Xavier-uniform, biases 0.
+// newImageBind creates the generator of a modality. A block's parameters are named as in the file,
+// from "blocks." on. Parameters that are not loaded are initialised as ImageBind's were: weights
+// Xavier-uniform, biases 0.
 func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	t, d := &trunks[m], c.generatorWidth(m)
 	g := &imageBind{trunk: t, project: xavierLinear(p.Sub("project"), c.Width, d)}
@@ -97,7 +97,8 @@ func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	return g
 }
 
-// generatorWidth returns D of a modality's trunk.
+// generatorWidth returns the width D of a modality's trunk. It panics if generator.file is set and
+// generator.widths is not.
 func (c *Config) generatorWidth(m zoo.Modality) int {
 	switch {
 	case c.Generator.File == "":
@@ -120,7 +121,7 @@ func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
 	return y
 }
 
-// condition scales e [B T D] as the first block expects it, and adds the positions.
+// condition scales e [B T D] to the scale that the first block expects, and adds the positions.
 func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 	at := tp.Slice(g.positions, 0, 0, e.Shape()[1])
 	switch {
@@ -137,8 +138,8 @@ func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 // W₂·GELU(W₁·LN₂ x).
 type imageBindBlock struct {
 	norm1, norm2 *nn.LayerNorm
-	in, out      *nn.Linear // of the attention: queries, keys and values at once [3D D], and [D D]
-	key, value   *ag.Tensor // [1 1 D], learned, after those of all positions; nil for none
+	in, out      *nn.Linear // of the attention: queries, keys and values together [3D D], and [D D]
+	key, value   *ag.Tensor // [1 1 D], learned, after those of the positions; nil without add_bias_kv
 	fc1, fc2     *nn.Linear // [4D D], [D 4D]
 	heads        int
 	causal       bool

@@ -22,51 +22,53 @@ type imageBindFile struct {
 	depths []int // blocks of them
 }
 
-// openImageBind opens a file and checks that it has what generators of so many blocks and
-// positions take from it. The error lists what is missing.
+// openImageBind opens a file and checks that it has all tensors that generators of the given
+// numbers of blocks and positions need. The error lists the tensors that are missing or of a
+// wrong shape.
 func openImageBind(path string, blocks, positions int) (*imageBindFile, error) {
 	file, err := weights.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("recap: generator.file: expected ImageBind's weights, imagebind_huge.pth: %w; download them, or leave generator.file empty for a fresh start", err)
+		return nil, fmt.Errorf("recap: generator.file: expected ImageBind's weights, imagebind_huge.pth: %w; download them, or leave generator.file empty to train from scratch", err)
 	}
 	f := &imageBindFile{File: file}
-	var wrong []string
+	var invalid []string
 	for i := range trunks {
-		wrong = append(wrong, f.match(&trunks[i], blocks, positions)...)
+		invalid = append(invalid, f.match(&trunks[i], blocks, positions)...)
 	}
-	if wrong != nil {
+	if invalid != nil {
 		file.Close()
-		slices.Sort(wrong)
-		return nil, fmt.Errorf("recap: generator.file: %s: the file's %d tensors are not ImageBind's, or too few of them; give imagebind_huge.pth, and ask for no more generator.blocks than it has:\n\t%s",
-			path, len(file.Names()), strings.Join(wrong, "\n\t"))
+		slices.Sort(invalid)
+		return nil, fmt.Errorf("recap: generator.file: %s: the file's %d tensors are not those of ImageBind, or not all of them; give imagebind_huge.pth, and at most as many generator.blocks as it has:\n\t%s",
+			path, len(file.Names()), strings.Join(invalid, "\n\t"))
 	}
 	return f, nil
 }
 
-// match finds out the sizes of a trunk and returns what does not fit.
-func (f *imageBindFile) match(t *trunk, blocks, positions int) (wrong []string) {
+// match determines width and depth of a trunk and returns a line for each tensor that does not
+// fit.
+func (f *imageBindFile) match(t *trunk, blocks, positions int) (invalid []string) {
 	width, depth := t.width, f.depth(t)
 	if first := f.Tensor(t.key("blocks.0.norm_1.weight")); first != nil && len(first.Shape) == 1 {
 		width = first.Shape[0]
 	}
 	f.widths, f.depths = append(f.widths, width), append(f.depths, depth)
 	if width < 1 || width%headWidth != 0 {
-		wrong = append(wrong, fmt.Sprintf("%s: expected a width that is a multiple of %d, found %d", t.key("blocks"), headWidth, width))
+		invalid = append(invalid, fmt.Sprintf("%s: expected a width that is a multiple of %d, found %d", t.key("blocks"), headWidth, width))
 	}
 	if depth < blocks {
-		wrong = append(wrong, fmt.Sprintf("%s: expected at least %d, generator.blocks, found %d", t.key("blocks"), blocks, depth))
+		invalid = append(invalid, fmt.Sprintf("%s: expected at least %d, generator.blocks, found %d", t.key("blocks"), blocks, depth))
 	}
 	for _, s := range t.sources(width, blocks, positions, blocks == depth) {
 		if found := f.Tensor(s.key); found == nil {
-			wrong = append(wrong, fmt.Sprintf("missing %s %s", s.key, s.want()))
+			invalid = append(invalid, fmt.Sprintf("missing %s %s", s.key, s.want()))
 		} else if !s.fits(found.Shape) {
-			wrong = append(wrong, fmt.Sprintf("%s: expected %s, found %v", s.key, s.want(), found.Shape))
+			invalid = append(invalid, fmt.Sprintf("%s: expected %s, found %v", s.key, s.want(), found.Shape))
 		}
 	}
-	return wrong
+	return invalid
 }
 
-// key returns the file's key of a part of the trunk.
+// key returns the key in the file of a part of the trunk.
 func (t *trunk) key(name string) string { return "modality_trunks." + t.name + "." + name }
 
 // depth returns the number of a trunk's blocks.
@@ -83,15 +85,15 @@ func (f *imageBindFile) depth(t *trunk) int {
 	return n
 }
 
-// A source is a tensor of the file that a parameter of a generator takes its values from.
+// A source is a tensor of the file from which a parameter of a generator is loaded.
 type source struct {
 	name  string // of the parameter, in the generator
 	key   string
 	shape []int
-	first bool // there may be more rows than the parameter takes
+	first bool // the tensor may have more rows; the first are loaded
 }
 
-// want names the shapes that fit.
+// want describes the shapes that fit.
 func (s *source) want() string {
 	if s.first {
 		return fmt.Sprintf("%v or more rows", s.shape)
@@ -108,9 +110,10 @@ func (s *source) fits(shape []int) bool {
 	return slices.Equal(shape, s.shape)
 }
 
-// sources lists what a generator takes from a trunk of the given width: so many of its first
-// blocks and positions and, with the whole of its depth, the norm that follows. The positions of
-// audio and vision belong to patches of an image and are not used.
+// sources lists the tensors that a generator loads from a trunk of the given width: those of its
+// first blocks and of the first positions. If the generator has all blocks of the trunk (whole),
+// the norm after the last block is loaded too. The positions of audio and vision belong to
+// patches of an image and are not used.
 func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	var all []source
 	add := func(name, key string, shape ...int) { all = append(all, source{name: name, key: key, shape: shape}) }
@@ -149,8 +152,8 @@ func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 }
 
 // Resolve makes generator.file an absolute path and sets generator.widths to the widths of its
-// trunks, so that New and a program that opens a trained model need no file. The error lists what
-// the file lacks. Without a file there is nothing to resolve.
+// trunks. After that, [New] and a program that opens a trained model do not read the file. It
+// returns an error that lists the tensors that are missing. Without a file it does nothing.
 func (c *Config) Resolve() error {
 	g := &c.Generator
 	g.Widths = nil
@@ -175,7 +178,7 @@ func (c *Config) Derived(key string) bool {
 	return key == "generator.widths" && c.Generator.File != ""
 }
 
-// LoadPretrained loads the generators from generator.file, if it is set, and writes so to the log.
+// LoadPretrained loads the generators from generator.file, if it is set, and logs that.
 func (m *Model) LoadPretrained(log *slog.Logger) error {
 	g := &m.config.Generator
 	if g.File == "" {
@@ -185,9 +188,9 @@ func (m *Model) LoadPretrained(log *slog.Logger) error {
 	return m.LoadGenerator(g.File)
 }
 
-// LoadGenerator gives the generators the values of a state dict of ImageBind, of which it reads no
-// more than they take. The model's configuration has passed Resolve. A file that does not
-// fit is an error that changes nothing.
+// LoadGenerator loads the generators from a state dict of ImageBind. It reads only the tensors
+// that they need. [Config.Resolve] must have been called before [New]. If the file does not fit,
+// it returns an error and changes nothing.
 func (m *Model) LoadGenerator(path string) error {
 	g := &m.config.Generator
 	f, err := openImageBind(path, g.Blocks, m.config.Tokens)
@@ -217,7 +220,8 @@ func (m *Model) LoadGenerator(path string) error {
 	return nil
 }
 
-// load gives x the first values of its source or, as the gain, the root mean square of all.
+// load sets x to the first values of its source. The gain is set to the root mean square of all
+// values.
 func (f *imageBindFile) load(x *ag.Tensor, s *source) error {
 	t := f.Tensor(s.key)
 	if s.name == "gain" {
@@ -239,7 +243,7 @@ func (f *imageBindFile) load(x *ag.Tensor, s *source) error {
 	return nil
 }
 
-// rootMeanSquare reads a tensor part by part.
+// rootMeanSquare returns the root mean square of a tensor, which it reads in parts.
 func rootMeanSquare(t *weights.Tensor) (float64, error) {
 	part, sum := make([]float32, min(t.Len(), 1<<16)), 0.0
 	for at := 0; at < t.Len(); at += len(part) {

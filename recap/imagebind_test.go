@@ -182,9 +182,9 @@ func TestImageBindGradients(t *testing.T) {
 	}
 }
 
-// TestImageBindStartsAsImageBindDid checks the spread of fresh weights, and that a width that is
-// not ImageBind's has heads of 16.
-func TestImageBindStartsAsImageBindDid(t *testing.T) {
+// TestImageBindInitialisation checks the standard deviation of new weights, and that a width that
+// differs from ImageBind's has heads of width 16.
+func TestImageBindInitialisation(t *testing.T) {
 	c := Quick()
 	c.Generator.Kind = "imagebind"
 	p := nn.NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
@@ -202,14 +202,15 @@ func TestImageBindStartsAsImageBindDid(t *testing.T) {
 			square += v * v / float64(p.All()[i].Len())
 		}
 		if got := math.Sqrt(square); math.Abs(got-want) > 0.25*want {
-			t.Errorf("%s has a spread of %g, want %g", name, got, want)
+			t.Errorf("%s has the standard deviation %g, want %g", name, got, want)
 		}
 	}
 }
 
-// TestImageBindInTheWhole trains and freezes generators from a file inside the model: whose
-// parameters move, that none is dead, and the derivative of each phase's loss along directions.
-func TestImageBindInTheWhole(t *testing.T) {
+// TestImageBindInTheModel trains and freezes generators from a file inside the model. It checks which
+// parameters are updated, that each has a gradient, and the derivative of each phase's loss along a
+// direction.
+func TestImageBindInTheModel(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	for _, freeze := range []bool{false, true} {
 		c := tinyImageBind(t, path)
@@ -226,7 +227,7 @@ func TestImageBindInTheWhole(t *testing.T) {
 				fromFile := strings.Contains(p.Name, ".blocks.") || strings.Contains(p.Name, ".stem.") || strings.HasSuffix(p.Name, ".gain") || p.Name == "generate.l.positions"
 				moves := i == 0 && !(freeze && fromFile)
 				if got := slices.Contains(ph.Params(), p); got != moves || (grads[p.Tensor] != nil) != moves {
-					t.Errorf("freeze %v, %s: does %s move? %v, want %v", freeze, ph.Name, p.Name, got, moves)
+					t.Errorf("freeze %v, %s: is %s updated? %v, want %v", freeze, ph.Name, p.Name, got, moves)
 				}
 			}
 			agtest.CheckDirection(t, 1e-5, zootest.Tensors(ph.Params()), ph.CheckableLosses(b)[0])

@@ -31,7 +31,7 @@ func TestModel(t *testing.T) {
 	zootest.Run(t, &Spec, func() zoo.Config { c := tiny(); return &c })
 }
 
-// TestConcatCriticDerivative checks the whole loss with the critics that tiny has not.
+// TestConcatCriticDerivative checks the whole loss with the critics that tiny does not have.
 func TestConcatCriticDerivative(t *testing.T) {
 	for hidden := range 2 {
 		t.Run(fmt.Sprint(hidden), func(t *testing.T) { zootest.Derivative(t, &Spec, concat(hidden)) })
@@ -166,7 +166,7 @@ func TestOverfits(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	for i, part := range []struct {
 		term string
-		to   float64 // share of the start; the target of the reconstruction moves while E_m learns
+		to   float64 // share of the start; the target of the reconstruction changes while E_m learns
 	}{{"rec_", 1. / 3}, {"task", 1. / 5}} {
 		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(part.term))
 		if !(last < part.to*first) {
@@ -251,7 +251,7 @@ func TestVariants(t *testing.T) {
 					}
 				}
 				grads := tp.Backward(zoo.Total(tp, terms))
-				if v.Name != "no-mir" { // without MIR queries and keys have nothing to do
+				if v.Name != "no-mir" { // without MIR queries and keys have no effect
 					for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
 						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params()[i].Name)
 					}

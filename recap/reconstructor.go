@@ -16,9 +16,8 @@ func (m *Model) reconstruct(tp *ag.Tape, complete, completed features) []zoo.Ter
 	return terms
 }
 
-// reconstructionTarget returns the complete features standardised over the batch,
-// (X − mean)/(σ + 1e-4) for each position and feature, so that a smaller embedding is not easier to
-// reconstruct.
+// reconstructionTarget returns the complete features standardised over the batch, (X − mean)/(σ +
+// 1e-4) for each position and feature, so that a smaller embedding is not easier to reconstruct.
 func (m *Model) reconstructionTarget(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	if m.config.Literal {
 		return x

@@ -43,8 +43,8 @@ func (m *Model) generate(tp *ag.Tape, corrupted features) features {
 }
 
 // collapsed warns if stage 1 has collapsed: the embeddings of different utterances become nearly
-// equal, which makes every loss but the task's small. It compares the mean terms of the first epoch
-// with those of the last.
+// equal, which makes every loss but the task's small. It compares the mean terms of the first
+// epoch with those of the last.
 func (m *Model) collapsed(first, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		name := "spread_" + zoo.Modality(i).String()

@@ -12,10 +12,10 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-// TestPretrainedTextEncoder puts a BERT of two layers and of its own sizes before the model, trained
-// further and frozen. It checks which parameters each phase updates, that each has a gradient, and
-// the derivative of the task's loss along a direction. The gradient of the token embedding is
-// row-sparse.
+// TestPretrainedTextEncoder puts a BERT of two layers and of its own sizes before the model,
+// trained further and frozen. It checks which parameters each phase updates, that each has a
+// gradient, and the derivative of the task's loss along a direction. The gradient of the token
+// embedding is row-sparse.
 func TestPretrainedTextEncoder(t *testing.T) {
 	d := tinyDims
 	d.BERT = &nn.BERTConfig{Vocab: 20, Width: 12, Layers: 2, Heads: 3, FeedForward: 16, Positions: 9, Types: 2, Eps: 1e-12}

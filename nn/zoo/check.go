@@ -7,8 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// RandomBatch returns n samples of random tokens and standard normal frames, of which each third is
-// missing, to check models with. Sequences have different lengths. All fields of the batch are set: it is the third of eight of epoch 1.
+// RandomBatch returns n samples of random tokens and standard normal frames, of which each third
+// is missing, to check models with. Sequences have different lengths. All fields of the batch are
+// set: it is the third of eight of epoch 1.
 func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
 	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
@@ -51,8 +52,8 @@ func (b *Batch) randomTokens(dev ag.Device, d *Dims, n int, r *rand.Rand) {
 	b.KeepMasks[Language] = ag.NewTensor(dev, keep, n, d.TextT)
 }
 
-// randomFrames returns frames [n t w], the same with each third zero, lengths [n] and the keep mask
-// [n t].
+// randomFrames returns frames [n t w], the same with each third zero, lengths [n] and the keep
+// mask [n t].
 func randomFrames(dev ag.Device, n, t, w int, r *rand.Rand) (complete, corrupted *ag.Tensor, lengths []int, keep *ag.Tensor) {
 	x, y, mask := make([]float64, n*t*w), make([]float64, n*t*w), make([]float64, n*t)
 	for i := range n {
@@ -69,8 +70,8 @@ func randomFrames(dev ag.Device, n, t, w int, r *rand.Rand) (complete, corrupted
 }
 
 // CheckableLosses returns the loss of each pass on a batch, as functions that can be called any
-// number of times, for gradient checks. If the phase has a memory, the losses see it as it is in the
-// third epoch of training on this batch alone, and b.Epoch is set to 3.
+// number of times, for gradient checks. If the phase has a memory, the losses see it as it is in
+// the third epoch of training on this batch alone, and b.Epoch is set to 3.
 func (ph *Phase) CheckableLosses(b *Batch) []func(tp *ag.Tape) *ag.Tensor {
 	if ph.NewMemory != nil {
 		ph.NewMemory(float32s(b.Label.Values()))
@@ -93,8 +94,9 @@ func (ph *Phase) CheckableLosses(b *Batch) []func(tp *ag.Tape) *ag.Tensor {
 	return losses
 }
 
-// Perturb adds normal noise of standard deviation sd to parameters. Some parameters start at zeros or
-// ones, where derivatives vanish that do not vanish elsewhere; gradient checks perturb them first.
+// Perturb adds normal noise of standard deviation sd to parameters. Some parameters start at
+// zeros or ones, where derivatives vanish that do not vanish elsewhere; gradient checks perturb
+// them first.
 func Perturb(ps []nn.Param, sd float64, r *rand.Rand) {
 	for _, p := range ps {
 		v := p.Values()

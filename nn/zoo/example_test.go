@@ -88,8 +88,8 @@ func ExampleTotal() {
 	// Output: 3.5
 }
 
-// A phase of two passes alternates between two losses in each epoch, as MMIM does. A parameter may be
-// updated in both.
+// A phase of two passes alternates between two losses in each epoch, as MMIM does. A parameter
+// may be updated in both.
 func ExamplePhase() {
 	dev, err := ag.Open("cpu")
 	if err != nil {
@@ -129,8 +129,8 @@ func ExampleApply() {
 	// [0 -1 0 0.5]
 }
 
-// The preset "paper" has the settings of the paper's code for a data set, "quick" small ones. Presets
-// are new values that the caller may change.
+// The preset "paper" has the settings of the paper's code for a data set, "quick" small ones.
+// Presets are new values that the caller may change.
 func ExampleSpec() {
 	for _, preset := range []string{"paper", "quick"} {
 		for _, dataset := range []string{"mosi", "mosei"} {
@@ -150,8 +150,8 @@ func ExampleSpec() {
 	// misa: heads is 3, want a divisor of width 64
 }
 
-// The same model predicts a label or classes, as Dims says. The loss of a sample is the squared error
-// of a label, or the cross-entropy of the logits.
+// The same model predicts a label or classes, as Dims says. The loss of a sample is the squared
+// error of a label, or the cross-entropy of the logits.
 func ExampleTaskErrors() {
 	dev, err := ag.Open("cpu64")
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Modality is an index into arrays that have one element for each modality, in the order l, a, v of
-// the formulas.
+// Modality is an index into arrays that have one element for each modality, in the order l, a, v
+// of the formulas.
 type Modality int
 
 // The three modalities, and their number.

@@ -39,20 +39,20 @@ type Phase struct {
 	// [MemoryUpdate] values that Terms returns change them. Nil: the phase stores nothing.
 	NewMemory func(labels []float32) []nn.Param
 
-	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns a
-	// warning for the user, or "". Nil never warns.
+	// Warn compares the mean terms of the phase's first epoch with those of the last, and returns
+	// a warning for the user, or "". Nil never warns.
 	Warn func(first, last map[string]float64) string
 
-	// Snapshot lists parameters that are saved when the phase ends, because later phases change them
-	// or do not need them.
+	// Snapshot lists parameters that are saved when the phase ends, because later phases change
+	// them or do not need them.
 	Snapshot []nn.Param
 }
 
-// A Pass goes once through the training samples, newly shuffled, and minimises one loss. Each pass
-// of a phase has an optimiser of its own, with moments and step counts of its own. Its learning rate
-// and weight decay are those of Training or, for parameters in a group, Training.Groups. A pass that
-// uses only a part of its batches returns terms of weight 0 for the others, by [Batch].Step; then no
-// step is made.
+// A Pass goes once through the training samples, newly shuffled, and minimises one loss. Each
+// pass of a phase has an optimiser of its own, with moments and step counts of its own. Its
+// learning rate and weight decay are those of Training or, for parameters in a group,
+// Training.Groups. A pass that uses only a part of its batches returns terms of weight 0 for the
+// others, by [Batch].Step; then no step is made.
 type Pass struct {
 	Name   string     // unique in the phase; "" for the only pass
 	Params []nn.Param // that the optimiser updates; other parameters stay even if they have gradients
@@ -62,11 +62,11 @@ type Pass struct {
 	// parameters that the optimiser does not update.
 	ClipParams []nn.Param
 
-	// Terms computes the loss of a batch in parts. It returns terms of the same names and number for
-	// every batch, and no two passes of a phase share a name. Terms has no side effects: what it
-	// would store in the phase's memory it returns as updates, which the caller applies with [Apply]
-	// before it computes gradients. A second call with the same arguments, on a tape with the same
-	// seed, returns the same.
+	// Terms computes the loss of a batch in parts. It returns terms of the same names and number
+	// for every batch, and no two passes of a phase share a name. Terms has no side effects: what
+	// it would store in the phase's memory it returns as updates, which the caller applies with
+	// [Apply] before it computes gradients. A second call with the same arguments, on a tape with
+	// the same seed, returns the same.
 	Terms func(tp *ag.Tape, b *Batch) ([]Term, []MemoryUpdate)
 }
 
@@ -78,8 +78,8 @@ type Group struct {
 	NoDecay bool // weight decay 0 in any case
 }
 
-// A Term is one part of a loss, logged under its name. The loss is Σ Weight·Loss; a term of weight 0
-// is only logged.
+// A Term is one part of a loss, logged under its name. The loss is Σ Weight·Loss; a term of
+// weight 0 is only logged.
 type Term struct {
 	Name   string
 	Weight float64
@@ -109,8 +109,8 @@ func (ph *Phase) Params() []nn.Param {
 	return all
 }
 
-// PassName returns a name of pass k that no pass of another phase has: "train" for the only pass of
-// the phase train, otherwise "train/NAME".
+// PassName returns a name of pass k that no pass of another phase has: "train" for the only pass
+// of the phase train, otherwise "train/NAME".
 func (ph *Phase) PassName(k int) string {
 	if name := ph.Passes[k].Name; name != "" {
 		return ph.Name + "/" + name

@@ -13,9 +13,9 @@ type Spec struct {
 	Label string // in tables: "MISA"
 	Paper string // "Hazarika, Zimmermann, Poria: …, ACM Multimedia 2020"
 
-	// Preset returns new default settings. The preset "paper" has the settings of the paper's code
-	// for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains in minutes
-	// on a CPU.
+	// Preset returns new default settings. The preset "paper" has the settings of the paper's
+	// code for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains
+	// in minutes on a CPU.
 	Preset func(preset, dataset string) (Config, Training)
 
 	// Variants lists named changes of the configuration, such as ablations. The unchanged model,
@@ -28,8 +28,8 @@ type Spec struct {
 	// Regression says that the model predicts labels only and cannot predict classes.
 	Regression bool
 
-	// New creates the model's modules and their parameters under p. The configuration is of the type
-	// that Preset returns and has passed Check.
+	// New creates the model's modules and their parameters under p. The configuration is of the
+	// type that Preset returns and has passed Check.
 	New func(p *nn.Params, c Config, d Dims) Model
 }
 

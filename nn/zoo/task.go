@@ -2,9 +2,9 @@ package zoo
 
 import ag "github.com/seed-6655bf3b/recap/autograd"
 
-// TaskErrors returns the loss of each sample's prediction, [B]. For regression, with scores [B 1],
-// it is the squared error (ŷ − y)² of RECAP (eq 18), LNLN and MISA; for classification, with logits
-// [B C], the cross-entropy.
+// TaskErrors returns the loss of each sample's prediction, [B]. For regression, with scores [B
+// 1], it is the squared error (ŷ − y)² of RECAP (eq 18), LNLN and MISA; for classification, with
+// logits [B C], the cross-entropy.
 func TaskErrors(tp *ag.Tape, score *ag.Tensor, b *Batch, d *Dims) *ag.Tensor {
 	if d.Classes > 0 {
 		return tp.Neg(tp.Pick(tp.LogSoftmax(score, nil), b.Class))

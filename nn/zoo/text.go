@@ -71,8 +71,8 @@ type TextEncoder struct {
 // tokens for BERT-base.
 const maxCache = 2 << 30
 
-// NewTextEncoder creates the encoder under p. Its sizes are those of the pretrained d.BERT, or of c
-// if d.BERT is nil.
+// NewTextEncoder creates the encoder under p. Its sizes are those of the pretrained d.BERT, or of
+// c if d.BERT is nil.
 func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 	b := nn.BERTConfig{Vocab: d.Vocab, Width: c.Width, Layers: c.Layers, Heads: c.Heads, FeedForward: c.FeedForward,
 		Positions: d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
@@ -98,9 +98,9 @@ func (e *TextEncoder) Trainable(p *nn.Params) []nn.Param {
 	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(frozen, x) })
 }
 
-// Groups returns the parameter group "text" of a pretrained encoder that is trained further, so that
-// it has a learning rate of its own. Otherwise there is no group: an encoder from scratch is trained
-// like the rest of the model.
+// Groups returns the parameter group "text" of a pretrained encoder that is trained further, so
+// that it has a learning rate of its own. Otherwise there is no group: an encoder from scratch is
+// trained like the rest of the model.
 func (e *TextEncoder) Groups() []Group {
 	if !e.Pretrained || e.Frozen {
 		return nil
@@ -108,8 +108,8 @@ func (e *TextEncoder) Groups() []Group {
 	return []Group{{Name: "text", Params: e.Params.All()}}
 }
 
-// Forward returns the features of the tokens, [B T W]. A frozen encoder computes those of a sequence
-// once if the input is [Input.Cacheable].
+// Forward returns the features of the tokens, [B T W]. A frozen encoder computes those of a
+// sequence once if the input is [Input.Cacheable].
 func (e *TextEncoder) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
 	if !e.Frozen {
 		return e.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
@@ -149,8 +149,8 @@ func cacheKey(ids, segments []int, mask []float32) string {
 }
 
 // compute sets the given rows of features [B T W]. It divides them into groups whose sizes are
-// powers of two: a tape keeps memory for each shape that it has seen, and the number of rows differs
-// from batch to batch.
+// powers of two: a tape keeps memory for each shape that it has seen, and the number of rows
+// differs from batch to batch.
 func (e *TextEncoder) compute(features []float32, in *Input, rows []int) {
 	for len(rows) > 0 {
 		n := 1 << (bits.Len(uint(len(rows))) - 1)

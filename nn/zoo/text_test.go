@@ -98,8 +98,8 @@ func TestFrozenTextEncoderCachesOnlyCacheable(t *testing.T) {
 	}
 }
 
-// TestFrozenTextEncoderNeedsFewShapes gives a frozen encoder batches with different numbers of sequences
-// that are not cached: its tape needs no new memory for them.
+// TestFrozenTextEncoderNeedsFewShapes gives a frozen encoder batches with different numbers of
+// sequences that are not cached: its tape needs no new memory for them.
 func TestFrozenTextEncoderNeedsFewShapes(t *testing.T) {
 	dev := &zootest.CountingDevice{Device: zootest.Open(t, "cpu")}
 	text := zoo.NewTextEncoder(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), zoo.TextConfig{BERT: "somewhere"}, zoo.Dims{BERT: &pretrained})

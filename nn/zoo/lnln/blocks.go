@@ -29,8 +29,8 @@ func newTransformer(p *nn.Params, c *Config, depth int) *nn.Transformer {
 	return nn.NewTransformer(p, nn.TransformerConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward, Depth: depth})
 }
 
-// Forward returns the output at the tokens, [B t d], for x [B T d]; without tokens the output at x,
-// [B T d].
+// Forward returns the output at the tokens, [B t d], for x [B T d]; without tokens the output at
+// x, [B T d].
 func (e *encoder) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	n := x.Shape()[1]
 	if e.tokens != nil {
@@ -66,8 +66,9 @@ func (e *embedding) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return e.encode.Forward(tp, e.project.Forward(tp, x))
 }
 
-// hyper computes the hyper-modality h: what language, as the query, attends to in audio and vision.
-// Rows of ones have no variance, so the scale of the first norm has no gradient until h⁰ has moved.
+// hyper computes the hyper-modality h: what language, as the query, attends to in audio and
+// vision. Rows of ones have no variance, so the scale of the first norm has no gradient until h⁰
+// has moved.
 type hyper struct {
 	start  *ag.Tensor // h⁰, [n d], initially ones
 	layers []*hyperLayer
@@ -110,8 +111,8 @@ func newHyperLayer(p *nn.Params, c *Config) *hyperLayer {
 	}
 }
 
-// Forward returns the next h [B n d], where A is attention of H heads of width w and each norm, key
-// and value map has parameters of its own:
+// Forward returns the next h [B n d], where A is attention of H heads of width w and each norm,
+// key and value map has parameters of its own:
 //
 //	h ← LN(h) + W_o·(A(L_j, U_a) + A(L_j, U_v)) + b_o,  A(x, y) = softmax(W_q·LN(x) (W_k·LN(y))ᵀ/√w) W_v·LN(y)
 //

@@ -6,14 +6,14 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// dominant returns D [B n d], the features of the text as far as they are complete and the proxy for
-// the rest, and the estimated completeness w [B 1]:
+// dominant returns D [B n d], the features of the text as far as they are complete and the proxy
+// for the rest, and the estimated completeness w [B 1]:
 //
 //	D = (1−w)·P + w·U_l,  P = G(U_a, U_v)
 //
-// The gradient is reversed where P leaves the generator. So the generator, and through it audio and
-// vision, go uphill in every loss that depends on D: L_adv and L_sp. The paper describes a reversal
-// before the discriminator only. w and U_l get the gradient unchanged.
+// The gradient is reversed where P leaves the generator. So the generator, and through it audio
+// and vision, go uphill in every loss that depends on D: L_adv and L_sp. The paper describes a
+// reversal before the discriminator only. w and U_l get the gradient unchanged.
 func (m *model) dominant(tp *ag.Tape, u [zoo.Modalities]*ag.Tensor) (dominant, w *ag.Tensor) {
 	w = m.completeness.Forward(tp, u[zoo.Language])
 	p := tp.ReverseGrad(m.proxy.Forward(tp, u[zoo.Audio], u[zoo.Vision]), 1)

@@ -132,7 +132,7 @@ func slopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, t
 // agrees with the truth nothing is detached: the clean targets C_m learn.
 func TestReversal(t *testing.T) {
 	m, p := zootest.New(t, &Spec, tiny(), "cpu64", zootest.TinyDims)
-	zoo.Perturb(p.All(), 0.2, rand.New(rand.NewPCG(2, 2))) // tables of ones have no spread for a norm to scale
+	zoo.Perturb(p.All(), 0.2, rand.New(rand.NewPCG(2, 2))) // a norm maps a table of ones to zeros
 	b := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 6, 1)
 	for _, c := range []struct {
 		term, part string

@@ -6,8 +6,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// An encoder maps a sequence of frames to one vector, by two bidirectional LSTMs with a norm between
-// them: the paper's sLSTM.
+// An encoder maps a sequence of frames to one vector, by two bidirectional LSTMs with a norm
+// between them: the paper's sLSTM.
 type encoder struct {
 	first, second *nn.LSTM
 	norm          *nn.LayerNorm
@@ -21,8 +21,8 @@ func newEncoder(p *nn.Params, width int) *encoder {
 	}
 }
 
-// Forward returns u_m [B 4d_m] for x [B T d_m], reading the first lengths[b] frames of sample b. With
-// the final states h1 and h2 of the two LSTMs, forward (→) and backward (←),
+// Forward returns u_m [B 4d_m] for x [B T d_m], reading the first lengths[b] frames of sample b.
+// With the final states h1 and h2 of the two LSTMs, forward (→) and backward (←),
 //
 //	u_m = [h1→; h2→; h1←; h2←]
 func (e *encoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
@@ -31,11 +31,11 @@ func (e *encoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
 	return tp.Concat(1, h1[0], h2[0], h1[1], h2[1])
 }
 
-// frames returns the frames x [B T d_m] of a modality that the model reads, and their number in each
-// sample, [B]. With lengths=own these are the frames of the recording. With lengths=text they are as
-// many as the sentence has tokens: the authors' frames are aligned to words. MMSA does the same with
-// frames that are not aligned, and so reads only the first 50 of them, 39 on SIMS. Frames after the
-// longest sentence are cut off.
+// frames returns the frames x [B T d_m] of a modality that the model reads, and their number in
+// each sample, [B]. With lengths=own these are the frames of the recording. With lengths=text
+// they are as many as the sentence has tokens: the authors' frames are aligned to words. MMSA
+// does the same with frames that are not aligned, and so reads only the first 50 of them, 39 on
+// SIMS. Frames after the longest sentence are cut off.
 func (m *model) frames(tp *ag.Tape, in *zoo.Input, x *ag.Tensor, own []int) (*ag.Tensor, []int) {
 	if m.config.Lengths == "own" {
 		return x, own

@@ -13,9 +13,9 @@ const maxMoment = 5
 //
 //	CMD(X, Y) = ‖X̄ − Ȳ‖ + Σ_{k=2…K} ‖mean (X − X̄)^k − mean (Y − Ȳ)^k‖
 //
-// with means over the batch. The factors 1/|b−a|^k of the definition are 1, because σ maps to (0, 1).
-// The derivative of a square root is infinite where two moments are equal, so 1e-12 is added under
-// the root; the authors' code does not do this.
+// with means over the batch. The factors 1/|b−a|^k of the definition are 1, because σ maps to (0,
+// 1). The derivative of a square root is infinite where two moments are equal, so 1e-12 is added
+// under the root; the authors' code does not do this.
 func similarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
 	mean := tp.Mean(c, 1) // [3 d]
 	centred := tp.Sub(c, tp.Reshape(mean, zoo.Modalities, 1, -1))
@@ -34,8 +34,9 @@ func similarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
 // private and the shared view of each modality, and the private views of every two modalities.
 var orthogonal = [2][]int{{0, 1, 2, 2, 2, 0}, {3, 4, 5, 0, 1, 1}}
 
-// difference returns L_diff for the views [6 B d], the sum of D over the pairs of orthogonal. For two
-// views X and Y [B d], centred over the batch and with each row divided by its norm, a constant,
+// difference returns L_diff for the views [6 B d], the sum of D over the pairs of orthogonal. For
+// two views X and Y [B d], centred over the batch and with each row divided by its norm, a
+// constant,
 //
 //	D(X, Y) = mean over d² elements of (XᵀY)²
 //

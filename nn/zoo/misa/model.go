@@ -1,28 +1,30 @@
 // Package misa implements MISA: Modality-Invariant and -Specific Representations (Hazarika,
 // Zimmermann, Poria; ACM Multimedia 2020).
 //
-// Each modality m is encoded as one vector u_m and projected to p_m. Two views are made of p_m: the
-// private view s_m by an encoder of the modality's own, and the shared view c_m by one encoder for
-// all modalities. A Transformer layer lets the six views attend to each other, and a head predicts
-// the label.
+// Each modality m is encoded as one vector u_m and projected to p_m. Two views are made of p_m:
+// the private view s_m by an encoder of the modality's own, and the shared view c_m by one
+// encoder for all modalities. A Transformer layer lets the six views attend to each other, and a
+// head predicts the label.
 //
 //	text   ─► BERT ─► mean ─────────────► u_l ─┐       ┌─► private_m ─► s_m ─┐
 //	vision ─► BiLSTM ─► norm ─► BiLSTM ─► u_v ─┼─► p_m ┤                     ├─► six tokens ─► Transformer ─► head ─► ŷ
 //	audio  ─► BiLSTM ─► norm ─► BiLSTM ─► u_a ─┘       └─► shared ────► c_m ─┘
 //
 // Three loss terms besides the task's give the views their meaning. The shared views of the
-// modalities shall have the same distribution (L_sim), views that shall carry different information
-// shall be orthogonal (L_diff), and s_m + c_m shall be enough to reconstruct p_m (L_recon).
+// modalities shall have the same distribution (L_sim), views that shall carry different
+// information shall be orthogonal (L_diff), and s_m + c_m shall be enough to reconstruct p_m
+// (L_recon).
 //
 //	config.go   settings and presets
 //	model.go    the model and its loss
 //	encoder.go  from features to p_m
 //	losses.go   L_sim, L_diff, L_recon
 //
-// Where no source is named, formulas are those of the authors' code and of its port in MMSA, which
-// the "paper" preset follows. Modules of that code that no loss reaches are left out: BERT's pooler,
-// a classifier of views (d → 4) and a norm of width 1536, for d = 128 together 3588 parameters
-// besides the pooler's; also the adversarial form of L_sim, which no configuration uses.
+// Where no source is named, formulas are those of the authors' code and of its port in MMSA,
+// which the "paper" preset follows. Modules of that code that no loss reaches are left out:
+// BERT's pooler, a classifier of views (d → 4) and a norm of width 1536, for d = 128 together
+// 3588 parameters besides the pooler's; also the adversarial form of L_sim, which no
+// configuration uses.
 package misa
 
 import (
@@ -130,8 +132,8 @@ func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
 	return v
 }
 
-// fuse returns the scores, [B 1] or [B C]. The six views are the tokens of a sequence, on which one
-// Transformer layer runs, and
+// fuse returns the scores, [B 1] or [B C]. The six views are the tokens of a sequence, on which
+// one Transformer layer runs, and
 //
 //	ŷ = W_2·ReLU(Dropout(W_1 g + b_1)) + b_2,  g [B 6d] the concatenated outputs of the layer
 func (m *model) fuse(tp *ag.Tape, v views) *ag.Tensor {

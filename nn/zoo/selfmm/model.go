@@ -16,8 +16,8 @@
 //	task.go    one regression
 //	memory.go  generated labels
 //
-// In shapes, B is the number of samples of a batch and N that of the training set. Where no source is
-// named, formulas are those of the paper's code.
+// In shapes, B is the number of samples of a batch and N that of the training set. Where no
+// source is named, formulas are those of the paper's code.
 package selfmm
 
 import (

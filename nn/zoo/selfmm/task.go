@@ -51,9 +51,9 @@ func (x *task) side(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
 	return tp.Reshape(tp.Div(tp.Sub(negative, positive), tp.AddScalar(positive, epsilon)), b)
 }
 
-// centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the samples with Y_x > 0 and with
-// Y_x < 0, or 0 where there are none. Samples of label 0 count in neither, as in MMSA; the paper's
-// code counts them as positive. Samples that were in no batch yet count with features 0.
+// centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the samples with Y_x > 0 and
+// with Y_x < 0, or 0 where there are none. Samples of label 0 count in neither, as in MMSA; the
+// paper's code counts them as positive. Samples that were in no batch yet count with features 0.
 func (x *task) centroids(tp *ag.Tape) *ag.Tensor {
 	minus := tp.Neg(x.labels)
 	class := tp.Stack(0, tp.Less(minus, x.labels), tp.Less(x.labels, minus)) // [2 N]

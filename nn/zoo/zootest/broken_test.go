@@ -255,7 +255,8 @@ func errorsOf(c check, s *zoo.Spec) []string {
 	return r.errors
 }
 
-// TestChecksRefuseBrokenModels gives each check models with one defect. Each check has such a model.
+// TestChecksRefuseBrokenModels gives each check models with one defect. Each check has such a
+// model.
 func TestChecksRefuseBrokenModels(t *testing.T) {
 	for _, c := range slices.Concat(checks, gpuChecks) {
 		refused := 0

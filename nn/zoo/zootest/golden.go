@@ -13,19 +13,19 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// The fixtures testdata/*.json of a model's package contain what PyTorch computes for the model; the
-// scripts testdata/make_*.py write them. Parameters and inputs are waves in both places.
+// The fixtures testdata/*.json of a model's package contain what PyTorch computes for the model;
+// the scripts testdata/make_*.py write them. Parameters and inputs are waves in both places.
 
-// GoldenDevices lists the devices on which a model is compared with PyTorch, with their tolerances.
-// Fixtures have ten digits.
+// GoldenDevices lists the devices on which a model is compared with PyTorch, with their
+// tolerances. Fixtures have ten digits.
 var GoldenDevices = map[string]Tolerance{"cpu64": {1e-9, 1e-9}, "cpu": {1e-5, 3e-4}}
 
-// A Tolerance bounds the error of values, relative to the largest or to 1, and of gradients, relative
-// to the largest of each parameter.
+// A Tolerance bounds the error of values, relative to the largest or to 1, and of gradients,
+// relative to the largest of each parameter.
 type Tolerance struct{ Value, Gradient float64 }
 
-// A Golden holds what all fixtures have. Gradients are with their parameters, or in a list of their
-// own.
+// A Golden holds what all fixtures have. Gradients are with their parameters, or in a list of
+// their own.
 type Golden struct {
 	Score  []float64
 	Terms  map[string]float64
@@ -73,7 +73,8 @@ func WaveTensor(dev ag.Device, phase float64, shape ...int) *ag.Tensor {
 	return ag.NewTensor(dev, Wave(phase, n), shape...)
 }
 
-// Assign sets parameters to their waves, found by name and shape. Weights of norms are shifted by 1.
+// Assign sets parameters to their waves, found by name and shape. Weights of norms are shifted by
+// 1.
 func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 	t.Helper()
 	if len(ps) != len(g.Params) {
@@ -151,8 +152,8 @@ func (g *Golden) GradientsAgree(t *testing.T, tol float64, ps []nn.Param, grads 
 	}
 }
 
-// Close compares numbers, to a tolerance relative to the largest of want or to 1, and reports the one
-// with the largest error.
+// Close compares numbers, to a tolerance relative to the largest of want or to 1, and reports the
+// one with the largest error.
 func Close(t *testing.T, what string, tol float64, got, want []float64) {
 	t.Helper()
 	if len(got) != len(want) {

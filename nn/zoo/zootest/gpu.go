@@ -23,9 +23,10 @@ const gpu = "cuda:0"
 
 var setup = sync.OnceValue(cudatest.Setup)
 
-// GPUGradients compares the gradients of the whole loss of each pass, computed by the GPU, with those
-// in float64: element by element, within 1e-3 of the largest of each parameter; and along a random
-// direction with central differences of the loss in float64. Both start from the same float32 values.
+// GPUGradients compares the gradients of the whole loss of each pass, computed by the GPU, with
+// those in float64: element by element, within 1e-3 of the largest of each parameter; and along a
+// random direction with central differences of the loss in float64. Both start from the same
+// float32 values.
 func GPUGradients(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if err := setup(); err != nil {
 		t.Fatal(err)
@@ -99,9 +100,9 @@ func alongDirection(t testing.TB, p *nn.Params, pass zoo.Pass, loss func(tp *ag.
 	}
 }
 
-// GPUTraining makes 20 steps, each of two batches, on the GPU, and on the CPU in float64: the losses
-// agree to 1e-3, and so does the phase's memory. The first steps on the GPU are captured, the others
-// replayed.
+// GPUTraining makes 20 steps, each of two batches, on the GPU, and on the CPU in float64: the
+// losses agree to 1e-3, and so does the phase's memory. The first steps on the GPU are captured,
+// the others replayed.
 func GPUTraining(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if err := setup(); err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// everyGradient checks that every parameter that a pass updates has a gradient that is not zero, and
-// that some pass updates each parameter of the model.
+// everyGradient checks that every parameter that a pass updates has a gradient that is not zero,
+// and that some pass updates each parameter of the model.
 func everyGradient(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu64", TinyDims)
 	perturb(p)
@@ -81,8 +81,8 @@ func frozenTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 }
 
 // pretrainedTextEncoder trains a pretrained text encoder further: some pass updates each of its
-// parameters, with a gradient, and at a learning rate of its own, since each is in one group of the
-// pass. A checkpoint contains them.
+// parameters, with a gradient, and at a learning rate of its own, since each is in one group of
+// the pass. A checkpoint contains them.
 func pretrainedTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	d := TinyBERT()
 	c.TextEncoder().BERT = "somewhere"

@@ -34,9 +34,9 @@ func predict(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
-// predictParams sets every parameter that is not in PredictParams to NaN: predictions stay finite.
-// And each parameter in PredictParams has an effect on them: a gradient or, if only an earlier phase
-// updates it and Predict holds it constant, another prediction when it changes.
+// predictParams sets every parameter that is not in PredictParams to NaN: predictions stay
+// finite. And each parameter in PredictParams has an effect on them: a gradient or, if only an
+// earlier phase updates it and Predict holds it constant, another prediction when it changes.
 func predictParams(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu64", TinyDims)
 	perturb(p)

@@ -4,8 +4,8 @@
 //	func TestModel(t *testing.T) { zootest.Run(t, &misa.Spec, tiny) }
 //
 // Run checks the contract (contract.go), gradients (gradients.go), training (training.go) and
-// predictions (predict.go); in a build with the tag cuda also the GPU (gpu.go). golden.go compares a
-// model with values computed by PyTorch.
+// predictions (predict.go); in a build with the tag cuda also the GPU (gpu.go). golden.go
+// compares a model with values computed by PyTorch.
 package zootest
 
 import (
@@ -81,8 +81,9 @@ var paperDims = map[string]zoo.Dims{
 	"sims":  {Vocab: 1, TextT: 39, AudioT: 400, AudioD: 33, VisionT: 55, VisionD: 709},
 }
 
-// PaperParams returns the parameters of the model with the preset "paper" for mosi, mosei or sims, in
-// full size but for the text encoder, and the number of their elements without the text encoder.
+// PaperParams returns the parameters of the model with the preset "paper" for mosi, mosei or
+// sims, in full size but for the text encoder, and the number of their elements without the text
+// encoder.
 func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count int) {
 	t.Helper()
 	c, _ := s.Preset("paper", dataset)
@@ -91,8 +92,8 @@ func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count
 	return p, p.Count() - m.TextEncoder().Params.Count()
 }
 
-// Refuses checks that each change of a configuration is an error of Check, which begins with the key
-// of changes.
+// Refuses checks that each change of a configuration is an error of Check, which begins with the
+// key of changes.
 func Refuses[C zoo.Config](t *testing.T, tiny func() zoo.Config, changes map[string]func(C)) {
 	t.Helper()
 	for want, change := range changes {
