@@ -27,9 +27,9 @@ type Model struct {
 	pairs          []*pair      // (l, a), (l, v), (a, v)
 }
 
-// New creates the modules under p, for data of the given sizes. The configuration must have
-// passed Check. The modules that prediction needs are created first, so that they start from the
-// same weights in every variant.
+// New creates the modules under p, for data of the given sizes. The configuration must have passed
+// Check and, if generator.file is set, [Config.Resolve]: without its widths New panics. The modules
+// that prediction needs are created first, so that they start from the same weights in every variant.
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
