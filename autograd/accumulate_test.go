@@ -12,9 +12,11 @@ import (
 // can, and reads them after another Accumulate has added to each.
 func TestAccumulateLeavesGradientsOfTheCallerUnchanged(t *testing.T) {
 	dev := open(t, "cpu64")
-	a, b, c, table := param(dev, 2, 3), param(dev, 5, 7), param(dev, 4), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)
+	a, b, c, table := param(dev, 2, 3), param(dev, 5, 7), param(dev, 4), ag.NewParam(dev,
+		[]float64{1, 2, 3, 4, 5, 6}, 3, 2)
 	loss := func(tp *ag.Tape) *ag.Tensor { // Add gives a and b one gradient tensor
-		y := tp.Sum(tp.Add(tp.Mul(tp.Add(a, b), tp.Lookup(table, []int{2, 0})), tp.Lookup(table, []int{1, 2})))
+		y := tp.Sum(tp.Add(tp.Mul(tp.Add(a, b), tp.Lookup(table, []int{2, 0})),
+			tp.Lookup(table, []int{1, 2})))
 		return tp.Add(y, tp.Sum(tp.Mul(c, c))) // the gradient of c shares its memory with no other
 	}
 	tp := ag.NewTape(dev)
@@ -41,7 +43,8 @@ func TestAccumulateLeavesGradientsOfTheCallerUnchanged(t *testing.T) {
 	check("a row-sparse gradient", sparse, want[2])
 	check("a kept tensor", kept, want[3])
 
-	sums := []*ag.Tensor{grads[a], grads[b]} // kept explicitly, for this Accumulate is into another map
+	// kept explicitly, for this Accumulate is into another map
+	sums := []*ag.Tensor{grads[a], grads[b]}
 	before := [][]float64{sums[0].Values(), sums[1].Values()}
 	tp.Accumulate(other, loss(tp), append(sums, kept)...)
 	check("a sum", sums[0], before[0])

@@ -37,7 +37,8 @@ func (t *Tape) alloc(shape []int) *Tensor {
 		m.refs = 1 // that of the operation whose gradients are computed
 	}
 	t.inUse = append(t.inUse, m)
-	return &Tensor{shape: shape, buf: m.Buffer, mem: m, generation: m.generation, dev: t.dev, tape: t}
+	return &Tensor{shape: shape, buf: m.Buffer, mem: m, generation: m.generation, dev: t.dev,
+		tape: t}
 }
 
 // full returns a new tensor whose elements are all v. It retains shape.
@@ -50,7 +51,8 @@ func (t *Tape) full(shape []int, v float64) *Tensor {
 // alias returns x's elements under another shape, as a new tensor. Both share the memory, which is
 // safe because tensors of a tape do not change.
 func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
-	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, generation: x.generation, dev: t.dev, tape: t}
+	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, generation: x.generation, dev: t.dev,
+		tape: t}
 }
 
 // Empty returns a new tensor of the tape, whose elements are undefined: the result of an operation

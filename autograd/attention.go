@@ -27,18 +27,25 @@ type AttentionConfig struct {
 func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	t.CheckOperands("Attention", q, k, v)
 	if q.rank() != 3 || k.rank() != 3 || v.rank() != 3 || k.shape[1] != v.shape[1] ||
-		k.shape[0] != q.shape[0] || v.shape[0] != q.shape[0] || k.shape[2] != q.shape[2] || v.shape[2] != q.shape[2] {
-		panic(fmt.Sprintf("autograd: Attention: q %v, k %v, v %v: want [B Tq E], [B Tk E], [B Tk E]", q.shape, k.shape, v.shape))
+		k.shape[0] != q.shape[0] || v.shape[0] != q.shape[0] || k.shape[2] != q.shape[2] ||
+		v.shape[2] != q.shape[2] {
+		panic(fmt.Sprintf(
+			"autograd: Attention: q %v, k %v, v %v: want [B Tq E], [B Tk E], [B Tk E]", q.shape,
+			k.shape, v.shape,
+		))
 	}
 	if c.Heads < 1 || q.shape[2]%c.Heads != 0 {
-		panic(fmt.Sprintf("autograd: Attention: width %d does not divide into %d heads", q.shape[2], c.Heads))
+		panic(fmt.Sprintf("autograd: Attention: width %d does not divide into %d heads",
+			q.shape[2], c.Heads))
 	}
-	a := device.Attention{Samples: q.shape[0], Heads: c.Heads, Queries: q.shape[1], Keys: k.shape[1], Width: q.shape[2] / c.Heads, Causal: c.Causal}
+	a := device.Attention{Samples: q.shape[0], Heads: c.Heads, Queries: q.shape[1],
+		Keys: k.shape[1], Width: q.shape[2] / c.Heads, Causal: c.Causal}
 	a.Scale = 1 / math.Sqrt(float64(a.Width))
 	if c.Mask != nil {
 		t.CheckOperands("Attention", c.Mask)
 		if c.Mask.Len() != a.Samples*a.Keys {
-			panic(fmt.Sprintf("autograd: Attention: mask %v for k %v: want [B Tk]", c.Mask.shape, k.shape))
+			panic(fmt.Sprintf("autograd: Attention: mask %v for k %v: want [B Tk]", c.Mask.shape,
+				k.shape))
 		}
 		a.Mask = c.Mask.buf
 	}
@@ -49,7 +56,8 @@ func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	t.dev.Attention(a, y.buf, lse.buf, q.buf, k.buf, v.buf)
 	t.RecordJoint("Attention", []*Tensor{y}, []*Tensor{q, k, v}, func(g []*Tensor) []*Tensor {
 		gq, gk, gv := t.alloc(q.shape), t.alloc(k.shape), t.alloc(v.shape)
-		t.dev.AttentionGrad(a, gq.buf, gk.buf, gv.buf, g[0].buf, y.buf, lse.buf, q.buf, k.buf, v.buf)
+		t.dev.AttentionGrad(a, gq.buf, gk.buf, gv.buf, g[0].buf, y.buf, lse.buf, q.buf, k.buf,
+			v.buf)
 		return []*Tensor{gq, gk, gv}
 	})
 	return y

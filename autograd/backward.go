@@ -50,10 +50,14 @@ func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 		t.CheckOperands("Accumulate", stored(g))
 	}
 	if loss.Len() != 1 {
-		panic(fmt.Sprintf("autograd: Backward: loss has shape %v, want a scalar; take Mean or Sum first", loss.shape))
+		panic(fmt.Sprintf(
+			"autograd: Backward: loss has shape %v, want a scalar; take Mean or Sum first",
+			loss.shape,
+		))
 	}
 	if loss.recorded && !loss.needsGrad {
-		panic("autograd: Backward: an earlier Backward kept the loss and consumed its computation; differentiate the sum of both losses")
+		panic("autograd: Backward: an earlier Backward kept the loss and consumed its " +
+			"computation; differentiate the sum of both losses")
 	}
 	t.Unrecorded(func() {
 		live := t.beginWalk(grads, keep)

@@ -22,7 +22,10 @@ func broadcast(op string, a, b []int) []int {
 		case y[j] == 1:
 			y[j] = d
 		case d != 1 && d != y[j]:
-			panic(fmt.Sprintf("autograd: %s: shapes %v and %v do not broadcast: lengths %d and %d differ", op, a, b, y[j], d))
+			panic(fmt.Sprintf(
+				"autograd: %s: shapes %v and %v do not broadcast: lengths %d and %d differ",
+				op, a, b, y[j], d,
+			))
 		}
 	}
 	return y
@@ -53,7 +56,8 @@ func (t *Tape) sumTo(op string, g *Tensor, shape []int) *Tensor {
 		case i < extra || shape[i-extra] == 1 && d != 1:
 			axes = append(axes, i)
 		case extra < 0 || shape[i-extra] != d:
-			panic(fmt.Sprintf("autograd: %s: gradient of shape %v for an input of shape %v", op, g.shape, shape))
+			panic(fmt.Sprintf("autograd: %s: gradient of shape %v for an input of shape %v",
+				op, g.shape, shape))
 		}
 	}
 	return t.alias(t.reduce(device.Sum, g, axes), shape)

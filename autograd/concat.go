@@ -18,11 +18,13 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 	shape[axis] = 0
 	for _, x := range xs {
 		if x.rank() != len(shape) {
-			panic(fmt.Sprintf("autograd: Concat: shapes %v and %v have different ranks", xs[0].shape, x.shape))
+			panic(fmt.Sprintf("autograd: Concat: shapes %v and %v have different ranks",
+				xs[0].shape, x.shape))
 		}
 		for i, d := range x.shape {
 			if i != axis && d != shape[i] {
-				panic(fmt.Sprintf("autograd: Concat: shapes %v and %v differ outside axis %d", xs[0].shape, x.shape, axis))
+				panic(fmt.Sprintf("autograd: Concat: shapes %v and %v differ outside axis %d",
+					xs[0].shape, x.shape, axis))
 			}
 		}
 		shape[axis] += x.shape[axis]
@@ -33,7 +35,8 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 	at := 0
 	for i, x := range xs {
 		from, to := at, at+x.shape[axis]
-		t.dev.Copy(device.Operand{Buf: y.buf, Offset: from * s[axis], Strides: s}, x.shape, dense(x))
+		t.dev.Copy(device.Operand{Buf: y.buf, Offset: from * s[axis], Strides: s}, x.shape,
+			dense(x))
 		edges[i] = Wrt(x, func(g *Tensor) *Tensor { return t.Slice(g, axis, from, to) })
 		at = to
 	}
@@ -59,7 +62,8 @@ func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {
 		shape := slices.Clone(x.shape)
 		shape[axis] = n
 		parts[i] = t.alloc(shape)
-		t.dev.Copy(dense(parts[i]), shape, device.Operand{Buf: x.buf, Offset: (at - n) * strides[axis], Strides: strides})
+		t.dev.Copy(dense(parts[i]), shape,
+			device.Operand{Buf: x.buf, Offset: (at - n) * strides[axis], Strides: strides})
 	}
 	if at != x.shape[axis] {
 		panic(fmt.Sprintf("autograd: Split: axis %d of %v into %v", axis, x.shape, sizes))
@@ -78,7 +82,8 @@ func (t *Tape) Stack(axis int, xs ...*Tensor) *Tensor {
 	parts := make([]*Tensor, len(xs))
 	for i, x := range xs {
 		if axis < 0 || axis > x.rank() || !slices.Equal(x.shape, xs[0].shape) {
-			panic(fmt.Sprintf("autograd: Stack: shapes %v and %v along new axis %d", xs[0].shape, x.shape, axis))
+			panic(fmt.Sprintf("autograd: Stack: shapes %v and %v along new axis %d", xs[0].shape,
+				x.shape, axis))
 		}
 		parts[i] = t.Reshape(x, slices.Insert(slices.Clone(x.shape), axis, 1)...)
 	}

@@ -27,7 +27,8 @@ func TestSplitOwnsItsResults(t *testing.T) {
 	for i := range parts {
 		parts[i] = tp.Mul(parts[i], parts[i])
 	}
-	if g := tp.Backward(tp.Sum(tp.Concat(0, parts...)))[x].Values(); !slices.Equal(g, []float64{4, 6}) {
+	if g := tp.Backward(tp.Sum(tp.Concat(0, parts...)))[x].Values(); !slices.Equal(g,
+		[]float64{4, 6}) {
 		t.Errorf("gradient %v, want 4 6", g)
 	}
 }
@@ -38,7 +39,9 @@ func BenchmarkSplit(b *testing.B) {
 	dev := open(b, "cpu")
 	x := waves(dev, 1, samples, steps, width)
 	for name, read := range map[string]func(tp *ag.Tape) []*ag.Tensor{
-		"split": func(tp *ag.Tape) []*ag.Tensor { return tp.Split(x, 1, slices.Repeat([]int{1}, steps)...) },
+		"split": func(tp *ag.Tape) []*ag.Tensor {
+			return tp.Split(x, 1, slices.Repeat([]int{1}, steps)...)
+		},
 		"slice": func(tp *ag.Tape) (parts []*ag.Tensor) {
 			for t := range steps {
 				parts = append(parts, tp.Slice(x, 1, t, t+1))

@@ -21,9 +21,13 @@ func (t *Tape) ReverseGrad(x *Tensor, lambda float64) *Tensor {
 	t.CheckOperands("ReverseGrad", x)
 	y := t.alias(x, x.shape)
 	if t.FrozenReplay != nil {
-		t.Unrecorded(func() { y = t.Sub(t.Scale(t.FrozenReplay.next(t, x), 1+lambda), t.Scale(x, lambda)) })
+		t.Unrecorded(func() {
+			y = t.Sub(t.Scale(t.FrozenReplay.next(t, x), 1+lambda), t.Scale(x, lambda))
+		})
 	}
-	return t.Record("ReverseGrad", y, Wrt(x, func(g *Tensor) *Tensor { return t.Scale(g, -lambda) }))
+	return t.Record("ReverseGrad", y, Wrt(x, func(g *Tensor) *Tensor {
+		return t.Scale(g, -lambda)
+	}))
 }
 
 // A FrozenReplay lets differences check the gradient of a computation that contains StopGradient,

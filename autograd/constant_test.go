@@ -23,25 +23,36 @@ func TestFrozenReplayKeepsConstantsWhileParametersMove(t *testing.T) {
 	}{
 		{name: "StopGradient",
 			f: func(tp *ag.Tape) *ag.Tensor {
-				return tp.Mul(x, tp.Mul(tp.StopGradient(square(tp, tp.Mul(x, w))), tp.StopGradient(w)))
+				return tp.Mul(x,
+					tp.Mul(tp.StopGradient(square(tp, tp.Mul(x, w))), tp.StopGradient(w)))
 			},
-			dx: func(x, w float64) float64 { return x * x * w * w * w }, dw: func(x, w float64) float64 { return 0 }},
+			dx: func(x, w float64) float64 {
+				return x * x * w * w * w
+			}, dw: func(x, w float64) float64 { return 0 }},
 		{name: "NoGrad",
 			f: func(tp *ag.Tape) (y *ag.Tensor) {
 				tp.NoGrad(func() { y = tp.Mul(w, tp.Exp(x)) })
 				return tp.Mul(y, x)
 			},
-			dx: func(x, w float64) float64 { return w * math.Exp(x) }, dw: func(x, w float64) float64 { return 0 }},
+			dx: func(x, w float64) float64 {
+				return w * math.Exp(x)
+			}, dw: func(x, w float64) float64 { return 0 }},
 		{name: "Frozen",
 			f: func(tp *ag.Tape) (y *ag.Tensor) {
 				moved := square(tp, x)
 				tp.Frozen([]*ag.Tensor{w}, func() { y = tp.Mul(square(tp, w), moved) })
 				return y
 			},
-			dx: func(x, w float64) float64 { return 2 * x * w * w }, dw: func(x, w float64) float64 { return 0 }},
+			dx: func(x, w float64) float64 {
+				return 2 * x * w * w
+			}, dw: func(x, w float64) float64 { return 0 }},
 		{name: "ReverseGrad",
-			f:  func(tp *ag.Tape) *ag.Tensor { return square(tp, tp.Mul(w, tp.ReverseGrad(x, 0.5))) },
-			dx: func(x, w float64) float64 { return -0.5 * 2 * x * w * w }, dw: func(x, w float64) float64 { return 2 * x * x * w }},
+			f: func(tp *ag.Tape) *ag.Tensor {
+				return square(tp, tp.Mul(w, tp.ReverseGrad(x, 0.5)))
+			},
+			dx: func(x, w float64) float64 {
+				return -0.5 * 2 * x * w * w
+			}, dw: func(x, w float64) float64 { return 2 * x * x * w }},
 	} {
 		loss := func(tp *ag.Tape) *ag.Tensor { return tp.Sum(c.f(tp)) }
 		want, along := 0.0, gradcheck.UnitDirection(params)
@@ -51,7 +62,8 @@ func TestFrozenReplayKeepsConstantsWhileParametersMove(t *testing.T) {
 		}
 		analytic, numeric := gradcheck.Direction(params, loss)
 		if math.Abs(analytic-want) > 1e-12 || math.Abs(numeric-want) > 1e-8 {
-			t.Errorf("%s: backward gives %.12f, differences %.12f, want %.12f", c.name, analytic, numeric, want)
+			t.Errorf("%s: backward gives %.12f, differences %.12f, want %.12f", c.name, analytic,
+				numeric, want)
 		}
 	}
 }

@@ -134,10 +134,13 @@ func ExampleTape_Accumulate() {
 func ExampleTape_Lookup() {
 	dev, _ := ag.Open("cpu")
 	table := ag.NewParam(dev, make([]float32, 1e6), 1e6, 1)
-	m, v := ag.NewTensor(dev, make([]float32, 1e6), 1e6, 1), ag.NewTensor(dev, make([]float32, 1e6), 1e6, 1)
+	m, v := ag.NewTensor(dev, make([]float32, 1e6), 1e6, 1), ag.NewTensor(dev,
+		make([]float32, 1e6), 1e6, 1)
 	tp := ag.NewTape(dev)
 	grads := tp.Backward(tp.Sum(tp.Lookup(table, []int{7, 99})))
-	table.AdamStep(grads[table], m, v, ag.Adam{LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001})
+	table.AdamStep(grads[table],
+		m, v, ag.Adam{LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1,
+			Correction2: 0.001})
 	updated := table.Values()
 	fmt.Printf("%.1f %.1f %.1f\n", updated[6], updated[7], updated[99])
 	// Output: 0.0 -0.1 -0.1

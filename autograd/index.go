@@ -35,7 +35,8 @@ func (t *Tape) Gather(x *Tensor, index []int) *Tensor {
 // if an index is out of range.
 func (t *Tape) Pick(x *Tensor, index []int) *Tensor {
 	if x.rank() != 2 || len(index) != x.shape[0] {
-		panic(fmt.Sprintf("autograd: Pick: %d indices for shape %v: want [B C] and B", len(index), x.shape))
+		panic(fmt.Sprintf("autograd: Pick: %d indices for shape %v: want [B C] and B", len(index),
+			x.shape))
 	}
 	flat := make([]int, len(index))
 	for i, c := range index {

@@ -12,7 +12,8 @@ import (
 
 func (t *Tape) sameShape(op string, p, y *Tensor) {
 	if !slices.Equal(p.shape, y.shape) {
-		panic(fmt.Sprintf("autograd: %s: prediction %v and target %v: want equal shapes", op, p.shape, y.shape))
+		panic(fmt.Sprintf("autograd: %s: prediction %v and target %v: want equal shapes",
+			op, p.shape, y.shape))
 	}
 }
 

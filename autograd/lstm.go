@@ -38,7 +38,9 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 	y, cell := t.alloc(shape), t.alloc(shape)
 	var gates *Tensor
 	t.Unrecorded(func() {
-		gates = t.Scope(func() *Tensor { return t.Linear(t.Reshape(x, -1, in), w.Input, t.Add(w.InputBias, w.HiddenBias)) })
+		gates = t.Scope(func() *Tensor {
+			return t.Linear(t.Reshape(x, -1, in), w.Input, t.Add(w.InputBias, w.HiddenBias))
+		})
 	})
 	t.dev.LSTM(l, y.buf, cell.buf, gates.buf, w.Hidden.buf)
 	inputs := []*Tensor{x, w.Input, w.Hidden, w.InputBias, w.HiddenBias}
@@ -63,9 +65,12 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 // newLSTM checks the operands of an LSTM and returns its description for the device.
 func (t *Tape) newLSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) device.LSTM {
 	t.CheckOperands("LSTM", x, w.Input, w.Hidden, w.InputBias, w.HiddenBias)
-	if x.rank() != 3 || w.Input.rank() != 2 || w.Hidden.rank() != 2 || x.shape[2] != w.Input.shape[1] || w.Hidden.shape[0] != 4*w.Hidden.shape[1] ||
-		w.Input.shape[0] != w.Hidden.shape[0] || w.InputBias.Len() != w.Hidden.shape[0] || w.HiddenBias.Len() != w.Hidden.shape[0] {
-		panic(fmt.Sprintf("autograd: LSTM: x %v, weights %v and %v, biases %v and %v: want [B T in], [4H in], [4H H], [4H], [4H]",
+	if x.rank() != 3 || w.Input.rank() != 2 || w.Hidden.rank() != 2 ||
+		x.shape[2] != w.Input.shape[1] || w.Hidden.shape[0] != 4*w.Hidden.shape[1] ||
+		w.Input.shape[0] != w.Hidden.shape[0] || w.InputBias.Len() != w.Hidden.shape[0] ||
+		w.HiddenBias.Len() != w.Hidden.shape[0] {
+		panic(fmt.Sprintf("autograd: LSTM: x %v, weights %v and %v, biases %v and %v: want [B "+
+			"T in], [4H in], [4H H], [4H], [4H]",
 			x.shape, w.Input.shape, w.Hidden.shape, w.InputBias.shape, w.HiddenBias.shape))
 	}
 	if len(lengths) != x.shape[0] {
@@ -73,10 +78,14 @@ func (t *Tape) newLSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) de
 	}
 	for i, n := range lengths {
 		if n < 1 || n > x.shape[1] {
-			panic(fmt.Sprintf("autograd: LSTM: sample %d has length %d: want 1 to the %d steps of x %v", i, n, x.shape[1], x.shape))
+			panic(fmt.Sprintf(
+				"autograd: LSTM: sample %d has length %d: want 1 to the %d steps of x %v",
+				i, n, x.shape[1], x.shape,
+			))
 		}
 	}
-	return device.LSTM{Samples: x.shape[0], Steps: x.shape[1], Width: w.Hidden.shape[1], Lengths: lengths, Reverse: reverse}
+	return device.LSTM{Samples: x.shape[0], Steps: x.shape[1], Width: w.Hidden.shape[1],
+		Lengths: lengths, Reverse: reverse}
 }
 
 // previousStep returns, for each step, y [B T H] of the step before, 0 for the first, as [B·T H].

@@ -11,7 +11,9 @@ import (
 
 // cells is Tape.LSTM op by op, as one reads it in a textbook, for T inputs [B in]; it returns the
 // T results [B H].
-func cells(tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, reverse bool) []*ag.Tensor {
+func cells(
+	tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, reverse bool,
+) []*ag.Tensor {
 	b, n := len(lengths), w.Hidden.Shape()[1]
 	ys := make([]*ag.Tensor, len(xs))
 	h := tp.Input(make([]float32, b*n), b, n)
@@ -23,10 +25,13 @@ func cells(tp *ag.Tape, xs []*ag.Tensor, w ag.LSTMWeights, lengths []int, revers
 		}
 		z := tp.Add(tp.Linear(xs[t], w.Input, w.InputBias), tp.Linear(h, w.Hidden, w.HiddenBias))
 		gates := tp.Split(z, 1, n, n, n, n)
-		i, f, g, o := tp.Sigmoid(gates[0]), tp.Sigmoid(gates[1]), tp.Tanh(gates[2]), tp.Sigmoid(gates[3])
+		i, f, g, o := tp.Sigmoid(gates[0]), tp.Sigmoid(gates[1]), tp.Tanh(gates[2]), tp.Sigmoid(
+			gates[3],
+		)
 		next := tp.Add(tp.Mul(f, c), tp.Mul(i, g))
 		ys[t] = tp.Mul(tp.Mul(o, tp.Tanh(next)), running(tp, lengths, t))
-		h, c = ys[t], tp.Mul(next, running(tp, lengths, t)) // after the last step the state is never used, before the first it stays 0
+		// after the last step the state is never used, before the first it stays 0
+		h, c = ys[t], tp.Mul(next, running(tp, lengths, t))
 	}
 	return ys
 }
@@ -55,7 +60,8 @@ func waves(dev ag.Device, phase int, shape ...int) *ag.Tensor {
 }
 
 func lstmWeights(dev ag.Device, in, n int) ag.LSTMWeights {
-	return ag.LSTMWeights{Input: waves(dev, 1, 4*n, in), Hidden: waves(dev, 2, 4*n, n), InputBias: waves(dev, 3, 4*n), HiddenBias: waves(dev, 4, 4*n)}
+	return ag.LSTMWeights{Input: waves(dev, 1, 4*n, in), Hidden: waves(dev, 2, 4*n, n),
+		InputBias: waves(dev, 3, 4*n), HiddenBias: waves(dev, 4, 4*n)}
 }
 
 // TestLSTMIsItsCells compares values and all gradients of the fused operation with the cells'.
@@ -66,13 +72,15 @@ func TestLSTMIsItsCells(t *testing.T) {
 		dev := open(t, name)
 		tol := map[int]float64{64: 1e-12, 32: 3e-6}[dev.Bits()]
 		for _, reverse := range []bool{false, true} {
-			w, x, u := lstmWeights(dev, in, n), waves(dev, 5, len(lengths), steps, in), waves(dev, 6, len(lengths), steps, n).Clone()
+			w, x, u := lstmWeights(dev, in, n), waves(dev, 5, len(lengths), steps, in), waves(dev,
+				6, len(lengths), steps, n).Clone()
 			run := func(lstm func(tp *ag.Tape) *ag.Tensor) []float64 {
 				tp := ag.NewTape(dev)
 				tp.Poison = true
 				y := lstm(tp)
 				g := tp.Backward(tp.Sum(tp.Mul(y, u)), y)
-				return slices.Concat(y.Values(), g[x].Values(), g[w.Input].Values(), g[w.Hidden].Values(), g[w.InputBias].Values(), g[w.HiddenBias].Values())
+				return slices.Concat(y.Values(), g[x].Values(), g[w.Input].Values(),
+					g[w.Hidden].Values(), g[w.InputBias].Values(), g[w.HiddenBias].Values())
 			}
 			fused := run(func(tp *ag.Tape) *ag.Tensor { return tp.LSTM(x, w, lengths, reverse) })
 			want := run(func(tp *ag.Tape) *ag.Tensor {
@@ -84,7 +92,8 @@ func TestLSTMIsItsCells(t *testing.T) {
 			})
 			for i := range want {
 				if !(math.Abs(fused[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-					t.Fatalf("%s, reverse %t: number %d is %.12g, by cells %.12g", name, reverse, i, fused[i], want[i])
+					t.Fatalf("%s, reverse %t: number %d is %.12g, by cells %.12g", name,
+						reverse, i, fused[i], want[i])
 				}
 			}
 		}
@@ -103,7 +112,8 @@ func TestLSTMIgnoresWhatIsAfterTheEnd(t *testing.T) {
 		tp := ag.NewTape(dev)
 		y := tp.Add(tp.LSTM(x, w, lengths, false), tp.LSTM(x, w, lengths, true))
 		g := tp.Backward(tp.Sum(tp.Mul(y, ag.NewTensor(dev, u, 2, 4, 3))), y)
-		return slices.Concat(y.Values(), g[x].Values(), g[w.Input].Values(), g[w.Hidden].Values(), g[w.HiddenBias].Values())
+		return slices.Concat(y.Values(), g[x].Values(), g[w.Input].Values(), g[w.Hidden].Values(),
+			g[w.HiddenBias].Values())
 	}
 	if !slices.Equal(run(1), run(-1e6)) {
 		t.Error("an input or a gradient after the end has an effect")
@@ -122,7 +132,8 @@ func TestFrozenLSTM(t *testing.T) {
 	}
 	all, one := gradient(), gradient(w.Input, w.Hidden, w.InputBias, w.HiddenBias)
 	if len(all) != 5 || len(one) != 1 || !slices.Equal(all[x].Values(), one[x].Values()) {
-		t.Errorf("%d and %d gradients; that of x: %v, frozen %v", len(all), len(one), all[x].Values(), one[x].Values())
+		t.Errorf("%d and %d gradients; that of x: %v, frozen %v", len(all), len(one),
+			all[x].Values(), one[x].Values())
 	}
 }
 
@@ -149,16 +160,21 @@ func TestLSTMInASteadyState(t *testing.T) {
 // cell by cell: of words, and of video frames in both directions.
 func BenchmarkLSTM(b *testing.B) {
 	dev := open(b, "cpu")
-	for _, c := range []struct{ steps, in, n, directions int }{{50, 300, 128, 1}, {500, 20, 32, 2}} {
+	for _, c := range []struct{ steps, in, n, directions int }{{50, 300, 128, 1},
+		{500, 20, 32, 2}} {
 		const samples = 64
 		lengths := slices.Repeat([]int{c.steps}, samples)
-		w := []ag.LSTMWeights{lstmWeights(dev, c.in, c.n), lstmWeights(dev, c.in, c.n)}[:c.directions]
+		w := []ag.LSTMWeights{lstmWeights(dev, c.in, c.n),
+			lstmWeights(dev, c.in, c.n)}[:c.directions]
 		x, xs := waves(dev, 5, samples, c.steps, c.in), make([]*ag.Tensor, c.steps)
 		for t := range xs {
 			xs[t] = waves(dev, t, samples, c.in)
 		}
-		for name, lstm := range map[string]func(tp *ag.Tape, w ag.LSTMWeights, reverse bool) *ag.Tensor{
-			"fused": func(tp *ag.Tape, w ag.LSTMWeights, reverse bool) *ag.Tensor { return tp.LSTM(x, w, lengths, reverse) },
+		for name, lstm := range map[string]func(tp *ag.Tape, w ag.LSTMWeights,
+			reverse bool) *ag.Tensor{
+			"fused": func(tp *ag.Tape, w ag.LSTMWeights, reverse bool) *ag.Tensor {
+				return tp.LSTM(x, w, lengths, reverse)
+			},
 			"cells": func(tp *ag.Tape, w ag.LSTMWeights, reverse bool) *ag.Tensor {
 				return tp.Stack(1, cells(tp, xs, w, lengths, reverse)...)
 			},

@@ -29,7 +29,8 @@ func (tr Trans) b() bool { return tr&1 != 0 }
 //	TN: ā = b·ȳᵀ, b̄ = a·ȳ      TT: ā = bᵀ·ȳᵀ, b̄ = ȳᵀ·aᵀ
 func (t *Tape) MatMul(a, b *Tensor, tr Trans) *Tensor {
 	t.CheckOperands("MatMul", a, b)
-	if a.rank() > 2 && b.rank() == 2 && !tr.a() { // the rows of all matrices of a are rows of one product
+	// the rows of all matrices of a are rows of one product
+	if a.rank() > 2 && b.rank() == 2 && !tr.a() {
 		k := a.shape[a.rank()-1]
 		y := t.MatMul(t.Reshape(a, -1, k), b, tr)
 		return t.Reshape(y, append(slices.Clone(a.shape[:a.rank()-1]), y.shape[1])...)
@@ -56,7 +57,8 @@ func (t *Tape) MatMul(a, b *Tensor, tr Trans) *Tensor {
 // product computes a MatMul whose leading axes are equal, or absent in one operand.
 func (t *Tape) product(a, b *Tensor, tr Trans) *Tensor {
 	if a.rank() < 2 || b.rank() < 2 {
-		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: want at least two axes each", a.shape, b.shape))
+		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: want at least two axes each",
+			a.shape, b.shape))
 	}
 	ra, rb := a.rank()-2, b.rank()-2
 	m, ka := a.shape[ra], a.shape[ra+1]
@@ -68,14 +70,16 @@ func (t *Tape) product(a, b *Tensor, tr Trans) *Tensor {
 		kb, n = n, kb
 	}
 	if ka != kb {
-		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: inner lengths %d and %d differ", a.shape, b.shape, ka, kb))
+		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: inner lengths %d and %d differ",
+			a.shape, b.shape, ka, kb))
 	}
 	batch := a.shape[:ra]
 	if ra == 0 {
 		batch = b.shape[:rb]
 	}
 	if ra > 0 && rb > 0 && !slices.Equal(a.shape[:ra], b.shape[:rb]) {
-		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: batches %v and %v differ", a.shape, b.shape, a.shape[:ra], b.shape[:rb]))
+		panic(fmt.Sprintf("autograd: MatMul: shapes %v and %v: batches %v and %v differ",
+			a.shape, b.shape, a.shape[:ra], b.shape[:rb]))
 	}
 	y := t.alloc(append(slices.Clone(batch), m, n))
 	t.dev.Gemm(device.Gemm{TransA: tr.a(), TransB: tr.b(), M: m, N: n, K: ka, Alpha: 1,
@@ -99,7 +103,8 @@ func matrices(x *Tensor) device.Matrix {
 func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 	t.CheckOperands("Linear", x, w)
 	if w.rank() != 2 || x.rank() < 1 || x.shape[x.rank()-1] != w.shape[1] {
-		panic(fmt.Sprintf("autograd: Linear: x %v and w %v: want x [… in] and w [out in]", x.shape, w.shape))
+		panic(fmt.Sprintf("autograd: Linear: x %v and w %v: want x [… in] and w [out in]",
+			x.shape, w.shape))
 	}
 	if x.rank() != 2 {
 		y := t.Linear(t.Reshape(x, -1, w.shape[1]), w, b)
@@ -115,7 +120,8 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 	if b != nil {
 		t.CheckOperands("Linear", b)
 		if b.rank() != 1 || b.shape[0] != w.shape[0] {
-			panic(fmt.Sprintf("autograd: Linear: w %v and b %v: want w [out in] and b [out]", w.shape, b.shape))
+			panic(fmt.Sprintf("autograd: Linear: w %v and b %v: want w [out in] and b [out]",
+				w.shape, b.shape))
 		}
 		t.dev.Copy(dense(y), y.shape, broadcastTo(b, y.shape))
 		g.Beta = 1

@@ -14,15 +14,18 @@ func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
 	t.CheckOperands("LayerNorm", x, gamma, beta)
 	rows, n := t.rows("LayerNorm", x)
 	if gamma.Len() != n || beta.Len() != n {
-		panic(fmt.Sprintf("autograd: LayerNorm: x %v, gamma %v, beta %v: want [… n], [n], [n]", x.shape, gamma.shape, beta.shape))
+		panic(fmt.Sprintf("autograd: LayerNorm: x %v, gamma %v, beta %v: want [… n], [n], [n]",
+			x.shape, gamma.shape, beta.shape))
 	}
 	y, stats := t.alloc(x.shape), t.alloc([]int{rows, 2})
 	t.dev.LayerNorm(y.buf, stats.buf, x.buf, gamma.buf, beta.buf, rows, n, eps)
-	t.RecordJoint("LayerNorm", []*Tensor{y}, []*Tensor{x, gamma, beta}, func(g []*Tensor) []*Tensor {
-		gx, gg, gb := t.alloc(x.shape), t.alloc(gamma.shape), t.alloc(beta.shape)
-		t.dev.LayerNormGrad(gx.buf, gg.buf, gb.buf, g[0].buf, x.buf, stats.buf, gamma.buf, rows, n)
-		return []*Tensor{gx, gg, gb}
-	})
+	t.RecordJoint("LayerNorm", []*Tensor{y}, []*Tensor{x, gamma, beta},
+		func(g []*Tensor) []*Tensor {
+			gx, gg, gb := t.alloc(x.shape), t.alloc(gamma.shape), t.alloc(beta.shape)
+			t.dev.LayerNormGrad(gx.buf, gg.buf, gb.buf, g[0].buf, x.buf, stats.buf, gamma.buf,
+				rows, n)
+			return []*Tensor{gx, gg, gb}
+		})
 	return y
 }
 

@@ -41,7 +41,8 @@ func TestPrecision(t *testing.T) {
 }
 
 // notOperations are the methods of Tape that compute nothing differentiable.
-var notOperations = []string{"Accumulate", "Backward", "CheckOperands", "ClampGradient", "Device", "Empty", "Frozen", "Full", "Input", "NoGrad",
+var notOperations = []string{"Accumulate", "Backward", "CheckOperands", "ClampGradient",
+	"Device", "Empty", "Frozen", "Full", "Input", "NoGrad",
 	"Record", "RecordJoint", "Reset", "ScaleGradient", "Scope", "Seed", "SetRows", "Unrecorded"}
 
 func TestEveryOpIsTested(t *testing.T) {

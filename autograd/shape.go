@@ -21,7 +21,8 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 		}
 	}
 	if size(s) != x.Len() {
-		panic(fmt.Sprintf("autograd: Reshape: %v to %v: %d elements cannot fill it", x.shape, shape, x.Len()))
+		panic(fmt.Sprintf("autograd: Reshape: %v to %v: %d elements cannot fill it", x.shape,
+			shape, x.Len()))
 	}
 	return t.Record("Reshape", t.alias(x, s),
 		Wrt(x, func(g *Tensor) *Tensor { return t.alias(g, x.shape) }))
@@ -32,7 +33,9 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 // element is read twice.
 //
 //	x̄ = 0, then x̄[offset + strides·i] += ȳ[i]
-func (t *Tape) rearrange(op string, x *Tensor, shape []int, offset int, strides []int, distinct bool) *Tensor {
+func (t *Tape) rearrange(
+	op string, x *Tensor, shape []int, offset int, strides []int, distinct bool,
+) *Tensor {
 	y := t.alloc(shape)
 	t.dev.Copy(dense(y), shape, device.Operand{Buf: x.buf, Offset: offset, Strides: strides})
 	return t.Record(op, y, Wrt(x, func(g *Tensor) *Tensor {
@@ -59,7 +62,8 @@ func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	seen := make([]bool, x.rank())
 	for i, a := range axes {
 		if len(axes) != x.rank() || a < 0 || a >= x.rank() || seen[a] {
-			panic(fmt.Sprintf("autograd: Permute: axes %v do not permute those of %v", axes, x.shape))
+			panic(fmt.Sprintf("autograd: Permute: axes %v do not permute those of %v", axes,
+				x.shape))
 		}
 		seen[a] = true
 		shape[i], s[i] = x.shape[a], own[a]
@@ -88,7 +92,8 @@ func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	t.mustAxis("Unfold", x, axis)
 	n := x.shape[axis]
 	if length < 1 || length > n || step < 1 {
-		panic(fmt.Sprintf("autograd: Unfold: windows of %d every %d along axis %d of %v", length, step, axis, x.shape))
+		panic(fmt.Sprintf("autograd: Unfold: windows of %d every %d along axis %d of %v",
+			length, step, axis, x.shape))
 	}
 	own := device.Strides(x.shape)
 	shape := slices.Insert(slices.Clone(x.shape), axis+1, length)

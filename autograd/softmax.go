@@ -10,7 +10,9 @@ func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	if mask == nil {
 		return x
 	}
-	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor { return g }))
+	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor {
+		return g
+	}))
 }
 
 // Softmax returns y = eˣ / Σ eˣ over the last axis of x [… n]. Elements where the mask is 0 are

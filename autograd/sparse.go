@@ -46,7 +46,8 @@ func (t *Tape) ScaleGradient(g, a *Tensor) *Tensor {
 // result is a constant of the tape. It panics if lo > 0 or hi < 0, for zero rows stay zero.
 func (t *Tape) ClampGradient(g *Tensor, lo, hi float64) *Tensor {
 	if lo > 0 || hi < 0 {
-		panic(fmt.Sprintf("autograd: ClampGradient: gradient %v to [%g, %g]: want 0 to stay 0", g, lo, hi))
+		panic(fmt.Sprintf("autograd: ClampGradient: gradient %v to [%g, %g]: want 0 to stay 0",
+			g, lo, hi))
 	}
 	var y *Tensor
 	t.Unrecorded(func() { y = t.unary("ClampGradient", device.Clamp, stored(g), lo, hi) })
@@ -116,6 +117,9 @@ func (x *Tensor) expand(values []float64) []float64 {
 // mustBeDense panics for a row-sparse gradient.
 func (x *Tensor) mustBeDense(op string) {
 	if x.rows != nil {
-		panic(fmt.Sprintf("autograd: %s: %v is a row-sparse gradient of Lookup, which the optimizers' functions take; Gather's is dense", op, x))
+		panic(fmt.Sprintf(
+			"autograd: %s: %v is a row-sparse gradient of Lookup, which the optimizers' "+
+				"functions take; Gather's is dense", op, x,
+		))
 	}
 }

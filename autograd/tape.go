@@ -83,7 +83,8 @@ func (t *Tape) forget() {
 // shape.
 func (t *Tape) Input(data []float32, shape ...int) *Tensor {
 	if len(data) != size(shape) {
-		panic(fmt.Sprintf("autograd: Input: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
+		panic(fmt.Sprintf("autograd: Input: %d numbers for shape %v, which holds %d", len(data),
+			shape, size(shape)))
 	}
 	x := t.alloc(slices.Clone(shape))
 	t.dev.Upload32(x.buf, data)
@@ -200,7 +201,8 @@ func (t *Tape) CheckOperands(op string, operands ...*Tensor) {
 			panic("autograd: " + op + ": operand belongs to another tape; Clone it")
 		}
 		if x.dev != t.dev {
-			panic(fmt.Sprintf("autograd: %s: operand is on device %s, the tape on %s", op, x.dev.Name(), t.dev.Name()))
+			panic(fmt.Sprintf("autograd: %s: operand is on device %s, the tape on %s", op,
+				x.dev.Name(), t.dev.Name()))
 		}
 	}
 }

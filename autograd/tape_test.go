@@ -78,9 +78,10 @@ func TestAliasedGradients(t *testing.T) {
 	tp.Poison = true
 	var y *ag.Tensor
 	tp.NoGrad(func() { y = tp.Add(tp.Add(tp.Scale(a, 2), b), c) })
-	tp.RecordJoint("SameForAll", []*ag.Tensor{y}, []*ag.Tensor{a, a, b, c}, func(g []*ag.Tensor) []*ag.Tensor {
-		return []*ag.Tensor{g[0], g[0], tp.Reshape(g[0], 1), g[0]}
-	})
+	tp.RecordJoint("SameForAll", []*ag.Tensor{y}, []*ag.Tensor{a, a, b, c},
+		func(g []*ag.Tensor) []*ag.Tensor {
+			return []*ag.Tensor{g[0], g[0], tp.Reshape(g[0], 1), g[0]}
+		})
 	s := tp.Add(tp.Add(y, c), b)
 	g := tp.Backward(tp.Sum(tp.Add(tp.Mul(a, s), tp.Add(s, s))))
 	near(t, "ā", g[a].Item(), 2*(2+2)+(2*2+2*3+2*5)) // (a + 2)·s, s = 2a + 2b + 2c
@@ -93,10 +94,15 @@ func TestAliasedGradients(t *testing.T) {
 // than in the first.
 func TestAccumulate(t *testing.T) {
 	dev := &counting{Device: open(t, "cpu64")}
-	a, b, table := param(dev, 2, 3), param(dev, 5, 7), ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)
+	a, b, table := param(dev, 2, 3), param(dev, 5, 7), ag.NewParam(dev,
+		[]float64{1, 2, 3, 4, 5, 6}, 3, 2)
 	losses := []func(tp *ag.Tape) *ag.Tensor{
-		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Mul(tp.Mul(a, a), tp.Lookup(table, []int{2, 0}))) },
-		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Mul(tp.Mul(a, b), tp.Lookup(table, []int{2, 2}))) },
+		func(tp *ag.Tape) *ag.Tensor {
+			return tp.Sum(tp.Mul(tp.Mul(a, a), tp.Lookup(table, []int{2, 0})))
+		},
+		func(tp *ag.Tape) *ag.Tensor {
+			return tp.Sum(tp.Mul(tp.Mul(a, b), tp.Lookup(table, []int{2, 2})))
+		},
 		func(tp *ag.Tape) *ag.Tensor { return tp.Sum(tp.Exp(tp.Scale(a, 0.1))) },
 	}
 	tp := ag.NewTape(dev)
@@ -192,9 +198,11 @@ func TestJointResults(t *testing.T) {
 	tp := ag.NewTape(dev)
 	var square, cube *ag.Tensor
 	tp.NoGrad(func() { square = tp.Mul(x, x); cube = tp.Mul(square, x) })
-	tp.RecordJoint("Powers", []*ag.Tensor{square, cube}, []*ag.Tensor{x}, func(g []*ag.Tensor) []*ag.Tensor {
-		return []*ag.Tensor{tp.Add(tp.Mul(g[0], tp.Scale(x, 2)), tp.Mul(g[1], tp.Scale(square, 3)))}
-	})
+	tp.RecordJoint("Powers", []*ag.Tensor{square, cube}, []*ag.Tensor{x},
+		func(g []*ag.Tensor) []*ag.Tensor {
+			return []*ag.Tensor{tp.Add(tp.Mul(g[0], tp.Scale(x, 2)),
+				tp.Mul(g[1], tp.Scale(square, 3)))}
+		})
 	near(t, "gradient of both", tp.Backward(tp.Sum(tp.Add(square, cube)))[x].Item(), 33)
 }
 
@@ -204,9 +212,10 @@ func TestJointResultsOfWhichOneIsUnused(t *testing.T) {
 	tp := ag.NewTape(dev)
 	var same, twice *ag.Tensor
 	tp.NoGrad(func() { same = tp.Scale(x, 1); twice = tp.Scale(x, 2) })
-	tp.RecordJoint("OneTwo", []*ag.Tensor{same, twice}, []*ag.Tensor{x}, func(g []*ag.Tensor) []*ag.Tensor {
-		return []*ag.Tensor{tp.Add(g[0], tp.Scale(g[1], 2))}
-	})
+	tp.RecordJoint("OneTwo", []*ag.Tensor{same, twice}, []*ag.Tensor{x},
+		func(g []*ag.Tensor) []*ag.Tensor {
+			return []*ag.Tensor{tp.Add(g[0], tp.Scale(g[1], 2))}
+		})
 	near(t, "gradient of one", tp.Backward(tp.Sum(twice))[x].Item(), 2)
 }
 
@@ -222,7 +231,8 @@ func network(dev ag.Device) (w, b, x *ag.Tensor) {
 	for i := range v {
 		v[i] = math.Sin(float64(i))
 	}
-	return ag.NewParam(dev, v[:64], 8, 8), ag.NewParam(dev, v[:8], 8), ag.NewTensor(dev, v, 4, 5, 8)
+	return ag.NewParam(dev, v[:64], 8, 8), ag.NewParam(dev, v[:8], 8), ag.NewTensor(dev,
+		v, 4, 5, 8)
 }
 
 // counting counts the buffers a device hands out.
@@ -302,7 +312,8 @@ func TestWholeNetworkAlongADirection(t *testing.T) {
 
 func TestMisusePanics(t *testing.T) {
 	dev, other := open(t, "cpu64"), open(t, "cpu")
-	a, b := ag.NewTensor(dev, make([]float64, 6), 2, 3), ag.NewTensor(dev, make([]float64, 8), 4, 2)
+	a, b := ag.NewTensor(dev, make([]float64, 6), 2, 3), ag.NewTensor(dev, make([]float64, 8),
+		4, 2)
 	tp := ag.NewTape(dev)
 	stale := tp.Exp(a)
 	tp.Reset()
@@ -310,28 +321,43 @@ func TestMisusePanics(t *testing.T) {
 		want string
 		f    func()
 	}{
-		{"autograd: MatMul: shapes [2 3] and [4 2]: inner lengths 3 and 4 differ", func() { tp.MatMul(a, b, ag.NN) }},
+		{"autograd: MatMul: shapes [2 3] and [4 2]: inner lengths 3 and 4 differ", func() {
+			tp.MatMul(a, b, ag.NN)
+		}},
 		{"autograd: Add: shapes [2 3] and [4 2] do not broadcast", func() { tp.Add(a, b) }},
 		{"autograd: Exp: the operand's memory was recycled", func() { tp.Exp(stale) }},
 		{"autograd: Values: the operand's memory was recycled", func() { stale.Values() }},
-		{"autograd: Exp: operand belongs to another tape", func() { tp.Exp(ag.NewTape(dev).Exp(a)) }},
-		{"autograd: Exp: operand is on device cpu, the tape on cpu64", func() { tp.Exp(ag.NewTensor(other, []float64{1}, 1)) }},
+		{"autograd: Exp: operand belongs to another tape", func() {
+			tp.Exp(ag.NewTape(dev).Exp(a))
+		}},
+		{"autograd: Exp: operand is on device cpu, the tape on cpu64", func() {
+			tp.Exp(ag.NewTensor(other, []float64{1}, 1))
+		}},
 		{"autograd: Backward: loss has shape [2 3], want a scalar", func() { tp.Backward(a) }},
 		{"autograd: Slice: [1, 4) of axis 1 of [2 3]", func() { tp.Slice(a, 1, 1, 4) }},
 		{"autograd: Reshape: [2 3] to [4 -1]", func() { tp.Reshape(a, 4, -1) }},
 		{"autograd: Gather: index 2 of 2 rows", func() { tp.Gather(a, []int{0, 2}) }},
-		{"autograd: Assign: the tensor belongs to a tape", func() { tp.Exp(a).Assign(make([]float64, 6)) }},
-		{"autograd: AddToRow: Tensor[4 2] on cpu64 as row 1 of Tensor[2 3] on cpu64", func() { a.AddToRow(1, b) }},
-		{"autograd: AddToRow: Tensor[3] on cpu64 as row 2 of Tensor[2 3] on cpu64", func() { a.AddToRow(2, param(dev, 1, 2, 3)) }},
-		{"autograd: AddToRow: the tensor belongs to a tape", func() { tp.Exp(a).AddToRow(0, param(dev, 1, 2, 3)) }},
+		{"autograd: Assign: the tensor belongs to a tape", func() {
+			tp.Exp(a).Assign(make([]float64, 6))
+		}},
+		{"autograd: AddToRow: Tensor[4 2] on cpu64 as row 1 of Tensor[2 3] on cpu64", func() {
+			a.AddToRow(1, b)
+		}},
+		{"autograd: AddToRow: Tensor[3] on cpu64 as row 2 of Tensor[2 3] on cpu64", func() {
+			a.AddToRow(2, param(dev, 1, 2, 3))
+		}},
+		{"autograd: AddToRow: the tensor belongs to a tape", func() {
+			tp.Exp(a).AddToRow(0, param(dev, 1, 2, 3))
+		}},
 		{"autograd: ScaleGradient: gradient Tensor[2 3] on cpu64 by Tensor[3] on cpu64: want a scalar", func() {
 			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
 			tp.ScaleGradient(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
 		}},
-		{"autograd: ClampGradient: gradient Tensor[2 3] on cpu64 to [1, 2]: want 0 to stay 0", func() {
-			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
-			tp.ClampGradient(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], 1, 2)
-		}},
+		{"autograd: ClampGradient: gradient Tensor[2 3] on cpu64 to [1, 2]: want 0 to stay 0",
+			func() {
+				x := ag.NewParam(dev, make([]float64, 6), 2, 3)
+				tp.ClampGradient(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], 1, 2)
+			}},
 		{"autograd: Mul: Tensor[2 3] on cpu64 is a row-sparse gradient", func() {
 			x := ag.NewParam(dev, make([]float64, 6), 2, 3)
 			tp.Mul(tp.Backward(tp.Sum(tp.Lookup(x, []int{1})))[x], param(dev, 1, 2, 3))
@@ -356,7 +382,9 @@ func TestMisusePanics(t *testing.T) {
 			w.HiddenBias = param(dev, 1, 2)
 			tp.LSTM(waves(dev, 1, 2, 3, 2), w, []int{1, 2}, false)
 		}},
-		{"autograd: LSTM: 1 lengths for x [2 3 2]", func() { tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1}, false) }},
+		{"autograd: LSTM: 1 lengths for x [2 3 2]", func() {
+			tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1}, false)
+		}},
 		{"autograd: LSTM: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
 			tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 4}, false)
 		}},
@@ -370,7 +398,9 @@ func TestMisusePanics(t *testing.T) {
 			x := param(dev, 1, 2)
 			var y *ag.Tensor
 			tp.NoGrad(func() { y = tp.Sum(x) })
-			tp.Record("Bad", y, ag.Wrt(x, func(*ag.Tensor) *ag.Tensor { return param(dev, 1, 2, 3) }))
+			tp.Record("Bad", y, ag.Wrt(x, func(*ag.Tensor) *ag.Tensor {
+				return param(dev, 1, 2, 3)
+			}))
 			tp.Backward(y)
 		}},
 	} {

@@ -39,7 +39,8 @@ type Tensor struct {
 // widened on their way to the device.
 func NewTensor[F float32 | float64](dev Device, data []F, shape ...int) *Tensor {
 	if len(data) != size(shape) {
-		panic(fmt.Sprintf("autograd: NewTensor: %d numbers for shape %v, which holds %d", len(data), shape, size(shape)))
+		panic(fmt.Sprintf("autograd: NewTensor: %d numbers for shape %v, which holds %d",
+			len(data), shape, size(shape)))
 	}
 	x := &Tensor{shape: append([]int{}, shape...), buf: dev.Alloc(len(data)), dev: dev}
 	upload(x, data)
@@ -119,7 +120,9 @@ func (x *Tensor) rank() int { return len(x.shape) }
 // mustLive panics if the memory of x was recycled.
 func (x *Tensor) mustLive(op string) {
 	if x.mem != nil && x.generation != x.mem.generation {
-		panic("autograd: " + op + ": the operand's memory was recycled by Reset, Backward or Scope; Clone a tensor that must outlive the step, or let Backward keep it")
+		panic("autograd: " +
+			op + ": the operand's memory was recycled by Reset, Backward or Scope; Clone a " +
+			"tensor that must outlive the step, or let Backward keep it")
 	}
 }
 

@@ -24,7 +24,8 @@ func (x *Tensor) Assign32(data []float32) { assign(x, data) }
 func assign[F float32 | float64](x *Tensor, data []F) {
 	x.mustOwn("Assign")
 	if len(data) != x.Len() {
-		panic(fmt.Sprintf("autograd: Assign: %d numbers for shape %v, which holds %d", len(data), x.shape, x.Len()))
+		panic(fmt.Sprintf("autograd: Assign: %d numbers for shape %v, which holds %d", len(data),
+			x.shape, x.Len()))
 	}
 	upload(x, data)
 }
@@ -37,8 +38,12 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 	x.mustOwn("AddToRow")
 	y.mustLive("AddToRow")
 	y.mustBeDense("AddToRow")
-	if x.rank() == 0 || i < 0 || i >= x.shape[0] || y.Len() != size(x.shape[1:]) || x.dev != y.dev {
-		panic(fmt.Sprintf("autograd: AddToRow: %v as row %d of %v: want a row's size and the same device", y, i, x))
+	if x.rank() == 0 || i < 0 || i >= x.shape[0] || y.Len() != size(x.shape[1:]) ||
+		x.dev != y.dev {
+		panic(fmt.Sprintf(
+			"autograd: AddToRow: %v as row %d of %v: want a row's size and the same device",
+			y, i, x,
+		))
 	}
 	x.dev.ScatterAdd(x.buf, []int{i}, y.buf, y.Len())
 }
@@ -54,13 +59,20 @@ func (x *Tensor) AddToRow(i int, y *Tensor) {
 func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 	t.CheckOperands("SetRows", x, y)
 	x.mustOwn("SetRows")
-	if x.rank() == 0 || y.rank() != x.rank() || y.shape[0] != len(index) || !slices.Equal(y.shape[1:], x.shape[1:]) {
-		panic(fmt.Sprintf("autograd: SetRows: %v as %d rows of %v: want as many rows of the same shape", y.shape, len(index), x.shape))
+	if x.rank() == 0 || y.rank() != x.rank() || y.shape[0] != len(index) ||
+		!slices.Equal(y.shape[1:], x.shape[1:]) {
+		panic(fmt.Sprintf(
+			"autograd: SetRows: %v as %d rows of %v: want as many rows of the same shape",
+			y.shape, len(index), x.shape,
+		))
 	}
 	sorted := slices.Sorted(slices.Values(index))
 	for i, r := range sorted {
 		if r < 0 || r >= x.shape[0] || i > 0 && r == sorted[i-1] {
-			panic(fmt.Sprintf("autograd: SetRows: indices %v of %d rows: want each in range and none twice", index, x.shape[0]))
+			panic(fmt.Sprintf(
+				"autograd: SetRows: indices %v of %d rows: want each in range and none twice",
+				index, x.shape[0],
+			))
 		}
 	}
 	width := size(x.shape[1:])

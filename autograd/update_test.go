@@ -25,7 +25,8 @@ func TestSetRows(t *testing.T) {
 				tp.Reset()
 				v := make([]float64, len(index)*w)
 				for i := range v {
-					v[i] = float64(float32(math.Sin(float64(i+7*step)) * math.Pow(10, float64(9-6*step))))
+					v[i] = float64(float32(math.Sin(float64(i+7*step)) * math.Pow(10,
+						float64(9-6*step))))
 				}
 				y := tp.Scale(ag.NewParam(dev, v, shape(len(index))...), 1)
 				tp.SetRows(x, index, y)
@@ -33,7 +34,8 @@ func TestSetRows(t *testing.T) {
 					copy(want[r*w:][:w], v[i*w:])
 				}
 				if got := x.Values(); !slices.Equal(got, want) {
-					t.Fatalf("%s: width %d, step %d: rows %v, want %v", name, width, step, got, want)
+					t.Fatalf("%s: width %d, step %d: rows %v, want %v", name, width, step,
+						got, want)
 				}
 				if !slices.Equal(y.Values(), v) {
 					t.Errorf("%s: y has changed", name)
@@ -73,14 +75,16 @@ func TestSetRowsWithinAStep(t *testing.T) {
 			counts[i] = dev.buffers
 		}
 		if counts[2] != counts[0] {
-			t.Errorf("%s: buffers after each step: %v: the first step alone may allocate", name, counts)
+			t.Errorf("%s: buffers after each step: %v: the first step alone may allocate",
+				name, counts)
 		}
 	}
 }
 
 func TestSetRowsMisusePanics(t *testing.T) {
 	dev, other := open(t, "cpu64"), open(t, "cpu")
-	x, two := ag.NewTensor(dev, make([]float64, 6), 3, 2), ag.NewTensor(dev, make([]float64, 4), 2, 2)
+	x, two := ag.NewTensor(dev, make([]float64, 6), 3, 2), ag.NewTensor(dev, make([]float64, 4),
+		2, 2)
 	tp := ag.NewTape(dev)
 	stale := tp.Exp(two)
 	tp.Reset()
@@ -88,17 +92,36 @@ func TestSetRowsMisusePanics(t *testing.T) {
 		want string
 		f    func()
 	}{
-		{"autograd: SetRows: indices [0 3] of 3 rows: want each in range and none twice", func() { tp.SetRows(x, []int{0, 3}, two) }},
-		{"autograd: SetRows: indices [1 -1] of 3 rows", func() { tp.SetRows(x, []int{1, -1}, two) }},
+		{"autograd: SetRows: indices [0 3] of 3 rows: want each in range and none twice", func() {
+			tp.SetRows(x, []int{0, 3}, two)
+		}},
+		{"autograd: SetRows: indices [1 -1] of 3 rows", func() {
+			tp.SetRows(x, []int{1, -1}, two)
+		}},
 		{"autograd: SetRows: indices [1 1] of 3 rows", func() { tp.SetRows(x, []int{1, 1}, two) }},
-		{"autograd: SetRows: [2 2] as 1 rows of [3 2]: want as many rows of the same shape", func() { tp.SetRows(x, []int{1}, two) }},
-		{"autograd: SetRows: [2 2] as 2 rows of [2 3]", func() { tp.SetRows(ag.NewTensor(dev, make([]float64, 6), 2, 3), []int{0, 1}, two) }},
-		{"autograd: SetRows: [4] as 4 rows of [3 2]", func() { tp.SetRows(x, []int{0, 1, 2, 3}, param(dev, 1, 2, 3, 4)) }},
-		{"autograd: SetRows: [1] as 1 rows of []", func() { tp.SetRows(ag.NewTensor(dev, []float64{1}), []int{0}, param(dev, 1)) }},
-		{"autograd: SetRows: the tensor belongs to a tape", func() { tp.SetRows(tp.Exp(x), []int{0, 1}, two) }},
-		{"autograd: SetRows: operand belongs to another tape", func() { tp.SetRows(x, []int{0, 1}, ag.NewTape(dev).Exp(two)) }},
-		{"autograd: SetRows: operand is on device cpu, the tape on cpu64", func() { tp.SetRows(ag.NewTensor(other, make([]float64, 6), 3, 2), []int{0, 1}, two) }},
-		{"autograd: SetRows: the operand's memory was recycled", func() { tp.SetRows(x, []int{0, 1}, stale) }},
+		{"autograd: SetRows: [2 2] as 1 rows of [3 2]: want as many rows of the same shape",
+			func() { tp.SetRows(x, []int{1}, two) }},
+		{"autograd: SetRows: [2 2] as 2 rows of [2 3]", func() {
+			tp.SetRows(ag.NewTensor(dev, make([]float64, 6), 2, 3), []int{0, 1}, two)
+		}},
+		{"autograd: SetRows: [4] as 4 rows of [3 2]", func() {
+			tp.SetRows(x, []int{0, 1, 2, 3}, param(dev, 1, 2, 3, 4))
+		}},
+		{"autograd: SetRows: [1] as 1 rows of []", func() {
+			tp.SetRows(ag.NewTensor(dev, []float64{1}), []int{0}, param(dev, 1))
+		}},
+		{"autograd: SetRows: the tensor belongs to a tape", func() {
+			tp.SetRows(tp.Exp(x), []int{0, 1}, two)
+		}},
+		{"autograd: SetRows: operand belongs to another tape", func() {
+			tp.SetRows(x, []int{0, 1}, ag.NewTape(dev).Exp(two))
+		}},
+		{"autograd: SetRows: operand is on device cpu, the tape on cpu64", func() {
+			tp.SetRows(ag.NewTensor(other, make([]float64, 6), 3, 2), []int{0, 1}, two)
+		}},
+		{"autograd: SetRows: the operand's memory was recycled", func() {
+			tp.SetRows(x, []int{0, 1}, stale)
+		}},
 	} {
 		func() {
 			defer func() {

@@ -7,7 +7,9 @@ import (
 )
 
 // array reads an array of the given rank whose sizes are all positive.
-func (l *layout) array(name string, d dict, key, layout string, rank int) ([]float32, []int, error) {
+func (l *layout) array(
+	name string, d dict, key, layout string, rank int,
+) ([]float32, []int, error) {
 	where := name + ": " + key
 	v, ok := d.get(key)
 	if !ok {
@@ -15,10 +17,12 @@ func (l *layout) array(name string, d dict, key, layout string, rank int) ([]flo
 	}
 	x, shape, err := l.convert.numbers(v)
 	if err != nil {
-		return nil, nil, l.mismatch(where, "numbers "+layout, err.Error(), "save it as a numeric array")
+		return nil, nil, l.mismatch(where, "numbers "+layout, err.Error(),
+			"save it as a numeric array")
 	}
 	if len(shape) != rank || slices.Contains(shape, 0) {
-		return nil, nil, l.mismatch(where, "numbers "+layout, fmt.Sprint(shape), "save it in this shape")
+		return nil, nil, l.mismatch(where, "numbers "+layout, fmt.Sprint(shape),
+			"save it in this shape")
 	}
 	return x, shape, nil
 }
@@ -27,7 +31,8 @@ func (l *layout) array(name string, d dict, key, layout string, rank int) ([]flo
 func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 	if _, ok := d.get("text_bert"); !ok {
 		if _, ok := d.get("text"); ok {
-			return 0, l.mismatch(name, "text_bert", "text features only", "RECAP needs text_bert, the token ids for BERT")
+			return 0, l.mismatch(name, "text_bert", "text features only",
+				"RECAP needs text_bert, the token ids for BERT")
 		}
 	}
 	x, shape, err := l.rows(name, d, "text_bert", "[N 3 T]")
@@ -35,7 +40,8 @@ func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 		return 0, err
 	}
 	if shape[1] != 3 {
-		return 0, l.mismatch(name+": text_bert", "[N 3 T]", fmt.Sprint(shape), "its rows are ids, mask and segments")
+		return 0, l.mismatch(name+": text_bert", "[N 3 T]", fmt.Sprint(shape),
+			"its rows are ids, mask and segments")
 	}
 	n, to.T = shape[0], shape[2]
 	if err := l.convert.spend(20 * int64(n*to.T)); err != nil {
@@ -48,8 +54,10 @@ func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 			return 0, fmt.Errorf("datasets: %s: %s: text_bert: %w", l.path, name, err)
 		}
 		copy(to.Mask[i*to.T:], row[to.T:2*to.T])
-		if err := errors.Join(integers(to.ID[i*to.T:], row[:to.T]), integers(to.Segment[i*to.T:], row[2*to.T:])); err != nil {
-			return 0, l.mismatch(fmt.Sprintf("%s: text_bert: utterance %d", name, i), "token ids and segments from 0 to 2²⁴", err.Error(), "save the tokenizer's output")
+		if err := errors.Join(integers(to.ID[i*to.T:], row[:to.T]),
+			integers(to.Segment[i*to.T:], row[2*to.T:])); err != nil {
+			return 0, l.mismatch(fmt.Sprintf("%s: text_bert: utterance %d", name, i),
+				"token ids and segments from 0 to 2²⁴", err.Error(), "save the tokenizer's output")
 		}
 	}
 	return n, nil
@@ -73,7 +81,8 @@ func integers(dst []int, src []float32) error {
 // else from memory.
 func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, error) {
 	v, _ := d.get(key)
-	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 && v.(*ndarray).len() > 0 {
+	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 &&
+		v.(*ndarray).len() > 0 {
 		return file, v.(*ndarray).shape, nil
 	}
 	x, shape, err := l.array(name, d, key, layout, 3)
@@ -103,7 +112,8 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err
 		return err
 	}
 	if shape[0] != n {
-		return l.mismatch(name+": "+key, fmt.Sprintf("%d utterances as in text_bert", n), fmt.Sprint(shape), "save one row for each utterance")
+		return l.mismatch(name+": "+key, fmt.Sprintf("%d utterances as in text_bert", n),
+			fmt.Sprint(shape), "save one row for each utterance")
 	}
 	to.T, to.D = shape[1], shape[2]
 	return nil
@@ -120,7 +130,8 @@ func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, t
 			return err
 		}
 	} else if to.T != text.T && to.T != 1 {
-		return l.mismatch(name, key+"_lengths", d.keys(), fmt.Sprintf("lengths may be absent only if %s has one frame for each token", key))
+		return l.mismatch(name, key+"_lengths", d.keys(),
+			fmt.Sprintf("lengths may be absent only if %s has one frame for each token", key))
 	}
 	for i := range to.Len {
 		length := text.length(i)
@@ -140,10 +151,13 @@ func (l *layout) vector(name string, d dict, key string, n int) ([]float32, erro
 	v, _ := d.get(key)
 	x, shape, err := l.convert.numbers(v)
 	if err != nil {
-		return nil, l.mismatch(name+": "+key, "numbers [N]", err.Error(), "save it as a numeric array")
+		return nil, l.mismatch(name+": "+key, "numbers [N]", err.Error(),
+			"save it as a numeric array")
 	}
 	if len(x) != n {
-		return nil, l.mismatch(name+": "+key, fmt.Sprintf("%d numbers, one for each row of text_bert", n), fmt.Sprint(shape), "save one for each utterance")
+		return nil, l.mismatch(name+": "+key,
+			fmt.Sprintf("%d numbers, one for each row of text_bert", n), fmt.Sprint(shape),
+			"save one for each utterance")
 	}
 	return x, nil
 }
@@ -156,10 +170,13 @@ func (l *layout) texts(name string, d dict, key string, n int) ([]string, error)
 	}
 	s, err := l.convert.texts(v)
 	if err != nil {
-		return nil, l.mismatch(name+": "+key, "strings [N]", err.Error(), "save it as a list of strings")
+		return nil, l.mismatch(name+": "+key, "strings [N]", err.Error(),
+			"save it as a list of strings")
 	}
 	if len(s) != n {
-		return nil, l.mismatch(name+": "+key, fmt.Sprintf("%d strings, one for each row of text_bert", n), fmt.Sprint(len(s)), "save one for each utterance")
+		return nil, l.mismatch(name+": "+key,
+			fmt.Sprintf("%d strings, one for each row of text_bert", n), fmt.Sprint(len(s)),
+			"save one for each utterance")
 	}
 	return s, nil
 }

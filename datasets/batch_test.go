@@ -10,7 +10,8 @@ import (
 )
 
 func TestFill(t *testing.T) {
-	s := tokenSplit([][]int{{101, 7, 102}, {101, 102}, {101, 8, 9, 102}}, 4, []int{2, 1, 3}, 3, []int{1, 2, 2}, 2)
+	s := tokenSplit([][]int{{101, 7, 102}, {101, 102}, {101, 8, 9, 102}}, 4, []int{2, 1, 3},
+		3, []int{1, 2, 2}, 2)
 	s.Label = []float32{1, 2, 3}
 	s.Language.Segment[0] = 5
 	k := s.KeepMasks(FixedRates(3, 0))
@@ -28,8 +29,9 @@ func TestFill(t *testing.T) {
 		Audio: FrameBatch{T: 3, D: 2,
 			X:    []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
 			Keep: []float32{1, 0, 1, 1, 1, 0}, Len: []int{3, 2}},
-		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Keep: []float32{1, 1, 1, 0}, Len: []int{2, 1}},
-		Label:  []float32{3, 1},
+		Vision: FrameBatch{T: 2, D: 1, X: []float32{1, 1, 1, 1}, Keep: []float32{1, 1, 1, 0},
+			Len: []int{2, 1}},
+		Label: []float32{3, 1},
 	}
 	if diff := cmp.Diff(want, b, inside); diff != "" {
 		t.Error(diff)
@@ -46,7 +48,8 @@ func TestFill(t *testing.T) {
 	}
 	complete := slices.Clone(s.Audio.X[:6])
 	b.FillCorrupted(s, []int{0}, nil)
-	if !slices.Equal(b.Language.ID, b.Language.Corrupted) || !slices.Equal(b.Audio.X, complete) || len(b.Label) != 1 ||
+	if !slices.Equal(b.Language.ID, b.Language.Corrupted) || !slices.Equal(b.Audio.X, complete) ||
+		len(b.Label) != 1 ||
 		slices.Contains(b.Audio.Keep, 0) || slices.Contains(b.Language.Keep, 0) {
 		t.Error("without masks the batch is corrupted")
 	}
@@ -63,13 +66,15 @@ func TestOrder(t *testing.T) {
 		n, batch, minBatch int
 		want               []int
 	}{
-		{10, 4, 0, []int{4, 4, 2}}, {10, 4, 2, []int{4, 4, 2}}, {10, 4, 3, []int{4, 6}}, {8, 4, 4, []int{4, 4}},
+		{10, 4, 0, []int{4, 4, 2}}, {10, 4, 2, []int{4, 4, 2}}, {10, 4, 3, []int{4, 6}},
+		{8, 4, 4, []int{4, 4}},
 		{3, 4, 4, []int{3}}, {1, 4, 2, []int{1}}, {0, 4, 2, nil},
 	} {
 		for _, rng := range []*rand.Rand{nil, rand.New(rand.NewPCG(1, 1))} {
 			batches := Order(c.n, c.batch, c.minBatch, rng)
 			if !slices.Equal(sizes(batches), c.want) {
-				t.Errorf("%d in %d, minBatch %d: %v, want %v", c.n, c.batch, c.minBatch, sizes(batches), c.want)
+				t.Errorf("%d in %d, minBatch %d: %v, want %v", c.n, c.batch, c.minBatch,
+					sizes(batches), c.want)
 			}
 			all := slices.Concat(batches...)
 			sorted := slices.Sorted(slices.Values(all))
@@ -78,7 +83,8 @@ func TestOrder(t *testing.T) {
 					t.Fatalf("%d in %d: %v is no permutation", c.n, c.batch, all)
 				}
 			}
-			if rng == nil && !slices.Equal(all, sorted) || rng != nil && c.n > 5 && slices.Equal(all, sorted) {
+			if rng == nil && !slices.Equal(all, sorted) || rng != nil && c.n > 5 &&
+				slices.Equal(all, sorted) {
 				t.Errorf("order %v, shuffled %v", all, rng != nil)
 			}
 		}
@@ -86,7 +92,8 @@ func TestOrder(t *testing.T) {
 }
 
 func TestFraction(t *testing.T) {
-	set, _ := Synthetic(SyntheticConfig{Train: 50, LanguageSteps: 6, AudioSteps: 4, VisionSteps: 3, AudioDim: 2, VisionDim: 1})
+	set, _ := Synthetic(SyntheticConfig{Train: 50, LanguageSteps: 6, AudioSteps: 4, VisionSteps: 3,
+		AudioDim: 2, VisionDim: 1})
 	s := set.Train
 	tenth, half := s.Fraction(0.1, 7), s.Fraction(0.5, 7)
 	if tenth.Len() != 5 || half.Len() != 25 || s.Fraction(1e-9, 7).Len() != 1 {
@@ -112,7 +119,8 @@ func TestFraction(t *testing.T) {
 	want.Fill(s, []int{i}, nil)
 	got.Fill(tenth, []int{3}, nil)
 	want.Index, got.Index = nil, nil
-	if diff := cmp.Diff(want, got, inside); diff != "" || tenth.RawText[3] != s.RawText[i] || tenth.Audio.Len[3] != s.Audio.Len[i] {
+	if diff := cmp.Diff(want, got, inside); diff != "" || tenth.RawText[3] != s.RawText[i] ||
+		tenth.Audio.Len[3] != s.Audio.Len[i] {
 		t.Errorf("utterance %s changed: %s", tenth.ID[3], diff)
 	}
 	if v := set.Vocab(); v <= SepID || v > SyntheticVocab {
@@ -128,11 +136,13 @@ func BenchmarkFill(b *testing.B) {
 		audioDim, audioT   int
 		visionDim, visionT int
 	}{{"MOSI", 5, 375, 20, 500}, {"MOSEI", 74, 500, 35, 500}} {
-		set, _ := Synthetic(SyntheticConfig{Train: 256, LanguageSteps: 50, AudioSteps: c.audioT, VisionSteps: c.visionT,
-			AudioDim: c.audioDim, VisionDim: c.visionDim})
+		set, _ := Synthetic(SyntheticConfig{Train: 256, LanguageSteps: 50, AudioSteps: c.audioT,
+			VisionSteps: c.visionT,
+			AudioDim:    c.audioDim, VisionDim: c.visionDim})
 		masks := set.Train.KeepMasks(FixedRates(256, 0.5))
 		index := Order(256, 64, 0, rand.New(rand.NewPCG(1, 1)))[0]
-		for name, fill := range map[string]func(*Batch, *Split, []int, *KeepMasks){"complete": (*Batch).Fill, "corrupted": (*Batch).FillCorrupted} {
+		for name, fill := range map[string]func(*Batch, *Split, []int,
+			*KeepMasks){"complete": (*Batch).Fill, "corrupted": (*Batch).FillCorrupted} {
 			b.Run(c.name+"/"+name, func(b *testing.B) {
 				var batch Batch
 				for b.Loop() {

@@ -69,13 +69,15 @@ func (r *Report) read(file io.ReaderAt, size int64, with Features) error {
 	defer l.close()
 	var splits []*Split
 	reject := func(err error) {
-		r.problem("%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": "))
+		r.problem("%s",
+			strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": "))
 	}
 	add := func(name string, d dict) {
 		report := SplitReport{Name: name}
 		for _, e := range d {
 			if key, ok := e.Key.(string); ok {
-				report.Keys = append(report.Keys, KeyReport{strings.Trim(fmt.Sprintf("%.40q", key), `"`), describe(e.Value)})
+				report.Keys = append(report.Keys,
+					KeyReport{strings.Trim(fmt.Sprintf("%.40q", key), `"`), describe(e.Value)})
 			}
 		}
 		if s, err := l.split(name, d); err != nil {
@@ -119,7 +121,8 @@ func (r *Report) readPacked(with Features) error {
 		report := SplitReport{Name: splitNames[i]}
 		for _, e := range set.entries() {
 			if key, ok := strings.CutPrefix(e.Name, splitNames[i]+"."); ok {
-				report.Keys = append(report.Keys, KeyReport{key, fmt.Sprintf("%s %v", e.Type, e.Shape)})
+				report.Keys = append(report.Keys,
+					KeyReport{key, fmt.Sprintf("%s %v", e.Type, e.Shape)})
 			}
 		}
 		report.summarize(s)
@@ -131,10 +134,13 @@ func (r *Report) readPacked(with Features) error {
 
 // compare checks the values of the splits that could be read, and that their sizes are equal.
 func (r *Report) compare(splits []*Split) {
-	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool { return s.Utterances == 0 })
+	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool {
+		return s.Utterances == 0
+	})
 	for i, s := range splits {
 		if found, want := good[i].Shape, good[0].Shape; found != want {
-			r.problem("%s: expected the sizes of %s, %v, found %v", good[i].Name, good[0].Name, want, found)
+			r.problem("%s: expected the sizes of %s, %v, found %v", good[i].Name, good[0].Name,
+				want, found)
 		}
 		r.inspect(good[i].Name, s)
 	}
@@ -191,7 +197,8 @@ func (r *Report) inspect(name string, s *Split) {
 			}
 		}
 		if m.T > 1 && 2*ones > len(m.Len) {
-			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; perhaps the padding is at the front", name, m.key, ones, len(m.Len))
+			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; "+
+				"perhaps the padding is at the front", name, m.key, ones, len(m.Len))
 		}
 	}
 	if s.Label == nil {
@@ -207,7 +214,8 @@ func (r *Report) inspect(name string, s *Split) {
 		}
 	}
 	if outside > 0 {
-		r.problem("%s: regression_labels: expected values in %v, found %d outside", name, r.Range, outside)
+		r.problem("%s: regression_labels: expected values in %v, found %d outside", name,
+			r.Range, outside)
 	}
 }
 
@@ -240,7 +248,8 @@ func (f *nonFinite) add(x []float32, where func(i int) string) {
 
 func (r *Report) notFinite(name, key string, bad nonFinite) {
 	if bad.count > 0 {
-		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %s", name, key, bad.count, bad.first)
+		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %s", name,
+			key, bad.count, bad.first)
 	}
 }
 
@@ -276,7 +285,8 @@ func (r *Report) tokens(name string, s *Split) {
 		{first, "[CLS], 101, as first token"}, {last, "[SEP], 102, as last token"},
 	} {
 		if p.count > 0 {
-			r.problem("%s: text_bert: expected %s, found %d of %d utterances otherwise", name, p.what, p.count, s.Len())
+			r.problem("%s: text_bert: expected %s, found %d of %d utterances otherwise",
+				name, p.what, p.count, s.Len())
 		}
 	}
 }
@@ -284,7 +294,8 @@ func (r *Report) tokens(name string, s *Split) {
 // String formats the report as plain text of several lines.
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d bytes, %s, labels from %g to %g\n", r.Path, r.Bytes, r.Name, r.Range[0], r.Range[1])
+	fmt.Fprintf(&b, "%s: %d bytes, %s, labels from %g to %g\n", r.Path, r.Bytes, r.Name,
+		r.Range[0], r.Range[1])
 	for _, s := range r.Splits {
 		fmt.Fprintf(&b, "\n%s: %d utterances\n", s.Name, s.Utterances)
 		for _, k := range s.Keys {
@@ -298,11 +309,14 @@ func (r *Report) String() string {
 			name string
 			Summary
 			steps int
-		}{{"tokens", s.Language, s.Shape.LanguageSteps}, {"audio frames", s.Audio, s.Shape.AudioSteps}, {"vision frames", s.Vision, s.Shape.VisionSteps}} {
+		}{{"tokens", s.Language, s.Shape.LanguageSteps},
+			{"audio frames", s.Audio, s.Shape.AudioSteps},
+			{"vision frames", s.Vision, s.Shape.VisionSteps}} {
 			fmt.Fprintf(&b, "  %-26s %8g %8.2f %8g %8d\n", m.name, m.Min, m.Mean, m.Max, m.steps)
 		}
 		if y := s.Label; y != nil {
-			fmt.Fprintf(&b, "  %-26s %8.3g %8.3g %8.3g   %d negative, %d zero, %d positive\n", "labels", y.Min, y.Mean, y.Max, s.Signs[0], s.Signs[1], s.Signs[2])
+			fmt.Fprintf(&b, "  %-26s %8.3g %8.3g %8.3g   %d negative, %d zero, %d positive\n",
+				"labels", y.Min, y.Mean, y.Max, s.Signs[0], s.Signs[1], s.Signs[2])
 		}
 	}
 	if len(r.Problems) == 0 {

@@ -17,7 +17,8 @@ import (
 
 // A converter converts arrays and lists of a pickle to Go slices.
 type converter struct {
-	left int64 // bytes that it may allocate further; a small file can refer to one array many times
+	// bytes that it may allocate further; a small file can refer to one array many times
+	left int64
 }
 
 // spend subtracts bytes from those that may be allocated. It is an error if too few are left.
@@ -37,7 +38,8 @@ func elements(v any) (items []any, shape []int, ok bool) {
 	case *types.Tuple:
 		return *v, []int{v.Len()}, true
 	case *ndarray:
-		if list, ok := v.data.(*types.List); ok && v.dtype.kind == 'O' && list.Len() == v.len() && (!v.fortran || len(v.shape) < 2) {
+		if list, ok := v.data.(*types.List); ok && v.dtype.kind == 'O' && list.Len() == v.len() &&
+			(!v.fortran || len(v.shape) < 2) {
 			return *list, v.shape, true
 		}
 	}

@@ -72,7 +72,8 @@ func (f *Frames) Row(dst []float32, i int) {
 		i = f.at[i]
 	}
 	if err := f.file.Read(dst[:n], i*n); err != nil {
-		panic(fmt.Sprintf("datasets: Row: the data set's file has changed since it was opened: %v", err))
+		panic(fmt.Sprintf("datasets: Row: the data set's file has changed since it was opened: %v",
+			err))
 	}
 }
 
@@ -117,7 +118,8 @@ type Shape struct {
 
 // String formats the shape as "text 50, audio 375x5, vision 500x20".
 func (s Shape) String() string {
-	return fmt.Sprintf("text %d, audio %dx%d, vision %dx%d", s.LanguageSteps, s.AudioSteps, s.AudioD, s.VisionSteps, s.VisionD)
+	return fmt.Sprintf("text %d, audio %dx%d, vision %dx%d", s.LanguageSteps, s.AudioSteps,
+		s.AudioD, s.VisionSteps, s.VisionD)
 }
 
 // Shape returns the sizes of the split's sequences.
@@ -146,17 +148,20 @@ func (s *Set) Vocab() int {
 // are in a file stay there.
 func (s *Split) Subset(index []int) *Split {
 	return &Split{
-		ID:       rows(s.ID, index, 1),
-		RawText:  rows(s.RawText, index, 1),
-		Language: Tokens{s.Language.T, rows(s.Language.ID, index, s.Language.T), rows(s.Language.Mask, index, s.Language.T), rows(s.Language.Segment, index, s.Language.T)},
-		Audio:    s.Audio.subset(index),
-		Vision:   s.Vision.subset(index),
-		Label:    rows(s.Label, index, 1),
+		ID:      rows(s.ID, index, 1),
+		RawText: rows(s.RawText, index, 1),
+		Language: Tokens{s.Language.T, rows(s.Language.ID, index, s.Language.T),
+			rows(s.Language.Mask, index, s.Language.T),
+			rows(s.Language.Segment, index, s.Language.T)},
+		Audio:  s.Audio.subset(index),
+		Vision: s.Vision.subset(index),
+		Label:  rows(s.Label, index, 1),
 	}
 }
 
 func (f *Frames) subset(index []int) Frames {
-	out := Frames{T: f.T, D: f.D, X: rows(f.X, index, f.T*f.D), Len: rows(f.Len, index, 1), file: f.file}
+	out := Frames{T: f.T, D: f.D, X: rows(f.X, index, f.T*f.D), Len: rows(f.Len, index, 1),
+		file: f.file}
 	if f.file != nil {
 		out.at = index
 		if f.at != nil {

@@ -57,7 +57,8 @@ func ExampleOpen() {
 	dir, remove := tempDir()
 	defer remove()
 	path := filepath.Join(dir, "mosi_unaligned.pkl")
-	if err := os.WriteFile(path, datasets.MadePickle(4, 6, 3), 0o600); err != nil { // in place of a real file
+	// in place of a real file
+	if err := os.WriteFile(path, datasets.MadePickle(4, 6, 3), 0o600); err != nil {
 		log.Fatal(err)
 	}
 
@@ -125,15 +126,13 @@ func ExampleCheck() {
 	//   audio_lengths uint16 [3 1]
 	//   vision_lengths list [3]
 	//   regression_labels object [3]
-	// test: audio: -Inf, read as 0: 1 times
-	// test: vision_lengths: not in 1 to 5, clamped: 1 times
-	// train: audio: -Inf, read as 0: 1 times
-	// train: vision_lengths: not in 1 to 5, clamped: 1 times
-	// valid: audio: -Inf, read as 0: 1 times
-	// valid: vision_lengths: not in 1 to 5, clamped: 1 times
-	// train: vision: expected padding at the end, found 2 of 3 lengths that are 1; perhaps the padding is at the front
-	// valid: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
-	// test: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
+	// test: audio: -Inf, read as 0: 1 times test: vision_lengths: not in 1 to 5, clamped: 1 times
+	// train: audio: -Inf, read as 0: 1 times train: vision_lengths: not in 1 to 5, clamped: 1
+	// times valid: audio: -Inf, read as 0: 1 times valid: vision_lengths: not in 1 to 5, clamped:
+	// 1 times train: vision: expected padding at the end, found 2 of 3 lengths that are 1; perhaps
+	// the padding is at the front valid: vision: expected padding at the end, found 2 of 2 lengths
+	// that are 1; perhaps the padding is at the front test: vision: expected padding at the end,
+	// found 2 of 2 lengths that are 1; perhaps the padding is at the front
 }
 
 // The masks of the literature have a fixed seed: a larger missing rate keeps a subset of what a
@@ -213,7 +212,8 @@ func ExampleOpenFeatures() {
 		log.Fatal(err)
 	}
 	fmt.Println(s.Shape(), s.Label == nil)
-	s, err = s.Fit(datasets.Shape{LanguageSteps: 4, AudioSteps: 3, AudioD: 1, VisionSteps: 2, VisionD: 1})
+	s, err = s.Fit(datasets.Shape{LanguageSteps: 4, AudioSteps: 3, AudioD: 1, VisionSteps: 2,
+		VisionD: 1})
 	if err != nil {
 		log.Fatal(err)
 	}

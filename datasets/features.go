@@ -47,7 +47,10 @@ func openPackedSplit(path, name string) (*Split, error) {
 	}
 	i := slices.Index(splitNames, name)
 	if i < 0 {
-		return nil, fmt.Errorf("datasets: %s: expected one of the splits %v, found %q; give the name of one of them", path, splitNames, name)
+		return nil, fmt.Errorf(
+			"datasets: %s: expected one of the splits %v, found %q; give the name of one of them",
+			path, splitNames, name,
+		)
 	}
 	return set.splits()[i], nil
 }
@@ -57,7 +60,8 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
 	}
-	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') { // not the first byte of a pickle
+	// not the first byte of a pickle
+	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') {
 		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.BaseMemory+16*size)
 	}
 	l, root, err := newLayout(path, file, size)
@@ -89,10 +93,15 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 	d.DisallowUnknownFields()
 	var all []utterance
 	if err := d.Decode(&all); err != nil {
-		return nil, fmt.Errorf("datasets: %s: byte %d: expected an array of utterances, found %w; see the documentation of OpenFeatures", path, d.InputOffset(), err)
+		return nil, fmt.Errorf(
+			"datasets: %s: byte %d: expected an array of utterances, found %w; see the "+
+				"documentation of OpenFeatures", path, d.InputOffset(), err,
+		)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("datasets: %s: expected utterances, found an empty array; give at least one", path)
+		return nil, fmt.Errorf(
+			"datasets: %s: expected utterances, found an empty array; give at least one", path,
+		)
 	}
 	s := &Split{}
 	labels := 0
@@ -108,10 +117,17 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 		}
 	}
 	if labels != 0 && labels != len(all) {
-		return nil, fmt.Errorf("datasets: %s: expected a label in each utterance or in none, found %d of %d", path, labels, len(all))
+		return nil, fmt.Errorf(
+			"datasets: %s: expected a label in each utterance or in none, found %d of %d",
+			path, labels, len(all),
+		)
 	}
-	if need := int64(len(all)) * int64(20*s.Language.T+4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
-		return nil, fmt.Errorf("datasets: %s: expected sequences of similar length, found some so long that padding needs %d MB; split the file by length", path, need>>20)
+	if need := int64(len(all)) *
+		int64(20*s.Language.T+4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
+		return nil, fmt.Errorf(
+			"datasets: %s: expected sequences of similar length, found some so long that "+
+				"padding needs %d MB; split the file by length", path, need>>20,
+		)
 	}
 	s.fill(all)
 	return s, nil
@@ -120,22 +136,32 @@ func readJSON(path string, file io.Reader, limit int64) (*Split, error) {
 // check verifies the shapes of an utterance; frames must have as many features as in the first
 // one.
 func (u *utterance) check(first *utterance) error {
-	if len(u.TextBERT) != 3 || len(u.TextBERT[0]) == 0 || len(u.TextBERT[1]) != len(u.TextBERT[0]) || len(u.TextBERT[2]) != len(u.TextBERT[0]) {
-		return errors.New("text_bert: expected three rows of equal length, found something else; give ids, mask and segments")
+	if len(u.TextBERT) != 3 || len(u.TextBERT[0]) == 0 ||
+		len(u.TextBERT[1]) != len(u.TextBERT[0]) || len(u.TextBERT[2]) != len(u.TextBERT[0]) {
+		return errors.New(
+			"text_bert: expected three rows of equal length, found something else; give ids, mask and segments",
+		)
 	}
 	if slices.Min(u.TextBERT[0]) < 0 || slices.Min(u.TextBERT[2]) < 0 {
-		return errors.New("text_bert: expected ids and segments from 0, found a negative one; save the tokenizer's output")
+		return errors.New(
+			"text_bert: expected ids and segments from 0, found a negative one; save the tokenizer's output",
+		)
 	}
 	for _, m := range []struct {
 		key        string
 		own, first [][]float32
 	}{{"audio", u.Audio, first.Audio}, {"vision", u.Vision, first.Vision}} {
 		if len(m.own) == 0 || len(m.own[0]) == 0 {
-			return fmt.Errorf("%s: expected frames, found none; give at least one frame, of zeros if the modality is missing", m.key)
+			return fmt.Errorf(
+				"%s: expected frames, found none; give at least one frame, of zeros if the modality is missing", m.key,
+			)
 		}
 		for t, frame := range m.own {
 			if len(frame) != len(m.first[0]) {
-				return fmt.Errorf("%s: frame %d: expected %d features as in the first utterance, found %d; give all frames the same features", m.key, t, len(m.first[0]), len(frame))
+				return fmt.Errorf(
+					"%s: frame %d: expected %d features as in the first utterance, found %d; "+
+						"give all frames the same features", m.key, t, len(m.first[0]), len(frame),
+				)
 			}
 		}
 	}
@@ -178,20 +204,26 @@ func (s *Split) Fit(want Shape) (*Split, error) {
 	if have == want {
 		return s, nil
 	}
-	if have.AudioD != want.AudioD || have.VisionD != want.VisionD || have.LanguageSteps > want.LanguageSteps ||
+	if have.AudioD != want.AudioD || have.VisionD != want.VisionD ||
+		have.LanguageSteps > want.LanguageSteps ||
 		have.AudioSteps > want.AudioSteps || have.VisionSteps > want.VisionSteps {
-		return nil, fmt.Errorf("datasets: expected at most %v and the same features, found %v; extract the features as for the training data", want, have)
+		return nil, fmt.Errorf(
+			"datasets: expected at most %v and the same features, found %v; extract the "+
+				"features as for the training data", want, have,
+		)
 	}
 	out := *s
 	n, from, to := s.Len(), have.LanguageSteps, want.LanguageSteps
-	out.Language = Tokens{to, padded(s.Language.ID, n, from, to), padded(s.Language.Mask, n, from, to), padded(s.Language.Segment, n, from, to)}
+	out.Language = Tokens{to, padded(s.Language.ID, n, from, to),
+		padded(s.Language.Mask, n, from, to), padded(s.Language.Segment, n, from, to)}
 	out.Audio, out.Vision = s.Audio.padded(want.AudioSteps), s.Vision.padded(want.VisionSteps)
 	return &out, nil
 }
 
 // padded returns a copy of the frames in memory, padded at the end to the given number of steps.
 func (f *Frames) padded(steps int) Frames {
-	return Frames{T: steps, D: f.D, X: padded(f.load(), len(f.Len), f.T*f.D, steps*f.D), Len: f.Len}
+	return Frames{T: steps, D: f.D, X: padded(f.load(), len(f.Len), f.T*f.D, steps*f.D),
+		Len: f.Len}
 }
 
 // padded returns a copy of x [n from] as [n to], with zeros at the end of each row.

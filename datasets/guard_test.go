@@ -29,60 +29,86 @@ func TestHostileFiles(t *testing.T) {
 	array := "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
 	float := "cnumpy\ndtype\n(X\x02\x00\x00\x00f4tR"
 	for name, c := range map[string]struct{ data, want string }{
-		"empty":                {"", "expected a pickle, found an empty file"},
-		"text":                 {"<!DOCTYPE html>\nnot found", `found a file that begins with "<!DOCTYPE html>`},
-		"zip":                  {"PK\x03\x04rest", "expected a pickle"},
-		"text like a pickle":   {"}else { return }", "byte "},
-		"os.system":            {"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", "found posix.system; it was refused and nothing was executed"},
-		"os.system, old":       {"cos\nsystem\n(S'id'\ntR.", "found os.system; it was refused"},
-		"eval":                 {"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.", "found builtins.eval; it was refused"},
-		"instance":             {"\x80\x02(ios\nsystem\n.", "found os.system; it was refused"},
-		"array module":         {"\x80\x04\x8c\x05array\x8c\x14_array_reconstructor\x93.", "found array._array_reconstructor; it was refused"},
-		"array module, old":    {"\x80\x02S'array'\nS'_array_reconstructor'\n\x93.", "found array._array_reconstructor; it was refused"},
-		"opcode 0xff":          {"\x80\x04}\xff.", "byte 3: expected an opcode, found 0xff"},
-		"persistent id":        {"\x80\x04K\x00Q.", "expected no persistent id, found one"},
-		"out-of-band buffer":   {"\x80\x05\x97.", "expected an opcode, found 0x97"},
-		"protocol 6":           {"\x80\x06}.", "unsupported pickle protocol"},
-		"2^40 bytes":           {"\x80\x04" + counted(0x8e, 8, 1<<40) + zero32, "byte 2: BINBYTES8: expected 1099511627776 more bytes, found the end of the file after 32"},
-		"a byte short":         {"\x80\x04" + counted(0x8e, 8, 2000) + strings.Repeat("a", 1999), "byte 2: BINBYTES8: expected 2000 more bytes, found the end of the file after 1999"},
-		"2^63 bytes":           {"\x80\x04" + counted(0x8e, 8, 1<<63) + zero32, "byte 2: BINBYTES8: expected 9223372036854775808 more bytes"},
-		"2^32-1 letters":       {"\x80\x04" + counted('X', 4, math.MaxUint32) + zero32, "BINUNICODE: expected 4294967295 more bytes"},
-		"2^50 bytes of frame":  {"\x80\x04" + counted(0x95, 8, 1<<50) + zero32, "FRAME: expected"},
-		"2^63 bytes, array":    {"\x80\x05" + counted(0x96, 8, 1<<63), "BYTEARRAY8: expected"},
-		"negative length":      {"\x80\x02" + counted('T', 4, math.MaxUint32) + zero32, "BINSTRING: expected"},
-		"long integer":         {"\x80\x02" + counted(0x8b, 4, 1<<20) + strings.Repeat("1", 1<<20) + ".", "LONG4: expected at most 255 bytes"},
-		"long digits":          {"L" + strings.Repeat("1", 1<<20) + "\n.", "expected a pickle"},
-		"long digits, 2":       {"\x80\x02L" + strings.Repeat("1", 1<<20) + "\n.", "LONG: expected a line of at most 1024 bytes"},
-		"no stop":              {"\x80\x04}", "opcode: expected 1 more bytes, found the end"},
-		"stop on nothing":      {"\x80\x04.", "the stack is empty"},
-		"marks":                {"\x80\x02" + strings.Repeat("(", 1<<20), "expected arrays, found small objects"},
-		"dicts":                {"\x80\x02" + strings.Repeat("}", 1<<20) + ".", "expected arrays, found small objects"},
-		"deep list":            {"\x80\x02" + strings.Repeat("](", 1e5) + "]" + strings.Repeat("e", 1e5) + ".", "found list [1]"},
+		"empty": {"", "expected a pickle, found an empty file"},
+		"text": {"<!DOCTYPE html>\nnot found",
+			`found a file that begins with "<!DOCTYPE html>`},
+		"zip":                {"PK\x03\x04rest", "expected a pickle"},
+		"text like a pickle": {"}else { return }", "byte "},
+		"os.system": {"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.",
+			"found posix.system; it was refused and nothing was executed"},
+		"os.system, old": {"cos\nsystem\n(S'id'\ntR.", "found os.system; it was refused"},
+		"eval": {"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.",
+			"found builtins.eval; it was refused"},
+		"instance": {"\x80\x02(ios\nsystem\n.", "found os.system; it was refused"},
+		"array module": {"\x80\x04\x8c\x05array\x8c\x14_array_reconstructor\x93.",
+			"found array._array_reconstructor; it was refused"},
+		"array module, old": {"\x80\x02S'array'\nS'_array_reconstructor'\n\x93.",
+			"found array._array_reconstructor; it was refused"},
+		"opcode 0xff":        {"\x80\x04}\xff.", "byte 3: expected an opcode, found 0xff"},
+		"persistent id":      {"\x80\x04K\x00Q.", "expected no persistent id, found one"},
+		"out-of-band buffer": {"\x80\x05\x97.", "expected an opcode, found 0x97"},
+		"protocol 6":         {"\x80\x06}.", "unsupported pickle protocol"},
+		"2^40 bytes": {"\x80\x04" + counted(0x8e, 8, 1<<40) + zero32,
+			"byte 2: BINBYTES8: expected 1099511627776 more bytes, found the end of the file after 32"},
+		"a byte short": {"\x80\x04" + counted(0x8e, 8, 2000) + strings.Repeat("a", 1999),
+			"byte 2: BINBYTES8: expected 2000 more bytes, found the end of the file after 1999"},
+		"2^63 bytes": {"\x80\x04" + counted(0x8e, 8, 1<<63) + zero32,
+			"byte 2: BINBYTES8: expected 9223372036854775808 more bytes"},
+		"2^32-1 letters": {"\x80\x04" + counted('X', 4, math.MaxUint32) + zero32,
+			"BINUNICODE: expected 4294967295 more bytes"},
+		"2^50 bytes of frame": {"\x80\x04" + counted(0x95, 8, 1<<50) + zero32, "FRAME: expected"},
+		"2^63 bytes, array":   {"\x80\x05" + counted(0x96, 8, 1<<63), "BYTEARRAY8: expected"},
+		"negative length": {"\x80\x02" + counted('T', 4, math.MaxUint32) + zero32,
+			"BINSTRING: expected"},
+		"long integer": {"\x80\x02" +
+			counted(0x8b, 4, 1<<20) + strings.Repeat("1", 1<<20) + ".",
+			"LONG4: expected at most 255 bytes"},
+		"long digits": {"L" + strings.Repeat("1", 1<<20) + "\n.", "expected a pickle"},
+		"long digits, 2": {"\x80\x02L" + strings.Repeat("1", 1<<20) + "\n.",
+			"LONG: expected a line of at most 1024 bytes"},
+		"no stop":         {"\x80\x04}", "opcode: expected 1 more bytes, found the end"},
+		"stop on nothing": {"\x80\x04.", "the stack is empty"},
+		"marks": {"\x80\x02" + strings.Repeat("(", 1<<20),
+			"expected arrays, found small objects"},
+		"dicts": {"\x80\x02" + strings.Repeat("}", 1<<20) + ".",
+			"expected arrays, found small objects"},
+		"deep list": {"\x80\x02" + strings.Repeat("](", 1e5) + "]" +
+			strings.Repeat("e", 1e5) + ".", "found list [1]"},
 		"list in itself":       {"\x80\x02]q\x00h\x00a.", "found list [1]"},
 		"list in itself, call": {"\x80\x02]q\x00h\x00ah\x00h\x00R.", "REDUCE args must be"},
-		"list in a shape":      {"\x80\x02]q\x00h\x00a0" + array + "(K\x01h\x00\x85" + float + "I00\nC\x01btb.", "expected a shape of integers"},
-		"odd dict":             {"\x80\x02(K\x01d.", "byte "},
-		"unhashable":           {"\x80\x04\x8f(B\x01\x00\x00\x00a\x90.", "unhashable"},
-		"array of 2^36":        {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" + array + "(K\x01(J\x00\x00\x00\x10K\x03K\x04t" + float + "I00\nC\x00tbss.", "of 12884901888 bytes with 0 bytes"},
-		"array of 2^93":        {"\x80\x02" + array + "(K\x01(J\xff\xff\xff\x7fJ\xff\xff\xff\x7fJ\xff\xff\xff\x7ft" + float + "I00\nC\x00tb.", "expected a shape of integers that some file could hold"},
-		"negative size":        {"\x80\x02" + array + "(K\x01(J\xff\xff\xff\xfft" + float + "I00\nC\x00tb.", "expected a shape"},
-		"array without state":  {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" + array + "ss.", "array without contents"},
-		"escaped string":       {"(dS'a\\x41'\n.", "expected a string without escapes"},
-		"endless unicode":      {"(dV" + strings.Repeat("a", 1<<20), "UNICODE: expected a line"},
+		"list in a shape": {"\x80\x02]q\x00h\x00a0" + array + "(K\x01h\x00\x85" + float +
+			"I00\nC\x01btb.", "expected a shape of integers"},
+		"odd dict":   {"\x80\x02(K\x01d.", "byte "},
+		"unhashable": {"\x80\x04\x8f(B\x01\x00\x00\x00a\x90.", "unhashable"},
+		"array of 2^36": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
+			array + "(K\x01(J\x00\x00\x00\x10K\x03K\x04t" + float + "I00\nC\x00tbss.",
+			"of 12884901888 bytes with 0 bytes"},
+		"array of 2^93": {"\x80\x02" + array +
+			"(K\x01(J\xff\xff\xff\x7fJ\xff\xff\xff\x7fJ\xff\xff\xff\x7ft" + float +
+			"I00\nC\x00tb.", "expected a shape of integers that some file could hold"},
+		"negative size": {"\x80\x02" + array + "(K\x01(J\xff\xff\xff\xfft" + float +
+			"I00\nC\x00tb.", "expected a shape"},
+		"array without state": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
+			array + "ss.", "array without contents"},
+		"escaped string":  {"(dS'a\\x41'\n.", "expected a string without escapes"},
+		"endless unicode": {"(dV" + strings.Repeat("a", 1<<20), "UNICODE: expected a line"},
 	} {
 		var err error
 		n := allocated(func() { _, err = decode("hostile.pkl", []byte(c.data)) })
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "datasets: hostile.pkl: ") || len(err.Error()) > 500 {
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), "datasets: hostile.pkl: ") || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if limit := 2*unpickle.BaseMemory + 4*int64(len(c.data)); n > limit || len(c.data) < 100 && n > 1<<20 {
+		if limit := 2*unpickle.BaseMemory + 4*int64(len(c.data)); n > limit || len(c.data) < 100 &&
+			n > 1<<20 {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
 		}
 	}
 }
 
 func TestTruncatedFiles(t *testing.T) {
-	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl", "protocol5.pkl"} {
+	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
+		"protocol5.pkl"} {
 		data := readTestdata(t, name)
 		for n := 0; n < len(data); n += 1 + n/50 {
 			_, err := decode(name, data[:n])
@@ -100,7 +126,8 @@ func TestTruncatedFiles(t *testing.T) {
 func TestOneArrayNamedOften(t *testing.T) {
 	const n = 100_000
 	head := "\x80\x02}X\x05\x00\x00\x00train}X\x02\x00\x00\x00id]" + counted('B', 4, n)
-	data := head + strings.Repeat("a", n) + "q\x010(" + strings.Repeat("h\x01", n) + "eX\x09\x00\x00\x00text_bert(" + strings.Repeat("h\x01", n) + "lus."
+	data := head + strings.Repeat("a", n) + "q\x010(" + strings.Repeat("h\x01", n) +
+		"eX\x09\x00\x00\x00text_bert(" + strings.Repeat("h\x01", n) + "lus."
 	got := allocated(func() {
 		if _, err := decode("often.pkl", []byte(data)); err == nil {
 			t.Error("no error")
@@ -111,7 +138,8 @@ func TestOneArrayNamedOften(t *testing.T) {
 	}
 	l := converter{left: unpickle.BaseMemory}
 	text := "\x80\x04" + counted('B', 4, 1<<20) + strings.Repeat("x", 1<<20) + "."
-	b, _, err := (&unpickle.Loader{Name: "blob.pkl", Class: findClass}).Load(strings.NewReader(text), 0, int64(len(text)))
+	b, _, err := (&unpickle.Loader{Name: "blob.pkl",
+		Class: findClass}).Load(strings.NewReader(text), 0, int64(len(text)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +157,8 @@ func TestArraysAreReadOnce(t *testing.T) {
 	data := readTestdata(t, "protocol4.pkl")
 	big := bytes.Repeat([]byte{0}, 8<<20) // an array that is not needed
 	at := bytes.LastIndexByte(data, 'u')
-	data = append(append(append(data[:at:at], "\x8c\x05extra"+counted(0x8e, 8, uint64(len(big)))...), big...), data[at:]...)
+	data = append(append(append(data[:at:at],
+		"\x8c\x05extra"+counted(0x8e, 8, uint64(len(big)))...), big...), data[at:]...)
 	n := allocated(func() {
 		if _, err := decode("big.pkl", data); err != nil {
 			t.Error(err)
@@ -141,7 +170,8 @@ func TestArraysAreReadOnce(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl", "protocol5.pkl", "types.pkl"} {
+	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
+		"protocol5.pkl", "types.pkl"} {
 		f.Add(readTestdata(f, name))
 	}
 	f.Add([]byte("\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."))
@@ -149,7 +179,8 @@ func FuzzOpen(f *testing.F) {
 		set, err := decode("fuzz.pkl", data)
 		if err == nil {
 			var b Batch
-			b.FillCorrupted(set.Test, []int{0}, set.Test.KeepMasks(FixedRates(set.Test.Len(), 0.5)))
+			b.FillCorrupted(set.Test, []int{0},
+				set.Test.KeepMasks(FixedRates(set.Test.Len(), 0.5)))
 		}
 		report := &Report{Path: "fuzz.pkl"}
 		if report.read(bytes.NewReader(data), int64(len(data)), Features{}) == nil {

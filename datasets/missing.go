@@ -100,7 +100,8 @@ func (f *Frames) length(i int) int { return f.Len[i] }
 // included, in row-major order.
 func drawMask(n, steps int, length func(int) int, rate []float64, u func() float64) []bool {
 	if len(rate) != n {
-		panic(fmt.Sprintf("datasets: KeepMasks: %d rates for %d utterances: want one for each", len(rate), n))
+		panic(fmt.Sprintf("datasets: KeepMasks: %d rates for %d utterances: want one for each",
+			len(rate), n))
 	}
 	k := make([]bool, n*steps)
 	for i := range n {

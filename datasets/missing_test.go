@@ -39,13 +39,18 @@ func TestLegacyUniformIsNumPys(t *testing.T) {
 }
 
 // tokenSplit makes a split of the token rows, with frames of ones of the lengths.
-func tokenSplit(ids [][]int, steps int, audio []int, audioSteps int, vision []int, visionSteps int) *Split {
+func tokenSplit(
+	ids [][]int, steps int, audio []int, audioSteps int, vision []int, visionSteps int,
+) *Split {
 	n := len(ids)
 	s := &Split{
-		ID:       make([]string, n),
-		Language: Tokens{steps, make([]int, n*steps), make([]float32, n*steps), make([]int, n*steps)},
-		Audio:    Frames{T: audioSteps, D: 2, X: slices.Repeat([]float32{1}, n*audioSteps*2), Len: audio},
-		Vision:   Frames{T: visionSteps, D: 1, X: slices.Repeat([]float32{1}, n*visionSteps), Len: vision},
+		ID: make([]string, n),
+		Language: Tokens{steps, make([]int, n*steps), make([]float32, n*steps),
+			make([]int, n*steps)},
+		Audio: Frames{T: audioSteps, D: 2, X: slices.Repeat([]float32{1}, n*audioSteps*2),
+			Len: audio},
+		Vision: Frames{T: visionSteps, D: 1, X: slices.Repeat([]float32{1}, n*visionSteps),
+			Len: vision},
 	}
 	for i, row := range ids {
 		copy(s.Language.ID[i*steps:], row)
@@ -65,8 +70,10 @@ func TestKeepMasksOfTheTwoRowExample(t *testing.T) {
 		rate float64
 		want []int
 	}{
-		{0, []int{101, 2023, 2003, 2307, 102, 0, 0, 0, 101, 1045, 5223, 2009, 999, 1012, 1012, 102}},
-		{0.3, []int{101, 2023, 2003, 2307, 102, 0, 0, 0, 101, 1045, 100, 2009, 999, 100, 1012, 102}},
+		{0, []int{101, 2023, 2003, 2307, 102, 0, 0, 0, 101, 1045, 5223, 2009, 999, 1012,
+			1012, 102}},
+		{0.3, []int{101, 2023, 2003, 2307, 102, 0, 0, 0, 101, 1045, 100, 2009, 999, 100,
+			1012, 102}},
 		{0.9, []int{101, 2023, 100, 100, 102, 0, 0, 0, 101, 100, 100, 100, 100, 100, 100, 102}},
 		{1, []int{101, 100, 100, 100, 102, 0, 0, 0, 101, 100, 100, 100, 100, 100, 100, 102}},
 	} {
@@ -102,7 +109,8 @@ func TestKeepMasksAreNumPys(t *testing.T) {
 		name string
 		got  []bool
 		want []int
-	}{{"text", got.Language, want.Language.Keep}, {"audio", got.Audio, want.Audio.Keep}, {"vision", got.Vision, want.Vision.Keep}} {
+	}{{"text", got.Language, want.Language.Keep}, {"audio", got.Audio, want.Audio.Keep},
+		{"vision", got.Vision, want.Vision.Keep}} {
 		k := make([]int, len(m.got))
 		for i, kept := range m.got {
 			if kept {
@@ -116,7 +124,8 @@ func TestKeepMasksAreNumPys(t *testing.T) {
 }
 
 func TestKeepMasksShrinkWithTheRate(t *testing.T) {
-	set, _ := Synthetic(SyntheticConfig{Train: 40, LanguageSteps: 12, AudioSteps: 20, VisionSteps: 16, AudioDim: 1, VisionDim: 1})
+	set, _ := Synthetic(SyntheticConfig{Train: 40, LanguageSteps: 12, AudioSteps: 20,
+		VisionSteps: 16, AudioDim: 1, VisionDim: 1})
 	s := set.Train
 	rng := func() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 	for name, masks := range map[string]func(Rates) *KeepMasks{
@@ -142,9 +151,11 @@ func TestKeepMasksShrinkWithTheRate(t *testing.T) {
 			last = k
 		}
 		if n := count(last); n != 2*s.Len() {
-			t.Errorf("%s: rate 1 keeps %d positions, want [CLS] and [SEP] of %d utterances", name, n, s.Len())
+			t.Errorf("%s: rate 1 keeps %d positions, want [CLS] and [SEP] of %d utterances",
+				name, n, s.Len())
 		}
-		share := float64(count(masks(FixedRates(s.Len(), 0.5)).Audio)) / float64(count(masks(FixedRates(s.Len(), 0)).Audio))
+		share := float64(count(masks(FixedRates(s.Len(), 0.5)).Audio)) /
+			float64(count(masks(FixedRates(s.Len(), 0)).Audio))
 		if share < 0.4 || share > 0.6 {
 			t.Errorf("%s: rate 0.5 keeps a share of %.2f", name, share)
 		}
@@ -165,7 +176,8 @@ func TestRandomMasksDifferPerCall(t *testing.T) {
 	s := tokenSplit([][]int{make([]int, 30)}, 30, []int{30}, 30, []int{30}, 30)
 	rng := rand.New(rand.NewPCG(1, 1))
 	h := s.RandomMasks(FixedRates(1, 0.5), rng)
-	if slices.Equal(h.Audio, h.Vision) || slices.Equal(h.Audio, s.RandomMasks(FixedRates(1, 0.5), rng).Audio) {
+	if slices.Equal(h.Audio, h.Vision) ||
+		slices.Equal(h.Audio, s.RandomMasks(FixedRates(1, 0.5), rng).Audio) {
 		t.Error("two calls returned the same masks")
 	}
 	if fixed := s.KeepMasks(FixedRates(1, 0.5)); !slices.Equal(fixed.Audio, fixed.Vision) {

@@ -40,7 +40,10 @@ func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
 func OpenWith(path string, with Features) (*Set, error) {
 	if isPacked(path) {
 		if with != (Features{}) {
-			return nil, fmt.Errorf("datasets: %s: expected a pickle when features are replaced, found a packed data set; give the features to recap data pack", path)
+			return nil, fmt.Errorf(
+				"datasets: %s: expected a pickle when features are replaced, found a packed "+
+					"data set; give the features to recap data pack", path,
+			)
 		}
 		return openPacked(path)
 	}
@@ -63,7 +66,9 @@ func withFile(path string, use func(io.ReaderAt, int64) error) error {
 		return fmt.Errorf("datasets: %w", err)
 	}
 	if info.IsDir() {
-		return fmt.Errorf("datasets: %s: expected a file, found a directory; give the .pkl file itself", path)
+		return fmt.Errorf(
+			"datasets: %s: expected a file, found a directory; give the .pkl file itself", path,
+		)
 	}
 	return use(f, info.Size())
 }
@@ -95,10 +100,12 @@ func (l *layout) set(root dict) (*Set, error) {
 			return nil, err
 		}
 		if (*to).Label == nil {
-			return nil, l.mismatch(splitNames[i], "regression_labels", "none", "training and evaluation need labels")
+			return nil, l.mismatch(splitNames[i], "regression_labels", "none",
+				"training and evaluation need labels")
 		}
 		if found, want := (*to).Shape(), set.Train.Shape(); found != want {
-			return nil, l.mismatch(splitNames[i], "as in train "+want.String(), found.String(), "save all splits with the same sizes")
+			return nil, l.mismatch(splitNames[i], "as in train "+want.String(), found.String(),
+				"save all splits with the same sizes")
 		}
 	}
 	set.Range = labelRange(set.Name, set.Train, set.Valid, set.Test)
@@ -159,10 +166,12 @@ func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("datasets: %w", err)
 	}
-	l := &layout{path: path, convert: converter{left: unpickle.BaseMemory + 4*size}, repaired: map[string]int{}}
+	l := &layout{path: path, convert: converter{left: unpickle.BaseMemory + 4*size},
+		repaired: map[string]int{}}
 	root, ok := asDict(v)
 	if !ok {
-		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v), "give a data set in MMSA's layout")
+		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v),
+			"give a data set in MMSA's layout")
 	}
 	return l, root, nil
 }
@@ -172,7 +181,8 @@ func (l *layout) mismatch(where, expected, found, advice string) error {
 	if where != "" {
 		where = ": " + where
 	}
-	return fmt.Errorf("datasets: %s%s: expected %s, found %s; %s", l.path, where, expected, found, advice)
+	return fmt.Errorf("datasets: %s%s: expected %s, found %s; %s", l.path, where, expected,
+		found, advice)
 }
 
 // A dict is a Python dict in insertion order.
@@ -222,7 +232,8 @@ func (d dict) keys() string {
 func (l *layout) find(root dict, name string) (dict, error) {
 	v, ok := root.get(name)
 	if !ok {
-		return nil, l.mismatch("", "split "+name, root.keys(), "give a data set in MMSA's layout, with train, valid and test")
+		return nil, l.mismatch("", "split "+name, root.keys(),
+			"give a data set in MMSA's layout, with train, valid and test")
 	}
 	d, ok := asDict(v)
 	if !ok {

@@ -59,7 +59,8 @@ func madeSplit(n int, name string) *Split {
 }
 
 func madeSet(name string) *Set {
-	return &Set{Name: name, Train: madeSplit(3, "train"), Valid: madeSplit(2, "valid"), Test: madeSplit(2, "test"), Range: [2]float64{-1, 1}}
+	return &Set{Name: name, Train: madeSplit(3, "train"), Valid: madeSplit(2, "valid"),
+		Test: madeSplit(2, "test"), Range: [2]float64{-1, 1}}
 }
 
 func TestOpenReadsEveryProtocol(t *testing.T) {
@@ -118,13 +119,16 @@ func TestOpenReadsMOSI(t *testing.T) {
 		if got := [3]int{set.Train.Len(), set.Valid.Len(), set.Test.Len()}; got != c.counts {
 			t.Errorf("%s: %v utterances, want %v", c.file, got, c.counts)
 		}
-		if set.Shape() != c.shape || set.Name != "mosi" || set.Range != [2]float64{-3, 3} || set.Vocab() > 30522 {
-			t.Errorf("%s: %v, %s, range %v, vocabulary %d", c.file, set.Shape(), set.Name, set.Range, set.Vocab())
+		if set.Shape() != c.shape || set.Name != "mosi" || set.Range != [2]float64{-3, 3} ||
+			set.Vocab() > 30522 {
+			t.Errorf("%s: %v, %s, range %v, vocabulary %d", c.file, set.Shape(), set.Name,
+				set.Range, set.Vocab())
 		}
 		for _, s := range []*Split{set.Train, set.Valid, set.Test} {
 			for i, y := range s.Label {
 				if y < -3 || y > 3 || s.ID[i] == "" || s.RawText[i] == "" {
-					t.Errorf("%s: utterance %d: label %v, id %q, text %q", c.file, i, y, s.ID[i], s.RawText[i])
+					t.Errorf("%s: utterance %d: label %v, id %q, text %q", c.file, i, y,
+						s.ID[i], s.RawText[i])
 				}
 			}
 		}
@@ -137,7 +141,8 @@ func TestOpenReadsMOSI(t *testing.T) {
 
 func TestSetName(t *testing.T) {
 	for path, want := range map[string]string{
-		"MOSI/Processed/unaligned_50.pkl": "mosi", "x/CMU-MOSEI/aligned_50.pkl": "mosei", "sims_unaligned_39.pkl": "sims", "mosi/processed/deep/own.v2.pkl": "own.v2",
+		"MOSI/Processed/unaligned_50.pkl": "mosi", "x/CMU-MOSEI/aligned_50.pkl": "mosei",
+		"sims_unaligned_39.pkl": "sims", "mosi/processed/deep/own.v2.pkl": "own.v2",
 	} {
 		if got := setName("/data/" + path); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
@@ -168,43 +173,61 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"no valid split":  {rename(t, "\x05valid", "\x05dev__"), "expected split valid, found keys train, dev__, test"},
-		"no audio":        {rename(t, "\x05audio", "\x05sound"), "train: expected audio, found keys raw_text, id, text, text_bert, sound"},
-		"no text_bert":    {rename(t, "text_bert", "text_BERT"), "train: expected text_bert, found text features only; RECAP needs text_bert"},
-		"no labels":       {rename(t, "regression_labels", "regression_Labels"), "train: expected regression_labels, found none"},
-		"no lengths":      {rename(t, "audio_lengths", "audio_Lengths"), "train: expected audio_lengths, found keys"},
-		"other shape":     {rename(t, shape(3, 40, 8), shape(3, 8, 40)), "valid: expected as in train text 6, audio 8x40, vision 5x3, found text 6, audio 40x8"},
-		"wrong shape":     {rename(t, shape(3, 40, 8), shape(4, 40, 8)), "train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
-		"other rows":      {rename(t, shape(3, 5, 3), shape(5, 3, 3)), "train: vision: expected 3 utterances as in text_bert, found [5 3 3]"},
-		"two text rows":   {rename(t, shape(3, 3, 6), shape(3, 6, 3)), "train: text_bert: expected [N 3 T], found [3 6 3]"},
-		"structured type": {rename(t, "\x8c\x01<\x94NNN", "\x8c\x01<\x94NN)"), "expected a plain numpy type"},
-		"unknown type":    {rename(t, "\x8c\x02f4", "\x8c\x02c8"), `found "c8"`},
-		"a list":          {[]byte("\x80\x04]."), "expected a dict of train, valid and test, found list [0]"},
-		"no dict inside":  {[]byte("\x80\x04}\x8c\x05trainK\x01s."), "train: expected a dict, found integer"},
-		"an array":        {[]byte("\x80\x04}\x8c\x05train}\x8c\x09text_bertNss."), "train: text_bert: expected numbers [N 3 T], found None"},
+		"no valid split": {rename(t, "\x05valid", "\x05dev__"),
+			"expected split valid, found keys train, dev__, test"},
+		"no audio": {rename(t, "\x05audio", "\x05sound"),
+			"train: expected audio, found keys raw_text, id, text, text_bert, sound"},
+		"no text_bert": {rename(t, "text_bert", "text_BERT"),
+			"train: expected text_bert, found text features only; RECAP needs text_bert"},
+		"no labels": {rename(t, "regression_labels", "regression_Labels"),
+			"train: expected regression_labels, found none"},
+		"no lengths": {rename(t, "audio_lengths", "audio_Lengths"),
+			"train: expected audio_lengths, found keys"},
+		"other shape": {rename(t, shape(3, 40, 8), shape(3, 8, 40)),
+			"valid: expected as in train text 6, audio 8x40, vision 5x3, found text 6, audio 40x8"},
+		"wrong shape": {rename(t, shape(3, 40, 8), shape(4, 40, 8)),
+			"train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
+		"other rows": {rename(t, shape(3, 5, 3), shape(5, 3, 3)),
+			"train: vision: expected 3 utterances as in text_bert, found [5 3 3]"},
+		"two text rows": {rename(t, shape(3, 3, 6), shape(3, 6, 3)),
+			"train: text_bert: expected [N 3 T], found [3 6 3]"},
+		"structured type": {rename(t, "\x8c\x01<\x94NNN", "\x8c\x01<\x94NN)"),
+			"expected a plain numpy type"},
+		"unknown type": {rename(t, "\x8c\x02f4", "\x8c\x02c8"), `found "c8"`},
+		"a list": {[]byte("\x80\x04]."),
+			"expected a dict of train, valid and test, found list [0]"},
+		"no dict inside": {[]byte("\x80\x04}\x8c\x05trainK\x01s."),
+			"train: expected a dict, found integer"},
+		"an array": {[]byte("\x80\x04}\x8c\x05train}\x8c\x09text_bertNss."),
+			"train: text_bert: expected numbers [N 3 T], found None"},
 	} {
 		_, err := decode("features.pkl", c.data)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "datasets: features.pkl: ") || len(err.Error()) > 500 {
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), "datasets: features.pkl: ") || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }
 
 func TestOpenErrorsOfFiles(t *testing.T) {
-	if _, err := Open("testdata/none.pkl"); err == nil || !strings.Contains(err.Error(), "none.pkl") {
+	if _, err := Open("testdata/none.pkl"); err == nil ||
+		!strings.Contains(err.Error(), "none.pkl") {
 		t.Error(err)
 	}
-	if _, err := Open("testdata"); err == nil || !strings.Contains(err.Error(), "found a directory") {
+	if _, err := Open("testdata"); err == nil ||
+		!strings.Contains(err.Error(), "found a directory") {
 		t.Error(err)
 	}
 }
 
 func TestAlignedFilesTakeTheTokensLength(t *testing.T) {
-	l := &layout{path: "aligned.pkl", convert: converter{left: 1 << 20}, repaired: map[string]int{}}
+	l := &layout{path: "aligned.pkl", convert: converter{left: 1 << 20},
+		repaired: map[string]int{}}
 	text := Tokens{T: 5, Mask: []float32{1, 1, 1, 0, 0, 1, 1, 1, 1, 1}}
 	for steps, want := range map[int][]int{5: {3, 5}, 1: {1, 1}} {
 		f := Frames{T: steps, D: 1}
-		if err := l.lengths("train", nil, "audio", 2, &text, &f); err != nil || !cmp.Equal(f.Len, want) {
+		if err := l.lengths("train", nil, "audio", 2, &text, &f); err != nil ||
+			!cmp.Equal(f.Len, want) {
 			t.Errorf("%d steps: lengths %v, want %v; %v", steps, f.Len, want, err)
 		}
 	}

@@ -39,7 +39,8 @@ func findClass(module, name string) (any, error) {
 	case "_codecs.encode":
 		return call(encode), nil
 	case "__builtin__.bytes", "builtins.bytes":
-		return call(func([]any) (any, error) { return []byte(nil), nil }), nil // the empty bytes object in protocols 0 to 2
+		// the empty bytes object in protocols 0 to 2
+		return call(func([]any) (any, error) { return []byte(nil), nil }), nil
 	}
 	return nil, &unpickle.ClassError{Module: module, Name: name}
 }
@@ -87,7 +88,8 @@ func newDType(args []any) (any, error) {
 		err = errors.ErrUnsupported
 	}
 	if err != nil {
-		return nil, fmt.Errorf("expected numpy type f2, f4, f8, i, u, b1, U, S or O, found %.40q", code)
+		return nil, fmt.Errorf("expected numpy type f2, f4, f8, i, u, b1, U, S or O, found %.40q",
+			code)
 	}
 	return d, nil
 }
@@ -127,7 +129,9 @@ type ndarray struct {
 	shape   []int
 	dtype   *dtype
 	fortran bool // first index varies fastest
-	data    any  // *types.List of objects, or bytes: *unpickle.Blob, []byte, string, *types.ByteArray, latin1Text
+	// *types.List of objects, or bytes: *unpickle.Blob, []byte, string, *types.ByteArray,
+	// latin1Text
+	data any
 }
 
 func newScalar(args []any) (any, error) {
@@ -169,7 +173,9 @@ func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 	for _, dim := range *dims {
 		n, ok := dim.(int)
 		if !ok || n < 0 || n > 0 && count > maxElements/n {
-			return errors.New("numpy array: expected a shape of integers that some file could hold")
+			return errors.New(
+				"numpy array: expected a shape of integers that some file could hold",
+			)
 		}
 		count *= n
 		a.shape = append(a.shape, n)
@@ -177,7 +183,8 @@ func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 	return nil
 }
 
-const maxElements = min(math.MaxInt, 1<<40) // multiplied by the largest element size this does not overflow
+// multiplied by the largest element size this does not overflow
+const maxElements = min(math.MaxInt, 1<<40)
 
 // len returns the number of elements.
 func (a *ndarray) len() int {

@@ -37,7 +37,10 @@ const packFormat = "recap data set 1"
 // lower, in Fortran order or of objects. If there is an error, out is not changed.
 func Pack(in, out string, with Features) error {
 	if same(in, out) {
-		return fmt.Errorf("datasets: pack: expected different files for input and result, found %s for both; give the result another name", in)
+		return fmt.Errorf(
+			"datasets: pack: expected different files for input and result, found %s for both; "+
+				"give the result another name", in,
+		)
 	}
 	return withFile(in, func(f io.ReaderAt, size int64) error {
 		l, root, err := newLayout(in, f, size)
@@ -59,7 +62,8 @@ func Pack(in, out string, with Features) error {
 		}
 		defer os.Remove(tmp.Name())
 		w := bufio.NewWriterSize(tmp, 1<<20)
-		err = errors.Join(weights.Write(w, set.metadata(), set.entries()), w.Flush(), tmp.Chmod(0o644), tmp.Close())
+		err = errors.Join(weights.Write(w, set.metadata(), set.entries()), w.Flush(),
+			tmp.Chmod(0o644), tmp.Close())
 		if err == nil {
 			err = os.Rename(tmp.Name(), out)
 		}
@@ -81,7 +85,8 @@ func IsPacked(meta map[string]string) bool { return meta["format"] == packFormat
 
 func (s *Set) metadata() map[string]string {
 	return map[string]string{"format": packFormat, "name": s.Name,
-		"lowest": strconv.FormatFloat(s.Range[0], 'g', -1, 64), "highest": strconv.FormatFloat(s.Range[1], 'g', -1, 64)}
+		"lowest":  strconv.FormatFloat(s.Range[0], 'g', -1, 64),
+		"highest": strconv.FormatFloat(s.Range[1], 'g', -1, 64)}
 }
 
 // entries returns the set's arrays for weights.Write.
@@ -89,7 +94,9 @@ func (s *Set) entries() []weights.Entry {
 	var all []weights.Entry
 	for i, p := range s.splits() {
 		add := func(name string, d weights.DType, write func(w io.Writer) error, shape ...int) {
-			all = append(all, weights.Entry{Name: splitNames[i] + "." + name, Type: d, Shape: shape, Write: write})
+			all = append(all,
+				weights.Entry{Name: splitNames[i] + "." + name, Type: d, Shape: shape,
+					Write: write})
 		}
 		n := p.Len()
 		add("text.id", weights.I32, integerArray(p.Language.ID), n, p.Language.T)
@@ -173,19 +180,22 @@ func openPacked(path string) (*Set, error) {
 	p := &packed{File: f}
 	set := &Set{Name: f.Meta["name"]}
 	if !IsPacked(f.Meta) {
-		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the features again", packFormat, f.Meta["format"])
+		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the "+
+			"features again", packFormat, f.Meta["format"])
 	}
 	for i, key := range []string{"lowest", "highest"} {
 		v, err := strconv.ParseFloat(f.Meta[key], 64)
 		if err != nil {
-			p.fail("%s label: expected a number, found %.40q; pack the features again", key, f.Meta[key])
+			p.fail("%s label: expected a number, found %.40q; pack the features again", key,
+				f.Meta[key])
 		}
 		set.Range[i] = v
 	}
 	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
 		*to = p.split(splitNames[i])
 		if p.err == nil && (*to).Shape() != set.Train.Shape() {
-			p.fail("%s: expected the shape of train, %v, found %v; pack the features again", splitNames[i], set.Train.Shape(), (*to).Shape())
+			p.fail("%s: expected the shape of train, %v, found %v; pack the features again",
+				splitNames[i], set.Train.Shape(), (*to).Shape())
 		}
 	}
 	if p.err != nil {
@@ -211,8 +221,10 @@ func (p *packed) tensor(name string, d weights.DType, rank, n int) *weights.Tens
 	case t == nil:
 		p.fail("expected tensor %s, found none; pack the features again", name)
 		return nil
-	case t.Type != d || len(t.Shape) != rank || n >= 0 && t.Shape[0] != n || t.Len() == 0 && d != weights.U8:
-		p.fail("tensor %s: expected %s of rank %d with %d rows, found %v; pack the features again", name, d, rank, n, t)
+	case t.Type != d || len(t.Shape) != rank || n >= 0 && t.Shape[0] != n || t.Len() == 0 &&
+		d != weights.U8:
+		p.fail("tensor %s: expected %s of rank %d with %d rows, found %v; pack the features again",
+			name, d, rank, n, t)
 		return nil
 	}
 	return t
@@ -243,7 +255,8 @@ func (p *packed) integers(name string, rank, n, lo, hi int) ([]int, []int) {
 	}
 	for _, v := range x {
 		if v < lo || v > hi {
-			p.fail("%s: expected numbers from %d to %d, found %d; pack the features again", name, lo, hi, v)
+			p.fail("%s: expected numbers from %d to %d, found %d; pack the features again",
+				name, lo, hi, v)
 		}
 	}
 	return x, t.Shape
@@ -256,7 +269,8 @@ func (p *packed) split(name string) *Split {
 	segments, second := p.integers(name+".text.segment", 2, n, 0, maxID)
 	mask, third := p.floats(name+".text.mask", 2, n)
 	if p.err == nil && (second[1] != steps || third[1] != steps) {
-		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack the features again", name, steps, second[1], third[1])
+		p.fail("%s.text: expected %d tokens in ids, segments and mask, found %d and %d; pack "+
+			"the features again", name, steps, second[1], third[1])
 	}
 	s.Language = Tokens{T: steps, ID: ids, Mask: mask, Segment: segments}
 	s.Audio, s.Vision = p.frames(name+".audio", n), p.frames(name+".vision", n)
@@ -295,7 +309,8 @@ func (p *packed) texts(name string, n int) []string {
 	all, texts, at := string(raw), make([]string, n), 0
 	for i, v := range length {
 		if v > len(all)-at {
-			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features again", name, len(all)-at, v)
+			p.fail("%s.length: expected numbers from 0 to %d, found %v; pack the features again",
+				name, len(all)-at, v)
 			return nil
 		}
 		texts[i], at = all[at:at+v], at+v

@@ -29,7 +29,8 @@ func packTestdata(t *testing.T, name string) string {
 }
 
 func TestPackedSetIsTheSame(t *testing.T) {
-	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl", "protocol5.pkl", "types.pkl"} {
+	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
+		"protocol5.pkl", "types.pkl"} {
 		want, err := Open(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +45,8 @@ func TestPackedSetIsTheSame(t *testing.T) {
 			for _, index := range [][]int{{0, 1}, {1}} {
 				var a, b Batch
 				masks := w.KeepMasks(FixedRates(w.Len(), 0.5))
-				for _, fill := range []func(*Batch, *Split, []int, *KeepMasks){(*Batch).Fill, (*Batch).FillCorrupted} {
+				for _, fill := range []func(*Batch, *Split, []int, *KeepMasks){(*Batch).Fill,
+					(*Batch).FillCorrupted} {
 					fill(&a, w, index, masks)
 					fill(&b, s, index, s.KeepMasks(FixedRates(s.Len(), 0.5)))
 					if diff := cmp.Diff(a, b); diff != "" {
@@ -69,7 +71,8 @@ func TestSubsetsOfPackedSets(t *testing.T) {
 	}
 	s := set.Train.Subset([]int{2, 0, 1}).Subset([]int{0, 2})
 	want := madeSplit(3, "train").Subset([]int{2, 1})
-	if diff := cmp.Diff(want.Vision.X, s.Vision.load()); diff != "" || !slices.Equal(want.ID, s.ID) {
+	if diff := cmp.Diff(want.Vision.X, s.Vision.load()); diff != "" ||
+		!slices.Equal(want.ID, s.ID) {
 		t.Error(diff, s.ID)
 	}
 	shape := s.Shape()
@@ -210,24 +213,35 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 		return path
 	}
 	for want, change := range map[string]func(meta map[string]string, e *weights.Entry) bool{
-		"expected a data set of recap data pack": func(m map[string]string, _ *weights.Entry) bool { delete(m, "format"); return true },
-		"lowest label: expected a number":        func(m map[string]string, _ *weights.Entry) bool { m["lowest"] = "x"; return true },
-		"expected tensor valid.audio, found none": func(_ map[string]string, e *weights.Entry) bool {
+		"expected a data set of recap data pack": func(m map[string]string,
+			_ *weights.Entry) bool {
+			delete(m, "format")
+			return true
+		},
+		"lowest label: expected a number": func(m map[string]string, _ *weights.Entry) bool {
+			m["lowest"] = "x"
+			return true
+		},
+		"expected tensor valid.audio, found none": func(_ map[string]string,
+			e *weights.Entry) bool {
 			return e.Name != "valid.audio"
 		},
-		"tensor test.label: expected F32 of rank 1": func(_ map[string]string, e *weights.Entry) bool {
+		"tensor test.label: expected F32 of rank 1": func(_ map[string]string,
+			e *weights.Entry) bool {
 			if e.Name == "test.label" {
 				e.Shape = []int{1, 2}
 			}
 			return true
 		},
-		"train.audio.length: expected numbers from 1 to 40, found 0": func(_ map[string]string, e *weights.Entry) bool {
+		"train.audio.length: expected numbers from 1 to 40, found 0": func(_ map[string]string,
+			e *weights.Entry) bool {
 			if e.Name == "train.audio.length" {
 				e.Write = array(make([]int32, 3))
 			}
 			return true
 		},
-		"train.id.length: expected numbers from 0 to": func(_ map[string]string, e *weights.Entry) bool {
+		"train.id.length: expected numbers from 0 to": func(_ map[string]string,
+			e *weights.Entry) bool {
 			if e.Name == "train.id.length" {
 				e.Write = array([]int32{1 << 20, 0, 0})
 			}
@@ -241,7 +255,8 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 }
 
 func TestOwnFeatures(t *testing.T) {
-	set, err := OpenWith("testdata/protocol4.pkl", Features{Audio: "testdata/types.pkl", Vision: "testdata/protocol2.pkl"})
+	set, err := OpenWith("testdata/protocol4.pkl",
+		Features{Audio: "testdata/types.pkl", Vision: "testdata/protocol2.pkl"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,16 +275,19 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 		return path
 	}
 	for want, f := range map[string]Features{
-		"no such file":                          {Audio: filepath.Join(dir, "none.pkl")},
-		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert", "text_bart")},
+		"no such file": {Audio: filepath.Join(dir, "none.pkl")},
+		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert",
+			"text_bart")},
 		`id: utterance 0: expected "train$_$0" as in the data set, found "train$_$7"; save the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
 	} {
-		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	path := packTestdata(t, "protocol4.pkl")
-	if _, err := OpenWith(path, Features{Audio: "x.pkl"}); err == nil || !strings.Contains(err.Error(), "give the features to recap data pack") {
+	if _, err := OpenWith(path, Features{Audio: "x.pkl"}); err == nil ||
+		!strings.Contains(err.Error(), "give the features to recap data pack") {
 		t.Error(err)
 	}
 	r, err := Check(path, Features{})

@@ -58,7 +58,8 @@ func (r *replacement) open() error {
 	r.file = f
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: expected a file, found something else; give the .pkl file itself", r.path)
+		err = fmt.Errorf("%s: expected a file, found something else; give the .pkl file itself",
+			r.path)
 	}
 	if err == nil {
 		var root any
@@ -66,7 +67,10 @@ func (r *replacement) open() error {
 		if root, _, err = loader.Load(f, 0, info.Size()); err == nil {
 			var ok bool
 			if r.root, ok = asDict(root); !ok {
-				err = fmt.Errorf("%s: expected a dict of train, valid and test, found %s; give features in MMSA's layout", r.path, describe(root))
+				err = fmt.Errorf(
+					"%s: expected a dict of train, valid and test, found %s; give features in "+
+						"MMSA's layout", r.path, describe(root),
+				)
 			}
 		}
 	}
@@ -94,12 +98,15 @@ func (l *layout) replaced(name string, d dict) (dict, error) {
 			return nil, err
 		}
 		if _, ok := features.get(r.keys[0]); !ok {
-			return nil, file.mismatch(name, r.keys[0], features.keys(), "give features in MMSA's layout")
+			return nil, file.mismatch(name, r.keys[0], features.keys(),
+				"give features in MMSA's layout")
 		}
 		if err := file.sameIDs(name, features, d); err != nil {
 			return nil, err
 		}
-		d = slices.DeleteFunc(slices.Clone(d), func(e types.DictEntry) bool { return slices.Contains(r.keys, fmt.Sprint(e.Key)) })
+		d = slices.DeleteFunc(slices.Clone(d), func(e types.DictEntry) bool {
+			return slices.Contains(r.keys, fmt.Sprint(e.Key))
+		})
 		for _, key := range r.keys {
 			if v, ok := features.get(key); ok {
 				d = append(d, types.DictEntry{Key: key, Value: v})
@@ -124,7 +131,9 @@ func (l *layout) sameIDs(name string, features, d dict) error {
 	}
 	for i := range min(len(x), len(y)) {
 		if x[i] != y[i] {
-			return l.mismatch(fmt.Sprintf("%s: id: utterance %d", name, i), fmt.Sprintf("%.60q as in the data set", y[i]), fmt.Sprintf("%.60q", x[i]), "save the features in the order of the data set")
+			return l.mismatch(fmt.Sprintf("%s: id: utterance %d", name, i),
+				fmt.Sprintf("%.60q as in the data set", y[i]), fmt.Sprintf("%.60q", x[i]),
+				"save the features in the order of the data set")
 		}
 	}
 	return nil

@@ -9,8 +9,9 @@ import (
 
 // A SyntheticConfig holds the sizes of a synthetic data set.
 type SyntheticConfig struct {
-	Train, Valid, Test                     int    // number of utterances
-	LanguageSteps, AudioSteps, VisionSteps int    // T; an utterance has between half and all of them
+	Train, Valid, Test int // number of utterances
+	// T; an utterance has between half and all of them
+	LanguageSteps, AudioSteps, VisionSteps int
 	AudioDim, VisionDim                    int    // D, features of a frame
 	Seed                                   uint64 // of all random numbers
 }
@@ -57,8 +58,9 @@ const (
 )
 
 const (
-	pathSD     = 0.5  // standard deviation of a path around its mean
-	pathMemory = 0.85 // correlation of consecutive steps if the longest modality has referenceSteps
+	pathSD = 0.5 // standard deviation of a path around its mean
+	// correlation of consecutive steps if the longest modality has referenceSteps
+	pathMemory = 0.85
 	frameGain  = 0.6
 	frameNoise = 0.5
 	wordNoise  = 0.1
@@ -132,8 +134,13 @@ type SyntheticTruth struct{ Train, Valid, Test []Latent }
 // differ. Synthetic panics if a size is too small: the smallest are 5 language steps, 1 for the
 // other steps and dimensions, and 0 utterances.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
-	if cfg.LanguageSteps < 5 || min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 || min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
-		panic(fmt.Sprintf("datasets: Synthetic: %+v: want 5 or more language steps, 1 or more of the other steps and dimensions, no negative number of utterances", cfg))
+	if cfg.LanguageSteps < 5 ||
+		min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 ||
+		min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
+		panic(fmt.Sprintf(
+			"datasets: Synthetic: %+v: want 5 or more language steps, 1 or more of the other "+
+				"steps and dimensions, no negative number of utterances", cfg,
+		))
 	}
 	seeds := rand.New(rand.NewPCG(cfg.Seed, 0))
 	s := synthesizer{cfg: cfg, steps: max(cfg.LanguageSteps, cfg.AudioSteps, cfg.VisionSteps)}
@@ -171,13 +178,16 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 		RawText: make([]string, n),
 		Language: Tokens{T: c.LanguageSteps, ID: make([]int, n*c.LanguageSteps),
 			Mask: make([]float32, n*c.LanguageSteps), Segment: make([]int, n*c.LanguageSteps)},
-		Audio:  Frames{T: c.AudioSteps, D: c.AudioDim, X: make([]float32, n*c.AudioSteps*c.AudioDim), Len: make([]int, n)},
-		Vision: Frames{T: c.VisionSteps, D: c.VisionDim, X: make([]float32, n*c.VisionSteps*c.VisionDim), Len: make([]int, n)},
-		Label:  make([]float32, n),
+		Audio: Frames{T: c.AudioSteps, D: c.AudioDim,
+			X: make([]float32, n*c.AudioSteps*c.AudioDim), Len: make([]int, n)},
+		Vision: Frames{T: c.VisionSteps, D: c.VisionDim,
+			X: make([]float32, n*c.VisionSteps*c.VisionDim), Len: make([]int, n)},
+		Label: make([]float32, n),
 	}
 	latents := make([]Latent, n)
 	for i := range n {
-		z := Latent{s.rng.NormFloat64(), [3]float64{s.rng.NormFloat64(), s.rng.NormFloat64(), s.rng.NormFloat64()}}
+		z := Latent{s.rng.NormFloat64(),
+			[3]float64{s.rng.NormFloat64(), s.rng.NormFloat64(), s.rng.NormFloat64()}}
 		filled := 0.5 + 0.5*s.rng.Float64()
 		valid := func(steps int) int { return int(math.Ceil(filled * float64(steps))) }
 
@@ -185,9 +195,12 @@ func (s *synthesizer) split(first, n int) (*Split, []Latent) {
 		out.ID[i] = fmt.Sprintf("synthetic$_$%d", first+i)
 		out.Label[i] = s.label(z)
 		shared := s.path(z.Shared, valid(s.steps))
-		out.RawText[i] = s.words(&out.Language, i, valid(c.LanguageSteps), shared, s.path(z.Private[0], len(shared)))
-		s.frames(&out.Audio, i, valid(c.AudioSteps), s.audio, shared, s.path(z.Private[1], len(shared)))
-		s.frames(&out.Vision, i, valid(c.VisionSteps), s.vision, shared, s.path(z.Private[2], len(shared)))
+		out.RawText[i] = s.words(&out.Language, i, valid(c.LanguageSteps), shared,
+			s.path(z.Private[0], len(shared)))
+		s.frames(&out.Audio, i, valid(c.AudioSteps), s.audio, shared,
+			s.path(z.Private[1], len(shared)))
+		s.frames(&out.Vision, i, valid(c.VisionSteps), s.vision,
+			shared, s.path(z.Private[2], len(shared)))
 	}
 	return out, latents
 }

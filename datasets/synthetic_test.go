@@ -18,7 +18,8 @@ import (
 func fingerprint(s *Set) uint64 {
 	h := fnv.New64a()
 	for _, p := range []*Split{s.Train, s.Valid, s.Test} {
-		for _, x := range []any{p.Language.ID, p.Language.Mask, p.Language.Segment, p.Audio.X, p.Vision.X, p.Label} {
+		for _, x := range []any{p.Language.ID, p.Language.Mask, p.Language.Segment, p.Audio.X,
+			p.Vision.X, p.Label} {
 			if ids, ok := x.([]int); ok {
 				narrow := make([]int32, len(ids))
 				for i, id := range ids {
@@ -51,7 +52,8 @@ func TestSyntheticIsReproducible(t *testing.T) {
 	small := DefaultSynthetic()
 	small.Train, small.Test = 10, 20
 	prefix, prefixTruth := Synthetic(small)
-	if !slices.Equal(prefix.Train.Label, set.Train.Label[:10]) || !slices.Equal(prefix.Test.Audio.X, set.Test.Audio.X[:len(prefix.Test.Audio.X)]) ||
+	if !slices.Equal(prefix.Train.Label, set.Train.Label[:10]) ||
+		!slices.Equal(prefix.Test.Audio.X, set.Test.Audio.X[:len(prefix.Test.Audio.X)]) ||
 		!slices.Equal(prefixTruth.Train, truth.Train[:10]) {
 		t.Error("a smaller split is not the beginning of the larger one")
 	}
@@ -68,9 +70,13 @@ func TestSyntheticSplitsAreIndependent(t *testing.T) {
 			seen[s.ID[i]], seen[s.RawText[i]] = true, true
 		}
 	}
-	shared := func(z []Latent) []float64 { return column(z[:200], func(z Latent) float64 { return z.Shared }) }
-	for _, pair := range [][2][]Latent{{truth.Train, truth.Valid}, {truth.Train, truth.Test}, {truth.Valid, truth.Test}} {
-		if r := stat.Correlation(shared(pair[0]), shared(pair[1]), nil); math.Abs(r) > 0.2 { // 3 standard errors
+	shared := func(z []Latent) []float64 {
+		return column(z[:200], func(z Latent) float64 { return z.Shared })
+	}
+	for _, pair := range [][2][]Latent{{truth.Train, truth.Valid}, {truth.Train, truth.Test},
+		{truth.Valid, truth.Test}} {
+		// 3 standard errors
+		if r := stat.Correlation(shared(pair[0]), shared(pair[1]), nil); math.Abs(r) > 0.2 {
 			t.Errorf("shared factors of two splits correlate, %.3f", r)
 		}
 	}
@@ -87,15 +93,18 @@ func TestSyntheticShapes(t *testing.T) {
 		checkSplit(t, cfg, set.Valid, truth.Valid, cfg.Valid)
 		checkSplit(t, cfg, set.Test, truth.Test, cfg.Test)
 	}
-	if got := small.Scale(1.5); got.LanguageSteps != 36 || got.AudioSteps != 72 || got.VisionSteps != 72 || got.AudioDim != 12 {
+	if got := small.Scale(1.5); got.LanguageSteps != 36 || got.AudioSteps != 72 ||
+		got.VisionSteps != 72 || got.AudioDim != 12 {
 		t.Errorf("Scale(1.5) = %+v", got)
 	}
 }
 
 func checkSplit(t *testing.T, cfg SyntheticConfig, s *Split, z []Latent, n int) {
 	t.Helper()
-	if s.Len() != n || len(z) != n || len(s.RawText) != n || len(s.Label) != n || s.Language.T != cfg.LanguageSteps || len(s.Language.ID) != n*cfg.LanguageSteps {
-		t.Fatalf("%d utterances, %d latents, text [%d %d], want %d of %d tokens", s.Len(), len(z), len(s.RawText), s.Language.T, n, cfg.LanguageSteps)
+	if s.Len() != n || len(z) != n || len(s.RawText) != n || len(s.Label) != n ||
+		s.Language.T != cfg.LanguageSteps || len(s.Language.ID) != n*cfg.LanguageSteps {
+		t.Fatalf("%d utterances, %d latents, text [%d %d], want %d of %d tokens", s.Len(),
+			len(z), len(s.RawText), s.Language.T, n, cfg.LanguageSteps)
 	}
 	for i := range n {
 		checkTokens(t, &s.Language, i, s.RawText[i])
@@ -113,7 +122,8 @@ func checkTokens(t *testing.T, text *Tokens, i int, raw string) {
 		t.Fatalf("utterance %d: %d tokens of %d, ids %v", i, n, text.T, id)
 	}
 	for j, w := range words {
-		if v := id[j+1]; v < firstWord || v >= SyntheticVocab || w != fmt.Sprintf("w%d", v-firstWord) {
+		if v := id[j+1]; v < firstWord || v >= SyntheticVocab ||
+			w != fmt.Sprintf("w%d", v-firstWord) {
 			t.Fatalf("utterance %d: word %q has id %d", i, w, v)
 		}
 	}
@@ -127,14 +137,17 @@ func checkTokens(t *testing.T, text *Tokens, i int, raw string) {
 func checkFrames(t *testing.T, f *Frames, n, steps, dim int) {
 	t.Helper()
 	if f.T != steps || f.D != dim || len(f.X) != n*steps*dim || len(f.Len) != n {
-		t.Fatalf("frames [%d %d %d] of %d values, want [%d %d %d]", len(f.Len), f.T, f.D, len(f.X), n, steps, dim)
+		t.Fatalf("frames [%d %d %d] of %d values, want [%d %d %d]", len(f.Len), f.T, f.D,
+			len(f.X), n, steps, dim)
 	}
 	for i, valid := range f.Len {
 		if valid < (steps+1)/2 || valid > steps {
 			t.Fatalf("utterance %d: %d frames of %d", i, valid, steps)
 		}
 		for j := range steps {
-			zero := !slices.ContainsFunc(f.X[(i*steps+j)*dim:][:dim], func(v float32) bool { return v != 0 })
+			zero := !slices.ContainsFunc(f.X[(i*steps+j)*dim:][:dim], func(v float32) bool {
+				return v != 0
+			})
 			if zero != (j >= valid) {
 				t.Fatalf("utterance %d, frame %d of %d: all zero is %t", i, j, valid, zero)
 			}
@@ -171,7 +184,8 @@ func TestSyntheticLabels(t *testing.T) {
 	wantSD := math.Sqrt(1 + 0.49 + 0.09 + 0.2025 + 0.01) // 1.339
 	wantShare := math.Erfc(3 / wantSD / math.Sqrt2)      // 0.025
 	if math.Abs(mean) > 0.06 || math.Abs(sd-wantSD) > 0.06 || math.Abs(share-wantShare) > 0.008 {
-		t.Errorf("mean %.3f, sd %.3f, clipped %.4f; want 0, %.3f, %.4f", mean, sd, share, wantSD, wantShare)
+		t.Errorf("mean %.3f, sd %.3f, clipped %.4f; want 0, %.3f, %.4f", mean, sd, share,
+			wantSD, wantShare)
 	}
 
 	// Clipping a Gaussian scales its regression on Gaussians by the share that is not clipped
@@ -202,8 +216,10 @@ func TestSyntheticModalitiesPredictTheirFactors(t *testing.T) {
 	}
 	factor := column(z, func(z Latent) float64 { return z.Shared })
 	for m, x := range features {
-		if r, ceiling := fit(x, label), SyntheticMaxCorrelation(m); r > ceiling || r < ceiling-0.05 {
-			t.Errorf("modality %d predicts the label with R %.3f, want just under %.3f", m, r, ceiling)
+		if r, ceiling := fit(x, label), SyntheticMaxCorrelation(m); r > ceiling ||
+			r < ceiling-0.05 {
+			t.Errorf("modality %d predicts the label with R %.3f, want just under %.3f",
+				m, r, ceiling)
 		}
 		want := 0.96 // of one who sees the mean of s alone
 		if m == 0 {
@@ -216,14 +232,16 @@ func TestSyntheticModalitiesPredictTheirFactors(t *testing.T) {
 			private := column(z, func(z Latent) float64 { return z.Private[other] })
 			r := fit(x, private)
 			if other != m && r > 0.1 { // √(17/4000) = 0.065 by chance
-				t.Errorf("modality %d predicts the private factor of %d with R %.3f, want 0", m, other, r)
+				t.Errorf("modality %d predicts the private factor of %d with R %.3f, want 0",
+					m, other, r)
 			}
 			if other == m && r < 0.65 {
 				t.Errorf("modality %d predicts its own private factor with R %.3f", m, r)
 			}
 		}
 	}
-	if !(SyntheticMaxCorrelation(0) > SyntheticMaxCorrelation(2) && SyntheticMaxCorrelation(2) > SyntheticMaxCorrelation(1)) {
+	if !(SyntheticMaxCorrelation(0) > SyntheticMaxCorrelation(2) &&
+		SyntheticMaxCorrelation(2) > SyntheticMaxCorrelation(1)) {
 		t.Error("want language to predict the label best, then vision, then audio")
 	}
 }
@@ -266,7 +284,8 @@ func TestSyntheticPastPredictsNext(t *testing.T) {
 	}
 	next, later := stat.Correlation(at(1), at(2), nil), stat.Correlation(at(1), at(10), nil)
 	if !(next > later+0.04 && later > 0.7) { // the factors alone give 2/2.5 = 0.8
-		t.Errorf("a word and the next correlate by %.3f, and with a later one by %.3f", next, later)
+		t.Errorf("a word and the next correlate by %.3f, and with a later one by %.3f", next,
+			later)
 	}
 }
 

@@ -105,7 +105,8 @@ func (c *BERTConfig) norm(p *Params) *LayerNorm {
 func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
 	s := mask.Shape()
 	if len(s) != 2 || len(ids) != mask.Len() || len(segments) != mask.Len() {
-		panic(fmt.Sprintf("nn: BERT: %d ids, %d segments, mask %v: want B·T of each and [B T]", len(ids), len(segments), s))
+		panic(fmt.Sprintf("nn: BERT: %d ids, %d segments, mask %v: want B·T of each and [B T]",
+			len(ids), len(segments), s))
 	}
 	if limit := b.positions.W.Shape()[0]; s[1] > limit {
 		panic(fmt.Sprintf("nn: BERT: sequences of %d tokens: there are %d positions", s[1], limit))

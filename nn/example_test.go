@@ -72,7 +72,8 @@ func ExampleParams_NewBuffer() {
 // The attention of a Transformer mixes positions; shapes stay [B T d].
 func ExampleTransformer() {
 	p := newParams()
-	m := nn.NewTransformer(p, nn.TransformerConfig{Width: 8, Heads: 2, HeadWidth: 4, FeedForward: 16, Depth: 2})
+	m := nn.NewTransformer(p,
+		nn.TransformerConfig{Width: 8, Heads: 2, HeadWidth: 4, FeedForward: 16, Depth: 2})
 	tp := ag.NewInferenceTape(p.Device())
 	x := tp.Full(1, 3, 5, 8)
 	fmt.Println(m.Forward(tp, x).Shape())
@@ -132,7 +133,8 @@ func ExampleOpenBERT() {
 	}
 	tp := ag.NewInferenceTape(p.Device())
 	ids, segments := []int{1, 2, 3, 0}, []int{0, 0, 0, 0}
-	y := bert.Forward(tp, ids, segments, tp.Input([]float32{1, 1, 1, 0}, 1, 4)) // the last is padding
+	// the last is padding
+	y := bert.Forward(tp, ids, segments, tp.Input([]float32{1, 1, 1, 0}, 1, 4))
 	fmt.Println(y.Shape(), pretrained.Config.Layers, "layers")
 	// Output: [1 4 12] 2 layers
 }

@@ -51,33 +51,44 @@ var goldenCases = []struct {
 }{
 	{"layer_norm", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		l := NewLayerNorm(p.Sub("norm"), 5)
-		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return l.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 3, 5)}
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return l.Forward(tp, x[0])
+		}, []*ag.Tensor{wave(dev, 100, 3, 5)}
 	}},
 	{"mlp", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewMLP(p, 4, 5, 2)
-		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 2, 3, 4)}
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return m.Forward(tp, x[0])
+		}, []*ag.Tensor{wave(dev, 100, 2, 3, 4)}
 	}},
 	{"multi_head", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewMultiHead(p, MultiHeadConfig{Width: 6, Heads: 2, HeadWidth: 4, Bias: true})
 		mask := ag.NewTensor(dev, []float64{1, 1, 0, 1, 1, 1, 1, 0}, 2, 4)
-		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0], x[1], x[2], mask) },
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+				return m.Forward(tp, x[0], x[1], x[2], mask)
+			},
 			[]*ag.Tensor{wave(dev, 100, 2, 3, 6), wave(dev, 200, 2, 4, 6), wave(dev, 300, 2, 4, 6)}
 	}},
 	{"transformer", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewTransformer(p, tinyTransformer)
-		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return m.Forward(tp, x[0]) }, []*ag.Tensor{wave(dev, 100, 2, 5, 6)}
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return m.Forward(tp, x[0])
+		}, []*ag.Tensor{wave(dev, 100, 2, 5, 6)}
 	}},
 	{"bert", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewBERT(p, tinyBERT)
 		ids, segments := []int{2, 5, 10, 3, 0, 2, 7, 3, 0, 0}, []int{0, 0, 1, 1, 0, 0, 1, 1, 0, 0}
 		mask := ag.NewTensor(dev, []float64{1, 1, 1, 1, 0, 1, 1, 1, 0, 0}, 2, 5)
-		return func(tp *ag.Tape, _ []*ag.Tensor) *ag.Tensor { return m.Forward(tp, ids, segments, mask) }, nil
+		return func(tp *ag.Tape, _ []*ag.Tensor) *ag.Tensor {
+			return m.Forward(tp, ids, segments, mask)
+		}, nil
 	}},
 }
 
 var (
 	tinyTransformer = TransformerConfig{Width: 6, Heads: 2, HeadWidth: 4, FeedForward: 7, Depth: 2}
-	tinyBERT        = BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12, Positions: 6, Types: 2, Eps: 1e-12}
+	tinyBERT        = BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12,
+		Positions: 6, Types: 2, Eps: 1e-12}
 )
 
 // A goldenParam is a name and a shape; its place in the list is the phase of its wave.
@@ -120,7 +131,8 @@ func setWaves(t *testing.T, ps []Param, want []goldenParam) {
 			t.Fatalf("parameter %s %v is not among PyTorch's %v", p.Name, p.Shape(), want)
 		}
 		v := wave(p.Device(), float64(k), p.Shape()...).Values()
-		if strings.Contains(strings.ToLower(p.Name), "norm") && strings.HasSuffix(p.Name, "weight") {
+		if strings.Contains(strings.ToLower(p.Name), "norm") &&
+			strings.HasSuffix(p.Name, "weight") {
 			for i := range v {
 				v[i]++
 			}

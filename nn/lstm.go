@@ -38,8 +38,10 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 		for _, d := range directions {
 			end := fmt.Sprintf("_l%d%s", i, d)
 			layer = append(layer, ag.LSTMWeights{
-				Input: p.New("weight_ih"+end, init, 4*c.Hidden, in), Hidden: p.New("weight_hh"+end, init, 4*c.Hidden, c.Hidden),
-				InputBias: p.New("bias_ih"+end, init, 4*c.Hidden), HiddenBias: p.New("bias_hh"+end, init, 4*c.Hidden),
+				Input:      p.New("weight_ih"+end, init, 4*c.Hidden, in),
+				Hidden:     p.New("weight_hh"+end, init, 4*c.Hidden, c.Hidden),
+				InputBias:  p.New("bias_ih"+end, init, 4*c.Hidden),
+				HiddenBias: p.New("bias_hh"+end, init, 4*c.Hidden),
 			})
 		}
 		l.layers = append(l.layers, layer)
@@ -53,7 +55,9 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 // outputs after them are 0. The final states are in PyTorch's order: those of the first layer,
 // forward and backward, then those of the second, and so on. It panics if a length is not in 1
 // to T.
-func (l *LSTM) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) (y *ag.Tensor, final []*ag.Tensor) {
+func (l *LSTM) Forward(
+	tp *ag.Tape, x *ag.Tensor, lengths []int,
+) (y *ag.Tensor, final []*ag.Tensor) {
 	for i, layer := range l.layers {
 		if i > 0 {
 			x = tp.Dropout(x, l.dropout)

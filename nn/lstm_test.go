@@ -43,7 +43,8 @@ func TestLSTMAgreesWithPyTorch(t *testing.T) {
 		x := wave(dev, 100, 4, 7, 3)
 		y, final := l.Forward(tp, x, want.Lengths)
 		states := tp.Stack(0, final...)
-		loss := tp.Add(tp.Sum(tp.Mul(wave(dev, 200, y.Shape()...), y)), tp.Sum(tp.Mul(wave(dev, 300, states.Shape()...), states)))
+		loss := tp.Add(tp.Sum(tp.Mul(wave(dev, 200, y.Shape()...), y)),
+			tp.Sum(tp.Mul(wave(dev, 300, states.Shape()...), states)))
 		g := tp.Backward(loss, y, states)
 		mustBeClose(t, forward, y.Values(), want.Y)
 		mustBeClose(t, forward, states.Values(), want.Final)
@@ -65,7 +66,8 @@ func TestLSTMParameters(t *testing.T) {
 	}
 	for _, q := range p.All() {
 		v := q.Values()
-		if lo, hi, bound := slices.Min(v), slices.Max(v), 1/math.Sqrt(32); lo < -bound || hi > bound || lo > -0.9*bound || hi < 0.9*bound {
+		if lo, hi, bound := slices.Min(v), slices.Max(v), 1/math.Sqrt(32); lo < -bound ||
+			hi > bound || lo > -0.9*bound || hi < 0.9*bound {
 			t.Errorf("%s lies in [%g, %g], want it to fill ±%g", q.Name, lo, hi, bound)
 		}
 	}
@@ -78,7 +80,8 @@ func TestLSTMDropout(t *testing.T) {
 	c.Dropout = 0.5
 	run := func(tp *ag.Tape, layers int) []float64 {
 		c.Layers = layers
-		y, final := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c).Forward(tp, wave(dev, 1, 2, 4, 3), []int{4, 2})
+		y, final := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c).Forward(tp,
+			wave(dev, 1, 2, 4, 3), []int{4, 2})
 		return append(y.Values(), tp.Stack(0, final...).Values()...)
 	}
 	for layers, dropped := range map[int]bool{1: false, 2: true} {
@@ -102,7 +105,8 @@ func TestLSTMDropout(t *testing.T) {
 func TestLSTMRefusesWrongLengths(t *testing.T) {
 	dev := open(t, "cpu64")
 	l := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyLSTM)
-	for what, lengths := range map[string][]int{"a length of 0": {4, 0}, "a length beyond T": {5, 4}, "too few lengths": {4}} {
+	for what, lengths := range map[string][]int{"a length of 0": {4, 0},
+		"a length beyond T": {5, 4}, "too few lengths": {4}} {
 		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), wave(dev, 1, 2, 4, 3), lengths) })
 	}
 }

@@ -11,7 +11,8 @@ type LayerNorm struct {
 
 // NewLayerNorm creates "weight" γ = 1 and "bias" β = 0, of the given width. Eps is 1e-5.
 func NewLayerNorm(p *Params, width int) *LayerNorm {
-	return &LayerNorm{Gamma: p.New("weight", Ones, width), Beta: p.New("bias", Zeros, width), Eps: 1e-5}
+	return &LayerNorm{Gamma: p.New("weight", Ones, width), Beta: p.New("bias", Zeros, width),
+		Eps: 1e-5}
 }
 
 // Forward maps x [… n] to [… n].

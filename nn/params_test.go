@@ -22,10 +22,12 @@ func TestParamsAreListedInOrderUnderTheirPrefix(t *testing.T) {
 	NewLinear(p.Sub("b"), 2, 3)
 	p.New("a", Zeros)
 	NewMLP(p.Sub("bc").Sub("d"), 3, 4, 1)
-	if got, want := names(p.All()), []string{"b.weight", "b.bias", "a", "bc.d.0.weight", "bc.d.0.bias", "bc.d.2.weight", "bc.d.2.bias"}; !slices.Equal(got, want) {
+	if got, want := names(p.All()), []string{"b.weight", "b.bias", "a", "bc.d.0.weight",
+		"bc.d.0.bias", "bc.d.2.weight", "bc.d.2.bias"}; !slices.Equal(got, want) {
 		t.Errorf("All gives %v, want %v", got, want)
 	}
-	if got, want := names(p.Sub("b").All()), []string{"b.weight", "b.bias"}; !slices.Equal(got, want) {
+	if got, want := names(p.Sub("b").All()), []string{"b.weight", "b.bias"}; !slices.Equal(got,
+		want) {
 		t.Errorf("All under b gives %v, want %v", got, want)
 	}
 	if got, want := p.Sub("bc").Count(), 3*4+4+4+1; got != want {
@@ -72,7 +74,8 @@ func TestInits(t *testing.T) {
 			t.Errorf("%s: mean %g", c.name, mean)
 		}
 		if sd := math.Sqrt(squares / n); math.Abs(sd/c.sd-1) > 4/math.Sqrt(2*n) || most > c.most {
-			t.Errorf("%s: standard deviation %g, want %g; largest %g, want at most %g", c.name, sd, c.sd, most, c.most)
+			t.Errorf("%s: standard deviation %g, want %g; largest %g, want at most %g", c.name,
+				sd, c.sd, most, c.most)
 		}
 	}
 }
@@ -109,16 +112,20 @@ func TestBuffers(t *testing.T) {
 		if got, want := names(p.All()), []string{"norm.weight"}; !slices.Equal(got, want) {
 			t.Errorf("All gives %v, want %v", got, want)
 		}
-		if got, want := names(p.Buffers()), []string{"norm.running_mean", "steps"}; !slices.Equal(got, want) {
+		if got, want := names(p.Buffers()), []string{"norm.running_mean",
+			"steps"}; !slices.Equal(got, want) {
 			t.Errorf("Buffers gives %v, want %v", got, want)
 		}
-		if got, want := names(p.Sub("norm").State()), []string{"norm.weight", "norm.running_mean"}; !slices.Equal(got, want) {
+		if got, want := names(p.Sub("norm").State()), []string{"norm.weight",
+			"norm.running_mean"}; !slices.Equal(got, want) {
 			t.Errorf("State under norm gives %v, want %v", got, want)
 		}
 		if p.Count() != 2 || len(p.Tensors()) != 1 {
 			t.Errorf("the buffers count as parameters: %d elements", p.Count())
 		}
-		mustPanic(t, "a buffer with a parameter's name", func() { p.Sub("norm").NewBuffer("weight", Zeros, 2) })
+		mustPanic(t, "a buffer with a parameter's name", func() {
+			p.Sub("norm").NewBuffer("weight", Zeros, 2)
+		})
 
 		tp := ag.NewTape(p.Device())
 		y := tp.Mul(w, tp.Add(mean, w))

@@ -19,10 +19,11 @@ type PostNormLayer struct {
 
 // PostNormConfig holds the sizes of a [PostNormLayer].
 type PostNormConfig struct {
-	Width       int     // d, of input and output
-	Heads       int     // that share d
-	FeedForward int     // hidden width of the FFN
-	Dropout     float64 // of the attention weights, the FFN's hidden layer, and both parts' results
+	Width       int // d, of input and output
+	Heads       int // that share d
+	FeedForward int // hidden width of the FFN
+	// of the attention weights, the FFN's hidden layer, and both parts' results
+	Dropout float64
 }
 
 // NewPostNormLayer creates "attention", "attention_norm", "feed_forward.in", "feed_forward.out"
@@ -37,7 +38,8 @@ func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
 	packed := Xavier(d, 3*d)
 	return &PostNormLayer{
 		attention: &MultiHead{
-			Query: project("query", packed), Key: project("key", packed), Value: project("value", packed), Output: project("output", FanIn(d)),
+			Query: project("query", packed), Key: project("key", packed),
+			Value: project("value", packed), Output: project("output", FanIn(d)),
 			Heads: c.Heads, Dropout: c.Dropout,
 		},
 		attentionNorm: NewLayerNorm(p.Sub("attention_norm"), d),

@@ -32,7 +32,8 @@ func TestPostNormLayerIsItsFormula(t *testing.T) {
 		l, p := newPostNorm(dev, tinyPostNorm)
 		x := wave(dev, 100, 2, 4, 6)
 		got := l.Forward(ag.NewTape(dev), x).Values()
-		mustBeClose(t, map[int]float64{64: 1e-13, 32: 1e-5}[dev.Bits()], got, naivePostNorm(p, x.Values(), 2, 4, 6, 2))
+		mustBeClose(t, map[int]float64{64: 1e-13, 32: 1e-5}[dev.Bits()], got,
+			naivePostNorm(p, x.Values(), 2, 4, 6, 2))
 	}
 }
 
@@ -61,7 +62,8 @@ func naivePostNorm(p *Params, x []float64, b, steps, d, heads int) []float64 {
 			variance += (v - mean) * (v - mean) / float64(d)
 		}
 		for i := range y {
-			y[i] = value[name+".weight"][i]*(y[i]-mean)/math.Sqrt(variance+1e-5) + value[name+".bias"][i]
+			y[i] = value[name+".weight"][i]*(y[i]-mean)/math.Sqrt(variance+1e-5) + value[name+
+				".bias"][i]
 		}
 		return y
 	}
@@ -105,7 +107,9 @@ func TestPostNormLayerHasTheRightGradients(t *testing.T) {
 		c := tinyPostNorm
 		c.Dropout = dropout
 		l, p := newPostNorm(dev, c)
-		agtest.CheckGrad(t, 1e-6, func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return l.Forward(tp, x[0]) },
+		agtest.CheckGrad(t, 1e-6, func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return l.Forward(tp, x[0])
+		},
 			append([]*ag.Tensor{wave(dev, 100, 2, 4, 6)}, p.Tensors()...)...)
 	}
 }
@@ -187,12 +191,15 @@ func TestPostNormLayerStartsAsPyTorchs(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 	NewPostNormLayer(p, PostNormConfig{Width: 128, Heads: 2, FeedForward: 2048})
 	if n := p.Count(); n != 593024 {
-		t.Errorf("%d numbers, want 4·(128·128 + 128) + 2·128·2048 + 2048 + 128 + 4·128 = 593024", n)
+		t.Errorf("%d numbers, want 4·(128·128 + 128) + 2·128·2048 + 2048 + 128 + 4·128 = 593024",
+			n)
 	}
 	packed, in, out := math.Sqrt(6./(4*128)), 1/math.Sqrt(128), 1/math.Sqrt(2048)
 	bound := map[string]float64{
-		"attention.query.weight": packed, "attention.key.weight": packed, "attention.value.weight": packed, "attention.output.weight": in,
-		"feed_forward.in.weight": in, "feed_forward.in.bias": in, "feed_forward.out.weight": out, "feed_forward.out.bias": out,
+		"attention.query.weight": packed, "attention.key.weight": packed,
+		"attention.value.weight": packed, "attention.output.weight": in,
+		"feed_forward.in.weight": in, "feed_forward.in.bias": in, "feed_forward.out.weight": out,
+		"feed_forward.out.bias": out,
 	}
 	for _, q := range p.All() {
 		v := q.Values()

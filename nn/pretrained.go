@@ -50,7 +50,10 @@ func OpenBERT(dir string) (*PretrainedBERT, error) {
 		}
 		return b, nil
 	}
-	return nil, fmt.Errorf("nn: BERT: %s: expected model.safetensors or pytorch_model.bin, found neither; download one of them into the folder", dir)
+	return nil, fmt.Errorf(
+		"nn: BERT: %s: expected model.safetensors or pytorch_model.bin, found neither; "+
+			"download one of them into the folder", dir,
+	)
 }
 
 // ReadBERTConfig returns the sizes in the config.json of a folder in the layout of Hugging Face.
@@ -69,7 +72,10 @@ func (c *BERTConfig) read(path string) error {
 		return fmt.Errorf("nn: BERT: expected the folder of a Hugging Face model: %w", err)
 	}
 	if info.Size() > maxSize {
-		return fmt.Errorf("nn: BERT: %s: expected at most %d bytes, found %d; give the folder of a Hugging Face model", path, maxSize, info.Size())
+		return fmt.Errorf(
+			"nn: BERT: %s: expected at most %d bytes, found %d; give the folder of a Hugging "+
+				"Face model", path, maxSize, info.Size(),
+		)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -80,35 +86,53 @@ func (c *BERTConfig) read(path string) error {
 		Activation string `json:"hidden_act"`
 		Positions  string `json:"position_embedding_type"`
 	}{"bert", "gelu", "absolute"}
-	*c = BERTConfig{Types: 2, Eps: 1e-12, Dropout: 0.1, Attention: 0.1} // the defaults of transformers
+	// the defaults of transformers
+	*c = BERTConfig{Types: 2, Eps: 1e-12, Dropout: 0.1, Attention: 0.1}
 	for _, into := range []any{c, &kind} {
 		if err := json.Unmarshal(text, into); err != nil {
-			return fmt.Errorf("nn: BERT: %s: expected the configuration of a model, found %w; download it anew", path, err)
+			return fmt.Errorf(
+				"nn: BERT: %s: expected the configuration of a model, found %w; download it anew",
+				path, err,
+			)
 		}
 	}
 	for _, f := range []struct {
 		key, found, want string
-	}{{"model_type", kind.Model, "bert"}, {"hidden_act", kind.Activation, "gelu"}, {"position_embedding_type", kind.Positions, "absolute"}} {
+	}{{"model_type", kind.Model, "bert"}, {"hidden_act", kind.Activation, "gelu"},
+		{"position_embedding_type", kind.Positions, "absolute"}} {
 		if f.found != f.want {
-			return fmt.Errorf("nn: BERT: %s: %s: expected %s, found %.40q; only encoders built as BERT are supported", path, f.key, f.want, f.found)
+			return fmt.Errorf(
+				"nn: BERT: %s: %s: expected %s, found %.40q; only encoders built as BERT are "+
+					"supported", path, f.key, f.want, f.found,
+			)
 		}
 	}
 	for _, f := range []struct {
 		key   string
 		value int
 	}{
-		{"vocab_size", c.Vocab}, {"hidden_size", c.Width}, {"num_hidden_layers", c.Layers}, {"num_attention_heads", c.Heads},
-		{"intermediate_size", c.FeedForward}, {"max_position_embeddings", c.Positions}, {"type_vocab_size", c.Types},
+		{"vocab_size", c.Vocab}, {"hidden_size", c.Width}, {"num_hidden_layers", c.Layers},
+		{"num_attention_heads", c.Heads},
+		{"intermediate_size", c.FeedForward}, {"max_position_embeddings", c.Positions},
+		{"type_vocab_size", c.Types},
 	} {
 		if f.value < 1 || f.value > 1<<24 {
-			return fmt.Errorf("nn: BERT: %s: %s: expected a number from 1 to %d, found %d", path, f.key, 1<<24, f.value)
+			return fmt.Errorf("nn: BERT: %s: %s: expected a number from 1 to %d, found %d",
+				path, f.key, 1<<24, f.value)
 		}
 	}
 	switch {
 	case c.Width%c.Heads != 0:
-		return fmt.Errorf("nn: BERT: %s: hidden_size: expected a multiple of num_attention_heads, %d, found %d", path, c.Heads, c.Width)
-	case !(c.Eps > 0) || !(c.Dropout >= 0 && c.Dropout < 1) || !(c.Attention >= 0 && c.Attention < 1):
-		return fmt.Errorf("nn: BERT: %s: expected layer_norm_eps above 0 and dropout below 1, found %g, %g and %g", path, c.Eps, c.Dropout, c.Attention)
+		return fmt.Errorf(
+			"nn: BERT: %s: hidden_size: expected a multiple of num_attention_heads, %d, found %d",
+			path, c.Heads, c.Width,
+		)
+	case !(c.Eps > 0) || !(c.Dropout >= 0 && c.Dropout < 1) ||
+		!(c.Attention >= 0 && c.Attention < 1):
+		return fmt.Errorf(
+			"nn: BERT: %s: expected layer_norm_eps above 0 and dropout below 1, found %g, %g "+
+				"and %g", path, c.Eps, c.Dropout, c.Attention,
+		)
 	}
 	return nil
 }
@@ -123,7 +147,8 @@ func (b *PretrainedBERT) match() error {
 	}
 	for _, name := range b.file.Names() {
 		own := strings.TrimPrefix(name, prefix)
-		for old, now := range map[string]string{"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"} {
+		for old, now := range map[string]string{"LayerNorm.gamma": "LayerNorm.weight",
+			"LayerNorm.beta": "LayerNorm.bias"} {
 			if stem, ok := strings.CutSuffix(own, old); ok {
 				own = stem + now
 			}
@@ -137,7 +162,8 @@ func (b *PretrainedBERT) match() error {
 		case found == nil:
 			wrong = append(wrong, fmt.Sprintf("missing %s%s %v", prefix, name, shape))
 		case !slices.Equal(found.Shape, shape):
-			wrong = append(wrong, fmt.Sprintf("%s: expected %v, found %v", standard[name], shape, found.Shape))
+			wrong = append(wrong,
+				fmt.Sprintf("%s: expected %v, found %v", standard[name], shape, found.Shape))
 		default:
 			b.names[name] = standard[name]
 			used[standard[name]] = true
@@ -153,7 +179,10 @@ func (b *PretrainedBERT) match() error {
 		for _, name := range b.Unused {
 			wrong = append(wrong, "unexpected "+name)
 		}
-		return fmt.Errorf("nn: BERT: %s: the tensors are not those of config.json beside it; download both anew:\n\t%s", b.Path, strings.Join(wrong, "\n\t"))
+		return fmt.Errorf(
+			"nn: BERT: %s: the tensors are not those of config.json beside it; download both "+
+				"anew:\n\t%s", b.Path, strings.Join(wrong, "\n\t"),
+		)
 	}
 	return nil
 }
@@ -175,7 +204,8 @@ func (c *BERTConfig) shapes(limit int) map[string][]int {
 	norm("embeddings")
 	for i := range min(c.Layers, limit+1) {
 		layer := fmt.Sprintf("encoder.layer.%d.", i)
-		for _, name := range []string{"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"} {
+		for _, name := range []string{"attention.self.query", "attention.self.key",
+			"attention.self.value", "attention.output.dense"} {
 			linear(layer+name, c.Width, c.Width)
 		}
 		norm(layer + "attention.output")
@@ -193,7 +223,9 @@ func (b *PretrainedBERT) Load(p *Params) error {
 	for _, x := range p.All() {
 		name, ok := b.names[strings.TrimPrefix(x.Name, p.prefix)]
 		if !ok {
-			panic(fmt.Sprintf("nn: BERT: Load: parameter %q is not of a BERT with this configuration", x.Name))
+			panic(fmt.Sprintf(
+				"nn: BERT: Load: parameter %q is not of a BERT with this configuration", x.Name,
+			))
 		}
 		values, err := b.file.Tensor(name).Floats()
 		if err != nil {
@@ -231,7 +263,11 @@ func FindPretrained(name string) (dir string, err error) {
 	}
 	found, _ := filepath.Glob(filepath.Join(model, "snapshots", "*", "config.json"))
 	if len(found) == 0 {
-		return "", fmt.Errorf("nn: pretrained model %s: expected a folder, or a model of this name in %s, found neither; give the folder with config.json, or set HF_HOME", name, filepath.Join(home, "hub"))
+		return "", fmt.Errorf(
+			"nn: pretrained model %s: expected a folder, or a model of this name in %s, found "+
+				"neither; give the folder with config.json, or set HF_HOME",
+			name, filepath.Join(home, "hub"),
+		)
 	}
 	return filepath.Dir(found[len(found)-1]), nil
 }

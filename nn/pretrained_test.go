@@ -23,7 +23,9 @@ type bertGolden struct {
 }
 
 // run computes the same by a pretrained BERT on a device.
-func (g *bertGolden) run(t *testing.T, dir, device string) (hidden []float64, grads map[string][]float64, grown int) {
+func (g *bertGolden) run(
+	t *testing.T, dir, device string,
+) (hidden []float64, grads map[string][]float64, grown int) {
 	t.Helper()
 	pre, err := OpenBERT(dir)
 	if err != nil {
@@ -73,7 +75,8 @@ func TestPretrainedBERTAgreesWithTransformers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for device, tol := range map[string]float64{"cpu64": 2e-7, "cpu": 3e-6} { // the file's numbers are float32
+	// the file's numbers are float32
+	for device, tol := range map[string]float64{"cpu64": 2e-7, "cpu": 3e-6} {
 		for _, dir := range []string{"safe", "old"} {
 			hidden, grads, params := g.run(t, "testdata/tiny_bert/"+dir, device)
 			if d := distance(hidden, g.Hidden); !(d <= tol) {
@@ -83,7 +86,8 @@ func TestPretrainedBERTAgreesWithTransformers(t *testing.T) {
 				t.Errorf("%d parameters, transformers has gradients of %d", params, len(g.Grads))
 			}
 			for name, want := range g.Grads {
-				if strings.HasSuffix(name, "self.key.bias") { // 0 but for rounding, as the softmax does not see it
+				// 0 but for rounding, as the softmax does not see it
+				if strings.HasSuffix(name, "self.key.bias") {
 					want, grads[name] = append(want, 1), append(grads[name], 1)
 				}
 				if d := distance(grads[name], want); !(d <= 10*tol) {
@@ -123,10 +127,12 @@ func TestPretrainedRealBERT(t *testing.T) {
 		}
 		return ids
 	}
-	g := bertGolden{IDs: integers("ids"), Types: integers("types"), Mask: floats("mask"), Shape: f.Tensor("ids").Shape, Hidden: floats("hidden")}
+	g := bertGolden{IDs: integers("ids"), Types: integers("types"), Mask: floats("mask"),
+		Shape: f.Tensor("ids").Shape, Hidden: floats("hidden")}
 	hidden, grads, _ := g.run(t, dir, "cpu")
 	d := distance(hidden, g.Hidden)
-	t.Logf("last hidden state of %v tokens, %d of them [UNK]: relative difference %.2g", g.Shape, count(g.IDs, 100), d)
+	t.Logf("last hidden state of %v tokens, %d of them [UNK]: relative difference %.2g",
+		g.Shape, count(g.IDs, 100), d)
 	if !(d <= 1e-5) {
 		t.Errorf("hidden states differ by %g", d)
 	}
@@ -191,21 +197,33 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"no config":     {map[string]string{"config.json": ""}, "expected the folder of a Hugging Face model"},
-		"no weights":    {map[string]string{"model.safetensors": ""}, "expected model.safetensors or pytorch_model.bin, found neither"},
-		"half a config": {map[string]string{"config.json": string(config[:40])}, "expected the configuration of a model"},
-		"half a file":   {map[string]string{"model.safetensors": "half"}, "expected safetensors or a file of torch.save"},
-		"no BERT":       {with(`"model_type": "bert"`, `"model_type": "roberta"`), `model_type: expected bert, found "roberta"`},
-		"heads":         {with(`"num_attention_heads": 3`, `"num_attention_heads": 5`), "hidden_size: expected a multiple of num_attention_heads, 5, found 12"},
-		"vocabulary":    {with(`"vocab_size": 19`, `"vocab_size": 16777216`), "embeddings.word_embeddings.weight: expected [16777216 12], found [19 12]"},
-		"negative":      {with(`"vocab_size": 19`, `"vocab_size": -1`), "vocab_size: expected a number from 1 to 16777216, found -1"},
-		"a layer more":  {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 3`), "missing encoder.layer.2.output.dense.weight [12 20]"},
-		"a layer less":  {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 1`), ""},
-		"many layers":   {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 16777216`), "missing encoder.layer.2.output.dense.weight [12 20]"},
+		"no config": {map[string]string{"config.json": ""},
+			"expected the folder of a Hugging Face model"},
+		"no weights": {map[string]string{"model.safetensors": ""},
+			"expected model.safetensors or pytorch_model.bin, found neither"},
+		"half a config": {map[string]string{"config.json": string(config[:40])},
+			"expected the configuration of a model"},
+		"half a file": {map[string]string{"model.safetensors": "half"},
+			"expected safetensors or a file of torch.save"},
+		"no BERT": {with(`"model_type": "bert"`, `"model_type": "roberta"`),
+			`model_type: expected bert, found "roberta"`},
+		"heads": {with(`"num_attention_heads": 3`, `"num_attention_heads": 5`),
+			"hidden_size: expected a multiple of num_attention_heads, 5, found 12"},
+		"vocabulary": {with(`"vocab_size": 19`, `"vocab_size": 16777216`),
+			"embeddings.word_embeddings.weight: expected [16777216 12], found [19 12]"},
+		"negative": {with(`"vocab_size": 19`, `"vocab_size": -1`),
+			"vocab_size: expected a number from 1 to 16777216, found -1"},
+		"a layer more": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 3`),
+			"missing encoder.layer.2.output.dense.weight [12 20]"},
+		"a layer less": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 1`), ""},
+		"many layers": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 16777216`),
+			"missing encoder.layer.2.output.dense.weight [12 20]"},
 	} {
 		b, err := OpenBERT(bertDir(t, c.files))
 		switch {
-		case c.want == "" && (err != nil || !slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") || !slices.Contains(b.Unused, "pooler.dense.weight")):
+		case c.want == "" &&
+			(err != nil || !slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") ||
+				!slices.Contains(b.Unused, "pooler.dense.weight")):
 			t.Errorf("%s: %v, unused %v", name, err, b)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -225,7 +243,8 @@ func TestFindPretrained(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -239,12 +258,15 @@ func TestFindPretrained(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(model, "refs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte("aaa\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte("aaa\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	find("some/bert", filepath.Join(model, "snapshots", "aaa"))
 	find(home, home)
-	if _, err := FindPretrained("other/bert"); err == nil || !strings.Contains(err.Error(), "found neither; give the folder with config.json, or set HF_HOME") {
+	if _, err := FindPretrained("other/bert"); err == nil ||
+		!strings.Contains(err.Error(),
+			"found neither; give the folder with config.json, or set HF_HOME") {
 		t.Error(err)
 	}
 }

@@ -22,7 +22,8 @@ func Save(w io.Writer, ps []Param, meta map[string]string) error {
 	byName("Save", ps)
 	var entries []weights.Entry
 	for _, p := range ps {
-		entries = append(entries, weights.Entry{Name: p.Name, Type: typeOf(p), Shape: p.Shape(), Write: p.write})
+		entries = append(entries,
+			weights.Entry{Name: p.Name, Type: typeOf(p), Shape: p.Shape(), Write: p.write})
 	}
 	if err := weights.Write(w, meta, entries); err != nil {
 		return fmt.Errorf("nn: save: %w", err)
@@ -43,8 +44,10 @@ func Load(file []byte, ps []Param) error {
 	for _, p := range ps {
 		if v, ok := st.Tensor(p.Name); !ok {
 			wrong = append(wrong, "missing "+p.Name)
-		} else if found := fmt.Sprint(v.DType(), " ", v.Shape()); found != fmt.Sprint(typeOf(p), " ", p.Shape()) {
-			wrong = append(wrong, fmt.Sprintf("%s: expected %v %v, found %s", p.Name, typeOf(p), p.Shape(), found))
+		} else if found := fmt.Sprint(v.DType(), " ", v.Shape()); found != fmt.Sprint(typeOf(p),
+			" ", p.Shape()) {
+			wrong = append(wrong,
+				fmt.Sprintf("%s: expected %v %v, found %s", p.Name, typeOf(p), p.Shape(), found))
 		}
 	}
 	for _, name := range slices.Sorted(slices.Values(st.Names())) {
@@ -53,7 +56,8 @@ func Load(file []byte, ps []Param) error {
 		}
 	}
 	if wrong != nil {
-		return errors.New("nn: load: the file's tensors are not the model's; load a file that was saved with the same configuration:\n\t" +
+		return errors.New("nn: load: the file's tensors are not the model's; load a file that " +
+			"was saved with the same configuration:\n\t" +
 			strings.Join(wrong, "\n\t"))
 	}
 	for _, p := range ps {

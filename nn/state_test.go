@@ -25,7 +25,8 @@ func someParams(t testing.TB, device string) []Param {
 	p := NewParams(open(t, device), rand.New(rand.NewPCG(1, 2)))
 	NewTransformer(p, tinyTransformer)
 	p.New("step", Ones)
-	p.New("extremes", Zeros, 4).Assign([]float64{math.Inf(1), math.Copysign(0, -1), 1e-300, 1. / 3})
+	p.New("extremes", Zeros,
+		4).Assign([]float64{math.Inf(1), math.Copysign(0, -1), 1e-300, 1. / 3})
 	return p.All()
 }
 
@@ -48,7 +49,8 @@ func TestSaveAndLoadAreExact(t *testing.T) {
 		for i, p := range ps {
 			for j, v := range p.Values() {
 				if math.Float64bits(v) != math.Float64bits(want[i][j]) {
-					t.Fatalf("%s: element %d of %s is %g, want %g", device, j, p.Name, v, want[i][j])
+					t.Fatalf("%s: element %d of %s is %g, want %g", device, j, p.Name, v,
+						want[i][j])
 				}
 			}
 		}
@@ -78,7 +80,8 @@ func TestLoadListsEveryMismatch(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"missing gone1\n", "missing gone2\n", "unexpected extra1\n", "unexpected extra2",
+	for _, want := range []string{"missing gone1\n", "missing gone2\n", "unexpected extra1\n",
+		"unexpected extra2",
 		"shape: expected F64 [1 2], found F64 [2]\n", "type: expected F64 [2], found F32 [2]\n"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
@@ -89,7 +92,9 @@ func TestLoadListsEveryMismatch(t *testing.T) {
 
 func TestSaveRefusesOneNameTwice(t *testing.T) {
 	x := ag.NewTensor(open(t, "cpu64"), []float64{1}, 1)
-	mustPanic(t, "saving a name twice", func() { _ = Save(&bytes.Buffer{}, []Param{{"a", x}, {"a", x}}, nil) })
+	mustPanic(t, "saving a name twice", func() {
+		_ = Save(&bytes.Buffer{}, []Param{{"a", x}, {"a", x}}, nil)
+	})
 }
 
 // FuzzLoad reads damaged files, which must give an error, or load, but never panic.

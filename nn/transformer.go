@@ -51,9 +51,12 @@ func NewTransformer(p *Params, c TransformerConfig) *Transformer {
 	for i := range c.Depth {
 		q := p.Sub("layers").Sub(strconv.Itoa(i))
 		t.layers = append(t.layers, transformerLayer{
-			normQ: NewLayerNorm(q.Sub("norm_q"), c.Width), scaleK: q.Sub("norm_k").New("weight", Ones, c.Width),
-			normV: NewLayerNorm(q.Sub("norm_v"), c.Width), norm: NewLayerNorm(q.Sub("norm"), c.Width),
-			attention: NewMultiHead(q.Sub("attention"), MultiHeadConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth}),
+			normQ:  NewLayerNorm(q.Sub("norm_q"), c.Width),
+			scaleK: q.Sub("norm_k").New("weight", Ones, c.Width),
+			normV:  NewLayerNorm(q.Sub("norm_v"), c.Width),
+			norm:   NewLayerNorm(q.Sub("norm"), c.Width),
+			attention: NewMultiHead(q.Sub("attention"),
+				MultiHeadConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth}),
 			feedForward: feedForward{NewLinear(q.Sub("feed_forward.in"), c.Width, c.FeedForward),
 				NewLinear(q.Sub("feed_forward.out"), c.FeedForward, c.Width)},
 		})
@@ -71,7 +74,9 @@ func (t *Transformer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 // 1 ≤ n ≤ T.
 func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	if s := x.Shape(); len(s) != 3 || n < 1 || n > s[1] {
-		panic(fmt.Sprintf("nn: Transformer: the first %d positions of %v: want x [B T d] and 1 ≤ n ≤ T", n, s))
+		panic(fmt.Sprintf(
+			"nn: Transformer: the first %d positions of %v: want x [B T d] and 1 ≤ n ≤ T", n, s,
+		))
 	}
 	last := len(t.layers) - 1
 	for i := range t.layers {
@@ -92,8 +97,10 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 //
 // Positions of x do not attend to each other. It returns [B n d], and panics if shapes do not fit.
 func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
-	if s, from := x.Shape(), source.Shape(); len(s) != 3 || len(from) != 3 || s[0] != from[0] || s[2] != from[2] {
-		panic(fmt.Sprintf("nn: Transformer: x %v attends to a source %v: want [B n d] and [B T d]", s, from))
+	if s, from := x.Shape(), source.Shape(); len(s) != 3 || len(from) != 3 || s[0] != from[0] ||
+		s[2] != from[2] {
+		panic(fmt.Sprintf("nn: Transformer: x %v attends to a source %v: want [B n d] and [B T d]",
+			s, from))
 	}
 	for i := range t.layers {
 		x = tp.Scope(func() *ag.Tensor { return t.layers[i].cross(tp, x, source) })
@@ -124,7 +131,8 @@ func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 
 // cross returns the layer's positions x where keys and values are those of a source.
 func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
-	return l.update(tp, x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
+	return l.update(tp,
+		x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
 }
 
 // update adds the result of attention to x, and then that of the FFN.
@@ -146,13 +154,16 @@ func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor 
 }
 
 // attendHeads returns the heads, [B n H·w], for projections of x̂.
-func (l *transformerLayer) attendHeads(tp *ag.Tape, hatY, hat, wq, bq, wk, wv *ag.Tensor) *ag.Tensor {
+func (l *transformerLayer) attendHeads(
+	tp *ag.Tape, hatY, hat, wq, bq, wk, wv *ag.Tensor,
+) *ag.Tensor {
 	q, heads := tp.Linear(hatY, wq, bq), l.attention.Heads
 	n, t, d, w := hatY.Shape()[1], hat.Shape()[1], hat.Shape()[2], wq.Shape()[0]/heads
 	if n*(w*d+t*(d-w)) < t*w*d { // multiplications with and without absorption, over 2·B·H
 		return absorbed(tp, q, hat, wk, wv, heads)
 	}
-	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil), ag.AttentionConfig{Heads: heads})
+	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil),
+		ag.AttentionConfig{Heads: heads})
 }
 
 // absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T

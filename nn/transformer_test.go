@@ -26,7 +26,9 @@ func TestHeadIsTheBeginningOfForward(t *testing.T) {
 			return y, tp.Backward(tp.Sum(tp.Mul(y, u)), y)
 		}
 		y, g := run(func(tp *ag.Tape) *ag.Tensor { return m.Head(tp, x, 3) })
-		wantY, wantG := run(func(tp *ag.Tape) *ag.Tensor { return tp.Slice(m.Forward(tp, x), 1, 0, 3) })
+		wantY, wantG := run(func(tp *ag.Tape) *ag.Tensor {
+			return tp.Slice(m.Forward(tp, x), 1, 0, 3)
+		})
 		mustBeClose(t, 1e-14, y.Values(), wantY.Values())
 		for _, q := range append(p.All(), Param{"x", x}) {
 			if g[q.Tensor] == nil {
@@ -41,10 +43,16 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	dev := open(t, "cpu64")
 	m := NewTransformer(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyTransformer)
 	tp := ag.NewInferenceTape(dev)
-	mustPanic(t, "a head longer than the sequence", func() { m.Head(tp, wave(dev, 1, 2, 5, 6), 6) })
+	mustPanic(t, "a head longer than the sequence", func() {
+		m.Head(tp, wave(dev, 1, 2, 5, 6), 6)
+	})
 	mustPanic(t, "x of two axes", func() { m.Head(tp, wave(dev, 1, 5, 6), 1) })
-	mustPanic(t, "a source of another batch", func() { m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 1, 5, 6)) })
-	mustPanic(t, "a source of another width", func() { m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 2, 5, 8)) })
+	mustPanic(t, "a source of another batch", func() {
+		m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 1, 5, 6))
+	})
+	mustPanic(t, "a source of another width", func() {
+		m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 2, 5, 8))
+	})
 }
 
 // shaken returns a Transformer whose norms scale and shift too, and its parameters.
@@ -81,7 +89,9 @@ func TestCrossAttendsToTheSource(t *testing.T) {
 			want = append(want, slices.Concat(xs...)...)
 		}
 		mustBeClose(t, 1e-13, m.Cross(ag.NewInferenceTape(dev), x, source).Values(), want)
-		agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor { return m.Cross(tp, in[0], in[1]) },
+		agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor {
+			return m.Cross(tp, in[0], in[1])
+		},
 			append([]*ag.Tensor{x, source}, p.Tensors()...)...)
 	}
 }
@@ -179,13 +189,16 @@ func TestStreamIsWhatEachLayerMakes(t *testing.T) {
 	first := &Transformer{m.layers[:1]}
 	mustBeClose(t, 0, stream[1].Values(), first.Forward(tp, x).Values())
 	mustBeClose(t, 0, stream[2].Values(), m.Forward(tp, x).Values())
-	agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor { return tp.Stack(0, m.Stream(tp, in[0])...) },
+	agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor {
+		return tp.Stack(0, m.Stream(tp, in[0])...)
+	},
 		append([]*ag.Tensor{x}, p.Tensors()...)...)
 }
 
 // tinyTokens is a batch of two sequences of four tokens, the second one padded.
 func tinyTokens(dev ag.Device) (ids, segments []int, mask *ag.Tensor) {
-	return []int{2, 5, 7, 3, 2, 9, 3, 0}, make([]int, 8), ag.NewTensor(dev, []float64{1, 1, 1, 1, 1, 1, 1, 0}, 2, 4)
+	return []int{2, 5, 7, 3, 2, 9, 3, 0}, make([]int, 8), ag.NewTensor(dev,
+		[]float64{1, 1, 1, 1, 1, 1, 1, 0}, 2, 4)
 }
 
 func TestBERTDropout(t *testing.T) {
@@ -202,7 +215,8 @@ func TestBERTDropout(t *testing.T) {
 	b.dropout = 0 // what remains is the dropout of attention weights
 	tp := ag.NewTape(dev)
 	trained := b.Forward(tp, ids, segments, mask).Values()
-	if inferred := b.Forward(ag.NewInferenceTape(dev), ids, segments, mask).Values(); trained[0] == inferred[0] {
+	if inferred := b.Forward(ag.NewInferenceTape(dev), ids, segments,
+		mask).Values(); trained[0] == inferred[0] {
 		t.Error("attention weights are not dropped in training")
 	}
 }

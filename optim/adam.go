@@ -71,9 +71,11 @@ func (o *Adam) AddGroup(g Group) {
 			panic(fmt.Sprintf("optim: AddGroup: parameter %q is in the optimizer already", p.Name))
 		}
 		known[p.Tensor] = true
-		count := nn.Param{Name: "adam." + p.Name + ".step", Tensor: ag.NewTensor(p.Device(), []float64{0})}
-		o.slots = append(o.slots, slot{x: p, m: zerosLike(p, "adam", "exp_avg"), v: zerosLike(p, "adam", "exp_avg_sq"),
-			count: count, group: &g})
+		count := nn.Param{Name: "adam." + p.Name + ".step",
+			Tensor: ag.NewTensor(p.Device(), []float64{0})}
+		o.slots = append(o.slots,
+			slot{x: p, m: zerosLike(p, "adam", "exp_avg"), v: zerosLike(p, "adam", "exp_avg_sq"),
+				count: count, group: &g})
 	}
 }
 
@@ -101,8 +103,10 @@ func (o *Adam) Step(grads ag.Grads) {
 		}
 		s.t++
 		s.x.AdamStep(g, s.m.Tensor, s.v.Tensor, ag.Adam{
-			LR: s.group.LR, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: s.group.WeightDecay, Decoupled: o.Decoupled,
-			Correction1: 1 - math.Pow(o.Beta1, float64(s.t)), Correction2: 1 - math.Pow(o.Beta2, float64(s.t)),
+			LR: s.group.LR, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps,
+			WeightDecay: s.group.WeightDecay, Decoupled: o.Decoupled,
+			Correction1: 1 - math.Pow(o.Beta1, float64(s.t)),
+			Correction2: 1 - math.Pow(o.Beta2, float64(s.t)),
 		})
 	}
 }

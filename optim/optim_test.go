@@ -65,7 +65,9 @@ var cases = []struct {
 		o.AddGroup(Group{Params: ps[1:], LR: 0.05})
 		return o
 	}},
-	{name: "clipped", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, clip: 1.3},
+	{name: "clipped", make: func(ps []nn.Param) optimizer {
+		return NewSGD(0.1, 0, ps)
+	}, clip: 1.3},
 	{name: "value", make: func(ps []nn.Param) optimizer { return NewSGD(0.1, 0, ps) }, value: 0.6},
 }
 
@@ -133,7 +135,8 @@ func TestBatchesAccumulate(t *testing.T) {
 			for batch := range 3 {
 				loss := tp.Sum(tp.Mul(wave(dev, 10+step+30*batch, 3), ps[0].Tensor))
 				if step != 2 && step != 3 {
-					loss = tp.Add(loss, tp.Sum(tp.Mul(wave(dev, 20+step+30*batch, 4), ps[1].Tensor)))
+					loss = tp.Add(loss,
+						tp.Sum(tp.Mul(wave(dev, 20+step+30*batch, 4), ps[1].Tensor)))
 				}
 				tp.Accumulate(grads, loss)
 				ClipValue(tp, grads, ps, 0.6)
@@ -208,7 +211,8 @@ func TestClipNormScalesSharedGradientsOnce(t *testing.T) {
 	ps := []nn.Param{{Name: "a", Tensor: wave(dev, 1, 3)}, {Name: "b", Tensor: wave(dev, 2, 3)}}
 	g := ag.NewTensor(dev, []float64{3, 0, 4}, 3)
 	grads := ag.Grads{ps[0].Tensor: g, ps[1].Tensor: g}
-	if norm := ClipNorm(ag.NewTape(dev), grads, ps, 0.99*math.Sqrt(50)).Item(); norm != math.Sqrt(50) {
+	if norm := ClipNorm(ag.NewTape(dev),
+		grads, ps, 0.99*math.Sqrt(50)).Item(); norm != math.Sqrt(50) {
 		t.Errorf("norm %g, want √50", norm)
 	}
 	for _, p := range ps {
@@ -279,7 +283,8 @@ func TestStepsAllocateNoData(t *testing.T) {
 // TestWarmupCosine has the values of the original scheduler for 200 epochs.
 func TestWarmupCosine(t *testing.T) {
 	s := WarmupCosine{LR: 1e-4, Epochs: 200}
-	for epoch, want := range map[int]float64{1: 0, 2: 5e-6, 3: 1e-5, 21: 1e-4, 22: 1e-4, 23: 9.999238475781957e-5,
+	for epoch, want := range map[int]float64{1: 0, 2: 5e-6, 3: 1e-5, 21: 1e-4, 22: 1e-4,
+		23: 9.999238475781957e-5,
 		24: 9.99695413509548e-5, 200: 3.045864904521188e-8} {
 		if got := s.At(epoch); math.Abs(got-want) > 1e-19 {
 			t.Errorf("epoch %d has learning rate %.17g, want %.17g", epoch, got, want)
@@ -340,7 +345,8 @@ func TestRowSparseGradients(t *testing.T) {
 		mustBeClose(t, tol, []float64{sparseNorm}, []float64{denseNorm})
 		for i := range sparse {
 			read := i/2 == 1 || i/2 == 4
-			if want := map[bool]float64{true: dense[i], false: before[i]}[read]; math.Abs(sparse[i]-want) > tol {
+			if want := map[bool]float64{true: dense[i],
+				false: before[i]}[read]; math.Abs(sparse[i]-want) > tol {
 				t.Errorf("%s: number %d is %g, want %g", name, i, sparse[i], want)
 			}
 			if moved := state[0].Values()[i] != 0; moved != read {
@@ -350,8 +356,8 @@ func TestRowSparseGradients(t *testing.T) {
 	}
 }
 
-// BenchmarkTokenEmbeddings makes a step of AdamW on the table of BERT-base, 30,522 tokens of which a batch of
-// 64 × 50 tokens reads a few.
+// BenchmarkTokenEmbeddings makes a step of AdamW on the table of BERT-base, 30,522 tokens of which
+// a batch of 64 × 50 tokens reads a few.
 func BenchmarkTokenEmbeddings(b *testing.B) {
 	dev, err := ag.Open("cpu")
 	if err != nil {
@@ -363,7 +369,8 @@ func BenchmarkTokenEmbeddings(b *testing.B) {
 	}
 	for name, sparse := range map[string]bool{"sparse": true, "dense": false} {
 		b.Run(name, func(b *testing.B) {
-			tokens := &nn.Embedding{W: ag.NewParam(dev, make([]float64, 30522*768), 30522, 768), Sparse: sparse}
+			tokens := &nn.Embedding{W: ag.NewParam(dev, make([]float64, 30522*768), 30522, 768),
+				Sparse: sparse}
 			opt := NewAdamW(1e-4, 1e-4, []nn.Param{{Name: "tokens", Tensor: tokens.W}})
 			tp := ag.NewTape(dev)
 			for b.Loop() {

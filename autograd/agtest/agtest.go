@@ -20,7 +20,9 @@ func CheckGrad(t testing.TB, tol float64, f gradcheck.Func, x ...*ag.Tensor) {
 // CheckDirection fails the test where [gradcheck.CheckDirection] returns an error: if the
 // derivative of a scalar loss along a random direction in the space of all parameters is off by
 // more than tol.
-func CheckDirection(t testing.TB, tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) {
+func CheckDirection(
+	t testing.TB, tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor,
+) {
 	t.Helper()
 	if err := gradcheck.CheckDirection(tol, params, loss); err != nil {
 		t.Error(err)

@@ -24,7 +24,8 @@ type Func func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor
 type Derivative struct {
 	Input, Element    int
 	Analytic, Numeric float64
-	Err               float64 // |Analytic − Numeric|, relative to the largest derivative of the input
+	// |Analytic − Numeric|, relative to the largest derivative of the input
+	Err float64
 }
 
 // Compare differentiates ⟨u, f(x)⟩, where u is a fixed random tensor, with respect to every
@@ -73,7 +74,8 @@ func join(input int, analytic, numeric []float64) []Derivative {
 	}
 	ds := make([]Derivative, len(numeric))
 	for j := range ds {
-		ds[j] = Derivative{input, j, analytic[j], numeric[j], math.Abs(analytic[j]-numeric[j]) / largest}
+		ds[j] = Derivative{input, j, analytic[j], numeric[j],
+			math.Abs(analytic[j]-numeric[j]) / largest}
 	}
 	return ds
 }
@@ -96,7 +98,8 @@ func Check(tol float64, f Func, x ...*ag.Tensor) error {
 	if w.Err <= tol {
 		return nil
 	}
-	return fmt.Errorf("gradient of input %d, element %d: backward gives %.12g, differences %.12g: relative error %.3g, want ≤ %g",
+	return fmt.Errorf("gradient of input %d, element %d: backward gives %.12g, differences "+
+		"%.12g: relative error %.3g, want ≤ %g",
 		w.Input, w.Element, w.Analytic, w.Numeric, w.Err, tol)
 }
 
@@ -109,7 +112,8 @@ func CheckDirection(tol float64, params []*ag.Tensor, loss func(tp *ag.Tape) *ag
 	if err <= tol {
 		return nil
 	}
-	return fmt.Errorf("derivative along a random direction: backward gives %.12g, differences %.12g: relative error %.3g, want ≤ %g",
+	return fmt.Errorf("derivative along a random direction: backward gives %.12g, differences "+
+		"%.12g: relative error %.3g, want ≤ %g",
 		analytic, numeric, err, tol)
 }
 
@@ -121,7 +125,9 @@ func RelativeError(analytic, numeric float64) float64 {
 // Direction returns the derivative of a scalar loss along [UnitDirection], by Backward and by a
 // five-point difference. The loss is computed with the same dropout seed each time, and what it
 // holds constant keeps its values while the parameters move (see [ag.FrozenReplay]).
-func Direction(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (analytic, numeric float64) {
+func Direction(
+	params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor,
+) (analytic, numeric float64) {
 	tp := ag.NewTape(params[0].Device())
 	replay := ag.NewFrozenReplay(params)
 	eval := func() *ag.Tensor {
@@ -180,7 +186,8 @@ func UnitDirection(params []*ag.Tensor) [][]float64 {
 
 // fivePoint is the central difference with an error of order h⁴.
 var fivePoint = fd.Formula{
-	Stencil:    []fd.Point{{Loc: -2, Coeff: 1. / 12}, {Loc: -1, Coeff: -2. / 3}, {Loc: 1, Coeff: 2. / 3}, {Loc: 2, Coeff: -1. / 12}},
+	Stencil: []fd.Point{{Loc: -2, Coeff: 1. / 12}, {Loc: -1, Coeff: -2. / 3},
+		{Loc: 1, Coeff: 2. / 3}, {Loc: 2, Coeff: -1. / 12}},
 	Derivative: 1,
 	Step:       1e-4,
 }

@@ -120,7 +120,9 @@ func readLine(root *kong.Node, words []string) *commandLine {
 				l.flag = f
 			}
 		default:
-			i := slices.IndexFunc(l.node.Children, func(n *kong.Node) bool { return n.Name == word })
+			i := slices.IndexFunc(l.node.Children, func(n *kong.Node) bool {
+				return n.Name == word
+			})
 			if i < 0 {
 				l.positional++
 				continue
@@ -179,7 +181,8 @@ func (l *commandLine) values(v *kong.Value, placeholder, prefix, word string) []
 	switch {
 	case v.Tag.Type == "existingdir" || placeholder == "DIR":
 		return []string{completeDirs}
-	case v.Tag.Type == "existingfile" || v.Tag.Type == "path" || placeholder == "FILE" || slices.Contains([]string{"file", "in", "out"}, v.Name):
+	case v.Tag.Type == "existingfile" || v.Tag.Type == "path" || placeholder == "FILE" ||
+		slices.Contains([]string{"file", "in", "out"}, v.Name):
 		return []string{completeFiles}
 	}
 	list := slices.DeleteFunc(v.EnumSlice(), func(s string) bool { return s == "" })
@@ -268,5 +271,7 @@ func operations(string) []string {
 }
 
 func withPrefix(list []string, prefix string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !strings.HasPrefix(s, prefix) })
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool {
+		return !strings.HasPrefix(s, prefix)
+	})
 }

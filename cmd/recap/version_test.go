@@ -9,7 +9,8 @@ import (
 )
 
 func TestRevision(t *testing.T) {
-	commit := debug.BuildSetting{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"}
+	commit := debug.BuildSetting{Key: "vcs.revision",
+		Value: "0123456789abcdef0123456789abcdef01234567"}
 	for _, c := range []struct {
 		settings []debug.BuildSetting
 		want     string
@@ -17,7 +18,8 @@ func TestRevision(t *testing.T) {
 		{nil, ""},
 		{[]debug.BuildSetting{commit}, " (0123456789ab)"},
 		{[]debug.BuildSetting{commit, {Key: "vcs.modified", Value: "false"}}, " (0123456789ab)"},
-		{[]debug.BuildSetting{commit, {Key: "vcs.modified", Value: "true"}}, " (0123456789ab-dirty)"},
+		{[]debug.BuildSetting{commit, {Key: "vcs.modified", Value: "true"}},
+			" (0123456789ab-dirty)"},
 	} {
 		if got := revision(c.settings); got != c.want {
 			t.Errorf("%v: found %q, expected %q", c.settings, got, c.want)
@@ -37,7 +39,8 @@ func TestVersionIsDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(string(text), line) {
-			t.Errorf("%s: expected %q for the version that recap --version prints, %s", file, strings.TrimSpace(line), version)
+			t.Errorf("%s: expected %q for the version that recap --version prints, %s", file,
+				strings.TrimSpace(line), version)
 		}
 	}
 }

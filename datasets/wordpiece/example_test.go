@@ -9,7 +9,8 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
 )
 
-var vocabulary = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##believ", "##ably", "good", "!", "cafe"}
+var vocabulary = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##believ", "##ably",
+	"good", "!", "cafe"}
 
 // A word is divided into the longest pieces of the vocabulary; a word that cannot be divided is
 // [UNK]. Long texts are truncated and still end in [SEP].

@@ -46,22 +46,32 @@ type Tokenizer struct {
 // text is changed to lower case and accents are removed, for uncased models. It is an error if a
 // token occurs twice, or if [CLS], [SEP] or [UNK] is missing.
 func New(vocab []string, lower bool) (*Tokenizer, error) {
-	t := &Tokenizer{tokens: vocab, ids: make(map[string]int, len(vocab)), lower: lower, specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
+	t := &Tokenizer{tokens: vocab, ids: make(map[string]int, len(vocab)), lower: lower,
+		specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
 	for i, token := range vocab {
 		if first, ok := t.ids[token]; ok {
-			return nil, fmt.Errorf("wordpiece: token %d: expected a new one, found %.60q again, which is token %d; use the model's own vocab.txt", i, token, first)
+			return nil, fmt.Errorf(
+				"wordpiece: token %d: expected a new one, found %.60q again, which is token "+
+					"%d; use the model's own vocab.txt", i, token, first,
+			)
 		}
 		t.ids[token] = int(i)
 		t.maxToken = max(t.maxToken, len(token))
 	}
-	t.specials = slices.DeleteFunc(t.specials, func(s string) bool { _, ok := t.ids[s]; return !ok })
+	t.specials = slices.DeleteFunc(t.specials, func(s string) bool {
+		_, ok := t.ids[s]
+		return !ok
+	})
 	for _, s := range []struct {
 		token string
 		to    *int
 	}{{"[CLS]", &t.cls}, {"[SEP]", &t.sep}, {"[UNK]", &t.unk}} {
 		id, ok := t.ids[s.token]
 		if !ok {
-			return nil, fmt.Errorf("wordpiece: expected the token %s, found %d tokens without it; use the model's own vocab.txt", s.token, len(vocab))
+			return nil, fmt.Errorf(
+				"wordpiece: expected the token %s, found %d tokens without it; use the model's "+
+					"own vocab.txt", s.token, len(vocab),
+			)
 		}
 		*s.to = id
 	}
@@ -79,7 +89,8 @@ func Open(dir string) (*Tokenizer, error) {
 	path := filepath.Join(dir, "vocab.txt")
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("wordpiece: expected the vocabulary of a Hugging Face model: %w", err)
+		return nil, fmt.Errorf("wordpiece: expected the vocabulary of a Hugging Face model: %w",
+			err)
 	}
 	defer f.Close()
 	vocab, err := readVocab(f)
@@ -105,12 +116,18 @@ func readVocab(r io.Reader) ([]string, error) {
 	lines.Buffer(make([]byte, 0, 1<<16), maxTokenBytes)
 	for lines.Scan() {
 		if len(vocab) == maxTokens {
-			return nil, fmt.Errorf("line %d: expected at most %d tokens; this is not a vocabulary of BERT", len(vocab)+1, maxTokens)
+			return nil, fmt.Errorf(
+				"line %d: expected at most %d tokens; this is not a vocabulary of BERT",
+				len(vocab)+1, maxTokens,
+			)
 		}
 		vocab = append(vocab, lines.Text())
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return nil, fmt.Errorf("line %d: expected a token of less than %d bytes, found a longer line; this is not a vocabulary of BERT", len(vocab)+1, maxTokenBytes)
+		return nil, fmt.Errorf(
+			"line %d: expected a token of less than %d bytes, found a longer line; this is not "+
+				"a vocabulary of BERT", len(vocab)+1, maxTokenBytes,
+		)
 	}
 	return vocab, lines.Err()
 }
@@ -130,11 +147,17 @@ func readConfig(path string) (lower bool, err error) {
 	}
 	defer f.Close()
 	if err := json.NewDecoder(io.LimitReader(f, 1<<20)).Decode(&c); err != nil {
-		return false, fmt.Errorf("wordpiece: %s: expected a tokenizer's settings, found %w; download it again", path, err)
+		return false, fmt.Errorf(
+			"wordpiece: %s: expected a tokenizer's settings, found %w; download it again",
+			path, err,
+		)
 	}
 	lower = c.Lower == nil || *c.Lower
 	if c.Strip != nil && *c.Strip != lower || c.Spaces != nil && !*c.Spaces {
-		return false, fmt.Errorf("wordpiece: %s: expected strip_accents as do_lower_case and tokenize_chinese_chars true, found others; only tokenizers built as BERT's are supported", path)
+		return false, fmt.Errorf(
+			"wordpiece: %s: expected strip_accents as do_lower_case and tokenize_chinese_chars "+
+				"true, found others; only tokenizers built as BERT's are supported", path,
+		)
 	}
 	return lower, nil
 }
@@ -212,15 +235,18 @@ func (t *Tokenizer) normalize(text string) string {
 // isChinese reports whether BERT treats an ideograph as a word of its own. The range of extension
 // E begins at 2B920 in the tokenizers library and at 2B820 in Google's code.
 func isChinese(r rune) bool {
-	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF || 0xF900 <= r && r <= 0xFAFF ||
-		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F || 0x2B740 <= r && r <= 0x2B81F ||
+	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF || 0xF900 <= r &&
+		r <= 0xFAFF ||
+		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F || 0x2B740 <= r &&
+		r <= 0x2B81F ||
 		0x2B920 <= r && r <= 0x2CEAF || 0x2F800 <= r && r <= 0x2FA1F
 }
 
 // isPunctuation reports whether a character is a word of its own: Unicode punctuation, and ASCII
 // characters that are visible and neither letters nor digits.
 func isPunctuation(r rune) bool {
-	return r < utf8.RuneSelf && (unicode.IsPunct(r) || unicode.IsSymbol(r)) || unicode.Is(unicode.P, r)
+	return r < utf8.RuneSelf && (unicode.IsPunct(r) || unicode.IsSymbol(r)) ||
+		unicode.Is(unicode.P, r)
 }
 
 // words appends the tokens of a normalised text, and stops when there are maxLen or more.

@@ -75,7 +75,8 @@ func TestTokensAreTheReference(t *testing.T) {
 			wrong := 0
 			for i, text := range g.Texts {
 				want := slices.Concat([]string{"[CLS]"}, tokens(part, c.IDs[i]), []string{"[SEP]"})
-				if got := tokens(tokenizer, tokenizer.Encode(text, math.MaxInt)); !slices.Equal(got, want) {
+				if got := tokens(tokenizer,
+					tokenizer.Encode(text, math.MaxInt)); !slices.Equal(got, want) {
 					wrong++
 					t.Errorf("%s: %q: %s", kind, text, cmp.Diff(want, got))
 				}
@@ -98,7 +99,8 @@ func TestLongTextsAreCut(t *testing.T) {
 		want := slices.Clone(whole[:min(maxLen, len(whole))])
 		want[len(want)-1] = whole[len(whole)-1]
 		if !slices.Equal(got, want) {
-			t.Errorf("at maxLen %d: %q, want %q", maxLen, tokens(tokenizer, got), tokens(tokenizer, want))
+			t.Errorf("at maxLen %d: %q, want %q", maxLen, tokens(tokenizer, got),
+				tokens(tokenizer, want))
 		}
 	}
 }
@@ -109,16 +111,24 @@ func TestOpen(t *testing.T) {
 		files map[string]string
 		want  string // of "Films", or the error
 	}{
-		"uncased":        {map[string]string{"vocab.txt": vocab}, "film ##s"},
-		"cased":          {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"do_lower_case": false}`}, "Film ##s"},
-		"settings":       {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true}`}, "film ##s"},
-		"no vocabulary":  {nil, "expected the vocabulary of a Hugging Face model"},
-		"other settings": {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"strip_accents": false}`}, "only tokenizers built as BERT's are supported"},
-		"half settings":  {map[string]string{"vocab.txt": vocab, "tokenizer_config.json": `{"strip`}, "expected a tokenizer's settings"},
-		"no [SEP]":       {map[string]string{"vocab.txt": "[CLS]\n[UNK]\n"}, "expected the token [SEP], found 2 tokens without it"},
-		"twice":          {map[string]string{"vocab.txt": vocab + "film\n"}, `token 7: expected a new one, found "film" again, which is token 4`},
-		"binary":         {map[string]string{"vocab.txt": "a\n" + strings.Repeat("\xff", 1<<20)}, "line 2: expected a token of less than 1024 bytes"},
-		"empty":          {map[string]string{"vocab.txt": ""}, "expected the token [CLS], found 0 tokens"},
+		"uncased": {map[string]string{"vocab.txt": vocab}, "film ##s"},
+		"cased": {map[string]string{"vocab.txt": vocab,
+			"tokenizer_config.json": `{"do_lower_case": false}`}, "Film ##s"},
+		"settings": {map[string]string{"vocab.txt": vocab,
+			"tokenizer_config.json": `{"do_lower_case": true, "strip_accents": null, "tokenize_chinese_chars": true}`}, "film ##s"},
+		"no vocabulary": {nil, "expected the vocabulary of a Hugging Face model"},
+		"other settings": {map[string]string{"vocab.txt": vocab,
+			"tokenizer_config.json": `{"strip_accents": false}`},
+			"only tokenizers built as BERT's are supported"},
+		"half settings": {map[string]string{"vocab.txt": vocab,
+			"tokenizer_config.json": `{"strip`}, "expected a tokenizer's settings"},
+		"no [SEP]": {map[string]string{"vocab.txt": "[CLS]\n[UNK]\n"},
+			"expected the token [SEP], found 2 tokens without it"},
+		"twice": {map[string]string{"vocab.txt": vocab + "film\n"},
+			`token 7: expected a new one, found "film" again, which is token 4`},
+		"binary": {map[string]string{"vocab.txt": "a\n" + strings.Repeat("\xff", 1<<20)},
+			"line 2: expected a token of less than 1024 bytes"},
+		"empty": {map[string]string{"vocab.txt": ""}, "expected the token [CLS], found 0 tokens"},
 	} {
 		dir := t.TempDir()
 		for file, text := range c.files {
@@ -153,7 +163,8 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, maxLen int) {
 		maxLen = max(maxLen, 2)
 		ids := tokenizer.Encode(text, maxLen)
-		if n := len(ids); n < 2 || n > maxLen || n > 2+4*utf8.RuneCountInString(text) || ids[0] != tokenizer.cls || ids[n-1] != tokenizer.sep {
+		if n := len(ids); n < 2 || n > maxLen || n > 2+4*utf8.RuneCountInString(text) ||
+			ids[0] != tokenizer.cls || ids[n-1] != tokenizer.sep {
 			t.Fatalf("%q: %v", text, ids)
 		}
 		for _, id := range ids {
@@ -188,6 +199,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		tokenizer.Encode("The cinematography was breathtaking, the plot unbelievably predictable.", 50)
+		tokenizer.Encode("The cinematography was breathtaking, the plot unbelievably predictable.",
+			50)
 	}
 }

@@ -89,7 +89,8 @@ var table = []group{
 		},
 		"internal/rundir": {"internal/settings", "nn"},
 		"internal/results": {
-			"internal/metric", "internal/rundir", "internal/settings", "internal/weights", "nn/zoo",
+			"internal/metric", "internal/rundir", "internal/settings", "internal/weights",
+			"nn/zoo",
 		},
 		"internal/train": {
 			"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir",
@@ -157,7 +158,9 @@ func sources(t *testing.T) []source {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || path == filepath.Join(root, "runs") || name == "gen" || name == "docs") {
+		if d.IsDir() && path != root &&
+			(strings.HasPrefix(name, ".") || name == "testdata" ||
+				path == filepath.Join(root, "runs") || name == "gen" || name == "docs") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
@@ -195,7 +198,8 @@ func TestImports(t *testing.T) {
 	for _, s := range sources(t) {
 		edges, known := allowed[s.pkg]
 		if !known {
-			t.Errorf("%s: package %s is not in archtest's table; add it and what it may import", s.path, s.pkg)
+			t.Errorf("%s: package %s is not in archtest's table; add it and what it may import",
+				s.path, s.pkg)
 		}
 		for _, spec := range s.file.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
@@ -203,8 +207,11 @@ func TestImports(t *testing.T) {
 				if !slices.Contains(edges, own) {
 					t.Errorf("%s: %s must not import %s", s.path, s.pkg, own)
 				}
-			} else if library := !strings.HasPrefix(s.pkg, "cmd/") && !strings.HasPrefix(s.pkg, "internal/"); library && strings.Contains(path, ".") {
-				if !slices.ContainsFunc(libraries, func(p string) bool { return strings.HasPrefix(path, p) }) {
+			} else if library := !strings.HasPrefix(s.pkg, "cmd/") &&
+				!strings.HasPrefix(s.pkg, "internal/"); library && strings.Contains(path, ".") {
+				if !slices.ContainsFunc(libraries, func(p string) bool {
+					return strings.HasPrefix(path, p)
+				}) {
 					t.Errorf("%s: a library package must not import %s", s.path, path)
 				}
 			}
@@ -254,7 +261,8 @@ func TestImportsGoDown(t *testing.T) {
 	for pkg, edges := range allowed {
 		for _, edge := range edges {
 			if i, j := height[pkg], height[edge]; j > i {
-				t.Errorf("%s (%s) must not import %s (%s), which is in a higher group", pkg, table[i].name, edge, table[j].name)
+				t.Errorf("%s (%s) must not import %s (%s), which is in a higher group", pkg,
+					table[i].name, edge, table[j].name)
 			}
 		}
 	}
@@ -271,7 +279,9 @@ func TestImportsGoDown(t *testing.T) {
 
 // floor returns the length of the longest path of imports that starts at pkg, and stores it in
 // floors. path has the packages that led to pkg.
-func floor(t *testing.T, allowed map[string][]string, floors map[string]int, pkg string, path []string) int {
+func floor(
+	t *testing.T, allowed map[string][]string, floors map[string]int, pkg string, path []string,
+) int {
 	if slices.Contains(path, pkg) {
 		t.Fatalf("the imports have a cycle: %s", strings.Join(append(path, pkg), " → "))
 	}
@@ -294,7 +304,8 @@ func TestBudgets(t *testing.T) {
 		}
 		for _, d := range s.file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok {
-				if n := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1; n > maxFunc {
+				if n := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line +
+					1; n > maxFunc {
 					t.Errorf("%s: %s has %d lines, at most %d", s.path, f.Name.Name, n, maxFunc)
 				}
 			}
@@ -308,12 +319,14 @@ func TestExportedIsDocumented(t *testing.T) {
 		for _, d := range s.file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Name.IsExported() && d.Doc == nil && (d.Recv == nil || exportedReceiver(d)) && !implements(d) {
+				if d.Name.IsExported() && d.Doc == nil && (d.Recv == nil || exportedReceiver(d)) &&
+					!implements(d) {
 					t.Errorf("%s: func %s has no comment", s.path, d.Name.Name)
 				}
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
-					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() && d.Doc == nil && ts.Doc == nil {
+					if ts, ok := spec.(*ast.TypeSpec); ok && ts.Name.IsExported() &&
+						d.Doc == nil && ts.Doc == nil {
 						t.Errorf("%s: type %s has no comment", s.path, ts.Name.Name)
 					}
 				}

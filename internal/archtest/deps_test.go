@@ -63,7 +63,8 @@ func reportRecap(t *testing.T, s source, typ ast.Expr) {
 	pkg, ok := sel.X.(*ast.Ident)
 	if ok && pkg.Name == "recap" && (sel.Sel.Name == "Model" || sel.Sel.Name == "Config") {
 		at := s.set.Position(sel.Pos())
-		t.Errorf("%s: type assertion on recap.%s; use an interface that models may implement", position(s.path, at.Line), sel.Sel.Name)
+		t.Errorf("%s: type assertion on recap.%s; use an interface that models may implement",
+			position(s.path, at.Line), sel.Sel.Name)
 	}
 }
 

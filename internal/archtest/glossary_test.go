@@ -21,10 +21,12 @@ func TestGlossaryNamesExist(t *testing.T) {
 		if len(cells) != 6 {
 			continue
 		}
-		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[3], -1) {
+		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[3],
+			-1) {
 			names++
 			if !declared[quoted[1]] {
-				t.Errorf("docs/glossary.md: %s names %s, which is not declared anywhere", strings.TrimSpace(cells[1]), quoted[1])
+				t.Errorf("docs/glossary.md: %s names %s, which is not declared anywhere",
+					strings.TrimSpace(cells[1]), quoted[1])
 			}
 		}
 	}

@@ -18,7 +18,9 @@ func TestGuideNamesExist(t *testing.T) {
 	}
 	declared := declarations(t)
 	names := 0
-	for _, quoted := range regexp.MustCompile("`([A-Za-z][A-Za-z0-9]*(?:\\.[A-Za-z][A-Za-z0-9]*){0,2})`").FindAllStringSubmatch(string(text), -1) {
+	for _, quoted := range regexp.MustCompile(
+		"`([A-Za-z][A-Za-z0-9]*(?:\\.[A-Za-z][A-Za-z0-9]*){0,2})`",
+	).FindAllStringSubmatch(string(text), -1) {
 		name := quoted[1]
 		if strings.HasPrefix(name, "Test") {
 			continue

@@ -39,7 +39,8 @@ func TestEveryLayerIsTested(t *testing.T) {
 			}
 			layers++
 			if !regexp.MustCompile(`\b` + f.Name.Name + `\(`).MatchString(text) {
-				t.Errorf("%s: no test of package nn calls %s; add a case to nn/golden_test.go", s.path, f.Name.Name)
+				t.Errorf("%s: no test of package nn calls %s; add a case to nn/golden_test.go",
+					s.path, f.Name.Name)
 			}
 		}
 	}

@@ -29,7 +29,9 @@ func TestWidth(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "runs" && filepath.Dir(path) == root) {
+		if d.IsDir() && path != root &&
+			(strings.HasPrefix(d.Name(), ".") || d.Name() == "runs" &&
+				filepath.Dir(path) == root) {
 			return filepath.SkipDir
 		}
 		if filepath.Ext(path) != ".go" {
@@ -39,14 +41,16 @@ func TestWidth(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments|parser.PackageClauseOnly)
+		f, err := parser.ParseFile(token.NewFileSet(), path, text,
+			parser.ParseComments|parser.PackageClauseOnly)
 		if err != nil || ast.IsGenerated(f) {
 			return err
 		}
 		number := 0
 		for line := range strings.Lines(string(text)) {
 			number++
-			width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) + 3*strings.Count(line, "\t")
+			width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) + 3*strings.Count(line,
+				"\t")
 			if width > 100 {
 				over100++
 			}
@@ -61,12 +65,15 @@ func TestWidth(t *testing.T) {
 		t.Fatal(err)
 	}
 	if over120 > linesOver120 {
-		t.Errorf("%d lines have over 120 columns, at most %d: %s", over120, linesOver120, strings.Join(longest[:min(20, len(longest))], " "))
+		t.Errorf("%d lines have over 120 columns, at most %d: %s", over120, linesOver120,
+			strings.Join(longest[:min(20, len(longest))], " "))
 	}
 	if over100 > linesOver100 {
-		t.Errorf("%d lines have over 100 columns, at most %d; break the new ones", over100, linesOver100)
+		t.Errorf("%d lines have over 100 columns, at most %d; break the new ones", over100,
+			linesOver100)
 	}
 	if over100 < linesOver100 || over120 < linesOver120 {
-		t.Errorf("there are fewer long lines than before: set linesOver100 = %d and linesOver120 = %d", over100, over120)
+		t.Errorf("there are fewer long lines than before: set linesOver100 = %d and "+
+			"linesOver120 = %d", over100, over120)
 	}
 }

@@ -32,7 +32,8 @@ func Parse(text string) (Name, error) {
 			return Name{"cuda", int(ordinal), tf32}, nil
 		}
 	}
-	return Name{}, fmt.Errorf("device %q is unknown: expected cpu, cpu64, or cuda:0 and so on", text)
+	return Name{}, fmt.Errorf("device %q is unknown: expected cpu, cpu64, or cuda:0 and so on",
+		text)
 }
 
 // String returns the text that [Parse] reads.

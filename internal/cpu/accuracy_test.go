@@ -26,15 +26,21 @@ var approximations = []struct {
 }{
 	{"Exp", device.Exp, math.Exp, 0, math.Inf(1), 1.5, 0},
 	{"Tanh", device.Tanh, math.Tanh, -1, 1, 4, 0},
-	{"Sigmoid", device.Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 0, 1, 4, 0x1p-126},
+	{"Sigmoid", device.Sigmoid, func(x float64) float64 {
+		return 1 / (1 + math.Exp(-x))
+	}, 0, 1, 4, 0x1p-126},
 	{"Softplus", device.Softplus, func(x float64) float64 {
 		if x > 40 {
 			return x
 		}
 		return math.Log1p(math.Exp(x))
 	}, 0, math.Inf(1), 1.5, 0},
-	{"GELU", device.GELU, func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) }, math.NaN(), math.Inf(1), 1, 1e-6},
-	{"SiLU", device.SiLU, func(x float64) float64 { return x / (1 + math.Exp(-x)) }, math.NaN(), math.Inf(1), 4, 0x1p-119},
+	{"GELU", device.GELU, func(x float64) float64 {
+		return x / 2 * math.Erfc(-x/math.Sqrt2)
+	}, math.NaN(), math.Inf(1), 1, 1e-6},
+	{"SiLU", device.SiLU, func(x float64) float64 {
+		return x / (1 + math.Exp(-x))
+	}, math.NaN(), math.Inf(1), 4, 0x1p-119},
 	{"Log", device.Log, math.Log, math.NaN(), math.Inf(1), 0.5, 0},
 	{"Sqrt", device.Sqrt, math.Sqrt, math.NaN(), math.Inf(1), 0.5, 0},
 }
@@ -43,7 +49,8 @@ var approximations = []struct {
 // shows its behaviour, and evenly spaced over the bit patterns, including denormal numbers, NaN
 // and infinities.
 func singles() []float64 {
-	x := []float64{0, math.Copysign(0, -1), 0x1p-149, -0x1p-149, math.MaxFloat32, -math.MaxFloat32, math.NaN(),
+	x := []float64{0, math.Copysign(0, -1), 0x1p-149, -0x1p-149, math.MaxFloat32, -math.MaxFloat32,
+		math.NaN(),
 		88.72283, 88.7229, -87.3366, -87.34, -103.27, -103.97, -104, 9, -9}
 	for i := -440000; i <= 440000; i++ {
 		x = append(x, float64(i)/4000)
@@ -67,7 +74,8 @@ func TestAccuracy(t *testing.T) {
 		dev.Unary(c.op, out, in, 0, 0)
 		worstULPs, worst, failed := 0.0, 0.0, 0
 		for i, got := range dev.data(out) {
-			if want := c.f(x[i]); !math.IsInf(x[i], 0) && float32(want) != got && !(math.IsNaN(want) && math.IsNaN(float64(got))) {
+			if want := c.f(x[i]); !math.IsInf(x[i], 0) && float32(want) != got &&
+				!(math.IsNaN(want) && math.IsNaN(float64(got))) {
 				d := math.Abs(float64(got) - want)
 				if d > c.absolute && math.Abs(want) > 0x1p-126 {
 					worstULPs = max(worstULPs, d/ulp(want))
@@ -79,7 +87,8 @@ func TestAccuracy(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%-8s at most %.2f ulp for errors above %.2g; relative to 1 or the result at most %.2g", c.name, worstULPs, c.absolute, worst)
+		t.Logf("%-8s at most %.2f ulp for errors above %.2g; relative to 1 or the result at "+
+			"most %.2g", c.name, worstULPs, c.absolute, worst)
 	}
 }
 
@@ -92,7 +101,8 @@ func TestInfinities(t *testing.T) {
 			dev.Unary(c.op, x, x, 0, 0)
 			dev.Download(got, x)
 			if got[0] != c.low && !math.IsNaN(c.low) || got[1] != c.high {
-				t.Errorf("%s: %s(∓Inf) = %g, want %g and %g", dev.Name(), c.name, got, c.low, c.high)
+				t.Errorf("%s: %s(∓Inf) = %g, want %g and %g", dev.Name(), c.name, got, c.low,
+					c.high)
 			}
 		}
 	}

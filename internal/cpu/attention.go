@@ -68,7 +68,8 @@ func (h *head[T]) scatter(x []T, at int, from []T, rows int) {
 // a matrix [Width keyBlock]; the last may be narrower.
 func (d *Device[T]) transpose(h *head[T], to, x []T) []T {
 	for j := 0; j < h.Keys; j += keyBlock {
-		d.loops.transpose(to[j*h.Width:], x[h.k+j*h.stride:], h.stride, min(keyBlock, h.Keys-j), h.Width)
+		d.loops.transpose(to[j*h.Width:], x[h.k+j*h.stride:], h.stride, min(keyBlock, h.Keys-j),
+			h.Width)
 	}
 	return to
 }
@@ -78,7 +79,8 @@ func (d *Device[T]) transpose(h *head[T], to, x []T) []T {
 func (d *Device[T]) products(h *head[T], p, x, yT []T, rows int, alpha float64) {
 	for j := 0; j < h.Keys; j += keyBlock {
 		n := min(keyBlock, h.Keys-j)
-		d.gemm(false, false, rows, n, h.Width, T(alpha), x, h.Width, yT[j*h.Width:], n, 0, p[j:], h.Keys)
+		d.gemm(false, false, rows, n, h.Width, T(alpha), x, h.Width, yT[j*h.Width:], n, 0,
+			p[j:], h.Keys)
 	}
 }
 
@@ -103,7 +105,8 @@ func (h *head[T]) exclude(p []T, first, rows int) {
 func (h *head[T]) drop(row []T, i int) {
 	scale := T(1 / (1 - h.Dropout))
 	for j := range row {
-		row[j] = choose(device.Keep(h.Seed, (h.index*h.Queries+i)*h.Keys+j, h.Dropout), row[j]*scale, 0)
+		row[j] = choose(device.Keep(h.Seed, (h.index*h.Queries+i)*h.Keys+j, h.Dropout),
+			row[j]*scale, 0)
 	}
 }
 
@@ -127,19 +130,23 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 					h.drop(row, first+i)
 				}
 			}
-			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, h.Width, 0, o[at:], h.stride)
+			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, h.Width, 0,
+				o[at:], h.stride)
 		}
 	})
 }
 
 // AttentionGrad implements device.Device. It recomputes P from the log-sum-exp, a block of queries
 // at a time, and adds each block's part to the gradients of keys and values.
-func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
+func (d *Device[T]) AttentionGrad(
+	a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer,
+) {
 	dqs, dks, dvs, gs := d.data(dq), d.data(dk), d.data(dv), d.data(g)
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
 	maxRows := min(a.Queries, queryBlock)
 	d.heads(a, 5*a.Keys*a.Width+2*maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
-		keysT, valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks), d.transpose(&h, scratch.alloc(h.Keys*h.Width), vs)
+		keysT, valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks), d.transpose(&h,
+			scratch.alloc(h.Keys*h.Width), vs)
 		keys := h.gather(scratch.alloc(h.Keys*h.Width), ks, h.k, h.Keys)
 		keysGrad, valuesGrad := scratch.alloc(h.Keys*h.Width), scratch.alloc(h.Keys*h.Width)
 		queries, outGrad := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Width)
@@ -151,15 +158,19 @@ func (d *Device[T]) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q
 			d.products(&h, ds, h.gather(outGrad, gs, at, rows), valuesT, rows, 1)
 			for i := range rows {
 				inner := d.loops.dot(outGrad[i*h.Width:(i+1)*h.Width], o[at+i*h.stride:][:h.Width])
-				d.scoreGrad(&h, p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], first+i, l[h.index*h.Queries+first+i], inner)
+				d.scoreGrad(&h, p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], first+i,
+					l[h.index*h.Queries+first+i], inner)
 			}
 			beta := T(1)
 			if first == 0 {
 				beta = 0
 			}
-			d.gemm(true, false, h.Keys, h.Width, rows, 1, p, h.Keys, outGrad, h.Width, beta, valuesGrad, h.Width)
-			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, h.Width, 0, dqs[at:], h.stride)
-			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, h.Width, beta, keysGrad, h.Width)
+			d.gemm(true, false, h.Keys, h.Width, rows, 1, p, h.Keys, outGrad, h.Width, beta,
+				valuesGrad, h.Width)
+			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, h.Width,
+				0, dqs[at:], h.stride)
+			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, h.Width,
+				beta, keysGrad, h.Width)
 		}
 		h.scatter(dks, h.k, keysGrad, h.Keys)
 		h.scatter(dvs, h.k, valuesGrad, h.Keys)

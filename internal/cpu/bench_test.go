@@ -50,10 +50,18 @@ func kernels[T Float](dev *Device[T]) []kernel {
 
 func (m *builder[T]) pairs() {
 	const rows, columns, width = 40, 33, 1030
-	d, u, v, w, g := m.dev, m.input(columns*width), m.input(rows*width), m.input(width), m.input(rows*columns)
-	y, du, dv, dw := d.Alloc(rows*columns), d.Alloc(columns*width), d.Alloc(rows*width), d.Alloc(width)
-	m.add("PairScores", rows*columns*width, 0, func() { d.PairScores(y, u, v, w, rows, columns, width) }, y)
-	m.add("PairScoresGrad", rows*columns*width, 0, func() { d.PairScoresGrad(du, dv, dw, g, u, v, w, rows, columns, width) }, du, dv, dw)
+	d, u, v, w, g := m.dev, m.input(columns*width), m.input(rows*width), m.input(width), m.input(
+		rows*columns,
+	)
+	y, du, dv, dw := d.Alloc(rows*columns), d.Alloc(columns*width), d.Alloc(rows*width), d.Alloc(
+		width,
+	)
+	m.add("PairScores", rows*columns*width, 0, func() {
+		d.PairScores(y, u, v, w, rows, columns, width)
+	}, y)
+	m.add("PairScoresGrad", rows*columns*width, 0, func() {
+		d.PairScoresGrad(du, dv, dw, g, u, v, w, rows, columns, width)
+	}, du, dv, dw)
 	const many = 100003
 	x, signs, masked := m.input(many), d.Alloc((many+15)/16), d.Alloc(many)
 	m.add("PackSigns", many, 0, func() { d.PackSigns(signs, x) }, signs)
@@ -66,7 +74,9 @@ func (m *builder[T]) recurrent() {
 	for i := range samples {
 		l.Lengths = append(l.Lengths, 1+i*i%steps)
 	}
-	d, y, cell, gates, weight, g := m.dev, m.dev.Alloc(samples*steps*width), m.input(samples*steps*width), m.input(samples*steps*width*4), m.input(4*width*width), m.input(samples*steps*width)
+	d, y, cell, gates, weight, g := m.dev, m.dev.Alloc(samples*steps*width), m.input(
+		samples*steps*width,
+	), m.input(samples*steps*width*4), m.input(4*width*width), m.input(samples*steps*width)
 	given, values := m.input(samples*steps*width), m.input(samples*steps*width*4)
 	flops := 8 * samples * steps * width * width
 	m.add("LSTM", 0, flops, func() { d.LSTM(l, y, cell, gates, weight) }, y, cell, gates)
@@ -76,7 +86,8 @@ func (m *builder[T]) recurrent() {
 func (m *builder[T]) elementwise() {
 	const n = 100003
 	d, x, y, g := m.dev, m.input(n), m.input(n), m.input(n)
-	names := map[device.Unary]string{device.Affine: "Affine", device.Exp: "Exp", device.Log: "Log", device.Tanh: "Tanh", device.Softplus: "Softplus",
+	names := map[device.Unary]string{device.Affine: "Affine", device.Exp: "Exp", device.Log: "Log",
+		device.Tanh: "Tanh", device.Softplus: "Softplus",
 		device.Sigmoid: "Sigmoid", device.GELU: "GELU", device.ReLU: "ReLU"}
 	for op := range device.NumUnary {
 		if names[op] == "" {
@@ -92,7 +103,8 @@ func (m *builder[T]) elementwise() {
 	m.add("Dropout", 2*n, 0, func() { d.Dropout(dropped, x, 0.1, 7) }, dropped)
 	m.add("Dot", 2*n, 0, func() { d.Dot(total, 0, x, y) }, total)
 	p, mean, square := m.input(n), m.input(n), m.input(n)
-	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
+	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01,
+		Decoupled: true, Correction1: 0.1, Correction2: 0.001}
 	m.add("Adam", 7*n, 0, func() { d.Adam(step, p, g, mean, square) }, p, mean, square)
 
 	const rows, columns = 400, 253
@@ -102,10 +114,12 @@ func (m *builder[T]) elementwise() {
 		name    string
 		op      device.Binary
 		strides []int
-	}{{"Add", device.Add, dense}, {"Mul", device.Mul, dense}, {"Div", device.Div, dense}, {"AddRow", device.Add, row}, {"MulColumn", device.Mul, []int{1, 0}}} {
+	}{{"Add", device.Add, dense}, {"Mul", device.Mul, dense}, {"Div", device.Div, dense},
+		{"AddRow", device.Add, row}, {"MulColumn", device.Mul, []int{1, 0}}} {
 		dst := d.Alloc(rows * columns)
 		m.add(c.name, 3*rows*columns, 0, func() {
-			d.Binary(c.op, dst, shape, device.Operand{Buf: a, Strides: dense}, device.Operand{Buf: b, Strides: c.strides})
+			d.Binary(c.op, dst, shape, device.Operand{Buf: a, Strides: dense},
+				device.Operand{Buf: b, Strides: c.strides})
 		}, dst)
 	}
 }
@@ -115,8 +129,12 @@ func (m *builder[T]) movement() {
 	d, x, shape := m.dev, m.input(n), []int{rows, columns}
 	transposed, folded, gathered, scattered := d.Alloc(n), m.input(columns), d.Alloc(n), m.input(n)
 	along := device.Operand{Buf: x, Strides: []int{columns, 1}}
-	m.add("Transpose", 2*n, 0, func() { d.Copy(device.Operand{Buf: transposed, Strides: []int{1, rows}}, shape, along) }, transposed)
-	m.add("Accumulate", 2*n, 0, func() { d.Accumulate(device.Operand{Buf: folded, Strides: []int{0, 1}}, shape, along) }, folded)
+	m.add("Transpose", 2*n, 0, func() {
+		d.Copy(device.Operand{Buf: transposed, Strides: []int{1, rows}}, shape, along)
+	}, transposed)
+	m.add("Accumulate", 2*n, 0, func() {
+		d.Accumulate(device.Operand{Buf: folded, Strides: []int{0, 1}}, shape, along)
+	}, folded)
 	index := make([]int, rows)
 	for i := range index {
 		index[i] = m.rng.IntN(rows)
@@ -124,10 +142,14 @@ func (m *builder[T]) movement() {
 	m.add("Gather", 2*n, 0, func() { d.Gather(gathered, x, index, columns) }, gathered)
 	some := []int{3, 50, 51, 200}
 	table, tableMean, tableSquare := m.input(n), m.input(n), m.input(n)
-	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001}
-	m.add("AdamRows", 7*len(some)*columns, 0, func() { d.AdamRows(step, table, x, tableMean, tableSquare, some, columns) }, table, tableMean, tableSquare)
+	step := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1,
+		Correction2: 0.001}
+	m.add("AdamRows", 7*len(some)*columns, 0, func() {
+		d.AdamRows(step, table, x, tableMean, tableSquare, some, columns)
+	}, table, tableMean, tableSquare)
 	m.add("ScatterAdd", 3*n, 0, func() { d.ScatterAdd(scattered, index, x, columns) }, scattered)
-	for op, name := range [device.NumReductions]string{device.Sum: "Sum", device.Max: "Max", device.LogSumExp: "LogSumExp"} {
+	for op, name := range [device.NumReductions]string{device.Sum: "Sum", device.Max: "Max",
+		device.LogSumExp: "LogSumExp"} {
 		op := device.Reduction(op)
 		all, each, middle := d.Alloc(1), d.Alloc(rows), d.Alloc(columns)
 		m.add(name, n, 0, func() { d.Reduce(op, all, x, 1, n, 1) }, all)
@@ -139,15 +161,25 @@ func (m *builder[T]) movement() {
 func (m *builder[T]) rowwise() {
 	const rows, n = 500, 128
 	d, x, g := m.dev, m.input(rows*n), m.input(rows*n)
-	soft, logs, softGrad, logsGrad := d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n)
+	soft, logs, softGrad, logsGrad := d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(rows*n), d.Alloc(
+		rows*n,
+	)
 	m.add("Softmax", 2*rows*n, 0, func() { d.Softmax(soft, x, rows, n) }, soft)
 	m.add("LogSoftmax", 2*rows*n, 0, func() { d.LogSoftmax(logs, x, rows, n) }, logs)
 	m.add("SoftmaxGrad", 3*rows*n, 0, func() { d.SoftmaxGrad(softGrad, x, g, rows, n) }, softGrad)
-	m.add("LogSoftmaxGrad", 3*rows*n, 0, func() { d.LogSoftmaxGrad(logsGrad, x, g, rows, n) }, logsGrad)
-	gamma, beta, y, stats, given := m.input(n), m.input(n), d.Alloc(rows*n), d.Alloc(2*rows), m.input(2*rows)
+	m.add("LogSoftmaxGrad", 3*rows*n, 0, func() {
+		d.LogSoftmaxGrad(logsGrad, x, g, rows, n)
+	}, logsGrad)
+	gamma, beta, y, stats, given := m.input(n), m.input(n), d.Alloc(rows*n), d.Alloc(
+		2*rows,
+	), m.input(2*rows)
 	dx, dgamma, dbeta := d.Alloc(rows*n), d.Alloc(n), d.Alloc(n)
-	m.add("LayerNorm", 2*rows*n, 0, func() { d.LayerNorm(y, stats, x, gamma, beta, rows, n, 1e-5) }, y, stats)
-	m.add("LayerNormGrad", 3*rows*n, 0, func() { d.LayerNormGrad(dx, dgamma, dbeta, g, x, given, gamma, rows, n) }, dx, dgamma, dbeta)
+	m.add("LayerNorm", 2*rows*n, 0, func() {
+		d.LayerNorm(y, stats, x, gamma, beta, rows, n, 1e-5)
+	}, y, stats)
+	m.add("LayerNormGrad", 3*rows*n, 0, func() {
+		d.LayerNormGrad(dx, dgamma, dbeta, g, x, given, gamma, rows, n)
+	}, dx, dgamma, dbeta)
 }
 
 func (m *builder[T]) products() {
@@ -157,11 +189,18 @@ func (m *builder[T]) products() {
 		rows, n, k   int
 		count        int
 		tA, tB, read bool
-	}{{"GemmTall", 301, 128, 128, 1, false, true, false}, {"GemmWide", 64, 515, 130, 1, true, false, true}, {"GemmBatch", 50, 50, 32, 32, false, true, false}, {"GemmLong", 128, 64, 4100, 1, true, false, false}} {
-		a, b, y := m.input(c.count*c.rows*c.k), m.input(c.count*c.k*c.n), m.input(c.count*c.rows*c.n)
-		g := device.Gemm{TransA: c.tA, TransB: c.tB, M: c.rows, N: c.n, K: c.k, Alpha: 0.5, Count: c.count,
-			A: device.Matrix{Buf: a, Stride: c.k, Batch: c.rows * c.k}, B: device.Matrix{Buf: b, Stride: c.n, Batch: c.k * c.n},
-			C: device.Matrix{Buf: y, Stride: c.n, Batch: c.rows * c.n}}
+	}{{"GemmTall", 301, 128, 128, 1, false, true, false},
+		{"GemmWide", 64, 515, 130, 1, true, false, true},
+		{"GemmBatch", 50, 50, 32, 32, false, true, false},
+		{"GemmLong", 128, 64, 4100, 1, true, false, false}} {
+		a, b, y := m.input(c.count*c.rows*c.k), m.input(c.count*c.k*c.n), m.input(
+			c.count*c.rows*c.n,
+		)
+		g := device.Gemm{TransA: c.tA, TransB: c.tB, M: c.rows, N: c.n, K: c.k, Alpha: 0.5,
+			Count: c.count,
+			A:     device.Matrix{Buf: a, Stride: c.k, Batch: c.rows * c.k},
+			B:     device.Matrix{Buf: b, Stride: c.n, Batch: c.k * c.n},
+			C:     device.Matrix{Buf: y, Stride: c.n, Batch: c.rows * c.n}}
 		if c.tA {
 			g.A.Stride = c.rows
 		}
@@ -175,12 +214,17 @@ func (m *builder[T]) products() {
 	}
 	const samples, heads, n, width = 8, 4, 50, 16
 	size := samples * n * heads * width
-	q, k, v, g, out, lse := m.input(size), m.input(size), m.input(size), m.input(size), d.Alloc(size), d.Alloc(samples*heads*n)
+	q, k, v, g, out, lse := m.input(size), m.input(size), m.input(size), m.input(size), d.Alloc(
+		size,
+	), d.Alloc(samples*heads*n)
 	dq, dk, dv, given := d.Alloc(size), d.Alloc(size), d.Alloc(size), m.input(samples*heads*n)
-	a := device.Attention{Samples: samples, Heads: heads, Queries: n, Keys: n, Width: width, Scale: 1 / math.Sqrt(width), Dropout: 0.1, Seed: 3}
+	a := device.Attention{Samples: samples, Heads: heads, Queries: n, Keys: n, Width: width,
+		Scale: 1 / math.Sqrt(width), Dropout: 0.1, Seed: 3}
 	product := 2 * samples * heads * n * n * width
 	m.add("Attention", 0, 2*product, func() { d.Attention(a, out, lse, q, k, v) }, out, lse)
-	m.add("AttentionGrad", 0, 5*product, func() { d.AttentionGrad(a, dq, dk, dv, g, q, given, q, k, v) }, dq, dk, dv)
+	m.add("AttentionGrad", 0, 5*product, func() {
+		d.AttentionGrad(a, dq, dk, dv, g, q, given, q, k, v)
+	}, dq, dk, dv)
 }
 
 func BenchmarkFloat32(b *testing.B) { benchmark(b, New32()) }

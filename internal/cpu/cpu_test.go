@@ -27,7 +27,8 @@ func sameBits[T Float](t *testing.T, open func() *Device[T]) {
 		for name, w := range want {
 			for i, bits := range got[name] {
 				if bits != w[i] {
-					t.Errorf("%s: number %d is %g on %d cores, %g on one", name, i, math.Float64frombits(bits), cores, math.Float64frombits(w[i]))
+					t.Errorf("%s: number %d is %g on %d cores, %g on one", name,
+						i, math.Float64frombits(bits), cores, math.Float64frombits(w[i]))
 					break
 				}
 			}

@@ -19,12 +19,15 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
 	}
-	a, b, c := d.data(g.A.Buf)[g.A.Offset:], d.data(g.B.Buf)[g.B.Offset:], d.data(g.C.Buf)[g.C.Offset:]
+	a, b, c := d.data(g.A.Buf)[g.A.Offset:], d.data(g.B.Buf)[g.B.Offset:], d.data(
+		g.C.Buf,
+	)[g.C.Offset:]
 	work := g.M * g.N * max(g.K, 1)
 	if g.Count > 1 {
 		parallel.For(g.Count, max(1, gemmWork/work), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
-				d.gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride, b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
+				d.gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride,
+					b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
 			}
 		})
 		return
@@ -45,7 +48,8 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	parallel.For(down*across, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
 			i, j := block/across*rows, block%across*columns
-			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha), a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
+			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha),
+				a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
 				T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
 		}
 	})
@@ -70,7 +74,8 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	parallel.For(longParts, 1, func(lo, hi int) {
 		for p := lo; p < hi; p++ {
 			k0, k1 := p*g.K/longParts, (p+1)*g.K/longParts
-			d.gemm(true, false, m, n, k1-k0, T(g.Alpha), a[k0*lda:], lda, b[k0*ldb:], ldb, 0, parts[p*m*n:], n)
+			d.gemm(true, false, m, n, k1-k0, T(g.Alpha), a[k0*lda:], lda, b[k0*ldb:], ldb,
+				0, parts[p*m*n:], n)
 		}
 	})
 	parallel.For(m, rowGrain(longParts*n), func(lo, hi int) {
@@ -101,7 +106,8 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 func blocks(m, n, work int) (rows, columns int) {
 	half := func(x int) int { return (x/2 + 31) / 32 * 32 }
 	rows, columns = m, n
-	for count := 1; count < 4*runtime.GOMAXPROCS(0) && work/count > gemmWork && max(rows, columns) > 128; count *= 2 {
+	for count := 1; count < 4*runtime.GOMAXPROCS(0) && work/count > gemmWork &&
+		max(rows, columns) > 128; count *= 2 {
 		if rows >= columns {
 			rows = half(rows)
 		} else {
@@ -112,7 +118,10 @@ func blocks(m, n, work int) (rows, columns int) {
 }
 
 // gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
-func (d *Device[T]) gemm(transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+func (d *Device[T]) gemm(
+	transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T,
+	ldc int,
+) {
 	tA, tB := blas.NoTrans, blas.NoTrans
 	if transA {
 		tA = blas.Trans

@@ -15,7 +15,8 @@ import (
 // those of package simd, which uses the vector instructions of the processor. In double precision
 // they are the plain loops below, which also define what the others compute.
 type loops[T Float] struct {
-	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
+	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int,
+		beta T, c []T, ldc int)
 
 	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n
 	// rows].
@@ -28,14 +29,15 @@ type loops[T Float] struct {
 	geluGrad, reluGrad             func(dx, x, g []T)
 	adam                           func(a device.Adam, p, g, m, v []T)
 
-	sum           func(x []T) T
-	dot           func(x, y []T) T
-	dot64         func(x, y []T) float64      // accumulated in double precision
-	softmax       func(y, x []T) (max, sum T) // max x and Σ e^(x−max); of −Inf: zeros and sum 0
-	softmaxGrad   func(dx, y, g []T)
-	scoreGrad     func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
-	layerNorm     func(y, x, gamma, beta []T, eps T) (mean, rstd T)
-	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) // adds to dgamma and dbeta
+	sum         func(x []T) T
+	dot         func(x, y []T) T
+	dot64       func(x, y []T) float64      // accumulated in double precision
+	softmax     func(y, x []T) (max, sum T) // max x and Σ e^(x−max); of −Inf: zeros and sum 0
+	softmaxGrad func(dx, y, g []T)
+	scoreGrad   func(p, ds []T, lse, inner T) // p ← e^(p−lse), then ds ← p ⊙ (ds − inner)
+	layerNorm   func(y, x, gamma, beta []T, eps T) (mean, rstd T)
+	// adds to dgamma and dbeta
+	layerNormGrad func(dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T)
 
 	lstm     func(gates, z, prev, cell, out []T) // one step of one sequence: simd.LSTM
 	lstmGrad func(gates, prev, cell, g, dh, dc []T)
@@ -47,7 +49,8 @@ type loops[T Float] struct {
 func init() { blas32.Use(simd.BLAS{}) }
 
 var single = loops[float32]{
-	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32,
+		lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 		blas32.Implementation().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	},
 	transpose: simd.Transpose,
@@ -56,15 +59,18 @@ var single = loops[float32]{
 	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
 	adam: func(a device.Adam, p, g, m, v []float32) {
 		c := adamOf[float32](a)
-		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps, Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
+		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps,
+			Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
 	},
-	sum: simd.Sum, dot: simd.Dot, dot64: simd.Dot64, softmax: simd.Softmax, softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
+	sum: simd.Sum, dot: simd.Dot, dot64: simd.Dot64, softmax: simd.Softmax,
+	softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
 	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
 	lstm: simd.LSTM, lstmGrad: simd.LSTMGrad,
 }
 
 var double = loops[float64]{
-	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64,
+		lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
 		blas64.Implementation().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	},
 	transpose: func(dst, src []float64, stride, rows, n int) {
@@ -94,12 +100,15 @@ var double = loops[float64]{
 			y[i] += a * v
 		}
 	},
-	exp:      mapped(math.Exp),
-	tanh:     mapped(math.Tanh),
-	sigmoid:  mapped(sigmoid[float64]),
-	gelu:     mapped(func(x float64) float64 { cdf, _ := gauss(x); return x * cdf }),
-	relu:     mapped(func(x float64) float64 { return max(x, 0) }),
-	geluGrad: mappedGrad(func(x, g float64) float64 { cdf, pdf := gauss(x); return g * (cdf + x*pdf) }),
+	exp:     mapped(math.Exp),
+	tanh:    mapped(math.Tanh),
+	sigmoid: mapped(sigmoid[float64]),
+	gelu:    mapped(func(x float64) float64 { cdf, _ := gauss(x); return x * cdf }),
+	relu:    mapped(func(x float64) float64 { return max(x, 0) }),
+	geluGrad: mappedGrad(func(x, g float64) float64 {
+		cdf, pdf := gauss(x)
+		return g * (cdf + x*pdf)
+	}),
 	reluGrad: mappedGrad(func(x, g float64) float64 { return choose(x > 0, g, 0) }),
 	adam:     adam[float64],
 	sum:      sum[float64], dot: dot[float64], dot64: dot[float64],
@@ -214,7 +223,8 @@ func layerNormGrad[T Float](dx, dgamma, dbeta, g, x, gamma []T, mean, rstd T) {
 type adamConstants[T Float] struct{ b1, n1, b2, n2, eps, keep, decay, step, scale T }
 
 func adamOf[T Float](a device.Adam) adamConstants[T] {
-	c := adamConstants[T]{T(a.Beta1), T(1 - a.Beta1), T(a.Beta2), T(1 - a.Beta2), T(a.Eps), 1, T(a.WeightDecay),
+	c := adamConstants[T]{T(a.Beta1), T(1 - a.Beta1), T(a.Beta2), T(1 - a.Beta2), T(a.Eps),
+		1, T(a.WeightDecay),
 		T(a.LR / a.Correction1), T(1 / a.Correction2)}
 	if a.Decoupled {
 		c.keep, c.decay = T(1-a.LR*a.WeightDecay), 0

@@ -79,7 +79,8 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 			for r, s := range p.samples[:n] {
 				at, before := p.at(s, step)
 				out := ys[at*w : (at+1)*w]
-				d.loops.lstm(gs[at*4*w:(at+1)*4*w], z[r*4*w:(r+1)*4*w], p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w], out)
+				d.loops.lstm(gs[at*4*w:(at+1)*4*w], z[r*4*w:(r+1)*4*w],
+					p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w], out)
 				copy(h[r*w:], out)
 			}
 		}
@@ -93,7 +94,9 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
 	d.batches(l, 6*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
-		zeros, dh, dc, dz := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(n*w), scratch.alloc(n*4*w)
+		zeros, dh, dc, dz := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(
+			n*w,
+		), scratch.alloc(n*4*w)
 		n = 0
 		for step := l.Lengths[p.samples[0]] - 1; step >= 0; step-- {
 			for n < len(p.samples) && l.Lengths[p.samples[n]] > step {
@@ -102,7 +105,8 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 			for r, s := range p.samples[:n] {
 				at, before := p.at(s, step)
 				row := gs[at*4*w : (at+1)*4*w]
-				d.loops.lstmGrad(row, p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w], gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], dc[r*w:(r+1)*w])
+				d.loops.lstmGrad(row, p.prev(cs, zeros, before, step), cs[at*w:(at+1)*w],
+					gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], dc[r*w:(r+1)*w])
 				copy(dz[r*4*w:], row)
 			}
 			if step > 0 {

@@ -77,7 +77,8 @@ func (d *Device[T]) PackSigns(dst, x device.Buffer) {
 // ApplySignMask implements device.Device.
 func (d *Device[T]) ApplySignMask(dst, x, signs device.Buffer) {
 	y, v, s := d.data(dst), d.data(x), d.data(signs)
-	factor := [2]T{0, 1} // a multiplication is faster than a branch that the processor cannot predict
+	// a multiplication is faster than a branch that the processor cannot predict
+	factor := [2]T{0, 1}
 	parallel.For(len(s), grain/16, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			word := int(s[i])

@@ -65,7 +65,9 @@ func (d *Device[T]) LayerNorm(y, stats, x, gamma, beta device.Buffer, rows, n in
 const normRows = 128
 
 // LayerNormGrad implements device.Device.
-func (d *Device[T]) LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma device.Buffer, rows, n int) {
+func (d *Device[T]) LayerNormGrad(
+	dx, dgamma, dbeta, g, x, stats, gamma device.Buffer, rows, n int,
+) {
 	dxs, gs, xs, st, ga := d.data(dx), d.data(g), d.data(x), d.data(stats), d.data(gamma)
 	chunks := (rows + normRows - 1) / normRows
 	partial := d.borrow(chunks * 2 * n)
@@ -74,7 +76,8 @@ func (d *Device[T]) LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma device.B
 		sums := (*partial)[lo/normRows*2*n:][:2*n]
 		clear(sums)
 		for r := lo; r < hi; r++ {
-			d.loops.layerNormGrad(dxs[r*n:(r+1)*n], sums[:n], sums[n:], gs[r*n:(r+1)*n], xs[r*n:(r+1)*n], ga, st[2*r], st[2*r+1])
+			d.loops.layerNormGrad(dxs[r*n:(r+1)*n], sums[:n], sums[n:], gs[r*n:(r+1)*n],
+				xs[r*n:(r+1)*n], ga, st[2*r], st[2*r+1])
 		}
 	})
 	d.reduceBlock(device.Sum, d.data(dgamma), *partial, chunks, 2*n)

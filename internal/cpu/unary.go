@@ -83,7 +83,9 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 // UnaryGrad implements device.Device.
 func (d *Device[T]) UnaryGrad(op device.Unary, dx, x, y, g device.Buffer, a, b float64) {
 	dxs, xs, ys, gs := d.data(dx), d.data(x), d.data(y), d.data(g)
-	each(len(xs), func(lo, hi int) { d.unaryGrad(op, dxs[lo:hi], xs[lo:hi], ys[lo:hi], gs[lo:hi], T(a), T(b)) })
+	each(len(xs), func(lo, hi int) {
+		d.unaryGrad(op, dxs[lo:hi], xs[lo:hi], ys[lo:hi], gs[lo:hi], T(a), T(b))
+	})
 }
 
 // unaryGrad writes dx = g·f′(x), given y = f(x).

@@ -22,7 +22,8 @@ const adamBlock = 2048
 // newAdam returns the arguments of one step.
 func (d *Device) newAdam(a device.Adam, p, g, m, v device.Buffer) adamTensor {
 	t := adamTensor{p: d.data(p, 0), g: d.data(g, 0), m: d.data(m, 0), v: d.data(v, 0), n: p.Len(),
-		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2, eps: a.Eps, keep: 1, decay: a.WeightDecay,
+		beta1: a.Beta1, rest1: 1 - a.Beta1, beta2: a.Beta2, rest2: 1 - a.Beta2, eps: a.Eps,
+		keep: 1, decay: a.WeightDecay,
 		step: a.LR / a.Correction1, scale: 1 / a.Correction2}
 	if a.Decoupled {
 		t.keep, t.decay = 1-a.LR*a.WeightDecay, 0

@@ -27,7 +27,8 @@ func attentionRows(width int) int {
 
 // attentionOptions returns the compiler options for a width.
 func attentionOptions(width int) []string {
-	return []string{fmt.Sprintf("-DWIDTH=%d", width), fmt.Sprintf("-DROWS=%d", attentionRows(width))}
+	return []string{fmt.Sprintf("-DWIDTH=%d", width),
+		fmt.Sprintf("-DROWS=%d", attentionRows(width))}
 }
 
 // attentionKernels returns the suffix of the names of the kernels for a width. It compiles them at
@@ -35,12 +36,16 @@ func attentionOptions(width int) []string {
 func (d *Device) attentionKernels(width int) (suffix string) {
 	suffix = fmt.Sprintf("/%d", width)
 	if width > maxWidth {
-		panic(fmt.Sprintf("cuda: Attention: heads of %d columns: at most %d are supported; use more heads", width, maxWidth))
+		panic(fmt.Sprintf(
+			"cuda: Attention: heads of %d columns: at most %d are supported; use more heads",
+			width, maxWidth,
+		))
 	}
 	if !d.kernels.widths[width] {
 		d.kernels.widths[width] = true
 		d.do(func() {
-			if err := d.kernels.compile(source("attention"), suffix, attentionOptions(width)...); err != nil {
+			if err := d.kernels.compile(source("attention"), suffix,
+				attentionOptions(width)...); err != nil {
 				d.fail(err)
 			}
 		})
@@ -57,7 +62,8 @@ func (d *Device) heads(a device.Attention) []uint64 {
 	if a.Dropout > 0 {
 		seed, limit = stageSlice(d, []uint64{a.Seed}), keepLimit(a.Dropout)
 	}
-	return []uint64{mask, seed, argInt(a.Samples), argInt(a.Heads), argInt(a.Queries), argInt(a.Keys), argBool(a.Causal), limit, argFloat(a.Scale), argFloat(1 / (1 - a.Dropout))}
+	return []uint64{mask, seed, argInt(a.Samples), argInt(a.Heads), argInt(a.Queries),
+		argInt(a.Keys), argBool(a.Causal), limit, argFloat(a.Scale), argFloat(1 / (1 - a.Dropout))}
 }
 
 // Attention implements device.Device.
@@ -67,19 +73,27 @@ func (d *Device) Attention(a device.Attention, out, lse, q, k, v device.Buffer) 
 	suffix := d.attentionKernels(a.Width)
 	rows := attentionRows(a.Width)
 	blocks := a.Samples * a.Heads * ((a.Queries + rows - 1) / rows)
-	d.launchBlocks("attention"+suffix, blocks, blockThreads, append(d.heads(a), d.data(out, 0), d.data(lse, 0), d.data(q, 0), d.data(k, 0), d.data(v, 0))...)
+	d.launchBlocks("attention"+suffix, blocks, blockThreads,
+		append(d.heads(a), d.data(out, 0), d.data(lse, 0), d.data(q, 0), d.data(k, 0),
+			d.data(v, 0))...)
 }
 
 // AttentionGrad implements device.Device. It computes the weights twice, for the gradients of the
 // keys and for those of the queries, so that each sum has a fixed order.
-func (d *Device) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
+func (d *Device) AttentionGrad(
+	a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer,
+) {
 	d.begin()
 	defer d.mu.Unlock()
 	suffix := d.attentionKernels(a.Width)
 	units := a.Samples * a.Heads
 	delta := d.scratchFor(units * a.Queries)
-	d.launch("attention_delta"+suffix, 32*units*a.Queries, append(d.heads(a), delta, d.data(g, 0), d.data(out, 0))...)
+	d.launch("attention_delta"+suffix, 32*units*a.Queries,
+		append(d.heads(a), delta, d.data(g, 0), d.data(out, 0))...)
 	in := []uint64{d.data(g, 0), delta, d.data(lse, 0), d.data(q, 0), d.data(k, 0), d.data(v, 0)}
-	d.launchBlocks("attention_grad_keys"+suffix, units*((a.Keys+attentionTile-1)/attentionTile), blockThreads, append(append(d.heads(a), d.data(dk, 0), d.data(dv, 0)), in...)...)
-	d.launchBlocks("attention_grad_queries"+suffix, units*((a.Queries+attentionTile-1)/attentionTile), blockThreads, append(append(d.heads(a), d.data(dq, 0)), in...)...)
+	d.launchBlocks("attention_grad_keys"+suffix, units*((a.Keys+attentionTile-1)/attentionTile),
+		blockThreads, append(append(d.heads(a), d.data(dk, 0), d.data(dv, 0)), in...)...)
+	d.launchBlocks("attention_grad_queries"+suffix,
+		units*((a.Queries+attentionTile-1)/attentionTile), blockThreads,
+		append(append(d.heads(a), d.data(dq, 0)), in...)...)
 }

@@ -44,19 +44,28 @@ const benchRows, benchWidth, benchSize = 64 * 508, 128, 64 * 508 * 128
 
 func benchKernels() []benchKernel {
 	list := []benchKernel{
-		attentionForward(508), attentionForward(383), attentionBackward(508), attentionBackward(383),
-		gemm("Gemm/32512x1024x128", benchRows, 1024, 128, 1, false), gemm("Gemm/4096x2048x2048", 4096, 2048, 2048, 1, false),
+		attentionForward(508), attentionForward(383), attentionBackward(508),
+		attentionBackward(383),
+		gemm("Gemm/32512x1024x128", benchRows, 1024, 128, 1, false),
+		gemm("Gemm/4096x2048x2048", 4096, 2048, 2048, 1, false),
 		gemm("Gemm/512of50x50x64", 50, 50, 64, 512, false),
-		gemm("GemmTF32/32512x1024x128", benchRows, 1024, 128, 1, true), gemm("GemmTF32/4096x2048x2048", 4096, 2048, 2048, 1, true),
+		gemm("GemmTF32/32512x1024x128", benchRows, 1024, 128, 1, true),
+		gemm("GemmTF32/4096x2048x2048", 4096, 2048, 2048, 1, true),
 		gemm("GemmTF32/512of50x50x64", 50, 50, 64, 512, true),
 		{name: "LayerNorm", bytes: 4 * 2 * benchSize, bind: func(s *benchSource) func() {
-			y, stats, x, gamma, beta := s.Alloc(benchSize), s.Alloc(2*benchRows), s.input(benchSize), s.input(benchWidth), s.input(benchWidth)
+			y, stats, x, gamma, beta := s.Alloc(benchSize), s.Alloc(2*benchRows), s.input(
+				benchSize,
+			), s.input(benchWidth), s.input(benchWidth)
 			return func() { s.LayerNorm(y, stats, x, gamma, beta, benchRows, benchWidth, 1e-5) }
 		}},
 		{name: "LayerNormGrad", bytes: 4 * 3 * benchSize, bind: func(s *benchSource) func() {
 			dx, dgamma, dbeta := s.Alloc(benchSize), s.Alloc(benchWidth), s.Alloc(benchWidth)
-			g, x, stats, gamma := s.input(benchSize), s.input(benchSize), s.input(2*benchRows), s.input(benchWidth)
-			return func() { s.LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma, benchRows, benchWidth) }
+			g, x, stats, gamma := s.input(benchSize), s.input(benchSize), s.input(
+				2*benchRows,
+			), s.input(benchWidth)
+			return func() {
+				s.LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma, benchRows, benchWidth)
+			}
 		}},
 		{name: "GELU", bytes: 4 * 2 * benchSize, bind: func(s *benchSource) func() {
 			y, x := s.Alloc(benchSize), s.input(benchSize)
@@ -64,11 +73,13 @@ func benchKernels() []benchKernel {
 		}},
 		{name: "Add", bytes: 4 * 3 * benchSize, bind: func(s *benchSource) func() {
 			strides := []int{benchWidth, 1}
-			z, x, y := s.Alloc(benchSize), device.Operand{Buf: s.input(benchSize), Strides: strides}, device.Operand{Buf: s.input(benchSize), Strides: strides}
+			z, x, y := s.Alloc(benchSize), device.Operand{Buf: s.input(benchSize),
+				Strides: strides}, device.Operand{Buf: s.input(benchSize), Strides: strides}
 			return func() { s.Binary(device.Add, z, []int{benchRows, benchWidth}, x, y) }
 		}},
 		copying("Copy/dense", benchWidth, 1), copying("Copy/transposed", 1, benchRows),
-		{name: "ReduceSum", bytes: 4 * benchSize, bind: func(s *benchSource) func() { // the gradient of a bias
+		// the gradient of a bias
+		{name: "ReduceSum", bytes: 4 * benchSize, bind: func(s *benchSource) func() {
 			sum, x := s.Alloc(benchWidth), s.input(benchSize)
 			return func() { s.Reduce(device.Sum, sum, x, 1, benchRows, benchWidth) }
 		}},
@@ -83,44 +94,55 @@ func benchKernels() []benchKernel {
 }
 
 func attentionOf(positions int) (a device.Attention, size, lse, product int) {
-	a = device.Attention{Samples: 64, Heads: 8, Queries: positions, Keys: positions, Width: 64, Scale: 1 / math.Sqrt(64)}
+	a = device.Attention{Samples: 64, Heads: 8, Queries: positions, Keys: positions, Width: 64,
+		Scale: 1 / math.Sqrt(64)}
 	lse = a.Samples * a.Heads * positions
 	return a, lse * a.Width, lse, 2 * lse * positions * a.Width
 }
 
 func attentionForward(positions int) benchKernel {
 	a, size, rows, product := attentionOf(positions)
-	return benchKernel{name: "Attention/" + strconv.Itoa(positions), flops: 2 * product, bytes: 4 * 4 * size, bind: func(s *benchSource) func() {
-		out, lse, q, k, v := s.Alloc(size), s.Alloc(rows), s.input(size), s.input(size), s.input(size)
-		return func() { s.Attention(a, out, lse, q, k, v) }
-	}}
+	return benchKernel{name: "Attention/" + strconv.Itoa(positions), flops: 2 * product,
+		bytes: 4 * 4 * size, bind: func(s *benchSource) func() {
+			out, lse, q, k, v := s.Alloc(size), s.Alloc(rows), s.input(size), s.input(
+				size,
+			), s.input(size)
+			return func() { s.Attention(a, out, lse, q, k, v) }
+		}}
 }
 
 // attentionBackward counts five products; one of them recomputes the scores.
 func attentionBackward(positions int) benchKernel {
 	a, size, rows, product := attentionOf(positions)
-	return benchKernel{name: "AttentionGrad/" + strconv.Itoa(positions), flops: 5 * product, bytes: 4 * 8 * size, bind: func(s *benchSource) func() {
-		out, lse, q, k, v := s.Alloc(size), s.Alloc(rows), s.input(size), s.input(size), s.input(size)
-		s.Attention(a, out, lse, q, k, v)
-		g, dq, dk, dv := s.input(size), s.Alloc(size), s.Alloc(size), s.Alloc(size)
-		return func() { s.AttentionGrad(a, dq, dk, dv, g, out, lse, q, k, v) }
-	}}
+	return benchKernel{name: "AttentionGrad/" + strconv.Itoa(positions), flops: 5 * product,
+		bytes: 4 * 8 * size, bind: func(s *benchSource) func() {
+			out, lse, q, k, v := s.Alloc(size), s.Alloc(rows), s.input(size), s.input(
+				size,
+			), s.input(size)
+			s.Attention(a, out, lse, q, k, v)
+			g, dq, dk, dv := s.input(size), s.Alloc(size), s.Alloc(size), s.Alloc(size)
+			return func() { s.AttentionGrad(a, dq, dk, dv, g, out, lse, q, k, v) }
+		}}
 }
 
 // gemm is a product whose second factor is stored as [n k], like the weights of linear layers.
 func gemm(name string, m, n, k, count int, tf32 bool) benchKernel {
-	return benchKernel{name: name, flops: 2 * m * n * k * count, bytes: 4 * count * (m*k + n*k + m*n), tf32: tf32, bind: func(s *benchSource) func() {
-		g := device.Gemm{TransB: true, M: m, N: n, K: k, Alpha: 1, Count: count,
-			A: device.Matrix{Buf: s.input(count * m * k), Stride: k, Batch: m * k}, B: device.Matrix{Buf: s.input(count * n * k), Stride: k, Batch: n * k},
-			C: device.Matrix{Buf: s.Alloc(count * m * n), Stride: n, Batch: m * n}}
-		return func() { s.Gemm(g) }
-	}}
+	return benchKernel{name: name, flops: 2 * m * n * k * count,
+		bytes: 4 * count * (m*k + n*k + m*n), tf32: tf32, bind: func(s *benchSource) func() {
+			g := device.Gemm{TransB: true, M: m, N: n, K: k, Alpha: 1, Count: count,
+				A: device.Matrix{Buf: s.input(count * m * k), Stride: k, Batch: m * k},
+				B: device.Matrix{Buf: s.input(count * n * k), Stride: k, Batch: n * k},
+				C: device.Matrix{Buf: s.Alloc(count * m * n), Stride: n, Batch: m * n}}
+			return func() { s.Gemm(g) }
+		}}
 }
 
 // copying copies rows to an operand with the given strides.
 func copying(name string, strides ...int) benchKernel {
 	return benchKernel{name: name, bytes: 4 * 2 * benchSize, bind: func(s *benchSource) func() {
-		y, x := device.Operand{Buf: s.Alloc(benchSize), Strides: strides}, device.Operand{Buf: s.input(benchSize), Strides: []int{benchWidth, 1}}
+		y, x := device.Operand{Buf: s.Alloc(benchSize),
+			Strides: strides}, device.Operand{Buf: s.input(benchSize),
+			Strides: []int{benchWidth, 1}}
 		return func() { s.Copy(y, []int{benchRows, benchWidth}, x) }
 	}}
 }
@@ -146,25 +168,27 @@ func pairs(backward bool) benchKernel {
 // adam is a step of AdamW of several tensors, computed by one kernel. A Fill of one number
 // separates it from the next step, which would otherwise be added to the same kernel.
 func adam(tensors, n int) benchKernel {
-	return benchKernel{name: "Adam", bytes: 4 * 7 * tensors * n, bind: func(s *benchSource) func() {
-		a := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decoupled: true, Correction1: 0.1, Correction2: 0.001}
-		var buffers [][4]device.Buffer
-		for range tensors {
-			var b [4]device.Buffer
-			for i := range b {
-				b[i] = s.Alloc(n)
-				s.Fill(b[i], 0.01)
+	return benchKernel{name: "Adam", bytes: 4 * 7 * tensors * n,
+		bind: func(s *benchSource) func() {
+			a := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01,
+				Decoupled: true, Correction1: 0.1, Correction2: 0.001}
+			var buffers [][4]device.Buffer
+			for range tensors {
+				var b [4]device.Buffer
+				for i := range b {
+					b[i] = s.Alloc(n)
+					s.Fill(b[i], 0.01)
+				}
+				buffers = append(buffers, b)
 			}
-			buffers = append(buffers, b)
-		}
-		one := s.Alloc(1)
-		return func() {
-			for _, b := range buffers {
-				s.Adam(a, b[0], b[1], b[2], b[3])
+			one := s.Alloc(1)
+			return func() {
+				for _, b := range buffers {
+					s.Adam(a, b[0], b[1], b[2], b[3])
+				}
+				s.Fill(one, 0)
 			}
-			s.Fill(one, 0)
-		}
-	}}
+		}}
 }
 
 // cacheBytes is larger than the caches of GPUs. A kernel that is limited by memory uses as many
@@ -202,7 +226,8 @@ func BenchmarkKernels(b *testing.B) {
 }
 
 func (k *benchKernel) run(b *testing.B, s *benchSource) {
-	sets, calls, warm := 1, 10, 6 // a list of commands runs, is captured, and is launched, for each of two arenas
+	// a list of commands runs, is captured, and is launched, for each of two arenas
+	sets, calls, warm := 1, 10, 6
 	switch {
 	case k.flops == 0:
 		sets = max(1, min(8, cacheBytes/k.bytes))

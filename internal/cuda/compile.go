@@ -28,7 +28,8 @@ var sources embed.FS
 
 // files are the sources of the kernels in reading order, except attention.cu, which is compiled
 // separately for each width of a head.
-var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs", "adam"}
+var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs",
+	"adam"}
 
 // kernels are the functions of the compiled sources.
 type kernels struct {
@@ -79,16 +80,20 @@ func source(files ...string) string {
 // and sizes.
 func constants() map[string]int {
 	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile}
-	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP", device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
-		device.Tanh: "TANH", device.Sigmoid: "SIGMOID", device.Softplus: "SOFTPLUS", device.ReLU: "RELU", device.LeakyReLU: "LEAKY_RELU",
+	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP",
+		device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
+		device.Tanh: "TANH", device.Sigmoid: "SIGMOID", device.Softplus: "SOFTPLUS",
+		device.ReLU: "RELU", device.LeakyReLU: "LEAKY_RELU",
 		device.GELU: "GELU", device.SiLU: "SILU", device.Clamp: "CLAMP", device.Huber: "HUBER"} {
 		c[name] = i
 	}
-	for i, name := range [device.NumBinary]string{device.Add: "ADD", device.Sub: "SUB", device.Mul: "MUL", device.Div: "DIV", device.Equal: "EQUAL",
+	for i, name := range [device.NumBinary]string{device.Add: "ADD", device.Sub: "SUB",
+		device.Mul: "MUL", device.Div: "DIV", device.Equal: "EQUAL",
 		device.Less: "LESS", device.Mask: "MASK"} {
 		c[name] = i
 	}
-	for i, name := range [numFolds]string{foldSum: "FOLD_SUM", foldMax: "FOLD_MAX", foldExp: "FOLD_EXP"} {
+	for i, name := range [numFolds]string{foldSum: "FOLD_SUM", foldMax: "FOLD_MAX",
+		foldExp: "FOLD_EXP"} {
 		c[name] = i
 	}
 	return c
@@ -136,7 +141,8 @@ func (d *Device) image(text string, options []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := cachePath(fmt.Sprint(paths[C.COMPILER], " ", major, ".", minor, " ", options, "\n", text))
+	path := cachePath(fmt.Sprint(paths[C.COMPILER], " ", major, ".", minor, " ", options,
+		"\n", text))
 	if image := readCached(path); image != nil {
 		return image, nil
 	}
@@ -167,7 +173,10 @@ func targetFor(arch int) (string, error) {
 		}
 	}
 	if newest == 0 {
-		return "", fmt.Errorf("cuda: compute capability %d.%d: expected one that NVRTC supports, %d.%d or newer; try an older version of CUDA", arch/10, arch%10, archs[0]/10, archs[0]%10)
+		return "", fmt.Errorf(
+			"cuda: compute capability %d.%d: expected one that NVRTC supports, %d.%d or newer; "+
+				"try an older version of CUDA", arch/10, arch%10, archs[0]/10, archs[0]%10,
+		)
 	}
 	return fmt.Sprintf("compute_%d", newest), nil
 }
@@ -190,11 +199,13 @@ func compileSource(text string, ptx bool, options []string) ([]byte, error) {
 	if ptx {
 		toPTX = 1
 	}
-	code := C.compiler_run(source, name, C.int(len(options)), (**C.char)(list), toPTX, &image, &n, &log)
+	code := C.compiler_run(source, name, C.int(len(options)), (**C.char)(list), toPTX, &image,
+		&n, &log)
 	defer C.free(unsafe.Pointer(image))
 	defer C.free(unsafe.Pointer(log))
 	if code != 0 {
-		return nil, fmt.Errorf("cuda: NVRTC cannot compile the kernels with %v (status %d):\n%s", options, code, C.GoString(log))
+		return nil, fmt.Errorf("cuda: NVRTC cannot compile the kernels with %v (status %d):\n%s",
+			options, code, C.GoString(log))
 	}
 	return C.GoBytes(unsafe.Pointer(image), C.int(n)), nil
 }

@@ -16,10 +16,13 @@ import (
 // attention.cu for four widths of a head: narrow, usual, odd and wide. It needs no GPU.
 func TestSourcesCompile(t *testing.T) {
 	compiler := libraries[2]
-	path, err := compiler.open(slices.DeleteFunc(folders(), func(f string) bool { return f == cudatest.Emulator }))
+	path, err := compiler.open(slices.DeleteFunc(folders(), func(f string) bool {
+		return f == cudatest.Emulator
+	}))
 	defer compiler.open(folders()) // reopen the library that the devices use
 	if err != nil {
-		t.Skipf("NVRTC is not installed; install the Python package nvidia-cuda-nvrtc and set RECAP_CUDA to the folder of its library: %v", err)
+		t.Skipf("NVRTC is not installed; install the Python package nvidia-cuda-nvrtc and set "+
+			"RECAP_CUDA to the folder of its library: %v", err)
 	}
 	t.Logf("compiler: %s", path)
 	for _, arch := range []string{"compute_80", "compute_90"} {
@@ -33,7 +36,8 @@ func TestSourcesCompile(t *testing.T) {
 			}
 		}
 		for _, width := range []int{4, 64, 17, 768} {
-			if _, err := compileSource(source("attention"), true, append(attentionOptions(width), "--gpu-architecture="+arch)); err != nil {
+			if _, err := compileSource(source("attention"), true,
+				append(attentionOptions(width), "--gpu-architecture="+arch)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -54,7 +58,8 @@ func TestCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, damage := range [][]byte{nil, file[:10], file[:len(file)-1], append(bytes.Clone(file[:len(file)-1]), 'x')} {
+	for _, damage := range [][]byte{nil, file[:10], file[:len(file)-1],
+		append(bytes.Clone(file[:len(file)-1]), 'x')} {
 		if err := os.WriteFile(path, damage, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	smallBlock = 0 // each buffer is a separate block, so that the emulator detects writes outside of it
+	// each buffer is a separate block, so that the emulator detects writes outside of it
+	smallBlock = 0
 	cudatest.Main(m)
 }
 
@@ -56,7 +57,9 @@ type step struct {
 const width, rows = 33, 40
 
 func newStep(d *Device) *step {
-	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(width * width), d.Alloc(rows * width)}
+	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width),
+		d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width),
+		d.Alloc(width * width), d.Alloc(rows * width)}
 	for _, b := range []device.Buffer{s.p, s.m, s.v} {
 		d.Fill(b, 0.5)
 	}
@@ -80,12 +83,16 @@ func (s *step) run(i int) {
 	d.Dropout(s.y, s.x, 0.25, r.Uint64())
 	d.Gather(s.z, s.y, index, width)
 	d.ScatterAdd(s.z, index, s.x, width)
-	l := device.LSTM{Samples: 4, Steps: 5, Width: 8, Lengths: []int{1 + i%5, 5, 1 + i%3, 2}, Reverse: true}
+	l := device.LSTM{Samples: 4, Steps: 5, Width: 8, Lengths: []int{1 + i%5, 5, 1 + i%3, 2},
+		Reverse: true}
 	d.LSTM(l, s.y, s.cell, s.z, s.x)
 	d.LSTMGrad(l, s.z, s.y, s.cell, s.x)
-	d.Gemm(device.Gemm{TransA: true, M: width, N: width, K: rows, Alpha: 1, Count: 1, A: device.Matrix{Buf: s.z, Stride: width},
+	d.Gemm(device.Gemm{TransA: true, M: width, N: width, K: rows, Alpha: 1, Count: 1,
+		A: device.Matrix{Buf: s.z, Stride: width},
 		B: device.Matrix{Buf: s.x, Stride: width}, C: device.Matrix{Buf: s.square, Stride: width}})
-	a := device.Adam{LR: 0.1 / float64(i+1), Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Correction1: 1 - math.Pow(0.9, float64(i+1)), Correction2: 1 - math.Pow(0.99, float64(i+1))}
+	a := device.Adam{LR: 0.1 / float64(i+1), Beta1: 0.9, Beta2: 0.99, Eps: 1e-8,
+		Correction1: 1 - math.Pow(0.9, float64(i+1)),
+		Correction2: 1 - math.Pow(0.99, float64(i+1))}
 	d.Adam(a, s.p, s.z, s.m, s.v)
 	a.LR *= 2
 	d.AdamRows(a, s.p, s.z, s.m, s.v, []int{2, 7, 8 + i%3}, width)
@@ -116,7 +123,8 @@ func TestReplay(t *testing.T) {
 		}
 	})
 	if captured != arenas {
-		t.Errorf("%d graphs after %d equal steps, want one for each of %d arenas", captured, steps, arenas)
+		t.Errorf("%d graphs after %d equal steps, want one for each of %d arenas", captured,
+			steps, arenas)
 	}
 	s = newStep(d)
 	for i := range steps {
@@ -236,7 +244,9 @@ func TestOutOfMemory(t *testing.T) {
 	d.Axpy(2, x, x)
 	for range 2 {
 		err := d.Sync()
-		want := regexp.MustCompile(`^cuda: cuda:0: out of memory: tried to allocate 1048576.0 MiB; [0-9.]+ MiB are reserved, of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; reduce train.batch`)
+		want := regexp.MustCompile(
+			`^cuda: cuda:0: out of memory: tried to allocate 1048576.0 MiB; [0-9.]+ MiB are reserved, of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; reduce train.batch`,
+		)
 		if err == nil || !want.MatchString(err.Error()) {
 			t.Fatalf("Sync returns %v, want %s", err, want)
 		}
@@ -252,7 +262,8 @@ func TestOutOfMemory(t *testing.T) {
 // blocks.
 func TestFreeMemoryIsReleased(t *testing.T) {
 	if cudatest.Emulator == "" {
-		t.Skip("it would fill the memory of a real GPU, which other programs may use; the emulator's memory can be limited")
+		t.Skip("it would fill the memory of a real GPU, which other programs may use; the " +
+			"emulator's memory can be limited")
 	}
 	d := open(t)
 	_, _, available := d.memory.counts()
@@ -262,7 +273,8 @@ func TestFreeMemoryIsReleased(t *testing.T) {
 		for range 4 {
 			b := d.Alloc(1 << 20)
 			d.Fill(b, 3)
-			d.Copy(device.Dense(kept, []int{1 << 20}), []int{1 << 20}, device.Dense(b, []int{1 << 20}))
+			d.Copy(device.Dense(kept, []int{1 << 20}), []int{1 << 20},
+				device.Dense(b, []int{1 << 20}))
 		}
 	}()
 	for i := range 50 {
@@ -340,7 +352,8 @@ func TestTF32(t *testing.T) {
 	const n = 64
 	x, y := d.Alloc(n*n), d.Alloc(n*n)
 	d.Fill(x, 1.1)
-	d.Gemm(device.Gemm{M: n, N: n, K: n, Alpha: 1, Count: 1, A: device.Matrix{Buf: x, Stride: n}, B: device.Matrix{Buf: x, Stride: n}, C: device.Matrix{Buf: y, Stride: n}})
+	d.Gemm(device.Gemm{M: n, N: n, K: n, Alpha: 1, Count: 1, A: device.Matrix{Buf: x, Stride: n},
+		B: device.Matrix{Buf: x, Stride: n}, C: device.Matrix{Buf: y, Stride: n}})
 	if got, want := values(t, d.(*Device), y)[n], n*1.1*1.1; math.Abs(got-want) > 2e-3*want {
 		t.Errorf("a product of TF32 is %g, want %g", got, want)
 	}
@@ -348,7 +361,8 @@ func TestTF32(t *testing.T) {
 
 // TestWrongNumber checks the error for a GPU that does not exist.
 func TestWrongNumber(t *testing.T) {
-	if _, err := Open(1000, false); err == nil || !strings.Contains(err.Error(), "expected a number below") {
+	if _, err := Open(1000, false); err == nil ||
+		!strings.Contains(err.Error(), "expected a number below") {
 		t.Errorf("Open(1000) returns %v", err)
 	}
 }
@@ -356,7 +370,8 @@ func TestWrongNumber(t *testing.T) {
 // TestReport checks that the report has each library with its path, and the GPU.
 func TestReport(t *testing.T) {
 	report := strings.Join(Report(), "\n")
-	for _, want := range []string{`driver: .*libcuda\.so\.1, for CUDA \d+\.\d`, `cuBLAS: .*libcublas\.so\.\d+, version \d+`, `NVRTC: .*libnvrtc\.so\.\d+.*, version \d+`,
+	for _, want := range []string{`driver: .*libcuda\.so\.1, for CUDA \d+\.\d`,
+		`cuBLAS: .*libcublas\.so\.\d+, version \d+`, `NVRTC: .*libnvrtc\.so\.\d+.*, version \d+`,
 		`cuda:0: .*, compute capability \d+\.\d+, \d+ multiprocessors, .* MiB of memory, .* MiB free`} {
 		if !regexp.MustCompile(want).MatchString(report) {
 			t.Errorf("the report has no line like %s:\n%s", want, report)

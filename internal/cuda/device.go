@@ -68,11 +68,15 @@ func Open(ordinal int, tf32 bool) (device.Device, error) {
 // open initialises the GPU. It runs on the device's thread.
 func (d *Device) open(ordinal int, tf32 C.int) error {
 	var count, version C.int
-	if err := check("the driver cannot be initialised", C.device_count(&count, &version)); err != nil {
+	if err := check("the driver cannot be initialised",
+		C.device_count(&count, &version)); err != nil {
 		return err
 	}
 	if ordinal < 0 || ordinal >= int(count) {
-		return fmt.Errorf("cuda: device cuda:%d: expected a number below %d, the number of GPUs that the driver sees", ordinal, int(count))
+		return fmt.Errorf(
+			"cuda: device cuda:%d: expected a number below %d, the number of GPUs that the "+
+				"driver sees", ordinal, int(count),
+		)
 	}
 	if err := check(d.name, C.device_open(C.int(ordinal), tf32, &d.gpu, &d.info)); err != nil {
 		return err
@@ -209,7 +213,9 @@ func (d *Device) Download(dst []float64, src device.Buffer) {
 // download copies numbers to the host. It runs on the device's thread.
 func (d *Device) download(host []float32, address uint64) {
 	if d.failed() == nil {
-		if err := check(d.name, C.memory_download(d.gpu, unsafe.Pointer(&host[0]), C.uint64_t(address), C.size_t(4*len(host)))); err != nil {
+		if err := check(d.name,
+			C.memory_download(d.gpu, unsafe.Pointer(&host[0]), C.uint64_t(address),
+				C.size_t(4*len(host)))); err != nil {
 			d.fail(err)
 		}
 	}
@@ -235,7 +241,8 @@ func Report() []string {
 		return lines
 	}
 	var count, version, major, minor C.int
-	if err := check("the driver cannot be initialised", C.device_count(&count, &version)); err != nil {
+	if err := check("the driver cannot be initialised",
+		C.device_count(&count, &version)); err != nil {
 		return append(lines, err.Error())
 	}
 	C.compiler_version(&major, &minor)
@@ -264,6 +271,7 @@ func Report() []string {
 func (d *Device) describe() string {
 	f := &d.info
 	_, total, available := d.memory.counts()
-	return fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s free", d.name, C.GoString(&f.name[0]), f.major, f.minor,
+	return fmt.Sprintf("%s: %s, compute capability %d.%d, %d multiprocessors, %s of memory, %s "+
+		"free", d.name, C.GoString(&f.name[0]), f.major, f.minor,
 		f.processors, mebibytes(total), mebibytes(available))
 }

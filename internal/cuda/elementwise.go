@@ -26,14 +26,16 @@ func (d *Device) Axpy(alpha float64, x, y device.Buffer) {
 func (d *Device) Unary(op device.Unary, dst, x device.Buffer, a, b float64) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("unary", x.Len(), d.data(dst, 0), d.data(x, 0), argInt(x.Len()), argInt(int(op)), argFloat(a), argFloat(b))
+	d.launch("unary", x.Len(), d.data(dst, 0), d.data(x, 0), argInt(x.Len()), argInt(int(op)),
+		argFloat(a), argFloat(b))
 }
 
 // UnaryGrad implements device.Device.
 func (d *Device) UnaryGrad(op device.Unary, dx, x, y, g device.Buffer, a, b float64) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("unary_grad", x.Len(), d.data(dx, 0), d.data(x, 0), d.data(y, 0), d.data(g, 0), argInt(x.Len()), argInt(int(op)), argFloat(a), argFloat(b))
+	d.launch("unary_grad", x.Len(), d.data(dx, 0), d.data(x, 0), d.data(y, 0), d.data(g, 0),
+		argInt(x.Len()), argInt(int(op)), argFloat(a), argFloat(b))
 }
 
 // Dropout implements device.Device.
@@ -41,7 +43,8 @@ func (d *Device) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 	d.begin()
 	defer d.mu.Unlock()
 	at := stageSlice(d, []uint64{seed})
-	d.launch("dropout", x.Len(), d.data(dst, 0), d.data(x, 0), at, argInt(x.Len()), keepLimit(p), argFloat(1/(1-p)))
+	d.launch("dropout", x.Len(), d.data(dst, 0), d.data(x, 0), at, argInt(x.Len()), keepLimit(p),
+		argFloat(1/(1-p)))
 }
 
 // keepLimit returns ⌈p·2⁵³⌉: device.Keep keeps an element if the first 53 bits of its Hash are not
@@ -52,12 +55,14 @@ func keepLimit(p float64) uint64 { return uint64(math.Ceil(p * 0x1p53)) }
 func (d *Device) PackSigns(dst, x device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("pack_signs", dst.Len(), d.data(dst, 0), d.data(x, 0), argInt(dst.Len()), argInt(x.Len()))
+	d.launch("pack_signs", dst.Len(), d.data(dst, 0), d.data(x, 0), argInt(dst.Len()),
+		argInt(x.Len()))
 }
 
 // ApplySignMask implements device.Device.
 func (d *Device) ApplySignMask(dst, x, signs device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launch("apply_sign_mask", x.Len(), d.data(dst, 0), d.data(x, 0), d.data(signs, 0), argInt(x.Len()))
+	d.launch("apply_sign_mask", x.Len(), d.data(dst, 0), d.data(x, 0), d.data(signs, 0),
+		argInt(x.Len()))
 }

@@ -27,9 +27,12 @@ func (d *Device) product(g device.Gemm) {
 		return
 	}
 	s := d.current()
-	s.words = append(s.words, C.GEMM|(C.sizeof_struct_gemm/8)<<8, argBool(g.TransA)|argBool(g.TransB)<<1, argInt(g.M), argInt(g.N), argInt(g.K),
-		stride(g.A, g.TransA, g.M, g.K), stride(g.B, g.TransB, g.K, g.N), stride(g.C, false, g.M, g.N),
-		argFloat(g.Alpha), argFloat(g.Beta), d.data(g.A.Buf, g.A.Offset), d.data(g.B.Buf, g.B.Offset), d.data(g.C.Buf, g.C.Offset),
+	s.words = append(s.words, C.GEMM|(C.sizeof_struct_gemm/8)<<8,
+		argBool(g.TransA)|argBool(g.TransB)<<1, argInt(g.M), argInt(g.N), argInt(g.K),
+		stride(g.A, g.TransA, g.M, g.K), stride(g.B, g.TransB, g.K, g.N),
+		stride(g.C, false, g.M, g.N),
+		argFloat(g.Alpha), argFloat(g.Beta), d.data(g.A.Buf, g.A.Offset),
+		d.data(g.B.Buf, g.B.Offset), d.data(g.C.Buf, g.C.Offset),
 		argInt(g.A.Batch), argInt(g.B.Batch), argInt(g.C.Batch), argInt(g.Count))
 }
 
@@ -40,7 +43,10 @@ func stride(a device.Matrix, transposed bool, m, n int) uint64 {
 		m, n = n, m
 	}
 	if max(m, n, a.Stride) > math.MaxInt32 {
-		panic(fmt.Sprintf("cuda: Gemm: a matrix with %d rows, %d columns and stride %d is too large for cuBLAS", m, n, a.Stride))
+		panic(fmt.Sprintf(
+			"cuda: Gemm: a matrix with %d rows, %d columns and stride %d is too large for cuBLAS",
+			m, n, a.Stride,
+		))
 	}
 	if m <= 1 {
 		return argInt(max(1, n, a.Stride))

@@ -38,6 +38,7 @@ func (d *Device) ScatterAdd(dst device.Buffer, index []int, src device.Buffer, w
 	defer d.mu.Unlock()
 	if len(index)*width > 0 {
 		at := d.stageIndex(index)
-		d.launchBlocks("scatter_add", len(index), blockThreads, d.data(dst, 0), d.data(src, 0), at, argInt(len(index)), argInt(width))
+		d.launchBlocks("scatter_add", len(index), blockThreads, d.data(dst, 0), d.data(src, 0),
+			at, argInt(len(index)), argInt(width))
 	}
 }

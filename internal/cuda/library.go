@@ -27,22 +27,27 @@ type library struct {
 }
 
 var libraries = []library{
-	{C.DRIVER, "NVIDIA's driver", []string{"libcuda.so.1"}, "install the driver of the GPU, or, in a container, start it with access to the GPU"},
+	{C.DRIVER, "NVIDIA's driver", []string{"libcuda.so.1"},
+		"install the driver of the GPU, or, in a container, start it with access to the GPU"},
 	{C.BLAS, "cuBLAS", []string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}, install},
-	{C.COMPILER, "NVRTC", []string{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"}, install},
+	{C.COMPILER, "NVRTC", []string{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"},
+		install},
 }
 
-const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cublas and nvidia-cuda-nvrtc, and name the folders of their " +
+const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cublas and " +
+	"nvidia-cuda-nvrtc, and name the folders of their " +
 	"libraries in RECAP_CUDA, separated by colons"
 
 // folders returns the folders to search: those in RECAP_CUDA, then "" for the system's own search,
 // then the default folders of CUDA and of its Python packages.
 func folders() []string {
 	list := append(filepath.SplitList(os.Getenv("RECAP_CUDA")), "")
-	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/local/nvidia/lib64"}
+	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64",
+		"/usr/local/nvidia/lib64"}
 	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), "/usr/local", "/usr"} {
 		if root != "" {
-			places = append(places, root+"/lib/python3*/site-packages/nvidia/*/lib", root+"/lib/python3*/dist-packages/nvidia/*/lib")
+			places = append(places, root+"/lib/python3*/site-packages/nvidia/*/lib",
+				root+"/lib/python3*/dist-packages/nvidia/*/lib")
 		}
 	}
 	for _, pattern := range places {
@@ -75,7 +80,10 @@ func (l *library) open(folders []string) (path string, err error) {
 			C.free(unsafe.Pointer(path))
 			if failed == nil {
 				if function := C.library_bind(l.number); function != nil {
-					return "", fmt.Errorf("cuda: %s: function %s is missing: expected CUDA 11.4 or newer", filepath.Join(folder, name), C.GoString(function))
+					return "", fmt.Errorf(
+						"cuda: %s: function %s is missing: expected CUDA 11.4 or newer",
+						filepath.Join(folder, name), C.GoString(function),
+					)
 				}
 				return filepath.Join(folder, name), nil
 			}
@@ -84,7 +92,8 @@ func (l *library) open(folders []string) (path string, err error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("cuda: %s (%s) was not found: %s; %s", l.what, strings.Join(l.names, ", "), first, l.missing)
+	return "", fmt.Errorf("cuda: %s (%s) was not found: %s; %s",
+		l.what, strings.Join(l.names, ", "), first, l.missing)
 }
 
 // check converts a code of the driver or cuBLAS to an error, nil for success.

@@ -49,9 +49,11 @@ func (d *Device) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	h, z := d.matrix(s, 0, w), d.matrix(s, 1, 4*w)
 	for step := range l.Steps {
 		if step > 0 {
-			d.product(device.Gemm{TransB: true, M: l.Samples, N: 4 * w, K: w, Alpha: 1, A: h, B: device.Matrix{Buf: weight, Stride: w}, C: z, Count: 1})
+			d.product(device.Gemm{TransB: true, M: l.Samples, N: 4 * w, K: w, Alpha: 1, A: h,
+				B: device.Matrix{Buf: weight, Stride: w}, C: z, Count: 1})
 		}
-		d.launch("lstm", s.size, d.data(y, 0), d.data(cell, 0), d.data(gates, 0), s.parts[0], s.parts[1], s.lengths,
+		d.launch("lstm", s.size, d.data(y, 0), d.data(cell, 0), d.data(gates, 0), s.parts[0],
+			s.parts[1], s.lengths,
 			argInt(l.Samples), argInt(l.Steps), argInt(w), argInt(step), argBool(l.Reverse))
 	}
 }
@@ -64,10 +66,12 @@ func (d *Device) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	s := d.lstmState(l, 4, 1, 1)
 	dz, dh := d.matrix(s, 0, 4*w), d.matrix(s, 1, w)
 	for step := l.Steps - 1; step >= 0; step-- {
-		d.launch("lstm_grad", s.size, d.data(gates, 0), s.parts[0], s.parts[2], d.data(g, 0), d.data(cell, 0), s.parts[1], s.lengths,
+		d.launch("lstm_grad", s.size, d.data(gates, 0), s.parts[0], s.parts[2], d.data(g, 0),
+			d.data(cell, 0), s.parts[1], s.lengths,
 			argInt(l.Samples), argInt(l.Steps), argInt(w), argInt(step), argBool(l.Reverse))
 		if step > 0 {
-			d.product(device.Gemm{M: l.Samples, N: w, K: 4 * w, Alpha: 1, A: dz, B: device.Matrix{Buf: weight, Stride: w}, C: dh, Count: 1})
+			d.product(device.Gemm{M: l.Samples, N: w, K: 4 * w, Alpha: 1, A: dz,
+				B: device.Matrix{Buf: weight, Stride: w}, C: dh, Count: 1})
 		}
 	}
 }

@@ -167,9 +167,11 @@ func (m *memory) release() bool {
 func (m *memory) outOfMemoryError(bytes int) error {
 	var available, total C.size_t
 	m.device.do(func() { C.memory_info(&available, &total) })
-	return fmt.Errorf("cuda: %s: out of memory: tried to allocate %s; %s are reserved, of which %s are free, and the device has %s free of %s; "+
+	return fmt.Errorf("cuda: %s: out of memory: tried to allocate %s; %s are reserved, of "+
+		"which %s are free, and the device has %s free of %s; "+
 		"reduce train.batch, or use a smaller model (--preset quick)",
-		m.device.name, mebibytes(bytes), mebibytes(m.reserved), mebibytes(m.free), mebibytes(int(available)), mebibytes(int(total)))
+		m.device.name, mebibytes(bytes), mebibytes(m.reserved), mebibytes(m.free),
+		mebibytes(int(available)), mebibytes(int(total)))
 }
 
 // counts returns numbers of bytes: reserved by this allocator, on the device, and free on it.

@@ -15,7 +15,8 @@ func (d *Device) PairScores(dst, u, v, w device.Buffer, m, n, width int) {
 	if parts > 1 {
 		y = d.scratchFor(parts * m * n)
 	}
-	d.launchBlocks("pair_scores", tiles*parts, blockThreads, y, d.data(u, 0), d.data(v, 0), d.data(w, 0), argInt(m), argInt(n), argInt(width), argInt(parts))
+	d.launchBlocks("pair_scores", tiles*parts, blockThreads, y, d.data(u, 0), d.data(v, 0),
+		d.data(w, 0), argInt(m), argInt(n), argInt(width), argInt(parts))
 	if parts > 1 {
 		d.foldColumns(foldSum, d.data(dst, 0), y, 0, 1, parts, m*n, 1)
 	}
@@ -26,7 +27,8 @@ func (d *Device) PairScoresGrad(du, dv, dw, g, u, v, w device.Buffer, m, n, widt
 	d.begin()
 	defer d.mu.Unlock()
 	rows := d.scratchFor(m * width)
-	in := []uint64{d.data(g, 0), d.data(u, 0), d.data(v, 0), d.data(w, 0), argInt(m), argInt(n), argInt(width)}
+	in := []uint64{d.data(g, 0), d.data(u, 0), d.data(v, 0), d.data(w, 0), argInt(m), argInt(n),
+		argInt(width)}
 	d.launch("pair_grad_u", n*width, append([]uint64{d.data(du, 0)}, in...)...)
 	d.launch("pair_grad_v", m*width, append([]uint64{d.data(dv, 0), rows}, in...)...)
 	d.foldColumns(foldSum, d.data(dw, 0), rows, 0, 1, m, width, 1)

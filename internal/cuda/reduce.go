@@ -70,7 +70,8 @@ func (f *fold) run(op int, y, x, m uint64) {
 		first = y
 	}
 	if f.inner == 1 {
-		d.launch("fold_rows", 32*f.outer*f.chunks, first, x, m, argInt(op), argInt(f.outer), argInt(f.n), argInt(f.chunks))
+		d.launch("fold_rows", 32*f.outer*f.chunks, first, x, m, argInt(op), argInt(f.outer),
+			argInt(f.n), argInt(f.chunks))
 	} else {
 		d.foldColumns(op, first, x, m, f.outer, f.n, f.inner, f.chunks)
 	}
@@ -84,7 +85,8 @@ func (f *fold) run(op int, y, x, m uint64) {
 
 // foldColumns launches the kernel fold_columns.
 func (d *Device) foldColumns(op int, y, x, m uint64, outer, n, inner, chunks int) {
-	d.launchBlocks("fold_columns", chunks*outer*((inner+31)/32), blockThreads, y, x, m, argInt(op), argInt(outer), argInt(n), argInt(inner), argInt(chunks))
+	d.launchBlocks("fold_columns", chunks*outer*((inner+31)/32), blockThreads, y, x, m, argInt(op),
+		argInt(outer), argInt(n), argInt(inner), argInt(chunks))
 }
 
 // Dot implements device.Device.
@@ -93,6 +95,7 @@ func (d *Device) Dot(dst device.Buffer, at int, x, y device.Buffer) {
 	defer d.mu.Unlock()
 	chunks := max(1, min((x.Len()+4095)/4096, 1024))
 	partial := d.scratchFor(2 * chunks) // partial sums in double precision
-	d.launchBlocks("dot", chunks, blockThreads, partial, d.data(x, 0), d.data(y, 0), argInt(x.Len()), argInt(chunks))
+	d.launchBlocks("dot", chunks, blockThreads, partial, d.data(x, 0), d.data(y, 0),
+		argInt(x.Len()), argInt(chunks))
 	d.launchBlocks("dot_finish", 1, blockThreads, d.data(dst, at), partial, argInt(chunks))
 }

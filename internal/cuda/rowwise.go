@@ -46,7 +46,8 @@ func (d *Device) LogSoftmaxGrad(dx, y, g device.Buffer, rows, n int) {
 func (d *Device) LayerNorm(y, stats, x, gamma, beta device.Buffer, rows, n int, eps float64) {
 	d.begin()
 	defer d.mu.Unlock()
-	d.launchRows("layer_norm", rows, n, d.data(y, 0), d.data(stats, 0), d.data(x, 0), d.data(gamma, 0), d.data(beta, 0), argInt(n), argFloat(eps))
+	d.launchRows("layer_norm", rows, n, d.data(y, 0), d.data(stats, 0), d.data(x, 0),
+		d.data(gamma, 0), d.data(beta, 0), argInt(n), argFloat(eps))
 }
 
 // LayerNormGrad implements device.Device. It computes dgamma and dbeta first, since dx may be g or
@@ -58,8 +59,10 @@ func (d *Device) LayerNormGrad(dx, dgamma, dbeta, g, x, stats, gamma device.Buff
 	chunks := max(1, min((rows+63)/64, 512/tiles))
 	gammas := d.scratchFor(2 * chunks * n)
 	betas := gammas + uint64(4*chunks*n)
-	d.launchBlocks("layer_norm_columns", chunks*tiles, blockThreads, gammas, betas, d.data(g, 0), d.data(x, 0), d.data(stats, 0), argInt(rows), argInt(n), argInt(chunks))
+	d.launchBlocks("layer_norm_columns", chunks*tiles, blockThreads, gammas, betas, d.data(g, 0),
+		d.data(x, 0), d.data(stats, 0), argInt(rows), argInt(n), argInt(chunks))
 	d.foldColumns(foldSum, d.data(dgamma, 0), gammas, 0, 1, chunks, n, 1)
 	d.foldColumns(foldSum, d.data(dbeta, 0), betas, 0, 1, chunks, n, 1)
-	d.launchRows("layer_norm_grad", rows, n, d.data(dx, 0), d.data(g, 0), d.data(x, 0), d.data(stats, 0), d.data(gamma, 0), argInt(n))
+	d.launchRows("layer_norm_grad", rows, n, d.data(dx, 0), d.data(g, 0), d.data(x, 0),
+		d.data(stats, 0), d.data(gamma, 0), argInt(n))
 }

@@ -28,7 +28,10 @@ func merged(op string, shape []int, operands ...device.Operand) (a axes, n int) 
 		n *= l
 	}
 	if len(a.length) > maxRank || n > math.MaxInt32 {
-		panic(fmt.Sprintf("cuda: %s: shape %v has %d elements on %d axes after merging: at most %d elements on %d axes are supported", op, shape, n, len(a.length), math.MaxInt32, maxRank))
+		panic(fmt.Sprintf(
+			"cuda: %s: shape %v has %d elements on %d axes after merging: at most %d elements "+
+				"on %d axes are supported", op, shape, n, len(a.length), math.MaxInt32, maxRank,
+		))
 	}
 	return a, n
 }
@@ -60,7 +63,9 @@ func (d *Device) Binary(op device.Binary, dst device.Buffer, shape []int, x, y d
 	defer d.mu.Unlock()
 	a, n := merged("Binary", shape, device.Dense(dst, shape), x, y)
 	a.strides = a.strides[1:] // the position in dst is the number of the element
-	d.launch("binary", n, append([]uint64{d.data(dst, 0), d.at(x), d.at(y), argInt(n), argInt(int(op))}, a.args()...)...)
+	d.launch("binary",
+		n, append([]uint64{d.data(dst, 0), d.at(x), d.at(y), argInt(n), argInt(int(op))},
+			a.args()...)...)
 }
 
 // Copy implements device.Device.
@@ -97,7 +102,8 @@ func (a axes) descending() axes {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return a.strides[0][j] - a.strides[0][i] })
-	sorted := axes{make([]int, len(order)), [][]int{make([]int, len(order)), make([]int, len(order))}}
+	sorted := axes{make([]int, len(order)),
+		[][]int{make([]int, len(order)), make([]int, len(order))}}
 	for to, from := range order {
 		sorted.length[to] = a.length[from]
 		for k := range sorted.strides {

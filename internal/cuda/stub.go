@@ -9,7 +9,10 @@ import (
 )
 
 // errNotBuilt is the error of all functions in a build without CUDA.
-var errNotBuilt = errors.New("this program was built without CUDA; build it on Linux with: CGO_ENABLED=1 go build -tags cuda -o bin/ ./cmd/recap")
+var errNotBuilt = errors.New(
+	"this program was built without CUDA; build it on Linux with: CGO_ENABLED=1 go build -tags " +
+		"cuda -o bin/ ./cmd/recap",
+)
 
 // Open returns an error: this build has no CUDA.
 func Open(ordinal int, tf32 bool) (device.Device, error) { return nil, errNotBuilt }

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	arenas     = 2
-	arenaBytes = 32 << 20 // enough for a batch of a few hundred utterances; larger data is sent in parts
+	arenas = 2
+	// enough for a batch of a few hundred utterances; larger data is sent in parts
+	arenaBytes = 32 << 20
 )
 
 // A submission is a list of commands, with the arena that holds their data from the host.
@@ -63,7 +64,10 @@ func (d *Device) current() *submission {
 // write to, and the address on the device.
 func (d *Device) stage(bytes int) (host unsafe.Pointer, address uint64) {
 	if bytes > arenaBytes {
-		panic(fmt.Sprintf("cuda: one kernel needs %d bytes from the host, at most %d are supported", bytes, arenaBytes))
+		panic(fmt.Sprintf(
+			"cuda: one kernel needs %d bytes from the host, at most %d are supported", bytes,
+			arenaBytes,
+		))
 	}
 	if s := d.current(); s.used+bytes > arenaBytes {
 		d.submit()
@@ -109,10 +113,12 @@ func (d *Device) launchBlocks(name string, blocks, threads int, args ...uint64) 
 		return
 	}
 	if blocks > math.MaxInt32 {
-		panic(fmt.Sprintf("cuda: %s on %d blocks of %d threads: too large for one kernel", name, blocks, threads))
+		panic(fmt.Sprintf("cuda: %s on %d blocks of %d threads: too large for one kernel",
+			name, blocks, threads))
 	}
 	s := d.current()
-	s.words = append(s.words, C.LAUNCH|uint64(4+len(args))<<8, d.kernels.function(name), uint64(blocks), uint64(threads))
+	s.words = append(s.words, C.LAUNCH|uint64(4+len(args))<<8, d.kernels.function(name),
+		uint64(blocks), uint64(threads))
 	s.words = append(s.words, args...)
 }
 
@@ -136,7 +142,9 @@ func (d *Device) run(s *submission) error {
 	if d.failed() != nil {
 		return nil
 	}
-	if err := check(d.name+": copy from the host", C.stage_begin(d.gpu, C.int(s.arena), C.uint64_t(s.device), s.host, C.size_t(s.used))); err != nil {
+	if err := check(d.name+": copy from the host",
+		C.stage_begin(d.gpu, C.int(s.arena), C.uint64_t(s.device),
+			s.host, C.size_t(s.used))); err != nil {
 		return err
 	}
 	if len(s.words) > 0 {
@@ -161,7 +169,8 @@ func (d *Device) runCommands(words []uint64) error {
 		return nil
 	}
 	if g.graph == nil {
-		if err := check(d.name+": capturing a step", C.commands_capture(d.gpu, first, n, &g.graph)); err != nil {
+		if err := check(d.name+": capturing a step",
+			C.commands_capture(d.gpu, first, n, &g.graph)); err != nil {
 			return err
 		}
 	}

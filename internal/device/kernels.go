@@ -101,7 +101,8 @@ type Attention struct {
 	Mask    Buffer  // [Samples Keys]: 0 excludes the key; nil excludes none
 	Causal  bool    // excludes key j for query i where j > i + |Keys − Queries|
 	Dropout float64 // probability that a weight is dropped; 0 disables
-	Seed    uint64  // of the dropout; weight (s, h, i, j) is element ((s·Heads+h)·Queries+i)·Keys+j of Keep
+	// of the dropout; weight (s, h, i, j) is element ((s·Heads+h)·Queries+i)·Keys+j of Keep
+	Seed uint64
 }
 
 // LSTM describes a long short-term memory network with one layer and one direction, on sequences
@@ -137,7 +138,8 @@ type LSTM struct {
 type Adam struct {
 	LR, Beta1, Beta2, Eps float64
 	WeightDecay           float64
-	Decoupled             bool    // AdamW: p ← p − LR·WeightDecay·p before the step; else g ← g + WeightDecay·p
-	Correction1           float64 // 1 − Beta1ᵗ
-	Correction2           float64 // 1 − Beta2ᵗ
+	// AdamW: p ← p − LR·WeightDecay·p before the step; else g ← g + WeightDecay·p
+	Decoupled   bool
+	Correction1 float64 // 1 − Beta1ᵗ
+	Correction2 float64 // 1 − Beta2ᵗ
 }

@@ -26,7 +26,8 @@ func Confusions(list ...Confusion) *Figure {
 		const steps = 100
 		c.Min.Y, c.Max.Y = c.Min.Y+3, c.Max.Y-3
 		for i := range steps {
-			rest := box(c.X(float64(i)/steps), c.Min.Y, c.Max.X, c.Max.Y) // steps overlap, so that no gaps are visible
+			// steps overlap, so that no gaps are visible
+			rest := box(c.X(float64(i)/steps), c.Min.Y, c.Max.X, c.Max.Y)
 			c.FillPolygon(cellColor((float64(i)+0.5)/steps), rest)
 		}
 		c.StrokeLines(frame, closed(box(c.Min.X, c.Min.Y, c.Max.X, c.Max.Y)))
@@ -39,7 +40,8 @@ var frame = draw.LineStyle{Color: color.Black, Width: thinLine}
 
 // box returns the corners of a rectangle.
 func box(left, bottom, right, top vg.Length) []vg.Point {
-	return []vg.Point{{X: left, Y: bottom}, {X: right, Y: bottom}, {X: right, Y: top}, {X: left, Y: top}}
+	return []vg.Point{{X: left, Y: bottom}, {X: right, Y: bottom}, {X: right, Y: top},
+		{X: left, Y: top}}
 }
 
 // closed appends the first point to a line.
@@ -81,11 +83,14 @@ func (m cells) Plot(c draw.Canvas, p *plot.Plot) {
 
 // cellColor returns the colour of a share from 0 (white) to 1 (dark blue).
 func cellColor(share float64) color.Color {
-	interpolate := func(a, b uint8, t float64) uint8 { return uint8(float64(a) + t*(float64(b)-float64(a))) }
+	interpolate := func(a, b uint8, t float64) uint8 {
+		return uint8(float64(a) + t*(float64(b)-float64(a)))
+	}
 	light, dark := color.NRGBA{255, 255, 255, 255}, palette[Blue]
 	t := 2 * share
 	if share > 0.5 {
 		light, dark, t = dark, color.NRGBA{0, 38, 77, 255}, t-1
 	}
-	return color.NRGBA{interpolate(light.R, dark.R, t), interpolate(light.G, dark.G, t), interpolate(light.B, dark.B, t), 255}
+	return color.NRGBA{interpolate(light.R, dark.R, t), interpolate(light.G, dark.G, t),
+		interpolate(light.B, dark.B, t), 255}
 }

@@ -78,7 +78,8 @@ type curveStyle int
 const unnamed curveStyle = 20
 
 func (s curveStyle) line() draw.LineStyle {
-	return draw.LineStyle{Color: Color(s).withAlpha(1), Width: 1.2, Dashes: dashes[int(s)%len(dashes)]}
+	return draw.LineStyle{Color: Color(s).withAlpha(1), Width: 1.2,
+		Dashes: dashes[int(s)%len(dashes)]}
 }
 
 func (s curveStyle) marker() draw.GlyphStyle {
@@ -104,7 +105,9 @@ func (s curveStyle) bands(c Curve) []plot.Plotter {
 			lower = append(lower, plotter.XY{X: x, Y: part.Y[i] - part.YError[i]})
 		}
 		slices.Reverse(lower)
-		list = append(list, &plotter.Polygon{XYs: []plotter.XYs{append(upper, lower...)}, Color: Color(s).withAlpha(0.18)})
+		list = append(list,
+			&plotter.Polygon{XYs: []plotter.XYs{append(upper, lower...)},
+				Color: Color(s).withAlpha(0.18)})
 	}
 	return list
 }
@@ -128,7 +131,8 @@ func (s curveStyle) lines(c Curve) []plot.Plotter {
 // finiteParts splits a curve at the points that are not finite.
 func (c Curve) finiteParts() []Curve {
 	if len(c.X) != len(c.Y) || c.YError != nil && len(c.YError) != len(c.Y) {
-		panic(fmt.Sprintf("figure: Curves: %q has %d X, %d Y and %d YError, want equal lengths", c.Name, len(c.X), len(c.Y), len(c.YError)))
+		panic(fmt.Sprintf("figure: Curves: %q has %d X, %d Y and %d YError, want equal lengths",
+			c.Name, len(c.X), len(c.Y), len(c.YError)))
 	}
 	var parts []Curve
 	start := 0

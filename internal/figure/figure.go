@@ -35,7 +35,8 @@ const dotsPerInch = 300
 
 // WritePNG writes the figure as a PNG image with 300 dots per inch. It returns an error if w does.
 func (f *Figure) WritePNG(w io.Writer) error {
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dotsPerInch))}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.width, f.height),
+		vgimg.UseDPI(dotsPerInch))}
 	f.draw(draw.New(c))
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("figure: PNG: %w", err)
@@ -54,9 +55,11 @@ func (f *Figure) WriteSVG(w io.Writer) error {
 		return fmt.Errorf("figure: SVG: %w", err)
 	}
 	_, body, _ := bytes.Cut(b.Bytes(), []byte("<svg ")) // without the XML declaration
-	body = bytes.ReplaceAll(body, []byte("font-family:Liberation Sans;"), []byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+	body = bytes.ReplaceAll(body, []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
 	head, rest, _ := bytes.Cut(body, []byte(">"))
-	if _, err := fmt.Fprintf(w, "<svg role=\"img\" %s><title>%s</title>%s", head, html.EscapeString(f.Alt), rest); err != nil {
+	if _, err := fmt.Fprintf(w, "<svg role=\"img\" %s><title>%s</title>%s", head,
+		html.EscapeString(f.Alt), rest); err != nil {
 		return fmt.Errorf("figure: SVG: %w", err)
 	}
 	return nil
@@ -64,15 +67,17 @@ func (f *Figure) WriteSVG(w io.Writer) error {
 
 // A Curve is a line through points. A curve of at most 12 points has a marker at each point.
 type Curve struct {
-	Name   string    // in the legend; curves with the same name have the same style in all panels of a figure
+	// in the legend; curves with the same name have the same style in all panels of a figure
+	Name   string
 	X, Y   []float64 // of equal length; the line has a gap where Y is not finite
 	YError []float64 // half the height of the band from Y−YError to Y+YError; nil for no band
 }
 
 // A Panel is a pair of axes with curves.
 type Panel struct {
-	Title    string
-	X, Y     string     // labels of the axes, with the unit and an arrow in the direction of better values
+	Title string
+	// labels of the axes, with the unit and an arrow in the direction of better values
+	X, Y     string
 	IntegerX bool       // X has integer values, so its ticks are integers
 	YRange   [2]float64 // lower and upper limit of the Y axis; zero for automatic limits
 	Curves   []Curve

@@ -24,7 +24,8 @@ func someCurves() *Figure {
 		{Name: "RECAP", X: x, Y: []float64{90, 85, 70}, YError: []float64{1, 2, 3}},
 		{Name: "w/o <FID> & more", X: x, Y: []float64{89, 84, 71}},
 	}}
-	corr := Panel{X: "missing rate r", Y: "Corr ↑", Curves: []Curve{{Name: "RECAP", X: x, Y: []float64{0.9, 0.8, 0.5}}, {X: x, Y: x}}}
+	corr := Panel{X: "missing rate r", Y: "Corr ↑",
+		Curves: []Curve{{Name: "RECAP", X: x, Y: []float64{0.9, 0.8, 0.5}}, {X: x, Y: x}}}
 	f := Curves(2, acc, corr)
 	f.Alt = "Curves of <two> runs"
 	return f
@@ -32,13 +33,17 @@ func someCurves() *Figure {
 
 func someScatters() *Figure {
 	points := [][2]float64{{0, 0}, {1, 2}, {-3, 1}}
-	a := Scatter{Title: "a", Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points}, {Name: "generated", Color: Purple, Marker: Square, Points: points[:1]}}}
-	b := Scatter{Title: "b", Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points[1:]}}}
+	a := Scatter{Title: "a",
+		Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points},
+			{Name: "generated", Color: Purple, Marker: Square, Points: points[:1]}}}
+	b := Scatter{Title: "b",
+		Clouds: []Cloud{{Name: "real", Color: Blue, Marker: Circle, Points: points[1:]}}}
 	return Scatters(2, a, b)
 }
 
 func someConfusions() *Figure {
-	return Confusions(Confusion{Title: "c", Classes: []string{"neg", "pos"}, Counts: [][]int{{30, 10}, {0, 0}}})
+	return Confusions(Confusion{Title: "c", Classes: []string{"neg", "pos"},
+		Counts: [][]int{{30, 10}, {0, 0}}})
 }
 
 // svg writes a figure as SVG and returns its text and its elements by name.
@@ -92,7 +97,8 @@ func texts(list []element) []string {
 	return all
 }
 
-var figures = map[string]func() *Figure{"curves": someCurves, "scatters": someScatters, "confusions": someConfusions}
+var figures = map[string]func() *Figure{"curves": someCurves, "scatters": someScatters,
+	"confusions": someConfusions}
 
 // TestSameDataSameBytes writes each kind of figure twice, as PNG with 300 dots per inch and as
 // SVG.
@@ -100,7 +106,8 @@ func TestSameDataSameBytes(t *testing.T) {
 	for name, make := range figures {
 		f := make()
 		var a, b, c, d bytes.Buffer
-		if err := errors.Join(f.WritePNG(&a), make().WritePNG(&b), f.WriteSVG(&c), make().WriteSVG(&d)); err != nil {
+		if err := errors.Join(f.WritePNG(&a), make().WritePNG(&b), f.WriteSVG(&c),
+			make().WriteSVG(&d)); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(a.Bytes(), b.Bytes()) || !bytes.Equal(c.Bytes(), d.Bytes()) {
@@ -110,7 +117,9 @@ func TestSameDataSameBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := float64(img.Bounds().Dx()), f.width.Points()/72*300; math.Abs(got-want) > 1 {
+		if got, want := float64(img.Bounds().Dx()), f.width.Points()/72*300; math.Abs(
+			got-want,
+		) > 1 {
 			t.Errorf("%s: %g dots wide, want %g", name, got, want)
 		}
 	}
@@ -123,12 +132,15 @@ var fontSize = regexp.MustCompile(`font-size:([0-9.]+)px`)
 func TestSVG(t *testing.T) {
 	for name, make := range figures {
 		text, elements := svg(t, make())
-		if !strings.HasPrefix(text, "<svg ") || strings.Contains(text, "<?xml") || strings.Contains(text, " id=") {
+		if !strings.HasPrefix(text, "<svg ") || strings.Contains(text, "<?xml") ||
+			strings.Contains(text, " id=") {
 			t.Errorf("%s begins with %.40q: expected an svg element without ids", name, text)
 		}
 		for _, e := range elements["text"] {
-			size, err := strconv.ParseFloat(fontSize.FindStringSubmatch(e.attributes["style"])[1], 64)
-			if err != nil || size < 8 || !strings.Contains(e.attributes["style"], "Arial,Helvetica,sans-serif") {
+			size, err := strconv.ParseFloat(fontSize.FindStringSubmatch(e.attributes["style"])[1],
+				64)
+			if err != nil || size < 8 ||
+				!strings.Contains(e.attributes["style"], "Arial,Helvetica,sans-serif") {
 				t.Errorf("%s: %q in %s", name, e.text, e.attributes["style"])
 			}
 		}
@@ -137,7 +149,8 @@ func TestSVG(t *testing.T) {
 	if !strings.Contains(text, "<title>Curves of &lt;two&gt; runs</title>") {
 		t.Errorf("no title in %.300q", text)
 	}
-	for _, want := range []string{"a", "missing rate r", "Acc-2 (%) ↑", "Corr ↑", "RECAP", "w/o <FID> & more"} {
+	for _, want := range []string{"a", "missing rate r", "Acc-2 (%) ↑", "Corr ↑", "RECAP",
+		"w/o <FID> & more"} {
 		if !slices.Contains(texts(elements["text"]), want) {
 			t.Errorf("text %q is missing in %q", want, texts(elements["text"]))
 		}
@@ -164,7 +177,8 @@ func strokes(t *testing.T, f *Figure) map[string]int {
 func TestLineStyles(t *testing.T) {
 	got := strokes(t, someCurves())
 	want := map[string]int{
-		"fill:none;stroke:#0072B2;stroke-width:1.2":                      3, // in two panels, and in the legend
+		// in two panels, and in the legend
+		"fill:none;stroke:#0072B2;stroke-width:1.2":                      3,
 		"fill:none;stroke:#D55E00;stroke-width:1.2;stroke-dasharray:5,2": 2,
 		"fill:none;stroke:#000000;stroke-width:1.2":                      1, // without a name
 	}
@@ -183,14 +197,16 @@ func TestLineStyles(t *testing.T) {
 
 func TestGaps(t *testing.T) {
 	x := []float64{0, 1, 2, 3, 4, 5}
-	parts := Curve{X: x, Y: []float64{nan, 1, 2, math.Inf(1), 3, 4}, YError: []float64{0, 1, 1, 1, 1, nan}}.finiteParts()
+	parts := Curve{X: x, Y: []float64{nan, 1, 2, math.Inf(1), 3, 4},
+		YError: []float64{0, 1, 1, 1, 1, nan}}.finiteParts()
 	if got, want := fmt.Sprint(parts), "[{ [1 2] [1 2] [1 1]} { [4] [3] [1]}]"; got != want {
 		t.Errorf("parts %s, want %s", got, want)
 	}
 	if parts := (Curve{X: x[:1], Y: []float64{nan}}).finiteParts(); parts != nil {
 		t.Errorf("parts %v of a curve without finite points", parts)
 	}
-	svg(t, Curves(1, Panel{Curves: []Curve{{Name: "none", X: x[:1], Y: []float64{nan}}}})) // an empty panel
+	// an empty panel
+	svg(t, Curves(1, Panel{Curves: []Curve{{Name: "none", X: x[:1], Y: []float64{nan}}}}))
 	defer func() {
 		if message := fmt.Sprint(recover()); !strings.Contains(message, `"RECAP" has 6 X, 2 Y`) {
 			t.Errorf("panic %q", message)
@@ -205,8 +221,10 @@ func TestTicks(t *testing.T) {
 		minStep   ticks
 		want      string
 	}{
-		{0, 0.9, 0, "[0.0 0.2 0.4 0.6 0.8]"}, {-0.5, 1, 0, "[−0.5 0.0 0.5 1.0]"}, {1, 2, 1, "[1 2]"}, {1, 25, 1, "[5 10 15 20 25]"},
-		{68.1, 91.7, 0, "[70 75 80 85 90]"}, {0.91, 0.955, 0, "[0.91 0.92 0.93 0.94 0.95]"}, {0, 2e6, 0, "[0 500000 1000000 1500000 2000000]"},
+		{0, 0.9, 0, "[0.0 0.2 0.4 0.6 0.8]"}, {-0.5, 1, 0, "[−0.5 0.0 0.5 1.0]"},
+		{1, 2, 1, "[1 2]"}, {1, 25, 1, "[5 10 15 20 25]"},
+		{68.1, 91.7, 0, "[70 75 80 85 90]"}, {0.91, 0.955, 0, "[0.91 0.92 0.93 0.94 0.95]"},
+		{0, 2e6, 0, "[0 500000 1000000 1500000 2000000]"},
 	} {
 		var labels []string
 		for _, tick := range c.minStep.Ticks(c.low, c.high) {
@@ -231,11 +249,14 @@ func TestConfusion(t *testing.T) {
 		c := cellColor(share).(color.NRGBA)
 		return fmt.Sprintf("%02X%02X%02X", c.R, c.G, c.B)
 	}
-	want := []string{"FFFFFF", hex(0.75), hex(0.25), hex(0), hex(0)} // the background, then two rows; the second one has no utterance
+	// the background, then two rows; the second one has no utterance
+	want := []string{"FFFFFF", hex(0.75), hex(0.25), hex(0), hex(0)}
 	if !slices.Equal(cells, want) {
 		t.Errorf("colours %v, want %v", cells, want)
 	}
-	if got := texts(elements["text"]); !slices.Contains(got, "30") || !slices.Contains(got, "10") || !slices.Contains(got, "share of the true class, 0 to 100 %") {
+	if got := texts(elements["text"]); !slices.Contains(got, "30") ||
+		!slices.Contains(got, "10") ||
+		!slices.Contains(got, "share of the true class, 0 to 100 %") {
 		t.Errorf("texts %q", got)
 	}
 	for i := range 100 {
@@ -270,7 +291,8 @@ func TestScatter(t *testing.T) {
 func TestLegendRows(t *testing.T) {
 	var entries []legendEntry
 	for i := range 12 {
-		entries = append(entries, legendEntry{fmt.Sprintf("a rather long name, number %d", i), lineSymbolWidth, nil})
+		entries = append(entries,
+			legendEntry{fmt.Sprintf("a rather long name, number %d", i), lineSymbolWidth, nil})
 	}
 	rows := legendRows(entries, pageWidth)
 	n := 0
@@ -278,10 +300,12 @@ func TestLegendRows(t *testing.T) {
 		n += len(r.entries)
 		width := -float64(entryGap)
 		for _, k := range r.entries {
-			width += float64(entryGap + symbolGap + k.width + textStyle(smallText, false).Width(k.name))
+			width += float64(entryGap + symbolGap + k.width + textStyle(smallText,
+				false).Width(k.name))
 		}
 		if math.Abs(width-float64(r.width)) > 1e-6 || r.width > pageWidth {
-			t.Errorf("a row is %v wide, its entries are %g, the page is %v", r.width, width, pageWidth)
+			t.Errorf("a row is %v wide, its entries are %g, the page is %v", r.width, width,
+				pageWidth)
 		}
 	}
 	if n != len(entries) || len(rows) != 4 {

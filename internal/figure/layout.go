@@ -47,21 +47,22 @@ func panels(plots []*plot.Plot, columns int, height vg.Length, entries []legendE
 	}
 	legend := legendRows(entries, width-2*margin)
 	legendHeight := vg.Length(len(legend))*rowHeight + symbolGap
-	return &Figure{width: width, height: vg.Length(rows)*height + legendHeight + 2*margin, draw: func(c draw.Canvas) {
-		c = draw.Crop(c, margin, -margin, margin, -margin)
-		tiles := draw.Tiles{Cols: columns, Rows: rows, PadX: gap, PadY: gap}
-		canvases := plot.Align(grid, tiles, draw.Crop(c, 0, 0, legendHeight, 0))
-		for i, row := range grid {
-			for j, p := range row {
-				if p != nil {
-					p.Draw(canvases[i][j])
+	return &Figure{width: width, height: vg.Length(rows)*height + legendHeight + 2*margin,
+		draw: func(c draw.Canvas) {
+			c = draw.Crop(c, margin, -margin, margin, -margin)
+			tiles := draw.Tiles{Cols: columns, Rows: rows, PadX: gap, PadY: gap}
+			canvases := plot.Align(grid, tiles, draw.Crop(c, 0, 0, legendHeight, 0))
+			for i, row := range grid {
+				for j, p := range row {
+					if p != nil {
+						p.Draw(canvases[i][j])
+					}
 				}
 			}
-		}
-		for i, row := range legend {
-			row.draw(draw.Crop(c, 0, 0, legendHeight-symbolGap-vg.Length(i+1)*rowHeight, 0))
-		}
-	}}
+			for i, row := range legend {
+				row.draw(draw.Crop(c, 0, 0, legendHeight-symbolGap-vg.Length(i+1)*rowHeight, 0))
+			}
+		}}
 }
 
 // A legendRow is a row of the legend.
@@ -92,7 +93,8 @@ func (r legendRow) draw(c draw.Canvas) {
 	x := c.Center().X - r.width/2
 	for _, e := range r.entries {
 		symbol := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: x, Y: c.Min.Y}, Max: vg.Point{X: x + e.width, Y: c.Min.Y + rowHeight}}}
+			Min: vg.Point{X: x, Y: c.Min.Y},
+			Max: vg.Point{X: x + e.width, Y: c.Min.Y + rowHeight}}}
 		e.draw(&symbol)
 		c.FillText(style, vg.Point{X: x + e.width + symbolGap, Y: symbol.Center().Y}, e.name)
 		x += e.width + symbolGap + style.Width(e.name) + entryGap

@@ -37,7 +37,9 @@ type clouds []Cloud
 
 const pointRadius = 1.6
 
-func (c Cloud) style() draw.GlyphStyle { return c.Marker.style(c.Color.withAlpha(0.75), pointRadius) }
+func (c Cloud) style() draw.GlyphStyle {
+	return c.Marker.style(c.Color.withAlpha(0.75), pointRadius)
+}
 
 func (c Cloud) drawSymbol(canvas *draw.Canvas) {
 	s := c.style()
@@ -57,7 +59,8 @@ func (all clouds) Plot(c draw.Canvas, _ *plot.Plot) {
 	}
 	center := c.Center()
 	position := func(p [2]float64) vg.Point {
-		return vg.Point{X: center.X + vg.Length(scale*(p[0]-(low[0]+high[0])/2)), Y: center.Y + vg.Length(scale*(p[1]-(low[1]+high[1])/2))}
+		return vg.Point{X: center.X + vg.Length(scale*(p[0]-(low[0]+high[0])/2)),
+			Y: center.Y + vg.Length(scale*(p[1]-(low[1]+high[1])/2))}
 	}
 	maxPoints := 0
 	for _, cloud := range all {

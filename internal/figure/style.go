@@ -31,7 +31,8 @@ const (
 )
 
 var palette = [numColors]color.NRGBA{
-	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
+	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
+	{230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
 }
 
 // withAlpha returns the colour with an opacity from 0 to 1.
@@ -55,7 +56,8 @@ const (
 	OpenTriangle
 )
 
-var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{},
+	draw.CrossGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
 
 // style returns the marker with a colour and a radius in points.
 func (m Marker) style(c color.Color, radius vg.Length) draw.GlyphStyle {
@@ -81,7 +83,8 @@ func textStyle(size vg.Length, bold bool) text.Style {
 	if bold {
 		f.Weight = 3 // WeightBold of golang.org/x/image/font
 	}
-	return text.Style{Color: color.Black, Handler: plot.DefaultTextHandler, XAlign: text.XLeft, YAlign: text.YBottom, Font: f}
+	return text.Style{Color: color.Black, Handler: plot.DefaultTextHandler, XAlign: text.XLeft,
+		YAlign: text.YBottom, Font: f}
 }
 
 // newPlot returns an empty plot with a title and axis labels.
@@ -100,7 +103,8 @@ func newPlot(title, x, y string) *plot.Plot {
 		axis.Tick.Length = 3
 		axis.Tick.Marker = ticks(0)
 	}
-	labels := &p.Y.Tick.Label // gonum draws them higher than their ticks, by the descent of the font
+	// gonum draws them higher than their ticks, by the descent of the font
+	labels := &p.Y.Tick.Label
 	labels.YAlign -= text.YAlignment(labels.FontExtents().Descent / labels.Height("0"))
 	return p
 }
@@ -136,7 +140,8 @@ func (minStep ticks) Ticks(low, high float64) []plot.Tick {
 			for k := first; k <= last; k++ {
 				v := k*step + 0 // not −0
 				label := strconv.FormatFloat(v, 'f', max(0, int(-power)), 64)
-				list = append(list, plot.Tick{Value: v, Label: strings.Replace(label, "-", "−", 1)})
+				list = append(list,
+					plot.Tick{Value: v, Label: strings.Replace(label, "-", "−", 1)})
 			}
 			break
 		}

@@ -38,7 +38,8 @@ func Keys(k Kind) []string {
 	if k == SIMS {
 		return []string{"Mult_acc_2", "Mult_acc_3", "Mult_acc_5", "F1_score", "MAE", "Corr"}
 	}
-	return []string{"Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score", "Mult_acc_5", "Mult_acc_7", "MAE", "Corr"}
+	return []string{"Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score", "Mult_acc_5",
+		"Mult_acc_7", "MAE", "Corr"}
 }
 
 // ExtraKeys returns the keys of the scores that [Compute] adds to those of [Keys]: the F1 scores
@@ -128,8 +129,10 @@ func (s Scores) mosi(pred, label []float32) {
 }
 
 func (s Scores) sims(pred, label []float32) {
-	s["Mult_acc_3"] = accuracy(mapSlice(pred, interval(-0.1, 0.1)), mapSlice(label, interval(-0.1, 0.1)))
-	s["Mult_acc_5"] = accuracy(mapSlice(pred, interval(-0.7, -0.1, 0.1, 0.7)), mapSlice(label, interval(-0.7, -0.1, 0.1, 0.7)))
+	s["Mult_acc_3"] = accuracy(mapSlice(pred, interval(-0.1, 0.1)),
+		mapSlice(label, interval(-0.1, 0.1)))
+	s["Mult_acc_5"] = accuracy(mapSlice(pred, interval(-0.7, -0.1, 0.1, 0.7)),
+		mapSlice(label, interval(-0.7, -0.1, 0.1, 0.7)))
 
 	p, y := mapSlice(pred, interval(0)), mapSlice(label, interval(0))
 	s["Mult_acc_2"] = accuracy(p, y)

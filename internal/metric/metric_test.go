@@ -27,23 +27,30 @@ func TestCompute(t *testing.T) {
 	}{
 		{"golden MOSI", MOSI,
 			[]float32{-2.5, -0.5, 0, 0.5, 1.5, 2.5, 3.7, -0.2, 0.3, -1.2}, goldenLabel,
-			Scores{"Has0_acc_2": .8, "Has0_F1_score": .8, "Non0_acc_2": .7778, "Non0_F1_score": .7778,
-				"Mult_acc_5": .6, "Mult_acc_7": .4, "MAE": .48, "Corr": .9499, NaNPredictions: 0}},
+			Scores{"Has0_acc_2": .8, "Has0_F1_score": .8, "Non0_acc_2": .7778,
+				"Non0_F1_score": .7778,
+				"Mult_acc_5":    .6, "Mult_acc_7": .4, "MAE": .48, "Corr": .9499,
+				NaNPredictions: 0}},
 		{"golden MOSI constant", MOSI,
 			[]float32{.3, .3, .3, .3, .3, .3, .3, .3, .3, .3}, goldenLabel,
-			Scores{"Has0_acc_2": .6, "Has0_F1_score": .45, "Non0_acc_2": .5556, "Non0_F1_score": .3968,
-				"Mult_acc_5": .4, "Mult_acc_7": .4, "MAE": 1.33, "Corr": nan}},
+			Scores{"Has0_acc_2": .6, "Has0_F1_score": .45, "Non0_acc_2": .5556,
+				"Non0_F1_score": .3968,
+				"Mult_acc_5":    .4, "Mult_acc_7": .4, "MAE": 1.33, "Corr": nan}},
 		{"golden SIMS", SIMS,
 			[]float32{-1.3, -.71, -.7, -.1, 0, .05, .1, .11, .7, .9},
 			[]float32{-1, -.8, -.4, 0, 0, .2, .2, .6, .8, -.2},
-			Scores{"Mult_acc_2": .9, "Mult_acc_3": .6, "Mult_acc_5": .4, "F1_score": .901, "MAE": .243, "Corr": .7422}},
+			Scores{"Mult_acc_2": .9, "Mult_acc_3": .6, "Mult_acc_5": .4, "F1_score": .901,
+				"MAE": .243, "Corr": .7422}},
 		{"halves round to even", MOSI,
-			[]float32{0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999997}, []float32{0, 2, 2, 0, -2, -2, 0},
+			[]float32{0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999997},
+			[]float32{0, 2, 2, 0, -2, -2, 0},
 			Scores{"Mult_acc_7": 1}},
 		{"Acc-5 joins 2 and 3", MOSI, []float32{2.4, -3}, []float32{3, -2},
 			Scores{"Mult_acc_5": 1, "Mult_acc_7": 0}},
-		{"prediction 0 is non-negative in Has0, negative in Non0", MOSI, []float32{0, 0}, []float32{1, -1},
-			Scores{"Has0_acc_2": .5, "Has0_F1_score": 1. / 3, "Non0_acc_2": .5, "Non0_F1_score": 1. / 3}},
+		{"prediction 0 is non-negative in Has0, negative in Non0", MOSI, []float32{0, 0},
+			[]float32{1, -1},
+			Scores{"Has0_acc_2": .5, "Has0_F1_score": 1. / 3, "Non0_acc_2": .5,
+				"Non0_F1_score": 1. / 3}},
 		{"label 0 counts in Has0 alone", MOSI, []float32{-1, 1}, []float32{0, 1},
 			Scores{"Has0_acc_2": .5, "Non0_acc_2": 1, "Non0_F1_score": 1}},
 		{"an edge of SIMS lies in the bin below", SIMS,
@@ -51,21 +58,29 @@ func TestCompute(t *testing.T) {
 			Scores{"Mult_acc_2": .8, "Mult_acc_3": 1, "Mult_acc_5": 1}},
 		{"MAE and Corr of MOSI are not clipped", MOSI, []float32{-5, 0, 5}, []float32{-3, 0, 3},
 			Scores{"MAE": 4. / 3, "Corr": 1, "Mult_acc_7": 1}},
-		{"MAE of SIMS is clipped", SIMS, []float32{-5, 0, 5}, []float32{-1, 0, 1}, Scores{"MAE": 0, "Corr": 1}},
+		{"MAE of SIMS is clipped", SIMS, []float32{-5, 0, 5}, []float32{-1, 0, 1},
+			Scores{"MAE": 0, "Corr": 1}},
 		{"swapped F1", MOSI, []float32{1, 1, 1, 1, 1}, []float32{1, 1, 1, 1, -1},
-			Scores{"Has0_acc_2": .8, "Has0_F1_score": .7111, Has0F1Swapped: .8889, "Non0_F1_score": .7111, Non0F1Swapped: .8889}},
+			Scores{"Has0_acc_2": .8, "Has0_F1_score": .7111, Has0F1Swapped: .8889,
+				"Non0_F1_score": .7111, Non0F1Swapped: .8889}},
 		{"swapped F1 of SIMS", SIMS, []float32{1, 1, 1, 1, 1}, []float32{1, 1, 1, 1, -1},
 			Scores{"Mult_acc_2": .8, "F1_score": .7111, F1Swapped: .8889}},
 		{"no label but zero", MOSI, []float32{1, 2}, []float32{0, 0},
-			Scores{"Has0_acc_2": 1, "Has0_F1_score": 1, "Non0_acc_2": nan, "Non0_F1_score": nan, Non0F1Swapped: nan, "Corr": nan}},
+			Scores{"Has0_acc_2": 1, "Has0_F1_score": 1, "Non0_acc_2": nan, "Non0_F1_score": nan,
+				Non0F1Swapped: nan, "Corr": nan}},
 		{"NaN prediction, MOSI", MOSI, []float32{nan32, 1}, []float32{-1, 1},
-			Scores{"Has0_acc_2": 1, "Non0_acc_2": 1, "Mult_acc_5": .5, "Mult_acc_7": .5, "MAE": nan, "Corr": nan, NaNPredictions: 1}},
+			Scores{"Has0_acc_2": 1, "Non0_acc_2": 1, "Mult_acc_5": .5, "Mult_acc_7": .5,
+				"MAE": nan, "Corr": nan, NaNPredictions: 1}},
 		{"NaN prediction, SIMS", SIMS, []float32{nan32, 1}, []float32{-1, 1},
-			Scores{"Mult_acc_2": .5, "Mult_acc_5": .5, "F1_score": nan, F1Swapped: nan, "MAE": nan, "Corr": nan, NaNPredictions: 1}},
+			Scores{"Mult_acc_2": .5, "Mult_acc_5": .5, "F1_score": nan, F1Swapped: nan, "MAE": nan,
+				"Corr": nan, NaNPredictions: 1}},
 		{"infinite prediction", MOSI, []float32{float32(math.Inf(1)), -3}, []float32{3, -3},
 			Scores{"Mult_acc_7": 1, "MAE": math.Inf(1), "Corr": nan}},
-		{"one sample", MOSI, []float32{1}, []float32{1.2}, Scores{"Mult_acc_7": 1, "MAE": .2, "Corr": nan}},
-		{"no sample", MOSI, nil, nil, Scores{"Has0_acc_2": nan, "Has0_F1_score": nan, "Mult_acc_7": nan, "MAE": nan, "Corr": nan}},
+		{"one sample", MOSI, []float32{1}, []float32{1.2},
+			Scores{"Mult_acc_7": 1, "MAE": .2, "Corr": nan}},
+		{"no sample", MOSI, nil,
+			nil, Scores{"Has0_acc_2": nan, "Has0_F1_score": nan, "Mult_acc_7": nan, "MAE": nan,
+				"Corr": nan}},
 	}
 	for _, test := range tests {
 		got := Compute(test.kind, test.pred, test.label)
@@ -138,7 +153,8 @@ func TestBetter(t *testing.T) {
 }
 
 func TestMeanStd(t *testing.T) {
-	mean, std := MeanStd([]Scores{{"MAE": 1, "Corr": .5}, {"MAE": 2, "Corr": nan}, {"MAE": 3, "Corr": .7}, {"MAE": 6, "Corr": .7}})
+	mean, std := MeanStd([]Scores{{"MAE": 1, "Corr": .5}, {"MAE": 2, "Corr": nan},
+		{"MAE": 3, "Corr": .7}, {"MAE": 6, "Corr": .7}})
 	if diff := cmp.Diff(Scores{"MAE": 3, "Corr": nan}, mean, fourDigits); diff != "" {
 		t.Errorf("mean (-want +got):\n%s", diff)
 	}
@@ -152,7 +168,8 @@ func TestMeanStd(t *testing.T) {
 
 func TestAUILC(t *testing.T) {
 	// (4+2)/2·0.1 + (2+1)/2·0.4
-	if got, want := AUILC([]float64{0, .1, .5}, []float64{4, 2, 1}), .9; math.Abs(got-want) > 1e-12 {
+	if got, want := AUILC([]float64{0, .1, .5},
+		[]float64{4, 2, 1}), .9; math.Abs(got-want) > 1e-12 {
 		t.Errorf("AUILC %g, want %g", got, want)
 	}
 	if got := AUILC([]float64{.5}, []float64{1}); !math.IsNaN(got) {

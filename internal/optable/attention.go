@@ -57,12 +57,16 @@ func attend(kind string, shapes [][]int, mask, causal bool, drop float64) Case {
 
 var indexing = []Case{
 	{Op: "Gather", Shapes: [][]int{{4, 3}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Gather(x[0], []int{2, 0, 2, 3, 2}) },
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.Gather(x[0], []int{2, 0, 2, 3, 2})
+		},
 		Want: func(x [][]float64) []float64 {
 			return each(15, func(i int) float64 { return x[0][[]int{2, 0, 2, 3, 2}[i/3]*3+i%3] })
 		}},
 	{Op: "Lookup", Shapes: [][]int{{4, 3}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Lookup(x[0], []int{2, 0, 2, 3, 2}) },
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.Lookup(x[0], []int{2, 0, 2, 3, 2})
+		},
 		Want: func(x [][]float64) []float64 {
 			return each(15, func(i int) float64 { return x[0][[]int{2, 0, 2, 3, 2}[i/3]*3+i%3] })
 		}},
@@ -71,13 +75,19 @@ var indexing = []Case{
 			return tp.Mul(tp.Lookup(x[0], []int{2, 0, 2}), tp.Lookup(x[0], []int{4, 0, 1}))
 		},
 		Want: func(x [][]float64) []float64 {
-			return each(9, func(i int) float64 { return x[0][[]int{2, 0, 2}[i/3]*3+i%3] * x[0][[]int{4, 0, 1}[i/3]*3+i%3] })
+			return each(9, func(i int) float64 {
+				return x[0][[]int{2, 0, 2}[i/3]*3+i%3] * x[0][[]int{4, 0, 1}[i/3]*3+i%3]
+			})
 		}},
 	{Op: "Lookup", Kind: "tied", Shapes: [][]int{{4, 3}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.MatMul(tp.Lookup(x[0], []int{2, 0}), x[0], ag.NT) },
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.MatMul(tp.Lookup(x[0], []int{2, 0}), x[0], ag.NT)
+		},
 		Want: func(x [][]float64) []float64 {
 			return each(8, func(i int) float64 {
-				return sum(each(3, func(j int) float64 { return x[0][[]int{2, 0}[i/4]*3+j] * x[0][i%4*3+j] }))
+				return sum(each(3, func(j int) float64 {
+					return x[0][[]int{2, 0}[i/4]*3+j] * x[0][i%4*3+j]
+				}))
 			})
 		}},
 	{Op: "Pick", Shapes: [][]int{{3, 4}},
@@ -86,7 +96,10 @@ var indexing = []Case{
 }
 
 // loss is the case of a loss that is the mean of f over predictions and targets.
-func loss(op, kind string, d Domain, f func(tp *ag.Tape, p, y *ag.Tensor) *ag.Tensor, want func(p, y float64) float64) Case {
+func loss(
+	op, kind string, d Domain, f func(tp *ag.Tape, p, y *ag.Tensor) *ag.Tensor,
+	want func(p, y float64) float64,
+) Case {
 	return Case{Op: op, Kind: kind, Shapes: [][]int{{4, 3}, {4, 3}}, Domain: d,
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0], x[1]) },
 		Want: func(x [][]float64) []float64 {
@@ -95,20 +108,28 @@ func loss(op, kind string, d Domain, f func(tp *ag.Tape, p, y *ag.Tensor) *ag.Te
 }
 
 var losses = []Case{
-	loss("MSE", "", Normal, (*ag.Tape).MSE, func(p, y float64) float64 { return (p - y) * (p - y) }),
+	loss("MSE", "", Normal, (*ag.Tape).MSE, func(p, y float64) float64 {
+		return (p - y) * (p - y)
+	}),
 	loss("L1", "", Normal, (*ag.Tape).L1, func(p, y float64) float64 { return math.Abs(p - y) }),
-	loss("SmoothL1", "", Normal, func(tp *ag.Tape, p, y *ag.Tensor) *ag.Tensor { return tp.SmoothL1(p, y, 0.8) }, func(p, y float64) float64 {
+	loss("SmoothL1", "", Normal, func(tp *ag.Tape, p, y *ag.Tensor) *ag.Tensor {
+		return tp.SmoothL1(p, y, 0.8)
+	}, func(p, y float64) float64 {
 		if d := math.Abs(p - y); d >= 0.8 {
 			return d - 0.4
 		}
 		return (p - y) * (p - y) / 1.6
 	}),
-	loss("BCE", "", Unit, (*ag.Tape).BCE, func(p, y float64) float64 { return -y*math.Log(p) - (1-y)*math.Log(1-p) }),
+	loss("BCE", "", Unit, (*ag.Tape).BCE, func(p, y float64) float64 {
+		return -y*math.Log(p) - (1-y)*math.Log(1-p)
+	}),
 	loss("BCEWithLogits", "", Normal, (*ag.Tape).BCEWithLogits, func(x, y float64) float64 {
 		return -y*math.Log(sigmoid(x)) - (1-y)*math.Log(1-sigmoid(x))
 	}),
 	{Op: "CrossEntropy", Shapes: [][]int{{3, 4}},
-		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.CrossEntropy(x[0], []int{1, 3, 0}) },
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.CrossEntropy(x[0], []int{1, 3, 0})
+		},
 		Want: func(x [][]float64) []float64 {
 			return []float64{mean(each(3, func(r int) float64 {
 				row := x[0][r*4 : r*4+4]

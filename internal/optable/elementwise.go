@@ -9,15 +9,34 @@ import (
 type tensors = []*ag.Tensor
 
 var arith = []Case{
-	two("Add", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Add, func(a, b float64) float64 { return a + b }, same),
-	two("Add", "row", [][]int{{3, 4}, {4}}, (*ag.Tape).Add, func(a, b float64) float64 { return a + b }, func(i int) (int, int) { return i, i % 4 }),
-	two("Sub", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 { return a - b }, same),
-	two("Sub", "column", [][]int{{3, 1}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 { return a - b }, func(i int) (int, int) { return i / 4, i }),
-	two("Mul", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Mul, func(a, b float64) float64 { return a * b }, same),
-	two("Mul", "outer", [][]int{{3, 1}, {4}}, (*ag.Tape).Mul, func(a, b float64) float64 { return a * b }, func(i int) (int, int) { return i / 4, i % 4 }),
-	two("Mul", "middle", [][]int{{2, 3, 4}, {2, 1, 4}}, (*ag.Tape).Mul, func(a, b float64) float64 { return a * b }, func(i int) (int, int) { return i, i/12*4 + i%4 }),
-	two("Div", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Div, func(a, b float64) float64 { return a / b }, same),
-	two("Div", "scalar", [][]int{{3, 4}, {}}, (*ag.Tape).Div, func(a, b float64) float64 { return a / b }, func(i int) (int, int) { return i, 0 }),
+	two("Add", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Add, func(a, b float64) float64 {
+		return a + b
+	}, same),
+	two("Add", "row", [][]int{{3, 4}, {4}}, (*ag.Tape).Add, func(a, b float64) float64 {
+		return a + b
+	}, func(i int) (int, int) { return i, i % 4 }),
+	two("Sub", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
+		return a - b
+	}, same),
+	two("Sub", "column", [][]int{{3, 1}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
+		return a - b
+	}, func(i int) (int, int) { return i / 4, i }),
+	two("Mul", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
+		return a * b
+	}, same),
+	two("Mul", "outer", [][]int{{3, 1}, {4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
+		return a * b
+	}, func(i int) (int, int) { return i / 4, i % 4 }),
+	two("Mul", "middle", [][]int{{2, 3, 4}, {2, 1, 4}}, (*ag.Tape).Mul,
+		func(a, b float64) float64 {
+			return a * b
+		}, func(i int) (int, int) { return i, i/12*4 + i%4 }),
+	two("Div", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Div, func(a, b float64) float64 {
+		return a / b
+	}, same),
+	two("Div", "scalar", [][]int{{3, 4}, {}}, (*ag.Tape).Div, func(a, b float64) float64 {
+		return a / b
+	}, func(i int) (int, int) { return i, 0 }),
 	two("Less", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Less, func(a, b float64) float64 {
 		if a < b {
 			return 1
@@ -25,8 +44,12 @@ var arith = []Case{
 		return 0
 	}, same),
 	one("Neg", Normal, (*ag.Tape).Neg, func(x float64) float64 { return -x }),
-	one("Scale", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Scale(x, 2.5) }, func(x float64) float64 { return 2.5 * x }),
-	one("AddScalar", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.AddScalar(x, 2.5) }, func(x float64) float64 { return x + 2.5 }),
+	one("Scale", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Scale(x, 2.5)
+	}, func(x float64) float64 { return 2.5 * x }),
+	one("AddScalar", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.AddScalar(x, 2.5)
+	}, func(x float64) float64 { return x + 2.5 }),
 }
 
 var activations = []Case{
@@ -36,34 +59,53 @@ var activations = []Case{
 	one("Abs", Normal, (*ag.Tape).Abs, math.Abs),
 	one("Tanh", Normal, (*ag.Tape).Tanh, math.Tanh),
 	one("Sigmoid", Normal, (*ag.Tape).Sigmoid, sigmoid),
-	one("Softplus", Normal, (*ag.Tape).Softplus, func(x float64) float64 { return math.Log1p(math.Exp(x)) }),
+	one("Softplus", Normal, (*ag.Tape).Softplus, func(x float64) float64 {
+		return math.Log1p(math.Exp(x))
+	}),
 	one("ReLU", Normal, (*ag.Tape).ReLU, func(x float64) float64 { return max(x, 0) }),
-	one("LeakyReLU", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.LeakyReLU(x, 0.01) }, func(x float64) float64 { return max(x, 0.01*x) }),
-	one("GELU", Normal, (*ag.Tape).GELU, func(x float64) float64 { return x * 0.5 * math.Erfc(-x/math.Sqrt2) }),
+	one("LeakyReLU", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.LeakyReLU(x, 0.01)
+	}, func(x float64) float64 { return max(x, 0.01*x) }),
+	one("GELU", Normal, (*ag.Tape).GELU, func(x float64) float64 {
+		return x * 0.5 * math.Erfc(-x/math.Sqrt2)
+	}),
 	one("SiLU", Normal, (*ag.Tape).SiLU, func(x float64) float64 { return x * sigmoid(x) }),
-	one("Clamp", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Clamp(x, -0.7, 0.9) }, func(x float64) float64 { return min(max(x, -0.7), 0.9) }),
+	one("Clamp", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Clamp(x, -0.7, 0.9)
+	}, func(x float64) float64 { return min(max(x, -0.7), 0.9) }),
 }
 
 var constants = []Case{
-	altered(one("StopGradient", Normal, (*ag.Tape).StopGradient, func(x float64) float64 { return x }), 0),
+	altered(one("StopGradient", Normal, (*ag.Tape).StopGradient, func(x float64) float64 {
+		return x
+	}), 0),
 	altered(Case{Op: "Norm", Shapes: [][]int{{3, 4}, {}, {700}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Norm(x...) },
 		Want: func(x [][]float64) []float64 {
 			return []float64{math.Sqrt(dot(x[0], x[0]) + dot(x[1], x[1]) + dot(x[2], x[2]))}
 		}}, 0),
-	altered(one("ReverseGrad", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.ReverseGrad(x, 0.5) }, func(x float64) float64 { return x }), -0.5),
+	altered(one("ReverseGrad", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.ReverseGrad(x, 0.5)
+	}, func(x float64) float64 { return x }), -0.5),
 }
 
 // one is the case of a function of one variable.
-func one(op string, d Domain, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, want func(float64) float64) Case {
+func one(
+	op string, d Domain, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, want func(float64) float64,
+) Case {
 	return Case{Op: op, Shapes: [][]int{{3, 37}}, Domain: d,
-		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
-		Want: func(x [][]float64) []float64 { return each(len(x[0]), func(i int) float64 { return want(x[0][i]) }) }}
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
+		Want: func(x [][]float64) []float64 {
+			return each(len(x[0]), func(i int) float64 { return want(x[0][i]) })
+		}}
 }
 
 // two is the case of a function of two variables; at tells which elements meet in element i of the
 // result.
-func two(op, kind string, shapes [][]int, f func(tp *ag.Tape, a, b *ag.Tensor) *ag.Tensor, want func(a, b float64) float64, at func(i int) (int, int)) Case {
+func two(
+	op, kind string, shapes [][]int, f func(tp *ag.Tape, a, b *ag.Tensor) *ag.Tensor,
+	want func(a, b float64) float64, at func(i int) (int, int),
+) Case {
 	return Case{Op: op, Kind: kind, Shapes: shapes,
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0], x[1]) },
 		Want: func(x [][]float64) []float64 {

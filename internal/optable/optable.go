@@ -75,7 +75,8 @@ func (d Domain) draw(r *rand.Rand) float64 {
 // Cases returns all cases in the order of the engine's files.
 func Cases() []Case {
 	var all []Case
-	for _, family := range [][]Case{arith, activations, products, shapes, reductions, rowwise, attentions, recurrent, indexing, constants, losses} {
+	for _, family := range [][]Case{arith, activations, products, shapes, reductions, rowwise,
+		attentions, recurrent, indexing, constants, losses} {
 		all = append(all, family...)
 	}
 	return all

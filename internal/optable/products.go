@@ -24,12 +24,16 @@ var products = []Case{
 	{Op: "GELULinear", Shapes: [][]int{{2, 3, 5}, {4, 5}, {4}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.GELULinear(x[0], x[1], x[2]) },
 		Want: func(x [][]float64) []float64 {
-			a := each(len(x[0]), func(i int) float64 { return x[0][i] * 0.5 * math.Erfc(-x[0][i]/math.Sqrt2) })
+			a := each(len(x[0]), func(i int) float64 {
+				return x[0][i] * 0.5 * math.Erfc(-x[0][i]/math.Sqrt2)
+			})
 			return linear(a, x[1], x[2], 5, 4)
 		}},
 	{Op: "Linear", Kind: "no bias", Shapes: [][]int{{6, 5}, {4, 5}},
-		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], nil) },
-		Want: func(x [][]float64) []float64 { return linear(x[0], x[1], make([]float64, 4), 5, 4) }},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Linear(x[0], x[1], nil) },
+		Want: func(x [][]float64) []float64 {
+			return linear(x[0], x[1], make([]float64, 4), 5, 4)
+		}},
 }
 
 func linear(x, w, b []float64, in, out int) []float64 {

@@ -16,9 +16,13 @@ var recurrent = []Case{
 // lstm is the case of inputs of width 2 and three units.
 func lstm(kind string, lengths []int, steps int, reverse bool) Case {
 	const in, width = 2, 3
-	return Case{Op: "LSTM", Kind: kind, Shapes: [][]int{{len(lengths), steps, in}, {4 * width, in}, {4 * width, width}, {4 * width}, {4 * width}},
+	return Case{Op: "LSTM", Kind: kind,
+		Shapes: [][]int{{len(lengths), steps, in}, {4 * width, in}, {4 * width, width},
+			{4 * width}, {4 * width}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
-			return tp.LSTM(x[0], ag.LSTMWeights{Input: x[1], Hidden: x[2], InputBias: x[3], HiddenBias: x[4]}, lengths, reverse)
+			return tp.LSTM(x[0],
+				ag.LSTMWeights{Input: x[1], Hidden: x[2], InputBias: x[3], HiddenBias: x[4]},
+				lengths, reverse)
 		},
 		Want: func(x [][]float64) []float64 {
 			y := make([]float64, len(lengths)*steps*width)
@@ -30,7 +34,8 @@ func lstm(kind string, lengths []int, steps int, reverse bool) Case {
 						t = s*steps + n - 1 - k
 					}
 					z := each(4*width, func(j int) float64 {
-						return dot(x[1][j*in:][:in], x[0][t*in:]) + x[3][j] + dot(x[2][j*width:][:width], h) + x[4][j]
+						return dot(x[1][j*in:][:in],
+							x[0][t*in:]) + x[3][j] + dot(x[2][j*width:][:width], h) + x[4][j]
 					})
 					for j := range width {
 						c[j] = sigmoid(z[width+j])*c[j] + sigmoid(z[j])*math.Tanh(z[2*width+j])

@@ -55,7 +55,8 @@ var rowwise = []Case{
 				return each(5, func(i int) float64 { return r[i] - logSumExp(r) })
 			})
 		}},
-	{Op: "LogSoftmax", Kind: "mask", Shapes: [][]int{{3, 5}}, // −Inf cannot be projected: the first four are compared
+	// −Inf cannot be projected: the first four are compared
+	{Op: "LogSoftmax", Kind: "mask", Shapes: [][]int{{3, 5}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
 			mask := ag.NewTensor(tp.Device(), []float64{1, 1, 1, 1, 0}, 5)
 			return tp.Slice(tp.LogSoftmax(x[0], mask), 1, 0, 4)

@@ -8,27 +8,47 @@ import (
 
 // moved is the case of an operation that only moves elements: element i of its result is element
 // from(i) of x.
-func moved(op, kind string, shape []int, n int, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, from func(i int) int) Case {
+func moved(
+	op, kind string, shape []int, n int, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor,
+	from func(i int) int,
+) Case {
 	return Case{Op: op, Kind: kind, Shapes: [][]int{shape},
-		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
-		Want: func(x [][]float64) []float64 { return each(n, func(i int) float64 { return x[0][from(i)] }) }}
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0]) },
+		Want: func(x [][]float64) []float64 {
+			return each(n, func(i int) float64 { return x[0][from(i)] })
+		}}
 }
 
 var shapes = []Case{
-	moved("Reshape", "", []int{3, 4}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Reshape(x, 2, -1) }, func(i int) int { return i }),
-	moved("Permute", "", []int{2, 3, 4}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Permute(x, 2, 0, 1) },
+	moved("Reshape", "", []int{3, 4}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Reshape(x, 2, -1)
+	}, func(i int) int { return i }),
+	moved("Permute", "", []int{2, 3, 4}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Permute(x, 2, 0, 1)
+	},
 		func(i int) int { return i%6/3*12 + i%3*4 + i/6 }),
-	moved("Slice", "", []int{2, 5, 3}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Slice(x, 1, 2, 4) },
+	moved("Slice", "", []int{2, 5, 3}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Slice(x, 1, 2, 4)
+	},
 		func(i int) int { return i/6*15 + (i%6/3+2)*3 + i%3 }),
-	moved("Slice", "first axis", []int{5, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Slice(x, 0, 1, 3) },
+	moved("Slice", "first axis", []int{5, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Slice(x, 0, 1, 3)
+	},
 		func(i int) int { return i + 3 }),
-	moved("Unfold", "overlapping", []int{7, 2}, 30, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 0, 3, 1) },
+	moved("Unfold", "overlapping", []int{7, 2}, 30, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Unfold(x, 0, 3, 1)
+	},
 		func(i int) int { return (i/6+i%6/2)*2 + i%2 }),
-	moved("Unfold", "step 2 of the last axis", []int{2, 7}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 2, 2) },
+	moved("Unfold", "step 2 of the last axis", []int{2, 7},
+		12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 2, 2) },
 		func(i int) int { return i/6*7 + i%6/2*2 + i%2 }),
-	moved("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Diagonal(x) },
+	moved("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Diagonal(x)
+	},
 		func(i int) int { return i/3*9 + i%3*4 }),
-	moved("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Expand(x, 2, 3, 4) },
+	moved("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+		return tp.Expand(x, 2, 3, 4)
+	},
 		func(i int) int { return i % 12 / 4 }),
 	{Op: "Concat", Shapes: [][]int{{2, 3, 2}, {2, 1, 2}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Concat(1, x[0], x[1]) },
@@ -41,7 +61,8 @@ var shapes = []Case{
 				}
 			})
 		}},
-	{Op: "Split", Shapes: [][]int{{2, 5, 3}}, // of the parts, the second is used twice and the third not at all
+	// of the parts, the second is used twice and the third not at all
+	{Op: "Split", Shapes: [][]int{{2, 5, 3}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
 			parts := tp.Split(x[0], 1, 1, 2, 1, 1)
 			return tp.Concat(1, parts[1], tp.Mul(parts[3], parts[0]), parts[1])
@@ -64,13 +85,18 @@ var shapes = []Case{
 			return each(10, func(i int) float64 { return x[0][i/5*5+(i%5+3)%5] })
 		}},
 	{Op: "Stack", Shapes: [][]int{{2, 3}, {2, 3}},
-		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Stack(1, x[0], x[1]) },
-		Want: func(x [][]float64) []float64 { return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] }) }},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Stack(1, x[0], x[1]) },
+		Want: func(x [][]float64) []float64 {
+			return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] })
+		}},
 }
 
 // reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of
 // the result.
-func reduced(op, kind string, axes []int, f func(tp *ag.Tape, x *ag.Tensor, axes ...int) *ag.Tensor, want func(v []float64) float64) Case {
+func reduced(
+	op, kind string, axes []int, f func(tp *ag.Tape, x *ag.Tensor, axes ...int) *ag.Tensor,
+	want func(v []float64) float64,
+) Case {
 	drop := map[int]bool{}
 	for _, a := range axes {
 		drop[a] = true

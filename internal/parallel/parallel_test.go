@@ -32,7 +32,8 @@ func TestEveryElementOnce(t *testing.T) {
 						}
 					})
 					if slices.ContainsFunc(seen, func(c int) bool { return c != 1 }) {
-						t.Fatalf("%d cores, n %d, grain %d: elements were visited %v times", cores, n, grain, seen)
+						t.Fatalf("%d cores, n %d, grain %d: elements were visited %v times",
+							cores, n, grain, seen)
 					}
 				}
 			}

@@ -86,7 +86,8 @@ func (s *testedSeed) find(key string, rate float64) (*results.Predictions, error
 		}
 		rates = append(rates, results.FormatNumber(p.Rate))
 	}
-	return nil, fmt.Errorf("rate: expected one of the run's, %v, found %s", rates, results.FormatNumber(rate))
+	return nil, fmt.Errorf("rate: expected one of the run's, %v, found %s", rates,
+		results.FormatNumber(rate))
 }
 
 // addCounts adds predictions to counts, [true class][predicted class]. The predictions are

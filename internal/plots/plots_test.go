@@ -284,7 +284,8 @@ func TestLossesAreTheJournal(t *testing.T) {
 			Terms: rundir.Numbers{"rec_l": rec, "mystery": 1, "rec_a": 2, "disc_chance": 3},
 			Valid: rundir.Numbers{"MAE": valid, "Corr": math.NaN()}}
 	}
-	c := settingstest.Resolved(t, map[string]string{"model": "recap"}) // whose terms have titles, units and families
+	// whose terms have titles, units and families
+	c := settingstest.Resolved(t, map[string]string{"model": "recap"})
 	panels := lossPanels(&c, [][]rundir.Record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
 	x := []float64{1, 2}
 	want := []figure.Panel{

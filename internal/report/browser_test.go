@@ -27,7 +27,8 @@ func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
-		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page is not tested in a browser")
+		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page " +
+			"is not tested in a browser")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,9 +53,11 @@ func newBrowser(t *testing.T) *browser {
 		time.Sleep(50 * time.Millisecond)
 	}
 	var session struct{ SessionID string }
-	if err := b.request("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
-		"goog:chromeOptions": map[string]any{"args": []string{"--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1440,900"}},
-		"goog:loggingPrefs":  map[string]string{"browser": "ALL"}}}}, &session); err != nil {
+	if err := b.request("POST", "/session",
+		map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+			"goog:chromeOptions": map[string]any{"args": []string{"--headless=new", "--no-sandbox",
+				"--disable-gpu", "--window-size=1440,900"}},
+			"goog:loggingPrefs": map[string]string{"browser": "ALL"}}}}, &session); err != nil {
 		t.Skip("chromedriver found no browser; the page is not tested in one: ", err)
 	}
 	b.url += "/session/" + session.SessionID
@@ -106,7 +109,8 @@ func (b *browser) request(method, path string, body, result any) error {
 func eval[T any](b *browser, expression string) T {
 	b.t.Helper()
 	var v T
-	b.call("POST", "/execute/sync", map[string]any{"script": "return " + expression, "args": []any{}}, &v)
+	b.call("POST", "/execute/sync",
+		map[string]any{"script": "return " + expression, "args": []any{}}, &v)
 	return v
 }
 
@@ -125,9 +129,12 @@ func (b *browser) press(keys string) {
 	b.t.Helper()
 	var actions []map[string]string
 	for _, k := range keys {
-		actions = append(actions, map[string]string{"type": "keyDown", "value": string(k)}, map[string]string{"type": "keyUp", "value": string(k)})
+		actions = append(actions, map[string]string{"type": "keyDown", "value": string(k)},
+			map[string]string{"type": "keyUp", "value": string(k)})
 	}
-	b.call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
+	b.call("POST", "/actions",
+		map[string]any{"actions": []any{map[string]any{"type": "key", "id": "keyboard",
+			"actions": actions}}}, nil)
 }
 
 // save writes a screenshot or a PDF to the artifact directory of the test (go test -artifacts).
@@ -163,7 +170,8 @@ func TestInBrowser(t *testing.T) {
 	if n := eval[int](b, `performance.getEntriesByType("resource").length`); n > 0 {
 		t.Errorf("the page loaded %d things", n)
 	}
-	if wide := eval[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+	if wide := eval[int](b,
+		`document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
 		t.Errorf("the page is %d pixels wider than the window", wide)
 	}
 	var shift float64
@@ -183,12 +191,16 @@ func TestInBrowser(t *testing.T) {
 	var image string
 	b.call("GET", "/screenshot", nil, &image)
 	b.save("page.png", image)
-	b.call("POST", "/print", map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &image)
+	b.call("POST", "/print",
+		map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &image)
 	if pdf := b.save("page.pdf", image); !bytes.HasPrefix(pdf, []byte("%PDF")) {
 		t.Errorf("printed: %.20q", pdf)
 	}
-	b.call("POST", "/goog/cdp/execute", map[string]any{"cmd": "Emulation.setEmulatedMedia", "params": map[string]string{"media": "print"}}, nil)
-	if n := eval[int](b, `[...document.querySelectorAll("nav, .search-panel, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
+	b.call("POST", "/goog/cdp/execute",
+		map[string]any{"cmd": "Emulation.setEmulatedMedia",
+			"params": map[string]string{"media": "print"}}, nil)
+	if n := eval[int](b,
+		`[...document.querySelectorAll("nav, .search-panel, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
 		t.Errorf("%d controls are printed", n)
 	}
 }
@@ -197,19 +209,24 @@ func TestInBrowser(t *testing.T) {
 func (b *browser) checkTabOrder() {
 	b.t.Helper()
 	missing := map[string]string{
-		"a link": `e.matches("nav a")`, "the table": `e.matches(".scroll")`, "the seed menu": `e.id === "seed"`, "a chart": `e.matches(".plot")`,
-		"the search": `e.id === "search"`, "the sort menu": `e.id === "sort"`, "the list": `e.matches("[role=listbox]")`, "the slider": `e.id === "rate"`,
+		"a link": `e.matches("nav a")`, "the table": `e.matches(".scroll")`,
+		"the seed menu": `e.id === "seed"`, "a chart": `e.matches(".plot")`,
+		"the search": `e.id === "search"`, "the sort menu": `e.id === "sort"`,
+		"the list": `e.matches("[role=listbox]")`, "the slider": `e.id === "rate"`,
 	}
 	for range 60 {
 		b.press(tab)
 		for what, condition := range missing {
-			if eval[bool](b, `((e) => `+condition+` && (e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none"))(document.activeElement)`) {
+			if eval[bool](b,
+				`((e) => `+condition+
+					` && (e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none"))(document.activeElement)`) {
 				delete(missing, what)
 			}
 		}
 	}
 	for what := range missing {
-		b.t.Errorf("the tab key does not reach %s, or it does not show that it has the focus", what)
+		b.t.Errorf("the tab key does not reach %s, or it does not show that it has the focus",
+			what)
 	}
 }
 
@@ -228,8 +245,10 @@ func (b *browser) checkCharts() {
 	if got := eval[string](b, value); got != last { // there are two epochs
 		b.t.Errorf("after an arrow key the loss reads %q, want %q", got, last)
 	}
-	eval[any](b, `(() => { const s = document.getElementById("seed"); s.value = "8"; s.dispatchEvent(new Event("change")); })()`)
-	if got := eval[string](b, value); got == last || eval[string](b, `document.activeElement.id`) != "seed" {
+	eval[any](b,
+		`(() => { const s = document.getElementById("seed"); s.value = "8"; s.dispatchEvent(new Event("change")); })()`)
+	if got := eval[string](b, value); got == last ||
+		eval[string](b, `document.activeElement.id`) != "seed" {
 		b.t.Errorf("the loss of one seed reads %q, as that of all", got)
 	}
 }
@@ -243,18 +262,23 @@ func (b *browser) checkExplorer() {
 	title := `document.querySelector(".sample h3").firstChild.textContent`
 	eval[any](b, `document.querySelector("[role=listbox]").focus()`)
 	b.press(home + arrowDown + arrowDown + arrowUp)
-	second := eval[string](b, `document.querySelectorAll("[role=option]")[1].querySelector(".id").textContent`)
-	if got := eval[string](b, selected+`.querySelector(".id").textContent`); got != second || eval[string](b, title) != second {
+	second := eval[string](b,
+		`document.querySelectorAll("[role=option]")[1].querySelector(".id").textContent`)
+	if got := eval[string](b, selected+`.querySelector(".id").textContent`); got != second ||
+		eval[string](b, title) != second {
 		b.t.Errorf("selected %q, shown %q, want %q", got, eval[string](b, title), second)
 	}
-	if eval[string](b, `document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`) != eval[string](b, selected+".id") {
+	if eval[string](b,
+		`document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`) != eval[string](b, selected+".id") {
 		b.t.Error("aria-activedescendant is not the selected utterance")
 	}
 
 	// The slider changes everything that depends on the missing rate.
 	shown := func() (struck int, heatmap, axis, weights, values string) {
-		return eval[int](b, `document.querySelectorAll(".transcript del").length`), eval[string](b, `document.querySelector(".maps .map").toDataURL()`),
-			eval[string](b, `document.querySelector(".label-axis").getAttribute("aria-label")`), eval[string](b, `document.querySelector(".weights").textContent`),
+		return eval[int](b, `document.querySelectorAll(".transcript del").length`),
+			eval[string](b, `document.querySelector(".maps .map").toDataURL()`),
+			eval[string](b, `document.querySelector(".label-axis").getAttribute("aria-label")`),
+			eval[string](b, `document.querySelector(".weights").textContent`),
 			eval[string](b, selected+`.querySelector(".values").textContent`)
 	}
 	eval[any](b, `document.getElementById("rate").focus()`)
@@ -268,14 +292,17 @@ func (b *browser) checkExplorer() {
 	if got := eval[string](b, `document.querySelector(".rate output").textContent`); got != "0.5" {
 		b.t.Errorf("the slider is at %s, want 0.5", got)
 	}
-	if struck1 == 0 || map1 == map0 || axis1 == axis0 && weights1 == weights0 && values1 == values0 {
+	if struck1 == 0 || map1 == map0 || axis1 == axis0 && weights1 == weights0 &&
+		values1 == values0 {
 		b.t.Errorf("a higher rate changes nothing: %d tokens struck out, %s", struck1, axis1)
 	}
 	b.press(end)
 	if struck2, _, _, _, _ := shown(); struck2 < struck1 || eval[string](b, title) != second {
-		b.t.Errorf("%d tokens struck out at rate 0.9, %d at 0.5; or another utterance is shown", struck2, struck1)
+		b.t.Errorf("%d tokens struck out at rate 0.9, %d at 0.5; or another utterance is shown",
+			struck2, struck1)
 	}
-	errors := eval[[]float64](b, `[...document.querySelectorAll("[role=option] .error i")].map((i) => parseFloat(i.style.width))`)
+	errors := eval[[]float64](b,
+		`[...document.querySelectorAll("[role=option] .error i")].map((i) => parseFloat(i.style.width))`)
 	for i := range len(errors) - 1 {
 		if errors[i] < errors[i+1] {
 			b.t.Errorf("errors are not sorted: %v", errors)
@@ -286,14 +313,19 @@ func (b *browser) checkExplorer() {
 	words := strings.Fields(eval[string](b, `document.querySelector(".transcript").textContent`))
 	eval[any](b, `document.getElementById("search").focus()`)
 	b.press(second)
-	if n, got := eval[int](b, `document.querySelectorAll("[role=option]").length`), eval[string](b, title); n < 1 || n > 5 || got != second {
+	if n, got := eval[int](b, `document.querySelectorAll("[role=option]").length`), eval[string](b,
+		title); n < 1 || n > 5 || got != second {
 		b.t.Errorf("search for %q: %d found, shown %q", second, n, got)
 	}
-	eval[any](b, `(() => { const s = document.getElementById("search"); s.value = "no such text"; s.dispatchEvent(new Event("input")); })()`)
+	eval[any](b,
+		`(() => { const s = document.getElementById("search"); s.value = "no such text"; s.dispatchEvent(new Event("input")); })()`)
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 0 {
 		b.t.Errorf("search without a match: %d found", n)
 	}
-	eval[any](b, fmt.Sprintf(`(() => { const s = document.getElementById("search"); s.value = %q; s.dispatchEvent(new Event("input")); })()`, words[0]))
+	eval[any](b,
+		fmt.Sprintf(
+			`(() => { const s = document.getElementById("search"); s.value = %q; s.dispatchEvent(new Event("input")); })()`, words[0],
+		))
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n < 1 {
 		b.t.Errorf("search for the word %q: %d found", words[0], n)
 	}

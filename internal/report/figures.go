@@ -20,7 +20,9 @@ const confusionRate = 0.5
 var featureRates = []float64{0.5, 0.9}
 
 // addFigures adds the figures of recap plot, except the losses, which training.js draws.
-func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Options, log *slog.Logger) error {
+func (p *Page) addFigures(
+	ctx context.Context, dir string, rates []float64, o Options, log *slog.Logger,
+) error {
 	dirs := []string{dir}
 	all, err := plots.Curves(dirs, nil)
 	if err != nil {
@@ -59,11 +61,14 @@ func (p *Page) addFigures(ctx context.Context, dir string, rates []float64, o Op
 // appendOrNote appends a figure that not every run has. If err is not nil, it adds a note with the
 // reason to the page instead. The note has only the last element of the run's directory, so that
 // the page is the same on each machine.
-func (p *Page) appendOrNote(all []plots.Figure, f plots.Figure, err error, subject, dir string, log *slog.Logger) []plots.Figure {
+func (p *Page) appendOrNote(
+	all []plots.Figure, f plots.Figure, err error, subject, dir string, log *slog.Logger,
+) []plots.Figure {
 	if err == nil {
 		return append(all, f)
 	}
-	p.Note("The figure of " + subject + " is missing: " + strings.ReplaceAll(err.Error(), dir, filepath.Base(dir)))
+	p.Note("The figure of " + subject + " is missing: " +
+		strings.ReplaceAll(err.Error(), dir, filepath.Base(dir)))
 	log.Warn("figure omitted", "figure", subject, "reason", err)
 	return all
 }

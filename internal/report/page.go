@@ -101,7 +101,9 @@ func policy(connect string, scripts ...string) string {
 		sum := sha256.Sum256([]byte(s))
 		allowed += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; script-src" + allowed + "; style-src 'unsafe-inline'; connect-src " + connect + "; base-uri 'none'; form-action 'none'"
+	return "default-src 'none'; script-src" + allowed +
+		"; style-src 'unsafe-inline'; connect-src " +
+		connect + "; base-uri 'none'; form-action 'none'"
 }
 
 // Write writes the page as HTML.

@@ -30,7 +30,8 @@ type Options struct {
 	Samples    int    // number of utterances in the explorer; 0 for no explorer
 	Device     string // device that computes the explorer's features; "" for the device of the run
 	Vocabulary string // see explore.Options
-	Live       bool   // the page updates itself with the server-sent events at the relative URL "events"
+	// the page updates itself with the server-sent events at the relative URL "events"
+	Live bool
 }
 
 // Build collects the content of the page of the run, or of the single seed, in the directory dir.
@@ -69,7 +70,8 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 
 // addExplorer adds the data of the explorer.
 func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog.Logger) error {
-	e, err := explore.Run(ctx, dir, explore.Options{Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary}, log)
+	e, err := explore.Run(ctx,
+		dir, explore.Options{Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary}, log)
 	if err != nil {
 		return fmt.Errorf("%w; --samples 0 omits the explorer", err)
 	}
@@ -101,8 +103,10 @@ func properties(r *rundir.Run) []Property {
 		overrides = strings.Join(list, ", ")
 	}
 	return []Property{
-		{"Data", data}, {"Text encoder", textEncoder}, {"Seeds", strings.Join(seeds, ", ")}, {"Device", c.Device},
-		{"Preset", c.Preset}, {"Overridden settings", overrides}, {"Checkpoint", r.Config.Selection()}, {"Missing rates", c.Eval.Rates},
+		{"Data", data}, {"Text encoder", textEncoder}, {"Seeds", strings.Join(seeds, ", ")},
+		{"Device", c.Device},
+		{"Preset", c.Preset}, {"Overridden settings", overrides},
+		{"Checkpoint", r.Config.Selection()}, {"Missing rates", c.Eval.Rates},
 	}
 }
 
@@ -112,7 +116,8 @@ func results(r *rundir.Run, s *tables.Summary) *Results {
 	metrics, table := s.Cells()
 	out.Metrics, out.Rates = metrics, rows(table)
 	if len(s.Seeds) > 1 {
-		out.Caption = fmt.Sprintf("mean ± standard deviation over %d seeds; %s", len(s.Seeds), out.Caption)
+		out.Caption = fmt.Sprintf("mean ± standard deviation over %d seeds; %s", len(s.Seeds),
+			out.Caption)
 		out.Seeds = rows(s.SeedCells())
 	}
 	return out
@@ -139,10 +144,11 @@ func journals(r *rundir.Run) (template.JS, error) {
 		Records []json.RawMessage `json:"records"`
 	}
 	data := struct {
-		Epochs   map[string]int `json:"epochs"`
-		Prefixes [][2]string    `json:"prefixes"` // of the names of loss terms, each with its title
-		Suffixes [][2]string    `json:"suffixes"`
-		Seeds    []seed         `json:"seeds"`
+		Epochs map[string]int `json:"epochs"`
+		// of the names of loss terms, each with its title
+		Prefixes [][2]string `json:"prefixes"`
+		Suffixes [][2]string `json:"suffixes"`
+		Seeds    []seed      `json:"seeds"`
 	}{Epochs: r.Config.Train.Epochs}
 	data.Prefixes, data.Suffixes = plots.TermTitles(&r.Config)
 	for _, s := range r.Seeds {

@@ -30,9 +30,13 @@ var quiet = slog.New(slog.DiscardHandler)
 // trained returns the directory of a small run with two seeds.
 func trained(t *testing.T) string {
 	t.Helper()
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
-		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2", "train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
-		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
+	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
+		return "", false
+	}, Set: map[string]string{
+		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2",
+		"train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
+		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",
+		"text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +70,12 @@ func TestReport(t *testing.T) {
 	wellFormed(t, page)
 	selfContained(t, page)
 	if len(p.Figures) != 5 || len(p.Notes) != 0 || strings.Count(page, "<svg") < 5 {
-		t.Errorf("%d figures, notes %q; want the five of recap plot and none", len(p.Figures), p.Notes)
+		t.Errorf("%d figures, notes %q; want the five of recap plot and none", len(p.Figures),
+			p.Notes)
 	}
-	for _, text := range []string{"<h1>RECAP on synthetic</h1>", "mean ± standard deviation over 2 seeds", "Each seed, mean over the missing rates", "AUILC", "batch: 8", "data.limit=20"} {
+	for _, text := range []string{"<h1>RECAP on synthetic</h1>",
+		"mean ± standard deviation over 2 seeds", "Each seed, mean over the missing rates",
+		"AUILC", "batch: 8", "data.limit=20"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page does not contain %q", text)
 		}
@@ -80,13 +87,17 @@ func TestReport(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "seed7", "stage1.safetensors")); err != nil {
 		t.Fatal(err)
 	}
-	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 || strings.Contains(page, `id="explorer"`) {
+	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 ||
+		strings.Contains(page, `id="explorer"`) {
 		t.Errorf("without explorer: %d figures, want 4", len(p.Figures))
 	}
-	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 || !strings.Contains(page, "The figure of the feature spaces after stage 1 is missing: plots: ") {
+	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 ||
+		!strings.Contains(page,
+			"The figure of the feature spaces after stage 1 is missing: plots: ") {
 		t.Errorf("without the checkpoint of stage 1: notes %q", p.Notes)
 	}
-	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page, "<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
+	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page,
+		"<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
 		t.Error("a live page may not connect to the server")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -108,7 +119,8 @@ func checkJournals(t *testing.T, dir, page string) {
 		}
 	}
 	decode(t, page, "run-data", &run)
-	if len(run.Seeds) != 2 || run.Seeds[1].Seed != 8 || !run.Seeds[1].Finished || run.Epochs["stage2"] != 3 {
+	if len(run.Seeds) != 2 || run.Seeds[1].Seed != 8 || !run.Seeds[1].Finished ||
+		run.Epochs["stage2"] != 3 {
 		t.Fatalf("seeds: %+v", run)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "seed8", "metrics.jsonl"))
@@ -133,16 +145,20 @@ func checkSamples(t *testing.T, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Samples) != 6 || p.Of != 20 || p.Seed != 7 || p.L*p.D != 64 || len(features) != 6*3*(1+2*3)*64 {
-		t.Errorf("%d samples of %d, seed %d, %d bytes of [%d %d]", len(p.Samples), p.Of, p.Seed, len(features), p.L, p.D)
+	if len(p.Samples) != 6 || p.Of != 20 || p.Seed != 7 || p.L*p.D != 64 ||
+		len(features) != 6*3*(1+2*3)*64 {
+		t.Errorf("%d samples of %d, seed %d, %d bytes of [%d %d]", len(p.Samples), p.Of,
+			p.Seed, len(features), p.L, p.D)
 	}
 	for i, s := range p.Samples {
-		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 || s.Text != strings.Join(s.Tokens, " ") || len(s.MissingFrom[zoo.Audio]) == 0 {
+		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 ||
+			s.Text != strings.Join(s.Tokens, " ") || len(s.MissingFrom[zoo.Audio]) == 0 {
 			t.Errorf("sample %+v", s)
 		}
 		for m := range zoo.Modalities { // at missing rate 0, X̃ equals X
 			at := (i*3 + m) * 7 * 64
-			if !slices.Equal(features[at:at+64], features[at+64:at+128]) || slices.Equal(features[at:at+64], features[at+5*64:][:64]) {
+			if !slices.Equal(features[at:at+64], features[at+64:at+128]) ||
+				slices.Equal(features[at:at+64], features[at+5*64:][:64]) {
 				t.Errorf("sample %d, modality %d: the features are in another order", i, m)
 			}
 		}
@@ -152,7 +168,8 @@ func checkSamples(t *testing.T, page string) {
 // decode reads the JSON of a script element.
 func decode(t *testing.T, page, id string, to any) {
 	t.Helper()
-	found := regexp.MustCompile(`(?s)<script type="application/json" id="` + id + `">(.*?)</script>`).FindStringSubmatch(page)
+	found := regexp.MustCompile(`(?s)<script type="application/json" id="` +
+		id + `">(.*?)</script>`).FindStringSubmatch(page)
 	if found == nil {
 		t.Fatalf("no data %s", id)
 	}
@@ -166,8 +183,13 @@ var scripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 // selfContained checks that the page loads nothing, and that its policy forbids the browser to.
 func selfContained(t *testing.T, page string) {
 	t.Helper()
-	policy := html.UnescapeString(regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="(.*?)">`).FindStringSubmatch(page)[1])
-	if !strings.HasPrefix(policy, "default-src 'none'; ") || !strings.Contains(policy, "connect-src 'none'") {
+	policy := html.UnescapeString(
+		regexp.MustCompile(
+			`<meta http-equiv="Content-Security-Policy" content="(.*?)">`,
+		).FindStringSubmatch(page)[1],
+	)
+	if !strings.HasPrefix(policy, "default-src 'none'; ") ||
+		!strings.Contains(policy, "connect-src 'none'") {
 		t.Errorf("policy %q", policy)
 	}
 	for _, script := range scripts.FindAllStringSubmatch(page, -1) {
@@ -175,18 +197,23 @@ func selfContained(t *testing.T, page string) {
 		if !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
 			t.Errorf("the policy forbids the page's own script, %.60q", script[1])
 		}
-		for _, word := range []string{"fetch(", "XMLHttpRequest", "import(", "WebSocket", "sendBeacon"} {
+		for _, word := range []string{"fetch(", "XMLHttpRequest", "import(", "WebSocket",
+			"sendBeacon"} {
 			if strings.Contains(script[1], word) {
 				t.Errorf("a script uses %s", word)
 			}
 		}
 	}
-	for _, found := range regexp.MustCompile(`(?i)\b(?:src|href|action|srcset|poster|data)\s*=\s*["']?([^"'\s>]+)`).FindAllStringSubmatch(scripts.ReplaceAllString(page, ""), -1) {
+	for _, found := range regexp.MustCompile(
+		`(?i)\b(?:src|href|action|srcset|poster|data)\s*=\s*["']?([^"'\s>]+)`,
+	).FindAllStringSubmatch(scripts.ReplaceAllString(page, ""), -1) {
 		if !strings.HasPrefix(found[1], "#") {
 			t.Errorf("the page refers to %s", found[1])
 		}
 	}
-	if found := regexp.MustCompile(`(?i)url\(|@import|<link|<iframe|<object|<embed|<base`).FindString(scripts.ReplaceAllString(page, "")); found != "" {
+	if found := regexp.MustCompile(
+		`(?i)url\(|@import|<link|<iframe|<object|<embed|<base`,
+	).FindString(scripts.ReplaceAllString(page, "")); found != "" {
 		t.Errorf("the page has a %s", found)
 	}
 }
@@ -195,7 +222,9 @@ func selfContained(t *testing.T, page string) {
 // void elements of HTML.
 func wellFormed(t *testing.T, page string) {
 	t.Helper()
-	page = regexp.MustCompile(`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`).ReplaceAllString(page, "$1$2")
+	page = regexp.MustCompile(
+		`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`,
+	).ReplaceAllString(page, "$1$2")
 	d := xml.NewDecoder(strings.NewReader(page))
 	d.Strict, d.Entity = false, xml.HTMLEntity
 	var stack []string
@@ -229,7 +258,9 @@ func wellFormed(t *testing.T, page string) {
 		}
 		ids[found[1]] = true
 	}
-	for _, found := range regexp.MustCompile(`(?:href="#|aria-labelledby=")(.*?)"`).FindAllStringSubmatch(page, -1) {
+	for _, found := range regexp.MustCompile(
+		`(?:href="#|aria-labelledby=")(.*?)"`,
+	).FindAllStringSubmatch(page, -1) {
 		if !ids[found[1]] {
 			t.Errorf("a reference to %q, which does not exist", found[1])
 		}
@@ -241,29 +272,35 @@ func TestHostileData(t *testing.T) {
 	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
 	nan := float32(math.NaN())
 	data, err := explorerJSON(&explore.Exploration{Rates: []float64{0}, Samples: []explore.Sample{
-		{ID: evil, Text: evil, Tokens: []string{evil}, Views: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
+		{ID: evil, Text: evil, Tokens: []string{evil},
+			Views: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Page{Title: evil, Properties: []Property{{evil, evil}}, Config: evil, Notes: []string{evil}, Run: "{}", Samples: data,
-		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil}, Figures: []Figure{{Caption: evil}}}
+	p := &Page{Title: evil, Properties: []Property{{evil, evil}}, Config: evil,
+		Notes: []string{evil}, Run: "{}", Samples: data,
+		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil},
+		Figures: []Figure{{Caption: evil}}}
 	p.addAssets()
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
-	if strings.Contains(page, evil) || strings.Contains(page, "<script>alert") || strings.Contains(page, "<img") {
+	if strings.Contains(page, evil) || strings.Contains(page, "<script>alert") ||
+		strings.Contains(page, "<img") {
 		t.Error("text became markup")
 	}
 	wellFormed(t, page)
 	var got explorerData
 	decode(t, page, "sample-data", &got)
-	if s := got.Samples[0]; s.ID != evil || s.Score[0] != nil || s.Weight[0][0] != nil || *s.Weight[0][2] != 1 {
+	if s := got.Samples[0]; s.ID != evil || s.Score[0] != nil || s.Weight[0][0] != nil ||
+		*s.Weight[0][2] != 1 {
 		t.Errorf("sample %+v", s)
 	}
 	var index bytes.Buffer
-	if err := (&Index{evil, []RunStatus{{evil, evil, evil}}}).Write(&index); err != nil || strings.Contains(index.String(), "<script>alert") {
+	if err := (&Index{evil, []RunStatus{{evil, evil, evil}}}).Write(&index); err != nil ||
+		strings.Contains(index.String(), "<script>alert") {
 		t.Errorf("the list of runs: %v", err)
 	}
 	wellFormed(t, index.String())
@@ -271,7 +308,8 @@ func TestHostileData(t *testing.T) {
 
 func TestQuantize(t *testing.T) {
 	// 255·(v/2 + 1)/2: −2 → 0, −1 → 63.75, 0 → 127.5, 2 → 255; values outside −2 … 2 are clipped.
-	if got, want := quantize(nil, []float32{-9, -2, -1, 0, 1.99, 2, 9, float32(math.NaN())}, 2), []byte{0, 0, 64, 128, 254, 255, 255, 128}; !slices.Equal(got, want) {
+	if got, want := quantize(nil, []float32{-9, -2, -1, 0, 1.99, 2, 9, float32(math.NaN())},
+		2), []byte{0, 0, 64, 128, 254, 255, 255, 128}; !slices.Equal(got, want) {
 		t.Errorf("bytes %v, want %v", got, want)
 	}
 	var x []float32
@@ -280,7 +318,8 @@ func TestQuantize(t *testing.T) {
 	}
 	x[3] = 1e6
 	s := explore.Sample{Complete: [3][]float32{x}}
-	if got := scale([]explore.Sample{s}, 0); got != 9.96 { // the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
+	// the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
+	if got := scale([]explore.Sample{s}, 0); got != 9.96 {
 		t.Errorf("scale %g, want 9.96", got)
 	}
 	if got := scale([]explore.Sample{{}}, 1); got != 0 {

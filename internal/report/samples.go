@@ -29,25 +29,29 @@ type explorerData struct {
 }
 
 type sample struct {
-	ID          string                `json:"id"`
-	Text        string                `json:"text"`
-	Label       float64               `json:"label"`
-	Tokens      []string              `json:"tokens"`
-	MissingFrom [zoo.Modalities][]int `json:"missingFrom"`      // index of the lowest rate at which each position is missing
-	Score       []*float64            `json:"score"`            // [rates]; null for a prediction that is not finite
-	Weight      [][]*float64          `json:"weight,omitempty"` // [rates][modalities]
+	ID     string   `json:"id"`
+	Text   string   `json:"text"`
+	Label  float64  `json:"label"`
+	Tokens []string `json:"tokens"`
+	// index of the lowest rate at which each position is missing
+	MissingFrom [zoo.Modalities][]int `json:"missingFrom"`
+	// [rates]; null for a prediction that is not finite
+	Score  []*float64   `json:"score"`
+	Weight [][]*float64 `json:"weight,omitempty"` // [rates][modalities]
 }
 
 // explorerJSON encodes an exploration as the data of explorer.js.
 func explorerJSON(e *explore.Exploration) (template.JS, error) {
-	p := explorerData{Seed: e.Seed, Of: e.Utterances, Rates: e.Rates, Range: e.Range, Classes: e.Classes, L: e.L, D: e.D}
+	p := explorerData{Seed: e.Seed, Of: e.Utterances, Rates: e.Rates, Range: e.Range,
+		Classes: e.Classes, L: e.L, D: e.D}
 	for m := range p.Scale {
 		p.Scale[m] = scale(e.Samples, m)
 	}
 	var bytes []byte
 	for i := range e.Samples {
 		s := &e.Samples[i]
-		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Tokens, MissingFrom: s.MissingFrom}
+		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Tokens,
+			MissingFrom: s.MissingFrom}
 		for _, v := range s.Views {
 			out.Score = append(out.Score, finite(float64(v.Score)))
 			var weight []*float64

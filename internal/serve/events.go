@@ -172,7 +172,10 @@ func (h *handler) status(dir string) report.RunStatus {
 		}
 	}
 	status.Seeds = fmt.Sprintf("%d of %d", finished, len(run.Seeds))
-	if i := slices.IndexFunc(run.Seeds, func(s rundir.SeedRun) bool { return !s.Finished }); i >= 0 { // the seeds are trained one after the other
+	// the seeds are trained one after the other
+	if i := slices.IndexFunc(run.Seeds, func(s rundir.SeedRun) bool {
+		return !s.Finished
+	}); i >= 0 {
 		if status.State, err = trainingState(run.Seeds[i], &run.Config); err != nil {
 			status.State = err.Error()
 		}
@@ -195,9 +198,11 @@ func trainingState(seed rundir.SeedRun, c *settings.Config) (string, error) {
 		Epoch int
 	}
 	if err := json.Unmarshal(records[len(records)-1], &last); err != nil {
-		return "", fmt.Errorf("serve: %s: last line: expected a phase and an epoch, found %w", seed.Journal(), err)
+		return "", fmt.Errorf("serve: %s: last line: expected a phase and an epoch, found %w",
+			seed.Journal(), err)
 	}
-	return fmt.Sprintf("seed %d: %s, epoch %d of %d", seed.Seed, last.Phase, last.Epoch, c.Train.Epochs[last.Phase]), nil
+	return fmt.Sprintf("seed %d: %s, epoch %d of %d", seed.Seed, last.Phase, last.Epoch,
+		c.Train.Epochs[last.Phase]), nil
 }
 
 // A tail reads the new lines of a file that grows.

@@ -29,11 +29,14 @@ func guard(listenHost string, h http.Handler) http.Handler {
 		case "":
 			return false
 		}
-		return host == strings.ToLower(listenHost) || isUnspecified(listenHost) && net.ParseIP(host) != nil
+		return host == strings.ToLower(listenHost) || isUnspecified(listenHost) &&
+			net.ParseIP(host) != nil
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !allowed(r.Host) {
-			http.Error(w, "host "+r.Host+" is not allowed; use the address that the server printed", http.StatusForbidden)
+			http.Error(w,
+				"host "+r.Host+" is not allowed; use the address that the server printed",
+				http.StatusForbidden)
 			return
 		}
 		if origin := r.Header.Get("Origin"); origin != "" {

@@ -38,7 +38,10 @@ const (
 // Run serves the run in the directory dir, or the list of runs below it, at an address such as
 // 127.0.0.1:7000. When the server listens, Run calls ready with the URL of the page. Run returns
 // nil after ctx is done, and an error if the address or the directory cannot be used.
-func Run(ctx context.Context, dir, address string, o report.Options, log *slog.Logger, ready func(url string)) error {
+func Run(
+	ctx context.Context, dir, address string, o report.Options, log *slog.Logger,
+	ready func(url string),
+) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("serve: address: expected HOST:PORT, found %q: %w", address, err)
@@ -49,11 +52,15 @@ func Run(ctx context.Context, dir, address string, o report.Options, log *slog.L
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("serve: %w; choose another address with --addr, with port 0 for any free port", err)
+		return fmt.Errorf(
+			"serve: %w; choose another address with --addr, with port 0 for any free port", err,
+		)
 	}
 	s := &http.Server{
-		Handler: guard(host, h), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 1 << 14,
-		BaseContext: func(net.Listener) context.Context { return ctx }, // when ctx is done, the event streams end
+		Handler: guard(host, h), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 1 << 14,
+		// when ctx is done, the event streams end
+		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
@@ -101,9 +108,12 @@ type page struct {
 	text  []byte
 }
 
-func newHandler(ctx context.Context, dir string, o report.Options, log *slog.Logger) (http.Handler, error) {
+func newHandler(
+	ctx context.Context, dir string, o report.Options, log *slog.Logger,
+) (http.Handler, error) {
 	o.Live = true
-	h := &handler{ctx: ctx, dir: filepath.Clean(dir), options: o, log: log, pages: map[string]page{}}
+	h := &handler{ctx: ctx, dir: filepath.Clean(dir), options: o,
+		log: log, pages: map[string]page{}}
 	if runs, err := rundir.Find(h.dir); err != nil {
 		return nil, err
 	} else if len(runs) == 0 {
@@ -237,7 +247,9 @@ func (h *handler) render(dir string) ([]byte, error) {
 
 func (h *handler) send(w http.ResponseWriter, text []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := http.NewResponseController(w).SetWriteDeadline(
+		time.Now().Add(writeTimeout),
+	); err != nil {
 		h.log.Warn("page", "err", err)
 		return
 	}

@@ -65,12 +65,14 @@ func appendTo(t *testing.T, path, text string) {
 }
 
 func record(phase string, epoch int) string {
-	return fmt.Sprintf(`{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}`+"\n", phase, epoch, epoch)
+	return fmt.Sprintf(`{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}`+"\n",
+		phase, epoch, epoch)
 }
 
 func newServer(t *testing.T, dir string, samples int) *httptest.Server {
 	t.Helper()
-	h, err := newHandler(t.Context(), dir, report.Options{Samples: samples}, slog.New(slog.DiscardHandler))
+	h, err := newHandler(t.Context(), dir, report.Options{Samples: samples},
+		slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +99,8 @@ func newClient(t *testing.T, url string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+	if response.StatusCode != http.StatusOK ||
+		response.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatal(response.Status, response.Header)
 	}
 	c := &client{t, make(chan string, 1000), cancel}
@@ -143,7 +146,9 @@ func (c *client) expectNone() {
 }
 
 func epochEvent(seed int, phase string, epoch int) string {
-	return fmt.Sprintf(`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`, seed, phase, epoch, epoch)
+	return fmt.Sprintf(
+		`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`, seed, phase, epoch, epoch,
+	)
 }
 
 func TestEvents(t *testing.T) {
@@ -163,7 +168,8 @@ func TestEvents(t *testing.T) {
 	early.expect(epochEvent(7, "stage1", 3))
 
 	late := newClient(t, s.URL+"/events")
-	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2), epochEvent(7, "stage1", 3))
+	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2),
+		epochEvent(7, "stage1", 3))
 
 	// A resumed run replaces its journal with a truncated one.
 	for _, epochs := range []int{1, 2} { // shorter than before, and longer
@@ -185,11 +191,13 @@ func TestEvents(t *testing.T) {
 	appendTo(t, second, record("stage2", 1))
 	put(t, filepath.Join(run, "seed7", "predictions.csv"), "")
 	for _, c := range []*client{early, late} {
-		for got := ""; got != epochEvent(8, "stage2", 1); { // before it the list of seeds, sent once or twice
+		// before it the list of seeds, sent once or twice
+		for got := ""; got != epochEvent(8, "stage2", 1); {
 			got = <-c.events
 		}
 	}
-	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
+	newClient(t, s.URL+"/events").expect("begin",
+		`seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
 }
 
 // TestClientsDisconnect checks that no goroutine is left after the clients disconnect.
@@ -218,7 +226,8 @@ func TestClientsDisconnect(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	stacks := make([]byte, 1<<16)
-	t.Fatalf("%d goroutines five seconds after the clients disconnected, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+	t.Fatalf("%d goroutines five seconds after the clients disconnected, %d before\n%s",
+		runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 }
 
 func TestRunsInList(t *testing.T) {
@@ -231,20 +240,29 @@ func TestRunsInList(t *testing.T) {
 	appendTo(t, journal, record("stage1", 1))
 	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: stage1, epoch 1 of 5"}]`)
 
-	newClient(t, s.URL+"/runs/synthetic/recap/full/events").expect("begin", "seeds", epochEvent(7, "stage1", 1))
-	if status, text := get(t, s.URL+"/runs/synthetic/recap/full/", nil); status != http.StatusOK || !strings.Contains(text, "RECAP on synthetic") || !strings.Contains(text, "No seed is finished yet") {
+	newClient(t, s.URL+"/runs/synthetic/recap/full/events").expect("begin", "seeds",
+		epochEvent(7, "stage1", 1))
+	if status, text := get(t, s.URL+"/runs/synthetic/recap/full/", nil); status != http.StatusOK ||
+		!strings.Contains(text, "RECAP on synthetic") ||
+		!strings.Contains(text, "No seed is finished yet") {
 		t.Errorf("page of the run: status %d\n%.300s", status, text)
 	}
-	if status, text := get(t, s.URL+"/", nil); status != http.StatusOK || !strings.Contains(text, "synthetic/recap/full") {
+	if status, text := get(t, s.URL+"/", nil); status != http.StatusOK ||
+		!strings.Contains(text, "synthetic/recap/full") {
 		t.Errorf("list: status %d\n%.300s", status, text)
 	}
 	put(t, filepath.Join(root, "secret"), "secret")
-	for _, path := range []string{"/runs/", "/runs/synthetic/", "/runs/synthetic/recap/full", "/runs/..%2f/", "/runs/%2e%2e/secret", "/secret", "/runs/synthetic/recap/full/seed7/", "/events/x"} {
-		if status, text := get(t, s.URL+path, nil); status != http.StatusNotFound || strings.Contains(text, "secret\n") {
+	for _, path := range []string{"/runs/", "/runs/synthetic/", "/runs/synthetic/recap/full",
+		"/runs/..%2f/", "/runs/%2e%2e/secret", "/secret", "/runs/synthetic/recap/full/seed7/",
+		"/events/x"} {
+		if status, text := get(t, s.URL+path, nil); status != http.StatusNotFound ||
+			strings.Contains(text, "secret\n") {
 			t.Errorf("%s: status %d, want 404", path, status)
 		}
 	}
-	if status, _ := get(t, s.URL+"/", func(r *http.Request) { r.Method = http.MethodPost }); status != http.StatusMethodNotAllowed {
+	if status, _ := get(t, s.URL+"/", func(r *http.Request) {
+		r.Method = http.MethodPost
+	}); status != http.StatusMethodNotAllowed {
 		t.Errorf("POST: status %d, want 405", status)
 	}
 }
@@ -313,7 +331,8 @@ func TestGuard(t *testing.T) {
 				want = 404
 			}
 			if w.Code != want {
-				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d", c.listenHost, c.host, c.origin, path, w.Code, want)
+				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d",
+					c.listenHost, c.host, c.origin, path, w.Code, want)
 			}
 		}
 	}
@@ -321,32 +340,40 @@ func TestGuard(t *testing.T) {
 
 // TestFinished serves a trained run.
 func TestFinished(t *testing.T) {
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: map[string]string{
-		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.5",
-		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1", "text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
+	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
+		return "", false
+	}, Set: map[string]string{
+		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1",
+		"train.epochs.stage2": "1", "eval.rates": "0,0.5",
+		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",
+		"text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler), Step: func(uint64, string, int, int) {}}
+	r := &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler),
+		Step: func(uint64, string, int, int) {}}
 	dir, _, err := r.Train(t.Context(), c, []uint64{7})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := newServer(t, dir, 3)
 	status, text := get(t, s.URL+"/", nil)
-	if status != http.StatusOK || !strings.Contains(text, `id="explorer"`) || !strings.Contains(text, "data-live") {
+	if status != http.StatusOK || !strings.Contains(text, `id="explorer"`) ||
+		!strings.Contains(text, "data-live") {
 		t.Errorf("page of a finished run: status %d\n%.300s", status, text)
 	}
 	if _, again := get(t, s.URL+"/", nil); again != text {
 		t.Error("the second request returns another page")
 	}
-	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true}]`, `epoch {"seed":7,"record":{"phase":"stage1","epoch":1`)
+	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true}]`,
+		`epoch {"seed":7,"record":{"phase":"stage1","epoch":1`)
 
 	// With a broken checkpoint the page has the tables and a note instead of the explorer.
 	if err := os.Truncate(filepath.Join(dir, "seed7", "best.safetensors"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK && !strings.Contains(text, "The explorer of utterances is missing") {
+	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK &&
+		!strings.Contains(text, "The explorer of utterances is missing") {
 		t.Errorf("a run with a broken checkpoint: status %d\n%.300s", status, text)
 	}
 }
@@ -358,7 +385,8 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	url, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler), func(u string) { url <- u })
+		ended <- Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
+			func(u string) { url <- u })
 	}()
 	at := <-url
 	c := newClient(t, at+"events")

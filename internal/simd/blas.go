@@ -16,8 +16,12 @@ type BLAS struct{ gonum.Implementation }
 // number of C is one sum in an order that depends only on k, so a product that is divided by rows
 // or columns, in any way, has the same bits; and both AVX paths give the same bits. The generic
 // path is gonum's Sgemm.
-func (b BLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, bb []float32, ldb int, beta float32, c []float32, ldc int) {
-	g := gemm{m: m, n: n, k: k, alpha: alpha, beta: beta, a: matrix{a, lda, tA != blas.NoTrans}, b: matrix{bb, ldb, tB != blas.NoTrans}, c: c, ldc: ldc}
+func (b BLAS) Sgemm(
+	tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, bb []float32,
+	ldb int, beta float32, c []float32, ldc int,
+) {
+	g := gemm{m: m, n: n, k: k, alpha: alpha, beta: beta, a: matrix{a, lda, tA != blas.NoTrans},
+		b: matrix{bb, ldb, tB != blas.NoTrans}, c: c, ldc: ldc}
 	if active.product == nil || !isTranspose(tA) || !isTranspose(tB) || !g.valid() {
 		b.Implementation.Sgemm(tA, tB, m, n, k, alpha, a, lda, bb, ldb, beta, c, ldc)
 		return

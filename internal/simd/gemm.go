@@ -17,7 +17,8 @@ type product struct {
 // + p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
 // columns, only the first tail lanes belong to C. Each number of C is one chain of fused
 // multiply-adds. k ≥ 1.
-type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)
+type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int,
+	tail int, alpha, beta float32)
 
 // A packer copies k rows of strips that are one or two vectors wide. In src the rows are ld apart
 // and the strips are side by side, step apart; in dst each strip is contiguous and the strips are
@@ -121,7 +122,8 @@ func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
 		if a.tile > 0 {
 			at = (t - first) * a.tile
 		}
-		p.kernels[end-i-1][width-1](g.k, &a.v[at], a.rs, a.cs, bv, ldb, &g.c[i*g.ldc+j], g.ldc, tail, g.alpha, g.beta)
+		p.kernels[end-i-1][width-1](g.k, &a.v[at], a.rs, a.cs, bv, ldb, &g.c[i*g.ldc+j],
+			g.ldc, tail, g.alpha, g.beta)
 	}
 }
 

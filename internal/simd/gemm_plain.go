@@ -5,9 +5,12 @@ import "unsafe"
 // plainProduct returns the references of the product's kernels, for any number of lanes and rows.
 // They define what the assembly computes, and tests also run the product with them.
 func plainProduct(lanes, rows int) product {
-	p := product{lanes: lanes, rows: rows, pack: [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)}, transpose: plainTranspose(lanes)}
+	p := product{lanes: lanes, rows: rows,
+		pack:      [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)},
+		transpose: plainTranspose(lanes)}
 	for r := 1; r <= rows; r++ {
-		p.kernels = append(p.kernels, [2]kernel{plainKernel(r, lanes, lanes), plainKernel(r, 2*lanes, lanes)})
+		p.kernels = append(p.kernels,
+			[2]kernel{plainKernel(r, lanes, lanes), plainKernel(r, 2*lanes, lanes)})
 	}
 	return p
 }
@@ -16,7 +19,8 @@ func plainProduct(lanes, rows int) product {
 func at(x *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(x), 4*n)) }
 
 func plainKernel(rows, cols, lanes int) kernel {
-	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32) {
+	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int,
+		tail int, alpha, beta float32) {
 		for i := range rows {
 			for j := range cols - lanes + tail {
 				var sum float32

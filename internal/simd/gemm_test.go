@@ -38,7 +38,9 @@ type problem struct {
 	a, b, c       []float32
 }
 
-func newProblem(r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, beta float32) *problem {
+func newProblem(
+	r *rand.Rand, tA, tB blas.Transpose, m, n, k, extra int, alpha, beta float32,
+) *problem {
 	p := &problem{tA: tA, tB: tB, m: m, n: n, k: k, alpha: alpha, beta: beta, ldc: n + extra}
 	random := func(rows, cols int, trans blas.Transpose) ([]float32, int) {
 		if trans != blas.NoTrans {
@@ -111,7 +113,8 @@ func (p *problem) want(row, col int) (sum, size float64) {
 }
 
 func (p *problem) String() string {
-	return fmt.Sprintf("%c%c [%d %d %d] ld %d %d %d alpha %g beta %g", p.tA, p.tB, p.m, p.n, p.k, p.lda, p.ldb, p.ldc, p.alpha, p.beta)
+	return fmt.Sprintf("%c%c [%d %d %d] ld %d %d %d alpha %g beta %g", p.tA, p.tB, p.m, p.n,
+		p.k, p.lda, p.ldb, p.ldc, p.alpha, p.beta)
 }
 
 // TestSgemmSmall covers every size of a tile and every tail.
@@ -124,7 +127,8 @@ func TestSgemmSmall(t *testing.T) {
 			for n := 1; n <= 33; n++ {
 				for k := 1; k <= 33; k += 1 + (m+n)%4*5 {
 					ab := alphaBeta[count%len(alphaBeta)]
-					newProblem(r, transposes[count/5%2], transposes[count/10%2], m, n, k, count%4, ab[0], ab[1]).run(t)
+					newProblem(r, transposes[count/5%2], transposes[count/10%2], m, n, k,
+						count%4, ab[0], ab[1]).run(t)
 					count++
 				}
 			}
@@ -136,14 +140,16 @@ func TestSgemmSmall(t *testing.T) {
 func TestSgemmLarge(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
-		sizes := []struct{ m, n, k int }{{200, 300, 40}, {3, 2100, 5}, {90, 33, 1025}, {57, 290, 300}, {1, 70, 2050}, {170, 1, 9}, {61, 257, 1030}}
+		sizes := []struct{ m, n, k int }{{200, 300, 40}, {3, 2100, 5}, {90, 33, 1025},
+			{57, 290, 300}, {1, 70, 2050}, {170, 1, 9}, {61, 257, 1030}}
 		for _, tA := range transposes {
 			for _, tB := range transposes {
 				for i, s := range sizes {
 					newProblem(r, tA, tB, s.m, s.n, s.k, i%3, 1.5, float32(i%2)).run(t)
 				}
 				for range 4 {
-					newProblem(r, tA, tB, 1+r.IntN(150), 1+r.IntN(400), 1+r.IntN(400), r.IntN(70), r.Float32(), r.Float32()).run(t)
+					newProblem(r, tA, tB, 1+r.IntN(150), 1+r.IntN(400), 1+r.IntN(400), r.IntN(70),
+						r.Float32(), r.Float32()).run(t)
 				}
 			}
 		}
@@ -188,7 +194,8 @@ func (p *problem) split(rows, cols int) []float32 {
 				b = j * p.ldb
 			}
 			wg.Go(func() {
-				BLAS{}.Sgemm(p.tA, p.tB, min(rows, p.m-i), min(cols, p.n-j), p.k, p.alpha, p.a[a:], p.lda, p.b[b:], p.ldb,
+				BLAS{}.Sgemm(p.tA, p.tB, min(rows, p.m-i), min(cols, p.n-j), p.k, p.alpha,
+					p.a[a:], p.lda, p.b[b:], p.ldb,
 					p.beta, c[i*p.ldc+j:], p.ldc)
 			})
 		}
@@ -206,7 +213,8 @@ func TestSgemmAllocates(t *testing.T) {
 		smallest := math.Inf(1) // the race detector empties the free list at random
 		for range 10 {
 			smallest = min(smallest, testing.AllocsPerRun(1, func() {
-				BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta, p.c, p.ldc)
+				BLAS{}.Sgemm(p.tA, p.tB, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb,
+					p.beta, p.c, p.ldc)
 			}))
 		}
 		if smallest > 0 {
@@ -217,7 +225,9 @@ func TestSgemmAllocates(t *testing.T) {
 
 // TestSgemmPanics checks that wrong arguments cause the same panics as in gonum's Sgemm.
 func TestSgemmPanics(t *testing.T) {
-	call := func(sgemm func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int), wrong int) (message any) {
+	call := func(sgemm func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32,
+		lda int, b []float32, ldb int, beta float32, c []float32, ldc int),
+		wrong int) (message any) {
 		defer func() { message = recover() }()
 		x, no := make([]float32, 6), blas.NoTrans
 		switch wrong {
@@ -268,7 +278,8 @@ func TestTranspose(t *testing.T) {
 				for i := range rows {
 					for j := range n {
 						if got, want := dst[j*rows+i], src[i*stride+j]; got != want {
-							t.Fatalf("[%d %d]: element (%d, %d) is %g, want %g", n, rows, j, i, got, want)
+							t.Fatalf("[%d %d]: element (%d, %d) is %g, want %g", n, rows,
+								j, i, got, want)
 						}
 					}
 				}

@@ -10,22 +10,26 @@ import (
 
 // TestGenerated checks that the generator writes exactly the committed assembly.
 func TestGenerated(t *testing.T) {
-	if out, err := exec.Command("go", "list", "-C", "gen", "-deps", ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "list", "-C", "gen", "-deps",
+		".").CombinedOutput(); err != nil {
 		t.Skipf("the generator's dependencies are not available: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "gen")
-	if out, err := exec.Command("go", "build", "-C", "gen", "-o", program).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-C", "gen", "-o",
+		program).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	for _, name := range []string{avx512, avx2} {
 		asm, stubs := filepath.Join(dir, name+"_amd64.s"), filepath.Join(dir, name+"_amd64.go")
-		if out, err := exec.Command(program, "-isa", name, "-pkg", "simd", "-out", asm, "-stubs", stubs).CombinedOutput(); err != nil {
+		if out, err := exec.Command(program, "-isa", name, "-pkg", "simd", "-out", asm, "-stubs",
+			stubs).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, out)
 		}
 		for _, path := range []string{asm, stubs} {
 			if !bytes.Equal(body(t, path), body(t, filepath.Base(path))) {
-				t.Errorf("%s differs from the output of the generator; run go generate", filepath.Base(path))
+				t.Errorf("%s differs from the output of the generator; run go generate",
+					filepath.Base(path))
 			}
 		}
 	}

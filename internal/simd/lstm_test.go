@@ -51,10 +51,12 @@ func compareLSTM(t *testing.T, r *rand.Rand, v *vector, n int) {
 	}
 	gates, cell, out := numbers(4*n), numbers(n), numbers(n)
 	z, prev := numbers(4*n), numbers(n)
-	gates2, z2, prev2, cell2, out2 := gates.clone(), z.clone(), prev.clone(), cell.clone(), out.clone()
+	gates2, z2, prev2, cell2, out2 := gates.clone(), z.clone(), prev.clone(), cell.clone(),
+		out.clone()
 	v.lstm(gates.inside, z.inside, prev.inside, cell.inside, out.inside)
 	plainLSTM(gates2.inside, z2.inside, prev2.inside, cell2.inside, out2.inside)
-	for what, pair := range map[string][2]*guarded{"gates": {gates, gates2}, "z": {z, z2}, "prev": {prev, prev2}, "cell": {cell, cell2}, "out": {out, out2}} {
+	for what, pair := range map[string][2]*guarded{"gates": {gates, gates2}, "z": {z, z2},
+		"prev": {prev, prev2}, "cell": {cell, cell2}, "out": {out, out2}} {
 		expect(what, pair[0], pair[1])
 	}
 
@@ -63,14 +65,18 @@ func compareLSTM(t *testing.T, r *rand.Rand, v *vector, n int) {
 	g2, dh2, dc2 := g.clone(), dh.clone(), dc.clone()
 	v.lstmGrad(gates.inside, prev.inside, cell.inside, g.inside, dh.inside, dc.inside)
 	plainLSTMGrad(gates2.inside, prev2.inside, cell2.inside, g2.inside, dh2.inside, dc2.inside)
-	for what, pair := range map[string][2]*guarded{"gradient of gates": {gates, gates2}, "prev": {prev, prev2}, "cell": {cell, cell2}, "g": {g, g2}, "dh": {dh, dh2}, "dc": {dc, dc2}} {
+	for what, pair := range map[string][2]*guarded{"gradient of gates": {gates, gates2},
+		"prev": {prev, prev2}, "cell": {cell, cell2}, "g": {g, g2}, "dh": {dh, dh2},
+		"dc": {dc, dc2}} {
 		expect(what, pair[0], pair[1])
 	}
 }
 
 func BenchmarkLSTM(b *testing.B) {
 	for _, n := range []int{5, 32, 128} {
-		gates, z, prev, cell, out, g, dh, dc := make([]float32, 4*n), make([]float32, 4*n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+		gates, z, prev, cell, out, g, dh, dc := make([]float32, 4*n), make([]float32,
+			4*n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32,
+			n), make([]float32, n), make([]float32, n)
 		b.Run(fmt.Sprintf("step/%d", n), func(b *testing.B) {
 			for b.Loop() {
 				LSTM(gates, z, prev, cell, out)

@@ -109,7 +109,8 @@ func (p *product) packStored(g *gemm, j, strips int, dst []float32) {
 	width := ceil(cols, p.lanes)
 	ld := width * p.lanes
 	for k := 0; k < g.k; k += packRows {
-		p.pack[width-1](min(g.k-k, packRows), strips, &g.b.v[k*g.b.ld+j], g.b.ld, ld, &dst[k*ld], g.k*ld, cols-ld+p.lanes)
+		p.pack[width-1](min(g.k-k, packRows), strips, &g.b.v[k*g.b.ld+j], g.b.ld, ld, &dst[k*ld],
+			g.k*ld, cols-ld+p.lanes)
 	}
 }
 
@@ -140,7 +141,8 @@ func Transpose(dst, src []float32, stride, rows, n int) {
 		}
 		for ; first+p.lanes <= rows; first += p.lanes {
 			for j := 0; j < n; j += packRows {
-				p.transpose(min(packRows, n-j), &src[first*stride+j], &w.rows[0], &dst[j*rows+first], rows)
+				p.transpose(min(packRows, n-j), &src[first*stride+j], &w.rows[0],
+					&dst[j*rows+first], rows)
 			}
 		}
 		workspaces.Put(w)

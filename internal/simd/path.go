@@ -46,8 +46,12 @@ func choose(name string, sets []set) (set, error) {
 	case name == "":
 		return sets[0], nil
 	case slices.Contains([]string{avx512, avx2}, name):
-		return sets[0], fmt.Errorf("simd: RECAP_CPU: expected a path that this CPU supports (%s), found %q; choose one of them or unset RECAP_CPU",
-			strings.Join(names, ", "), name)
+		return sets[0],
+			fmt.Errorf("simd: RECAP_CPU: expected a path that this CPU supports (%s), found "+
+				"%q; choose one of them or unset RECAP_CPU",
+				strings.Join(names, ", "), name)
 	}
-	return sets[0], fmt.Errorf("simd: RECAP_CPU: expected avx512, avx2 or generic, found %q; correct or unset it", name)
+	return sets[0], fmt.Errorf(
+		"simd: RECAP_CPU: expected avx512, avx2 or generic, found %q; correct or unset it", name,
+	)
 }

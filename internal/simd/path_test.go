@@ -17,7 +17,8 @@ func TestChoose(t *testing.T) {
 		{"", all[2:], generic, ""},
 		{avx2, all, avx2, ""},
 		{generic, all, generic, ""},
-		{avx512, all[1:], avx2, `expected a path that this CPU supports (avx2, generic), found "avx512"`},
+		{avx512, all[1:], avx2,
+			`expected a path that this CPU supports (avx2, generic), found "avx512"`},
 		{"sse", all, avx512, `expected avx512, avx2 or generic, found "sse"`},
 	} {
 		s, err := choose(c.name, c.sets)

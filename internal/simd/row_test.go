@@ -80,21 +80,27 @@ func TestLayerNorm(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(17, 18))
 		for _, n := range []int{2, 15, 33, 128, 300, 1024} {
-			x, gamma, beta, g := normals(r, n, 2), normals(r, n, 1), normals(r, n, 1), normals(r, n, 1)
+			x, gamma, beta, g := normals(r, n, 2), normals(r, n, 1), normals(r, n, 1), normals(r,
+				n, 1)
 			for i := range x {
 				x[i] += 10
 			}
-			y, dx, dgamma, dbeta := make([]float32, n), make([]float32, n), normals(r, n, 1), normals(r, n, 1)
+			y, dx, dgamma, dbeta := make([]float32, n), make([]float32, n), normals(r, n,
+				1), normals(r, n, 1)
 			mean, rstd := LayerNorm(y, x, gamma, beta, 1e-5)
 			m := sum64(n, func(i int) float64 { return float64(x[i]) }) / float64(n)
-			s := 1 / math.Sqrt(sum64(n, func(i int) float64 { d := float64(x[i]) - m; return d * d })/float64(n)+1e-5)
+			s := 1 / math.Sqrt(sum64(n, func(i int) float64 {
+				d := float64(x[i]) - m
+				return d * d
+			})/float64(n)+1e-5)
 			expect(t, "mean", mean, m, 3e-6)
 			expect(t, "rstd", rstd, s, 3e-6*s)
 			normed := func(i int) float64 { return (float64(x[i]) - m) * s }
 			h := func(i int) float64 { return float64(g[i]) * float64(gamma[i]) }
 			a := sum64(n, h) / float64(n)
 			b := sum64(n, func(i int) float64 { return h(i) * normed(i) }) / float64(n)
-			oldGamma, oldBeta := append([]float32(nil), dgamma...), append([]float32(nil), dbeta...)
+			oldGamma, oldBeta := append([]float32(nil), dgamma...), append([]float32(nil),
+				dbeta...)
 			LayerNormGrad(dx, dgamma, dbeta, g, x, gamma, mean, rstd)
 			for i := range x {
 				expect(t, "y", y[i], normed(i)*float64(gamma[i])+float64(beta[i]), 2e-5)
@@ -107,13 +113,15 @@ func TestLayerNorm(t *testing.T) {
 }
 
 func TestAdam(t *testing.T) {
-	a := AdamStep{Keep: 0.99, Decay: 0.01, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Step: 0.02, Scale: 1000, Eps: 1e-8}
+	a := AdamStep{Keep: 0.99, Decay: 0.01, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001,
+		Step: 0.02, Scale: 1000, Eps: 1e-8}
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(19, 20))
 		for _, n := range []int{1, 7, 16, 100, span + 3} {
 			p, g, m, v := normals(r, n, 1), normals(r, n, 1), normals(r, n, 1), normals(r, n, 1)
 			plainMap(v, v, abs32)
-			old := [3][]float32{append([]float32(nil), p...), append([]float32(nil), m...), append([]float32(nil), v...)}
+			old := [3][]float32{append([]float32(nil), p...), append([]float32(nil), m...),
+				append([]float32(nil), v...)}
 			a.Update(p, g, m, v)
 			for i := range p {
 				p0, m0, v0 := float64(old[0][i]), float64(old[1][i]), float64(old[2][i])
@@ -122,7 +130,9 @@ func TestAdam(t *testing.T) {
 				v1 := float64(a.Beta2)*v0 + float64(a.Rest2)*d*d
 				expect(t, "m", m[i], m1, 1e-6)
 				expect(t, "v", v[i], v1, 1e-6)
-				expect(t, "p", p[i], float64(a.Keep)*p0-float64(a.Step)*m1/(math.Sqrt(float64(a.Scale)*v1)+float64(a.Eps)), 1e-6)
+				expect(t, "p",
+					p[i], float64(a.Keep)*p0-float64(a.Step)*m1/(math.Sqrt(float64(a.Scale)*v1)+
+						float64(a.Eps)), 1e-6)
 			}
 		}
 	})

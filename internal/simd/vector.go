@@ -10,7 +10,8 @@ type vector struct {
 	add, mul                       func(dst, x, y []float32)
 	scale                          func(dst []float32, alpha float32, x []float32)
 	axpy                           func(y []float32, alpha float32, x []float32)
-	adam                           func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)
+	adam                           func(p, g, m, v []float32, keep, decay, beta1, rest1,
+		beta2, rest2, step, scale, eps float32)
 
 	sum           func(x []float32) float32
 	dot           func(x, y []float32) float32
@@ -133,6 +134,7 @@ type AdamStep struct {
 func (a AdamStep) Update(p, g, m, v []float32) {
 	equal("AdamStep.Update", len(p), len(g), len(m), len(v))
 	spans(len(p), func(lo, hi int) {
-		active.vector.adam(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], a.Keep, a.Decay, a.Beta1, a.Rest1, a.Beta2, a.Rest2, a.Step, a.Scale, a.Eps)
+		active.vector.adam(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], a.Keep, a.Decay, a.Beta1,
+			a.Rest1, a.Beta2, a.Rest2, a.Step, a.Scale, a.Eps)
 	})
 }

@@ -4,11 +4,13 @@ import "math"
 
 // plainVector holds the references of the vector kernels in plain Go. It is the generic path.
 var plainVector = vector{
-	exp:      func(dst, x []float32) { plainMap(dst, x, exp32) },
-	tanh:     func(dst, x []float32) { plainMap(dst, x, tanh32) },
-	sigmoid:  func(dst, x []float32) { plainMap(dst, x, sigmoid32) },
-	gelu:     plainGELU,
-	relu:     func(dst, x []float32) { plainMap(dst, x, func(x float32) float32 { return max(x, 0) }) },
+	exp:     func(dst, x []float32) { plainMap(dst, x, exp32) },
+	tanh:    func(dst, x []float32) { plainMap(dst, x, tanh32) },
+	sigmoid: func(dst, x []float32) { plainMap(dst, x, sigmoid32) },
+	gelu:    plainGELU,
+	relu: func(dst, x []float32) {
+		plainMap(dst, x, func(x float32) float32 { return max(x, 0) })
+	},
 	geluGrad: plainGELUGrad,
 	reluGrad: plainReLUGrad,
 	add:      plainAdd,
@@ -49,7 +51,9 @@ const (
 func reduce32(x float32) (n, r, q float32) {
 	n = float32(float32(x*log2e)+rounder) - rounder
 	r = float32(x-n*ln2Hi) - n*ln2Lo
-	q = 1 + r*(0.4999999403953552+r*(0.1666652113199234+r*(0.04166826605796814+r*(0.008368677459657192+r*0.0013820731546729803))))
+	q = 1 + r*(0.4999999403953552+
+		r*(0.1666652113199234+
+			r*(0.04166826605796814+r*(0.008368677459657192+r*0.0013820731546729803))))
 	return n, r, q
 }
 
@@ -88,7 +92,8 @@ func gauss32(x float32) (a, e, tail float32) {
 	a = min(abs32(x), 13)
 	e = exp32(-0.5 * a * a)
 	t := 1 / (1 + 0.3275911/math.Sqrt2*a)
-	return a, e, 0.5 * e * t * (0.254829592 + t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))
+	return a, e, 0.5 * e * t *
+		(0.254829592 + t*(-0.284496736+t*(1.421413741+t*(-1.453152027+t*1.061405429))))
 }
 
 func plainGELU(dst, x []float32) {
@@ -144,7 +149,9 @@ func plainAxpy(y []float32, alpha float32, x []float32) {
 	}
 }
 
-func plainAdam(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32) {
+func plainAdam(
+	p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32,
+) {
 	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
 	for i, x := range p {
 		d := g[i] + decay*x

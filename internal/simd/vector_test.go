@@ -12,7 +12,8 @@ import (
 // values.
 func onEveryFloat(f func(x []float32)) {
 	x := make([]float32, 0, 1<<12)
-	for _, v := range []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(), 1e-45, 1, -1, math.MaxFloat32, -math.MaxFloat32,
+	for _, v := range []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(),
+		1e-45, 1, -1, math.MaxFloat32, -math.MaxFloat32,
 		88.72283, 88.7229, -87.3366, -103.97, -104, 9, -9} {
 		x = append(x, float32(v))
 	}
@@ -36,7 +37,9 @@ func TestAccuracy(t *testing.T) {
 	}{
 		{"Exp", Exp, math.Exp, 1e-7, 1e-45},
 		{"Tanh", Tanh, math.Tanh, 3e-7, 1e-45},
-		{"Sigmoid", Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 3e-7, 1.3e-38},
+		{"Sigmoid", Sigmoid, func(x float64) float64 {
+			return 1 / (1 + math.Exp(-x))
+		}, 3e-7, 1.3e-38},
 		{"GELU", GELU, func(x float64) float64 {
 			if x < -50 {
 				return 0
@@ -65,7 +68,8 @@ func TestAccuracy(t *testing.T) {
 				for i, v := range x {
 					got, want := float64(dst[i]), c.want(float64(v))
 					d := math.Abs(got - want)
-					if single := float64(float32(want)); got == single || math.IsNaN(got) && math.IsNaN(want) {
+					if single := float64(float32(want)); got == single || math.IsNaN(got) &&
+						math.IsNaN(want) {
 						continue
 					}
 					if !(d <= c.rel*math.Abs(want)+c.abs) {
@@ -92,31 +96,76 @@ type routine struct {
 }
 
 var routines = []routine{
-	{"Exp", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.exp(o[0], i[0]); return nil }},
-	{"Tanh", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.tanh(o[0], i[0]); return nil }},
-	{"Sigmoid", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.sigmoid(o[0], i[0]); return nil }},
-	{"GELU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.gelu(o[0], i[0]); return nil }},
-	{"ReLU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.relu(o[0], i[0]); return nil }},
-	{"GELUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.geluGrad(o[0], i[0], i[1]); return nil }},
-	{"ReLUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.reluGrad(o[0], i[0], i[1]); return nil }},
-	{"Add", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.add(o[0], i[0], i[1]); return nil }},
-	{"Mul", 1, 2, false, func(v *vector, o, i [][]float32) []float64 { v.mul(o[0], i[0], i[1]); return nil }},
-	{"Scale", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.scale(o[0], -1.7, i[0]); return nil }},
-	{"Axpy", 1, 1, false, func(v *vector, o, i [][]float32) []float64 { v.axpy(o[0], -1.7, i[0]); return nil }},
+	{"Exp", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.exp(o[0], i[0])
+		return nil
+	}},
+	{"Tanh", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.tanh(o[0], i[0])
+		return nil
+	}},
+	{"Sigmoid", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.sigmoid(o[0], i[0])
+		return nil
+	}},
+	{"GELU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.gelu(o[0], i[0])
+		return nil
+	}},
+	{"ReLU", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.relu(o[0], i[0])
+		return nil
+	}},
+	{"GELUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 {
+		v.geluGrad(o[0], i[0], i[1])
+		return nil
+	}},
+	{"ReLUGrad", 1, 2, false, func(v *vector, o, i [][]float32) []float64 {
+		v.reluGrad(o[0], i[0], i[1])
+		return nil
+	}},
+	{"Add", 1, 2, false, func(v *vector, o, i [][]float32) []float64 {
+		v.add(o[0], i[0], i[1])
+		return nil
+	}},
+	{"Mul", 1, 2, false, func(v *vector, o, i [][]float32) []float64 {
+		v.mul(o[0], i[0], i[1])
+		return nil
+	}},
+	{"Scale", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.scale(o[0], -1.7, i[0])
+		return nil
+	}},
+	{"Axpy", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.axpy(o[0], -1.7, i[0])
+		return nil
+	}},
 	{"Adam", 3, 1, false, func(v *vector, o, i [][]float32) []float64 {
 		plainMap(o[2], o[2], abs32)
 		v.adam(o[0], i[0], o[1], o[2], 0.9, 0.1, 0.9, 0.1, 0.99, 0.01, 0.01, 1.5, 1e-3)
 		return nil
 	}},
-	{"Sum", 0, 1, true, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.sum(i[0]))} }},
-	{"Dot", 0, 2, true, func(v *vector, o, i [][]float32) []float64 { return []float64{float64(v.dot(i[0], i[1]))} }},
-	{"Dot64", 0, 2, true, func(v *vector, o, i [][]float32) []float64 { return []float64{v.dot64(i[0], i[1])} }},
+	{"Sum", 0, 1, true, func(v *vector, o, i [][]float32) []float64 {
+		return []float64{float64(v.sum(i[0]))}
+	}},
+	{"Dot", 0, 2, true, func(v *vector, o, i [][]float32) []float64 {
+		return []float64{float64(v.dot(i[0], i[1]))}
+	}},
+	{"Dot64", 0, 2, true, func(v *vector, o, i [][]float32) []float64 {
+		return []float64{v.dot64(i[0], i[1])}
+	}},
 	{"Softmax", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
 		a, b := v.softmax(o[0], i[0])
 		return []float64{float64(a), float64(b)}
 	}},
-	{"SoftmaxGrad", 1, 2, true, func(v *vector, o, i [][]float32) []float64 { v.softmaxGrad(o[0], i[0], i[1]); return nil }},
-	{"ScoreGrad", 2, 0, false, func(v *vector, o, i [][]float32) []float64 { v.scoreGrad(o[0], o[1], 0.5, 0.25); return nil }},
+	{"SoftmaxGrad", 1, 2, true, func(v *vector, o, i [][]float32) []float64 {
+		v.softmaxGrad(o[0], i[0], i[1])
+		return nil
+	}},
+	{"ScoreGrad", 2, 0, false, func(v *vector, o, i [][]float32) []float64 {
+		v.scoreGrad(o[0], o[1], 0.5, 0.25)
+		return nil
+	}},
 	{"LayerNorm", 1, 3, false, func(v *vector, o, i [][]float32) []float64 {
 		a, b := v.layerNorm(o[0], i[0], i[1], i[2], 1e-5)
 		return []float64{float64(a), float64(b)}
@@ -174,7 +223,8 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	for _, x := range outs {
 		wants = append(wants, slices.Clone(x))
 	}
-	got, want := k.call(v, inside(outs), inside(ins)), k.call(&plainVector, inside(wants), inside(ins))
+	got, want := k.call(v, inside(outs), inside(ins)), k.call(&plainVector, inside(wants),
+		inside(ins))
 	for i := range got {
 		if !k.near(got[i], want[i], n) {
 			t.Fatalf("%s of %d: returns %v, reference %v", k.name, n, got, want)
@@ -183,7 +233,8 @@ func (k *routine) compare(t *testing.T, r *rand.Rand, v *vector, n, offset int) 
 	for o := range outs {
 		for i := range outs[o] {
 			if !k.near(float64(outs[o][i]), float64(wants[o][i]), n) {
-				t.Fatalf("%s of %d: result %d, number %d is %g, reference %g", k.name, n, o, i-offset, outs[o][i], wants[o][i])
+				t.Fatalf("%s of %d: result %d, number %d is %g, reference %g", k.name, n,
+					o, i-offset, outs[o][i], wants[o][i])
 			}
 		}
 	}
@@ -246,8 +297,12 @@ func TestInPlace(t *testing.T) {
 			x[i] = float32(r.NormFloat64())
 		}
 		for name, f := range map[string]func(dst []float32){
-			"Exp": func(d []float32) { Exp(d, d) }, "GELU": func(d []float32) { GELU(d, d) }, "Add": func(d []float32) { Add(d, d, d) },
-			"GELUGrad": func(d []float32) { GELUGrad(d, x, d) }, "Scale": func(d []float32) { Scale(d, 3, d) },
+			"Exp": func(d []float32) {
+				Exp(d, d)
+			}, "GELU": func(d []float32) { GELU(d, d) }, "Add": func(d []float32) { Add(d, d, d) },
+			"GELUGrad": func(d []float32) {
+				GELUGrad(d, x, d)
+			}, "Scale": func(d []float32) { Scale(d, 3, d) },
 		} {
 			copy(y, x)
 			f(y)

@@ -48,7 +48,10 @@ func ParseGrid(name string, text []byte) (Grid, error) {
 	var g Grid
 	for _, key := range slices.Sorted(maps.Keys(lists)) {
 		if mustBeEqual(key) {
-			return fail("%s: expected settings that trials may differ in, found one that makes their scores incomparable; give it as a flag or with --set", key)
+			return fail(
+				"%s: expected settings that trials may differ in, found one that makes their "+
+					"scores incomparable; give it as a flag or with --set", key,
+			)
 		}
 		axis := Axis{Key: key}
 		for _, v := range lists[key] {
@@ -76,7 +79,8 @@ func ParseGrid(name string, text []byte) (Grid, error) {
 // the training data or the evaluation.
 func mustBeEqual(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
-	return slices.Contains([]string{"dataset", "model", "preset", "name", "select", "seed", "device", "cuda", "eval", "data"}, section) && key != "data.resample"
+	return slices.Contains([]string{"dataset", "model", "preset", "name", "select", "seed",
+		"device", "cuda", "eval", "data"}, section) && key != "data.resample"
 }
 
 // valueText returns the text of a YAML value, as --set accepts it.
@@ -112,12 +116,15 @@ func (g Grid) Size() int {
 func (g Grid) Draw(n int, seed uint64) ([]Trial, error) {
 	size := g.Size()
 	if n < 1 || n > size {
-		return nil, fmt.Errorf("sweep: expected from 1 to %d trials, the size of the grid, found %d", size, n)
+		return nil, fmt.Errorf(
+			"sweep: expected from 1 to %d trials, the size of the grid, found %d", size, n,
+		)
 	}
 	h := fnv.New64a()
 	h.Write([]byte("trials"))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	swapped := map[int]int{} // Fisher-Yates shuffle of 0, 1, 2, …; has only the elements that are not in their place
+	// Fisher-Yates shuffle of 0, 1, 2, …; has only the elements that are not in their place
+	swapped := map[int]int{}
 	at := func(i int) int {
 		if v, ok := swapped[i]; ok {
 			return v

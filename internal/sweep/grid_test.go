@@ -9,11 +9,14 @@ import (
 )
 
 func TestParseGrid(t *testing.T) {
-	g, err := ParseGrid("g", []byte("train.lr: [0.00001, 1e-3]\ngranularities: [[8, 4, 2], [4, 2]]\nvariant: [full, no-fid]\nliteral: [true, false]\n"))
+	g, err := ParseGrid("g",
+		[]byte("train.lr: [0.00001, 1e-3]\ngranularities: [[8, 4, 2], [4, 2]]\nvariant: [full, "+
+			"no-fid]\nliteral: [true, false]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{granularities [[8, 4, 2] [4, 2]]} {literal [true false]} {train.lr [1e-05 1e-3]} {variant [full no-fid]}]"
+	want := "[{granularities [[8, 4, 2] [4, 2]]} {literal [true false]} {train.lr [1e-05 " +
+		"1e-3]} {variant [full no-fid]}]"
 	if fmt.Sprint(g) != want || g.Size() != 16 {
 		t.Errorf("%v, %d combinations; want %s", g, g.Size(), want)
 	}
@@ -31,7 +34,9 @@ func TestParseGrid(t *testing.T) {
 		"eval.valid_rate: [0.1]":   "eval.valid_rate: expected settings",
 		"train.lr: [1]\ntrain.lr:": "already defined",
 	} {
-		if _, err := ParseGrid("grid.yaml", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "sweep: grid.yaml: ") || !strings.Contains(err.Error(), want) {
+		if _, err := ParseGrid("grid.yaml", []byte(text)); err == nil ||
+			!strings.HasPrefix(err.Error(), "sweep: grid.yaml: ") ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
 	}
@@ -59,12 +64,16 @@ func TestDraw(t *testing.T) {
 	}
 	for n := 1; n <= 12; n++ {
 		some, err := g.Draw(n, 7)
-		if err != nil || !slices.EqualFunc(some, all[:n], func(a, b Trial) bool { return maps.Equal(a, b) }) {
+		if err != nil || !slices.EqualFunc(some, all[:n], func(a, b Trial) bool {
+			return maps.Equal(a, b)
+		}) {
 			t.Errorf("%d trials: %v, want %v (%v)", n, some, all[:n], err)
 		}
 	}
 	for _, n := range []int{0, 13} {
-		if _, err := g.Draw(n, 7); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from 1 to 12 trials, the size of the grid, found %d", n)) {
+		if _, err := g.Draw(n, 7); err == nil ||
+			!strings.Contains(err.Error(),
+				fmt.Sprintf("from 1 to 12 trials, the size of the grid, found %d", n)) {
 			t.Error(n, err)
 		}
 	}
@@ -85,7 +94,8 @@ func TestDrawIsUniform(t *testing.T) {
 		}
 		for trial, n := range count { // 1000 ± 29 for a uniform distribution
 			if n < 850 || n > 1150 || len(count) != 6 {
-				t.Errorf("%s was drawn %d times of %d at position %d, want about %d", trial, n, draws, position, draws/6)
+				t.Errorf("%s was drawn %d times of %d at position %d, want about %d", trial,
+					n, draws, position, draws/6)
 			}
 		}
 	}
@@ -109,7 +119,9 @@ func TestDefaultGrid(t *testing.T) {
 	if err != nil || g.Size() != 3*2*3*3*3*3*3 {
 		t.Error(g.Size(), err)
 	}
-	if w := g.Filter(func(key string) bool { return key != "train.lr" }); len(w) != len(g)-1 || w.Size() != g.Size()/3 {
+	if w := g.Filter(func(key string) bool {
+		return key != "train.lr"
+	}); len(w) != len(g)-1 || w.Size() != g.Size()/3 {
 		t.Error(w)
 	}
 }

@@ -34,11 +34,13 @@ type Result struct {
 // A Pool trains units in worker processes.
 type Pool struct {
 	Workers int
-	Cores   int    // of all workers together
-	Command string // the subcommand of this program that calls RunWorker; its argument is the unit's directory
+	Cores   int // of all workers together
+	// the subcommand of this program that calls RunWorker; its argument is the unit's directory
+	Command string
 	Log     *slog.Logger
-	Step    func(u *runs.Unit, phase string, done, total int) // called at most every 200 ms per unit; may be nil
-	End     func(r *Result)                                   // called after each unit; may be nil
+	// called at most every 200 ms per unit; may be nil
+	Step func(u *runs.Unit, phase string, done, total int)
+	End  func(r *Result) // called after each unit; may be nil
 
 	coresPerWorker int
 }
@@ -58,7 +60,9 @@ func (p *Pool) Run(ctx context.Context, units []runs.Unit) []Result {
 	}
 	q := newQueue(units)
 	q.onEnd = func(r Result) { end(r, 0) }
-	q.onWait = func(n int) { p.Log.Info("waiting for units that other processes of this host train", "units", n) }
+	q.onWait = func(n int) {
+		p.Log.Info("waiting for units that other processes of this host train", "units", n)
+	}
 	workers := min(p.Workers, len(units))
 	p.coresPerWorker = max(1, p.Cores/max(1, workers))
 	var wg sync.WaitGroup
@@ -79,11 +83,13 @@ func (p *Pool) Run(ctx context.Context, units []runs.Unit) []Result {
 func (p *Pool) logResult(r *Result, remaining int) {
 	attrs := []any{"unit", r.Unit.Dir}
 	if r.Elapsed > 0 {
-		attrs = append(attrs, "seconds", fmt.Sprintf("%.1f", r.Elapsed.Seconds()), "MB", r.Memory/1e6, "remaining", remaining)
+		attrs = append(attrs, "seconds", fmt.Sprintf("%.1f", r.Elapsed.Seconds()), "MB",
+			r.Memory/1e6, "remaining", remaining)
 	}
 	switch r.Outcome {
 	case Done:
-		if mean, _, n, err := tables.Scores(r.Unit.Run(), []uint64{r.Unit.Config.Seed}); err == nil && n == 1 {
+		if mean, _, n, err := tables.Scores(r.Unit.Run(),
+			[]uint64{r.Unit.Config.Seed}); err == nil && n == 1 {
 			for _, key := range tables.Headline(&r.Unit.Config) {
 				attrs = append(attrs, key, fmt.Sprintf("%.4f", mean[key]))
 			}
@@ -102,7 +108,8 @@ func (p *Pool) logResult(r *Result, remaining int) {
 func (p *Pool) train(ctx context.Context, u runs.Unit, mu *sync.Mutex) Result {
 	r := Result{Unit: u}
 	start := time.Now()
-	log, err := os.OpenFile(filepath.Join(u.Dir, LogFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(u.Dir, LogFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY,
+		0o644)
 	if err == nil {
 		defer log.Close()
 		err = p.runProcess(ctx, &r, log, func(m *message) {
@@ -122,7 +129,9 @@ func (p *Pool) train(ctx context.Context, u runs.Unit, mu *sync.Mutex) Result {
 
 // runProcess runs the worker process of r.Unit and stores its outcome in r. It calls progress for
 // each progress message.
-func (p *Pool) runProcess(ctx context.Context, r *Result, log *os.File, progress func(m *message)) error {
+func (p *Pool) runProcess(
+	ctx context.Context, r *Result, log *os.File, progress func(m *message),
+) error {
 	program, err := executable()
 	if err != nil {
 		return err
@@ -154,7 +163,8 @@ func (p *Pool) runProcess(ctx context.Context, r *Result, log *os.File, progress
 	err = cmd.Wait()
 	r.Memory = peakMemory(cmd.ProcessState)
 	if r.Outcome == "" {
-		return fmt.Errorf("sweep: the training process ended without reporting an outcome: %w", err)
+		return fmt.Errorf("sweep: the training process ended without reporting an outcome: %w",
+			err)
 	}
 	return nil
 }

@@ -91,12 +91,14 @@ func outcomes(results []Result) (list []Outcome) {
 
 func TestOutcomes(t *testing.T) {
 	units := fakeUnits(t, "train", "nothing", "fail", "panic", "kill", "lose", "train", "train")
-	if err := os.WriteFile(filepath.Join(units[7].Dir, "running.lock"), []byte("whose?"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(units[7].Dir, "running.lock"), []byte("whose?"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	steps, ended := 0, 0
-	p := &Pool{Workers: 2, Cores: 5, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil)),
+	p := &Pool{Workers: 2, Cores: 5, Command: "fake",
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
 		Step: func(u *runs.Unit, phase string, done, total int) {
 			if steps++; phase != "stage1" || done != 1 || total != 2 {
 				t.Error(phase, done, total)
@@ -111,26 +113,32 @@ func TestOutcomes(t *testing.T) {
 	if steps != 7 || ended != 9 { // one unit was started twice
 		t.Errorf("%d steps, %d ends; want 7 and 9", steps, ended)
 	}
-	for i, part := range map[int]string{2: "no luck", 3: "without reporting an outcome: exit status 2", 4: "without reporting an outcome: signal: killed", 7: "expected the holder of a lock"} {
+	for i, part := range map[int]string{2: "no luck",
+		3: "without reporting an outcome: exit status 2",
+		4: "without reporting an outcome: signal: killed", 7: "expected the holder of a lock"} {
 		if !strings.Contains(results[i].Reason, part) {
 			t.Errorf("unit %d failed: %q, want %q", i, results[i].Reason, part)
 		}
 	}
-	for i, part := range map[int]string{0: "cores 2, train\n", 3: "panic: at the disco", 5: "cores 2, lose\ncores 2, train\n"} {
-		if text, err := os.ReadFile(filepath.Join(units[i].Dir, LogFile)); err != nil || !strings.Contains(string(text), part) {
+	for i, part := range map[int]string{0: "cores 2, train\n", 3: "panic: at the disco",
+		5: "cores 2, lose\ncores 2, train\n"} {
+		if text, err := os.ReadFile(filepath.Join(units[i].Dir, LogFile)); err != nil ||
+			!strings.Contains(string(text), part) {
 			t.Errorf("log of unit %d: %q (%v), want %q", i, text, err, part)
 		}
 	}
 	if r := &results[0]; r.Elapsed < 20*time.Millisecond || r.Memory < 1e6 || r.Memory > 1e9 {
 		t.Errorf("a unit took %v and %d bytes", r.Elapsed, r.Memory)
 	}
-	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4, `msg="finished already"`: 1, `msg="another process locked the unit first"`: 1} {
+	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4,
+		`msg="finished already"`: 1, `msg="another process locked the unit first"`: 1} {
 		if got := strings.Count(log.String(), part); got != n {
 			t.Errorf("the log says %s %d times, want %d:\n%s", part, got, n, &log)
 		}
 	}
 	err := Unfinished(results)
-	for _, part := range []string{"4 of 8 units are not finished; run the same command again to continue\n", "failed: " + units[2].Dir + ": no luck; its log is log.txt"} {
+	for _, part := range []string{"4 of 8 units are not finished; run the same command again " +
+		"to continue\n", "failed: " + units[2].Dir + ": no luck; its log is log.txt"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
@@ -141,19 +149,25 @@ func TestInterruption(t *testing.T) {
 	units := fakeUnits(t, "long", "long", "train", "train")
 	ctx, cancel := context.WithCancel(context.Background())
 	started := 0
-	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler), Step: func(*runs.Unit, string, int, int) {
-		if started++; started == 2 {
-			cancel()
-		}
-	}}
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler),
+		Step: func(*runs.Unit, string, int, int) {
+			if started++; started == 2 {
+				cancel()
+			}
+		}}
 	results := p.Run(ctx, units)
-	if got, want := outcomes(results), []Outcome{Stopped, Stopped, Waiting, Waiting}; !slices.Equal(got, want) {
+	if got, want := outcomes(results), []Outcome{Stopped, Stopped,
+		Waiting, Waiting}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if err := Unfinished(results); err == nil || !strings.Contains(err.Error(), "4 of 4 units are not finished; interrupted: 2 stopped after a complete epoch, 2 not started; run the same command again to continue") {
+	if err := Unfinished(results); err == nil ||
+		!strings.Contains(err.Error(),
+			"4 of 4 units are not finished; interrupted: 2 stopped after a complete epoch, 2 "+
+				"not started; run the same command again to continue") {
 		t.Error(err)
 	}
-	if text, _ := os.ReadFile(filepath.Join(units[0].Dir, LogFile)); !strings.Contains(string(text), "cores 1, ") {
+	if text, _ := os.ReadFile(filepath.Join(units[0].Dir,
+		LogFile)); !strings.Contains(string(text), "cores 1, ") {
 		t.Errorf("more workers than cores: %s", text)
 	}
 }
@@ -186,17 +200,22 @@ func TestLockedUnits(t *testing.T) {
 	}
 	here, there := lock(0, host, os.Getpid()), lock(1, host+"-2", os.Getpid())
 	var log bytes.Buffer
-	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.NewTextHandler(&log, nil))}
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake",
+		Log: slog.New(slog.NewTextHandler(&log, nil))}
 	time.AfterFunc(2*pollInterval, func() { os.Remove(here) })
 	results := p.Run(context.Background(), units)
 	if got, want := outcomes(results), []Outcome{Done, Locked}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if !strings.Contains(log.String(), `msg="waiting for units that other processes of this host train" units=1`) {
+	if !strings.Contains(log.String(),
+		`msg="waiting for units that other processes of this host train" units=1`) {
 		t.Errorf("no log message about waiting:\n%s", &log)
 	}
 	err = Unfinished(results)
-	for _, part := range []string{fmt.Sprintf("locked: rundir: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05", units[1].Dir, os.Getpid(), host), "remove " + there} {
+	for _, part := range []string{fmt.Sprintf(
+		"locked: rundir: %s: in use by process %d of host %s-2 since 2026-01-02 03:04:05",
+		units[1].Dir, os.Getpid(), host,
+	), "remove " + there} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}

@@ -10,9 +10,11 @@ import (
 
 // A queue hands out the units that no process trains yet.
 type queue struct {
-	units    []runs.Unit
-	onWait   func(units int) // called once, when other processes of this host hold all remaining units
-	onEnd    func(r Result)  // called for each unit that is already finished or whose lock is unreadable
+	units []runs.Unit
+	// called once, when other processes of this host hold all remaining units
+	onWait func(units int)
+	// called for each unit that is already finished or whose lock is unreadable
+	onEnd    func(r Result)
 	waitOnce sync.Once
 
 	mu      sync.Mutex

@@ -28,7 +28,9 @@ func ParseShard(text string) (Shard, error) {
 	i, e1 := strconv.Atoi(index)
 	n, e2 := strconv.Atoi(count)
 	if !ok || e1 != nil || e2 != nil || i < 0 || i >= n {
-		return Shard{}, fmt.Errorf("sweep: shard: expected I/N with I from 0 to N-1, such as 0/4, found %q", text)
+		return Shard{}, fmt.Errorf(
+			"sweep: shard: expected I/N with I from 0 to N-1, such as 0/4, found %q", text,
+		)
 	}
 	return Shard{i, n}, nil
 }
@@ -49,9 +51,14 @@ var batchSystems = []batchSystem{
 		if e.has("SLURM_ARRAY_TASK_STEP") {
 			step = max(e.number("SLURM_ARRAY_TASK_STEP"), 1)
 		}
-		s := Shard{(e.number("SLURM_ARRAY_TASK_ID") - first) / step, e.number("SLURM_ARRAY_TASK_COUNT")}
-		if last := e.number("SLURM_ARRAY_TASK_MAX"); *e.err == nil && (last-first)/step+1 != s.Count {
-			*e.err = fmt.Errorf("sweep: expected an array of evenly spaced tasks, found %d from %d to %d; submit the whole array again, or give --shard", s.Count, first, last)
+		s := Shard{(e.number("SLURM_ARRAY_TASK_ID") - first) / step,
+			e.number("SLURM_ARRAY_TASK_COUNT")}
+		if last := e.number("SLURM_ARRAY_TASK_MAX"); *e.err == nil &&
+			(last-first)/step+1 != s.Count {
+			*e.err = fmt.Errorf(
+				"sweep: expected an array of evenly spaced tasks, found %d from %d to %d; "+
+					"submit the whole array again, or give --shard", s.Count, first, last,
+			)
 		}
 		return s
 	}},
@@ -81,7 +88,10 @@ func FromEnvironment(lookup func(string) (string, bool)) (s Shard, found []strin
 		}
 		inner := b.shard(e)
 		if *e.err == nil && (inner.Index < 0 || inner.Index >= inner.Count) {
-			*e.err = fmt.Errorf("sweep: %s: expected a task index below %d, found %d; correct the count, or give --shard", b.name, inner.Count, inner.Index)
+			*e.err = fmt.Errorf(
+				"sweep: %s: expected a task index below %d, found %d; correct the count, or "+
+					"give --shard", b.name, inner.Count, inner.Index,
+			)
 		}
 		if *e.err != nil {
 			return s, nil, *e.err
@@ -108,7 +118,10 @@ func (e env) number(name string) int {
 	text, _ := e.lookup(name)
 	n, err := strconv.Atoi(text)
 	if err != nil && *e.err == nil {
-		*e.err = fmt.Errorf("sweep: %s: expected a number in the variable %s, found %q; set it, or give --shard", e.system, name, text)
+		*e.err = fmt.Errorf(
+			"sweep: %s: expected a number in the variable %s, found %q; set it, or give --shard",
+			e.system, name, text,
+		)
 	}
 	return n
 }

@@ -16,7 +16,8 @@ func TestParseShard(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "1", "4/4", "-1/4", "0/0", "a/b", "1/2/3"} {
-		if _, err := ParseShard(text); err == nil || !strings.Contains(err.Error(), "expected I/N with I from 0 to N-1") {
+		if _, err := ParseShard(text); err == nil ||
+			!strings.Contains(err.Error(), "expected I/N with I from 0 to N-1") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -46,7 +47,8 @@ func TestShardsAreAPartition(t *testing.T) {
 }
 
 func TestFromEnvironment(t *testing.T) {
-	slurm := "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_MAX=6 SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_STEP=1"
+	slurm := "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_MAX=6 " +
+		"SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_STEP=1"
 	for _, c := range []struct {
 		env   string
 		want  Shard
@@ -55,32 +57,44 @@ func TestFromEnvironment(t *testing.T) {
 	}{
 		{"", Shard{0, 1}, "", ""},
 		{slurm, Shard{2, 4}, "Slurm array", ""},
-		{"SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=9 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=4", Shard{2, 3}, "Slurm array", ""},
-		{"SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=9 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=1", Shard{}, "", "evenly spaced tasks, found 3 from 1 to 9"},
-		{"SLURM_ARRAY_TASK_ID=3", Shard{}, "", `Slurm array: expected a number in the variable SLURM_ARRAY_TASK_MIN, found ""`},
+		{"SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=9 " +
+			"SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=4", Shard{2, 3}, "Slurm array", ""},
+		{"SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=9 " +
+			"SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=1", Shard{}, "",
+			"evenly spaced tasks, found 3 from 1 to 9"},
+		{"SLURM_ARRAY_TASK_ID=3", Shard{},
+			"", `Slurm array: expected a number in the variable SLURM_ARRAY_TASK_MIN, found ""`},
 		{"JOB_COMPLETION_INDEX=2 RECAP_SHARDS=3", Shard{2, 3}, "Kubernetes indexed Job", ""},
 		{"JOB_COMPLETION_INDEX=2", Shard{}, "", `RECAP_SHARDS, found ""`},
-		{"JOB_COMPLETION_INDEX=3 RECAP_SHARDS=3", Shard{}, "", "expected a task index below 3, found 3"},
+		{"JOB_COMPLETION_INDEX=3 RECAP_SHARDS=3", Shard{},
+			"", "expected a task index below 3, found 3"},
 		{"OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", Shard{1, 2}, "Open MPI", ""},
 		{"PMI_RANK=1 PMI_SIZE=2", Shard{1, 2}, "MPI", ""},
 		{"PMI_RANK=x PMI_SIZE=2", Shard{}, "", `PMI_RANK, found "x"`},
-		{"OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 PMI_RANK=1 PMI_SIZE=3", Shard{1, 3}, "Open MPI", ""},
-		{slurm + " OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", Shard{5, 8}, "Slurm array, Open MPI", ""},
+		{"OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 PMI_RANK=1 PMI_SIZE=3", Shard{1, 3},
+			"Open MPI", ""},
+		{slurm + " OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", Shard{5, 8},
+			"Slurm array, Open MPI", ""},
 	} {
 		vars := map[string]string{}
 		for _, v := range strings.Fields(c.env) {
 			name, value, _ := strings.Cut(v, "=")
 			vars[name] = value
 		}
-		got, found, err := FromEnvironment(func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+		got, found, err := FromEnvironment(func(name string) (string, bool) {
+			v, ok := vars[name]
+			return v, ok
+		})
 		if c.err != "" {
-			if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "--shard") {
+			if err == nil || !strings.Contains(err.Error(), c.err) ||
+				!strings.Contains(err.Error(), "--shard") {
 				t.Errorf("%s: error %v, want %q", c.env, err, c.err)
 			}
 			continue
 		}
 		if got != c.want || strings.Join(found, ", ") != c.found || err != nil {
-			t.Errorf("%s: %v from %v (%v), want %v from %s", c.env, got, found, err, c.want, c.found)
+			t.Errorf("%s: %v from %v (%v), want %v from %s", c.env, got, found, err, c.want,
+				c.found)
 		}
 	}
 }

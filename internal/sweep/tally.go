@@ -52,7 +52,8 @@ func Unfinished(results []Result) error {
 	for _, r := range results {
 		switch r.Outcome {
 		case Failed:
-			lines = append(lines, fmt.Sprintf("  failed: %s: %s; its log is %s", r.Unit.Dir, r.Reason, LogFile))
+			lines = append(lines,
+				fmt.Sprintf("  failed: %s: %s; its log is %s", r.Unit.Dir, r.Reason, LogFile))
 		case Locked:
 			lines = append(lines, "  locked: "+r.Reason)
 		case Stopped:
@@ -67,7 +68,8 @@ func Unfinished(results []Result) error {
 	}
 	text := fmt.Sprintf("sweep: %d of %d units are not finished", n, len(results))
 	if stopped+waiting > 0 {
-		text += fmt.Sprintf("; interrupted: %d stopped after a complete epoch, %d not started", stopped, waiting)
+		text += fmt.Sprintf("; interrupted: %d stopped after a complete epoch, %d not started",
+			stopped, waiting)
 	}
 	text += "; run the same command again to continue"
 	return errors.New(strings.Join(append([]string{text}, lines...), "\n"))

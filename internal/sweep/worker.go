@@ -48,7 +48,9 @@ const progressInterval = 200 * time.Millisecond
 //
 // It returns the error of the training. If another process holds the unit's lock, the outcome is
 // [Locked] and the error is nil.
-func RunWorker(ctx context.Context, dir string, in io.Reader, out io.Writer, log *slog.Logger) error {
+func RunWorker(
+	ctx context.Context, dir string, in io.Reader, out io.Writer, log *slog.Logger,
+) error {
 	signal.Ignore(syscall.SIGPIPE) // after the sweep was killed, nobody reads out
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -58,12 +60,13 @@ func RunWorker(ctx context.Context, dir string, in io.Reader, out io.Writer, log
 	}()
 	messages := json.NewEncoder(out)
 	lastSent := time.Time{}
-	r := &runs.Runner{Log: log, WholeEpochs: true, Step: func(_ uint64, phase string, done, total int) {
-		if now := time.Now(); done == total || now.Sub(lastSent) > progressInterval {
-			lastSent = now
-			messages.Encode(message{Phase: phase, Done: done, Total: total})
-		}
-	}}
+	r := &runs.Runner{Log: log, WholeEpochs: true,
+		Step: func(_ uint64, phase string, done, total int) {
+			if now := time.Now(); done == total || now.Sub(lastSent) > progressInterval {
+				lastSent = now
+				messages.Encode(message{Phase: phase, Done: done, Total: total})
+			}
+		}}
 	err := r.TrainUnit(ctx, dir)
 	held, interrupted := new(rundir.Held), new(train.Interrupted)
 	switch {

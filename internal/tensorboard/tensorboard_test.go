@@ -17,10 +17,13 @@ func TestGolden(t *testing.T) {
 		got   []byte
 		event string
 	}{
-		{"header", Header(12.5), "09" + "0000000000002940" + "1a0d" + hex.EncodeToString([]byte("brain.Event:2"))},
-		{"scalar", Record(12.5, 300, []Scalar{{"x", 1.5}}), "09" + "0000000000002940" + "10ac02" + "2a0a" + "0a08" + "0a0178" + "150000c03f"},
+		{"header", Header(12.5),
+			"09" + "0000000000002940" + "1a0d" + hex.EncodeToString([]byte("brain.Event:2"))},
+		{"scalar", Record(12.5, 300, []Scalar{{"x", 1.5}}),
+			"09" + "0000000000002940" + "10ac02" + "2a0a" + "0a08" + "0a0178" + "150000c03f"},
 		{"two scalars", Record(12.5, 0, []Scalar{{"x", 1.5}, {"y", -2}}),
-			"09" + "0000000000002940" + "1000" + "2a14" + "0a08" + "0a0178" + "150000c03f" + "0a08" + "0a0179" + "15000000c0"},
+			"09" + "0000000000002940" + "1000" + "2a14" + "0a08" + "0a0178" + "150000c03f" +
+				"0a08" + "0a0179" + "15000000c0"},
 	} {
 		if got := hex.EncodeToString(c.got[12 : len(c.got)-4]); got != c.event {
 			t.Errorf("%s: event %s, want %s", c.what, got, c.event)

@@ -20,7 +20,8 @@ type Data struct {
 	bert *nn.PretrainedBERT // nil for a text encoder trained from scratch
 }
 
-// Open opens what c asks for and fills in c.Dataset where it is empty. The caller closes the result.
+// Open opens what c asks for and fills in c.Dataset where it is empty. The caller closes the
+// result.
 func Open(c *settings.Config) (*Data, error) {
 	set, err := OpenData(c)
 	if err != nil {
@@ -87,20 +88,28 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 		dir := c.Method.TextEncoder().BERT
 		switch b := &d.bert.Config; {
 		case b.Vocab < dims.Vocab:
-			return dims, fmt.Errorf("train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the model that the tokens were made for", d.Set.Name, b.Vocab, dir, dims.Vocab-1)
+			return dims, fmt.Errorf(
+				"train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the "+
+					"model that the tokens were made for", d.Set.Name, b.Vocab, dir, dims.Vocab-1,
+			)
 		case b.Positions < dims.TextT:
-			return dims, fmt.Errorf("train: %s: expected sequences of at most %d tokens, the positions of %s, found %d; give a model with more", d.Set.Name, b.Positions, dir, dims.TextT)
+			return dims, fmt.Errorf(
+				"train: %s: expected sequences of at most %d tokens, the positions of %s, "+
+					"found %d; give a model with more", d.Set.Name, b.Positions, dir, dims.TextT,
+			)
 		}
 		dims.Vocab, dims.BERT = d.bert.Config.Vocab, &d.bert.Config
 	}
 	if dims.Classes == 7 && results.KindOf(c.Dataset, dims.Range) == metric.SIMS {
-		return dims, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1", dims.Classes)
+		return dims, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1",
+			dims.Classes)
 	}
 	return dims, nil
 }
 
 func shapeOf(d zoo.Dims) datasets.Shape {
-	return datasets.Shape{LanguageSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD, VisionSteps: d.VisionT, VisionD: d.VisionD}
+	return datasets.Shape{LanguageSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD,
+		VisionSteps: d.VisionT, VisionD: d.VisionD}
 }
 
 // Fit makes a split from elsewhere fit a trained model: sequences are padded to the model's
@@ -119,7 +128,8 @@ func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 		}
 	}
 	if unknown > 0 {
-		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of", len(ids), "vocabulary", d.Vocab)
+		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of",
+			len(ids), "vocabulary", d.Vocab)
 		known := *s
 		known.Language.ID = ids
 		s = &known
@@ -127,8 +137,8 @@ func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	return s, nil
 }
 
-// EvenlySpaced returns at most k of the indices below n, evenly spaced, the first and the last among
-// them.
+// EvenlySpaced returns at most k of the indices below n, evenly spaced, the first and the last
+// among them.
 func EvenlySpaced(n, k int) []int {
 	if k >= n {
 		return Indices(n)

@@ -26,19 +26,23 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	p := nn.NewParams(dev, stream(c.Seed, "init"))
-	l := &Learner{Model: c.Spec().New(p, c.Method, d), Params: p.All(), Buffers: p.Buffers(), Dims: d, Device: dev}
+	l := &Learner{Model: c.Spec().New(p, c.Method, d), Params: p.All(), Buffers: p.Buffers(),
+		Dims: d, Device: dev}
 	if err := dev.Sync(); err != nil {
 		return nil, fmt.Errorf("train: model of %d parameters: %w", Count(l.Params), err)
 	}
 	return l, nil
 }
 
-// loadPretrained gives the model the parameters that the configuration takes from files. bert is nil
-// for a text encoder trained from scratch.
-func (l *Learner) loadPretrained(c *settings.Config, bert *nn.PretrainedBERT, log *slog.Logger) error {
+// loadPretrained gives the model the parameters that the configuration takes from files. bert is
+// nil for a text encoder trained from scratch.
+func (l *Learner) loadPretrained(
+	c *settings.Config, bert *nn.PretrainedBERT, log *slog.Logger,
+) error {
 	if bert != nil {
 		log.Info("pretrained text encoder", "file", bert.Path, "width", bert.Config.Width,
-			"layers", bert.Config.Layers, "finetune", c.Method.TextEncoder().Finetune, "unused", bert.Unused)
+			"layers", bert.Config.Layers, "finetune", c.Method.TextEncoder().Finetune, "unused",
+			bert.Unused)
 		if err := bert.Load(l.Model.TextEncoder().Params); err != nil {
 			return fmt.Errorf("train: text.bert: %w", err)
 		}
@@ -49,9 +53,9 @@ func (l *Learner) loadPretrained(c *settings.Config, bert *nn.PretrainedBERT, lo
 	return nil
 }
 
-// Pretrained is implemented by a model of which other parts than the text encoder may be pretrained.
-// LoadPretrained reads them from the files that the model's configuration names, if any, and writes
-// to the log which.
+// Pretrained is implemented by a model of which other parts than the text encoder may be
+// pretrained. LoadPretrained reads them from the files that the model's configuration names, if
+// any, and writes to the log which.
 type Pretrained interface {
 	LoadPretrained(log *slog.Logger) error
 }

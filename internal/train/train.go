@@ -24,10 +24,11 @@ import (
 
 // Options say how a seed is trained, beside its configuration.
 type Options struct {
-	Log         *slog.Logger
-	Step        func(phase string, done, total int) // called after each step
-	TensorBoard bool                                // also write event files; a resumed seed that has one always does
-	WholeEpochs bool                                // when interrupted, finish the epoch under way
+	Log  *slog.Logger
+	Step func(phase string, done, total int) // called after each step
+	// also write event files; a resumed seed that has one always does
+	TensorBoard bool
+	WholeEpochs bool // when interrupted, finish the epoch under way
 }
 
 // Seed trains and tests one seed in its directory, from where its state on disk stands.
@@ -44,10 +45,13 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 		return err
 	}
 	set := data.Set
-	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances", set.Train.Len())
+	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances",
+		set.Train.Len())
 	t := &trainer{
-		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed), Learner: l,
-		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, dims), predictor: newPredictor(&c, l), log: o.Log,
+		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed),
+		Learner: l,
+		tape:    ag.NewTape(l.Device), batcher: newBatcher(&c, dims),
+		predictor: newPredictor(&c, l), log: o.Log,
 		step: o.Step, recorded: o.TensorBoard || hasEvents(d), wholeEpochs: o.WholeEpochs,
 	}
 	if err := t.train(ctx); err != nil {
@@ -111,8 +115,8 @@ func (t *trainer) train(ctx context.Context) error {
 	return t.saveUnchosen()
 }
 
-// begin makes what a phase starts with, beside the model's parameters: its memory, and an optimiser
-// for each of its passes.
+// begin makes what a phase starts with, beside the model's parameters: its memory, and an
+// optimiser for each of its passes.
 func (t *trainer) begin(ph zoo.Phase) []*optim.Adam {
 	t.memory = nil
 	if ph.NewMemory != nil {
@@ -139,7 +143,9 @@ func (t *trainer) optimizer(pass zoo.Pass) *optim.Adam {
 	c := &t.config.Train
 	rest := slices.Clone(pass.Params)
 	for _, g := range pass.Groups {
-		rest = slices.DeleteFunc(rest, func(p nn.Param) bool { return slices.Contains(g.Params, p) })
+		rest = slices.DeleteFunc(rest, func(p nn.Param) bool {
+			return slices.Contains(g.Params, p)
+		})
 	}
 	opt := optim.NewAdam(c.LR, c.WeightDecay, rest)
 	opt.Decoupled = c.Optimizer == "adamw"
@@ -214,7 +220,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	}
 	last := epoch == epochs || t.outOfPatience(ph, epoch)
 	if last && len(ph.Snapshot) > 0 {
-		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Snapshot, t.metadata(ph.Name, epoch)); err != nil {
+		if err := rundir.SaveTensors(t.dir.File(rundir.SnapshotFile(ph.Name)), ph.Snapshot,
+			t.metadata(ph.Name, epoch)); err != nil {
 			return err
 		}
 	}
@@ -223,7 +230,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	}
 	t.log.Info("epoch", r.Attributes(epochs)...)
 	if last && epoch < epochs {
-		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience", t.config.Train.Patience)
+		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience",
+			t.config.Train.Patience)
 	}
 	if last && epoch > 1 && ph.Warn != nil {
 		if text := ph.Warn(t.journal.Find(ph.Name, 1).Terms, terms); text != "" {
@@ -235,7 +243,9 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 
 // steps makes the passes of an epoch and returns the mean of each term over the steps of its pass;
 // that of the loss is the sum over the passes.
-func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int) (rundir.Numbers, error) {
+func (t *trainer) steps(
+	ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int,
+) (rundir.Numbers, error) {
 	means := rundir.Numbers{}
 	for k := range ph.Passes {
 		sums, steps, err := t.pass(ctx, ph, k, opts[k], epoch)
@@ -250,13 +260,16 @@ func (t *trainer) steps(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 }
 
 // pass goes once through the phase's utterances for its k-th pass and returns the sum of each term
-// over the steps. A term that is not finite ends the run, though at the next flush only: the state on
-// disk, that of the last whole epoch, knows nothing of the steps after it.
-func (t *trainer) pass(ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam, epoch int) (sums rundir.Numbers, steps int, err error) {
+// over the steps. A term that is not finite ends the run, though at the next flush only: the state
+// on disk, that of the last whole epoch, knows nothing of the steps after it.
+func (t *trainer) pass(
+	ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam, epoch int,
+) (sums rundir.Numbers, steps int, err error) {
 	c := &t.config
 	pass, split, purpose := ph.Passes[k], t.utterances(ph), ph.PassName(k)
 	rates, masks := t.masks(split, purpose, epoch)
-	batches := datasets.Order(split.Len(), c.Train.Batch, ph.MinBatch, stream(c.Seed, purpose, epoch, "order"))
+	batches := datasets.Order(split.Len(), c.Train.Batch, ph.MinBatch,
+		stream(c.Seed, purpose, epoch, "order"))
 	fill := t.batcher.FillCorrupted
 	if ph.NeedsComplete {
 		fill = t.batcher.Fill
@@ -321,7 +334,9 @@ func (t *trainer) update(pass zoo.Pass, opt *optim.Adam, grads ag.Grads) {
 const staticSeed = 1111
 
 // masks draws the missing rates and the keep masks of an epoch.
-func (t *trainer) masks(s *datasets.Split, phase string, epoch int) (datasets.Rates, *datasets.KeepMasks) {
+func (t *trainer) masks(
+	s *datasets.Split, phase string, epoch int,
+) (datasets.Rates, *datasets.KeepMasks) {
 	if t.config.Data.Resample == "static" {
 		rates := datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0)))
 		return rates, s.KeepMasks(rates)
@@ -351,7 +366,9 @@ func (t *trainer) test(ctx context.Context) error {
 	}
 	for i, choice := range slices.Backward(results.Choices(c, t.batcher.Kind)) {
 		var b bytes.Buffer
-		if err := errors.Join(results.WriteCSV(&b, tested[i]), rundir.WriteFile(t.dir.File(choice.File(rundir.PredictionsFile)), b.Bytes())); err != nil {
+		if err := errors.Join(results.WriteCSV(&b, tested[i]),
+			rundir.WriteFile(t.dir.File(choice.File(rundir.PredictionsFile)),
+				b.Bytes())); err != nil {
 			return err
 		}
 	}

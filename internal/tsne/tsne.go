@@ -16,14 +16,16 @@ import (
 
 // Options of [Embed].
 type Options struct {
-	Perplexity float64 // effective number of neighbours of a point; more than 0, less than the number of points
+	// effective number of neighbours of a point; more than 0, less than the number of points
+	Perplexity float64
 	Iterations int
 	Seed       uint64 // of the initial positions
 }
 
 const (
-	components             = 50 // number of principal components
-	exaggeration           = 12 // factor of the affinities in the first iterations, so that clusters form
+	components = 50 // number of principal components
+	// factor of the affinities in the first iterations, so that clusters form
+	exaggeration           = 12
 	exaggerationIterations = 250
 	minGain                = 0.01
 )
@@ -38,7 +40,9 @@ const (
 func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 	n, _ := x.Dims()
 	if !(o.Perplexity > 0 && o.Perplexity < float64(n)) {
-		panic(fmt.Sprintf("tsne: Embed: perplexity %g for %d points, want more than 0 and less than their number", o.Perplexity, n))
+		panic(fmt.Sprintf(
+			"tsne: Embed: perplexity %g for %d points, want more than 0 and less than their number", o.Perplexity, n,
+		))
 	}
 	p := affinities(squaredDistances(pca(x)), o.Perplexity)
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
@@ -48,7 +52,8 @@ func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 		y[i] = [2]float64{1e-4 * rng.NormFloat64(), 1e-4 * rng.NormFloat64()}
 		gain[i] = [2]float64{1, 1}
 	}
-	learningRate := max(float64(n)/exaggeration, 200) / 4 // the authors' gradient lacks the factor 4
+	// the authors' gradient lacks the factor 4
+	learningRate := max(float64(n)/exaggeration, 200) / 4
 	for step := range o.Iterations {
 		factor, momentum := 1.0, 0.8
 		if step < exaggerationIterations {
@@ -80,7 +85,9 @@ func pca(x *mat.Dense) *mat.Dense {
 	stat.CovarianceMatrix(&covariance, x, nil)
 	var eigen mat.EigenSym
 	if !eigen.Factorize(&covariance, true) {
-		panic(fmt.Sprintf("tsne: Embed: the covariance of points [%d %d] has no eigenvectors: are they all finite?", n, d))
+		panic(fmt.Sprintf(
+			"tsne: Embed: the covariance of points [%d %d] has no eigenvectors: are they all finite?", n, d,
+		))
 	}
 	var vectors, y mat.Dense
 	eigen.VectorsTo(&vectors) // sorted by ascending eigenvalue

@@ -48,7 +48,8 @@ func TestSameSeedSameBits(t *testing.T) {
 func TestDivergenceFalls(t *testing.T) {
 	x := clusters(4, 30, 20, 1)
 	last := math.Inf(1)
-	for _, n := range []int{0, exaggerationIterations + 100, exaggerationIterations + 250, exaggerationIterations + 500} {
+	for _, n := range []int{0, exaggerationIterations + 100, exaggerationIterations + 250,
+		exaggerationIterations + 500} {
 		_, kl := Embed(x, Options{Perplexity: 15, Iterations: n, Seed: 1})
 		if !(kl < last) {
 			t.Errorf("after %d iterations the divergence is %g, before it was %g", n, kl, last)
@@ -76,7 +77,9 @@ func TestGradient(t *testing.T) {
 		}
 		return y
 	}
-	want := fd.Gradient(nil, func(v []float64) float64 { return divergence(p, positions(v)) }, flat, &fd.Settings{Formula: fd.Central})
+	want := fd.Gradient(nil, func(v []float64) float64 {
+		return divergence(p, positions(v))
+	}, flat, &fd.Settings{Formula: fd.Central})
 	got := make([][2]float64, n)
 	gradient(got, p, positions(flat), 1)
 	for i, g := range got {
@@ -92,7 +95,8 @@ func TestPerplexity(t *testing.T) {
 	x := clusters(3, 20, 10, 5)
 	n, _ := x.Dims()
 	d := squaredDistances(x)
-	if got, want := d[pairIndex(2, 41, n)], math.Pow(floats.Distance(x.RawRowView(2), x.RawRowView(41), 2), 2); math.Abs(got-want) > 1e-12*want {
+	if got, want := d[pairIndex(2, 41, n)], math.Pow(floats.Distance(x.RawRowView(2),
+		x.RawRowView(41), 2), 2); math.Abs(got-want) > 1e-12*want {
 		t.Errorf("squared distance %g, want %g", got, want)
 	}
 	near := make([]float64, n-1)
@@ -125,7 +129,8 @@ func TestClustersAreSeparated(t *testing.T) {
 			}
 		}
 		if i/n != nearest/n {
-			t.Errorf("the nearest neighbour of point %d, of cluster %d, is of cluster %d", i, i/n, nearest/n)
+			t.Errorf("the nearest neighbour of point %d, of cluster %d, is of cluster %d",
+				i, i/n, nearest/n)
 		}
 	}
 }
@@ -146,7 +151,8 @@ func TestPCA(t *testing.T) {
 	if _, d := y.Dims(); d != components {
 		t.Fatalf("%d components, want %d", d, components)
 	}
-	if got, want := squaredDistances(y), squaredDistances(&x); !floats.EqualApprox(got, want, 1e-8) {
+	if got, want := squaredDistances(y), squaredDistances(&x); !floats.EqualApprox(got, want,
+		1e-8) {
 		t.Error("the distances change although no component is lost")
 	}
 }

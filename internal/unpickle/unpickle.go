@@ -24,7 +24,8 @@ const BaseMemory = 64 << 20
 // A Loader holds the functions that give meaning to the names in a pickle.
 type Loader struct {
 	Name string // of the file, for errors
-	// Class returns the value for a Python class or function, or a *ClassError if it is not allowed.
+	// Class returns the value for a Python class or function, or a *ClassError if it is not
+	// allowed.
 	Class func(module, name string) (any, error)
 	// Persistent returns the value for a persistent id. It is nil for files without such ids.
 	Persistent func(id any) (any, error)
@@ -54,7 +55,8 @@ type shift struct{ program, file int64 }
 // BaseMemory plus twice the size; strings longer than 1024 bytes are returned as a *Blob. An error
 // gives the name of the file and the offset.
 func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, err error) {
-	w := &scanner{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from, shifts: []shift{{0, from}}}
+	w := &scanner{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from,
+		shifts: []shift{{0, from}}}
 	w.r = bufio.NewReaderSize(w.file, 1<<16)
 	if err := w.seek(from); err != nil {
 		return nil, 0, err
@@ -117,12 +119,17 @@ func (w *scanner) seek(off int64) error {
 }
 
 func (w *scanner) fault(off int64, format string, args ...any) error {
-	return fmt.Errorf("%s: byte %d: %s; the file is damaged or of another format; download it again", w.Name, off, fmt.Sprintf(format, args...))
+	return fmt.Errorf(
+		"%s: byte %d: %s; the file is damaged or of another format; download it again", w.Name,
+		off, fmt.Sprintf(format, args...),
+	)
 }
 
 // origin returns the offset in the file that corresponds to an offset in the program.
 func (w *scanner) origin(program int64) int64 {
-	i, found := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int { return int(s.program - at) })
+	i, found := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int {
+		return int(s.program - at)
+	})
 	if !found {
 		i--
 	}
@@ -145,7 +152,10 @@ func (w *scanner) begin() error {
 		return fmt.Errorf("%s: %w", w.Name, err)
 	}
 	if !bytes.Contains([]byte("\x80(}]c"), head[:1]) {
-		return fmt.Errorf("%s: expected a pickle, found a file that begins with %q; give the .pkl file", w.Name, head)
+		return fmt.Errorf(
+			"%s: expected a pickle, found a file that begins with %q; give the .pkl file",
+			w.Name, head,
+		)
 	}
 	return nil
 }
@@ -185,7 +195,8 @@ func (w *scanner) step() (stop bool, err error) {
 	}
 	w.cost += code.cost
 	if limit := BaseMemory + 2*w.file.Size(); w.cost > limit {
-		return false, w.fault(start, "expected arrays, found small objects for more than %d MB of memory", limit>>20)
+		return false, w.fault(start,
+			"expected arrays, found small objects for more than %d MB of memory", limit>>20)
 	}
 	return op == '.', nil
 }
@@ -194,7 +205,8 @@ func (w *scanner) step() (stop bool, err error) {
 // next call.
 func (w *scanner) take(start int64, name string, n int) ([]byte, error) {
 	if left := w.file.Size() - w.off; int64(n) > left {
-		return nil, w.fault(start, "%s: expected %d more bytes, found the end of the file after %d", name, n, left)
+		return nil, w.fault(start,
+			"%s: expected %d more bytes, found the end of the file after %d", name, n, left)
 	}
 	b, err := w.r.Peek(n)
 	if err != nil {
@@ -216,7 +228,8 @@ func (w *scanner) counted(start int64, op byte) error {
 	copy(wide[:], arg)
 	n, left := binary.LittleEndian.Uint64(wide[:]), w.file.Size()-w.off
 	if n > uint64(left) {
-		return w.fault(start, "%s: expected %d more bytes, found the end of the file after %d", code.name, n, left)
+		return w.fault(start, "%s: expected %d more bytes, found the end of the file after %d",
+			code.name, n, left)
 	}
 	switch integer := op == 0x8a || op == 0x8b; {
 	case code.argument == frameSize: // a hint for reading ahead
@@ -255,7 +268,8 @@ func (w *scanner) addBlob(op byte, n int64) {
 // as much memory as the file asks for; that name is an error.
 func (w *scanner) text(start int64, s []byte) error {
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
-		return fmt.Errorf("%s: byte %d: %w", w.Name, start, &ClassError{"array", "_array_reconstructor"})
+		return fmt.Errorf("%s: byte %d: %w", w.Name,
+			start, &ClassError{"array", "_array_reconstructor"})
 	}
 	w.program = append(w.program, s...)
 	w.cost += 3 * int64(len(s))
@@ -266,7 +280,8 @@ func (w *scanner) text(start int64, s []byte) error {
 func (w *scanner) readLine(start int64, name string, limit int) ([]byte, error) {
 	s, err := w.r.ReadSlice('\n')
 	if err != nil || len(s)-1 > limit {
-		return nil, w.fault(start, "%s: expected a line of at most %d bytes, found none", name, limit)
+		return nil, w.fault(start, "%s: expected a line of at most %d bytes, found none",
+			name, limit)
 	}
 	w.off += int64(len(s))
 	return s[:len(s)-1], nil
@@ -284,7 +299,9 @@ func (w *scanner) lines(start int64, code opcode) error {
 			return err
 		}
 		if code.argument == quoted && bytes.ContainsRune(s, '\\') {
-			return w.fault(start, "%s: expected a string without escapes, found one of Python 2; save the file with pickle protocol 2 or higher", code.name)
+			return w.fault(start,
+				"%s: expected a string without escapes, found one of Python 2; save the file "+
+					"with pickle protocol 2 or higher", code.name)
 		}
 		if err := w.text(start, s); err != nil {
 			return err
@@ -330,6 +347,7 @@ func (w *scanner) unicode(start int64) error {
 type ClassError struct{ Module, Name string }
 
 func (r *ClassError) Error() string {
-	return fmt.Sprintf("expected arrays, lists and strings, found %.60s.%.60s; it was refused and nothing was executed, "+
+	return fmt.Sprintf("expected arrays, lists and strings, found %.60s.%.60s; it was refused "+
+		"and nothing was executed, "+
 		"do not open this file elsewhere unless you trust it", r.Module, r.Name)
 }

@@ -28,10 +28,13 @@ func TestPicklesInARow(t *testing.T) {
 	if second != 2 || end != 19 || err != nil {
 		t.Fatal(second, end, err)
 	}
-	if _, _, err := load(l, data, end); err == nil || !strings.Contains(err.Error(), "row: byte 21: BININT1: expected 1 more bytes, found the end of the file after 0") {
+	if _, _, err := load(l, data, end); err == nil ||
+		!strings.Contains(err.Error(),
+			"row: byte 21: BININT1: expected 1 more bytes, found the end of the file after 0") {
 		t.Error(err)
 	}
-	if _, _, err := load(l, data, int64(len(data))); err == nil || !strings.Contains(err.Error(), "expected a pickle, found the end of the file") {
+	if _, _, err := load(l, data, int64(len(data))); err == nil ||
+		!strings.Contains(err.Error(), "expected a pickle, found the end of the file") {
 		t.Error(err)
 	}
 }
@@ -77,10 +80,12 @@ func TestPersistentIDs(t *testing.T) {
 	if v, _, err := load(l, data, 0); v != 7 || err != nil {
 		t.Error(v, err)
 	}
-	if _, _, err := load(l, "\x80\x02K\x00Q.", 0); err == nil || !strings.Contains(err.Error(), "no pair") {
+	if _, _, err := load(l, "\x80\x02K\x00Q.", 0); err == nil ||
+		!strings.Contains(err.Error(), "no pair") {
 		t.Error("an integer is not an id here:", err)
 	}
-	if _, _, err := load(&Loader{Name: "ids", Class: refuse}, data, 0); err == nil || !strings.Contains(err.Error(), "expected no persistent id") {
+	if _, _, err := load(&Loader{Name: "ids", Class: refuse}, data, 0); err == nil ||
+		!strings.Contains(err.Error(), "expected no persistent id") {
 		t.Error(err)
 	}
 }
@@ -94,10 +99,14 @@ func TestClassesAreRefused(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, seed := range []string{"\x80\x02K\x01.", "(lp0\nI1\naS'a'\na.", "\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x02.", "ccollections\nOrderedDict\n)R(K\x01K\x02u."} {
+	for _, seed := range []string{"\x80\x02K\x01.", "(lp0\nI1\naS'a'\na.",
+		"\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x02.",
+		"ccollections\nOrderedDict\n)R(K\x01K\x02u."} {
 		f.Add([]byte(seed))
 	}
-	l := &Loader{Name: "fuzz", Class: refuse, Persistent: func(id any) (any, error) { return id, nil }}
+	l := &Loader{Name: "fuzz", Class: refuse, Persistent: func(id any) (any, error) {
+		return id, nil
+	}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, end, err := l.Load(strings.NewReader(string(data)), 0, int64(len(data)))
 		if err == nil && (end < 1 || end > int64(len(data))) {

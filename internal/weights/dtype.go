@@ -24,7 +24,8 @@ const (
 	Bool DType = "BOOL"
 )
 
-var sizes = map[DType]int{F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, Bool: 1}
+var sizes = map[DType]int{F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1,
+	U8: 1, Bool: 1}
 
 // Size returns the size of an element in bytes, or 0 for a type that is not listed above.
 func (d DType) Size() int { return sizes[d] }

@@ -28,30 +28,45 @@ func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 			return err
 		}
 		if magic, ok := part[0].(*big.Int); !ok || magic.Cmp(legacyMagic) != 0 {
-			return fmt.Errorf("%s: expected a file of torch.save, found another pickle; a feature file goes with --data", f.Path)
+			return fmt.Errorf(
+				"%s: expected a file of torch.save, found another pickle; a feature file goes with --data", f.Path,
+			)
 		}
 	}
 	if machine, ok := part[2].(*types.Dict); ok {
 		for _, e := range *machine {
 			if e.Key == "little_endian" && e.Value != true {
-				return fmt.Errorf("%s: expected little-endian numbers, found others; save it on another machine", f.Path)
+				return fmt.Errorf(
+					"%s: expected little-endian numbers, found others; save it on another machine",
+					f.Path,
+				)
 			}
 		}
 	}
 	keys, ok := part[4].(*types.List)
 	if !ok {
-		return fmt.Errorf("%s: byte %d: expected the keys of storages, found something else; the file is damaged, download it again", f.Path, end)
+		return fmt.Errorf(
+			"%s: byte %d: expected the keys of storages, found something else; the file is "+
+				"damaged, download it again", f.Path, end,
+		)
 	}
 	for _, k := range *keys {
 		key, ok := k.(string)
 		head := make([]byte, 8)
 		if n, _ := file.ReadAt(head, end); n < 8 || !ok || t.types[key] == "" {
-			return fmt.Errorf("%s: byte %d: expected storage %.40v, found none; the file is damaged, download it again", f.Path, end, k)
+			return fmt.Errorf(
+				"%s: byte %d: expected storage %.40v, found none; the file is damaged, "+
+					"download it again", f.Path, end, k,
+			)
 		}
 		count, left := binary.LittleEndian.Uint64(head), size-end-8
 		width := int64(t.types[key].Size())
 		if count > uint64(left/width) {
-			return fmt.Errorf("%s: byte %d: storage %.40q: expected %d elements of %d bytes, found the end of the file after %d bytes; download it again", f.Path, end, key, count, width, left)
+			return fmt.Errorf(
+				"%s: byte %d: storage %.40q: expected %d elements of %d bytes, found the end "+
+					"of the file after %d bytes; download it again", f.Path, end, key, count,
+				width, left,
+			)
 		}
 		raw[key] = io.NewSectionReader(file, end+8, int64(count)*width)
 		end += 8 + int64(count)*width

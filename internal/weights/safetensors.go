@@ -21,7 +21,8 @@ const maxHeader = 2 << 20
 func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	f.Format = "safetensors"
 	fault := func(off int64, format string, args ...any) error {
-		return fmt.Errorf("%s: byte %d: %s; the file is damaged, download it again", f.Path, off, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%s: byte %d: %s; the file is damaged, download it again", f.Path,
+			off, fmt.Sprintf(format, args...))
 	}
 	head := make([]byte, 8)
 	if _, err := file.ReadAt(head, 0); err != nil {
@@ -29,7 +30,8 @@ func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	}
 	n := binary.LittleEndian.Uint64(head)
 	if n > maxHeader || int64(n) > size-8 {
-		return fault(0, "expected a header of at most %d bytes, found %d", min(maxHeader, size-8), n)
+		return fault(0, "expected a header of at most %d bytes, found %d", min(maxHeader, size-8),
+			n)
 	}
 	header := make([]byte, n)
 	if _, err := file.ReadAt(header, 8); err != nil {
@@ -53,11 +55,15 @@ func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 			t.Shape = append(t.Shape, int(min(d, 1<<62)))
 		}
 		if t.Type.Size() == 0 {
-			return fault(8, "tensor %.60q: expected a type of %v, found %s", name, slices.Sorted(maps.Keys(sizes)), t.Type)
+			return fault(8, "tensor %.60q: expected a type of %v, found %s",
+				name, slices.Sorted(maps.Keys(sizes)), t.Type)
 		}
 		count, ok := elements(t.Shape, size)
-		if from, to := info.DataOffsets[0], info.DataOffsets[1]; !ok || from != end || to < from || to-from != uint64(count)*uint64(t.Type.Size()) {
-			return fault(8, "tensor %.60q: expected %v from byte %d of the data, found bytes %d to %d", name, t, end, from, to)
+		if from, to := info.DataOffsets[0], info.DataOffsets[1]; !ok || from != end || to < from ||
+			to-from != uint64(count)*uint64(t.Type.Size()) {
+			return fault(8,
+				"tensor %.60q: expected %v from byte %d of the data, found bytes %d to %d",
+				name, t, end, from, to)
 		}
 		t.data = io.NewSectionReader(file, start+int64(end), count*int64(t.Type.Size()))
 		end = info.DataOffsets[1]

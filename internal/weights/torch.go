@@ -19,28 +19,42 @@ func (f *File) readZip(file io.ReaderAt, size int64) error {
 	f.Format = "PyTorch"
 	archive, err := zip.NewReader(&budget{file, maxDirectory}, size)
 	if err != nil {
-		return fmt.Errorf("%s: expected a zip archive as torch.save writes it, found: %w; the file is damaged, download it again", f.Path, err)
+		return fmt.Errorf(
+			"%s: expected a zip archive as torch.save writes it, found: %w; the file is "+
+				"damaged, download it again", f.Path, err,
+		)
 	}
 	entries := map[string]*io.SectionReader{}
 	root := ""
 	for _, e := range archive.File {
 		at, err := e.DataOffset()
-		if err != nil || e.Method != zip.Store || at > size || e.UncompressedSize64 > uint64(size-at) {
-			return fmt.Errorf("%s: %.100q: expected an uncompressed entry within the %d bytes of the file, found another (%v); save it with torch.save", f.Path, e.Name, size, err)
+		if err != nil || e.Method != zip.Store || at > size ||
+			e.UncompressedSize64 > uint64(size-at) {
+			return fmt.Errorf(
+				"%s: %.100q: expected an uncompressed entry within the %d bytes of the file, "+
+					"found another (%v); save it with torch.save", f.Path, e.Name, size, err,
+			)
 		}
 		entries[e.Name] = io.NewSectionReader(file, at, int64(e.UncompressedSize64))
-		if dir, ok := strings.CutSuffix(e.Name, "data.pkl"); ok && strings.Count(e.Name, "/") <= 1 {
+		if dir, ok := strings.CutSuffix(e.Name, "data.pkl"); ok &&
+			strings.Count(e.Name, "/") <= 1 {
 			root = dir
 		}
 	}
 	program := entries[root+"data.pkl"]
 	if program == nil {
-		return fmt.Errorf("%s: expected the entry data.pkl, found a zip archive without it; save a state dict with torch.save", f.Path)
+		return fmt.Errorf(
+			"%s: expected the entry data.pkl, found a zip archive without it; save a state "+
+				"dict with torch.save", f.Path,
+		)
 	}
 	if b := entries[root+"byteorder"]; b != nil {
 		order := make([]byte, min(b.Size(), 16))
 		if _, err := b.ReadAt(order, 0); err != nil || string(order) != "little" {
-			return fmt.Errorf("%s: expected little-endian numbers, found %q; save it on another machine", f.Path, order)
+			return fmt.Errorf(
+				"%s: expected little-endian numbers, found %q; save it on another machine",
+				f.Path, order,
+			)
 		}
 	}
 	t := newTorch(f, func(key string) *io.SectionReader { return entries[root+"data/"+key] })
@@ -93,7 +107,9 @@ func (t *torch) load(name string, file io.ReaderAt, from, size int64) (any, int6
 	v, end, err := l.Load(file, from, size)
 	var class *unpickle.ClassError
 	if errors.As(err, &class) {
-		err = fmt.Errorf("%w; only state dicts are read: save model.state_dict() instead of a whole model", err)
+		err = fmt.Errorf(
+			"%w; only state dicts are read: save model.state_dict() instead of a whole model", err,
+		)
 	}
 	return v, end, err
 }
@@ -104,8 +120,10 @@ type function func(args []any) (any, error)
 // Call implements gopickle's types.Callable.
 func (f function) Call(args ...any) (any, error) { return f(args) }
 
-var storages = map[string]DType{"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16, "BFloat16Storage": BF16, "LongStorage": I64,
-	"IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8, "BoolStorage": Bool}
+var storages = map[string]DType{"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16,
+	"BFloat16Storage": BF16, "LongStorage": I64,
+	"IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8,
+	"BoolStorage": Bool}
 
 // class returns the Go value for a class or function of PyTorch (torch/_utils.py).
 func (t *torch) class(module, name string) (any, error) {
@@ -123,7 +141,9 @@ func (t *torch) class(module, name string) (any, error) {
 			return args[0], nil
 		}), nil
 	}
-	if module == "torch" && slices.Contains([]string{"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}, name) {
+	if module == "torch" &&
+		slices.Contains([]string{"float64", "float32", "float16", "bfloat16", "int64", "int32",
+			"int16", "int8", "uint8", "bool"}, name) {
 		return name, nil
 	}
 	return nil, &unpickle.ClassError{Module: module, Name: name}
@@ -194,7 +214,8 @@ func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 	}
 	size := int64(r.storage.Size())
 	if have := raw.Size() / size; have < r.storage.count {
-		return nil, fmt.Errorf("expected a storage of %d elements, found %d", r.storage.count, have)
+		return nil, fmt.Errorf("expected a storage of %d elements, found %d", r.storage.count,
+			have)
 	}
 	count, ok := elements(r.shape, r.storage.count)
 	last, dense, want := int64(0), true, 1
@@ -209,9 +230,13 @@ func (t *torch) tensor(r *rebuilt) (*Tensor, error) {
 		want *= r.shape[k]
 	}
 	if !ok || r.offset > r.storage.count || count > 0 && last >= r.storage.count-r.offset {
-		return nil, fmt.Errorf("expected a tensor within its storage of %d elements, found shape %v, strides %v, offset %d", r.storage.count, r.shape, r.strides, r.offset)
+		return nil, fmt.Errorf(
+			"expected a tensor within its storage of %d elements, found shape %v, strides %v, "+
+				"offset %d", r.storage.count, r.shape, r.strides, r.offset,
+		)
 	}
-	x := &Tensor{Type: r.storage.DType, Shape: r.shape, data: io.NewSectionReader(raw, r.offset*size, (r.storage.count-r.offset)*size)}
+	x := &Tensor{Type: r.storage.DType, Shape: r.shape,
+		data: io.NewSectionReader(raw, r.offset*size, (r.storage.count-r.offset)*size)}
 	if !dense {
 		x.strides = r.strides
 	}
@@ -227,13 +252,18 @@ const (
 // numbers and strings to its metadata.
 func (t *torch) collect(v any, name string, depth int) error {
 	if t.cost += nodeCost + len(name); t.cost > unpickle.BaseMemory || depth > maxDepth {
-		return fmt.Errorf("%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth, unpickle.BaseMemory>>20)
+		return fmt.Errorf(
+			"%s: %.100q: expected a state dict, found dicts within dicts, more than %d deep or "+
+				"for more than %d MB; save model.state_dict()", t.file.Path, name, maxDepth,
+			unpickle.BaseMemory>>20,
+		)
 	}
 	switch v := v.(type) {
 	case *rebuilt:
 		x, err := t.tensor(v)
 		if err != nil {
-			return fmt.Errorf("%s: tensor %.100q: %w; the file is damaged, download it again", t.file.Path, name, err)
+			return fmt.Errorf("%s: tensor %.100q: %w; the file is damaged, download it again",
+				t.file.Path, name, err)
 		}
 		return t.file.add(name, x)
 	case *types.Dict:

@@ -36,7 +36,9 @@ type Tensor struct {
 // need.
 func Open(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: expected a file of tensors, found a directory; give the file in it", path)
+		return nil, fmt.Errorf(
+			"%s: expected a file of tensors, found a directory; give the file in it", path,
+		)
 	}
 	m, err := mmap.Open(path)
 	if err != nil {
@@ -79,7 +81,10 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	case bytes.HasPrefix(head, []byte{0x80}):
 		err = f.readLegacy(file, size)
 	default:
-		err = fmt.Errorf("%s: expected safetensors or a file of torch.save, found %d bytes that begin with %q; download the file again", path, size, head)
+		err = fmt.Errorf(
+			"%s: expected safetensors or a file of torch.save, found %d bytes that begin with "+
+				"%q; download the file again", path, size, head,
+		)
 	}
 	return f, err
 }
@@ -87,7 +92,8 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 // add adds a tensor to the file. Its last element must lie within data.
 func (f *File) add(name string, t *Tensor) error {
 	if _, ok := f.tensors[name]; ok {
-		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file again", f.Path, name)
+		return fmt.Errorf("%s: expected one tensor named %q, found two; save the file again",
+			f.Path, name)
 	}
 	f.tensors[name] = t
 	f.names = append(f.names, name)

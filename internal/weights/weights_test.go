@@ -48,14 +48,16 @@ func TestTensorsOfEveryFormat(t *testing.T) {
 	for _, c := range []struct {
 		file, format string
 		tensors      int
-	}{{"state.pth", "PyTorch", 15}, {"legacy.pth", "PyTorch, legacy", 15}, {"safe.safetensors", "safetensors", 12}} {
+	}{{"state.pth", "PyTorch", 15}, {"legacy.pth", "PyTorch, legacy", 15},
+		{"safe.safetensors", "safetensors", 12}} {
 		f, err := Open(filepath.Join("testdata", c.file))
 		if err != nil {
 			t.Error(err)
 			continue
 		}
 		if f.Format != c.format || len(f.Names()) != c.tensors {
-			t.Errorf("%s: %s with %d tensors, want %s with %d", c.file, f.Format, len(f.Names()), c.format, c.tensors)
+			t.Errorf("%s: %s with %d tensors, want %s with %d", c.file, f.Format, len(f.Names()),
+				c.format, c.tensors)
 		}
 		for _, name := range f.Names() {
 			x := f.Tensor(name)
@@ -97,7 +99,8 @@ func TestReadHeader(t *testing.T) {
 	if err := f.Tensor("x").Read(make([]float32, 1), 0); err == nil {
 		t.Error("an element was read from a closed file")
 	}
-	if _, err := ReadHeader("testdata/module.pth"); err == nil || !strings.Contains(err.Error(), "only state dicts are read") {
+	if _, err := ReadHeader("testdata/module.pth"); err == nil ||
+		!strings.Contains(err.Error(), "only state dicts are read") {
 		t.Error(err)
 	}
 }
@@ -108,10 +111,12 @@ func TestNestedDicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if diff := cmp.Diff([]string{"state_dict.weight", "state_dict.bias", "state_dict.x"}, f.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"state_dict.weight", "state_dict.bias", "state_dict.x"},
+		f.Names()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{"epoch": "3", "loss": "0.25", "note": "nested", "device": "cpu", "dtype": "float16"}, f.Meta); diff != "" {
+	if diff := cmp.Diff(map[string]string{"epoch": "3", "loss": "0.25", "note": "nested",
+		"device": "cpu", "dtype": "float16"}, f.Meta); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -122,7 +127,9 @@ func TestLongTensorsAreReadInParts(t *testing.T) {
 	for i := range n {
 		binary.LittleEndian.PutUint32(raw[4*i:], uint32(i)-50_000)
 	}
-	f, err := read("long", bytes.NewReader(safe(`{"x":{"dtype":"I32","shape":[100,1000],"data_offsets":[0,400000]}}`, string(raw))), int64(8+66+4*n))
+	f, err := read("long",
+		bytes.NewReader(safe(`{"x":{"dtype":"I32","shape":[100,1000],"data_offsets":[0,400000]}}`,
+			string(raw))), int64(8+66+4*n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +141,8 @@ func TestLongTensorsAreReadInParts(t *testing.T) {
 
 // safe returns a safetensors file.
 func safe(header, data string) []byte {
-	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), data...)
+	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...),
+		data...)
 }
 
 // pth returns a zip archive with a pickle and a storage.
@@ -169,38 +177,74 @@ func TestHostileFiles(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":           {nil, "expected safetensors or a file of torch.save, found 0 bytes"},
-		"text":            {[]byte("<!DOCTYPE html>"), "expected safetensors"},
-		"header too long": {safe(`{"x":1}`, "")[:9], "expected a header of at most 1 bytes, found 7"},
-		"header of 2^60":  {append(binary.LittleEndian.AppendUint64(nil, 1<<60), '{'), "found 1152921504606846976"},
-		"no JSON":         {safe(`{"x":`, ""), "expected a header, found"},
-		"deep JSON":       {safe(strings.Repeat(`{"a":`, 1e5), ""), "expected a header, found"},
-		"beyond the end":  {safe(`{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, "1234"), "expected 8 bytes of data, found 4"},
-		"trailing data":   {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "12345"), "expected 4 bytes of data, found 5"},
-		"overlap":         {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456"), `tensor "y": expected F32 [1] from byte 4`},
-		"shape of 2^64":   {safe(`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, "1234"), `tensor "x": expected F32`},
-		"shape of 2^63":   {safe(`{"x":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}}`, "1234"), `tensor "x": expected F32`},
-		"unknown type":    {safe(`{"x":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}`, "12345678"), "expected a header, found"},
-		"other type":      {safe(`{"x":{"dtype":"U16","shape":[1],"data_offsets":[0,2]}}`, "12"), "found U16"},
-		"zip without":     {[]byte("PK\x05\x06" + strings.Repeat("\x00", 18)), "expected the entry data.pkl"},
-		"half a zip":      {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), four)[:200], "expected a zip archive"},
-		"compressed":      {pth(t, zip.Deflate, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), four), "expected an uncompressed entry"},
-		"os.system":       {pth(t, zip.Store, "\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.", ""), "found posix.system; it was refused and nothing was executed"},
-		"whole module":    {readTestdata(t, "module.pth"), "only state dicts are read: save model.state_dict()"},
-		"storage cut":     {pth(t, zip.Store, tensor("K\x05", "K\x00", "K\x04\x85", "K\x01\x85"), four), "expected a storage of 5 elements, found 4"},
-		"past the end":    {pth(t, zip.Store, tensor("K\x04", "K\x01", "K\x04\x85", "K\x01\x85"), four), "expected a tensor within its storage"},
-		"strides past":    {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x02\x85", "K\x04\x85"), four), "expected a tensor within its storage"},
-		"expanded":        {pth(t, zip.Store, tensor("K\x04", "K\x00", "J\x00\x00\x00\x40\x85", "K\x00\x85"), four), "expected a tensor within its storage"},
-		"overflow":        {pth(t, zip.Store, tensor("K\x04", "K\x00", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x04\x86", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x01\x86"), four), "expected a tensor within its storage"},
-		"no storage":      {pth(t, zip.Store, strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), "X\x01\x00\x00\x000", "X\x01\x00\x00\x009", 1), four), `expected storage "9", found none`},
-		"unknown storage": {pth(t, zip.Store, strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), "FloatStorage", "ComplexFloatStorage", 1), four), "found torch.ComplexFloatStorage; it was refused"},
-		"dict in itself":  {pth(t, zip.Store, "\x80\x02}q\x00X\x01\x00\x00\x00xh\x00s.", ""), "more than 8 deep"},
-		"dicts of dicts":  {pth(t, zip.Store, laughs(), ""), "dicts within dicts"},
-		"other pickle":    {[]byte("\x80\x02}."), "expected a file of torch.save, found another pickle"},
+		"empty": {nil, "expected safetensors or a file of torch.save, found 0 bytes"},
+		"text":  {[]byte("<!DOCTYPE html>"), "expected safetensors"},
+		"header too long": {safe(`{"x":1}`, "")[:9],
+			"expected a header of at most 1 bytes, found 7"},
+		"header of 2^60": {append(binary.LittleEndian.AppendUint64(nil, 1<<60), '{'),
+			"found 1152921504606846976"},
+		"no JSON":   {safe(`{"x":`, ""), "expected a header, found"},
+		"deep JSON": {safe(strings.Repeat(`{"a":`, 1e5), ""), "expected a header, found"},
+		"beyond the end": {safe(`{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, "1234"),
+			"expected 8 bytes of data, found 4"},
+		"trailing data": {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
+			"12345"), "expected 4 bytes of data, found 5"},
+		"overlap": {safe(
+			`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456",
+		), `tensor "y": expected F32 [1] from byte 4`},
+		"shape of 2^64": {safe(
+			`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, "1234",
+		), `tensor "x": expected F32`},
+		"shape of 2^63": {safe(
+			`{"x":{"dtype":"F32","shape":[9223372036854775809],"data_offsets":[0,4]}}`, "1234",
+		), `tensor "x": expected F32`},
+		"unknown type": {safe(`{"x":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}`,
+			"12345678"), "expected a header, found"},
+		"other type": {safe(`{"x":{"dtype":"U16","shape":[1],"data_offsets":[0,2]}}`, "12"),
+			"found U16"},
+		"zip without": {[]byte("PK\x05\x06" + strings.Repeat("\x00", 18)),
+			"expected the entry data.pkl"},
+		"half a zip": {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"),
+			four)[:200], "expected a zip archive"},
+		"compressed": {pth(t, zip.Deflate, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"),
+			four), "expected an uncompressed entry"},
+		"os.system": {pth(t, zip.Store, "\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.",
+			""), "found posix.system; it was refused and nothing was executed"},
+		"whole module": {readTestdata(t, "module.pth"),
+			"only state dicts are read: save model.state_dict()"},
+		"storage cut": {pth(t, zip.Store, tensor("K\x05", "K\x00", "K\x04\x85", "K\x01\x85"),
+			four), "expected a storage of 5 elements, found 4"},
+		"past the end": {pth(t, zip.Store, tensor("K\x04", "K\x01", "K\x04\x85", "K\x01\x85"),
+			four), "expected a tensor within its storage"},
+		"strides past": {pth(t, zip.Store, tensor("K\x04", "K\x00", "K\x02\x85", "K\x04\x85"),
+			four), "expected a tensor within its storage"},
+		"expanded": {pth(t, zip.Store,
+			tensor("K\x04", "K\x00", "J\x00\x00\x00\x40\x85", "K\x00\x85"), four),
+			"expected a tensor within its storage"},
+		"overflow": {pth(t, zip.Store,
+			tensor("K\x04", "K\x00", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x04\x86",
+				"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x01\x86"), four),
+			"expected a tensor within its storage"},
+		"no storage": {pth(t, zip.Store,
+			strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"),
+				"X\x01\x00\x00\x000", "X\x01\x00\x00\x009", 1), four),
+			`expected storage "9", found none`},
+		"unknown storage": {pth(t, zip.Store,
+			strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), "FloatStorage",
+				"ComplexFloatStorage", 1), four),
+			"found torch.ComplexFloatStorage; it was refused"},
+		"dict in itself": {pth(t, zip.Store, "\x80\x02}q\x00X\x01\x00\x00\x00xh\x00s.", ""),
+			"more than 8 deep"},
+		"dicts of dicts": {pth(t, zip.Store, laughs(), ""), "dicts within dicts"},
+		"other pickle": {[]byte("\x80\x02}."),
+			"expected a file of torch.save, found another pickle"},
 	} {
 		var err error
-		n := allocated(func() { _, err = read("hostile", bytes.NewReader(c.data), int64(len(c.data))) })
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "hostile: ") || len(err.Error()) > 600 {
+		n := allocated(func() {
+			_, err = read("hostile", bytes.NewReader(c.data), int64(len(c.data)))
+		})
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), "hostile: ") || len(err.Error()) > 600 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if n > 3*unpickle.BaseMemory {
@@ -242,7 +286,8 @@ func FuzzRead(f *testing.F) {
 	for _, name := range []string{"state.pth", "legacy.pth", "safe.safetensors", "nested.pth"} {
 		f.Add(readTestdata(f, name))
 	}
-	f.Add(pth(f, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), strings.Repeat("\x00", 16)))
+	f.Add(pth(f, zip.Store, tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"),
+		strings.Repeat("\x00", 16)))
 	f.Add(safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := read("fuzz", bytes.NewReader(data), int64(len(data)))

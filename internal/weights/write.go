@@ -61,9 +61,13 @@ func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 		text = append(text, ' ')
 	}
 	if len(text) > maxHeader {
-		return fmt.Errorf("weights: expected a header of at most %d bytes, found %d: write fewer tensors or less metadata", maxHeader, len(text))
+		return fmt.Errorf(
+			"weights: expected a header of at most %d bytes, found %d: write fewer tensors or "+
+				"less metadata", maxHeader, len(text),
+		)
 	}
-	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)); err != nil {
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))),
+		text...)); err != nil {
 		return err
 	}
 	for _, e := range entries {
@@ -72,7 +76,8 @@ func Write(w io.Writer, meta map[string]string, entries []Entry) error {
 			return err
 		}
 		if c.n != e.bytes() {
-			return errors.New("weights: " + e.Name + ": " + fmt.Sprintf("expected %d bytes, %d were written", e.bytes(), c.n))
+			return errors.New("weights: " + e.Name +
+				": " + fmt.Sprintf("expected %d bytes, %d were written", e.bytes(), c.n))
 		}
 	}
 	return nil

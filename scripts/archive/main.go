@@ -2,9 +2,9 @@
 //
 //	archive OUT FOLDER FILE ...
 //
-// OUT is a .tar.gz or a .zip; the files lie in FOLDER there, sorted by name. The same contents give
-// the same bytes: all files have the time SOURCE_DATE_EPOCH, in seconds since 1970, no owner, and the
-// mode 0755 if they are programs, else 0644.
+// OUT is a .tar.gz or a .zip; the files lie in FOLDER there, sorted by name. The same contents
+// give the same bytes: all files have the time SOURCE_DATE_EPOCH, in seconds since 1970, no owner,
+// and the mode 0755 if they are programs, else 0644.
 package main
 
 import (
@@ -89,7 +89,8 @@ func packTar(w io.Writer, files []packedFile, at time.Time) error {
 	}
 	t := tar.NewWriter(z)
 	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: int64(f.mode), Size: int64(len(f.data)), ModTime: at, Format: tar.FormatUSTAR}
+		h := &tar.Header{Name: f.name, Mode: int64(f.mode), Size: int64(len(f.data)), ModTime: at,
+			Format: tar.FormatUSTAR}
 		if err := t.WriteHeader(h); err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestSameBytes packs the same contents twice, with files that were written at different times and are
-// given in different orders, and reads the archives back.
+// TestSameBytes packs the same contents twice, with files that were written at different times and
+// are given in different orders, and reads the archives back.
 func TestSameBytes(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1764475200")
 	for _, ending := range []string{"tar.gz", "zip"} {
@@ -23,7 +23,8 @@ func TestSameBytes(t *testing.T) {
 			dir := t.TempDir()
 			names := []string{filepath.Join(dir, "recap"), filepath.Join(dir, "LICENSE")}
 			for j, name := range names {
-				if err := os.WriteFile(name, []byte(fmt.Sprint("contents ", j)), 0o600); err != nil {
+				if err := os.WriteFile(name, []byte(fmt.Sprint("contents ", j)),
+					0o600); err != nil {
 					t.Fatal(err)
 				}
 				if err := os.Chtimes(name, time.Time{}, time.Unix(int64(1000*i), 0)); err != nil {

@@ -56,7 +56,8 @@ func Build(dir string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-Bsymbolic", "-Wall"}
+	args := []string{"-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden",
+		"-Wl,-Bsymbolic", "-Wall"}
 	// The fortified longjmp reports a jump out of a fiber as an error.
 	args = append(args, "-U_FORTIFY_SOURCE", "-o", "libcuda.so.1")
 	for _, name := range names {
@@ -77,7 +78,8 @@ func Build(dir string) error {
 		return fmt.Errorf("emulator: gcc: %w\n%s", err, out)
 	}
 	for _, name := range []string{"libcublas.so.13", "libnvrtc.so.13"} {
-		if err := os.Symlink("libcuda.so.1", filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Symlink("libcuda.so.1", filepath.Join(dir, name)); err != nil &&
+			!errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -22,7 +22,8 @@ func TestDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "driver")
-	args := []string{"-std=gnu11", "-O1", "-Wall", "-o", program, filepath.Join("testdata", "driver.c"), "-ldl", "-lm"}
+	args := []string{"-std=gnu11", "-O1", "-Wall", "-o", program,
+		filepath.Join("testdata", "driver.c"), "-ldl", "-lm"}
 	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}

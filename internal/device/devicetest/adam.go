@@ -25,7 +25,8 @@ func (s *suite) adam() {
 				for i := range p {
 					adamElement(a, &p[i], &m[i], &v[i], g[i])
 				}
-				name := fmt.Sprintf("step %g of Adam of %d, decay %g, decoupled %t", step, n, a.WeightDecay, a.Decoupled)
+				name := fmt.Sprintf("step %g of Adam of %d, decay %g, decoupled %t", step,
+					n, a.WeightDecay, a.Decoupled)
 				s.expect(name+": p", pb, p, 0)
 				s.expect(name+": m", mb, m, 0)
 				s.expect(name+": v", vb, v, 0)
@@ -42,7 +43,8 @@ func (s *suite) adams() {
 	steps := []device.Adam{}
 	const twice = 3
 	for i, n := range []int{5, 2048, 1, 40001, 2049, 33} {
-		a := device.Adam{LR: 0.125 / float64(i+1), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Correction1: 0.1, Correction2: 0.001 * float64(i+1)}
+		a := device.Adam{LR: 0.125 / float64(i+1), Beta1: 0.9, Beta2: 0.999,
+			Eps: 1e-8, Correction1: 0.1, Correction2: 0.001 * float64(i+1)}
 		p, g, m, v := s.numbers(n), s.numbers(n), make([]float64, n), make([]float64, n)
 		for k, values := range [][]float64{p, g, m, v} {
 			all[k] = append(all[k], s.put(values))
@@ -70,8 +72,10 @@ func (s *suite) adams() {
 // unchanged.
 func (s *suite) adamRows() {
 	const rows, width = 7, 5
-	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25, Decoupled: true, Correction1: 0.1, Correction2: 0.02}
-	p, m, v, g := s.numbers(rows*width), make([]float64, rows*width), make([]float64, rows*width), s.numbers(3*width)
+	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25,
+		Decoupled: true, Correction1: 0.1, Correction2: 0.02}
+	p, m, v, g := s.numbers(rows*width), make([]float64, rows*width), make([]float64,
+		rows*width), s.numbers(3*width)
 	pb, mb, vb := s.put(p), s.put(m), s.put(v)
 	index := []int{0, 4, 6}
 	s.dev.AdamRows(a, pb, s.put(g), mb, vb, index, width)

@@ -41,8 +41,10 @@ type reference struct {
 
 func (s *suite) attention() {
 	for i, c := range heads {
-		r := &reference{Attention: device.Attention{Samples: c.samples, Heads: c.heads, Queries: c.queries, Keys: c.keys, Width: c.width,
-			Scale: 1 / math.Sqrt(float64(c.width)), Causal: c.causal, Dropout: c.dropout, Seed: uint64(1000 + i)}}
+		r := &reference{Attention: device.Attention{Samples: c.samples, Heads: c.heads,
+			Queries: c.queries, Keys: c.keys, Width: c.width,
+			Scale: 1 / math.Sqrt(float64(c.width)), Causal: c.causal, Dropout: c.dropout,
+			Seed: uint64(1000 + i)}}
 		if c.masked {
 			r.mask = s.coarse(c.samples * c.keys)     // any number except 0 includes the key
 			copy(r.mask, make([]float64, c.keys))     // all keys of the first sample are excluded,
@@ -51,7 +53,9 @@ func (s *suite) attention() {
 			r.Mask = s.put(r.mask)
 		}
 		queries, keys := c.samples*c.queries*c.heads*c.width, c.samples*c.keys*c.heads*c.width
-		r.q, r.k, r.v, r.g = s.numbers(queries), s.numbers(keys), s.numbers(keys), s.numbers(queries)
+		r.q, r.k, r.v, r.g = s.numbers(queries), s.numbers(keys), s.numbers(keys), s.numbers(
+			queries,
+		)
 		r.out, r.lse = make([]float64, queries), make([]float64, c.samples*c.heads*c.queries)
 		r.dq, r.dk, r.dv = make([]float64, queries), make([]float64, keys), make([]float64, keys)
 		for row := range r.lse {
@@ -75,8 +79,10 @@ func (s *suite) attention() {
 
 // query computes row i of a head, and adds its part to the gradients of the keys and values.
 func (r *reference) query(sample, head, i int) {
-	q := ((sample*r.Queries+i)*r.Heads + head) * r.Width                           // where the query begins
-	key := func(j int) int { return ((sample*r.Keys+j)*r.Heads + head) * r.Width } // where key j begins
+	// where the query begins
+	q := ((sample*r.Queries+i)*r.Heads + head) * r.Width
+	// where key j begins
+	key := func(j int) int { return ((sample*r.Keys+j)*r.Heads + head) * r.Width }
 	row := (sample*r.Heads+head)*r.Queries + i
 	ahead := int(math.Abs(float64(r.Keys - r.Queries)))
 	scores, p, kept := make([]float64, r.Keys), make([]float64, r.Keys), make([]float64, r.Keys)

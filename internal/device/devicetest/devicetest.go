@@ -123,8 +123,10 @@ func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) 
 		if got[i] == w || math.IsNaN(got[i]) && math.IsNaN(w) {
 			continue
 		}
-		if tolerance := unit * (32*max(1, math.Abs(w)) + float64(terms)); math.IsInf(w, 0) || !(math.Abs(got[i]-w) <= tolerance) {
-			s.Errorf("%s: element %d of %d is %g, want %g ± %.1g", what, i, len(want), got[i], w, tolerance)
+		if tolerance := unit * (32*max(1, math.Abs(w)) + float64(terms)); math.IsInf(w, 0) ||
+			!(math.Abs(got[i]-w) <= tolerance) {
+			s.Errorf("%s: element %d of %d is %g, want %g ± %.1g", what, i, len(want), got[i],
+				w, tolerance)
 			return
 		}
 	}
@@ -143,7 +145,8 @@ func (s *suite) buffers() {
 	}
 	for _, n := range append([]int{0}, sizes...) {
 		src, src32 := make([]float64, n), make([]float32, n)
-		special := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1e300, 1e-300}
+		special := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1),
+			1e300, 1e-300}
 		for i := range src {
 			if i < len(special) && n > 1 {
 				src[i] = special[i]
@@ -160,10 +163,12 @@ func (s *suite) buffers() {
 		}
 		a, b := s.get(wide), s.get(narrow)
 		for i := range src {
-			if w := rounded(src[i]); math.Float64bits(a[i]) != math.Float64bits(w) && !math.IsNaN(w) {
+			if w := rounded(src[i]); math.Float64bits(a[i]) != math.Float64bits(w) &&
+				!math.IsNaN(w) {
 				s.Fatalf("Upload: element %d of %d is %g, want %g", i, n, a[i], w)
 			}
-			if w := float64(src32[i]); math.Float64bits(b[i]) != math.Float64bits(w) && !math.IsNaN(w) {
+			if w := float64(src32[i]); math.Float64bits(b[i]) != math.Float64bits(w) &&
+				!math.IsNaN(w) {
 				s.Fatalf("Upload32: element %d of %d is %g, want %g", i, n, b[i], w)
 			}
 			if math.IsNaN(src[i]) != math.IsNaN(a[i]) || math.IsNaN(src[i]) != math.IsNaN(b[i]) {

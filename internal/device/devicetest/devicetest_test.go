@@ -29,7 +29,9 @@ func TestEveryKernelIsChecked(t *testing.T) {
 		}
 		text.Write(part)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^func \(s \*suite\) (\w+)\(\) {`).FindAllStringSubmatch(text.String(), -1) {
+	for _, m := range regexp.MustCompile(
+		`(?m)^func \(s \*suite\) (\w+)\(\) {`,
+	).FindAllStringSubmatch(text.String(), -1) {
 		if !strings.Contains(text.String(), "(*suite)."+m[1]+"}") {
 			t.Errorf("check %s is not in the table of Run; add it", m[1])
 		}
@@ -39,11 +41,13 @@ func TestEveryKernelIsChecked(t *testing.T) {
 	for i := range typ.NumMethod() {
 		name := typ.Method(i).Name
 		used := false
-		for _, pattern := range []string{"s.dev." + name + "(", "s.dev." + name + ",", "device.Device." + name + ","} {
+		for _, pattern := range []string{"s.dev." + name + "(", "s.dev." + name + ",",
+			"device.Device." + name + ","} {
 			used = used || strings.Contains(text.String(), pattern)
 		}
 		if !used && !unchecked[name] {
-			t.Errorf("device.Device.%s has no check in devicetest; add one to the table of Run", name)
+			t.Errorf("device.Device.%s has no check in devicetest; add one to the table of Run",
+				name)
 		}
 	}
 }

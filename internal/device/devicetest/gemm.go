@@ -10,14 +10,18 @@ import (
 // products are the sizes of matrix products and the numbers of products in a batch. Devices split
 // the largest by rows, by columns or by products.
 var products = []struct{ m, n, k, count int }{
-	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3}, {64, 32, 48, 2},
-	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23}, {9, 5, 400, 1}, {4, 13, 333, 1},
+	{1, 1, 1, 1}, {1, 5, 3, 1}, {5, 1, 3, 1}, {3, 4, 0, 1}, {7, 9, 11, 1}, {17, 33, 19, 3},
+	{64, 32, 48, 2},
+	{150, 90, 91, 1}, {90, 151, 90, 1}, {3, 2000, 120, 1}, {2001, 2, 150, 1}, {40, 40, 33, 23},
+	{9, 5, 400, 1}, {4, 13, 333, 1},
 }
 
 func (s *suite) gemm() {
 	for _, c := range products {
-		for _, trans := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
-			g := device.Gemm{TransA: trans[0], TransB: trans[1], M: c.m, N: c.n, K: c.k, Count: c.count}
+		for _, trans := range [][2]bool{{false, false}, {false, true}, {true, false},
+			{true, true}} {
+			g := device.Gemm{TransA: trans[0], TransB: trans[1], M: c.m, N: c.n, K: c.k,
+				Count: c.count}
 			for _, v := range []struct {
 				alpha, beta float64
 				gap         int // between rows, between matrices and before the first
@@ -100,5 +104,6 @@ func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
 	g.A, g.B, g.C = a.Matrix, b.Matrix, c.Matrix
 	s.dev.Gemm(g)
 	s.expect(fmt.Sprintf("Gemm [%d %d]×[%d %d], count %d, transposes %t %t, alpha %g, beta %g, gap %d, repeated %q",
-		g.M, g.K, g.K, g.N, g.Count, g.TransA, g.TransB, g.Alpha, g.Beta, gap, repeat), c.Buf, want, g.K)
+		g.M, g.K, g.K, g.N, g.Count, g.TransA, g.TransB, g.Alpha, g.Beta, gap, repeat), c.Buf,
+		want, g.K)
 }

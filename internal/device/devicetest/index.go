@@ -68,7 +68,8 @@ func (s *suite) dropout() {
 				s.dev.Dropout(dst, s.put(x), p, seed)
 				s.expect(fmt.Sprintf("Dropout of %d, p %g, seed %d", n, p, seed), dst, want, 0)
 				s.dev.Dropout(same, same, p, seed)
-				s.expect(fmt.Sprintf("Dropout of %d, p %g, seed %d, in place", n, p, seed), same, want, 0)
+				s.expect(fmt.Sprintf("Dropout of %d, p %g, seed %d, in place", n, p, seed),
+					same, want, 0)
 			}
 		}
 	}

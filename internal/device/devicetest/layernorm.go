@@ -16,9 +16,11 @@ type norm struct {
 const normEps = 1e-5
 
 func (s *suite) norm(rows, n int, mean float64) *norm {
-	m := &norm{rows: rows, n: n, x: s.numbers(rows * n), gamma: s.numbers(n), beta: s.numbers(n), g: s.numbers(rows * n),
+	m := &norm{rows: rows, n: n, x: s.numbers(rows * n), gamma: s.numbers(n), beta: s.numbers(n),
+		g: s.numbers(rows * n),
 		y: make([]float64, rows*n), stats: make([]float64, 2*rows),
-		dx: make([]float64, rows*n), dgamma: make([]float64, n), dbeta: make([]float64, n), hats: make([]float64, rows*n)}
+		dx: make([]float64, rows*n), dgamma: make([]float64, n), dbeta: make([]float64, n),
+		hats: make([]float64, rows*n)}
 	for i := range m.x {
 		m.x[i] += mean
 	}
@@ -65,7 +67,8 @@ func (s *suite) layerNorm() {
 			m := s.norm(c.rows, c.n, mean)
 			name, terms := fmt.Sprintf("LayerNorm %+v, mean %g", c, mean), 64+32*int(mean)
 			y, stats, same := s.poison(len(m.y)), s.poison(len(m.stats)), s.put(m.x)
-			s.dev.LayerNorm(y, stats, s.put(m.x), s.put(m.gamma), s.put(m.beta), c.rows, c.n, normEps)
+			s.dev.LayerNorm(y, stats, s.put(m.x), s.put(m.gamma), s.put(m.beta), c.rows,
+				c.n, normEps)
 			s.expect(name+": y", y, m.y, terms)
 			s.expect(name+": stats", stats, m.stats, terms)
 			s.dev.LayerNorm(same, stats, same, s.put(m.gamma), s.put(m.beta), c.rows, c.n, normEps)
@@ -80,9 +83,11 @@ func (s *suite) layerNorm() {
 					dx = x
 				}
 				dgamma, dbeta := s.poison(c.n), s.poison(c.n)
-				s.dev.LayerNormGrad(dx, dgamma, dbeta, g, x, s.put(m.stats), s.put(m.gamma), c.rows, c.n)
+				s.dev.LayerNormGrad(dx, dgamma, dbeta, g, x, s.put(m.stats), s.put(m.gamma),
+					c.rows, c.n)
 				s.expect(fmt.Sprintf("%s: dx in place of %q", name, in), dx, m.dx, terms)
-				s.expect(fmt.Sprintf("%s: dgamma, dx in place of %q", name, in), dgamma, m.dgamma, terms*max(1, c.rows/8))
+				s.expect(fmt.Sprintf("%s: dgamma, dx in place of %q", name, in), dgamma,
+					m.dgamma, terms*max(1, c.rows/8))
 				s.expect(fmt.Sprintf("%s: dbeta, dx in place of %q", name, in), dbeta, m.dbeta, 0)
 			}
 		}

@@ -17,7 +17,8 @@ var sequences = []struct {
 	{4, 7, []int{2, 3, 2}}, // every sequence is shorter than the number of steps
 	{9, 33, []int{9, 9, 1, 6, 2, 8, 3, 9, 9, 4, 5}},
 	{6, 130, []int{3, 6, 5, 6, 1, 1, 2, 4, 6, 6, 3, 2, 5, 5, 4, 6, 1, 3, 3}},
-	{3, 260, []int{3, 1, 2, 3, 2, 1, 3, 3, 3, 3, 2, 1, 1, 1, 2, 2, 3, 3, 2, 1, 2, 3, 3, 3, 2, 2, 1, 1, 3, 3, 3, 2, 2, 1, 3, 1}},
+	{3, 260, []int{3, 1, 2, 3, 2, 1, 3, 3, 3, 3, 2, 1, 1, 1, 2, 2, 3, 3, 2, 1, 2, 3, 3, 3,
+		2, 2, 1, 1, 3, 3, 3, 2, 2, 1, 3, 1}},
 }
 
 // A sequence is one sample of an LSTM, forward and backward, computed by the definition. Arrays
@@ -33,7 +34,8 @@ type sequence struct {
 func (s *suite) lstm() {
 	for _, c := range sequences {
 		for _, reverse := range []bool{false, true} {
-			l := device.LSTM{Samples: len(c.lengths), Steps: c.steps, Width: c.width, Lengths: c.lengths, Reverse: reverse}
+			l := device.LSTM{Samples: len(c.lengths), Steps: c.steps, Width: c.width,
+				Lengths: c.lengths, Reverse: reverse}
 			s.compareLSTM(l)
 		}
 	}
@@ -55,7 +57,8 @@ func (s *suite) compareLSTM(l device.LSTM) {
 	y, cell := make([]float64, rows*w), filled(rows*w, math.NaN())
 	for i, n := range l.Lengths {
 		from, to := i*l.Steps, (i+1)*l.Steps
-		q := &sequence{width: w, weight: weight, z: z[from*4*w : to*4*w], gates: gates[from*4*w : to*4*w], y: y[from*w : to*w], cell: cell[from*w : to*w],
+		q := &sequence{width: w, weight: weight, z: z[from*4*w : to*4*w],
+			gates: gates[from*4*w : to*4*w], y: y[from*w : to*w], cell: cell[from*w : to*w],
 			g: g[from*w : to*w]}
 		for step := range n {
 			if l.Reverse {
@@ -97,7 +100,9 @@ func (q *sequence) forward() {
 					prev = q.cell[b*w+j]
 				}
 			}
-			i, f, g, o := logistic(gate[0]), logistic(gate[1]), math.Tanh(gate[2]), logistic(gate[3])
+			i, f, g, o := logistic(gate[0]), logistic(gate[1]), math.Tanh(gate[2]), logistic(
+				gate[3],
+			)
 			for e, v := range []float64{i, f, g, o} {
 				q.gates[(t*4+e)*w+j] = v
 			}
@@ -113,14 +118,16 @@ func (q *sequence) backward(dz []float64) {
 	for k := len(q.times) - 1; k >= 0; k-- {
 		t, next := q.times[k], make([]float64, w)
 		for j := range w {
-			i, f, g, o := q.gates[(t*4)*w+j], q.gates[(t*4+1)*w+j], q.gates[(t*4+2)*w+j], q.gates[(t*4+3)*w+j]
+			i, f, g, o := q.gates[(t*4)*w+j], q.gates[(t*4+1)*w+j], q.gates[(t*4+2)*w+
+				j], q.gates[(t*4+3)*w+j]
 			prev := 0.0
 			if b := q.before(k); b >= 0 {
 				prev = q.cell[b*w+j]
 			}
 			h, tanh := q.g[t*w+j]+dh[j], math.Tanh(q.cell[t*w+j])
 			c := dc[j] + h*o*(1-tanh*tanh)
-			for e, v := range []float64{c * g * i * (1 - i), c * prev * f * (1 - f), c * i * (1 - g*g), h * tanh * o * (1 - o)} {
+			for e, v := range []float64{c * g * i * (1 - i), c * prev * f * (1 - f),
+				c * i * (1 - g*g), h * tanh * o * (1 - o)} {
 				dz[(t*4+e)*w+j] = v
 				for m := range w {
 					next[m] += v * q.weight[(e*w+j)*w+m]

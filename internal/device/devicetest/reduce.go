@@ -52,7 +52,8 @@ func logSumExp(x []float64) float64 {
 
 // blocks are shapes [outer n inner].
 var blocks = []struct{ outer, n, inner int }{
-	{1, 1, 1}, {3, 1, 5}, {3, 7, 1}, {2, 5, 3}, {4, 33, 17}, {1, 16384, 1}, {1, 40001, 1}, {2, 20001, 1}, {300, 131, 1},
+	{1, 1, 1}, {3, 1, 5}, {3, 7, 1}, {2, 5, 3}, {4, 33, 17}, {1, 16384, 1}, {1, 40001, 1},
+	{2, 20001, 1}, {300, 131, 1},
 	{1, 300, 131}, {3, 100, 600}, {1, 20001, 5}, {40001, 1, 1}, {500, 3, 40},
 }
 
@@ -106,7 +107,8 @@ func (s *suite) reduceSpecial() {
 			dst := s.poison(len(want))
 			s.dev.Reduce(op, dst, s.put(x), c.outer, c.n, c.inner)
 			if v := s.get(dst)[len(want)-1]; !math.IsNaN(v) {
-				s.Errorf("%s of [%d %d %d] with a NaN: %g", reducers[op].name, c.outer, c.n, c.inner, v)
+				s.Errorf("%s of [%d %d %d] with a NaN: %g", reducers[op].name, c.outer, c.n,
+					c.inner, v)
 			}
 		}
 	}
@@ -127,6 +129,7 @@ func (s *suite) dot() {
 		dst := s.put([]float64{7, 7, 7})
 		s.dev.Dot(dst, 1, b, s.put(y))
 		s.dev.Dot(dst, 2, b, b)
-		s.expect(fmt.Sprintf("7, and Dot of %d with another and with itself", n), dst, []float64{7, want, square}, 0)
+		s.expect(fmt.Sprintf("7, and Dot of %d with another and with itself", n),
+			dst, []float64{7, want, square}, 0)
 	}
 }

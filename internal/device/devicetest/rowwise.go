@@ -8,7 +8,8 @@ import (
 )
 
 // matrices are the sizes of matrices whose rows are independent.
-var matrices = []struct{ rows, n int }{{1, 1}, {4, 1}, {3, 7}, {5, 33}, {128, 16}, {300, 65}, {700, 50}, {40, 1000}, {2, 20001}}
+var matrices = []struct{ rows, n int }{{1, 1}, {4, 1}, {3, 7}, {5, 33}, {128, 16}, {300, 65},
+	{700, 50}, {40, 1000}, {2, 20001}}
 
 // A normalizer defines Softmax or LogSoftmax.
 type normalizer struct {
@@ -37,7 +38,8 @@ func (s *suite) softmax() {
 			}
 			y, dx := make([]float64, len(x)), make([]float64, len(x))
 			for r := range c.rows {
-				shifted := make([]float64, c.n) // exact; a large x would cost ln Σ eˣ its last digits
+				// exact; a large x would cost ln Σ eˣ its last digits
+				shifted := make([]float64, c.n)
 				for i := range shifted {
 					shifted[i] = x[r*c.n+i] - x[r*c.n]
 				}
@@ -66,7 +68,8 @@ func (s *suite) softmax() {
 					dst = gs
 				}
 				norm.grad(s.dev, dst, ys, gs, c.rows, c.n)
-				s.expect(fmt.Sprintf("gradient of %s %+v, in place of %q", norm.name, c, in), dst, dx, 16)
+				s.expect(fmt.Sprintf("gradient of %s %+v, in place of %q", norm.name, c, in),
+					dst, dx, 16)
 			}
 		}
 	}

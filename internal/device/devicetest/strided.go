@@ -80,7 +80,8 @@ var layouts = []layout{
 	{"parts of rows", []int{3, 5}, view{2, []int{9, 1}}, view{1, []int{14, 2}}},
 	{"windows", []int{6, 3, 2}, view{0, []int{2, 2, 1}}, view{0, []int{6, 2, 1}}},
 	{"axes of 1", []int{1, 5, 1, 3}, view{0, []int{99, 3, 42, 1}}, view{0, []int{0, 1, 0, 0}}},
-	{"rank 5", []int{2, 3, 2, 3, 2}, view{0, []int{36, 12, 6, 2, 1}}, view{0, []int{1, 2, 0, 6, 18}}},
+	{"rank 5", []int{2, 3, 2, 3, 2}, view{0, []int{36, 12, 6, 2, 1}},
+		view{0, []int{1, 2, 0, 6, 18}}},
 	{"long vector", []int{40001}, view{0, []int{1}}, view{5, []int{1}}},
 	{"long vector and scalar", []int{40001}, view{0, []int{1}}, view{0, []int{0}}},
 	{"long vector, every second", []int{20001}, view{1, []int{2}}, view{0, []int{1}}},
@@ -88,7 +89,8 @@ var layouts = []layout{
 	{"large matrix and row", []int{300, 131}, view{0, []int{131, 1}}, view{0, []int{0, 1}}},
 	{"large matrix and column", []int{300, 131}, view{0, []int{131, 1}}, view{0, []int{1, 0}}},
 	{"large transposed", []int{131, 300}, view{0, []int{1, 131}}, view{0, []int{300, 1}}},
-	{"large middle axis", []int{20, 30, 64}, view{0, []int{1920, 64, 1}}, view{0, []int{64, 0, 1}}},
+	{"large middle axis", []int{20, 30, 64}, view{0, []int{1920, 64, 1}},
+		view{0, []int{64, 0, 1}}},
 }
 
 // A relation defines a device.Binary.
@@ -197,8 +199,10 @@ func (s *suite) copy() {
 		for _, c := range []struct {
 			name     string
 			dst, src view
-		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"x to dense", contiguous, l.x}, {"y to dense", contiguous, l.y}} {
-			src, want := s.numbers(c.src.extent(l.shape)), filled(c.dst.extent(l.shape)+2, math.NaN())
+		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"x to dense", contiguous, l.x},
+			{"y to dense", contiguous, l.y}} {
+			src, want := s.numbers(c.src.extent(l.shape)), filled(c.dst.extent(l.shape)+2,
+				math.NaN())
 			seen := map[int]bool{}
 			for i := range volume(l.shape) {
 				p := c.dst.at(l.shape, i)
@@ -223,7 +227,8 @@ func (s *suite) accumulate() {
 		for _, c := range []struct {
 			name     string
 			dst, src view
-		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"dense to x", l.x, contiguous}, {"dense to y", l.y, contiguous}} {
+		}{{"y to x", l.x, l.y}, {"x to y", l.y, l.x}, {"dense to x", l.x, contiguous},
+			{"dense to y", l.y, contiguous}} {
 			src, start := s.numbers(c.src.extent(l.shape)), s.numbers(c.dst.extent(l.shape)+2)
 			want, dst := append([]float64(nil), start...), s.put(start)
 			for i := range volume(l.shape) {
@@ -237,7 +242,8 @@ func (s *suite) accumulate() {
 			first, second := s.get(dst), s.get(again)
 			for i := range first {
 				if first[i] != second[i] {
-					s.Fatalf("Accumulate, %s, %s: element %d is %g, and %g when repeated", l.name, c.name, i, first[i], second[i])
+					s.Fatalf("Accumulate, %s, %s: element %d is %g, and %g when repeated",
+						l.name, c.name, i, first[i], second[i])
 				}
 			}
 		}

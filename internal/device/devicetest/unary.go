@@ -56,13 +56,21 @@ var functions = [device.NumUnary]function{
 		}, undefined, infinite},
 	device.SiLU: {"SiLU", 0, 0, false,
 		func(x, a, b float64) float64 { return x / (1 + math.Exp(-x)) },
-		func(x, a, b float64) float64 { return logistic(x) + x*logistic(x)*logistic(-x) }, undefined, infinite},
+		func(x, a, b float64) float64 {
+			return logistic(x) + x*logistic(x)*logistic(-x)
+		}, undefined, infinite},
 	device.Clamp: {"Clamp", -0.75, 1.25, false,
 		func(x, a, b float64) float64 { return piece(x-a, a, a, piece(x-b, x, b, b)) },
-		func(x, a, b float64) float64 { return piece(x-a, 0, 1, piece(x-b, 1, 1, 0)) }, -0.75, 1.25},
+		func(x, a, b float64) float64 {
+			return piece(x-a, 0, 1, piece(x-b, 1, 1, 0))
+		}, -0.75, 1.25},
 	device.Huber: {"Huber", 0.5, 0, false,
-		func(x, a, b float64) float64 { return piece(math.Abs(x)-a, x*x/(2*a), a/2, math.Abs(x)-a/2) },
-		func(x, a, b float64) float64 { return piece(math.Abs(x)-a, x/a, x/a, piece(x, -1, 0, 1)) }, infinite, infinite},
+		func(x, a, b float64) float64 {
+			return piece(math.Abs(x)-a, x*x/(2*a), a/2, math.Abs(x)-a/2)
+		},
+		func(x, a, b float64) float64 {
+			return piece(math.Abs(x)-a, x/a, x/a, piece(x, -1, 0, 1))
+		}, infinite, infinite},
 }
 
 // piece returns one of three values, by the sign of x.
@@ -130,7 +138,8 @@ func (s *suite) unary() {
 func (s *suite) unarySpecial() {
 	s.eachFunction(func(op device.Unary, f function) {
 		const n = 20 // fills the body and the remainder of a vector loop
-		for _, c := range []struct{ x, want float64 }{{math.Inf(-1), f.low}, {infinite, f.high}, {math.NaN(), math.NaN()}} {
+		for _, c := range []struct{ x, want float64 }{{math.Inf(-1), f.low}, {infinite, f.high},
+			{math.NaN(), math.NaN()}} {
 			if math.IsNaN(c.want) && !math.IsNaN(c.x) {
 				continue
 			}
@@ -143,10 +152,14 @@ func (s *suite) unarySpecial() {
 		op      device.Unary
 		x, want float64
 	}{
-		{device.Log, 0, -infinite}, {device.Log, -1, math.NaN()}, {device.Sqrt, 0, 0}, {device.Sqrt, -1, math.NaN()},
-		{device.Exp, 1000, infinite}, {device.Exp, -1000, 0}, {device.Tanh, 1000, 1}, {device.Tanh, -1000, -1},
-		{device.Sigmoid, 1000, 1}, {device.Sigmoid, -1000, 0}, {device.Softplus, 1000, 1000}, {device.Softplus, -1000, 0},
-		{device.GELU, 1000, 1000}, {device.GELU, -1000, 0}, {device.SiLU, 1000, 1000}, {device.SiLU, -1000, 0},
+		{device.Log, 0, -infinite}, {device.Log, -1, math.NaN()}, {device.Sqrt, 0, 0},
+		{device.Sqrt, -1, math.NaN()},
+		{device.Exp, 1000, infinite}, {device.Exp, -1000, 0}, {device.Tanh, 1000, 1},
+		{device.Tanh, -1000, -1},
+		{device.Sigmoid, 1000, 1}, {device.Sigmoid, -1000, 0}, {device.Softplus, 1000, 1000},
+		{device.Softplus, -1000, 0},
+		{device.GELU, 1000, 1000}, {device.GELU, -1000, 0}, {device.SiLU, 1000, 1000},
+		{device.SiLU, -1000, 0},
 	} {
 		dst := s.poison(1)
 		s.dev.Unary(c.op, dst, s.put([]float64{c.x}), 0, 0)
@@ -175,7 +188,8 @@ func (s *suite) unaryGrad() {
 					dx = ys
 				}
 				s.dev.UnaryGrad(op, dx, xs, ys, gs, f.a, f.b)
-				s.expect(fmt.Sprintf("gradient of %s of %d, in place of %q", f.name, n, in), dx, want, 0)
+				s.expect(fmt.Sprintf("gradient of %s of %d, in place of %q", f.name, n, in),
+					dx, want, 0)
 			}
 		}
 	})
@@ -188,18 +202,24 @@ func (s *suite) unaryGradSpecial() {
 		op               device.Unary
 		a, b, x, g, want float64
 	}{
-		{device.ReLU, 0, 0, -1, infinite, 0}, {device.ReLU, 0, 0, 0, infinite, 0}, {device.ReLU, 0, 0, 1, infinite, infinite},
-		{device.Clamp, -1, 1, -2, infinite, 0}, {device.Clamp, -1, 1, 2, -infinite, 0}, {device.Clamp, -1, 1, 1, infinite, infinite},
+		{device.ReLU, 0, 0, -1, infinite, 0}, {device.ReLU, 0, 0, 0, infinite, 0},
+		{device.ReLU, 0, 0, 1, infinite, infinite},
+		{device.Clamp, -1, 1, -2, infinite, 0}, {device.Clamp, -1, 1, 2, -infinite, 0},
+		{device.Clamp, -1, 1, 1, infinite, infinite},
 		{device.Abs, 0, 0, 0, infinite, 0}, {device.Abs, 0, 0, -1, infinite, -infinite},
-		{device.LeakyReLU, 0.5, 0, -1, infinite, infinite}, {device.Huber, 1, 0, 1000, 2, 2}, {device.Huber, 1, 0, -1000, 2, -2},
-		{device.Tanh, 0, 0, 1000, 2, 0}, {device.Sigmoid, 0, 0, -1000, 2, 0}, {device.Softplus, 0, 0, 1000, 2, 2},
-		{device.Softplus, 0, 0, -1000, 2, 0}, {device.GELU, 0, 0, 1000, 2, 2}, {device.GELU, 0, 0, -1000, 2, 0},
+		{device.LeakyReLU, 0.5, 0, -1, infinite, infinite}, {device.Huber, 1, 0, 1000, 2, 2},
+		{device.Huber, 1, 0, -1000, 2, -2},
+		{device.Tanh, 0, 0, 1000, 2, 0}, {device.Sigmoid, 0, 0, -1000, 2, 0},
+		{device.Softplus, 0, 0, 1000, 2, 2},
+		{device.Softplus, 0, 0, -1000, 2, 0}, {device.GELU, 0, 0, 1000, 2, 2},
+		{device.GELU, 0, 0, -1000, 2, 0},
 		{device.SiLU, 0, 0, 1000, 2, 2}, {device.SiLU, 0, 0, -1000, 2, 0},
 	} {
 		const n = 20
 		x, y, dx := s.put(filled(n, c.x)), s.poison(n), s.poison(n)
 		s.dev.Unary(c.op, y, x, c.a, c.b)
 		s.dev.UnaryGrad(c.op, dx, x, y, s.put(filled(n, c.g)), c.a, c.b)
-		s.expect(fmt.Sprintf("gradient of %s at %g where g is %g", functions[c.op].name, c.x, c.g), dx, filled(n, c.want), 0)
+		s.expect(fmt.Sprintf("gradient of %s at %g where g is %g", functions[c.op].name, c.x, c.g),
+			dx, filled(n, c.want), 0)
 	}
 }

@@ -50,7 +50,8 @@ func Gradients(t *testing.T, double ag.Device, cases []optable.Case) {
 					err = math.Abs(d.Analytic - c.Factor*d.Numeric)
 				}
 				if !(err <= 1e-6) {
-					t.Fatalf("input %d, element %d: backward gives %.12g, differences %.12g: error %.3g", d.Input, d.Element, d.Analytic, d.Numeric, err)
+					t.Fatalf("input %d, element %d: backward gives %.12g, differences %.12g: "+
+						"error %.3g", d.Input, d.Element, d.Analytic, d.Numeric, err)
 				}
 			}
 		})
@@ -92,7 +93,8 @@ func compare(t *testing.T, single, double [][]float64) {
 		}
 		for j := range double[i] {
 			if !(math.Abs(single[i][j]-double[i][j]) <= 1e-4*scale) {
-				t.Fatalf("gradient of input %d, element %d: float32 gives %g, float64 %g", i, j, single[i][j], double[i][j])
+				t.Fatalf("gradient of input %d, element %d: float32 gives %g, float64 %g",
+					i, j, single[i][j], double[i][j])
 			}
 		}
 	}
