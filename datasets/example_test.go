@@ -126,13 +126,15 @@ func ExampleCheck() {
 	//   audio_lengths uint16 [3 1]
 	//   vision_lengths list [3]
 	//   regression_labels object [3]
-	// test: audio: -Inf, read as 0: 1 times test: vision_lengths: not in 1 to 5, clamped: 1 times
-	// train: audio: -Inf, read as 0: 1 times train: vision_lengths: not in 1 to 5, clamped: 1
-	// times valid: audio: -Inf, read as 0: 1 times valid: vision_lengths: not in 1 to 5, clamped:
-	// 1 times train: vision: expected padding at the end, found 2 of 3 lengths that are 1; perhaps
-	// the padding is at the front valid: vision: expected padding at the end, found 2 of 2 lengths
-	// that are 1; perhaps the padding is at the front test: vision: expected padding at the end,
-	// found 2 of 2 lengths that are 1; perhaps the padding is at the front
+	// test: audio: -Inf, read as 0: 1 times
+	// test: vision_lengths: not in 1 to 5, clamped: 1 times
+	// train: audio: -Inf, read as 0: 1 times
+	// train: vision_lengths: not in 1 to 5, clamped: 1 times
+	// valid: audio: -Inf, read as 0: 1 times
+	// valid: vision_lengths: not in 1 to 5, clamped: 1 times
+	// train: vision: expected padding at the end, found 2 of 3 lengths that are 1; perhaps the padding is at the front
+	// valid: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
+	// test: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
 }
 
 // The masks of the literature have a fixed seed: a larger missing rate keeps a subset of what a
@@ -200,7 +202,8 @@ func ExampleOpenFeatures() {
 	defer remove()
 	path := filepath.Join(dir, "mine.json")
 	const text = `[
-		{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]]},
+		{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
+			"audio": [[0.5], [0.1]], "vision": [[2], [3]]},
 		{"id": "b", "text_bert": [[101, 102], [1, 1], [0, 0]], "audio": [[0.7]], "vision": [[4], [5]]}
 	]`
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

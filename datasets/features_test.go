@@ -33,7 +33,8 @@ func TestOpenFeaturesReadsAFlatDictWithoutLabels(t *testing.T) {
 }
 
 const twoUtterances = ` [
-	{"id": "a", "raw_text": "great", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 1]], "audio": [[1, 2]], "vision": [[3], [4]], "label": 1.5},
+	{"id": "a", "raw_text": "great", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 1]],
+		"audio": [[1, 2]], "vision": [[3], [4]], "label": 1.5},
 	{"id": "b", "text_bert": [[101, 102], [1, 1], [0, 0]], "audio": [[5, 6], [7, 8]], "vision": [[9]], "label": -1}]`
 
 func TestOpenFeaturesReadsJSON(t *testing.T) {
@@ -105,7 +106,8 @@ func TestOpenFeaturesBoundsPadding(t *testing.T) {
 
 func FuzzOpenFeatures(f *testing.F) {
 	f.Add([]byte(
-		`[{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]], "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]`,
+		`[{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
+			"audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]`,
 	))
 	f.Add([]byte(`[{"text_bert": [[1],[1],[0]], "audio": [[]], "vision": [[1e99]]}]`))
 	f.Add(readTestdata(f, "flat.pkl"))

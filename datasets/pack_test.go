@@ -278,7 +278,8 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 		"no such file": {Audio: filepath.Join(dir, "none.pkl")},
 		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert",
 			"text_bart")},
-		`id: utterance 0: expected "train$_$0" as in the data set, found "train$_$7"; save the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
+		`id: utterance 0: expected "train$_$0" as in the data set, ` +
+			`found "train$_$7"; save the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
 	} {
 		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil ||
 			!strings.Contains(err.Error(), want) {

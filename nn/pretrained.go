@@ -107,6 +107,11 @@ func (c *BERTConfig) read(path string) error {
 			)
 		}
 	}
+	return c.checkSizes(path)
+}
+
+// checkSizes returns an error for sizes that no BERT can have; path is that of the config.json.
+func (c *BERTConfig) checkSizes(path string) error {
 	for _, f := range []struct {
 		key   string
 		value int

@@ -22,7 +22,8 @@ import (
 //
 // RECAP_DEVICE names another device than the processor: RECAP_DEVICE=cuda:0, with -tags cuda.
 func BenchmarkStep(b *testing.B) {
-	d := zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20, Range: [2]float64{-3, 3}}
+	d := zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20,
+		Range: [2]float64{-3, 3}}
 	for _, s := range []struct {
 		name   string
 		phase  int
@@ -38,7 +39,9 @@ func BenchmarkStep(b *testing.B) {
 			m := New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d)
 			batch := sample(dev, d, 64)
 			ph := m.Phases()[s.phase]
-			steps(b, dev, ph.Params(), func(tp *ag.Tape) *ag.Tensor { return zoo.Total(tp, termsOf(tp, ph, batch)) })
+			steps(b, dev, ph.Params(), func(tp *ag.Tape) *ag.Tensor {
+				return zoo.Total(tp, termsOf(tp, ph, batch))
+			})
 		})
 	}
 }
@@ -48,7 +51,9 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkBERT(b *testing.B) {
 	dev := newCounter(b)
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-	bert := nn.NewBERT(p, nn.BERTConfig{Vocab: 1000, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Positions: 50, Types: 2, Eps: 1e-12})
+	bert := nn.NewBERT(p,
+		nn.BERTConfig{Vocab: 1000, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072,
+			Positions: 50, Types: 2, Eps: 1e-12})
 	ids, segments, ones := make([]int, 64*50), make([]int, 64*50), make([]float64, 64*50)
 	for i := range ids {
 		ids[i], ones[i] = i%1000, 1
@@ -84,7 +89,9 @@ func (c *counter) Attention(a device.Attention, out, lse, q, k, v device.Buffer)
 	c.Device.Attention(a, out, lse, q, k, v)
 }
 
-func (c *counter) AttentionGrad(a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer) {
+func (c *counter) AttentionGrad(
+	a device.Attention, dq, dk, dv, g, out, lse, q, k, v device.Buffer,
+) {
 	c.flops += 5 * 2 * a.Samples * a.Heads * a.Queries * a.Keys * a.Width
 	c.Device.AttentionGrad(a, dq, dk, dv, g, out, lse, q, k, v)
 }
@@ -101,7 +108,9 @@ func steps(b *testing.B, dev *counter, params []nn.Param, loss func(tp *ag.Tape)
 	}
 	warm := 1
 	if strings.HasPrefix(dev.Name(), "cuda") {
-		warm = 8 // tensors find their places; then the device captures the step when it sees it again, once for each of its two arenas
+		// tensors find their places; then the device captures the step when it sees it again, once
+		// for each of its two arenas
+		warm = 8
 	}
 	for range warm {
 		step()

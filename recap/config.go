@@ -15,12 +15,13 @@ type Config struct {
 	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
 	Depth       int `yaml:"depth"`        // layers of every Transformer
 
-	Text          zoo.TextConfig  `yaml:"text"`
-	Generator     GeneratorConfig `yaml:"generator"`
-	Critic        CriticConfig    `yaml:"critic"`
-	Discriminator string          `yaml:"discriminator"` // "transformer" (paper) or "mlp" (the authors' release)
-	Granularities []int           `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
-	Loss          LossConfig      `yaml:"loss"`
+	Text      zoo.TextConfig  `yaml:"text"`
+	Generator GeneratorConfig `yaml:"generator"`
+	Critic    CriticConfig    `yaml:"critic"`
+	// "transformer" (paper) or "mlp" (the authors' release)
+	Discriminator string     `yaml:"discriminator"`
+	Granularities []int      `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
+	Loss          LossConfig `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 by the letter of the paper, without the three measures against
@@ -32,12 +33,15 @@ type Config struct {
 // GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for
 // MOSEI.
 type GeneratorConfig struct {
-	Kind   string `yaml:"kind"`   // "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
-	File   string `yaml:"file"`   // imagebind_huge.pth, from which they start; empty: from scratch
-	Blocks int    `yaml:"blocks"` // the first of each of ImageBind's encoders of text, audio and images
-	Width  int    `yaml:"width"`  // of the blocks, if there is no file
-	Freeze bool   `yaml:"freeze"` // hold what was loaded from the file constant, except a norm after the last block
-	Widths []int  `yaml:"widths"` // of the file's blocks, by modality; Config.Resolve sets it
+	// "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
+	Kind string `yaml:"kind"`
+	File string `yaml:"file"` // imagebind_huge.pth, from which they start; empty: from scratch
+	// the first of each of ImageBind's encoders of text, audio and images
+	Blocks int `yaml:"blocks"`
+	Width  int `yaml:"width"` // of the blocks, if there is no file
+	// hold what was loaded from the file constant, except a norm after the last block
+	Freeze bool  `yaml:"freeze"`
+	Widths []int `yaml:"widths"` // of the file's blocks, by modality; Config.Resolve sets it
 }
 
 // CriticConfig describes f of the mutual-information bounds.
@@ -82,7 +86,8 @@ func Paper() Config {
 		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
 		Discriminator: "transformer",
 		Granularities: []int{8, 4, 2},
-		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1, Rank: 0.01,
+		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1,
+			Rank:   0.01,
 			Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
 	}
 }
@@ -106,8 +111,10 @@ func (c *Config) Check() error {
 		name  string
 		value int
 	}{
-		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth}, {"feed_forward", c.FeedForward},
-		{"depth", c.Depth}, {"generator.blocks", c.Generator.Blocks}, {"generator.width", c.Generator.Width}, {"critic.width", c.Critic.Width},
+		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth},
+		{"feed_forward", c.FeedForward},
+		{"depth", c.Depth}, {"generator.blocks", c.Generator.Blocks},
+		{"generator.width", c.Generator.Width}, {"critic.width", c.Critic.Width},
 	}
 	for _, f := range positive {
 		if f.value < 1 {
@@ -116,7 +123,9 @@ func (c *Config) Check() error {
 	}
 	for _, n := range c.Granularities {
 		if n < 2 || c.Tokens%n != 0 {
-			return fmt.Errorf("recap: granularities contain %d, want numbers of at least 2 that divide tokens (%d)", n, c.Tokens)
+			return fmt.Errorf(
+				"recap: granularities contain %d, want numbers of at least 2 that divide tokens (%d)", n, c.Tokens,
+			)
 		}
 	}
 	if err := c.Text.Check(); err != nil {
@@ -127,11 +136,17 @@ func (c *Config) Check() error {
 	}
 	switch {
 	case c.Width%predictorHeads != 0:
-		return fmt.Errorf("recap: width %d does not divide into the %d heads of the predictors g_m", c.Width, predictorHeads)
+		return fmt.Errorf(
+			"recap: width %d does not divide into the %d heads of the predictors g_m", c.Width,
+			predictorHeads,
+		)
 	case c.Critic.Kind != "separable" && c.Critic.Kind != "concat":
 		return fmt.Errorf("recap: critic.kind is %q, want separable or concat", c.Critic.Kind)
 	case c.Critic.Hidden < 0 || c.Critic.Kind == "concat" && c.Critic.Hidden > 1:
-		return fmt.Errorf("recap: critic.hidden is %d, want at least 0, and at most 1 with critic.kind=concat", c.Critic.Hidden)
+		return fmt.Errorf(
+			"recap: critic.hidden is %d, want at least 0, and at most 1 with critic.kind=concat",
+			c.Critic.Hidden,
+		)
 	case c.Discriminator != "transformer" && c.Discriminator != "mlp":
 		return fmt.Errorf("recap: discriminator is %q, want transformer or mlp", c.Discriminator)
 	}
@@ -144,17 +159,36 @@ func (g *GeneratorConfig) check() error {
 	case g.Kind != "transformer" && g.Kind != "imagebind":
 		return fmt.Errorf("recap: generator.kind is %q, want transformer or imagebind", g.Kind)
 	case g.Blocks > maxBlocks:
-		return fmt.Errorf("recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest encoder", g.Blocks, maxBlocks)
+		return fmt.Errorf(
+			"recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest "+
+				"encoder", g.Blocks, maxBlocks,
+		)
 	case !fits(g.Width):
-		return fmt.Errorf("recap: generator.width is %d, want a multiple of %d, the width of a head", g.Width, headWidth)
+		return fmt.Errorf(
+			"recap: generator.width is %d, want a multiple of %d, the width of a head", g.Width,
+			headWidth,
+		)
 	case g.File != "" && g.Kind != "imagebind":
-		return fmt.Errorf("recap: generator.file is %s, but generator.kind=%s reads none; want generator.kind=imagebind", g.File, g.Kind)
+		return fmt.Errorf(
+			"recap: generator.file is %s, but generator.kind=%s reads none; want "+
+				"generator.kind=imagebind", g.File, g.Kind,
+		)
 	case g.Freeze && g.File == "":
-		return fmt.Errorf("recap: generator.freeze is true without generator.file: blocks that start from scratch have to be trained; give a file")
+		return fmt.Errorf(
+			"recap: generator.freeze is true without generator.file: blocks that start from " +
+				"scratch have to be trained; give a file",
+		)
 	case len(g.Widths) > 0 && g.File == "":
-		return fmt.Errorf("recap: generator.widths is %v without generator.file, want generator.width", g.Widths)
-	case len(g.Widths) > 0 && (len(g.Widths) != zoo.Modalities || !fits(g.Widths[0]) || !fits(g.Widths[1]) || !fits(g.Widths[2])):
-		return fmt.Errorf("recap: generator.widths is %v, want %d multiples of %d; leave it to be read from generator.file", g.Widths, zoo.Modalities, headWidth)
+		return fmt.Errorf(
+			"recap: generator.widths is %v without generator.file, want generator.width", g.Widths,
+		)
+	case len(g.Widths) > 0 &&
+		(len(g.Widths) != zoo.Modalities || !fits(g.Widths[0]) || !fits(g.Widths[1]) ||
+			!fits(g.Widths[2])):
+		return fmt.Errorf(
+			"recap: generator.widths is %v, want %d multiples of %d; leave it to be read from "+
+				"generator.file", g.Widths, zoo.Modalities, headWidth,
+		)
 	}
 	return nil
 }

@@ -31,7 +31,9 @@ func TestConcatCriticsOnGPU(t *testing.T) {
 }
 
 // curve returns the losses of steps of AdamW on one batch, and the parameters after them.
-func curve(t *testing.T, device string, c *Config, stage, steps int) (losses []float64, params [][]float64) {
+func curve(
+	t *testing.T, device string, c *Config, stage, steps int,
+) (losses []float64, params [][]float64) {
 	m, dev := newTiny(t, device, *c, tinyDims)
 	b, ph := sample(dev, tinyDims, 8), m.Phases()[stage]
 	tp, opt := ag.NewTape(dev), optim.NewAdamW(1e-3, 1e-4, ph.Params())
@@ -66,9 +68,11 @@ func TestLossCurvesOnGPU(t *testing.T) {
 		}
 		critic := c.config.Critic.Kind
 		if !(worst <= 1e-3) {
-			t.Errorf("%s, stage %d: losses\n%v on the GPU,\n%v on the CPU", critic, c.stage+1, single, double)
+			t.Errorf("%s, stage %d: losses\n%v on the GPU,\n%v on the CPU", critic, c.stage+1,
+				single, double)
 		}
-		t.Logf("%s, stage %d: losses from %.3g to %.3g differ by at most %.2g", critic, c.stage+1, double[0], double[19], worst)
+		t.Logf("%s, stage %d: losses from %.3g to %.3g differ by at most %.2g", critic, c.stage+1,
+			double[0], double[19], worst)
 	}
 }
 
@@ -78,8 +82,12 @@ func TestSameBitsOnGPU(t *testing.T) {
 	for stage := range 2 {
 		first, params := curve(t, "cuda:0", concat(1), stage, 6)
 		again, same := curve(t, "cuda:0", concat(1), stage, 6)
-		if !slices.Equal(first, again) || !slices.EqualFunc(params, same, func(a, b []float64) bool { return slices.Equal(a, b) }) {
-			t.Errorf("stage %d: two runs of one seed differ: losses %v and %v", stage+1, first, again)
+		if !slices.Equal(first, again) ||
+			!slices.EqualFunc(params, same, func(a, b []float64) bool {
+				return slices.Equal(a, b)
+			}) {
+			t.Errorf("stage %d: two runs of one seed differ: losses %v and %v", stage+1,
+				first, again)
 		}
 	}
 }

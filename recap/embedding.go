@@ -39,7 +39,8 @@ func newSequence(p *nn.Params, c *Config, heads, steps int) *sequence {
 	return &sequence{
 		positions: p.New("positions", nn.Normal(c.positionSD()), steps, c.Width),
 		transformer: nn.NewTransformer(p, nn.TransformerConfig{
-			Width: c.Width, Heads: heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward, Depth: c.Depth}),
+			Width: c.Width, Heads: heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward,
+			Depth: c.Depth}),
 	}
 }
 

@@ -31,7 +31,9 @@ func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 	for _, n := range a.granularities {
 		w := 4 / n // tiny has 4 tokens
 		for b := range 3 {
-			segment := func(t int) *ag.Tensor { return tp.Slice(tp.Slice(x, 0, b, b+1), 1, t*w, (t+1)*w) }
+			segment := func(t int) *ag.Tensor {
+				return tp.Slice(tp.Slice(x, 0, b, b+1), 1, t*w, (t+1)*w)
+			}
 			for t := range n - 1 {
 				made := a.generator.Forward(tp, segment(t))
 				now, next := segment(t).Values(), segment(t+1).Values()
@@ -46,7 +48,8 @@ func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 		}
 	}
 	if math.Abs(gen.Item()-wantGen) > 1e-9 || math.Abs(disc.Item()-wantDisc) > 1e-9 {
-		t.Errorf("L_gen %.9f and L_disc %.9f, want %.9f and %.9f", gen.Item(), disc.Item(), wantGen, wantDisc)
+		t.Errorf("L_gen %.9f and L_disc %.9f, want %.9f and %.9f", gen.Item(), disc.Item(),
+			wantGen, wantDisc)
 	}
 }
 
@@ -60,20 +63,28 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 		x[i], made[i] = m.criticInput(tp, x[i]), m.criticInput(tp, h)
 	}
 	for k, q := range m.pairs {
-		m1, m2 := [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][0], [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][1]
+		m1, m2 := [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][0], [][2]zoo.Modality{{0, 1},
+			{0, 2}, {1, 2}}[k][1]
 		one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
 		with := func(m zoo.Modality) []*ag.Tensor { return []*ag.Tensor{made[m], x[m]} }
-		upper := func(e *estimator, x, y []*ag.Tensor) float64 { bound, _ := e.CLUB(tp, x, y); return bound.Item() }
-		shared := -q.common.NCE(tp, one(made[m1]), one(made[m2])).Item() + upper(q.commonClub, with(m1), with(m2))
-		club, given := upper(q.club, one(made[m1]), one(made[m2])), q.given.NCE(tp, with(m1), with(m2)).Item()
+		upper := func(e *estimator, x, y []*ag.Tensor) float64 {
+			bound, _ := e.CLUB(tp, x, y)
+			return bound.Item()
+		}
+		shared := -q.common.NCE(tp, one(made[m1]), one(made[m2])).Item() + upper(q.commonClub,
+			with(m1), with(m2))
+		club, given := upper(q.club, one(made[m1]), one(made[m2])), q.given.NCE(tp, with(m1),
+			with(m2)).Item()
 		unique1 := -q.own1.NCE(tp, one(x[m1]), one(made[m1])).Item() + club - given
 		unique2 := -q.own2.NCE(tp, one(x[m2]), one(made[m2])).Item() + club - given
-		learn := q.club.NCE(tp, one(made[m1]), one(made[m2])).Item() + q.commonClub.NCE(tp, with(m1), with(m2)).Item()
+		learn := q.club.NCE(tp, one(made[m1]), one(made[m2])).Item() + q.commonClub.NCE(tp,
+			with(m1), with(m2)).Item()
 
 		const lambda = 0.001
 		got := zoo.Total(tp, q.terms(tp, lambda, x[m1], x[m2], made[m1], made[m2])).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
-			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name, got, want)
+			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name,
+				got, want)
 		}
 	}
 }
@@ -82,8 +93,10 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 func TestWeightsAreEquations7And14And19(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	want := map[string]float64{
-		"gen_l": 0.005, "gen_a": 0.002, "gen_v": 0.003, "disc_l": 0.005, "disc_a": 0.002, "disc_v": 0.003,
-		"nce_common": -0.001, "club_common": 0.001, "nce_own1": -0.001, "nce_own2": -0.001, "club": 0.002, "nce_given": -0.002,
+		"gen_l": 0.005, "gen_a": 0.002, "gen_v": 0.003, "disc_l": 0.005, "disc_a": 0.002,
+		"disc_v":     0.003,
+		"nce_common": -0.001, "club_common": 0.001, "nce_own1": -0.001, "nce_own2": -0.001,
+		"club": 0.002, "nce_given": -0.002,
 		"learn_club": -1, "learn_club_common": -1, "rec_l": 0.1, "rec_a": 0.1, "rec_v": 0.1,
 		"task": 1, "rank": 0.01, "probe_l": 1, "probe_a": 1, "probe_v": 1,
 		"disc_chance": 0, "spread_l": 0, "spread_a": 0, "spread_v": 0,
@@ -113,11 +126,15 @@ func TestTargetIsConstant(t *testing.T) {
 	tp := ag.NewTape(dev)
 	whole := tp.Backward(zoo.Total(tp, only(termsOf(tp, m.stage1(), b), oneOf("rec_", "nce_own"))))
 	tp = ag.NewTape(dev)
-	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp, m.embedder.Forward(tp, b.Corrupted))
+	complete, completed := twin.embedder.Forward(tp, b.Complete), m.generate(tp,
+		m.embedder.Forward(tp, b.Corrupted))
 	terms := append(m.fid(tp, complete, completed), m.reconstruct(tp, complete, completed)...)
 	apart := tp.Backward(zoo.Total(tp, only(terms, oneOf("rec_", "nce_own"))))
 	for _, p := range m.all.Sub("embed").All() {
-		if g, h := whole[p.Tensor], apart[p.Tensor]; g == nil || !slices.EqualFunc(g.Values(), h.Values(), func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
+		if g, h := whole[p.Tensor], apart[p.Tensor]; g == nil ||
+			!slices.EqualFunc(g.Values(), h.Values(), func(a, b float64) bool {
+				return math.Abs(a-b) < 1e-12
+			}) {
 			t.Errorf("the gradient of %s reaches it through the target", p.Name)
 		}
 	}
@@ -131,7 +148,8 @@ func TestConstantFeatureIsNoNaN(t *testing.T) {
 	x := ag.NewParam(dev, make([]float64, 8*2*3), 8, 2, 3)
 	y := m.reconstructionTarget(tp, x)
 	z := m.criticInput(tp, x)
-	for _, v := range slices.Concat(y.Values(), z.Values(), tp.Backward(tp.Sum(tp.Mul(z, z)))[x].Values()) {
+	for _, v := range slices.Concat(y.Values(), z.Values(),
+		tp.Backward(tp.Sum(tp.Mul(z, z)))[x].Values()) {
 		if v != 0 {
 			t.Fatalf("found %g, want 0", v)
 		}

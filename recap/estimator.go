@@ -87,7 +87,8 @@ func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound, learn *ag.Tenso
 
 func lowerBound(tp *ag.Tape, scores *ag.Tensor) *ag.Tensor {
 	b := float64(scores.Shape()[0])
-	return tp.AddScalar(tp.Sub(tp.Mean(tp.Diagonal(scores)), tp.Mean(tp.LogSumExp(scores, 1))), math.Log(b))
+	return tp.AddScalar(tp.Sub(tp.Mean(tp.Diagonal(scores)), tp.Mean(tp.LogSumExp(scores, 1))),
+		math.Log(b))
 }
 
 func detached(tp *ag.Tape, x []*ag.Tensor) []*ag.Tensor {
@@ -118,7 +119,9 @@ func (c separableCritic) Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor {
 	return tp.Scale(tp.MatMul(v, u, ag.NT), 1/math.Sqrt(float64(u.Shape()[1])))
 }
 
-func (c separableCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor) {
+func (c separableCritic) PairsTwice(
+	tp *ag.Tape, u, v, cu, cv *ag.Tensor,
+) (scores, constant *ag.Tensor) {
 	return c.Pairs(tp, u, v), c.Pairs(tp, cu, cv)
 }
 
@@ -136,7 +139,8 @@ func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
 	fan := nn.FanIn(2 * in) // both halves are one layer of 2·in inputs
 	critic := concatCritic{
 		firstX: &nn.Linear{W: p.Sub("first_x").New("weight", fan, c.Width, in)},
-		firstY: &nn.Linear{W: p.Sub("first_y").New("weight", fan, c.Width, in), B: p.Sub("first_y").New("bias", fan, c.Width)},
+		firstY: &nn.Linear{W: p.Sub("first_y").New("weight", fan, c.Width, in),
+			B: p.Sub("first_y").New("bias", fan, c.Width)},
 	}
 	if c.Hidden == 1 {
 		critic.second = nn.NewLinear(p.Sub("second"), c.Width, c.Width)
@@ -157,7 +161,9 @@ func (c concatCritic) Pairs(tp *ag.Tape, u, v *ag.Tensor) *ag.Tensor {
 	return tp.Add(pairScoresDeep(tp, u, v, c.second.W, c.second.B, c.last.W), c.last.B)
 }
 
-func (c concatCritic) PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor) {
+func (c concatCritic) PairsTwice(
+	tp *ag.Tape, u, v, cu, cv *ag.Tensor,
+) (scores, constant *ag.Tensor) {
 	if c.second == nil {
 		scores = c.Pairs(tp, u, v)
 		tp.Frozen(c.constants, func() { constant = c.Pairs(tp, cu, cv) })

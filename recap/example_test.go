@@ -26,7 +26,8 @@ func small(change func(*recap.Config)) (*recap.Model, *zoo.Batch) {
 	c.Text.Dropout = 0
 	change(&c)
 	d := zootest.TinyDims
-	return recap.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d), zoo.RandomBatch(dev, &d, 8, 1)
+	return recap.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d), zoo.RandomBatch(dev,
+		&d, 8, 1)
 }
 
 func unchanged(*recap.Config) {}
@@ -75,7 +76,8 @@ func ExampleModel_Phases_mutualInformation() {
 	m, b := small(unchanged)
 	first, last := train(m.Phases()[0], b, 150)
 	fmt.Println("starts under 0.1 nats:", first["nce_own1_la"] < 0.1)
-	fmt.Println("ends above 1 nat and under ln 8:", last["nce_own1_la"] > 1 && last["nce_own1_la"] < 2.0795)
+	fmt.Println("ends above 1 nat and under ln 8:", last["nce_own1_la"] > 1 &&
+		last["nce_own1_la"] < 2.0795)
 	// Output:
 	// starts under 0.1 nats: true
 	// ends above 1 nat and under ln 8: true
@@ -108,12 +110,14 @@ func ExampleModel_Phases_fid() {
 func ExampleModel_Predict() {
 	m, b := small(func(c *recap.Config) { c.Loss.Rank = 1 })
 	weights := func() []float64 {
-		return m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Weight.Values()[:3] // of the first sample
+		// of the first sample
+		return m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Weight.Values()[:3]
 	}
 	fmt.Printf("%.2f\n", weights())
 	train(m.Phases()[1], b, 100)
 	w := weights()
-	fmt.Printf("sum %.2f, spread over 0.1: %t\n", w[0]+w[1]+w[2], slices.Max(w)-slices.Min(w) > 0.1)
+	fmt.Printf("sum %.2f, spread over 0.1: %t\n", w[0]+w[1]+w[2],
+		slices.Max(w)-slices.Min(w) > 0.1)
 	// Output:
 	// [0.33 0.33 0.33]
 	// sum 1.00, spread over 0.1: true

@@ -20,7 +20,9 @@ import (
 // Of u and v only their scores matter: the bound does not change with u → u + c, nor f with u →
 // Au, v → A⁻ᵀv. So the position of one cloud of points relative to the other has no meaning; the
 // form of each has.
-func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, unique [2]*ag.Tensor, ok bool) {
+func (m *Model) Subspaces(
+	tp *ag.Tape, language, vision *ag.Tensor,
+) (shared, unique [2]*ag.Tensor, ok bool) {
 	for _, q := range m.pairs {
 		if q.m1 != zoo.Language || q.m2 != zoo.Vision || q.common == nil || q.own1 == nil {
 			continue
@@ -37,9 +39,12 @@ func (m *Model) Subspaces(tp *ag.Tape, language, vision *ag.Tensor) (shared, uni
 // Reconstruct returns the outputs of the reconstructors for completed features, E_rec(X'_m), and
 // their targets, the complete features X_m standardised over the N utterances; all [N L d]. ok is
 // false for a model without reconstructors.
-func (m *Model) Reconstruct(tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor) (target, reconstructed [zoo.Modalities]*ag.Tensor, ok bool) {
+func (m *Model) Reconstruct(
+	tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor,
+) (target, reconstructed [zoo.Modalities]*ag.Tensor, ok bool) {
 	for i, r := range m.reconstructors {
-		target[i], reconstructed[i] = m.reconstructionTarget(tp, complete[i]), r.Forward(tp, completed[i])
+		target[i], reconstructed[i] = m.reconstructionTarget(tp, complete[i]), r.Forward(tp,
+			completed[i])
 	}
 	return target, reconstructed, m.reconstructors != nil
 }

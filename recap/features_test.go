@@ -15,7 +15,9 @@ import (
 )
 
 // seenFeatures returns the complete and the completed features of a batch.
-func seenFeatures(tp *ag.Tape, m *Model, b *zoo.Batch) (complete, completed [zoo.Modalities]*ag.Tensor) {
+func seenFeatures(
+	tp *ag.Tape, m *Model, b *zoo.Batch,
+) (complete, completed [zoo.Modalities]*ag.Tensor) {
 	complete, _, _ = m.Inspect(tp, b.Complete)
 	_, completed, _ = m.Inspect(tp, b.Corrupted)
 	return complete, completed
@@ -50,9 +52,9 @@ func boundOf(u, v *ag.Tensor) float64 {
 	return bound
 }
 
-// TestFeaturesAgreeWithTerms checks that the features which plots show are those from which the terms
-// of stage 1 are computed: the bounds of language and vision from the vectors of Subspaces, and the
-// errors of the reconstruction.
+// TestFeaturesAgreeWithTerms checks that the features which plots show are those from which the
+// terms of stage 1 are computed: the bounds of language and vision from the vectors of Subspaces,
+// and the errors of the reconstruction.
 func TestFeaturesAgreeWithTerms(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
 	b := sample(dev, tinyDims, 8)
@@ -76,7 +78,8 @@ func TestFeaturesAgreeWithTerms(t *testing.T) {
 	q := m.pairs[1]
 	for i, own := range []*estimator{q.own1, q.own2} {
 		modality := []zoo.Modality{q.m1, q.m2}[i]
-		u, _ := own.sides(tp, []*ag.Tensor{m.criticInput(tp, complete[modality])}, []*ag.Tensor{m.criticInput(tp, completed[modality])})
+		u, _ := own.sides(tp, []*ag.Tensor{m.criticInput(tp, complete[modality])},
+			[]*ag.Tensor{m.criticInput(tp, completed[modality])})
 		same([]string{"nce_own1_lv", "nce_own2_lv"}[i], boundOf(u, unique[i]))
 	}
 	target, made, ok := m.Reconstruct(tp, complete, completed)
@@ -88,9 +91,9 @@ func TestFeaturesAgreeWithTerms(t *testing.T) {
 	}
 }
 
-// TestSnapshotIsEnoughForPlots loads another model with the parameters that prediction needs, as stage
-// 2 leaves them, and then with the snapshot of stage 1: its plots are those of the end of stage 1. The
-// snapshot contains nothing that they do not need.
+// TestSnapshotIsEnoughForPlots loads another model with the parameters that prediction needs, as
+// stage 2 leaves them, and then with the snapshot of stage 1: its plots are those of the end of
+// stage 1. The snapshot contains nothing that they do not need.
 func TestSnapshotIsEnoughForPlots(t *testing.T) {
 	m, dev := newTiny(t, "cpu", steady(), tinyDims)
 	other := New(nn.NewParams(dev, rand.New(rand.NewPCG(9, 9))), steady(), tinyDims)
@@ -117,7 +120,8 @@ func TestSnapshotIsEnoughForPlots(t *testing.T) {
 	for _, p := range m.params("embed", "fuse") { // as stage 2 does
 		move(p)
 	}
-	if err := errors.Join(nn.Load(save(m.PredictParams()), other.PredictParams()), nn.Load(kept, other.Phases()[0].Snapshot)); err != nil {
+	if err := errors.Join(nn.Load(save(m.PredictParams()), other.PredictParams()),
+		nn.Load(kept, other.Phases()[0].Snapshot)); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(all(other), want) {
@@ -143,10 +147,11 @@ func move(p nn.Param) {
 }
 
 // unseen reports whether a parameter of the snapshot has no effect on the plots: the half of an
-// estimator of L_unique that reads X_m, since estimators are saved as a unit, and the bias of keys,
-// which softmax ignores.
+// estimator of L_unique that reads X_m, since estimators are saved as a unit, and the bias of
+// keys, which softmax ignores.
 func unseen(name string) bool {
-	for _, half := range []string{"fid.lv.own_1.head_x", "fid.lv.own_1.critic.g", "fid.lv.own_2.head_x", "fid.lv.own_2.critic.g"} {
+	for _, half := range []string{"fid.lv.own_1.head_x", "fid.lv.own_1.critic.g",
+		"fid.lv.own_2.head_x", "fid.lv.own_2.critic.g"} {
 		if strings.HasPrefix(name, half) {
 			return true
 		}
@@ -163,11 +168,13 @@ func TestPicturesOfVariants(t *testing.T) {
 		tp := ag.NewInferenceTape(dev)
 		complete, completed := seenFeatures(tp, m, sample(dev, tinyDims, 8))
 		_, _, spaces := m.Subspaces(tp, completed[zoo.Language], completed[zoo.Vision])
-		if want := !slices.Contains([]string{"no-fid", "no-shared", "no-unique", "no-lv", "no-stage1"}, v.Name); spaces != want {
+		if want := !slices.Contains([]string{"no-fid", "no-shared", "no-unique", "no-lv",
+			"no-stage1"}, v.Name); spaces != want {
 			t.Errorf("%s: subspaces %v, want %v", v.Name, spaces, want)
 		}
 		_, _, rebuilt := m.Reconstruct(tp, complete, completed)
-		if want := !slices.Contains([]string{"no-reconstructor", "no-stage1"}, v.Name); rebuilt != want {
+		if want := !slices.Contains([]string{"no-reconstructor", "no-stage1"},
+			v.Name); rebuilt != want {
 			t.Errorf("%s: reconstructed %v, want %v", v.Name, rebuilt, want)
 		}
 	}

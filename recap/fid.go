@@ -66,7 +66,8 @@ func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
 	}
 	var terms []zoo.Term
 	for _, q := range m.pairs {
-		terms = append(terms, q.terms(tp, m.config.Loss.Factorisation, x[q.m1], x[q.m2], y[q.m1], y[q.m2])...)
+		terms = append(terms,
+			q.terms(tp, m.config.Loss.Factorisation, x[q.m1], x[q.m2], y[q.m1], y[q.m2])...)
 	}
 	return terms
 }

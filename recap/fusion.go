@@ -27,7 +27,8 @@ const fusionSD = 0.02
 func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	qkv := p.Sub("qkv")
 	return &fusion{
-		qkv:  &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width), B: qkv.New("bias", nn.Zeros, 3*c.Width)},
+		qkv: &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width),
+			B: qkv.New("bias", nn.Zeros, 3*c.Width)},
 		head: nn.NewLinear(p.Sub("head"), c.Width, scores),
 		even: c.Without.MIR,
 	}

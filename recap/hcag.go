@@ -39,7 +39,8 @@ func newDiscriminator(p *nn.Params, c *Config) *discriminator {
 	if c.Discriminator == "mlp" {
 		return &discriminator{score: nn.NewMLP(p.Sub("score"), c.Width, c.Width/2, 1)}
 	}
-	return &discriminator{newSequence(p, c, c.Heads, c.Tokens), nn.NewMLP(p.Sub("score"), c.Width, 1)}
+	return &discriminator{newSequence(p, c, c.Heads, c.Tokens),
+		nn.NewMLP(p.Sub("score"), c.Width, 1)}
 }
 
 // Forward returns logits [B T 1] for segments [B T d].
@@ -67,7 +68,8 @@ func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 		now, next := adjacent(tp, x, n)
 		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
-		g, d := a.generatorLoss(tp, generated, omega, x.Shape()[0]), a.discriminatorLoss(tp, generated, next, x.Shape()[0])
+		g, d := a.generatorLoss(tp, generated, omega, x.Shape()[0]), a.discriminatorLoss(tp,
+			generated, next, x.Shape()[0])
 		if i == 0 {
 			gen, disc = g, d
 		} else {
@@ -90,13 +92,16 @@ func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
 //	ω = (1 + cos(s_t, s_{t+1})) / 2
 func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
 	pairs := now.Shape()[0]
-	cos := tp.CosineSimilarity(tp.Reshape(tp.StopGradient(now), pairs, -1), tp.Reshape(tp.StopGradient(next), pairs, -1))
+	cos := tp.CosineSimilarity(tp.Reshape(tp.StopGradient(now), pairs, -1),
+		tp.Reshape(tp.StopGradient(next), pairs, -1))
 	return tp.Reshape(tp.AddScalar(tp.Scale(cos, 0.5), 0.5), pairs, 1)
 }
 
 // generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the
 // discriminator's weights held constant: BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
-func (a *adversary) generatorLoss(tp *ag.Tape, generated, omega *ag.Tensor, batch int) (loss *ag.Tensor) {
+func (a *adversary) generatorLoss(
+	tp *ag.Tape, generated, omega *ag.Tensor, batch int,
+) (loss *ag.Tensor) {
 	tp.Frozen(a.discriminatorP, func() {
 		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, generated))) // [P T 1]
 		loss = tp.Scale(tp.Sum(tp.Mul(omega, tp.Mean(surprise, 1))), 1/float64(batch))
@@ -106,7 +111,9 @@ func (a *adversary) generatorLoss(tp *ag.Tape, generated, omega *ag.Tensor, batc
 
 // discriminatorLoss returns eq 5, ½[BCE(D(s), 1) + BCE(D(ŝ), 0)], mean over positions and batch,
 // sum over segments. Both segments are constants here.
-func (a *adversary) discriminatorLoss(tp *ag.Tape, generated, real *ag.Tensor, batch int) *ag.Tensor {
+func (a *adversary) discriminatorLoss(
+	tp *ag.Tape, generated, real *ag.Tensor, batch int,
+) *ag.Tensor {
 	missed := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
 	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(generated)))
 	perPair := tp.Mean(tp.Add(missed, fooled), 1) // [P 1]
@@ -121,9 +128,11 @@ func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
 	for i, a := range m.adversaries {
 		gen, disc := a.Losses(tp, corrupted[i])
 		name, weight := zoo.Modality(i).String(), w.Adversarial*w.Modality[i]
-		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen}, zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})
+		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen},
+			zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})
 	}
-	return append(terms, zoo.Term{Name: "disc_chance", Loss: tp.Input([]float32{float32(m.chance())})})
+	return append(terms,
+		zoo.Term{Name: "disc_chance", Loss: tp.Input([]float32{float32(m.chance())})})
 }
 
 // chance is L_disc where every logit is 0: ln 2 for each pair of segments.

@@ -16,19 +16,22 @@ import (
 
 // A trunk describes an encoder of ImageBind as it is in imagebind_huge.pth.
 type trunk struct {
-	name         string  // part of the keys in the file
-	width, heads int     // of imagebind_huge
-	causal       bool    // attention is causal: no position attends to a later one
-	bias         bool    // attention has a learned key and value after those of the positions (PyTorch's add_bias_kv); false if causal
-	stem         string  // key of the norm before the first block; empty for embedded tokens
-	stemEps      float64 // of that norm
-	stemLast     bool    // the norm comes after the positions are added
-	head         string  // key of the norm after the last block
+	name         string // part of the keys in the file
+	width, heads int    // of imagebind_huge
+	causal       bool   // attention is causal: no position attends to a later one
+	// attention has a learned key and value after those of the positions (PyTorch's add_bias_kv);
+	// false if causal
+	bias     bool
+	stem     string  // key of the norm before the first block; empty for embedded tokens
+	stemEps  float64 // of that norm
+	stemLast bool    // the norm comes after the positions are added
+	head     string  // key of the norm after the last block
 }
 
 // trunks holds the trunk of each modality's generator.
 var trunks = [zoo.Modalities]trunk{
-	zoo.Language: {name: "text", width: 1024, heads: 16, causal: true, head: "modality_heads.text.proj.0"},
+	zoo.Language: {name: "text", width: 1024, heads: 16, causal: true,
+		head: "modality_heads.text.proj.0"},
 	zoo.Audio: {name: "audio", width: 768, heads: 12, bias: true, head: "modality_heads.audio.0",
 		stem: "modality_preprocessors.audio.rgbt_stem.norm_layer", stemEps: 1e-5},
 	zoo.Vision: {name: "vision", width: 1280, heads: 16, head: "modality_heads.vision.0",
@@ -87,7 +90,8 @@ func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	}
 	g.norm = newNorm(p.Sub("norm"), d, trunkEps)
 	q := p.Sub("output")
-	g.output = &nn.Linear{W: q.New("weight", nn.Normal(0.02), c.Width, d), B: q.New("bias", nn.Zeros, c.Width)}
+	g.output = &nn.Linear{W: q.New("weight", nn.Normal(0.02), c.Width, d),
+		B: q.New("bias", nn.Zeros, c.Width)}
 	if c.Generator.Freeze {
 		g.frozen = slices.Concat(p.Sub("stem").Tensors(), p.Sub("blocks").Tensors())
 		if g.gain != nil {
@@ -138,17 +142,21 @@ func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 // W₂·GELU(W₁·LN₂ x).
 type imageBindBlock struct {
 	norm1, norm2 *nn.LayerNorm
-	in, out      *nn.Linear // of the attention: queries, keys and values together [3D D], and [D D]
-	key, value   *ag.Tensor // [1 1 D], learned, after those of the positions; nil without add_bias_kv
-	fc1, fc2     *nn.Linear // [4D D], [D 4D]
-	heads        int
-	causal       bool
+	// of the attention: queries, keys and values together [3D D], and [D D]
+	in, out *nn.Linear
+	// [1 1 D], learned, after those of the positions; nil without add_bias_kv
+	key, value *ag.Tensor
+	fc1, fc2   *nn.Linear // [4D D], [D 4D]
+	heads      int
+	causal     bool
 }
 
 func newImageBindBlock(p *nn.Params, t *trunk, d int) imageBindBlock {
 	attn, mlp := p.Sub("attn"), p.Sub("mlp")
-	b := imageBindBlock{heads: t.headsAt(d), causal: t.causal, norm1: newNorm(p.Sub("norm_1"), d, trunkEps)}
-	b.in = &nn.Linear{W: attn.New("in_proj_weight", nn.Xavier(d, 3*d), 3*d, d), B: attn.New("in_proj_bias", nn.Zeros, 3*d)}
+	b := imageBindBlock{heads: t.headsAt(d), causal: t.causal,
+		norm1: newNorm(p.Sub("norm_1"), d, trunkEps)}
+	b.in = &nn.Linear{W: attn.New("in_proj_weight", nn.Xavier(d, 3*d), 3*d, d),
+		B: attn.New("in_proj_bias", nn.Zeros, 3*d)}
 	if t.bias {
 		normal := nn.Normal(1 / math.Sqrt(float64(d)))
 		b.key, b.value = attn.New("bias_k", normal, 1, 1, d), attn.New("bias_v", normal, 1, 1, d)
@@ -170,9 +178,11 @@ func (b *imageBindBlock) attend(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	qkv := tp.Split(b.in.Forward(tp, x), 2, d, d, d)
 	q, k, v := qkv[0], qkv[1], qkv[2]
 	if b.key != nil {
-		k, v = tp.Concat(1, k, tp.Expand(b.key, n, 1, d)), tp.Concat(1, v, tp.Expand(b.value, n, 1, d))
+		k, v = tp.Concat(1, k, tp.Expand(b.key, n, 1, d)), tp.Concat(1,
+			v, tp.Expand(b.value, n, 1, d))
 	}
-	return b.out.Forward(tp, tp.Attention(q, k, v, ag.AttentionConfig{Heads: b.heads, Causal: b.causal}))
+	return b.out.Forward(tp,
+		tp.Attention(q, k, v, ag.AttentionConfig{Heads: b.heads, Causal: b.causal}))
 }
 
 func newNorm(p *nn.Params, width int, eps float64) *nn.LayerNorm {
@@ -182,5 +192,6 @@ func newNorm(p *nn.Params, width int, eps float64) *nn.LayerNorm {
 }
 
 func xavierLinear(p *nn.Params, in, out int) *nn.Linear {
-	return &nn.Linear{W: p.New("weight", nn.Xavier(in, out), out, in), B: p.New("bias", nn.Zeros, out)}
+	return &nn.Linear{W: p.New("weight", nn.Xavier(in, out), out, in),
+		B: p.New("bias", nn.Zeros, out)}
 }

@@ -28,7 +28,10 @@ type imageBindFile struct {
 func openImageBind(path string, blocks, positions int) (*imageBindFile, error) {
 	file, err := weights.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("recap: generator.file: expected ImageBind's weights, imagebind_huge.pth: %w; download them, or leave generator.file empty to train from scratch", err)
+		return nil, fmt.Errorf(
+			"recap: generator.file: expected ImageBind's weights, imagebind_huge.pth: %w; "+
+				"download them, or leave generator.file empty to train from scratch", err,
+		)
 	}
 	f := &imageBindFile{File: file}
 	var invalid []string
@@ -38,7 +41,9 @@ func openImageBind(path string, blocks, positions int) (*imageBindFile, error) {
 	if invalid != nil {
 		file.Close()
 		slices.Sort(invalid)
-		return nil, fmt.Errorf("recap: generator.file: %s: the file's %d tensors are not those of ImageBind, or not all of them; give imagebind_huge.pth, and at most as many generator.blocks as it has:\n\t%s",
+		return nil, fmt.Errorf("recap: generator.file: %s: the file's %d tensors are not those "+
+			"of ImageBind, or not all of them; give imagebind_huge.pth, and at most as many "+
+			"generator.blocks as it has:\n\t%s",
 			path, len(file.Names()), strings.Join(invalid, "\n\t"))
 	}
 	return f, nil
@@ -53,16 +58,21 @@ func (f *imageBindFile) match(t *trunk, blocks, positions int) (invalid []string
 	}
 	f.widths, f.depths = append(f.widths, width), append(f.depths, depth)
 	if width < 1 || width%headWidth != 0 {
-		invalid = append(invalid, fmt.Sprintf("%s: expected a width that is a multiple of %d, found %d", t.key("blocks"), headWidth, width))
+		invalid = append(invalid,
+			fmt.Sprintf("%s: expected a width that is a multiple of %d, found %d", t.key("blocks"),
+				headWidth, width))
 	}
 	if depth < blocks {
-		invalid = append(invalid, fmt.Sprintf("%s: expected at least %d, generator.blocks, found %d", t.key("blocks"), blocks, depth))
+		invalid = append(invalid,
+			fmt.Sprintf("%s: expected at least %d, generator.blocks, found %d", t.key("blocks"),
+				blocks, depth))
 	}
 	for _, s := range t.sources(width, blocks, positions, blocks == depth) {
 		if found := f.Tensor(s.key); found == nil {
 			invalid = append(invalid, fmt.Sprintf("missing %s %s", s.key, s.want()))
 		} else if !s.fits(found.Shape) {
-			invalid = append(invalid, fmt.Sprintf("%s: expected %s, found %v", s.key, s.want(), found.Shape))
+			invalid = append(invalid,
+				fmt.Sprintf("%s: expected %s, found %v", s.key, s.want(), found.Shape))
 		}
 	}
 	return invalid
@@ -116,7 +126,9 @@ func (s *source) fits(shape []int) bool {
 // patches of an image and are not used.
 func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	var all []source
-	add := func(name, key string, shape ...int) { all = append(all, source{name: name, key: key, shape: shape}) }
+	add := func(name, key string, shape ...int) {
+		all = append(all, source{name: name, key: key, shape: shape})
+	}
 	norm := func(name, key string) {
 		add(name+".weight", key+".weight", width)
 		add(name+".bias", key+".bias", width)
@@ -142,8 +154,11 @@ func (t *trunk) sources(width, blocks, positions int, whole bool) []source {
 	if t.stem != "" {
 		norm("stem", t.stem)
 	} else {
-		all = append(all, source{"positions", "modality_preprocessors.text.pos_embed", []int{1, positions, width}, true},
-			source{"gain", "modality_preprocessors.text.token_embedding.weight", []int{1, width}, true})
+		all = append(all,
+			source{"positions", "modality_preprocessors.text.pos_embed",
+				[]int{1, positions, width}, true},
+			source{"gain", "modality_preprocessors.text.token_embedding.weight", []int{1, width},
+				true})
 	}
 	if whole {
 		norm("norm", t.head)
@@ -199,7 +214,10 @@ func (m *Model) LoadGenerator(path string) error {
 	}
 	defer f.Close()
 	if !slices.Equal(f.widths, g.Widths) {
-		return fmt.Errorf("recap: generator.file: %s: expected trunks of the widths %v, generator.widths, found %v; give the file that the run began with", path, g.Widths, f.widths)
+		return fmt.Errorf(
+			"recap: generator.file: %s: expected trunks of the widths %v, generator.widths, "+
+				"found %v; give the file that the run began with", path, g.Widths, f.widths,
+		)
 	}
 	for i := range m.generators {
 		t, name := &trunks[i], "generate."+zoo.Modality(i).String()+"."
@@ -209,7 +227,8 @@ func (m *Model) LoadGenerator(path string) error {
 				params[local] = p
 			}
 		}
-		for _, s := range t.sources(f.widths[i], g.Blocks, m.config.Tokens, g.Blocks == f.depths[i]) {
+		for _, s := range t.sources(f.widths[i], g.Blocks, m.config.Tokens,
+			g.Blocks == f.depths[i]) {
 			p := params[s.name]
 			if err := f.load(p.Tensor, &s); err != nil {
 				return fmt.Errorf("recap: generator.file: %s: %s: %w", path, s.key, err)

@@ -49,7 +49,9 @@ func stateDict(parts []part, vocab, embedding int) map[string][]int {
 	for _, p := range parts {
 		pre, d := "modality_preprocessors."+p.name+".", p.width
 		norm := func(name string) { s[name+".weight"], s[name+".bias"] = []int{d}, []int{d} }
-		linear := func(name string, out, in int) { s[name+".weight"], s[name+".bias"] = []int{out, in}, []int{out} }
+		linear := func(name string, out, in int) {
+			s[name+".weight"], s[name+".bias"] = []int{out, in}, []int{out}
+		}
 		head := "modality_heads." + p.name
 		if p.name == "text" {
 			s[pre+"pos_embed"], s[pre+"mask"] = []int{1, p.tokens, d}, []int{p.tokens, p.tokens}
@@ -60,8 +62,10 @@ func stateDict(parts []part, vocab, embedding int) map[string][]int {
 			s[pre+"cls_token"] = []int{1, 1, d}
 			s[pre+p.stem+".weight"] = append([]int{d}, p.kernel...)
 			norm(head + ".0")
-			s[head+map[bool]string{true: ".3.weight", false: ".2.weight"}[p.name == "imu"]] = []int{embedding, d}
-			s[pre+map[bool]string{true: "pos_embed", false: "pos_embedding_helper.pos_embed"}[p.name == "imu"]] = []int{1, p.tokens, d}
+			s[head+map[bool]string{true: ".3.weight",
+				false: ".2.weight"}[p.name == "imu"]] = []int{embedding, d}
+			s[pre+map[bool]string{true: "pos_embed",
+				false: "pos_embedding_helper.pos_embed"}[p.name == "imu"]] = []int{1, p.tokens, d}
 		}
 		if p.name == "vision" {
 			norm("modality_trunks.vision.pre_transformer_layer.0")
@@ -100,7 +104,8 @@ func TestImageBindHuge(t *testing.T) {
 		all += size(shape)
 	}
 	if len(huge) != 1311 || all != 1_200_786_990 {
-		t.Errorf("%d tensors with %d numbers, imagebind_huge has 1311 with 1200786990", len(huge), all)
+		t.Errorf("%d tensors with %d numbers, imagebind_huge has 1311 with 1200786990", len(huge),
+			all)
 	}
 	for i, want := range []int{50_384_896, 28_357_632, 78_709_760} {
 		n, tr := 0, &trunks[i]
@@ -122,11 +127,16 @@ func TestImageBindHuge(t *testing.T) {
 }
 
 // taken matches the keys that generators of two blocks take from a file with the small parts.
-var taken = regexp.MustCompile(`^modality_(trunks\.(text|audio|vision)\.(blocks\.[01]|pre_.*)\.|preprocessors\.(text\.(pos|token)|audio\.rgbt_stem\.norm)|heads\.audio\.0)`)
+var taken = regexp.MustCompile(
+	`^modality_(trunks\.(text|audio|vision)\.(blocks\.[01]|pre_.*)\.|` +
+		`preprocessors\.(text\.(pos|token)|audio\.rgbt_stem\.norm)|heads\.audio\.0)`,
+)
 
 // writeImageBind writes a state dict with the small parts. Numbers that no generator of two blocks
 // takes are NaN.
-func writeImageBind(t *testing.T, edit func(shapes map[string][]int)) (path string, values map[string][]float64) {
+func writeImageBind(
+	t *testing.T, edit func(shapes map[string][]int),
+) (path string, values map[string][]float64) {
 	t.Helper()
 	shapes := stateDict(smallParts, 2100, 24)
 	if edit != nil {
@@ -192,7 +202,8 @@ func TestImageBindValuesArrive(t *testing.T) {
 	}
 	for i, key := range []struct{ trunk, stem, head string }{
 		{"modality_trunks.text.", "", ""},
-		{"modality_trunks.audio.", "modality_preprocessors.audio.rgbt_stem.norm_layer", "modality_heads.audio.0"},
+		{"modality_trunks.audio.", "modality_preprocessors.audio.rgbt_stem.norm_layer",
+			"modality_heads.audio.0"},
 		{"modality_trunks.vision.", "modality_trunks.vision.pre_transformer_layer.0", ""},
 	} {
 		name := zoo.Modality(i).String()
@@ -233,22 +244,28 @@ func TestImageBindFileIsChecked(t *testing.T) {
 			delete(s, "modality_trunks.audio.blocks.1.attn.bias_k")
 			delete(s, "modality_preprocessors.text.pos_embed")
 			delete(s, "modality_heads.audio.0.bias")
-		}, []string{"missing modality_trunks.audio.blocks.1.attn.bias_k [1 1 32]\n", "missing modality_preprocessors.text.pos_embed [1 4 32] or more rows\n",
+		}, []string{"missing modality_trunks.audio.blocks.1.attn.bias_k [1 1 32]\n",
+			"missing modality_preprocessors.text.pos_embed [1 4 32] or more rows\n",
 			"missing modality_heads.audio.0.bias [32]\n"}},
 		"shape": {func(s map[string][]int) {
 			s["modality_trunks.vision.blocks.0.mlp.fc1.weight"] = []int{64, 32}
 			s["modality_preprocessors.text.token_embedding.weight"] = []int{50, 16}
 		}, []string{"modality_trunks.vision.blocks.0.mlp.fc1.weight: expected [128 32], found [64 32]\n",
 			"modality_preprocessors.text.token_embedding.weight: expected [1 32] or more rows, found [50 16]\n"}},
-		"positions": {func(s map[string][]int) { s["modality_preprocessors.text.pos_embed"] = []int{1, 3, 32} },
+		"positions": {func(s map[string][]int) {
+			s["modality_preprocessors.text.pos_embed"] = []int{1, 3, 32}
+		},
 			[]string{"modality_preprocessors.text.pos_embed: expected [1 4 32] or more rows, found [1 3 32]\n"}},
-		"width": {func(s map[string][]int) { s["modality_trunks.text.blocks.0.norm_1.weight"] = []int{24} },
+		"width": {func(s map[string][]int) {
+			s["modality_trunks.text.blocks.0.norm_1.weight"] = []int{24}
+		},
 			[]string{"modality_trunks.text.blocks: expected a width that is a multiple of 16, found 24\n"}},
 		"another model": {func(s map[string][]int) {
 			clear(s)
 			s["encoder.weight"] = []int{2, 2}
 		}, []string{"modality_trunks.text.blocks: expected at least 2, generator.blocks, found 0\n",
-			"missing modality_trunks.vision.pre_transformer_layer.0.weight [1280]\n", "the file's 1 tensors"}},
+			"missing modality_trunks.vision.pre_transformer_layer.0.weight [1280]\n",
+			"the file's 1 tensors"}},
 	} {
 		bad, _ := writeImageBind(t, f.edit)
 		c := tinyImageBind(t, path)
@@ -272,20 +289,25 @@ func TestImageBindFileMustBeThere(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	c := tinyImageBind(t, path)
 	c.Generator.Blocks = 3
-	if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), "modality_trunks.audio.blocks: expected at least 3, generator.blocks, found 2") {
+	if err := c.Resolve(); err == nil ||
+		!strings.Contains(err.Error(),
+			"modality_trunks.audio.blocks: expected at least 3, generator.blocks, found 2") {
 		t.Errorf("3 blocks of 2: %v", err)
 	}
 	for _, file := range []string{filepath.Join(t.TempDir(), "absent.pth"), t.TempDir()} {
 		c.Generator.File = file
-		if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "leave generator.file empty") {
+		if err := c.Resolve(); err == nil || !strings.Contains(err.Error(), file) ||
+			!strings.Contains(err.Error(), "leave generator.file empty") {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
 	m, _ := newTiny(t, "cpu", tinyImageBind(t, path), tinyDims)
 	other, _ := writeImageBind(t, func(s map[string][]int) {
-		maps.Copy(s, stateDict([]part{{"vision", 64, 3, 5, "rgbt_stem.proj.1", []int{3, 2, 2, 2}}}, 0, 24))
+		maps.Copy(s,
+			stateDict([]part{{"vision", 64, 3, 5, "rgbt_stem.proj.1", []int{3, 2, 2, 2}}}, 0, 24))
 	})
-	if err := m.LoadGenerator(other); err == nil || !strings.Contains(err.Error(), "widths [32 32 32], generator.widths, found [32 32 64]") {
+	if err := m.LoadGenerator(other); err == nil ||
+		!strings.Contains(err.Error(), "widths [32 32 32], generator.widths, found [32 32 64]") {
 		t.Errorf("a file of other widths: %v", err)
 	}
 }
@@ -306,7 +328,9 @@ func TestImageBindNeedsNoFileAfterTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := sample(dev, tinyDims, 3).Corrupted
-	score := func(m *Model) []float64 { return m.Predict(ag.NewInferenceTape(dev), in).Score.Values() }
+	score := func(m *Model) []float64 {
+		return m.Predict(ag.NewInferenceTape(dev), in).Score.Values()
+	}
 	if got, want := score(again), score(m); !slices.Equal(got, want) {
 		t.Errorf("the opened model predicts %v, the saved one %v", got, want)
 	}
@@ -314,15 +338,33 @@ func TestImageBindNeedsNoFileAfterTraining(t *testing.T) {
 
 func TestGeneratorConfigIsChecked(t *testing.T) {
 	for want, set := range map[string]func(g *GeneratorConfig){
-		`generator.kind is "gan", want transformer or imagebind`: func(g *GeneratorConfig) { g.Kind = "gan" },
-		"generator.blocks is 0, want at least 1":                 func(g *GeneratorConfig) { g.Blocks = 0 },
-		"generator.width is 0, want at least 1":                  func(g *GeneratorConfig) { g.Width = 0 },
-		"generator.width is 24, want a multiple of 16":           func(g *GeneratorConfig) { g.Width = 24 },
-		"generator.file is x.pth":                                func(g *GeneratorConfig) { g.Kind, g.File = "transformer", "x.pth" },
-		"generator.freeze is true without generator.file":        func(g *GeneratorConfig) { g.Freeze = true },
-		"generator.widths is [32 32 32] without generator.file":  func(g *GeneratorConfig) { g.Widths = []int{32, 32, 32} },
-		"generator.widths is [32 32], want 3 multiples of 16":    func(g *GeneratorConfig) { g.File, g.Widths = "x.pth", []int{32, 32} },
-		"generator.widths is [32 32 8], want 3 multiples of 16":  func(g *GeneratorConfig) { g.File, g.Widths = "x.pth", []int{32, 32, 8} },
+		`generator.kind is "gan", want transformer or imagebind`: func(g *GeneratorConfig) {
+			g.Kind = "gan"
+		},
+		"generator.blocks is 0, want at least 1": func(g *GeneratorConfig) {
+			g.Blocks = 0
+		},
+		"generator.width is 0, want at least 1": func(g *GeneratorConfig) {
+			g.Width = 0
+		},
+		"generator.width is 24, want a multiple of 16": func(g *GeneratorConfig) {
+			g.Width = 24
+		},
+		"generator.file is x.pth": func(g *GeneratorConfig) {
+			g.Kind, g.File = "transformer", "x.pth"
+		},
+		"generator.freeze is true without generator.file": func(g *GeneratorConfig) {
+			g.Freeze = true
+		},
+		"generator.widths is [32 32 32] without generator.file": func(g *GeneratorConfig) {
+			g.Widths = []int{32, 32, 32}
+		},
+		"generator.widths is [32 32], want 3 multiples of 16": func(g *GeneratorConfig) {
+			g.File, g.Widths = "x.pth", []int{32, 32}
+		},
+		"generator.widths is [32 32 8], want 3 multiples of 16": func(g *GeneratorConfig) {
+			g.File, g.Widths = "x.pth", []int{32, 32, 8}
+		},
 	} {
 		c := tinyImageBind(t, "")
 		set(&c.Generator)

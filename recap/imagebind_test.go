@@ -154,10 +154,12 @@ func TestImageBindIsItsFormulas(t *testing.T) {
 			want := plain{w: weightsOf(m, name), heads: 2, causal: name == "l"}
 			got := g.Forward(ag.NewTape(dev), ag.NewTensor(dev, x, 2, steps, 8)).Values()
 			for s, sample := range slices.Collect(slices.Chunk(x, steps*8)) {
-				y := slices.Concat(want.forward(slices.Collect(slices.Chunk(sample, 8)), name, 2)...)
+				y := slices.Concat(want.forward(slices.Collect(slices.Chunk(sample, 8)),
+					name, 2)...)
 				for k := range y {
 					if d := math.Abs(got[s*steps*8+k] - y[k]); !(d < 1e-12) {
-						t.Fatalf("%s, %d positions: element %d of sample %d is off by %g", name, steps, k, s, d)
+						t.Fatalf("%s, %d positions: element %d of sample %d is off by %g",
+							name, steps, k, s, d)
 					}
 				}
 			}
@@ -178,7 +180,9 @@ func TestImageBindGradients(t *testing.T) {
 			x.Multiply(0.4)
 		}
 		x := ag.NewParam(dev, normals(r, 2*4*8), 2, 4, 8)
-		agtest.CheckGrad(t, 1e-6, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor { return g.Forward(tp, in[0]) }, append([]*ag.Tensor{x}, p.Tensors()...)...)
+		agtest.CheckGrad(t, 1e-6, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor {
+			return g.Forward(tp, in[0])
+		}, append([]*ag.Tensor{x}, p.Tensors()...)...)
 	}
 }
 
@@ -193,8 +197,10 @@ func TestImageBindInitialisation(t *testing.T) {
 		t.Errorf("%d blocks of %d heads, want 4 and 4", len(g.blocks), g.blocks[0].heads)
 	}
 	for name, want := range map[string]float64{
-		"project.weight": math.Sqrt(2. / 128), "blocks.0.attn.in_proj_weight": math.Sqrt(2. / 256), "blocks.3.mlp.fc2.weight": math.Sqrt(2. / 320),
-		"blocks.0.attn.bias_k": 1. / 8, "blocks.0.attn.out_proj.bias": 0, "positions": 1. / 8, "output.weight": 0.02,
+		"project.weight": math.Sqrt(2. / 128), "blocks.0.attn.in_proj_weight": math.Sqrt(2. / 256),
+		"blocks.3.mlp.fc2.weight": math.Sqrt(2. / 320),
+		"blocks.0.attn.bias_k":    1. / 8, "blocks.0.attn.out_proj.bias": 0, "positions": 1. / 8,
+		"output.weight": 0.02,
 	} {
 		i := slices.IndexFunc(p.All(), func(p nn.Param) bool { return p.Name == name })
 		square := 0.0
@@ -207,9 +213,9 @@ func TestImageBindInitialisation(t *testing.T) {
 	}
 }
 
-// TestImageBindInTheModel trains and freezes generators from a file inside the model. It checks which
-// parameters are updated, that each has a gradient, and the derivative of each phase's loss along a
-// direction.
+// TestImageBindInTheModel trains and freezes generators from a file inside the model. It checks
+// which parameters are updated, that each has a gradient, and the derivative of each phase's loss
+// along a direction.
 func TestImageBindInTheModel(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	for _, freeze := range []bool{false, true} {
@@ -224,10 +230,14 @@ func TestImageBindInTheModel(t *testing.T) {
 				t.Errorf("freeze %v, %s: %s has no gradient", freeze, ph.Name, ph.Params()[i].Name)
 			}
 			for _, p := range m.params("generate") {
-				fromFile := strings.Contains(p.Name, ".blocks.") || strings.Contains(p.Name, ".stem.") || strings.HasSuffix(p.Name, ".gain") || p.Name == "generate.l.positions"
+				fromFile := strings.Contains(p.Name, ".blocks.") ||
+					strings.Contains(p.Name, ".stem.") || strings.HasSuffix(p.Name, ".gain") ||
+					p.Name == "generate.l.positions"
 				moves := i == 0 && !(freeze && fromFile)
-				if got := slices.Contains(ph.Params(), p); got != moves || (grads[p.Tensor] != nil) != moves {
-					t.Errorf("freeze %v, %s: is %s updated? %v, want %v", freeze, ph.Name, p.Name, got, moves)
+				if got := slices.Contains(ph.Params(), p); got != moves ||
+					(grads[p.Tensor] != nil) != moves {
+					t.Errorf("freeze %v, %s: is %s updated? %v, want %v", freeze, ph.Name,
+						p.Name, got, moves)
 				}
 			}
 			agtest.CheckDirection(t, 1e-5, zootest.Tensors(ph.Params()), ph.CheckableLosses(b)[0])
@@ -239,7 +249,9 @@ func TestImageBindInTheModel(t *testing.T) {
 func TestImageBindVariants(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	for name, set := range map[string]func(c *Config){
-		"no-hcag": func(c *Config) { c.Without.HCAG = true }, "no-stage1": func(c *Config) { c.Without.Stage1 = true },
+		"no-hcag": func(c *Config) {
+			c.Without.HCAG = true
+		}, "no-stage1": func(c *Config) { c.Without.Stage1 = true },
 	} {
 		c := tinyImageBind(t, path)
 		set(&c)
@@ -264,6 +276,7 @@ func TestImageBindLearns(t *testing.T) {
 	m, dev := newTiny(t, "cpu", c, tinyDims)
 	first, last := train(m, m.Phases()[0], sample(dev, tinyDims, 8), 200, 0.003, oneOf("rec_"))
 	if !(last < first/3) {
-		t.Errorf("rec_ fell from %.3f to %.3f in 200 steps on 8 samples; want under a third", first, last)
+		t.Errorf("rec_ fell from %.3f to %.3f in 200 steps on 8 samples; want under a third",
+			first, last)
 	}
 }

@@ -8,7 +8,9 @@ import (
 // Inspect predicts as Predict does, and also returns the features on the way: the embedded ones
 // and the completed ones of each modality, [B L d]. Of a corrupted input these are X̃_m and
 // X'_m; of a complete input the embedded ones are X_m.
-func (m *Model) Inspect(tp *ag.Tape, in *zoo.Input) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output) {
+func (m *Model) Inspect(
+	tp *ag.Tape, in *zoo.Input,
+) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output) {
 	embedded = m.embedder.Forward(tp, in)
 	completed = m.generate(tp, embedded)
 	return embedded, completed, m.output(tp, completed)

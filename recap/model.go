@@ -28,8 +28,9 @@ type Model struct {
 }
 
 // New creates the modules under p, for data of the given sizes. The configuration must have passed
-// Check and, if generator.file is set, [Config.Resolve]: without its widths New panics. The modules
-// that prediction needs are created first, so that they start from the same weights in every variant.
+// Check and, if generator.file is set, [Config.Resolve]: without its widths New panics. The
+// modules that prediction needs are created first, so that they start from the same weights in
+// every variant.
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
 	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
@@ -37,7 +38,8 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	for i := range zoo.Modalities {
 		name := zoo.Modality(i).String()
 		if !c.Without.MIR {
-			m.predictors = append(m.predictors, newPredictor(p.Sub("predict").Sub(name), &c, d.OutputWidth()))
+			m.predictors = append(m.predictors,
+				newPredictor(p.Sub("predict").Sub(name), &c, d.OutputWidth()))
 		}
 		if !c.Without.HCAG {
 			g, frozen := newGenerator(p.Sub("generate").Sub(name), &c, zoo.Modality(i))
@@ -59,10 +61,12 @@ func (m *Model) addStage1(p *nn.Params) {
 		if !c.Without.HCAG {
 			q := p.Sub("discriminate").Sub(name)
 			d := newDiscriminator(q, c)
-			m.adversaries = append(m.adversaries, &adversary{m.generators[i], d, q.Tensors(), c.Granularities})
+			m.adversaries = append(m.adversaries,
+				&adversary{m.generators[i], d, q.Tensors(), c.Granularities})
 		}
 		if !c.Without.Reconstructor {
-			m.reconstructors = append(m.reconstructors, newSequence(p.Sub("reconstruct").Sub(name), c, c.Heads, c.Tokens))
+			m.reconstructors = append(m.reconstructors,
+				newSequence(p.Sub("reconstruct").Sub(name), c, c.Heads, c.Tokens))
 		}
 	}
 	if !c.Without.FID {
@@ -91,13 +95,17 @@ func (m *Model) trained(groups ...string) []nn.Param {
 	if text := m.TextEncoder(); text.Frozen {
 		fixed = slices.Concat(fixed, text.Params.Tensors())
 	}
-	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool { return slices.Contains(fixed, p.Tensor) })
+	return slices.DeleteFunc(m.params(groups...), func(p nn.Param) bool {
+		return slices.Contains(fixed, p.Tensor)
+	})
 }
 
 // groups returns what is pretrained among a phase's parameters: the text encoder, and what
 // generator.file contained.
 func (m *Model) groups(params []nn.Param) []zoo.Group {
-	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool { return !slices.Contains(params, p) })
+	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool {
+		return !slices.Contains(params, p)
+	})
 	return append(m.TextEncoder().Groups(), zoo.Group{Name: "generator", Params: loaded})
 }
 

@@ -23,11 +23,13 @@ func pairScores(tp *ag.Tape, u, v, w *ag.Tensor) *ag.Tensor {
 	dev, width := tp.Device(), w.Len()
 	y := tp.Empty(m, n)
 	dev.PairScores(y.Buffer(), u.Buffer(), v.Buffer(), w.Buffer(), m, n, width)
-	tp.RecordJoint("PairScores", []*ag.Tensor{y}, []*ag.Tensor{u, v, w}, func(g []*ag.Tensor) []*ag.Tensor {
-		gu, gv, gw := tp.Empty(u.Shape()...), tp.Empty(v.Shape()...), tp.Empty(w.Shape()...)
-		dev.PairScoresGrad(gu.Buffer(), gv.Buffer(), gw.Buffer(), g[0].Buffer(), u.Buffer(), v.Buffer(), w.Buffer(), m, n, width)
-		return []*ag.Tensor{gu, gv, gw}
-	})
+	tp.RecordJoint("PairScores", []*ag.Tensor{y}, []*ag.Tensor{u, v, w},
+		func(g []*ag.Tensor) []*ag.Tensor {
+			gu, gv, gw := tp.Empty(u.Shape()...), tp.Empty(v.Shape()...), tp.Empty(w.Shape()...)
+			dev.PairScoresGrad(gu.Buffer(), gv.Buffer(), gw.Buffer(), g[0].Buffer(), u.Buffer(),
+				v.Buffer(), w.Buffer(), m, n, width)
+			return []*ag.Tensor{gu, gv, gw}
+		})
 	return y
 }
 
@@ -45,7 +47,9 @@ func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 	p := newPairNet(tp, "PairScoresDeep", u, v, w2, b2, w)
 	y := p.forward()
 	in := []*ag.Tensor{u, v, w2, b2, w}
-	tp.RecordJoint("PairScoresDeep", []*ag.Tensor{y}, in, func(g []*ag.Tensor) []*ag.Tensor { return p.backward(g, in) })
+	tp.RecordJoint("PairScoresDeep", []*ag.Tensor{y}, in, func(g []*ag.Tensor) []*ag.Tensor {
+		return p.backward(g, in)
+	})
 	return y
 }
 
@@ -56,17 +60,24 @@ func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 // critic held constant, for one forward pass, and a backward pass with one product less.
 func pairScoresTwice(tp *ag.Tape, u, v, cu, cv, w2, b2, w *ag.Tensor) (y, constant *ag.Tensor) {
 	p := newPairNet(tp, "PairScoresTwice", u, v, w2, b2, w)
-	if checkPairs(tp, "PairScoresTwice", cu, cv, w2.Shape()[1]); cu.Len() != u.Len() || cv.Len() != v.Len() {
-		panic(fmt.Sprintf("recap: PairScoresTwice: u %v and v %v, but cu %v and cv %v: want the same", u.Shape(), v.Shape(), cu.Shape(), cv.Shape()))
+	if checkPairs(tp, "PairScoresTwice", cu, cv, w2.Shape()[1]); cu.Len() != u.Len() ||
+		cv.Len() != v.Len() {
+		panic(fmt.Sprintf(
+			"recap: PairScoresTwice: u %v and v %v, but cu %v and cv %v: want the same",
+			u.Shape(), v.Shape(), cu.Shape(), cv.Shape(),
+		))
 	}
 	if tp.FrozenReplay != nil { // a check by differences moves the two results apart
-		tp.Frozen([]*ag.Tensor{w2, b2, w}, func() { constant = pairScoresDeep(tp, cu, cv, w2, b2, w) })
+		tp.Frozen([]*ag.Tensor{w2, b2, w}, func() {
+			constant = pairScoresDeep(tp, cu, cv, w2, b2, w)
+		})
 		return pairScoresDeep(tp, u, v, w2, b2, w), constant
 	}
 	y = p.forward()
 	tp.Unrecorded(func() { constant = tp.Reshape(y, y.Shape()...) })
 	in := []*ag.Tensor{u, v, w2, b2, w, cu, cv}
-	tp.RecordJoint("PairScoresTwice", []*ag.Tensor{y, constant}, in, func(g []*ag.Tensor) []*ag.Tensor { return p.backward(g, in) })
+	tp.RecordJoint("PairScoresTwice", []*ag.Tensor{y, constant},
+		in, func(g []*ag.Tensor) []*ag.Tensor { return p.backward(g, in) })
 	return y, constant
 }
 
@@ -90,7 +101,8 @@ const pairsAtOnce = 1024
 func newPairNet(t *ag.Tape, op string, u, v, w2, b2, w *ag.Tensor) *pairNet {
 	t.CheckOperands(op, w2, b2, w)
 	if len(w2.Shape()) != 2 || w2.Shape()[0] != w.Len() || b2.Len() != w.Len() {
-		panic(fmt.Sprintf("recap: %s: w2 %v, b2 %v, w %v: want [K H], [K], [K]", op, w2.Shape(), b2.Shape(), w.Shape()))
+		panic(fmt.Sprintf("recap: %s: w2 %v, b2 %v, w %v: want [K H], [K], [K]", op, w2.Shape(),
+			b2.Shape(), w.Shape()))
 	}
 	m, n := checkPairs(t, op, u, v, w2.Shape()[1])
 	p := &pairNet{tape: t, u: u, v: v, w2: w2, b2: b2, w: w}
@@ -113,7 +125,8 @@ func (p *pairNet) forward() *ag.Tensor {
 				z := t.Linear(h, p.w2, p.b2)
 				dev.PackSigns(b.signs.Buffer(), z.Buffer())
 				scores := t.Reshape(t.MatMul(t.ReLU(z), t.Reshape(p.w, -1, 1), ag.NN), b.rows, n)
-				dev.Copy(b.rowsOf(y), scores.Shape(), device.Dense(scores.Buffer(), scores.Shape()))
+				dev.Copy(b.rowsOf(y), scores.Shape(),
+					device.Dense(scores.Buffer(), scores.Shape()))
 				return y
 			})
 		}
@@ -135,13 +148,15 @@ func (p *pairNet) backward(g, in []*ag.Tensor) []*ag.Tensor {
 	for _, b := range p.blocks {
 		t.Scope(func() *ag.Tensor {
 			pre, h := b.hidden()
-			r := t.MatMul(b.applyMask(t.Expand(t.Reshape(p.w, 1, -1), b.pairs(), p.w.Len())), p.w2, ag.NN)
+			r := t.MatMul(b.applyMask(t.Expand(t.Reshape(p.w, 1, -1), b.pairs(), p.w.Len())),
+				p.w2, ag.NN)
 			dev.UnaryGrad(device.ReLU, r.Buffer(), pre.Buffer(), h.Buffer(), r.Buffer(), 0, 0)
 			for i, s := range sides {
 				b.addSides(grads[s[0]], grads[s[1]], t.Mul(r, b.column(g[i])))
 			}
 			if train {
-				b.addWeights(q, sums, b.applyMask(t.Expand(b.column(g[0]), b.pairs(), p.w.Len())), h)
+				b.addWeights(q, sums, b.applyMask(t.Expand(b.column(g[0]), b.pairs(), p.w.Len())),
+					h)
 			}
 			return q
 		})
@@ -186,25 +201,30 @@ func (b *pairBlock) addSides(gu, gv, gh *ag.Tensor) {
 
 // addWeights adds the block's part of Q and q, given ȳ_ij·s_ij [pairs K].
 func (b *pairBlock) addWeights(q, sums, masked, h *ag.Tensor) {
-	b.tape.Device().Gemm(device.Gemm{TransA: true, M: q.Shape()[0], N: q.Shape()[1], K: b.pairs(), Alpha: 1, Beta: 1,
+	b.tape.Device().Gemm(device.Gemm{TransA: true, M: q.Shape()[0], N: q.Shape()[1], K: b.pairs(),
+		Alpha: 1, Beta: 1,
 		A: matrix(masked), B: matrix(h), C: matrix(q), Count: 1})
 	b.tape.Device().Axpy(1, b.tape.Sum(masked, 0).Buffer(), sums.Buffer())
 }
 
 // rowsOf returns the block's rows of x [M …] as the target of a copy.
 func (b *pairBlock) rowsOf(x *ag.Tensor) device.Operand {
-	return device.Operand{Buf: x.Buffer(), Offset: b.from * x.Shape()[1], Strides: []int{x.Shape()[1], 1}}
+	return device.Operand{Buf: x.Buffer(), Offset: b.from * x.Shape()[1],
+		Strides: []int{x.Shape()[1], 1}}
 }
 
 // matrix returns x [r c] as a kernel's operand.
-func matrix(x *ag.Tensor) device.Matrix { return device.Matrix{Buf: x.Buffer(), Stride: x.Shape()[1]} }
+func matrix(x *ag.Tensor) device.Matrix {
+	return device.Matrix{Buf: x.Buffer(), Stride: x.Shape()[1]}
+}
 
 // checkPairs returns M and N after checking that u is [N H] and v [M H], H = width.
 func checkPairs(tp *ag.Tape, op string, u, v *ag.Tensor, width int) (m, n int) {
 	tp.CheckOperands(op, u, v)
 	su, sv := u.Shape(), v.Shape()
 	if len(su) != 2 || len(sv) != 2 || su[1] != sv[1] || su[1] != width {
-		panic(fmt.Sprintf("recap: %s: u %v, v %v: want [N H] and [M H] with H = %d", op, su, sv, width))
+		panic(fmt.Sprintf("recap: %s: u %v, v %v: want [N H] and [M H] with H = %d", op,
+			su, sv, width))
 	}
 	return sv[0], su[0]
 }

@@ -44,7 +44,8 @@ func TestSegmentsAndTheirSuccessors(t *testing.T) {
 		t.Errorf("their successors are %v, want %v", got, want)
 	}
 	now, next = adjacent(tp, x, 2)
-	if !slices.Equal(now.Shape(), []int{2, 2, 1}) || !slices.Equal(next.Values(), []float64{2, 3, 6, 7}) {
+	if !slices.Equal(now.Shape(), []int{2, 2, 1}) ||
+		!slices.Equal(next.Values(), []float64{2, 3, 6, 7}) {
 		t.Errorf("segments of 2: %v, successors %v", now.Shape(), next.Values())
 	}
 }
@@ -79,7 +80,8 @@ func TestRankingIsEquation15(t *testing.T) {
 			}
 		}
 	}
-	got := rankingLoss(ag.NewTape(dev), ag.NewTensor(dev, alpha, b, 3), ag.NewTensor(dev, errs, b, 3), margin).Item()
+	got := rankingLoss(ag.NewTape(dev), ag.NewTensor(dev, alpha, b, 3),
+		ag.NewTensor(dev, errs, b, 3), margin).Item()
 	if math.Abs(got-want) > 1e-12 {
 		t.Errorf("L_rank is %g, want %g", got, want)
 	}
@@ -183,7 +185,8 @@ func TestBoundsEncloseTheTruth(t *testing.T) {
 				y[i] = rho*x[i] + math.Sqrt(1-rho*rho)*y[i]
 			}
 			tp.Reset()
-			xs, ys := []*ag.Tensor{ag.NewTensor(dev, x, b, n)}, []*ag.Tensor{ag.NewTensor(dev, y, b, n)}
+			xs, ys := []*ag.Tensor{ag.NewTensor(dev, x, b, n)}, []*ag.Tensor{ag.NewTensor(dev,
+				y, b, n)}
 			club, learn := e.CLUB(tp, xs, ys)
 			if step >= 300 {
 				lower, upper = lower+learn.Item()/200, upper+club.Item()/200
@@ -191,7 +194,8 @@ func TestBoundsEncloseTheTruth(t *testing.T) {
 			opt.Step(tp.Backward(tp.Neg(learn)))
 		}
 		if !(lower > 0.85*truth && lower < 1.05*truth && upper > truth) {
-			t.Errorf("%s: bounds %.3f and %.3f do not enclose the mutual information %.3f", kind, lower, upper, truth)
+			t.Errorf("%s: bounds %.3f and %.3f do not enclose the mutual information %.3f",
+				kind, lower, upper, truth)
 		}
 	}
 }
@@ -202,11 +206,13 @@ func TestStandardisedOverTheBatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	tp := ag.NewTape(dev)
 	x := tp.AddScalar(tp.Scale(ag.NewTensor(dev, normals(r, 16*2*3), 16, 2, 3), 5), 7)
-	for name, y := range map[string]*ag.Tensor{"what critics see": m.criticInput(tp, x), "target": m.reconstructionTarget(tp, x)} {
+	for name, y := range map[string]*ag.Tensor{"what critics see": m.criticInput(tp, x),
+		"target": m.reconstructionTarget(tp, x)} {
 		mean, square := tp.Mean(y, 0).Values(), tp.Mean(tp.Mul(y, y), 0).Values()
 		for i := range mean {
 			if math.Abs(mean[i]) > 1e-9 || math.Abs(square[i]-1) > 1e-3 {
-				t.Errorf("%s: feature %d has mean %g and mean square %g", name, i, mean[i], square[i])
+				t.Errorf("%s: feature %d has mean %g and mean square %g", name, i, mean[i],
+					square[i])
 			}
 		}
 	}
@@ -215,12 +221,15 @@ func TestStandardisedOverTheBatch(t *testing.T) {
 func TestCollapseIsNoticed(t *testing.T) {
 	m := &Model{pairs: []*pair{{name: "la"}}}
 	first := map[string]float64{"spread_l": 1, "spread_a": 1, "spread_v": 1}
-	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2, "nce_own1_la": 0.7}
+	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,
+		"nce_own1_la": 0.7}
 	if w := m.collapsed(first, healthy); w != "" {
 		t.Errorf("a healthy epoch warns: %s", w)
 	}
-	narrow := map[string]float64{"spread_l": 1, "spread_a": 0.09, "spread_v": 2, "nce_own1_la": 0.7}
-	blind := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2, "nce_own1_la": 0.001, "nce_common_la": 0}
+	narrow := map[string]float64{"spread_l": 1, "spread_a": 0.09, "spread_v": 2,
+		"nce_own1_la": 0.7}
+	blind := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,
+		"nce_own1_la": 0.001, "nce_common_la": 0}
 	if m.collapsed(first, narrow) == "" || m.collapsed(first, blind) == "" {
 		t.Error("a collapse is not noticed")
 	}
@@ -236,7 +245,9 @@ func TestCheckNamesTheField(t *testing.T) {
 	} {
 		c := Quick()
 		change(&c)
-		if err := c.Check(); err == nil || !slices.Contains([]string{"recap: " + field}, err.Error()[:len("recap: ")+len(field)]) {
+		if err := c.Check(); err == nil ||
+			!slices.Contains([]string{"recap: " + field},
+				err.Error()[:len("recap: ")+len(field)]) {
 			t.Errorf("changing %s: %v", field, err)
 		}
 	}

@@ -34,7 +34,9 @@ func TestModel(t *testing.T) {
 // TestConcatCriticDerivative checks the whole loss with the critics that tiny does not have.
 func TestConcatCriticDerivative(t *testing.T) {
 	for hidden := range 2 {
-		t.Run(fmt.Sprint(hidden), func(t *testing.T) { zootest.Derivative(t, &Spec, concat(hidden)) })
+		t.Run(fmt.Sprint(hidden), func(t *testing.T) {
+			zootest.Derivative(t, &Spec, concat(hidden))
+		})
 	}
 }
 
@@ -51,7 +53,9 @@ func newTiny(t testing.TB, device string, c Config, d zoo.Dims) (*Model, ag.Devi
 	return m.(*Model), p.Device()
 }
 
-func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch { return zoo.RandomBatch(dev, &d, size, 5) }
+func sample(dev ag.Device, d zoo.Dims, size int) *zoo.Batch {
+	return zoo.RandomBatch(dev, &d, size, 5)
+}
 
 // termsOf returns the terms of a phase's only pass.
 func termsOf(tp *ag.Tape, ph zoo.Phase, b *zoo.Batch) []zoo.Term {
@@ -66,7 +70,9 @@ func only(terms []zoo.Term, keep func(name string) bool) []zoo.Term {
 
 func oneOf(prefixes ...string) func(string) bool {
 	return func(name string) bool {
-		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		return slices.ContainsFunc(prefixes, func(p string) bool {
+			return strings.HasPrefix(name, p)
+		})
 	}
 }
 
@@ -128,7 +134,8 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 				moved := len(gradcheck.ZeroGradient(grads, params)) < len(params)
 				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
 					if want := oneOf(prefixes...)(term.Name); moved != want {
-						t.Errorf("%s: does %s move %s? %v, want %v", ph.Name, term.Name, name, moved, want)
+						t.Errorf("%s: does %s move %s? %v, want %v", ph.Name, term.Name,
+							name, moved, want)
 					}
 				}
 			}
@@ -138,7 +145,9 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 
 // train runs steps of a phase on one batch and returns the first and the last mean of the named
 // terms.
-func train(m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep func(string) bool) (first, last float64) {
+func train(
+	m *Model, ph zoo.Phase, b *zoo.Batch, steps int, lr float64, keep func(string) bool,
+) (first, last float64) {
 	tp := ag.NewTape(b.Complete.Audio.Device())
 	opt := optim.NewAdamW(lr, 0, ph.Params())
 	for i := range steps {
@@ -166,11 +175,13 @@ func TestOverfits(t *testing.T) {
 	b := sample(dev, tinyDims, 8)
 	for i, part := range []struct {
 		term string
-		to   float64 // share of the start; the target of the reconstruction changes while E_m learns
+		// share of the start; the target of the reconstruction changes while E_m learns
+		to float64
 	}{{"rec_", 1. / 3}, {"task", 1. / 5}} {
 		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(part.term))
 		if !(last < part.to*first) {
-			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under %.2f of the start", part.term, first, last, part.to)
+			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under %.2f of "+
+				"the start", part.term, first, last, part.to)
 		}
 	}
 }
@@ -257,7 +268,8 @@ func TestVariants(t *testing.T) {
 					}
 				}
 			}
-			if alpha := m.Predict(ag.NewInferenceTape(dev), b.Corrupted).Weight.Values()[0]; (v.Name == "no-mir") != (math.Abs(alpha-1./3) < 1e-7) {
+			if alpha := m.Predict(ag.NewInferenceTape(dev),
+				b.Corrupted).Weight.Values()[0]; (v.Name == "no-mir") != (math.Abs(alpha-1./3) < 1e-7) {
 				t.Errorf("weight of language is %g", alpha)
 			}
 		})

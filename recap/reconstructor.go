@@ -11,7 +11,9 @@ func (m *Model) reconstruct(tp *ag.Tape, complete, completed features) []zoo.Ter
 	var terms []zoo.Term
 	for i, r := range m.reconstructors {
 		loss := tp.MSE(r.Forward(tp, completed[i]), m.reconstructionTarget(tp, complete[i]))
-		terms = append(terms, zoo.Term{Name: "rec_" + zoo.Modality(i).String(), Weight: m.config.Loss.Reconstruction, Loss: loss})
+		terms = append(terms,
+			zoo.Term{Name: "rec_" + zoo.Modality(i).String(), Weight: m.config.Loss.Reconstruction,
+				Loss: loss})
 	}
 	return terms
 }

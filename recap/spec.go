@@ -8,7 +8,8 @@ import (
 // Spec is RECAP as a model that can be trained by its name.
 var Spec = zoo.Spec{
 	Name: "recap", Label: "RECAP",
-	Paper:  "Huang, Gong, He, Wen, Zhang, Feng: Recovering Coherent Affective Patterns: Addressing Modality Missing in Multimodal Sentiment Analysis, AAAI 2026",
+	Paper: "Huang, Gong, He, Wen, Zhang, Feng: Recovering Coherent Affective Patterns: " +
+		"Addressing Modality Missing in Multimodal Sentiment Analysis, AAAI 2026",
 	Preset: preset, Variants: variants, Terms: terms,
 	New: func(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model { return New(p, *c.(*Config), d) },
 }
@@ -16,9 +17,12 @@ var Spec = zoo.Spec{
 // preset returns the same numbers for every data set, as the paper does; MOSEI's deeper generator
 // is a setting.
 func preset(name, _ string) (zoo.Config, zoo.Training) {
-	c, t := Paper(), zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4, WeightDecay: 1e-4,
-		Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}, "generator": {LR: 1e-5, WeightDecay: 1e-4}},
-		Epochs: map[string]int{"stage1": 200, "stage2": 200}}
+	c, t := Paper(),
+		zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
+			WeightDecay: 1e-4,
+			Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4},
+				"generator": {LR: 1e-5, WeightDecay: 1e-4}},
+			Epochs: map[string]int{"stage1": 200, "stage2": 200}}
 	if name == "quick" {
 		c, t.LR = Quick(), 1e-3
 		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
@@ -32,15 +36,25 @@ func preset(name, _ string) (zoo.Config, zoo.Training) {
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},
-	{Name: "no-shared", Label: "w/o Shared", Apply: on(func(c *Config) { c.Without.Shared = true })},
-	{Name: "no-unique", Label: "w/o Unique", Apply: on(func(c *Config) { c.Without.Unique = true })},
+	{Name: "no-shared", Label: "w/o Shared", Apply: on(func(c *Config) {
+		c.Without.Shared = true
+	})},
+	{Name: "no-unique", Label: "w/o Unique", Apply: on(func(c *Config) {
+		c.Without.Unique = true
+	})},
 	{Name: "no-lv", Label: "w/o LV", Apply: on(func(c *Config) { c.Without.LV = true })},
 	{Name: "no-la", Label: "w/o LA", Apply: on(func(c *Config) { c.Without.LA = true })},
 	{Name: "no-av", Label: "w/o AV", Apply: on(func(c *Config) { c.Without.AV = true })},
-	{Name: "no-reconstructor", Label: "w/o Reconstructor", Apply: on(func(c *Config) { c.Without.Reconstructor = true })},
+	{Name: "no-reconstructor", Label: "w/o Reconstructor", Apply: on(func(c *Config) {
+		c.Without.Reconstructor = true
+	})},
 	{Name: "no-mir", Label: "w/o MIR", Apply: on(func(c *Config) { c.Without.MIR = true })},
-	{Name: "no-stage1", Label: "w/o Stage 1", Apply: on(func(c *Config) { c.Without.Stage1 = true })},
-	{Name: "literal", Label: "Stage 1 by the letter", Apply: on(func(c *Config) { c.Literal = true })},
+	{Name: "no-stage1", Label: "w/o Stage 1", Apply: on(func(c *Config) {
+		c.Without.Stage1 = true
+	})},
+	{Name: "literal", Label: "Stage 1 by the letter", Apply: on(func(c *Config) {
+		c.Literal = true
+	})},
 }
 
 func on(change func(*Config)) func(zoo.Config) {

@@ -13,8 +13,9 @@ import (
 func (m *Model) stage1() zoo.Phase {
 	params := m.trained("embed", "generate", "discriminate", "reconstruct", "fid")
 	return zoo.Phase{
-		Name: "stage1", NeedsComplete: true, MinBatch: 8, Warn: m.collapsed, Snapshot: m.snapshot(),
-		Passes: []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.completionTerms}},
+		Name: "stage1", NeedsComplete: true, MinBatch: 8, Warn: m.collapsed,
+		Snapshot: m.snapshot(),
+		Passes:   []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.completionTerms}},
 	}
 }
 
@@ -28,7 +29,8 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	terms = append(terms, m.fid(tp, complete, completed)...)
 	terms = append(terms, m.reconstruct(tp, complete, completed)...)
 	for i, x := range complete {
-		terms = append(terms, zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)})
+		terms = append(terms,
+			zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)})
 	}
 	return terms, nil
 }

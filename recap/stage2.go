@@ -27,19 +27,23 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	w := m.config.Loss
 	completed := m.complete(tp, b.Corrupted)
 	score, alpha := m.fusion.Forward(tp, completed)
-	terms := []zoo.Term{{Name: "task", Weight: w.Task, Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))}}
+	terms := []zoo.Term{{Name: "task", Weight: w.Task,
+		Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))}}
 	if m.predictors == nil {
 		return terms, nil
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
 		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, tp.StopGradient(completed[i])), b, &m.dims)
-		terms = append(terms, zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
+		terms = append(terms,
+			zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
 	}
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
-	terms = append(terms, zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
+	terms = append(terms,
+		zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
 	for i, a := range tp.Split(alpha, 1, 1, 1, 1) {
-		terms = append(terms, zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(a)})
+		terms = append(terms,
+			zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(a)})
 	}
 	return terms, nil
 }

@@ -18,7 +18,8 @@ import (
 // embedding is row-sparse.
 func TestPretrainedTextEncoder(t *testing.T) {
 	d := tinyDims
-	d.BERT = &nn.BERTConfig{Vocab: 20, Width: 12, Layers: 2, Heads: 3, FeedForward: 16, Positions: 9, Types: 2, Eps: 1e-12}
+	d.BERT = &nn.BERTConfig{Vocab: 20, Width: 12, Layers: 2, Heads: 3, FeedForward: 16,
+		Positions: 9, Types: 2, Eps: 1e-12}
 	for _, finetune := range []bool{true, false} {
 		c := tiny()
 		c.Text.BERT, c.Text.Finetune, c.Text.Dropout = "somewhere", finetune, 0
@@ -28,17 +29,22 @@ func TestPretrainedTextEncoder(t *testing.T) {
 		for _, ph := range m.Phases() {
 			for _, p := range text {
 				if slices.Contains(ph.Params(), p) != finetune {
-					t.Errorf("finetune %v, %s: is %s updated? %v", finetune, ph.Name, p.Name, !finetune)
+					t.Errorf("finetune %v, %s: is %s updated? %v", finetune, ph.Name, p.Name,
+						!finetune)
 				}
 			}
-			loss := func(tp *ag.Tape) *ag.Tensor { return zoo.Total(tp, only(termsOf(tp, ph, b), oneOf("task"))) }
+			loss := func(tp *ag.Tape) *ag.Tensor {
+				return zoo.Total(tp, only(termsOf(tp, ph, b), oneOf("task")))
+			}
 			tp := ag.NewTape(dev)
 			grads := tp.Backward(zoo.Total(tp, termsOf(tp, ph, b)))
 			for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
-				t.Errorf("finetune %v, %s: %s has no gradient", finetune, ph.Name, ph.Params()[i].Name)
+				t.Errorf("finetune %v, %s: %s has no gradient", finetune, ph.Name,
+					ph.Params()[i].Name)
 			}
 			updated := m.trained("embed")
-			if finetune && ph.Supervised { // stage 1 holds what depends on the complete input constant
+			// stage 1 holds what depends on the complete input constant
+			if finetune && ph.Supervised {
 				agtest.CheckDirection(t, 1e-5, zootest.Tensors(updated), loss)
 			} else if !finetune && len(updated) != len(m.params("embed"))-len(text) {
 				t.Errorf("%d parameters of the embedding are updated when the text encoder is frozen", len(updated))

@@ -245,7 +245,9 @@ func TestOutOfMemory(t *testing.T) {
 	for range 2 {
 		err := d.Sync()
 		want := regexp.MustCompile(
-			`^cuda: cuda:0: out of memory: tried to allocate 1048576.0 MiB; [0-9.]+ MiB are reserved, of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of [0-9.]+ MiB; reduce train.batch`,
+			`^cuda: cuda:0: out of memory: tried to allocate 1048576.0 MiB; [0-9.]+ MiB are reserved, ` +
+				`of which [0-9.]+ MiB are free, and the device has [0-9.]+ MiB free of ` +
+				`[0-9.]+ MiB; reduce train.batch`,
 		)
 		if err == nil || !want.MatchString(err.Error()) {
 			t.Fatalf("Sync returns %v, want %s", err, want)

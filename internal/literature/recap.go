@@ -28,7 +28,9 @@ const (
 	rerunNote = "re-run: by RECAP's authors."
 	// LNLN's commit f07d9d2 of 2025-04-09 corrects the order of the arguments.
 	orderNote = "F1: LNLN's code exchanged truth and prediction until April 2025, which raises " +
-		"it; printed values from such code are not comparable. Ours are computed without the exchange; summary.csv also has the values with it, as F1_swapped."
+		"it; printed values from such code are not comparable. " +
+		"Ours are computed without the exchange; summary.csv also has the values with it, as " +
+		"F1_swapped."
 )
 
 var results = []*Table{

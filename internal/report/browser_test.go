@@ -176,7 +176,9 @@ func TestInBrowser(t *testing.T) {
 	}
 	var shift float64
 	b.call("POST", "/execute/async", map[string]any{"args": []any{}, "script": `const done = arguments[0];
-		new PerformanceObserver((list) => done(list.getEntries().reduce((sum, e) => sum + e.value, 0))).observe({type: "layout-shift", buffered: true});
+		const add = (sum, e) => sum + e.value;
+		new PerformanceObserver((list) => done(list.getEntries().reduce(add, 0))).
+			observe({type: "layout-shift", buffered: true});
 		setTimeout(() => done(0), 500);`}, &shift)
 	if shift > 0 {
 		t.Errorf("the layout shifted by %g while the page was loaded", shift)
@@ -200,7 +202,8 @@ func TestInBrowser(t *testing.T) {
 		map[string]any{"cmd": "Emulation.setEmulatedMedia",
 			"params": map[string]string{"media": "print"}}, nil)
 	if n := eval[int](b,
-		`[...document.querySelectorAll("nav, .search-panel, select, input, summary")].filter((e) => e.offsetParent).length`); n > 0 {
+		`[...document.querySelectorAll("nav, .search-panel, select, input, summary")].
+			filter((e) => e.offsetParent).length`); n > 0 {
 		t.Errorf("%d controls are printed", n)
 	}
 }
@@ -219,7 +222,8 @@ func (b *browser) checkTabOrder() {
 		for what, condition := range missing {
 			if eval[bool](b,
 				`((e) => `+condition+
-					` && (e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none"))(document.activeElement)`) {
+					` && e.matches(":focus-visible") && getComputedStyle(e).outlineStyle !== "none"`+
+					`)(document.activeElement)`) {
 				delete(missing, what)
 			}
 		}
@@ -268,8 +272,8 @@ func (b *browser) checkExplorer() {
 		eval[string](b, title) != second {
 		b.t.Errorf("selected %q, shown %q, want %q", got, eval[string](b, title), second)
 	}
-	if eval[string](b,
-		`document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`) != eval[string](b, selected+".id") {
+	active := `document.querySelector("[role=listbox]").getAttribute("aria-activedescendant")`
+	if eval[string](b, active) != eval[string](b, selected+".id") {
 		b.t.Error("aria-activedescendant is not the selected utterance")
 	}
 
@@ -317,15 +321,16 @@ func (b *browser) checkExplorer() {
 		title); n < 1 || n > 5 || got != second {
 		b.t.Errorf("search for %q: %d found, shown %q", second, n, got)
 	}
-	eval[any](b,
-		`(() => { const s = document.getElementById("search"); s.value = "no such text"; s.dispatchEvent(new Event("input")); })()`)
+	search := `(() => {
+		const s = document.getElementById("search");
+		s.value = %q;
+		s.dispatchEvent(new Event("input"));
+	})()`
+	eval[any](b, fmt.Sprintf(search, "no such text"))
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 0 {
 		b.t.Errorf("search without a match: %d found", n)
 	}
-	eval[any](b,
-		fmt.Sprintf(
-			`(() => { const s = document.getElementById("search"); s.value = %q; s.dispatchEvent(new Event("input")); })()`, words[0],
-		))
+	eval[any](b, fmt.Sprintf(search, words[0]))
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n < 1 {
 		b.t.Errorf("search for the word %q: %d found", words[0], n)
 	}

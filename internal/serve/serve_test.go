@@ -147,7 +147,8 @@ func (c *client) expectNone() {
 
 func epochEvent(seed int, phase string, epoch int) string {
 	return fmt.Sprintf(
-		`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`, seed, phase, epoch, epoch,
+		`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`,
+		seed, phase, epoch, epoch,
 	)
 }
 
@@ -408,8 +409,12 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	for address, want := range map[string]string{taken.Addr().String(): "choose another address with --addr", "7341": "expected HOST:PORT"} {
-		if err := Run(t.Context(), run, address, report.Options{}, slog.New(slog.DiscardHandler), func(string) {}); err == nil || !strings.Contains(err.Error(), want) {
+	for address, want := range map[string]string{
+		taken.Addr().String(): "choose another address with --addr", "7341": "expected HOST:PORT",
+	} {
+		err := Run(t.Context(), run, address, report.Options{}, slog.New(slog.DiscardHandler),
+			func(string) {})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error that says %q", address, err, want)
 		}
 	}

@@ -167,7 +167,8 @@ func pth(t testing.TB, method uint16, program, storage string) []byte {
 
 // tensor is a pickle of {"x": a tensor}, given offset, shape and strides as opcodes.
 func tensor(count, offset, shape, strides string) string {
-	return "\x80\x02}X\x01\x00\x00\x00xctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" +
+	return "\x80\x02}X\x01\x00\x00\x00xctorch._utils\n_rebuild_tensor_v2\n((" +
+		"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" +
 		count + "tQ" + offset + shape + strides + "\x89NtRs."
 }
 
@@ -190,7 +191,8 @@ func TestHostileFiles(t *testing.T) {
 		"trailing data": {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
 			"12345"), "expected 4 bytes of data, found 5"},
 		"overlap": {safe(
-			`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456",
+			`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+				`"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456",
 		), `tensor "y": expected F32 [1] from byte 4`},
 		"shape of 2^64": {safe(
 			`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, "1234",

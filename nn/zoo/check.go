@@ -14,8 +14,11 @@ func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
 	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
 	b.randomTokens(dev, d, n, r)
-	b.Complete.Audio, b.Corrupted.Audio, b.Complete.AudioLen, b.KeepMasks[Audio] = randomFrames(dev, n, d.AudioT, d.AudioD, r)
-	b.Complete.Vision, b.Corrupted.Vision, b.Complete.VisionLen, b.KeepMasks[Vision] = randomFrames(dev, n, d.VisionT, d.VisionD, r)
+	b.Complete.Audio, b.Corrupted.Audio, b.Complete.AudioLen, b.KeepMasks[Audio] = randomFrames(
+		dev, n, d.AudioT, d.AudioD, r,
+	)
+	b.Complete.Vision, b.Corrupted.Vision, b.Complete.VisionLen,
+		b.KeepMasks[Vision] = randomFrames(dev, n, d.VisionT, d.VisionD, r)
 	b.Corrupted.AudioLen, b.Corrupted.VisionLen = b.Complete.AudioLen, b.Complete.VisionLen
 
 	label, rates := make([]float64, n), make([]float64, n*Modalities)
@@ -47,14 +50,17 @@ func (b *Batch) randomTokens(dev ag.Device, d *Dims, n int, r *rand.Rand) {
 	}
 	b.Complete.IDs, b.Corrupted.IDs = ids, corrupted
 	for _, in := range []*Input{b.Complete, b.Corrupted} {
-		in.Segments, in.HostMask, in.Mask = make([]int, size), host, ag.NewTensor(dev, mask, n, d.TextT)
+		in.Segments, in.HostMask, in.Mask = make([]int, size), host, ag.NewTensor(dev, mask,
+			n, d.TextT)
 	}
 	b.KeepMasks[Language] = ag.NewTensor(dev, keep, n, d.TextT)
 }
 
 // randomFrames returns frames [n t w], the same with each third zero, lengths [n] and the keep
 // mask [n t].
-func randomFrames(dev ag.Device, n, t, w int, r *rand.Rand) (complete, corrupted *ag.Tensor, lengths []int, keep *ag.Tensor) {
+func randomFrames(
+	dev ag.Device, n, t, w int, r *rand.Rand,
+) (complete, corrupted *ag.Tensor, lengths []int, keep *ag.Tensor) {
 	x, y, mask := make([]float64, n*t*w), make([]float64, n*t*w), make([]float64, n*t)
 	for i := range n {
 		lengths = append(lengths, t-r.IntN((t+1)/2))
@@ -66,7 +72,8 @@ func randomFrames(dev ag.Device, n, t, w int, r *rand.Rand) (complete, corrupted
 			}
 		}
 	}
-	return ag.NewTensor(dev, x, n, t, w), ag.NewTensor(dev, y, n, t, w), lengths, ag.NewTensor(dev, mask, n, t)
+	return ag.NewTensor(dev, x, n, t, w), ag.NewTensor(dev, y, n, t, w), lengths, ag.NewTensor(dev,
+		mask, n, t)
 }
 
 // CheckableLosses returns the loss of each pass on a batch, as functions that can be called any

@@ -20,7 +20,8 @@ type meanAudio struct {
 }
 
 func newMeanAudio(p *nn.Params, c zoo.TextConfig, d zoo.Dims) *meanAudio {
-	return &meanAudio{p, zoo.NewTextEncoder(p.Sub("text"), c, d), nn.NewLinear(p.Sub("head"), d.AudioD, d.OutputWidth())}
+	return &meanAudio{p, zoo.NewTextEncoder(p.Sub("text"), c, d),
+		nn.NewLinear(p.Sub("head"), d.AudioD, d.OutputWidth())}
 }
 
 func (m *meanAudio) TextEncoder() *zoo.TextEncoder { return m.text }
@@ -32,11 +33,13 @@ func (m *meanAudio) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 }
 
 func (m *meanAudio) Phases() []zoo.Phase {
-	return []zoo.Phase{{Name: "train", Supervised: true, Passes: []zoo.Pass{{Params: m.PredictParams(), Terms: m.terms}}}}
+	return []zoo.Phase{{Name: "train", Supervised: true,
+		Passes: []zoo.Pass{{Params: m.PredictParams(), Terms: m.terms}}}}
 }
 
 func (m *meanAudio) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	return []zoo.Term{{Name: "task", Weight: 1, Loss: tp.MSE(m.Predict(tp, b.Corrupted).Score, b.Label)}}, nil
+	return []zoo.Term{{Name: "task", Weight: 1,
+		Loss: tp.MSE(m.Predict(tp, b.Corrupted).Score, b.Label)}}, nil
 }
 
 // A model says what its loss is and which parameters it updates; a loop that knows no model trains
@@ -47,7 +50,8 @@ func Example() {
 		panic(err)
 	}
 	d := zootest.TinyDims
-	var m zoo.Model = newMeanAudio(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), zootest.TinyText(), d)
+	var m zoo.Model = newMeanAudio(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))),
+		zootest.TinyText(), d)
 	b := zoo.RandomBatch(dev, &d, 4, 1)
 
 	tp := ag.NewTape(dev)
@@ -120,7 +124,8 @@ func ExampleApply() {
 	}
 	labels := ag.NewTensor(dev, []float64{0, 0, 0, 0}, 4) // of four samples
 	tp := ag.NewTape(dev)
-	updates := []zoo.MemoryUpdate{{Memory: labels, Index: []int{3, 1}, Rows: tp.Input([]float32{0.5, -1}, 2)}}
+	updates := []zoo.MemoryUpdate{{Memory: labels, Index: []int{3, 1},
+		Rows: tp.Input([]float32{0.5, -1}, 2)}}
 	fmt.Println(labels.Values())
 	zoo.Apply(tp, updates)
 	fmt.Println(labels.Values())
@@ -136,7 +141,8 @@ func ExampleSpec() {
 		for _, dataset := range []string{"mosi", "mosei"} {
 			config, training := misa.Spec.Preset(preset, dataset)
 			c := config.(*misa.Config)
-			fmt.Printf("%s %s: width %d, batch %d, learning rate %g\n", preset, dataset, c.Width, training.Batch, training.LR)
+			fmt.Printf("%s %s: width %d, batch %d, learning rate %g\n", preset, dataset,
+				c.Width, training.Batch, training.LR)
 		}
 	}
 	config, _ := misa.Spec.Preset("quick", "mosi")
@@ -161,8 +167,10 @@ func ExampleTaskErrors() {
 	regression, classes := zoo.Dims{}, zoo.Dims{Classes: 2}
 	label := zoo.Batch{Label: tp.Input([]float32{1, -2}, 2)}
 	class := zoo.Batch{Class: []int{0, 1}}
-	fmt.Println(zoo.TaskErrors(tp, tp.Input([]float32{1.5, -1}, 2, 1), &label, &regression).Values())
-	fmt.Printf("%.3f\n", zoo.TaskErrors(tp, tp.Input([]float32{0, 0, 0, 2}, 2, 2), &class, &classes).Values())
+	fmt.Println(zoo.TaskErrors(tp, tp.Input([]float32{1.5, -1}, 2, 1), &label,
+		&regression).Values())
+	fmt.Printf("%.3f\n",
+		zoo.TaskErrors(tp, tp.Input([]float32{0, 0, 0, 2}, 2, 2), &class, &classes).Values())
 	// Output:
 	// [0.25 1]
 	// [0.693 0.127]

@@ -30,7 +30,8 @@ type Dims struct {
 	Classes          int        // number of classes; 0 for regression of the label
 	Range            [2]float64 // smallest and largest label
 
-	BERT *nn.BERTConfig `json:",omitempty"` // of a pretrained text encoder; nil: TextConfig gives the sizes
+	// of a pretrained text encoder; nil: TextConfig gives the sizes
+	BERT *nn.BERTConfig `json:",omitempty"`
 }
 
 // An Input holds the features of B samples, either complete or corrupted. In the corrupted version
@@ -41,8 +42,9 @@ type Input struct {
 	Mask          *ag.Tensor // [B T_l] HostMask on the device
 	Audio         *ag.Tensor // [B T_a d_a]
 	Vision        *ag.Tensor // [B T_v d_v]
-	AudioLen      []int      // [B] frames of the recording, 1 … T_a; missing frames count, padding does not
-	VisionLen     []int      // [B] frames of the recording, 1 … T_v
+	// [B] frames of the recording, 1 … T_a; missing frames count, padding does not
+	AudioLen  []int
+	VisionLen []int // [B] frames of the recording, 1 … T_v
 
 	// Cacheable says that the same token sequences will come again, so that a frozen text encoder
 	// should cache their features.
@@ -82,7 +84,8 @@ type Batch struct {
 	Class        []int      // [B]; nil for regression
 	Index        []int      // [B] position of each sample among the N samples of the phase
 	Epoch        int        // epoch of the phase, from 1
-	Step, Steps  int        // number of the batch in its pass of the epoch, from 0, and their total number
+	// number of the batch in its pass of the epoch, from 0, and their total number
+	Step, Steps int
 }
 
 // An Output is the prediction for B samples.

@@ -28,10 +28,12 @@ type Phase struct {
 	Name   string // key of the number of epochs in Training.Epochs
 	Passes []Pass // of each epoch, in order; most phases have one
 
-	Supervised     bool // the phase needs labels: it uses labelled samples only, and is validated after each epoch
+	// the phase needs labels: it uses labelled samples only, and is validated after each epoch
+	Supervised     bool
 	NeedsComplete  bool // Terms reads Batch.Complete
 	NeedsKeepMasks bool // Terms reads Batch.KeepMasks
-	MinBatch       int  // a last batch of fewer samples is merged into the one before it; 0 merges none
+	// a last batch of fewer samples is merged into the one before it; 0 merges none
+	MinBatch int
 
 	// NewMemory allocates what the phase stores for each of its samples from epoch to epoch, for
 	// example pseudo labels. It is called once, before the first step, with the labels of the
@@ -54,9 +56,10 @@ type Phase struct {
 // Training.Groups. A pass that uses only a part of its batches returns terms of weight 0 for the
 // others, by [Batch].Step; then no step is made.
 type Pass struct {
-	Name   string     // unique in the phase; "" for the only pass
-	Params []nn.Param // that the optimiser updates; other parameters stay even if they have gradients
-	Groups []Group    // of Params, with optimiser settings of their own
+	Name string // unique in the phase; "" for the only pass
+	// that the optimiser updates; other parameters stay even if they have gradients
+	Params []nn.Param
+	Groups []Group // of Params, with optimiser settings of their own
 	// ClipParams are the parameters over whose gradients Training.Clip takes the norm, if they are
 	// others than Params: PyTorch's clip_grad_norm_(model.parameters()) also counts gradients of
 	// parameters that the optimiser does not update.

@@ -12,8 +12,11 @@ import (
 
 // TextConfig holds the settings of the text encoder. YAML names are keys under "text".
 type TextConfig struct {
-	BERT     string `yaml:"bert"`     // folder of a pretrained BERT, whose sizes replace those below; empty: train an encoder from scratch
-	Finetune bool   `yaml:"finetune"` // whether a pretrained encoder is trained further; if not, its features are constants
+	// folder of a pretrained BERT, whose sizes replace those below; empty: train an encoder from
+	// scratch
+	BERT string `yaml:"bert"`
+	// whether a pretrained encoder is trained further; if not, its features are constants
+	Finetune bool `yaml:"finetune"`
 
 	Width       int     `yaml:"width"`
 	Layers      int     `yaml:"layers"`
@@ -24,12 +27,14 @@ type TextConfig struct {
 
 // PaperText returns the sizes of BERT-base, which the papers use.
 func PaperText() TextConfig {
-	return TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1}
+	return TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072,
+		Dropout: 0.1}
 }
 
 // QuickText returns the sizes of an encoder that trains from scratch in minutes on a CPU.
 func QuickText() TextConfig {
-	return TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}
+	return TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128,
+		Dropout: 0.1}
 }
 
 // Check returns an error that names the first setting with an invalid value.
@@ -37,7 +42,8 @@ func (c *TextConfig) Check() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"width", c.Width}, {"layers", c.Layers}, {"heads", c.Heads}, {"feed_forward", c.FeedForward}} {
+	}{{"width", c.Width}, {"layers", c.Layers}, {"heads", c.Heads},
+		{"feed_forward", c.FeedForward}} {
 		if f.value < 1 {
 			return fmt.Errorf("text.%s is %d, want at least 1", f.name, f.value)
 		}
@@ -48,7 +54,10 @@ func (c *TextConfig) Check() error {
 	case c.Dropout < 0 || c.Dropout >= 1:
 		return fmt.Errorf("text.dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
 	case !c.Finetune && c.BERT == "":
-		return fmt.Errorf("text.finetune is false without text.bert: an encoder trained from scratch has to be trained; give a pretrained one")
+		return fmt.Errorf(
+			"text.finetune is false without text.bert: an encoder trained from scratch has to " +
+				"be trained; give a pretrained one",
+		)
 	}
 	return nil
 }
@@ -74,8 +83,9 @@ const maxCache = 2 << 30
 // NewTextEncoder creates the encoder under p. Its sizes are those of the pretrained d.BERT, or of
 // c if d.BERT is nil.
 func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
-	b := nn.BERTConfig{Vocab: d.Vocab, Width: c.Width, Layers: c.Layers, Heads: c.Heads, FeedForward: c.FeedForward,
-		Positions: d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
+	b := nn.BERTConfig{Vocab: d.Vocab, Width: c.Width, Layers: c.Layers, Heads: c.Heads,
+		FeedForward: c.FeedForward,
+		Positions:   d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
 	if d.BERT != nil {
 		b = *d.BERT
 		b.SparseTokens = true

@@ -11,13 +11,15 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-var pretrained = nn.BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12, Positions: 6, Types: 2, Eps: 1e-12, Dropout: 0.5, Attention: 0.5}
+var pretrained = nn.BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12,
+	Positions: 6, Types: 2, Eps: 1e-12, Dropout: 0.5, Attention: 0.5}
 
 func newEncoder(t *testing.T, finetune bool) (*zoo.TextEncoder, ag.Device) {
 	t.Helper()
 	dev := zootest.Open(t, "cpu")
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-	return zoo.NewTextEncoder(p, zoo.TextConfig{BERT: "somewhere", Finetune: finetune}, zoo.Dims{BERT: &pretrained}), dev
+	return zoo.NewTextEncoder(p, zoo.TextConfig{BERT: "somewhere", Finetune: finetune},
+		zoo.Dims{BERT: &pretrained}), dev
 }
 
 // input returns sequences of five tokens.
@@ -92,7 +94,8 @@ func TestFrozenTextEncoderCachesOnlyCacheable(t *testing.T) {
 		other.HostMask[i] = 1
 	}
 	other.Mask = nil // a frozen encoder does not read it
-	a, b := text.Forward(ag.NewTape(dev), in).Values(), text.Forward(ag.NewTape(dev), other).Values()
+	a, b := text.Forward(ag.NewTape(dev), in).Values(), text.Forward(ag.NewTape(dev),
+		other).Values()
 	if slices.Equal(a[:5*8], b[:5*8]) {
 		t.Error("another mask has the same features")
 	}
@@ -102,7 +105,8 @@ func TestFrozenTextEncoderCachesOnlyCacheable(t *testing.T) {
 // sequences that are not cached: its tape needs no new memory for them.
 func TestFrozenTextEncoderNeedsFewShapes(t *testing.T) {
 	dev := &zootest.CountingDevice{Device: zootest.Open(t, "cpu")}
-	text := zoo.NewTextEncoder(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), zoo.TextConfig{BERT: "somewhere"}, zoo.Dims{BERT: &pretrained})
+	text := zoo.NewTextEncoder(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))),
+		zoo.TextConfig{BERT: "somewhere"}, zoo.Dims{BERT: &pretrained})
 	tp := ag.NewInferenceTape(dev)
 	compute := func(n int) {
 		in := input(dev, slices.Repeat([]int{2, 7, 9, 3, 0}, n)...)

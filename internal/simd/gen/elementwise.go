@@ -8,7 +8,9 @@ import (
 
 // elementwise writes the kernels that compute each number independently.
 func (v *isa) elementwise() {
-	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual { return v.exp(v.clamp(x, expMin, expMax)) })
+	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual {
+		return v.exp(v.clamp(x, expMin, expMax))
+	})
 	v.unary("Tanh", gateConstants, v.tanh)
 	v.unary("Sigmoid", append(expConstants, negativeZero), v.sigmoid)
 	v.unary("GELU", gaussConstants, v.gelu)
@@ -57,7 +59,9 @@ func (v *isa) unit(constants []float64) int {
 }
 
 // binary writes a kernel with two inputs, whose parameters are named in params.
-func (v *isa) binary(name, params string, constants []float64, f func(x reg.Register, y Op) reg.VecVirtual) {
+func (v *isa) binary(
+	name, params string, constants []float64, f func(x reg.Register, y Op) reg.VecVirtual,
+) {
 	v.function(name, "func("+params+" []float32)", "implements "+name+".")
 	names := splitParams(params)
 	p, n := pointers(names...), length(names[0])
@@ -107,14 +111,18 @@ func (v *isa) axpy() {
 
 // adam writes one step of Adam; see AdamStep.
 func (v *isa) adam() {
-	v.function("Adam", "func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps float32)", "implements AdamStep.Update.")
+	v.function("Adam",
+		"func(p, g, m, v []float32, keep, decay, beta1, rest1, beta2, rest2, step, scale, eps "+
+			"float32)", "implements AdamStep.Update.")
 	at, n := pointers("p", "g", "m", "v"), length("p")
 	s := map[string]reg.VecVirtual{}
-	for _, name := range []string{"keep", "decay", "beta1", "rest1", "beta2", "rest2", "step", "scale", "eps"} {
+	for _, name := range []string{"keep", "decay", "beta1", "rest1", "beta2", "rest2", "step",
+		"scale", "eps"} {
 		s[name] = v.scalar(name)
 	}
 	v.loop("loop", n, 1, func(u int, masked bool) {
-		p, g, m, w := v.get(at[0], u, masked), v.get(at[1], u, masked), v.get(at[2], u, masked), v.get(at[3], u, masked)
+		p, g, m, w := v.get(at[0], u, masked), v.get(at[1], u, masked), v.get(at[2],
+			u, masked), v.get(at[3], u, masked)
 		VFMADD231PS(p, s["decay"], g)
 		VMULPS(s["beta1"], m, m)
 		VFMADD231PS(g, s["rest1"], m)

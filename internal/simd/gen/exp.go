@@ -134,7 +134,8 @@ const (
 	gaussPeak = 0.3989422804014327 // 1/√2π
 )
 
-var gaussConstants = append(expConstants, negativeZero, gaussMax, gaussP, gaussA1, gaussA2, gaussA3, gaussA4, gaussA5, gaussPeak, 0.5, -0.5)
+var gaussConstants = append(expConstants, negativeZero, gaussMax, gaussP, gaussA1, gaussA2,
+	gaussA3, gaussA4, gaussA5, gaussPeak, 0.5, -0.5)
 
 // gauss returns a = min(|x|, gaussMax), e = exp(−a²/2), and the tail Φ(−a).
 func (v *isa) gauss(x reg.Register) (a, e, tail reg.VecVirtual) {

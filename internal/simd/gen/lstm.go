@@ -64,7 +64,8 @@ func (v *isa) lstmGrad() {
 	n := length("cell")
 	in, p := gates("gates", n), pointers("prev", "cell", "g", "dh", "dc")
 	v.hoist(gateConstants...)
-	slope := func(y reg.Register) reg.VecVirtual { // derivative of a sigmoid with value y: y·(1 − y)
+	// derivative of a sigmoid with value y: y·(1 − y)
+	slope := func(y reg.Register) reg.VecVirtual {
 		s := v.copyOf(y)
 		VFNMADD213PS(y, y, s)
 		return s

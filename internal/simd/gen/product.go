@@ -8,7 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha, beta float32)"
+const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, " +
+	"ldc int, tail int, alpha, beta float32)"
 
 // products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
 // or two vectors of columns.
@@ -89,8 +90,10 @@ func (v *isa) rowsOf(rows int) column {
 		base, stride reg.GPVirtual
 		scale        uint8
 	}
-	table := []reach{{p0, none, 0}, {p0, rs, 1}, {p0, rs, 2}, {p0, rs3, 1}, {p0, rs, 4}, {p0, rs5, 1}, {p0, rs3, 2},
-		{p7, none, 0}, {p0, rs, 8}, {p7, rs, 2}, {p0, rs5, 2}, {p7, rs, 4}, {p0, rs3, 4}, {p7, rs3, 2}}[:rows]
+	table := []reach{{p0, none, 0}, {p0, rs, 1}, {p0, rs, 2}, {p0, rs3, 1}, {p0, rs, 4},
+		{p0, rs5, 1}, {p0, rs3, 2},
+		{p7, none, 0}, {p0, rs, 8}, {p7, rs, 2}, {p0, rs5, 2}, {p7, rs, 4}, {p0, rs3, 4},
+		{p7, rs3, 2}}[:rows]
 	col := column{pointers: []reg.GPVirtual{p0}}
 	if rows > 3 {
 		LEAQ(Mem{Base: rs, Index: rs, Scale: 2}, rs3)

@@ -187,7 +187,8 @@ func (v *isa) scoreGrad() {
 }
 
 func (v *isa) layerNorm() {
-	v.function("LayerNorm", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)", "implements LayerNorm.")
+	v.function("LayerNorm", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)",
+		"implements LayerNorm.")
 	p, n := pointers("y", "x", "gamma", "beta"), length("y")
 	v.hoist(1)
 	count := v.count(n)
@@ -231,7 +232,9 @@ func (v *isa) count(n reg.Register) reg.VecVirtual {
 }
 
 func (v *isa) layerNormGrad() {
-	v.function("LayerNormGrad", "func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)", "implements LayerNormGrad.")
+	v.function("LayerNormGrad",
+		"func(dx, dgamma, dbeta, g, x, gamma []float32, mean, rstd float32)",
+		"implements LayerNormGrad.")
 	p, n := pointers("dx", "dgamma", "dbeta", "g", "x", "gamma"), length("dx")
 	dx, dgamma, dbeta, g, x, gamma := p[0], p[1], p[2], p[3], p[4], p[5]
 	mean, rstd := v.scalar("mean"), v.scalar("rstd")

@@ -18,7 +18,8 @@ type encoder struct {
 }
 
 func newEncoder(p *nn.Params, c *Config, tokens, steps, depth int) *encoder {
-	e := &encoder{positions: p.New("positions", nn.Normal(1), tokens+steps, c.Width), transformer: newTransformer(p, c, depth)}
+	e := &encoder{positions: p.New("positions", nn.Normal(1), tokens+steps, c.Width),
+		transformer: newTransformer(p, c, depth)}
 	if tokens > 0 {
 		e.tokens = p.New("tokens", nn.Zeros, tokens, c.Width)
 	}
@@ -26,7 +27,9 @@ func newEncoder(p *nn.Params, c *Config, tokens, steps, depth int) *encoder {
 }
 
 func newTransformer(p *nn.Params, c *Config, depth int) *nn.Transformer {
-	return nn.NewTransformer(p, nn.TransformerConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward, Depth: depth})
+	return nn.NewTransformer(p,
+		nn.TransformerConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth,
+			FeedForward: c.FeedForward, Depth: depth})
 }
 
 // Forward returns the output at the tokens, [B t d], for x [B T d]; without tokens the output at
@@ -58,7 +61,8 @@ type embedding struct {
 }
 
 func newEmbedding(p *nn.Params, c *Config, steps, width int) *embedding {
-	return &embedding{nn.NewLinear(p.Sub("project"), width, c.Width), newEncoder(p.Sub("encode"), c, c.Tokens, steps, c.Depth)}
+	return &embedding{nn.NewLinear(p.Sub("project"), width, c.Width),
+		newEncoder(p.Sub("encode"), c, c.Tokens, steps, c.Depth)}
 }
 
 // Forward returns U_m [B n d] for features [B T d_m]. Padding is read like frames.
@@ -103,10 +107,14 @@ type hyperLayer struct {
 func newHyperLayer(p *nn.Params, c *Config) *hyperLayer {
 	norm := func(name string) *nn.LayerNorm { return nn.NewLayerNorm(p.Sub(name), c.Width) }
 	inner := c.Heads * c.HyperHeadWidth
-	project := func(name string) *ag.Tensor { return p.Sub(name).New("weight", nn.FanIn(c.Width), inner, c.Width) }
+	project := func(name string) *ag.Tensor {
+		return p.Sub(name).New("weight", nn.FanIn(c.Width), inner, c.Width)
+	}
 	return &hyperLayer{
-		normL: norm("norm_l"), normA: norm("norm_a"), normV: norm("norm_v"), normH: norm("norm_h"), query: project("query"),
-		keyA: project("key_a"), valueA: project("value_a"), keyV: project("key_v"), valueV: project("value_v"),
+		normL: norm("norm_l"), normA: norm("norm_a"), normV: norm("norm_v"), normH: norm("norm_h"),
+		query: project("query"),
+		keyA:  project("key_a"), valueA: project("value_a"), keyV: project("key_v"),
+		valueV: project("value_v"),
 		output: nn.NewLinear(p.Sub("output"), inner, c.Width), heads: c.Heads,
 	}
 }
@@ -121,7 +129,8 @@ func newHyperLayer(p *nn.Params, c *Config) *hyperLayer {
 func (l *hyperLayer) Forward(tp *ag.Tape, h, language, audio, vision *ag.Tensor) *ag.Tensor {
 	q := tp.Linear(l.normL.Forward(tp, language), l.query, nil)
 	attend := func(x, key, value *ag.Tensor) *ag.Tensor {
-		return tp.Attention(q, tp.Linear(x, key, nil), tp.Linear(x, value, nil), ag.AttentionConfig{Heads: l.heads})
+		return tp.Attention(q, tp.Linear(x, key, nil), tp.Linear(x, value, nil),
+			ag.AttentionConfig{Heads: l.heads})
 	}
 	a := attend(l.normA.Forward(tp, audio), l.keyA, l.valueA)
 	v := attend(l.normV.Forward(tp, vision), l.keyV, l.valueV)
@@ -136,8 +145,11 @@ type fusion struct {
 }
 
 func newFusion(p *nn.Params, c *Config) *fusion {
-	positions := func(name string) *ag.Tensor { return p.New(name, nn.Normal(1), 1+c.Tokens, c.Width) }
-	return &fusion{p.New("class", nn.Zeros, 1, c.Width), positions("target"), positions("source"), newTransformer(p, c, c.FusionDepth)}
+	positions := func(name string) *ag.Tensor {
+		return p.New(name, nn.Normal(1), 1+c.Tokens, c.Width)
+	}
+	return &fusion{p.New("class", nn.Zeros, 1, c.Width), positions("target"), positions("source"),
+		newTransformer(p, c, c.FusionDepth)}
 }
 
 // Forward returns T [B 1+n d], with the class token first, for the last L and h [B n d].

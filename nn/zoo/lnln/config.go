@@ -12,7 +12,8 @@ var Spec = zoo.Spec{
 	Paper:  "Zhang, Wang, Yu: Towards Robust Multimodal Sentiment Analysis with Incomplete Data, NeurIPS 2024",
 	Preset: preset, New: newModel,
 	Terms: []zoo.TermTitle{
-		{Name: "sp", Title: "L_sp, sentiment"}, {Name: "cc", Title: "L_cc, completeness"}, {Name: "adv", Title: "L_adv", Unit: "nats"},
+		{Name: "sp", Title: "L_sp, sentiment"}, {Name: "cc", Title: "L_cc, completeness"},
+		{Name: "adv", Title: "L_adv", Unit: "nats"},
 		{Name: "rec", Title: "L_rec"}, {Name: "completeness", Title: "mean w"},
 	},
 }
@@ -24,10 +25,13 @@ type Config struct {
 	Heads          int `yaml:"heads"`            // of every attention
 	HeadWidth      int `yaml:"head_width"`       // of one head of the Transformers
 	HyperHeadWidth int `yaml:"hyper_head_width"` // of one head of the hyper-modality's layers
-	FeedForward    int `yaml:"feed_forward"`     // hidden width of the Transformers' feed-forward part
-	Depth          int `yaml:"depth"`            // layers of embeddings, completeness, generator and reconstructors
-	HyperDepth     int `yaml:"hyper_depth"`      // layers of the hyper-modality; the dominant language has one less
-	FusionDepth    int `yaml:"fusion_depth"`     // layers of the cross attention
+	// hidden width of the Transformers' feed-forward part
+	FeedForward int `yaml:"feed_forward"`
+	// layers of embeddings, completeness, generator and reconstructors
+	Depth int `yaml:"depth"`
+	// layers of the hyper-modality; the dominant language has one less
+	HyperDepth  int `yaml:"hyper_depth"`
+	FusionDepth int `yaml:"fusion_depth"` // layers of the cross attention
 
 	Text zoo.TextConfig `yaml:"text"`
 	Loss LossConfig     `yaml:"loss"`
@@ -50,15 +54,18 @@ func (c *Config) Check() error {
 		name  string
 		value int
 	}{
-		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth}, {"hyper_head_width", c.HyperHeadWidth},
-		{"feed_forward", c.FeedForward}, {"depth", c.Depth}, {"hyper_depth", c.HyperDepth}, {"fusion_depth", c.FusionDepth},
+		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth},
+		{"hyper_head_width", c.HyperHeadWidth},
+		{"feed_forward", c.FeedForward}, {"depth", c.Depth}, {"hyper_depth", c.HyperDepth},
+		{"fusion_depth", c.FusionDepth},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("lnln: %s is %d, want at least 1", f.name, f.value)
 		}
 	}
 	if c.Width%2 != 0 {
-		return fmt.Errorf("lnln: width is %d, want an even number: hidden layers have half of it", c.Width)
+		return fmt.Errorf("lnln: width is %d, want an even number: hidden layers have half of it",
+			c.Width)
 	}
 	if err := c.Text.Check(); err != nil {
 		return fmt.Errorf("lnln: %w", err)
@@ -68,14 +75,19 @@ func (c *Config) Check() error {
 
 // preset returns the settings of the paper's code, or small ones for "quick".
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
-	c := &Config{Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, HyperHeadWidth: 16, FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 2,
-		Text: zoo.PaperText(), Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4, WeightDecay: 1e-4,
-		Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}}, Epochs: map[string]int{"train": 200}}
+	c := &Config{Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, HyperHeadWidth: 16,
+		FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 2,
+		Text: zoo.PaperText(),
+		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
+	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
+		WeightDecay: 1e-4,
+		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
+		Epochs:      map[string]int{"train": 200}}
 	switch {
 	case name == "quick":
 		c.Width, c.Heads, c.HeadWidth, c.FeedForward, c.Text = 64, 4, 16, 64, zoo.QuickText()
-		t.LR, t.Groups["text"], t.Epochs["train"] = 1e-3, zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}, 30
+		t.LR, t.Groups["text"], t.Epochs["train"] = 1e-3, zoo.GroupTraining{LR: 5e-5,
+			WeightDecay: 1e-4}, 30
 	case dataset == "mosei":
 		c.FusionDepth = 4
 	case dataset == "sims":

@@ -36,7 +36,8 @@ func (m *model) adversarial(tp *ag.Tape, dominant, clean *ag.Tensor) *ag.Tensor 
 type twoLayer struct{ hidden, out *nn.Linear }
 
 func newTwoLayer(p *nn.Params, width, out int) *twoLayer {
-	return &twoLayer{nn.NewLinear(p.Sub("hidden"), width, width/2), nn.NewLinear(p.Sub("out"), width/2, out)}
+	return &twoLayer{nn.NewLinear(p.Sub("hidden"), width, width/2),
+		nn.NewLinear(p.Sub("out"), width/2, out)}
 }
 
 // Forward maps x [… d] to [… out].
@@ -51,7 +52,8 @@ type completeness struct {
 }
 
 func newCompleteness(p *nn.Params, c *Config) *completeness {
-	return &completeness{newEncoder(p.Sub("encode"), c, 1, c.Tokens, c.Depth), newTwoLayer(p.Sub("score"), c.Width, 1)}
+	return &completeness{newEncoder(p.Sub("encode"), c, 1, c.Tokens, c.Depth),
+		newTwoLayer(p.Sub("score"), c.Width, 1)}
 }
 
 // Forward returns w [B 1] in (0, 1) for U_l [B n d].
@@ -66,7 +68,8 @@ type proxy struct {
 }
 
 func newProxy(p *nn.Params, c *Config) *proxy {
-	return &proxy{p.New("start", nn.Ones, c.Tokens, c.Width), newEncoder(p.Sub("generate"), c, c.Tokens, 3*c.Tokens, c.Depth)}
+	return &proxy{p.New("start", nn.Ones, c.Tokens, c.Width),
+		newEncoder(p.Sub("generate"), c, c.Tokens, 3*c.Tokens, c.Depth)}
 }
 
 // Forward returns P [B n d] for U_a and U_v: the encoder's output at its own tokens, which it puts

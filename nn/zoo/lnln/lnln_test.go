@@ -17,24 +17,31 @@ import (
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
 func tiny() zoo.Config {
-	return &Config{Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4, HyperHeadWidth: 3, FeedForward: 6, Depth: 2, HyperDepth: 3, FusionDepth: 2,
-		Text: zootest.TinyText(), Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
+	return &Config{Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4, HyperHeadWidth: 3, FeedForward: 6,
+		Depth: 2, HyperDepth: 3, FusionDepth: 2,
+		Text: zootest.TinyText(),
+		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
 }
 
 // TestParameters counts those of the paper's presets, without the encoder of words, and lays
 // them beside the authors' code's: there each block of attention has d more, the shift of LN_k.
 func TestParameters(t *testing.T) {
 	const embed, completeness, proxy, language, reconstruct = 3 * 2, 2, 2, 2, 3 * 2 // blocks
-	for dataset, want := range map[string]struct{ theirs, fusion int }{"mosi": {6483012, 2}, "mosei": {7102404, 4}, "sims": {7112260, 4}} {
+	for dataset, want := range map[string]struct{ theirs, fusion int }{"mosi": {6483012, 2},
+		"mosei": {7102404, 4}, "sims": {7112260, 4}} {
 		_, got := zootest.PaperParams(t, &Spec, dataset)
-		if got += 128 * (embed + completeness + proxy + language + reconstruct + want.fusion); got != want.theirs {
+		if got += 128 *
+			(embed + completeness + proxy + language + reconstruct +
+				want.fusion); got != want.theirs {
 			t.Errorf("%s: %d numbers with the shifts of LN_k, want %d", dataset, got, want.theirs)
 		}
 	}
 	p, _ := zootest.PaperParams(t, &Spec, "mosi")
 	for name, part := range map[string]struct{ theirs, blocks int }{
-		"embed.l": {699520, 2}, "embed.a": {643456, 2}, "embed.v": {661376, 2}, "proxy.generate": {597760, 2}, "discriminator": {8386, 0},
-		"completeness.encode": {593920, 2}, "completeness.score": {8321, 0}, "reconstruct": {3 * 593664, 6}, "language": {593664, 2},
+		"embed.l": {699520, 2}, "embed.a": {643456, 2}, "embed.v": {661376, 2},
+		"proxy.generate": {597760, 2}, "discriminator": {8386, 0},
+		"completeness.encode": {593920, 2}, "completeness.score": {8321, 0},
+		"reconstruct": {3 * 593664, 6}, "language": {593664, 2},
 		"hyper.layers": {298368, 0}, "fusion": {595072, 2}, "score": {129, 0},
 	} {
 		if got := p.Sub(name).Count() + 128*part.blocks; got != part.theirs {
@@ -61,7 +68,8 @@ func TestStart(t *testing.T) {
 			t.Errorf("%s does not start at 0", x.Name)
 		case last == "positions" || last == "target" || last == "source":
 			if math.Abs(sum/n) > 0.2 || math.Abs(square/n-1) > 0.2 {
-				t.Errorf("%s starts with mean %.2f and mean square %.2f, want 0 and 1", x.Name, sum/n, square/n)
+				t.Errorf("%s starts with mean %.2f and mean square %.2f, want 0 and 1", x.Name,
+					sum/n, square/n)
 			}
 		}
 	}
@@ -81,9 +89,11 @@ func TestPresets(t *testing.T) {
 	for dataset, want := range map[string]struct {
 		fusion int
 		loss   LossConfig
-	}{"mosi": {2, LossConfig{0.9, 0.8, 0.1, 1}}, "mosei": {4, LossConfig{0.9, 0.8, 0.1, 1}}, "sims": {4, LossConfig{0.9, 0.6, 0.1, 1}}} {
+	}{"mosi": {2, LossConfig{0.9, 0.8, 0.1, 1}}, "mosei": {4, LossConfig{0.9, 0.8, 0.1, 1}},
+		"sims": {4, LossConfig{0.9, 0.6, 0.1, 1}}} {
 		c, training := preset("paper", dataset)
-		if c := c.(*Config); c.FusionDepth != want.fusion || c.Loss != want.loss || training.Epochs["train"] != 200 || training.LR != 1e-4 {
+		if c := c.(*Config); c.FusionDepth != want.fusion || c.Loss != want.loss ||
+			training.Epochs["train"] != 200 || training.LR != 1e-4 {
 			t.Errorf("%s: %+v, %+v", dataset, c, training)
 		}
 	}
@@ -138,9 +148,11 @@ func TestReversal(t *testing.T) {
 		term, part string
 		sign       float64
 	}{
-		{"adv", "proxy.start", -1}, {"adv", "proxy.generate", -1}, {"adv", "embed.a", -1}, {"adv", "embed.v", -1},
+		{"adv", "proxy.start", -1}, {"adv", "proxy.generate", -1}, {"adv", "embed.a", -1},
+		{"adv", "embed.v", -1},
 		{"sp", "proxy.start", -1}, {"sp", "proxy.generate", -1},
-		{"adv", "completeness", 1}, {"adv", "embed.l", 1}, {"adv", "text", 1}, {"adv", "discriminator", 1},
+		{"adv", "completeness", 1}, {"adv", "embed.l", 1}, {"adv", "text", 1},
+		{"adv", "discriminator", 1},
 		{"sp", "completeness", 1}, {"sp", "embed.l", 1}, {"sp", "text", 1},
 		{"sp", "language", 1}, {"sp", "hyper", 1}, {"sp", "fusion", 1}, {"sp", "score", 1},
 		{"cc", "completeness", 1}, {"cc", "embed.l", 1}, {"cc", "text", 1},
@@ -154,10 +166,13 @@ func TestReversal(t *testing.T) {
 		}
 		backward, truth := slopes(part, func(tp *ag.Tape) *ag.Tensor {
 			terms, _ := m.Phases()[0].Passes[0].Terms(tp, b)
-			return terms[slices.IndexFunc(terms, func(x zoo.Term) bool { return x.Name == c.term })].Loss
+			return terms[slices.IndexFunc(terms, func(x zoo.Term) bool {
+				return x.Name == c.term
+			})].Loss
 		})
 		if math.Abs(truth) < 1e-6 || math.Abs(backward-c.sign*truth) > 1e-6*math.Abs(truth) {
-			t.Errorf("along %s the derivative of %s is %.9g, and Backward has %.9g; want %+.0f times it", c.part, c.term, truth, backward, c.sign)
+			t.Errorf("along %s the derivative of %s is %.9g, and Backward has %.9g; want %+.0f "+
+				"times it", c.part, c.term, truth, backward, c.sign)
 		}
 	}
 }
@@ -165,21 +180,27 @@ func TestReversal(t *testing.T) {
 func TestAgreesWithPyTorch(t *testing.T) {
 	var want zootest.Golden
 	zootest.ReadGolden(t, "lnln", &want)
-	c := &Config{Width: 4, Tokens: 2, Heads: 2, HeadWidth: 3, HyperHeadWidth: 2, FeedForward: 5, Depth: 2, HyperDepth: 3, FusionDepth: 2,
-		Text: zoo.TextConfig{Finetune: true, Width: 6, Layers: 1, Heads: 2, FeedForward: 5}, Loss: LossConfig{0.9, 0.8, 0.1, 1}}
-	d := zoo.Dims{Vocab: 9, TextT: 4, AudioT: 5, AudioD: 3, VisionT: 3, VisionD: 2, Range: [2]float64{-3, 3}}
+	c := &Config{Width: 4, Tokens: 2, Heads: 2, HeadWidth: 3, HyperHeadWidth: 2, FeedForward: 5,
+		Depth: 2, HyperDepth: 3, FusionDepth: 2,
+		Text: zoo.TextConfig{Finetune: true, Width: 6, Layers: 1, Heads: 2, FeedForward: 5},
+		Loss: LossConfig{0.9, 0.8, 0.1, 1}}
+	d := zoo.Dims{Vocab: 9, TextT: 4, AudioT: 5, AudioD: 3, VisionT: 3, VisionD: 2,
+		Range: [2]float64{-3, 3}}
 	for device, tol := range zootest.GoldenDevices {
 		t.Run(device, func(t *testing.T) {
 			m, p := zootest.New(t, &Spec, c, device, d)
 			dev := p.Device()
 			b := &zoo.Batch{
-				Corrupted:    zootest.Tokens(dev, 4, 2, 1, 8, 3, 2, 1, 3, 0, 2, 6, 1, 3),
-				Complete:     zootest.Tokens(dev, 4, 2, 5, 8, 3, 2, 7, 3, 0, 2, 6, 4, 3),
-				Label:        zootest.WaveTensor(dev, 500, 3),
-				MissingRates: ag.NewTensor(dev, []float64{0.4, 0.2, 0.7, 0.9, 0.1, 0.3, 0, 0.5, 0.6}, 3, 3),
+				Corrupted: zootest.Tokens(dev, 4, 2, 1, 8, 3, 2, 1, 3, 0, 2, 6, 1, 3),
+				Complete:  zootest.Tokens(dev, 4, 2, 5, 8, 3, 2, 7, 3, 0, 2, 6, 4, 3),
+				Label:     zootest.WaveTensor(dev, 500, 3),
+				MissingRates: ag.NewTensor(dev,
+					[]float64{0.4, 0.2, 0.7, 0.9, 0.1, 0.3, 0, 0.5, 0.6}, 3, 3),
 			}
-			b.Corrupted.Audio, b.Corrupted.Vision = zootest.WaveTensor(dev, 100, 3, 5, 3), zootest.WaveTensor(dev, 200, 3, 3, 2)
-			b.Complete.Audio, b.Complete.Vision = zootest.WaveTensor(dev, 300, 3, 5, 3), zootest.WaveTensor(dev, 400, 3, 3, 2)
+			b.Corrupted.Audio, b.Corrupted.Vision = zootest.WaveTensor(dev, 100,
+				3, 5, 3), zootest.WaveTensor(dev, 200, 3, 3, 2)
+			b.Complete.Audio, b.Complete.Vision = zootest.WaveTensor(dev, 300,
+				3, 5, 3), zootest.WaveTensor(dev, 400, 3, 3, 2)
 			want.Agrees(t, tol, m, p, b)
 		})
 	}

@@ -55,8 +55,10 @@ type model struct {
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
 	m := &model{config: c, dims: d, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
-	for i, from := range [zoo.Modalities]struct{ steps, width int }{{d.TextT, m.text.Width}, {d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
-		m.embed[i] = newEmbedding(p.Sub("embed").Sub(zoo.Modality(i).String()), c, from.steps, from.width)
+	for i, from := range [zoo.Modalities]struct{ steps, width int }{{d.TextT, m.text.Width},
+		{d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
+		m.embed[i] = newEmbedding(p.Sub("embed").Sub(zoo.Modality(i).String()), c, from.steps,
+			from.width)
 	}
 	m.completeness = newCompleteness(p.Sub("completeness"), c)
 	m.proxy = newProxy(p.Sub("proxy"), c)
@@ -68,7 +70,8 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 
 	m.discriminator = newTwoLayer(p.Sub("discriminator"), c.Width, 2)
 	for i := range m.reconstructors {
-		m.reconstructors[i] = newEncoder(p.Sub("reconstruct").Sub(zoo.Modality(i).String()), c, 0, c.Tokens, c.Depth)
+		m.reconstructors[i] = newEncoder(p.Sub("reconstruct").Sub(zoo.Modality(i).String()),
+			c, 0, c.Tokens, c.Depth)
 	}
 	m.trained = m.text.Trainable(p)
 	return m
@@ -117,9 +120,11 @@ func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 	weight := m.config.Loss
 	return []zoo.Term{
 		{Name: "cc", Weight: weight.Completeness, Loss: tp.MSE(w, tp.AddScalar(tp.Neg(rate), 1))},
-		{Name: "adv", Weight: weight.Adversarial, Loss: m.adversarial(tp, dominant, clean[zoo.Language])},
+		{Name: "adv", Weight: weight.Adversarial,
+			Loss: m.adversarial(tp, dominant, clean[zoo.Language])},
 		{Name: "rec", Weight: weight.Reconstruction, Loss: rec},
-		{Name: "sp", Weight: weight.Sentiment, Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))},
+		{Name: "sp", Weight: weight.Sentiment,
+			Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))},
 		{Name: "completeness", Loss: tp.Mean(w)},
 	}, nil
 }
@@ -136,7 +141,9 @@ func (m *model) features(tp *ag.Tape, in *zoo.Input) (u [zoo.Modalities]*ag.Tens
 // dominant language. Each is the query of one layer of the hyper-modality, and the last is fused
 // with it to T. The scores are a linear map of the mean of T over all rows but the first, the
 // class token's. ALMT reads that first row; here no loss reaches it.
-func (m *model) sentiment(tp *ag.Tape, dominant *ag.Tensor, u [zoo.Modalities]*ag.Tensor) *ag.Tensor {
+func (m *model) sentiment(
+	tp *ag.Tape, dominant *ag.Tensor, u [zoo.Modalities]*ag.Tensor,
+) *ag.Tensor {
 	l := m.language.Stream(tp, dominant)
 	h := m.hyper.Forward(tp, l, u[zoo.Audio], u[zoo.Vision])
 	t := m.fusion.Forward(tp, l[len(l)-1], h) // [B 1+n d]

@@ -15,9 +15,11 @@ type encoder struct {
 
 func newEncoder(p *nn.Params, width int) *encoder {
 	return &encoder{
-		first:  nn.NewLSTM(p.Sub("first"), nn.LSTMConfig{In: width, Hidden: width, Layers: 1, Bidirectional: true}),
-		norm:   nn.NewLayerNorm(p.Sub("norm"), 2*width),
-		second: nn.NewLSTM(p.Sub("second"), nn.LSTMConfig{In: 2 * width, Hidden: width, Layers: 1, Bidirectional: true}),
+		first: nn.NewLSTM(p.Sub("first"),
+			nn.LSTMConfig{In: width, Hidden: width, Layers: 1, Bidirectional: true}),
+		norm: nn.NewLayerNorm(p.Sub("norm"), 2*width),
+		second: nn.NewLSTM(p.Sub("second"),
+			nn.LSTMConfig{In: 2 * width, Hidden: width, Layers: 1, Bidirectional: true}),
 	}
 }
 

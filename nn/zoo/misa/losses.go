@@ -47,7 +47,8 @@ func difference(tp *ag.Tape, views *ag.Tensor) *ag.Tensor {
 	constant := tp.StopGradient(centred)
 	norm := tp.AddScalar(tp.Sqrt(tp.Sum(tp.Mul(constant, constant), 2)), 1e-6) // [6 B]
 	unit := tp.Div(centred, tp.Reshape(norm, 2*zoo.Modalities, -1, 1))
-	product := tp.MatMul(tp.Gather(unit, orthogonal[0]), tp.Gather(unit, orthogonal[1]), ag.TN) // [6 d d]
+	// [6 d d]
+	product := tp.MatMul(tp.Gather(unit, orthogonal[0]), tp.Gather(unit, orthogonal[1]), ag.TN)
 	return tp.Scale(tp.Mean(tp.Mul(product, product)), float64(len(orthogonal[0])))
 }
 

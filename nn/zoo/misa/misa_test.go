@@ -14,7 +14,8 @@ import (
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
 func tiny() zoo.Config {
-	return &Config{Text: zootest.TinyText(), Width: 16, Heads: 2, FeedForward: 8, TransformerDropout: 0.1, Dropout: 0.1, Lengths: "own",
+	return &Config{Text: zootest.TinyText(), Width: 16, Heads: 2, FeedForward: 8,
+		TransformerDropout: 0.1, Dropout: 0.1, Lengths: "own",
 		Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}}
 }
 
@@ -33,7 +34,8 @@ func readAsManyAsTokens(c *Config) { c.Lengths = "text" }
 // TestParameters counts what the published sizes have besides BERT, less the 3588 numbers that
 // nothing uses.
 func TestParameters(t *testing.T) {
-	for dataset, want := range map[string]int{"mosi": 1138033 - 3588, "mosei": 1435105 - 3588, "sims": 21664749 - 3588} {
+	for dataset, want := range map[string]int{"mosi": 1138033 - 3588, "mosei": 1435105 - 3588,
+		"sims": 21664749 - 3588} {
 		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
@@ -47,18 +49,23 @@ func TestPresets(t *testing.T) {
 		diff, sim, recon float64
 	}
 	for dataset, want := range map[string]numbers{
-		"mosi": {16, 0.2, 0.8, 0.1, 0.3, 1}, "mosei": {64, 0.5, 0.8, 0.3, 0.8, 1}, "sims": {64, 0, 1, 0.3, 1, 0.8}, "synthetic": {16, 0.2, 0.8, 0.1, 0.3, 1},
+		"mosi": {16, 0.2, 0.8, 0.1, 0.3, 1}, "mosei": {64, 0.5, 0.8, 0.3, 0.8, 1},
+		"sims": {64, 0, 1, 0.3, 1, 0.8}, "synthetic": {16, 0.2, 0.8, 0.1, 0.3, 1},
 	} {
 		config, training := preset("paper", dataset)
 		c := config.(*Config)
-		if got := (numbers{training.Batch, c.Dropout, training.ClipValue, c.Loss.Diff, c.Loss.Sim, c.Loss.Recon}); got != want {
+		if got := (numbers{training.Batch, c.Dropout, training.ClipValue, c.Loss.Diff, c.Loss.Sim,
+			c.Loss.Recon}); got != want {
 			t.Errorf("%s: %+v, want %+v", dataset, got, want)
 		}
-		if c.Lengths != "text" || c.Width != 128 || c.FeedForward != 2048 || c.Heads != 2 || c.TransformerDropout != 0.1 || c.Text != zoo.PaperText() {
+		if c.Lengths != "text" || c.Width != 128 || c.FeedForward != 2048 || c.Heads != 2 ||
+			c.TransformerDropout != 0.1 || c.Text != zoo.PaperText() {
 			t.Errorf("%s: %+v", dataset, c)
 		}
-		if training.Accumulate != 2 || training.Patience != 8 || training.LR != 1e-4 || training.WeightDecay != 0 || training.Optimizer != "adam" ||
-			training.Schedule != "constant" || training.Clip != 0 || training.Groups["text"] != (zoo.GroupTraining{LR: 1e-4}) {
+		if training.Accumulate != 2 || training.Patience != 8 || training.LR != 1e-4 ||
+			training.WeightDecay != 0 || training.Optimizer != "adam" ||
+			training.Schedule != "constant" || training.Clip != 0 ||
+			training.Groups["text"] != (zoo.GroupTraining{LR: 1e-4}) {
 			t.Errorf("%s: %+v", dataset, training)
 		}
 	}
@@ -83,7 +90,8 @@ func TestOneRow(t *testing.T) {
 		for _, n := range []int{1, 3} {
 			m, p := newTiny(t, device, readAsManyAsTokens)
 			b := zoo.RandomBatch(p.Device(), &zootest.TinyDims, n, 1)
-			b.Corrupted = zootest.Tokens(p.Device(), zootest.TinyDims.TextT, slices.Repeat([]int{2, 9, 5, 3, 0}, n)...)
+			b.Corrupted = zootest.Tokens(p.Device(), zootest.TinyDims.TextT,
+				slices.Repeat([]int{2, 9, 5, 3, 0}, n)...)
 			b.Corrupted.Audio = ag.NewTensor(p.Device(), make([]float64, n*7*3), n, 7, 3)
 			b.Corrupted.Vision = ag.NewTensor(p.Device(), make([]float64, n*6*4), n, 6, 4)
 			all, _ := m.terms(ag.NewTape(p.Device()), b)
@@ -93,7 +101,8 @@ func TestOneRow(t *testing.T) {
 				term := terms[i]
 				for x, g := range tp.Backward(term.Loss) {
 					if norm := g.Dot(g); math.IsNaN(norm) || math.IsInf(norm, 0) {
-						t.Errorf("%s, %d equal rows: the gradient of %s for a parameter %v has norm² %g", device, n, term.Name, x.Shape(), norm)
+						t.Errorf("%s, %d equal rows: the gradient of %s for a parameter %v has "+
+							"norm² %g", device, n, term.Name, x.Shape(), norm)
 					}
 				}
 			}
@@ -111,7 +120,8 @@ func TestComputesNoMoreThanIsRead(t *testing.T) {
 	for lengths, want := range map[string]int{"own": 7, "text": 5} {
 		m, p := newTiny(t, "cpu64", func(c *Config) { c.Lengths = lengths })
 		in := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1).Corrupted
-		if x, _ := m.frames(ag.NewTape(p.Device()), in, in.Audio, in.AudioLen); x.Shape()[1] != want {
+		if x, _ := m.frames(ag.NewTape(p.Device()), in, in.Audio,
+			in.AudioLen); x.Shape()[1] != want {
 			t.Errorf("%s: %d frames, want %d", lengths, x.Shape()[1], want)
 		}
 	}
@@ -120,7 +130,9 @@ func TestComputesNoMoreThanIsRead(t *testing.T) {
 // TestWithoutTokens sees a number where a sentence has no token at all.
 func TestWithoutTokens(t *testing.T) {
 	m, p := newTiny(t, "cpu64", readAsManyAsTokens)
-	in, sample := zootest.Tokens(p.Device(), zootest.TinyDims.TextT, make([]int, 2*zootest.TinyDims.TextT)...), zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1).Corrupted
+	in, sample := zootest.Tokens(p.Device(), zootest.TinyDims.TextT,
+		make([]int, 2*zootest.TinyDims.TextT)...), zoo.RandomBatch(p.Device(), &zootest.TinyDims,
+		2, 1).Corrupted
 	in.Audio, in.Vision = sample.Audio, sample.Vision
 	for _, v := range m.Predict(ag.NewTape(p.Device()), in).Score.Values() {
 		if math.IsNaN(v) {
@@ -140,10 +152,12 @@ func TestDrops(t *testing.T) {
 		m, _ := newTiny(t, "cpu64", set)
 		in := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 4, 1).Corrupted
 		want := plain.Predict(ag.NewTape(p.Device()), in).Score.Values()
-		if got := m.Predict(ag.NewInferenceTape(p.Device()), in).Score.Values(); !slices.Equal(got, want) {
+		if got := m.Predict(ag.NewInferenceTape(p.Device()), in).Score.Values(); !slices.Equal(got,
+			want) {
 			t.Errorf("%s: inference drops", name)
 		}
-		if got := m.Predict(ag.NewTape(p.Device()), in).Score.Values(); slices.Equal(got, want) != (name == "none") {
+		if got := m.Predict(ag.NewTape(p.Device()), in).Score.Values(); slices.Equal(got,
+			want) != (name == "none") {
 			t.Errorf("%s: training gives %v, without dropout %v", name, got, want)
 		}
 	}
@@ -154,17 +168,24 @@ func TestDrops(t *testing.T) {
 func TestAgreesWithPyTorch(t *testing.T) {
 	var cases map[string]*zootest.Golden
 	zootest.ReadGolden(t, "misa", &cases)
-	d := zoo.Dims{Vocab: 11, TextT: 6, AudioT: 5, AudioD: 2, VisionT: 9, VisionD: 3, Range: [2]float64{-3, 3}}
+	d := zoo.Dims{Vocab: 11, TextT: 6, AudioT: 5, AudioD: 2, VisionT: 9, VisionD: 3,
+		Range: [2]float64{-3, 3}}
 	for device, tol := range zootest.GoldenDevices {
 		for _, lengths := range []string{"own", "text"} {
 			t.Run(device+"/"+lengths, func(t *testing.T) {
-				c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 12}, Width: 6, Heads: 2, FeedForward: 7,
+				c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2,
+					FeedForward: 12}, Width: 6, Heads: 2, FeedForward: 7,
 					Lengths: lengths, Loss: LossConfig{Diff: 0.3, Sim: 0.8, Recon: 0.9}}
 				m, p := zootest.New(t, &Spec, c, device, d)
-				in := zootest.Tokens(p.Device(), d.TextT, 2, 5, 10, 7, 7, 3, 2, 7, 1, 3, 0, 0, 2, 3, 0, 0, 0, 0, 2, 9, 4, 1, 3, 0)
-				in.Audio, in.Vision = zootest.WaveTensor(p.Device(), 100, 4, d.AudioT, d.AudioD), zootest.WaveTensor(p.Device(), 200, 4, d.VisionT, d.VisionD)
+				in := zootest.Tokens(p.Device(), d.TextT, 2, 5, 10, 7, 7, 3, 2, 7, 1, 3,
+					0, 0, 2, 3, 0, 0, 0, 0, 2, 9, 4, 1, 3, 0)
+				in.Audio, in.Vision = zootest.WaveTensor(p.Device(), 100, 4,
+					d.AudioT, d.AudioD), zootest.WaveTensor(p.Device(), 200, 4, d.VisionT,
+					d.VisionD)
 				in.AudioLen, in.VisionLen = []int{5, 1, 3, 4}, []int{9, 4, 1, 7}
-				cases[lengths].Agrees(t, tol, m, p, &zoo.Batch{Corrupted: in, Label: zootest.WaveTensor(p.Device(), 300, 4), Epoch: 1})
+				cases[lengths].Agrees(t,
+					tol, m, p, &zoo.Batch{Corrupted: in,
+						Label: zootest.WaveTensor(p.Device(), 300, 4), Epoch: 1})
 			})
 		}
 	}

@@ -7,7 +7,7 @@
 // head predicts the label.
 //
 //	text   ─► BERT ─► mean ─────────────► u_l ─┐       ┌─► private_m ─► s_m ─┐
-//	vision ─► BiLSTM ─► norm ─► BiLSTM ─► u_v ─┼─► p_m ┤                     ├─► six tokens ─► Transformer ─► head ─► ŷ
+//	vision ─► BiLSTM ─► norm ─► BiLSTM ─► u_v ─┼─► p_m ┤                     ├─► six tokens ─► Transformer ─► ŷ
 //	audio  ─► BiLSTM ─► norm ─► BiLSTM ─► u_a ─┘       └─► shared ────► c_m ─┘
 //
 // Three loss terms besides the task's give the views their meaning. The shared views of the
@@ -56,7 +56,8 @@ type model struct {
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
 	m := &model{config: c, dims: d, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
-	m.vision, m.audio = newEncoder(p.Sub("encode.v"), d.VisionD), newEncoder(p.Sub("encode.a"), d.AudioD)
+	m.vision, m.audio = newEncoder(p.Sub("encode.v"), d.VisionD), newEncoder(p.Sub("encode.a"),
+		d.AudioD)
 	for i, in := range []int{m.text.Width, 4 * d.VisionD, 4 * d.AudioD} {
 		name := order[i].String()
 		m.project[i] = newProjection(p.Sub("project").Sub(name), in, c.Width)
@@ -64,12 +65,14 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	}
 	m.shared = nn.NewLinear(p.Sub("shared"), c.Width, c.Width)
 	m.mix = nn.NewPostNormLayer(p.Sub("mix"),
-		nn.PostNormConfig{Width: c.Width, Heads: c.Heads, FeedForward: c.FeedForward, Dropout: c.TransformerDropout})
+		nn.PostNormConfig{Width: c.Width, Heads: c.Heads, FeedForward: c.FeedForward,
+			Dropout: c.TransformerDropout})
 	m.hidden = nn.NewLinear(p.Sub("head.hidden"), 2*zoo.Modalities*c.Width, zoo.Modalities*c.Width)
 	m.score = nn.NewLinear(p.Sub("head.score"), zoo.Modalities*c.Width, d.OutputWidth())
 	m.predict = p.All()
 	for i, modality := range order {
-		m.reconstruct[i] = nn.NewLinear(p.Sub("reconstruct").Sub(modality.String()), c.Width, c.Width)
+		m.reconstruct[i] = nn.NewLinear(p.Sub("reconstruct").Sub(modality.String()), c.Width,
+			c.Width)
 	}
 	m.trained = m.text.Trainable(p)
 	return m
@@ -120,7 +123,8 @@ func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
 	vision, visionLen := m.frames(tp, in, in.Vision, in.VisionLen)
 	audio, audioLen := m.frames(tp, in, in.Audio, in.AudioLen)
 	u := [zoo.Modalities]*ag.Tensor{
-		tokenMean(tp, in, m.text.Forward(tp, in)), m.vision.Forward(tp, vision, visionLen), m.audio.Forward(tp, audio, audioLen)}
+		tokenMean(tp, in, m.text.Forward(tp, in)), m.vision.Forward(tp, vision, visionLen),
+		m.audio.Forward(tp, audio, audioLen)}
 	var p, s [zoo.Modalities]*ag.Tensor
 	for i := range u {
 		p[i] = m.project[i].Forward(tp, u[i])

@@ -9,11 +9,14 @@ import (
 // Spec describes Self-MM.
 var Spec = zoo.Spec{
 	Name: "self-mm", Label: "Self-MM", Regression: true,
-	Paper:  "Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis, AAAI 2021",
+	Paper: "Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised " +
+		"Multi-Task Learning for Multimodal Sentiment Analysis, AAAI 2021",
 	Preset: preset, New: newModel,
 	Terms: []zoo.TermTitle{
-		{Name: "fusion", Title: "|ŷ_m − Y_m|"}, {Name: "text", Title: "w_t·|ŷ_t − Y_t|"}, {Name: "audio", Title: "w_a·|ŷ_a − Y_a|"},
-		{Name: "vision", Title: "w_v·|ŷ_v − Y_v|"}, {Name: "shift", Title: "|Y_x − Y_m|, how far labels have moved"},
+		{Name: "fusion", Title: "|ŷ_m − Y_m|"}, {Name: "text", Title: "w_t·|ŷ_t − Y_t|"},
+		{Name: "audio", Title: "w_a·|ŷ_a − Y_a|"},
+		{Name: "vision", Title: "w_v·|ŷ_v − Y_v|"},
+		{Name: "shift", Title: "|Y_x − Y_m|, how far labels have moved"},
 	},
 }
 
@@ -22,9 +25,10 @@ type Config struct {
 	Text        zoo.TextConfig `yaml:"text"`
 	AudioWidth  int            `yaml:"audio_width"`  // h_a, hidden width of the LSTM
 	VisionWidth int            `yaml:"vision_width"` // h_v
-	AudioOut    int            `yaml:"audio_out"`    // o_a, width to which the LSTM's final state is projected
-	VisionOut   int            `yaml:"vision_out"`   // o_v
-	Heads       HeadsConfig    `yaml:"heads"`
+	// o_a, width to which the LSTM's final state is projected
+	AudioOut  int         `yaml:"audio_out"`
+	VisionOut int         `yaml:"vision_out"` // o_v
+	Heads     HeadsConfig `yaml:"heads"`
 }
 
 // HeadsConfig holds the settings of the four regression heads.
@@ -51,8 +55,10 @@ func (c *Config) Check() error {
 		name  string
 		value int
 	}{
-		{"audio_width", c.AudioWidth}, {"vision_width", c.VisionWidth}, {"audio_out", c.AudioOut}, {"vision_out", c.VisionOut},
-		{"heads.fusion.width", h.Fusion.Width}, {"heads.text.width", h.Text.Width}, {"heads.audio.width", h.Audio.Width},
+		{"audio_width", c.AudioWidth}, {"vision_width", c.VisionWidth}, {"audio_out", c.AudioOut},
+		{"vision_out", c.VisionOut},
+		{"heads.fusion.width", h.Fusion.Width}, {"heads.text.width", h.Text.Width},
+		{"heads.audio.width", h.Audio.Width},
 		{"heads.vision.width", h.Vision.Width},
 	} {
 		if f.value < 1 {
@@ -63,10 +69,12 @@ func (c *Config) Check() error {
 		name  string
 		value float64
 	}{
-		{"fusion", h.Fusion.Dropout}, {"text", h.Text.Dropout}, {"audio", h.Audio.Dropout}, {"vision", h.Vision.Dropout},
+		{"fusion", h.Fusion.Dropout}, {"text", h.Text.Dropout}, {"audio", h.Audio.Dropout},
+		{"vision", h.Vision.Dropout},
 	} {
 		if f.value < 0 || f.value >= 1 {
-			return fmt.Errorf("self-mm: heads.%s.dropout is %g, want 0 ≤ dropout < 1", f.name, f.value)
+			return fmt.Errorf("self-mm: heads.%s.dropout is %g, want 0 ≤ dropout < 1", f.name,
+				f.value)
 		}
 	}
 	if err := c.Text.Check(); err != nil {
@@ -78,10 +86,14 @@ func (c *Config) Check() error {
 // preset returns the settings of MMSA's port, or small ones for "quick". The paper's own code has
 // other settings for MOSI and MOSEI (docs/zoo.md).
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
-	c := &Config{Text: zoo.PaperText(), AudioWidth: 16, VisionWidth: 32, AudioOut: 16, VisionOut: 32,
-		Heads: HeadsConfig{Fusion: HeadConfig{128, 0}, Text: HeadConfig{32, 0.1}, Audio: HeadConfig{16, 0.1}, Vision: HeadConfig{32, 0}}}
-	t := zoo.Training{Batch: 16, Accumulate: 4, Optimizer: "adam", Schedule: "constant", LR: 1e-3, WeightDecay: 1e-3,
-		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3}, "audio": {LR: 5e-3, WeightDecay: 1e-3},
+	c := &Config{Text: zoo.PaperText(), AudioWidth: 16, VisionWidth: 32, AudioOut: 16,
+		VisionOut: 32,
+		Heads: HeadsConfig{Fusion: HeadConfig{128, 0}, Text: HeadConfig{32, 0.1},
+			Audio: HeadConfig{16, 0.1}, Vision: HeadConfig{32, 0}}}
+	t := zoo.Training{Batch: 16, Accumulate: 4, Optimizer: "adam", Schedule: "constant",
+		LR: 1e-3, WeightDecay: 1e-3,
+		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3},
+			"audio":  {LR: 5e-3, WeightDecay: 1e-3},
 			"vision": {LR: 5e-3, WeightDecay: 1e-3}},
 		Patience: 8, Epochs: map[string]int{"train": 200}}
 	switch {
@@ -91,11 +103,13 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	case dataset == "mosei":
 		c.Heads.Fusion.Dropout, c.Heads.Text.Dropout, c.Heads.Audio.Dropout = 0.1, 0, 0
 		t.Batch, t.WeightDecay = 32, 1e-2
-		t.Groups["audio"], t.Groups["vision"] = zoo.GroupTraining{LR: 5e-3}, zoo.GroupTraining{LR: 1e-4}
+		t.Groups["audio"], t.Groups["vision"] = zoo.GroupTraining{LR: 5e-3},
+			zoo.GroupTraining{LR: 1e-4}
 	case dataset == "sims":
 		c.VisionWidth, c.Heads.Text.Width = 64, 64
 		t.Batch = 32
-		t.Groups["audio"], t.Groups["vision"] = zoo.GroupTraining{LR: 5e-3, WeightDecay: 1e-2}, zoo.GroupTraining{LR: 5e-3, WeightDecay: 1e-2}
+		t.Groups["audio"], t.Groups["vision"] = zoo.GroupTraining{LR: 5e-3,
+			WeightDecay: 1e-2}, zoo.GroupTraining{LR: 5e-3, WeightDecay: 1e-2}
 	}
 	return c, t
 }

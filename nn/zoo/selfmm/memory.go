@@ -9,7 +9,8 @@ import (
 // epsilon is ε, which keeps quotients finite.
 const epsilon = 1e-8
 
-// newMemory allocates labels and features of N samples: all labels are the human ones, all features
+// newMemory allocates labels and features of N samples: all labels are the human ones, all
+// features
 // 0. It returns what training will change.
 func (m *model) newMemory(labels []float32) []nn.Param {
 	dev, n := m.all.Device(), len(labels)
@@ -23,9 +24,11 @@ func (m *model) newMemory(labels []float32) []nn.Param {
 		x.labels = ag.NewTensor(dev, human, n)
 		x.features = ag.NewTensor(dev, make([]float64, n*width), n, width)
 		if i > 0 {
-			changing = append(changing, nn.Param{Name: "memory.labels." + x.letter(), Tensor: x.labels})
+			changing = append(changing,
+				nn.Param{Name: "memory.labels." + x.letter(), Tensor: x.labels})
 		}
-		changing = append(changing, nn.Param{Name: "memory.features." + x.letter(), Tensor: x.features})
+		changing = append(changing,
+			nn.Param{Name: "memory.features." + x.letter(), Tensor: x.features})
 	}
 	return changing
 }
@@ -48,7 +51,8 @@ func (m *model) updates(tp *ag.Tape, b *zoo.Batch, f []*ag.Tensor) (updates []zo
 			label := tp.Clamp(tp.Scale(tp.Add(quotient, difference), 0.5), -m.bound, m.bound)
 			old := tp.Gather(x.labels, b.Index)
 			label = tp.Add(tp.Scale(old, (n-1)/(n+1)), tp.Scale(label, 2/(n+1)))
-			updates = append(updates, zoo.MemoryUpdate{Memory: x.labels, Index: b.Index, Rows: label})
+			updates = append(updates,
+				zoo.MemoryUpdate{Memory: x.labels, Index: b.Index, Rows: label})
 		}
 	}
 	for i, x := range m.tasks {

@@ -81,7 +81,8 @@ func (m *model) Phases() []zoo.Phase {
 // groups returns the parameter groups: one for each encoder. Biases and norms of a pretrained BERT
 // have no weight decay.
 func (m *model) groups() []zoo.Group {
-	groups := []zoo.Group{{Name: "audio", Params: m.params("audio")}, {Name: "vision", Params: m.params("vision")}}
+	groups := []zoo.Group{{Name: "audio", Params: m.params("audio")},
+		{Name: "vision", Params: m.params("vision")}}
 	for _, g := range m.text.Groups() {
 		decayed, others := zoo.Group{Name: g.Name}, zoo.Group{Name: g.Name, NoDecay: true}
 		for _, p := range g.Params {
@@ -136,7 +137,8 @@ func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 		shift := tp.Abs(tp.Sub(y, b.Label))
 		loss := tp.Mean(tp.Mul(tp.Tanh(shift), tp.Abs(tp.Sub(score, y))))
 		terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: loss})
-		shifts = append(shifts, zoo.Term{Name: "shift_" + zoo.Modality(i-1).String(), Loss: tp.Mean(shift)})
+		shifts = append(shifts,
+			zoo.Term{Name: "shift_" + zoo.Modality(i-1).String(), Loss: tp.Mean(shift)})
 	}
 	var updates []zoo.MemoryUpdate
 	tp.NoGrad(func() { updates = m.updates(tp, b, f) })

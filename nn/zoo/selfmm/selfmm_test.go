@@ -25,15 +25,20 @@ func termsOf(tp *ag.Tape, m *model, b *zoo.Batch) []zoo.Term {
 }
 
 func tiny() zoo.Config {
-	return &Config{Text: zootest.TinyText(), AudioWidth: 4, VisionWidth: 5, AudioOut: 3, VisionOut: 4, Heads: HeadsConfig{
-		Fusion: HeadConfig{8, 0.1}, Text: HeadConfig{6, 0.1}, Audio: HeadConfig{7, 0.1}, Vision: HeadConfig{5, 0.1}}}
+	return &Config{Text: zootest.TinyText(), AudioWidth: 4, VisionWidth: 5, AudioOut: 3,
+		VisionOut: 4, Heads: HeadsConfig{
+			Fusion: HeadConfig{8, 0.1}, Text: HeadConfig{6, 0.1}, Audio: HeadConfig{7, 0.1},
+			Vision: HeadConfig{5, 0.1}}}
 }
 
 // newTiny returns the tiny model with labels of at most bound, ready for the N utterances
 // whose human labels are given, and its tables.
-func newTiny(dev ag.Device, dropout, bound float64, labels []float32) (m *model, p *nn.Params, tables map[string]*ag.Tensor) {
+func newTiny(
+	dev ag.Device, dropout, bound float64, labels []float32,
+) (m *model, p *nn.Params, tables map[string]*ag.Tensor) {
 	c := tiny().(*Config)
-	for _, rate := range []*float64{&c.Text.Dropout, &c.Heads.Fusion.Dropout, &c.Heads.Text.Dropout, &c.Heads.Audio.Dropout, &c.Heads.Vision.Dropout} {
+	for _, rate := range []*float64{&c.Text.Dropout, &c.Heads.Fusion.Dropout,
+		&c.Heads.Text.Dropout, &c.Heads.Audio.Dropout, &c.Heads.Vision.Dropout} {
 		*rate = dropout
 	}
 	d := zootest.TinyDims
@@ -141,7 +146,8 @@ func (s *naive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
 // TestAgainstLoops runs epochs in which the parameters move at random, and compares losses
 // and tables with loops that are given the representations of each batch.
 func TestAgainstLoops(t *testing.T) {
-	for _, dropout := range []float64{0, 0.3} { // with dropout predictions cannot be computed again
+	// with dropout predictions cannot be computed again
+	for _, dropout := range []float64{0, 0.3} {
 		dev, r := zootest.Open(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
 		m, p, tables := newTiny(dev, dropout, 1, humanLabels)
 		naive := newNaive(m, humanLabels)
@@ -155,21 +161,25 @@ func TestAgainstLoops(t *testing.T) {
 				tp.Reset()
 				for i, term := range termsOf(tp, m, b) {
 					if dropout == 0 || i > 3 {
-						zootest.Close(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12, []float64{term.Loss.Item()}, want[i:i+1])
+						zootest.Close(t, fmt.Sprintf("epoch %d, %s", epoch, term.Name), 1e-12,
+							[]float64{term.Loss.Item()}, want[i:i+1])
 					}
 				}
 				var f [4][][]float64
 				for x, l := range letters {
-					rows := slices.Collect(slices.Chunk(tables["memory.features."+l].Values(), m.tasks[x].features.Shape()[1]))
+					rows := slices.Collect(slices.Chunk(tables["memory.features."+l].Values(),
+						m.tasks[x].features.Shape()[1]))
 					for _, i := range index {
 						f[x] = append(f[x], rows[i])
 					}
 				}
 				clamped += naive.update(epoch, index, f)
 				for x, l := range letters {
-					zootest.Close(t, "features of "+l, 0, tables["memory.features."+l].Values(), slices.Concat(naive.features[x]...))
+					zootest.Close(t, "features of "+l, 0, tables["memory.features."+l].Values(),
+						slices.Concat(naive.features[x]...))
 					if x > 0 {
-						zootest.Close(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l), 1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
+						zootest.Close(t, fmt.Sprintf("epoch %d, labels of %s", epoch, l),
+							1e-9, tables["memory.labels."+l].Values(), naive.labels[x])
 					}
 				}
 				if epoch > 1 {
@@ -216,7 +226,8 @@ func TestBeginsWithTheFusion(t *testing.T) {
 				tp.Reset()
 				terms := termsOf(tp, m, batchOf(dev, epoch, index, humanLabels))
 				for _, term := range terms[1:] {
-					if (term.Weight == 0) != strings.HasPrefix(term.Name, "shift_") || term.Weight > 1 {
+					if (term.Weight == 0) != strings.HasPrefix(term.Name, "shift_") ||
+						term.Weight > 1 {
 						t.Errorf("%s has weight %g", term.Name, term.Weight)
 					}
 					if v := term.Loss.Item(); (v == 0) != (epoch < 3) {
@@ -227,7 +238,8 @@ func TestBeginsWithTheFusion(t *testing.T) {
 				for _, x := range p.Sub("heads").All() {
 					own, g := !strings.HasPrefix(x.Name, "heads.fusion"), grads[x.Tensor]
 					if zero := g.Dot(g) == 0; own && zero != (epoch < 3) {
-						t.Errorf("%s: epoch %d: gradient of %s is zero: %t", name, epoch, x.Name, zero)
+						t.Errorf("%s: epoch %d: gradient of %s is zero: %t", name, epoch,
+							x.Name, zero)
 					}
 				}
 			}
@@ -239,7 +251,8 @@ func TestBeginsWithTheFusion(t *testing.T) {
 // representations: parameters never move, so that after one epoch the only positive utterance is
 // its class's centroid.
 func TestLabelsStayInRange(t *testing.T) {
-	for what, labels := range map[string][]float32{"both classes": {1, -1, 0, -0.5}, "no negative": {1, 0.25, 0, 0.5}, "no positive": {-1, -0.25, 0, -1},
+	for what, labels := range map[string][]float32{"both classes": {1, -1, 0, -0.5},
+		"no negative": {1, 0.25, 0, 0.5}, "no positive": {-1, -0.25, 0, -1},
 		"zeros": {0, 0, 0, 0}} {
 		for _, name := range []string{"cpu", "cpu64"} {
 			dev := zootest.Open(t, name)
@@ -251,8 +264,10 @@ func TestLabelsStayInRange(t *testing.T) {
 				termsOf(tp, m, b)
 				for table, x := range tables {
 					for i, v := range x.Values() {
-						if math.IsNaN(v) || math.IsInf(v, 0) || strings.Contains(table, "labels") && math.Abs(v) > 1+1e-6 {
-							t.Errorf("%s, %s: epoch %d: %s of utterance %d is %g", what, name, b.Epoch, table, i, v)
+						if math.IsNaN(v) || math.IsInf(v, 0) ||
+							strings.Contains(table, "labels") && math.Abs(v) > 1+1e-6 {
+							t.Errorf("%s, %s: epoch %d: %s of utterance %d is %g", what,
+								name, b.Epoch, table, i, v)
 						}
 					}
 				}
@@ -338,7 +353,8 @@ func TestDropsInputs(t *testing.T) {
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 159332, "mosei": 165668, "sims": 381380} {
 		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
-			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset, got, want)
+			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset,
+				got, want)
 		}
 	}
 }
@@ -353,23 +369,30 @@ func TestPresets(t *testing.T) {
 		heads         [4]int // fusion, text, audio, vision
 		headsDropouts [4]float64
 	}{
-		{"mosi", 16, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-3, 1e-3, 1e-3}, [2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{0, .1, .1, 0}},
-		{"mosei", 32, [4]float64{5e-5, 5e-3, 1e-4, 1e-3}, [4]float64{1e-3, 0, 0, 1e-2}, [2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{.1, 0, 0, 0}},
-		{"sims", 32, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-2, 1e-2, 1e-3}, [2]int{16, 64}, [4]int{128, 64, 16, 32}, [4]float64{0, .1, .1, 0}},
+		{"mosi", 16, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-3, 1e-3, 1e-3},
+			[2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{0, .1, .1, 0}},
+		{"mosei", 32, [4]float64{5e-5, 5e-3, 1e-4, 1e-3}, [4]float64{1e-3, 0, 0, 1e-2},
+			[2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{.1, 0, 0, 0}},
+		{"sims", 32, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-2, 1e-2, 1e-3},
+			[2]int{16, 64}, [4]int{128, 64, 16, 32}, [4]float64{0, .1, .1, 0}},
 	} {
 		config, tr := preset("paper", row.dataset)
 		c := config.(*Config)
 		got := row
 		got.batch, got.widths = tr.Batch, [2]int{c.AudioWidth, c.VisionWidth}
-		got.lr = [4]float64{tr.Groups["text"].LR, tr.Groups["audio"].LR, tr.Groups["vision"].LR, tr.LR}
-		got.decay = [4]float64{tr.Groups["text"].WeightDecay, tr.Groups["audio"].WeightDecay, tr.Groups["vision"].WeightDecay, tr.WeightDecay}
-		for i, h := range []HeadConfig{c.Heads.Fusion, c.Heads.Text, c.Heads.Audio, c.Heads.Vision} {
+		got.lr = [4]float64{tr.Groups["text"].LR, tr.Groups["audio"].LR, tr.Groups["vision"].LR,
+			tr.LR}
+		got.decay = [4]float64{tr.Groups["text"].WeightDecay, tr.Groups["audio"].WeightDecay,
+			tr.Groups["vision"].WeightDecay, tr.WeightDecay}
+		for i, h := range []HeadConfig{c.Heads.Fusion, c.Heads.Text, c.Heads.Audio,
+			c.Heads.Vision} {
 			got.heads[i], got.headsDropouts[i] = h.Width, h.Dropout
 		}
 		if got != row {
 			t.Errorf("preset %+v, want %+v", got, row)
 		}
-		if c.AudioOut != 16 || c.VisionOut != 32 || tr.Accumulate != 4 || tr.Patience != 8 || tr.Optimizer != "adam" || tr.Schedule != "constant" {
+		if c.AudioOut != 16 || c.VisionOut != 32 || tr.Accumulate != 4 || tr.Patience != 8 ||
+			tr.Optimizer != "adam" || tr.Schedule != "constant" {
 			t.Errorf("%s: %+v, %+v", row.dataset, c, tr)
 		}
 	}
@@ -383,9 +406,12 @@ func TestGroups(t *testing.T) {
 		t.Errorf("from scratch there are %d groups, want audio and vision", len(g))
 	}
 	m, _ = zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyBERT())
-	decays := map[string]bool{"text.embeddings.word_embeddings.weight": true, "text.embeddings.LayerNorm.weight": false,
-		"text.embeddings.LayerNorm.bias": false, "text.encoder.layer.0.attention.self.query.weight": true,
-		"text.encoder.layer.0.attention.self.query.bias": false, "text.encoder.layer.0.output.LayerNorm.weight": false}
+	decays := map[string]bool{"text.embeddings.word_embeddings.weight": true,
+		"text.embeddings.LayerNorm.weight":                 false,
+		"text.embeddings.LayerNorm.bias":                   false,
+		"text.encoder.layer.0.attention.self.query.weight": true,
+		"text.encoder.layer.0.attention.self.query.bias":   false,
+		"text.encoder.layer.0.output.LayerNorm.weight":     false}
 	for _, g := range m.Phases()[0].Passes[0].Groups {
 		for _, x := range g.Params {
 			if !strings.HasPrefix(x.Name, g.Name+".") {
@@ -404,18 +430,28 @@ func TestGroups(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	zootest.Refuses(t, tiny, map[string]func(*Config){
-		"self-mm: vision_width is 0, want at least 1":             func(c *Config) { c.VisionWidth = 0 },
-		"self-mm: heads.audio.width is -1, want at least 1":       func(c *Config) { c.Heads.Audio.Width = -1 },
-		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1":  func(c *Config) { c.Heads.Text.Dropout = 1 },
-		"self-mm: text.width 7 does not divide into text.heads 2": func(c *Config) { c.Text.Width = 7 },
+		"self-mm: vision_width is 0, want at least 1": func(c *Config) {
+			c.VisionWidth = 0
+		},
+		"self-mm: heads.audio.width is -1, want at least 1": func(c *Config) {
+			c.Heads.Audio.Width = -1
+		},
+		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1": func(c *Config) {
+			c.Heads.Text.Dropout = 1
+		},
+		"self-mm: text.width 7 does not divide into text.heads 2": func(c *Config) {
+			c.Text.Width = 7
+		},
 	})
 	m, p := zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyDims)
 	defer func() {
-		if got, _ := recover().(string); !strings.HasPrefix(got, "selfmm: Terms: the tasks have no labels") {
+		if got, _ := recover().(string); !strings.HasPrefix(got,
+			"selfmm: Terms: the tasks have no labels") {
 			t.Errorf("panic %q", got)
 		}
 	}()
-	m.Phases()[0].Passes[0].Terms(ag.NewTape(p.Device()), zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1))
+	m.Phases()[0].Passes[0].Terms(ag.NewTape(p.Device()),
+		zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1))
 }
 
 // fixture is testdata/self_mm.json.
@@ -449,7 +485,8 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 		y = append(y, float64(g.Labels[i]))
 	}
 	frames := func(phase float64, steps, width int) *ag.Tensor {
-		all := slices.Collect(slices.Chunk(zootest.Wave(phase, len(g.Labels)*steps*width), steps*width))
+		all := slices.Collect(slices.Chunk(zootest.Wave(phase, len(g.Labels)*steps*width),
+			steps*width))
 		var v []float64
 		for _, i := range rows {
 			v = append(v, all[i]...)
@@ -459,7 +496,8 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 	in := zootest.Tokens(dev, d.TextT, ids...)
 	in.Segments, in.AudioLen, in.VisionLen = segments, audioLen, visionLen
 	in.Audio, in.Vision = frames(300, d.AudioT, d.AudioD), frames(400, d.VisionT, d.VisionD)
-	return &zoo.Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows, Epoch: epoch}
+	return &zoo.Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows,
+		Epoch: epoch}
 }
 
 // TestAgreesWithPyTorch compares losses and tables of every step, the gradients of the last,
@@ -467,8 +505,11 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 func TestAgreesWithPyTorch(t *testing.T) {
 	var want fixture
 	zootest.ReadGolden(t, "self_mm", &want)
-	c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
-		VisionOut: 3, Heads: HeadsConfig{Fusion: HeadConfig{6, 0}, Text: HeadConfig{5, 0}, Audio: HeadConfig{4, 0}, Vision: HeadConfig{3, 0}}}
+	c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2,
+		FeedForward: 6}, AudioWidth: 3, VisionWidth: 4, AudioOut: 2,
+		VisionOut: 3,
+		Heads: HeadsConfig{Fusion: HeadConfig{6, 0}, Text: HeadConfig{5, 0},
+			Audio: HeadConfig{4, 0}, Vision: HeadConfig{3, 0}}}
 	for device, tol := range zootest.GoldenDevices {
 		t.Run(device, func(t *testing.T) {
 			m, p := zootest.New(t, &Spec, c, device, zootest.TinyDims)
@@ -489,14 +530,16 @@ func TestAgreesWithPyTorch(t *testing.T) {
 						t.Errorf("%d tables, want %d", len(tables), len(step.Tables))
 					}
 					for _, x := range tables {
-						zootest.Close(t, at+x.Name, tol.Value, x.Values(), step.Tables[strings.TrimPrefix(x.Name, "memory.")])
+						zootest.Close(t, at+x.Name, tol.Value, x.Values(),
+							step.Tables[strings.TrimPrefix(x.Name, "memory.")])
 					}
 					steps, grads = steps[1:], tp.Backward(zoo.Total(tp, terms))
 				}
 			}
 			want.GradientsAgree(t, tol.Gradient, p.All(), grads)
 			all := want.batch(p.Device(), []int{0, 1, 2, 3, 4, 5}, 0).Corrupted
-			zootest.Close(t, "score", tol.Value, m.Predict(ag.NewInferenceTape(p.Device()), all).Score.Values(), want.Score)
+			zootest.Close(t, "score", tol.Value,
+				m.Predict(ag.NewInferenceTape(p.Device()), all).Score.Values(), want.Score)
 		})
 	}
 }

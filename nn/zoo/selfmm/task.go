@@ -12,13 +12,15 @@ type task struct {
 	first *nn.Linear
 	rest  *nn.MLP
 
-	labels   *ag.Tensor // Y_x [N]; of the fusion the human labels
-	features *ag.Tensor // Φ_x [N D_x], the representation of each sample when it was last in a batch
+	labels *ag.Tensor // Y_x [N]; of the fusion the human labels
+	// Φ_x [N D_x], the representation of each sample when it was last in a batch
+	features *ag.Tensor
 }
 
 func newTask(p *nn.Params, name string, in int, c HeadConfig) *task {
 	p = p.Sub(name)
-	return &task{name: name, drop: c.Dropout, first: nn.NewLinear(p.Sub("first"), in, c.Width), rest: nn.NewMLP(p.Sub("rest"), c.Width, c.Width, 1)}
+	return &task{name: name, drop: c.Dropout, first: nn.NewLinear(p.Sub("first"), in, c.Width),
+		rest: nn.NewMLP(p.Sub("rest"), c.Width, c.Width, 1)}
 }
 
 // letter returns x as formulas write it: m, t, a or v.

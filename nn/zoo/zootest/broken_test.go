@@ -24,7 +24,9 @@ type broken struct {
 func (m *broken) Phases() []zoo.Phase                           { return []zoo.Phase{m.phase} }
 func (m *broken) PredictParams() []nn.Param                     { return m.saved }
 func (m *broken) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output { return m.predict(tp, in) }
-func (m *broken) pass() *zoo.Pass                               { return &m.phase.Passes[1] } // "task"
+
+// "task"
+func (m *broken) pass() *zoo.Pass { return &m.phase.Passes[1] }
 
 // terms makes the pass "task" call f at the end of its Terms.
 func (m *broken) terms(f func(tp *ag.Tape, b *zoo.Batch, r *terms)) {
@@ -124,7 +126,9 @@ var defects = []struct {
 			x := r.list[0].Loss
 			y := tp.Empty()
 			tp.Unrecorded(func() { y = tp.Scale(x, 1) })
-			r.list[0].Loss = tp.Record("Wrong", y, ag.Wrt(x, func(g *ag.Tensor) *ag.Tensor { return tp.Scale(g, 1.001) }))
+			r.list[0].Loss = tp.Record("Wrong", y, ag.Wrt(x, func(g *ag.Tensor) *ag.Tensor {
+				return tp.Scale(g, 1.001)
+			}))
 		})
 	})},
 	{"Derivative", "toy panics: not today", specOf(func(m *broken) {
@@ -159,17 +163,20 @@ var defects = []struct {
 	})},
 	{"Predict", "add up to 3", specOf(func(m *broken) {
 		m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
-			return zoo.Output{Score: m.toy.Predict(tp, in).Score, Weight: tp.Full(1, in.Batch(), 3)}
+			return zoo.Output{Score: m.toy.Predict(tp, in).Score,
+				Weight: tp.Full(1, in.Batch(), 3)}
 		}
 	})},
 	{"Predict", "the weights of 5 samples have shape", specOf(func(m *broken) {
 		m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
-			return zoo.Output{Score: m.toy.Predict(tp, in).Score, Weight: tp.Full(0.5, in.Batch(), 2)}
+			return zoo.Output{Score: m.toy.Predict(tp, in).Score,
+				Weight: tp.Full(0.5, in.Batch(), 2)}
 		}
 	})},
-	{"PredictParams", "Predict reads a parameter that is not in PredictParams", specOf(func(m *broken) {
-		m.saved = m.saved[:len(m.saved)-1]
-	})},
+	{"PredictParams", "Predict reads a parameter that is not in PredictParams",
+		specOf(func(m *broken) {
+			m.saved = m.saved[:len(m.saved)-1]
+		})},
 	{"PredictParams", "has no effect on the prediction", specOf(func(m *broken) {
 		m.saved = append(m.saved, unused(m))
 	})},
@@ -265,7 +272,8 @@ func TestChecksRefuseBrokenModels(t *testing.T) {
 				continue
 			}
 			refused++
-			if errors := strings.Join(errorsOf(c, d.spec), "\n"); !strings.Contains(errors, d.want) {
+			if errors := strings.Join(errorsOf(c, d.spec), "\n"); !strings.Contains(errors,
+				d.want) {
 				t.Errorf("%s: errors %q, want %q", c.name, errors, d.want)
 			}
 		}

@@ -31,7 +31,8 @@ func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 			for _, g := range pass.Groups {
 				for _, x := range g.Params {
 					if !slices.Contains(pass.Params, x) {
-						t.Errorf("%s: group %s has %s, which the pass does not update", ph.Name, g.Name, x.Name)
+						t.Errorf("%s: group %s has %s, which the pass does not update", ph.Name,
+							g.Name, x.Name)
 					}
 				}
 			}
@@ -59,7 +60,8 @@ func resultOf(tp *ag.Tape, pass zoo.Pass, b *zoo.Batch) (r result) {
 	tp.Seed(1)
 	terms, updates := pass.Terms(tp, b)
 	for _, term := range terms {
-		r.names, r.weights, r.losses = append(r.names, term.Name), append(r.weights, term.Weight), append(r.losses, term.Loss.Item())
+		r.names, r.weights, r.losses = append(r.names, term.Name), append(r.weights,
+			term.Weight), append(r.losses, term.Loss.Item())
 	}
 	for _, u := range updates {
 		r.updates = append(r.updates, u.Rows.Values())
@@ -68,7 +70,8 @@ func resultOf(tp *ag.Tape, pass zoo.Pass, b *zoo.Batch) (r result) {
 }
 
 func (r result) equal(o result) bool {
-	return slices.Equal(r.names, o.names) && slices.Equal(r.weights, o.weights) && slices.Equal(r.losses, o.losses) &&
+	return slices.Equal(r.names, o.names) && slices.Equal(r.weights, o.weights) &&
+		slices.Equal(r.losses, o.losses) &&
 		equal(r.updates, o.updates)
 }
 
@@ -94,7 +97,8 @@ func noSideEffects(t testing.TB, s *zoo.Spec, c zoo.Config) {
 					t.Errorf("%s, epoch %d: Terms changes the batch", ph.Name, b.Epoch)
 				}
 				if again := resultOf(tp, pass, b); !again.equal(first) {
-					t.Errorf("%s, epoch %d: Terms returns %v, and then %v for the same batch", ph.Name, b.Epoch, first, again)
+					t.Errorf("%s, epoch %d: Terms returns %v, and then %v for the same batch",
+						ph.Name, b.Epoch, first, again)
 				}
 				_, updates := pass.Terms(tp, b)
 				zoo.Apply(tp, updates)
@@ -139,17 +143,20 @@ func readsWhatItNeeds(t testing.TB, s *zoo.Spec, c zoo.Config) {
 		if changed.Complete = other.Complete; !ph.NeedsComplete {
 			absent.Complete = nil
 		} else if resultsAre(want, resultsOf(&ph, &changed)) {
-			t.Errorf("%s says NeedsComplete, but its terms do not depend on the complete input", ph.Name)
+			t.Errorf("%s says NeedsComplete, but its terms do not depend on the complete input",
+				ph.Name)
 		}
 		changed = *b
 		if changed.KeepMasks = inverted(b.KeepMasks); !ph.NeedsKeepMasks {
 			absent.KeepMasks = [zoo.Modalities]*ag.Tensor{}
 		} else if resultsAre(want, resultsOf(&ph, &changed)) {
-			t.Errorf("%s says NeedsKeepMasks, but its terms do not depend on the keep masks", ph.Name)
+			t.Errorf("%s says NeedsKeepMasks, but its terms do not depend on the keep masks",
+				ph.Name)
 		}
 		defer func() {
 			if err := recover(); err != nil {
-				t.Errorf("%s reads of the batch what it does not say that it needs: %v", ph.Name, err)
+				t.Errorf("%s reads of the batch what it does not say that it needs: %v",
+					ph.Name, err)
 			}
 		}()
 		if !resultsAre(want, resultsOf(&ph, &absent)) {
@@ -189,7 +196,8 @@ func presets(t testing.TB, s *zoo.Spec, _ zoo.Config) {
 			if err := c.Check(); err != nil {
 				t.Errorf("%s, %s: %v", preset, dataset, err)
 			}
-			if training.Batch < 1 || training.Accumulate < 1 || training.LR <= 0 || len(training.Epochs) == 0 || training.Groups["text"].LR <= 0 {
+			if training.Batch < 1 || training.Accumulate < 1 || training.LR <= 0 ||
+				len(training.Epochs) == 0 || training.Groups["text"].LR <= 0 {
 				t.Errorf("%s, %s: training %+v", preset, dataset, training)
 			}
 			for phase := range training.Epochs {

@@ -82,7 +82,8 @@ func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 	}
 	for _, x := range ps {
 		v := Wave(float64(g.find(t, x)), x.Len())
-		if strings.Contains(strings.ToLower(x.Name), "norm") && strings.HasSuffix(x.Name, "weight") {
+		if strings.Contains(strings.ToLower(x.Name), "norm") &&
+			strings.HasSuffix(x.Name, "weight") {
 			for i := range v {
 				v[i]++
 			}
@@ -94,7 +95,9 @@ func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 // find returns the position of a parameter among PyTorch's.
 func (g *Golden) find(t *testing.T, x nn.Param) int {
 	t.Helper()
-	k := slices.IndexFunc(g.Params, func(p goldenParam) bool { return p.name == x.Name && slices.Equal(p.shape, x.Shape()) })
+	k := slices.IndexFunc(g.Params, func(p goldenParam) bool {
+		return p.name == x.Name && slices.Equal(p.shape, x.Shape())
+	})
 	if k < 0 {
 		t.Fatalf("%s %v is not among PyTorch's parameters", x.Name, x.Shape())
 	}
@@ -106,7 +109,8 @@ func (g *Golden) find(t *testing.T, x nn.Param) int {
 func (g *Golden) Agrees(t *testing.T, tol Tolerance, m zoo.Model, p *nn.Params, b *zoo.Batch) {
 	t.Helper()
 	g.Assign(t, p.All())
-	Close(t, "score", tol.Value, m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score.Values(), g.Score)
+	Close(t, "score", tol.Value,
+		m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score.Values(), g.Score)
 	tp := ag.NewTape(p.Device())
 	terms, _ := m.Phases()[0].Passes[0].Terms(tp, b)
 	TermsAgree(t, "", tol.Value, terms, g.Terms)
@@ -148,7 +152,8 @@ func (g *Golden) GradientsAgree(t *testing.T, tol float64, ps []nn.Param, grads 
 		}
 	}
 	if off > 0 {
-		t.Errorf("%d of %d gradients are off: that of %s by %.3g of its largest element, want ≤ %g", off, len(ps), name, largest, tol)
+		t.Errorf("%d of %d gradients are off: that of %s by %.3g of its largest element, want ≤ %g",
+			off, len(ps), name, largest, tol)
 	}
 }
 
@@ -176,7 +181,8 @@ func worst(got, want []float64) (at int, err float64) {
 
 // Tokens returns an input without frames: sequences of steps token ids, of which 0 is padding.
 func Tokens(dev ag.Device, steps int, ids ...int) *zoo.Input {
-	in := &zoo.Input{IDs: ids, Segments: make([]int, len(ids)), HostMask: make([]float32, len(ids))}
+	in := &zoo.Input{IDs: ids, Segments: make([]int, len(ids)),
+		HostMask: make([]float32, len(ids))}
 	mask := make([]float64, len(ids))
 	for i, id := range ids {
 		if id > 0 {

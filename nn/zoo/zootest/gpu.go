@@ -74,14 +74,17 @@ func compareGradient(t testing.TB, name string, got, want []float64) {
 	}
 	for i, v := range want {
 		if !(math.Abs(got[i]-v) <= 1e-3*largest+1e-7) {
-			t.Errorf("%s: gradient %d is %g on the GPU, %g in float64, the largest is %g", name, i, got[i], v, largest)
+			t.Errorf("%s: gradient %d is %g on the GPU, %g in float64, the largest is %g",
+				name, i, got[i], v, largest)
 			return
 		}
 	}
 }
 
 // alongDirection compares ⟨gradient, u⟩ with the difference quotient of a pass's loss along u.
-func alongDirection(t testing.TB, p *nn.Params, pass zoo.Pass, loss func(tp *ag.Tape) *ag.Tensor, got [][]float64) {
+func alongDirection(
+	t testing.TB, p *nn.Params, pass zoo.Pass, loss func(tp *ag.Tape) *ag.Tensor, got [][]float64,
+) {
 	t.Helper()
 	gradient := map[*ag.Tensor][]float64{}
 	for i, x := range p.All() {
@@ -96,7 +99,8 @@ func alongDirection(t testing.TB, p *nn.Params, pass zoo.Pass, loss func(tp *ag.
 		}
 	}
 	if err := gradcheck.RelativeError(analytic, numeric); !(err <= 1e-3) {
-		t.Errorf("the GPU's gradient along a direction is %.9g, differences in float64 give %.9g", analytic, numeric)
+		t.Errorf("the GPU's gradient along a direction is %.9g, differences in float64 give %.9g",
+			analytic, numeric)
 	}
 }
 
@@ -125,15 +129,19 @@ func GPUTraining(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
-func trained(t testing.TB, s *zoo.Spec, c zoo.Config, device string) (losses []float64, memory []nn.Param) {
+func trained(
+	t testing.TB, s *zoo.Spec, c zoo.Config, device string,
+) (losses []float64, memory []nn.Param) {
 	m, p := New(t, s, c, device, TinyDims)
 	for _, ph := range m.Phases() {
-		batches := []*zoo.Batch{zoo.RandomBatch(p.Device(), &TinyDims, 6, 1), zoo.RandomBatch(p.Device(), &TinyDims, 6, 2)}
+		batches := []*zoo.Batch{zoo.RandomBatch(p.Device(), &TinyDims, 6, 1),
+			zoo.RandomBatch(p.Device(), &TinyDims, 6, 2)}
 		for i := range batches[1].Index {
 			batches[1].Index[i] += 6
 		}
 		if ph.NewMemory != nil {
-			memory = append(memory, ph.NewMemory(append(labels(batches[0]), labels(batches[1])...))...)
+			memory = append(memory,
+				ph.NewMemory(append(labels(batches[0]), labels(batches[1])...))...)
 		}
 		tp := ag.NewTape(p.Device())
 		for _, pass := range ph.Passes {

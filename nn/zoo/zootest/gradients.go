@@ -96,8 +96,10 @@ func pretrainedTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 			for _, g := range pass.Groups {
 				for _, x := range g.Params {
 					groups[x.Tensor]++
-					if inPass[x.Tensor]++; !slices.Contains(Tensors(pass.Params), x.Tensor) || inPass[x.Tensor] > 1 {
-						t.Errorf("%s: group %s has %s, which is in another group or not updated", ph.Name, g.Name, x.Name)
+					if inPass[x.Tensor]++; !slices.Contains(Tensors(pass.Params), x.Tensor) ||
+						inPass[x.Tensor] > 1 {
+						t.Errorf("%s: group %s has %s, which is in another group or not updated",
+							ph.Name, g.Name, x.Name)
 					}
 				}
 			}

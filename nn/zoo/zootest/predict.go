@@ -15,7 +15,8 @@ import (
 func predict(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu", TinyDims)
 	for _, n := range []int{1, 5} {
-		y := m.Predict(ag.NewInferenceTape(p.Device()), zoo.RandomBatch(p.Device(), &TinyDims, n, 1).Corrupted)
+		y := m.Predict(ag.NewInferenceTape(p.Device()),
+			zoo.RandomBatch(p.Device(), &TinyDims, n, 1).Corrupted)
 		if got := y.Score.Shape(); !slices.Equal(got, []int{n}) {
 			t.Errorf("the scores of %d samples have shape %v, want [%d]", n, got, n)
 		}
@@ -60,7 +61,8 @@ func predictParams(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	for _, i := range gradcheck.ZeroGradient(grads, Tensors(saved)) {
 		x, old := saved[i], saved[i].Values()
 		if slices.Contains(last.Params(), x) {
-			t.Errorf("%s is in PredictParams, phase %s updates it, and the prediction gives it no gradient", x.Name, last.Name)
+			t.Errorf("%s is in PredictParams, phase %s updates it, and the prediction gives it "+
+				"no gradient", x.Name, last.Name)
 			continue
 		}
 		zoo.Perturb(saved[i:i+1], 0.1, rand.New(rand.NewPCG(7, 7)))

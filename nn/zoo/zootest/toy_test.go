@@ -27,7 +27,8 @@ var toySpec = zoo.Spec{
 	Name: "toy", Label: "Toy", Paper: "none", Regression: true,
 	Preset: func(preset, dataset string) (zoo.Config, zoo.Training) {
 		return &toyConfig{zoo.QuickText()}, zoo.Training{Batch: 8, Accumulate: 1, LR: 0.01,
-			Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4}, "repair": {LR: 0.1}}, Epochs: map[string]int{"train": 2}}
+			Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4}, "repair": {LR: 0.1}},
+			Epochs: map[string]int{"train": 2}}
 	},
 	New: func(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
 		m := &toy{all: p, text: zoo.NewTextEncoder(p.Sub("text"), *c.TextEncoder(), d)}
@@ -60,8 +61,10 @@ func (m *toy) Phases() []zoo.Phase {
 			return []nn.Param{{Name: "memory.last", Tensor: m.last}}
 		},
 		Passes: []zoo.Pass{
-			{Name: "repair", Params: repair, Groups: []zoo.Group{{Name: "repair", Params: repair}}, Terms: m.repairTerms},
-			{Name: "task", Params: m.main(m.text.Trainable(m.all)), Groups: m.text.Groups(), Terms: m.taskTerms},
+			{Name: "repair", Params: repair, Groups: []zoo.Group{{Name: "repair", Params: repair}},
+				Terms: m.repairTerms},
+			{Name: "task", Params: m.main(m.text.Trainable(m.all)), Groups: m.text.Groups(),
+				Terms: m.taskTerms},
 		},
 	}}
 }
@@ -85,7 +88,8 @@ func (m *toy) taskTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpda
 }
 
 func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
-	x := tp.Concat(1, tp.Mean(m.text.Forward(tp, in), 1), tp.Mean(m.audio.Forward(tp, in.Audio), 1))
+	x := tp.Concat(1, tp.Mean(m.text.Forward(tp, in), 1),
+		tp.Mean(m.audio.Forward(tp, in.Audio), 1))
 	return zoo.Output{Score: tp.Reshape(m.head.Forward(tp, x), -1)}
 }
 

@@ -26,14 +26,16 @@ func overfitsFourSamples(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	last := meanError(m, b)
 	t.Logf("mean absolute error from %.3f to %.3f", first, last)
 	if !(last < 0.1*first) {
-		t.Errorf("%d steps on four samples reduce the mean absolute error from %.3f to %.3f; want less than a tenth", fitSteps, first, last)
+		t.Errorf("%d steps on four samples reduce the mean absolute error from %.3f to %.3f; "+
+			"want less than a tenth", fitSteps, first, last)
 	}
 }
 
 // meanError returns the mean |ŷ − y|.
 func meanError(m zoo.Model, b *zoo.Batch) float64 {
 	sum, y := 0.0, b.Label.Values()
-	for i, score := range m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Score.Values() {
+	for i, score := range m.Predict(ag.NewInferenceTape(b.Label.Device()),
+		b.Corrupted).Score.Values() {
 		sum += math.Abs(score-y[i]) / float64(len(y))
 	}
 	return sum
@@ -90,7 +92,8 @@ func separatesClasses(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	i := 0
 	for z := range slices.Chunk(y.Values(), 3) {
 		if slices.Index(z, slices.Max(z)) != b.Class[i] {
-			t.Errorf("after %d steps the logits of sample %d of class %d are %.2f", fitSteps, i, b.Class[i], z)
+			t.Errorf("after %d steps the logits of sample %d of class %d are %.2f", fitSteps,
+				i, b.Class[i], z)
 		}
 		i++
 	}
@@ -128,7 +131,8 @@ func stepsAllocateNothing(t testing.TB, s *zoo.Spec, c zoo.Config) {
 			counts[i] = dev.Buffers
 		}
 		if counts[len(counts)-1] != counts[warm-1] {
-			t.Errorf("%s: number of buffers after each step: %v: want no new ones after step %d", ph.Name, counts, warm)
+			t.Errorf("%s: number of buffers after each step: %v: want no new ones after step %d",
+				ph.Name, counts, warm)
 		}
 	}
 }

@@ -60,17 +60,20 @@ func (c *check) run(t testing.TB, s *zoo.Spec, config zoo.Config) {
 }
 
 // TinyDims are the sizes of the random batches of the checks.
-var TinyDims = zoo.Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4, Range: [2]float64{-3, 3}}
+var TinyDims = zoo.Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, VisionD: 4,
+	Range: [2]float64{-3, 3}}
 
 // TinyText returns the settings of a text encoder of one layer of width 8.
 func TinyText() zoo.TextConfig {
-	return zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Dropout: 0.1}
+	return zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8,
+		Dropout: 0.1}
 }
 
 // TinyBERT returns TinyDims with a pretrained text encoder, which is wider than that of TinyText.
 func TinyBERT() zoo.Dims {
 	d := TinyDims
-	d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 12, Layers: 1, Heads: 3, FeedForward: 8, Positions: d.TextT, Types: 2, Eps: 1e-12}
+	d.BERT = &nn.BERTConfig{Vocab: d.Vocab, Width: 12, Layers: 1, Heads: 3, FeedForward: 8,
+		Positions: d.TextT, Types: 2, Eps: 1e-12}
 	return d
 }
 
@@ -87,7 +90,8 @@ var paperDims = map[string]zoo.Dims{
 func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count int) {
 	t.Helper()
 	c, _ := s.Preset("paper", dataset)
-	*c.TextEncoder() = zoo.TextConfig{Finetune: true, Width: 768, Layers: 1, Heads: 1, FeedForward: 1}
+	*c.TextEncoder() = zoo.TextConfig{Finetune: true, Width: 768, Layers: 1,
+		Heads: 1, FeedForward: 1}
 	m, p := New(t, s, c, "cpu", paperDims[dataset])
 	return p, p.Count() - m.TextEncoder().Params.Count()
 }
@@ -117,7 +121,9 @@ func Open(t testing.TB, name string) ag.Device {
 
 // New creates a model on a device, from parameters drawn with a fixed seed. The configuration must
 // pass Check.
-func New(t testing.TB, s *zoo.Spec, c zoo.Config, device string, d zoo.Dims) (zoo.Model, *nn.Params) {
+func New(
+	t testing.TB, s *zoo.Spec, c zoo.Config, device string, d zoo.Dims,
+) (zoo.Model, *nn.Params) {
 	t.Helper()
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
