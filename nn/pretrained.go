@@ -91,7 +91,7 @@ func (c *BERTConfig) read(path string) error {
 	for _, into := range []any{c, &kind} {
 		if err := json.Unmarshal(text, into); err != nil {
 			return fmt.Errorf(
-				"nn: BERT: %s: expected the configuration of a model, found %w; download it anew",
+				"nn: BERT: %s: expected the configuration of a model, found %w; download it again",
 				path, err,
 			)
 		}
@@ -186,7 +186,7 @@ func (b *PretrainedBERT) match() error {
 		}
 		return fmt.Errorf(
 			"nn: BERT: %s: the tensors are not those of config.json beside it; download both "+
-				"anew:\n\t%s", b.Path, strings.Join(wrong, "\n\t"),
+				"again:\n\t%s", b.Path, strings.Join(wrong, "\n\t"),
 		)
 	}
 	return nil

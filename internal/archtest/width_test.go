@@ -15,13 +15,12 @@ import (
 // The numbers of lines over 100 and over 120 columns in all Go files, tests included. They are
 // exact: whoever shortens lines lowers them, and nobody raises them.
 const (
-	linesOver100 = 2313
-	linesOver120 = 1089
+	linesOver100 = 151
+	linesOver120 = 0
 )
 
 // TestWidth counts the long lines of all Go files except generated code. A tab has 4 columns.
 func TestWidth(t *testing.T) {
-	t.Skip("the limits hold once all files are formatted")
 	root := filepath.Join("..", "..")
 	over100, over120 := 0, 0
 	var longest []string // the first lines over 120 columns

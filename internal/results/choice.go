@@ -10,13 +10,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// A Choice is a checkpoint to be chosen among a phase's epochs.
+// A Choice is the rule by which one checkpoint is selected among the epochs of a phase.
 type Choice struct {
-	Metric string // the score it is chosen by
-	OnTest bool   // the score of the test part, rounded to four decimals as the literature's code has it
+	Metric string // the score that selects
+	OnTest bool   // on the test split, rounded to four decimals as in the code of the literature
 }
 
-// Choices returns what the configuration selects; the first is kept under the plain file names.
+// Choices returns the checkpoints that the configuration selects. Files of the first have names
+// without a suffix.
 func Choices(c *settings.Config, kind metric.Kind) []Choice {
 	if c.Data.Classes > 0 {
 		return []Choice{{Metric: rundir.LossKey}}
@@ -33,8 +34,8 @@ func Choices(c *settings.Config, kind metric.Kind) []Choice {
 	return list
 }
 
-// owner returns the key by whose checkpoint a score is reported where each metric has its own: an
-// F1 goes with its accuracy, Corr with MAE.
+// owner returns the metric whose checkpoint a score is computed from, if each metric has a
+// checkpoint of its own: F1 uses that of its accuracy, Corr that of MAE.
 func owner(key string) string {
 	switch {
 	case strings.HasPrefix(key, "Has0"):
@@ -49,7 +50,7 @@ func owner(key string) string {
 	return key
 }
 
-// File names the choice's variety of a file: best.safetensors, best-Mult_acc_7.safetensors.
+// File returns the name of the choice's file: best.safetensors, best-Mult_acc_7.safetensors.
 func (c Choice) File(file string) string {
 	if c.Metric == "MAE" || c.Metric == rundir.LossKey {
 		return file
@@ -58,7 +59,7 @@ func (c Choice) File(file string) string {
 	return name + "-" + c.Metric + "." + extension
 }
 
-// Score returns the score of an epoch by which c selects.
+// Score returns the score of an epoch by which c selects, NaN if it has none.
 func (c Choice) Score(r *rundir.Record) float64 {
 	if c.OnTest {
 		return math.Round(r.Test[c.Metric]*1e4) / 1e4
@@ -66,15 +67,15 @@ func (c Choice) Score(r *rundir.Record) float64 {
 	return r.Valid[c.Metric]
 }
 
-// Better tells whether score a is better than b; every number is better than NaN.
+// Better reports whether score a is better than b. Every number is better than NaN.
 func (c Choice) Better(a, b float64) bool {
 	if c.Metric == rundir.LossKey {
-		return metric.Better("MAE", a, b) // the smaller
+		return metric.Better("MAE", a, b) // smaller is better
 	}
 	return metric.Better(c.Metric, a, b)
 }
 
-// Best returns the score of the epoch that is chosen among a phase's, NaN if there is none.
+// Best returns the best score among the epochs of a phase, NaN if there is none.
 func (c Choice) Best(records []rundir.Record, phase string) float64 {
 	best := math.NaN()
 	for i := range records {
@@ -85,7 +86,8 @@ func (c Choice) Best(records []rundir.Record, phase string) float64 {
 	return best
 }
 
-// Chosen returns the score of the checkpoint of a whole run: of the last phase that was validated.
+// Chosen returns the score of the selected checkpoint of a run: the best of the last phase with
+// validation.
 func (c Choice) Chosen(records []rundir.Record) float64 {
 	for _, r := range slices.Backward(records) {
 		if len(r.Valid) > 0 {

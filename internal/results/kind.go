@@ -7,7 +7,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
-// KindOf returns the family of a data set's labels.
+// KindOf returns the kind of labels of a data set. limits are the smallest and the largest label.
 func KindOf(dataset string, limits [2]float64) metric.Kind {
 	if dataset == "sims" || dataset != "mosi" && dataset != "mosei" && limits[1] <= 1 {
 		return metric.SIMS
@@ -15,13 +15,14 @@ func KindOf(dataset string, limits [2]float64) metric.Kind {
 	return metric.MOSI
 }
 
-// ClassOf returns the class of a label, 0 ≤ class < classes, cut where the metrics of its kind cut
-// (package metric).
+// ClassOf returns the class of label y, 0 ≤ class < classes. The boundaries are those of the
+// metrics of this kind (package metric).
 func ClassOf(y float64, classes int, kind metric.Kind) int {
 	switch {
 	case kind == metric.SIMS:
 		edges := map[int][]float32{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
-		i, _ := slices.BinarySearch(edges, float32(y)) // intervals (lo, hi] of the labels' precision
+		// intervals (lo, hi] of the labels' precision
+		i, _ := slices.BinarySearch(edges, float32(y))
 		return i
 	case classes == 2:
 		if y >= 0 {

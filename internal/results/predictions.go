@@ -14,17 +14,17 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Predictions are a model's for all utterances of a split at one missing rate.
+// Predictions are the outputs of a model for all utterances of a split at one missing rate.
 type Predictions struct {
 	Rate   float64
 	ID     []string
-	Label  []float32                 // or the class; nil where the split has none
-	Score  []float32                 // the predicted label, or class
-	Weight [][zoo.Modalities]float64 // of the modalities; nil for a model without
-	Loss   float64                   // mean cross-entropy, where classes are predicted
+	Label  []float32                 // or the class; nil if the split has no labels
+	Score  []float32                 // the predicted label or class
+	Weight [][zoo.Modalities]float64 // weights of the modalities; nil if the model has none
+	Loss   float64                   // mean cross-entropy; 0 for regression
 }
 
-// Add appends a batch of the n utterances.
+// Add appends the outputs for a batch. n is the number of utterances of the split.
 func (out *Predictions) Add(y zoo.Output, label []float32, class []int, classes, n int) {
 	if classes > 0 {
 		out.addClasses(y.Score.Values(), class, classes, n)
@@ -41,8 +41,8 @@ func (out *Predictions) Add(y zoo.Output, label []float32, class []int, classes,
 	}
 }
 
-// addClasses appends the likeliest classes of logits [B C], and adds to the mean over n utterances
-// of the cross-entropy ln Σ_c e^{z_c} − z_y.
+// addClasses appends the most likely classes for logits [B C], and adds the batch's part to the
+// mean over n utterances of the cross-entropy ln Σ_c e^{z_c} − z_y.
 func (out *Predictions) addClasses(logits []float64, class []int, classes, n int) {
 	i := 0
 	for z := range slices.Chunk(logits, classes) {
@@ -60,15 +60,16 @@ func (out *Predictions) addClasses(logits []float64, class []int, classes, n int
 	}
 }
 
-// Evaluate scores predictions against labels.
+// Evaluate returns the metrics of the predictions: of regression for classes 0, otherwise of
+// classification.
 func (out *Predictions) Evaluate(kind metric.Kind, classes int) metric.Scores {
 	if classes == 0 {
 		return metric.Compute(kind, out.Score, out.Label)
 	}
-	return metric.Classify(classes, whole(out.Score), whole(out.Label))
+	return metric.Classify(classes, toInts(out.Score), toInts(out.Label))
 }
 
-func whole(x []float32) []int {
+func toInts(x []float32) []int {
 	n := make([]int, len(x))
 	for i, v := range x {
 		n[i] = int(v)
@@ -76,11 +77,11 @@ func whole(x []float32) []int {
 	return n
 }
 
-var predictionColumns = []string{"id", "rate", "label", "prediction", "alpha_l", "alpha_a", "alpha_v"}
+var predictionColumns = []string{"id", "rate", "label", "prediction", "alpha_l", "alpha_a",
+	"alpha_v"}
 
-// WriteCSV writes predictions under the columns id, rate, label, prediction, alpha_l, alpha_a,
-// alpha_v. Labels and predictions are written so that reading gives the same numbers; cells of
-// what is not known are empty.
+// WriteCSV writes predictions with the columns id, rate, label, prediction, alpha_l, alpha_a and
+// alpha_v. Labels and predictions read back as the same numbers. Cells without a value are empty.
 func WriteCSV(w io.Writer, all []*Predictions) error {
 	c := csv.NewWriter(w)
 	rows := [][]string{predictionColumns}
@@ -107,15 +108,18 @@ func FormatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64)
 // FormatFloat32 returns the shortest text that reads back as v in float32.
 func FormatFloat32(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
-// ReadCSV reads the predictions of a run, in the order of the rates.
+// ReadCSV reads predictions, one element per rate, in the order of the file. path is for messages.
+// It returns an error with the line that is not as [WriteCSV] writes it.
 func ReadCSV(path string, text []byte) ([]*Predictions, error) {
 	bad := func(line int, what string) error {
-		return fmt.Errorf("results: %s: line %d: expected %s; train or resume the run again", path, line, what)
+		return fmt.Errorf("results: %s: line %d: expected %s; train or resume the run again",
+			path, line, what)
 	}
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	var broken *csv.ParseError
 	if errors.As(err, &broken) {
-		return nil, bad(broken.Line, fmt.Sprintf("a row of %d cells, found %v", len(predictionColumns), broken.Err))
+		return nil, bad(broken.Line,
+			fmt.Sprintf("a row of %d cells, found %v", len(predictionColumns), broken.Err))
 	}
 	if err != nil || len(rows) < 2 || !slices.Equal(rows[0], predictionColumns) {
 		return nil, bad(1, "a table of predictions")
@@ -145,7 +149,7 @@ func ReadCSV(path string, text []byte) ([]*Predictions, error) {
 	return all, nil
 }
 
-// weightsOf reads the weights of the modalities, nil where the cells are empty.
+// weightsOf parses the weights of the modalities, nil if the cells are empty.
 func weightsOf(cells []string) (weight []float64, ok bool) {
 	if !slices.ContainsFunc(cells, func(s string) bool { return s != "" }) {
 		return nil, true

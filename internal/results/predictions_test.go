@@ -9,7 +9,8 @@ import (
 func TestBrokenPredictions(t *testing.T) {
 	text := strings.Join(predictionColumns, ",") + "\na,0,1,1.5,,,\nb,0,1,1."
 	_, err := ReadCSV("predictions.csv", []byte(text))
-	if want := "predictions.csv: line 3: expected a row of 7 cells, found wrong number of fields"; err == nil || !strings.Contains(err.Error(), want) {
+	want := "predictions.csv: line 3: expected a row of 7 cells, found wrong number of fields"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }

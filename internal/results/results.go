@@ -12,7 +12,8 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Checkpoint returns the run's checkpoint and the dimensions it was trained for.
+// Checkpoint returns the file of a seed's checkpoint and the sizes of the data it was trained
+// with.
 func Checkpoint(d rundir.Dir) (file []byte, dims zoo.Dims, err error) {
 	if dims, err = checkpointDims(d); err != nil {
 		return nil, dims, err
@@ -23,8 +24,8 @@ func Checkpoint(d rundir.Dir) (file []byte, dims zoo.Dims, err error) {
 	return file, dims, nil
 }
 
-// checkpointDims returns the dimensions that the run's checkpoint was trained for. It reads the
-// header of the file alone.
+// checkpointDims returns the sizes of the data that a checkpoint was trained with. It reads only
+// the header of the file.
 func checkpointDims(d rundir.Dir) (dims zoo.Dims, err error) {
 	path := d.File(rundir.BestFile)
 	header, err := weights.ReadHeader(path)
@@ -32,18 +33,21 @@ func checkpointDims(d rundir.Dir) (dims zoo.Dims, err error) {
 		return dims, fmt.Errorf("results: checkpoint: %w", err)
 	}
 	if err := json.Unmarshal([]byte(header.Meta["dims"]), &dims); err != nil {
-		return dims, fmt.Errorf("results: %s: expected the data's dimensions in the metadata, found %q; it is not a run's checkpoint", path, header.Meta["dims"])
+		return dims, fmt.Errorf(
+			"results: %s: expected the sizes of the data in the metadata, found %q; it is not "+
+				"the checkpoint of a run", path, header.Meta["dims"],
+		)
 	}
 	return dims, nil
 }
 
-// LabelKind returns the family of the labels of the run's data.
+// LabelKind returns the kind of labels of the data that a seed was trained with.
 func LabelKind(d rundir.Dir, c *settings.Config) (metric.Kind, error) {
 	dims, err := checkpointDims(d)
 	return KindOf(c.Dataset, dims.Range), err
 }
 
-// predictions reads what the run predicted, for each of its choices.
+// Read reads the predictions of a finished seed: for each of its [Choices] one element per rate.
 func Read(d rundir.Dir, c *settings.Config, kind metric.Kind) ([][]*Predictions, error) {
 	var all [][]*Predictions
 	for _, choice := range Choices(c, kind) {
@@ -61,7 +65,8 @@ func Read(d rundir.Dir, c *settings.Config, kind metric.Kind) ([][]*Predictions,
 	return all, nil
 }
 
-// Merge scores what test returned: each metric by the choice that owns it.
+// Merge returns the metrics at each rate, each metric computed from the predictions of the choice
+// that it belongs to. tested is as [Read] returns it.
 func Merge(c *settings.Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores {
 	var all []metric.Scores
 	for i, choice := range Choices(c, kind) {

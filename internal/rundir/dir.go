@@ -14,18 +14,18 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// Files of a run directory.
+// Names of the files in the directory of a seed or of a run.
 const (
 	ConfigFile      = "config.yaml"
 	JournalFile     = "metrics.jsonl"
 	BestFile        = "best.safetensors"
 	StateFile       = "state.safetensors"
-	PredictionsFile = "predictions.csv" // written last: with it the run is finished
+	PredictionsFile = "predictions.csv" // written last: if it exists, the seed is finished
 	SummaryCSV      = "summary.csv"
 	SummaryMarkdown = "summary.md"
 )
 
-// SnapshotFile names the file with the parameters that a phase leaves for figures.
+// SnapshotFile returns the name of the file with the snapshot of a phase (zoo.Phase.Snapshot).
 func SnapshotFile(phase string) string { return phase + ".safetensors" }
 
 // A Dir is the directory of one seed of a run.
@@ -34,16 +34,16 @@ type Dir string
 // File returns the path of a file in the directory.
 func (d Dir) File(name string) string { return filepath.Join(string(d), name) }
 
-// Has tells whether the file exists.
+// Has reports whether the file exists in the directory.
 func (d Dir) Has(name string) bool {
 	_, err := os.Stat(d.File(name))
 	return err == nil
 }
 
-// Finished tells whether the seed is trained and tested.
+// Finished reports whether the seed is trained and tested.
 func (d Dir) Finished() bool { return d.Has(PredictionsFile) }
 
-// LastGoodState says where the last whole epoch is.
+// LastGoodState describes for an error message where the state of the last complete epoch is.
 func (d Dir) LastGoodState() string {
 	if d.Has(StateFile) {
 		return "The last good state is " + d.File(StateFile)
@@ -51,7 +51,7 @@ func (d Dir) LastGoodState() string {
 	return "No epoch was finished before"
 }
 
-// Create makes the directory and writes its configuration.
+// Create creates the directory and writes the configuration into it.
 func (d Dir) Create(c *settings.Config) error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
 		return fmt.Errorf("rundir: run directory: %w", err)
@@ -63,29 +63,35 @@ func (d Dir) Create(c *settings.Config) error {
 	return WriteFile(d.File(ConfigFile), text)
 }
 
-// Config reads the configuration back.
+// Config reads the configuration of the seed.
 func (d Dir) Config() (settings.Config, error) {
 	text, err := os.ReadFile(d.File(ConfigFile))
 	if err != nil {
-		return settings.Config{}, fmt.Errorf("rundir: %s: expected the directory of a run, found no %s: %w", d, ConfigFile, err)
+		return settings.Config{}, fmt.Errorf(
+			"rundir: %s: expected the directory of a run, found no %s: %w", d, ConfigFile, err,
+		)
 	}
 	return settings.Parse(d.File(ConfigFile), text)
 }
 
-// SeedDirs returns the seeds' directories of a run, or dir itself if it is one, in the order of
-// the seeds.
+// SeedDirs returns the directories of the seeds of a run in ascending order of the seeds, or dir
+// itself if it is the directory of a seed. It returns an error if there is none.
 func SeedDirs(dir string) ([]Dir, error) {
 	if Dir(dir).Has(ConfigFile) {
 		return []Dir{Dir(dir)}, nil
 	}
 	dirs, err := SeedsIn(dir)
 	if err == nil && dirs == nil {
-		err = fmt.Errorf("rundir: %s: expected a run, with directories such as seed1111, found none; give the directory that train printed", dir)
+		err = fmt.Errorf(
+			"rundir: %s: expected a run, with directories such as seed1111, found none; give "+
+				"the directory that train printed", dir,
+		)
 	}
 	return dirs, err
 }
 
-// SeedsIn returns the seeds' directories that have a configuration, in the order of the seeds.
+// SeedsIn returns the directories of seeds in dir that have a configuration, in ascending order of
+// the seeds.
 func SeedsIn(dir string) ([]Dir, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -109,8 +115,8 @@ func SeedsIn(dir string) ([]Dir, error) {
 	return dirs, nil
 }
 
-// CreateSeeds makes the directories of a run's seeds that are not there yet, and returns those of
-// all.
+// CreateSeeds creates the directories of the seeds of a run that do not exist, and returns the
+// directories of all seeds.
 func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
 	var dirs []Dir
 	for _, c.Seed = range seeds {
@@ -125,10 +131,11 @@ func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
 	return dirs, nil
 }
 
-// Place finds the directory for new seeds of a run. A name of the user's choice is taken if none
-// of the seeds is there and those that are there have the same configuration. Otherwise the run is
-// called like its variant, or variant-2, variant-3, …, the first that can be taken so: nothing is
-// ever overwritten, and the same command twice gives two runs.
+// Place returns the directory for new seeds of a run. A directory can be used if it has none of
+// the seeds and if the seeds that it has are of the same configuration. With a name in the
+// configuration it returns the directory of this name, or an error if it cannot be used. Without a
+// name the run is called like its variant, or variant-2, variant-3, …: the first name that can be
+// used. So nothing is overwritten, and the same command twice makes two runs.
 func Place(out string, c *settings.Config, seeds []uint64) (string, error) {
 	base := filepath.Join(out, c.Dataset, c.Model)
 	if c.Name != "" {
@@ -147,7 +154,8 @@ func Place(out string, c *settings.Config, seeds []uint64) (string, error) {
 	}
 }
 
-// PlaceOrReuse finds the run of the same configuration if there is one, else a place for it.
+// PlaceOrReuse returns the directory of the run with the same configuration if there is one,
+// otherwise the result of [Place].
 func PlaceOrReuse(out string, c *settings.Config, seeds []uint64) (string, error) {
 	found, err := filepath.Glob(filepath.Join(out, c.Dataset, c.Model, "*", "seed*"))
 	if err != nil {
@@ -166,7 +174,7 @@ func canTake(dir string, c *settings.Config, seeds []uint64) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	there, err := SeedsIn(dir) // none where a process was killed before it wrote a configuration
+	there, err := SeedsIn(dir) // empty if a process was killed before it wrote a configuration
 	if err != nil {
 		return err
 	}
@@ -176,16 +184,21 @@ func canTake(dir string, c *settings.Config, seeds []uint64) error {
 			return err
 		}
 		if !settings.SameExceptSeed(old, *c) {
-			return fmt.Errorf("rundir: %s: expected a run of the same configuration, found another; choose another name", d)
+			return fmt.Errorf(
+				"rundir: %s: expected a run of the same configuration, found another; choose another name", d,
+			)
 		}
 		if slices.Contains(seeds, old.Seed) {
-			return fmt.Errorf("rundir: %s: expected a free directory, found seed %d; choose another name, or continue it with recap train --resume %s", dir, old.Seed, d)
+			return fmt.Errorf(
+				"rundir: %s: expected a directory without this seed, found seed %d; choose "+
+					"another name, or continue it with recap train --resume %s", dir, old.Seed, d,
+			)
 		}
 	}
 	return nil
 }
 
-// RemovePartialFiles removes what a killed process left half-written.
+// RemovePartialFiles removes temporary files of a process that was killed.
 func (d Dir) RemovePartialFiles() error {
 	half, err := filepath.Glob(d.File(".*.*.*"))
 	for _, path := range half {
@@ -197,7 +210,8 @@ func (d Dir) RemovePartialFiles() error {
 	return nil
 }
 
-// WriteFile writes a file beside and renames it, so that it is there whole or not at all.
+// WriteFile writes a temporary file and renames it to path, so that path is written completely or
+// not at all.
 func WriteFile(path string, text []byte) error {
 	return WriteWith(path, func(f *os.File) error {
 		_, err := bytes.NewReader(text).WriteTo(f)
@@ -222,8 +236,8 @@ func WriteWith(path string, write func(f *os.File) error) error {
 	return nil
 }
 
-// PlaceNamed finds the directory of a run by its name, where there may be seeds of the same
-// configuration.
+// PlaceNamed returns the directory of a run by its name. It returns an error if the directory has
+// seeds of another configuration.
 func PlaceNamed(out string, c *settings.Config, _ []uint64) (string, error) {
 	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
 	return dir, canTake(dir, c, nil)

@@ -10,7 +10,9 @@ import (
 )
 
 func TestConfigurationSurvivesTheFile(t *testing.T) {
-	c := settingstest.Resolved(t, map[string]string{"sizes": "[4, 2]", "weights": "[1, 2, 3]", "variant": "no-dropout", "data.labels": "0.1"})
+	c := settingstest.Resolved(t,
+		map[string]string{"sizes": "[4, 2]", "weights": "[1, 2, 3]", "variant": "no-dropout",
+			"data.labels": "0.1"})
 	d := Dir(t.TempDir())
 	if err := d.Create(&c); err != nil {
 		t.Fatal(err)

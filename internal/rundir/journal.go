@@ -11,10 +11,10 @@ import (
 	"slices"
 )
 
-// Numbers maps names to values; JSON writes those that are no number as null.
+// Numbers maps names to values. In JSON, NaN and infinities are null.
 type Numbers map[string]float64
 
-// MarshalJSON writes NaN and infinities, which JSON lacks, as null.
+// MarshalJSON writes NaN and infinities as null, because JSON has no such numbers.
 func (n Numbers) MarshalJSON() ([]byte, error) {
 	m := map[string]*float64{}
 	for k, v := range n {
@@ -42,11 +42,11 @@ func (n *Numbers) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// LossKey names the loss of a phase among its terms, and the mean cross-entropy among the scores of
-// a classifier.
+// LossKey names the loss of a phase among its terms, and the mean cross-entropy among the scores
+// of a classifier.
 const LossKey = "loss"
 
-// A Record is a line of metrics.jsonl.
+// A Record is one line of metrics.jsonl: the result of one epoch.
 type Record struct {
 	Phase   string  `json:"phase"`
 	Epoch   int     `json:"epoch"` // of the phase, from 1
@@ -57,9 +57,10 @@ type Record struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Attributes returns what the log shows of an epoch.
+// Attributes returns the key-value pairs that the log shows for an epoch.
 func (r *Record) Attributes(epochs int) []any {
-	a := []any{"phase", r.Phase, "epoch", fmt.Sprintf("%d/%d", r.Epoch, epochs), "lr", short(r.LR), "loss", short(r.Terms["loss"])}
+	a := []any{"phase", r.Phase, "epoch", fmt.Sprintf("%d/%d", r.Epoch, epochs), "lr", short(r.LR),
+		"loss", short(r.Terms["loss"])}
 	for _, key := range []string{"MAE", "Corr", LossKey} {
 		if v, ok := r.Valid[key]; ok {
 			a = append(a, "valid_"+key, short(v))
@@ -70,15 +71,15 @@ func (r *Record) Attributes(epochs int) []any {
 
 func short(v float64) string { return fmt.Sprintf("%.4g", v) }
 
-// A Journal is the file metrics.jsonl and its contents. It is the one file that grows in place.
+// A Journal is the file metrics.jsonl and its contents. It is the only file that is appended to.
 type Journal struct {
 	Path    string
 	Records []Record
 }
 
-// OpenJournal reads the lines up to and with the last of the given epoch, and cuts the file there:
-// a run that was killed may have written lines, or half a line, of an epoch that does not count.
-// With epoch 0 it starts a new file.
+// OpenJournal reads the lines up to that of the given epoch and removes all later lines from the
+// file: a run that was killed may have written complete or partial lines of epochs without a saved
+// state. With epoch 0 it starts a new file.
 func OpenJournal(path, phase string, epoch int) (*Journal, error) {
 	j := &Journal{Path: path}
 	text, err := os.ReadFile(path)
@@ -90,7 +91,10 @@ func OpenJournal(path, phase string, epoch int) (*Journal, error) {
 		line, after, whole := bytes.Cut(rest, []byte("\n"))
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil || !whole {
-			return nil, fmt.Errorf("rundir: %s: expected a line for epoch %d of %s, to which state.safetensors belongs, found none; train anew", path, epoch, phase)
+			return nil, fmt.Errorf(
+				"rundir: %s: expected a line for epoch %d of %s, to which state.safetensors "+
+					"belongs, found none; train again", path, epoch, phase,
+			)
 		}
 		j.Records = append(j.Records, r)
 		kept += len(line) + 1
@@ -117,16 +121,18 @@ func (j *Journal) Append(r Record) error {
 	return nil
 }
 
-// Find returns the record of an epoch, nil if there is none.
+// Find returns the record of an epoch of a phase, nil if there is none.
 func (j *Journal) Find(phase string, epoch int) *Record {
-	i := slices.IndexFunc(j.Records, func(r Record) bool { return r.Phase == phase && r.Epoch == epoch })
+	i := slices.IndexFunc(j.Records, func(r Record) bool {
+		return r.Phase == phase && r.Epoch == epoch
+	})
 	if i < 0 {
 		return nil
 	}
 	return &j.Records[i]
 }
 
-// Records reads the whole lines of the journal, none where training has not begun.
+// Records reads the complete lines of the journal. It returns none before the first epoch.
 func (d Dir) Records() ([]Record, error) {
 	text, err := os.ReadFile(d.File(JournalFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +142,10 @@ func (d Dir) Records() ([]Record, error) {
 	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("rundir: %s: line %d: expected an epoch, found %w; resume the run", d.File(JournalFile), len(list)+1, err)
+			return nil, fmt.Errorf(
+				"rundir: %s: line %d: expected an epoch, found %w; resume the run",
+				d.File(JournalFile), len(list)+1, err,
+			)
 		}
 		list = append(list, r)
 	}

@@ -11,50 +11,57 @@ import (
 	"time"
 )
 
-// LockFile marks the directory of a seed as in use. It is there while a process trains.
+// LockFile is the name of the lock in the directory of a seed. It exists while a process trains.
 const LockFile = "running.lock"
 
-// A Holder is a process that uses a directory.
+// A Holder is the process that holds a lock.
 type Holder struct {
-	Host      string    `json:"host"`
-	PID       int       `json:"pid"`
-	Start     uint64    `json:"start"`     // of the process, in clock ticks since the host's boot
-	Boot      string    `json:"boot"`      // names the host's boot
-	Namespace string    `json:"namespace"` // in which the process has its number
+	Host string `json:"host"`
+	PID  int    `json:"pid"`
+	// start time of the process, in clock ticks since the boot of the host
+	Start     uint64    `json:"start"`
+	Boot      string    `json:"boot"`      // identifies the boot of the host
+	Namespace string    `json:"namespace"` // process namespace of PID
 	Since     time.Time `json:"since"`
 }
 
-// Held says that a directory is another process's.
+// Held is the error for a directory that another process uses.
 type Held struct {
 	Path   string // of the lock
 	Holder Holder
-	Here   bool // a process of this host, which lives
+	Here   bool // the holder is a running process of this host
 }
 
 func (e *Held) Error() string {
 	h := &e.Holder
-	text := fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s", filepath.Dir(e.Path), h.PID, h.Host, h.Since.Format(time.DateTime))
+	text := fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
+		filepath.Dir(e.Path), h.PID, h.Host, h.Since.Format(time.DateTime))
 	if e.Here {
 		return text
 	}
-	return text + ", which cannot be seen from here; if that process is no more, remove " + e.Path
+	return text + ", which cannot be checked from here; if that process has ended, remove " +
+		e.Path
 }
 
-// Lock takes a path for this process, or returns a *Held. The lock is a file that names its holder
-// and appears whole, by link(2), which lets one succeed on local file systems and on NFS alike. A
-// lock left by a dead process of this host is taken over; of processes elsewhere nothing is known,
-// and their locks are not touched. Hosts are told apart by their names.
+// Lock creates the lock at path for this process, or returns a *[Held] if another process holds
+// it. The lock is a file that describes its holder. It is created by link(2), which is atomic on
+// local file systems and on NFS. A lock of a process of this host that has ended is replaced.
+// Locks of other hosts are never replaced, because their processes cannot be checked. Hosts are
+// identified by name.
 func Lock(path string) (release func() error, err error) {
-	for range 1000 { // others come and go
+	for range 1000 { // other processes may create and remove it meanwhile
 		release, err = tryLock(path)
 		if !errors.Is(err, errRetry) {
 			return release, err
 		}
 	}
-	return nil, fmt.Errorf("rundir: %s: expected to take or to see this lock, found it changing all the time", path)
+	return nil, fmt.Errorf(
+		"rundir: %s: expected to create or to read this lock, found it changing all the time",
+		path,
+	)
 }
 
-// errRetry says that another process changed the lock meanwhile.
+// errRetry means that another process changed the lock meanwhile.
 var errRetry = errors.New("lock changed")
 
 func tryLock(path string) (release func() error, err error) {
@@ -69,10 +76,10 @@ func tryLock(path string) (release func() error, err error) {
 	defer os.Remove(mine)
 	release = func() error { return unlock(path, text) }
 	err = os.Link(mine, path)
-	if err == nil || sameFile(mine, path) { // a server's answer can be lost
+	if err == nil || sameFile(mine, path) { // on NFS the answer to a successful link can be lost
 		return release, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) { // mine was swept away by who had the lock
+	if errors.Is(err, fs.ErrNotExist) { // the holder of the lock removed our temporary file
 		return nil, errRetry
 	}
 	if !errors.Is(err, fs.ErrExist) {
@@ -96,7 +103,7 @@ func describeSelf() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// writeBeside writes a file beside path.
+// writeBeside writes a temporary file in the directory of path.
 func writeBeside(path string, text []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -116,9 +123,9 @@ func sameFile(a, b string) bool {
 	return e1 == nil && e2 == nil && os.SameFile(x, y)
 }
 
-// replaceDead puts mine in the place of a dead process's lock. Several may see at once that it is
-// dead: only who has the kernel's lock of that very file, and finds it still in its place,
-// replaces it.
+// replaceDead replaces the lock of a process that has ended by the file mine. Several processes
+// may find at the same time that the holder has ended: only the one that holds the kernel's lock
+// of the file, and finds the file still at path, replaces it.
 func replaceDead(path, mine string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,13 +143,17 @@ func replaceDead(path, mine string) error {
 		return held
 	}
 	if err := flock(f); err != nil {
-		return fmt.Errorf("rundir: %s: left by a process that is no more, but not to be taken over: %w; remove it", path, err)
+		return fmt.Errorf(
+			"rundir: %s: the process that holds this lock has ended, but the lock cannot be "+
+				"replaced: %w; remove it", path, err,
+		)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("rundir: lock: %w", err)
 	}
-	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) { // open, so that its number is not used again
+	// the file is open, so its inode number is not reused
+	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
 		return errRetry
 	}
 	if err := os.Rename(mine, path); err != nil {
@@ -154,11 +165,14 @@ func replaceDead(path, mine string) error {
 	return nil
 }
 
-// readHolder returns who holds the lock, nil if a dead process of this host does.
+// readHolder returns the holder of the lock, nil if it is a process of this host that has ended.
 func readHolder(f *os.File, path string) (*Held, error) {
 	h := &Held{Path: path}
 	if err := json.NewDecoder(f).Decode(&h.Holder); err != nil {
-		return nil, fmt.Errorf("rundir: %s: expected the holder of a lock, found something else: %w; if no process uses this directory, remove it", path, err)
+		return nil, fmt.Errorf(
+			"rundir: %s: expected the holder of a lock, found something else: %w; if no "+
+				"process uses this directory, remove it", path, err,
+		)
 	}
 	self, err := self()
 	if err != nil {
@@ -174,7 +188,8 @@ func readHolder(f *os.File, path string) (*Held, error) {
 	return h, nil
 }
 
-// LockHolder returns who holds a lock, nil if nobody who lives does.
+// LockHolder returns the holder of the lock at path, nil if there is no lock or its holder has
+// ended.
 func LockHolder(path string) (*Held, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,10 +202,13 @@ func LockHolder(path string) (*Held, error) {
 	return readHolder(f, path)
 }
 
-// unlock removes a lock if it is still ours.
+// unlock removes the lock if it is still the one of this process.
 func unlock(path string, ours []byte) error {
 	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, ours) {
-		return fmt.Errorf("rundir: %s: expected our lock, found it removed or replaced; two processes may have used this directory", path)
+		return fmt.Errorf(
+			"rundir: %s: expected our lock, found it removed or replaced; two processes may "+
+				"have used this directory", path,
+		)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("rundir: lock: %w", err)
@@ -198,11 +216,11 @@ func unlock(path string, ours []byte) error {
 	return nil
 }
 
-// patience is how long a process waits for another that chooses directories, which takes
+// patience is the time that a process waits for another one that creates directories, which takes
 // milliseconds.
 const patience = 30 * time.Second
 
-// AwaitLock takes a lock that others hold for moments only.
+// AwaitLock is [Lock] for a lock that other processes hold only briefly: it waits for them.
 func AwaitLock(path string) (release func() error, err error) {
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		var held *Held
@@ -212,7 +230,7 @@ func AwaitLock(path string) (release func() error, err error) {
 	}
 }
 
-// WithLock calls f while no other process uses the directory.
+// WithLock calls f while this process holds the lock of the directory.
 func (d Dir) WithLock(f func() error) error {
 	release, err := Lock(d.File(LockFile))
 	if err != nil {

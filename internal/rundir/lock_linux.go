@@ -22,38 +22,42 @@ func self() (Holder, error) {
 	h.Host, h.Boot, h.Namespace = host, strings.TrimSpace(string(boot)), namespace
 	start, _, ok := stat(h.PID)
 	if !ok {
-		return h, fmt.Errorf("rundir: lock: expected the start of this process in /proc/%d/stat, found none", h.PID)
+		return h, fmt.Errorf(
+			"rundir: lock: expected the start of this process in /proc/%d/stat, found none", h.PID,
+		)
 	}
 	h.Start = start
 	return h, nil
 }
 
-// fate tells whether a process of this host lives, or is dead; it may be neither, where it cannot
-// be seen.
+// fate reports whether a process of this host is running or has ended. Both are false if the
+// process cannot be checked.
 func (h *Holder) fate(self Holder) (lives, dead bool) {
 	switch {
 	case h.Boot != self.Boot:
 		return false, true
 	case h.Namespace != self.Namespace: // another container
-		// The pods of a Kubernetes Job are called by its name and their index, one at a time: of
-		// another with our name we are the successor.
+		// The pods of a Kubernetes Job have the name of the job and an index, and only one pod has
+		// a name at a time: another pod of our name has ended, and we replace it.
 		return false, os.Getenv("JOB_COMPLETION_INDEX") != ""
 	case errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH):
 		return false, true
 	}
 	start, zombie, ok := stat(h.PID)
-	dead = ok && (zombie || start != h.Start) // where /proc hides it, it is another user's
+	// if /proc does not show it, it belongs to another user
+	dead = ok && (zombie || start != h.Start)
 	return !dead, dead
 }
 
-// stat returns when a process started, in clock ticks since boot, and whether it has ended and
-// waits to be noticed (proc(5)).
+// stat returns the start time of a process in clock ticks since boot, and whether it is a zombie
+// (proc(5)).
 func stat(pid int) (start uint64, zombie, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false, false
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the third on: the second may hold anything
+	// from the third field on: the second may contain spaces
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 20 {
 		return 0, false, false
 	}

@@ -87,7 +87,8 @@ func TestLockAmongProcesses(t *testing.T) {
 		t.Errorf("%d lines, want %d", len(lines), 3*4*10*2)
 	}
 	for i := 0; i < len(lines)-1; i += 2 {
-		if begin, end := lines[i], lines[i+1]; strings.TrimPrefix(begin, "begin ") != strings.TrimPrefix(end, "end ") {
+		if begin, end := lines[i], lines[i+1]; strings.TrimPrefix(begin,
+			"begin ") != strings.TrimPrefix(end, "end ") {
 			t.Fatalf("two held the lock at once: %q, %q", begin, end)
 		}
 	}
@@ -164,13 +165,24 @@ func TestWhoseLock(t *testing.T) {
 		want   string // free, here, elsewhere
 	}{
 		{"this process", func(*Holder) {}, "", "here"},
-		{"another that lives", func(h *Holder) { h.PID = os.Getppid(); h.Start, _, _ = stat(h.PID) }, "", "here"},
+		{"another that lives", func(h *Holder) {
+			h.PID = os.Getppid()
+			h.Start, _, _ = stat(h.PID)
+		}, "", "here"},
 		{"a number used again", func(h *Holder) { h.Start-- }, "", "free"},
 		{"no such number", func(h *Holder) { h.PID = 1 << 30 }, "", "free"},
-		{"one that nobody has waited for", func(h *Holder) { h.PID, h.Start = zombie.Process.Pid, zombieStart }, "", "free"},
+		{"one that nobody has waited for", func(h *Holder) {
+			h.PID, h.Start = zombie.Process.Pid, zombieStart
+		}, "", "free"},
 		{"before the last boot", func(h *Holder) { h.Boot = "another" }, "", "free"},
-		{"another host", func(h *Holder) { h.Host += "-2"; h.Boot = "another"; h.PID = 1 << 30 }, "", "elsewhere"},
-		{"another container called so", func(h *Holder) { h.Namespace = "pid:[1]" }, "", "elsewhere"},
+		{"another host", func(h *Holder) {
+			h.Host += "-2"
+			h.Boot = "another"
+			h.PID = 1 << 30
+		}, "", "elsewhere"},
+		{"another container called so", func(h *Holder) {
+			h.Namespace = "pid:[1]"
+		}, "", "elsewhere"},
 		{"the pod before", func(h *Holder) { h.Namespace = "pid:[1]" }, "3", "free"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -199,7 +211,8 @@ func TestWhoseLock(t *testing.T) {
 				if now, _ := os.ReadFile(path); !bytes.Equal(before, now) {
 					t.Errorf("the lock was touched: %s", now)
 				}
-				if advice := strings.Contains(err.Error(), "remove "+path); advice != (c.want == "elsewhere") {
+				if advice := strings.Contains(err.Error(),
+					"remove "+path); advice != (c.want == "elsewhere") {
 					t.Error(err)
 				}
 			}
@@ -212,7 +225,8 @@ func TestBrokenLocks(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine!"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Lock(path); err == nil || !strings.Contains(err.Error(), path+": expected the holder of a lock") {
+	if _, err := Lock(path); err == nil ||
+		!strings.Contains(err.Error(), path+": expected the holder of a lock") {
 		t.Error(err)
 	}
 	if err := os.Remove(path); err != nil {
@@ -223,7 +237,8 @@ func TestBrokenLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave(t, path, func(h *Holder) { h.Host = "another" })
-	if err := release(); err == nil || !strings.Contains(err.Error(), "expected our lock, found it removed or replaced") {
+	if err := release(); err == nil ||
+		!strings.Contains(err.Error(), "expected our lock, found it removed or replaced") {
 		t.Error(err)
 	}
 	if _, err := os.Stat(path); err != nil {

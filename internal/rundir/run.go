@@ -14,11 +14,11 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// A Run is a run's directory as it stands, finished or not.
+// A Run describes the directory of a run, finished or not.
 type Run struct {
 	Dir    string
-	Config settings.Config // of the first seed
-	Seeds  []SeedRun       // in order
+	Config settings.Config // configuration of the first seed
+	Seeds  []SeedRun       // in ascending order
 }
 
 // A SeedRun is the directory of one seed of a run.
@@ -48,22 +48,22 @@ func Read(dir string) (*Run, error) {
 	return r, nil
 }
 
-// Finished tells whether all seeds are.
+// Finished reports whether all seeds are finished.
 func (r *Run) Finished() bool {
 	return !slices.ContainsFunc(r.Seeds, func(s SeedRun) bool { return !s.Finished })
 }
 
-// HasFinished tells whether at least one seed is finished.
+// HasFinished reports whether at least one seed is finished.
 func (r *Run) HasFinished() bool {
 	return slices.ContainsFunc(r.Seeds, func(s SeedRun) bool { return s.Finished })
 }
 
-// Title says which model learned from what.
+// Title returns the variant and the data set for a heading.
 func (r *Run) Title() string {
 	return fmt.Sprintf("%s on %s", r.Config.SelectedVariant().Label, r.Config.Dataset)
 }
 
-// YAML returns the configuration that the seeds have in common.
+// YAML returns the configuration without the seed.
 func (r *Run) YAML() (string, error) {
 	text, err := r.Config.YAML()
 	if err != nil {
@@ -78,10 +78,10 @@ func (r *Run) YAML() (string, error) {
 	return strings.Join(common, ""), nil
 }
 
-// Journal names the file that grows by a line, in JSON, with each epoch of training.
+// Journal returns the path of the seed's metrics.jsonl.
 func (s SeedRun) Journal() string { return Dir(s.Dir).File(JournalFile) }
 
-// Records returns the whole lines of the journal, none where training has not begun.
+// Records returns the complete lines of the journal. It returns none before the first epoch.
 func (s SeedRun) Records() ([]json.RawMessage, error) {
 	text, err := os.ReadFile(s.Journal())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,14 +91,18 @@ func (s SeedRun) Records() ([]json.RawMessage, error) {
 	records := []json.RawMessage{}
 	for line := range bytes.Lines(whole) {
 		if !json.Valid(line) {
-			return nil, fmt.Errorf("rundir: %s: line %d: expected JSON, found %.40q; resume the run", s.Journal(), len(records)+1, line)
+			return nil, fmt.Errorf(
+				"rundir: %s: line %d: expected JSON, found %.40q; resume the run", s.Journal(),
+				len(records)+1, line,
+			)
 		}
 		records = append(records, json.RawMessage(bytes.TrimSpace(line)))
 	}
 	return records, nil
 }
 
-// Find returns the directories of runs at and under dir, in order.
+// Find returns the directories of the runs in dir and its subdirectories, in lexical order; dir
+// itself if it is a run.
 func Find(dir string) ([]string, error) {
 	if _, err := SeedDirs(dir); err == nil {
 		return []string{filepath.Clean(dir)}, nil
@@ -122,7 +126,8 @@ func Find(dir string) ([]string, error) {
 	return runs, nil
 }
 
-// FirstFinished returns the directory of the first finished seed of a run.
+// FirstFinished returns the directory of the first finished seed of a run. It returns an error if
+// none is finished.
 func FirstFinished(dir string) (Dir, error) {
 	there, err := SeedDirs(dir)
 	if err != nil {
@@ -135,9 +140,11 @@ func FirstFinished(dir string) (Dir, error) {
 	return there[i], nil
 }
 
-// UnfinishedError says that no seed of a run is finished.
+// UnfinishedError returns the error for a run without a finished seed.
 func UnfinishedError(dir string) error {
-	return fmt.Errorf("rundir: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir)
+	return fmt.Errorf(
+		"rundir: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir,
+	)
 }
 
 // FinishedSeeds returns the finished seeds of a run in ascending order.

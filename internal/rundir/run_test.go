@@ -13,7 +13,8 @@ func TestFindRuns(t *testing.T) {
 	root := t.TempDir()
 	c := settingstest.Resolved(t, nil)
 	var want []string
-	for _, name := range []string{"synthetic/toy/full", "synthetic/toy/no-dropout", "mosi/toy/full"} {
+	for _, name := range []string{"synthetic/toy/full", "synthetic/toy/no-dropout",
+		"mosi/toy/full"} {
 		for _, seed := range []string{"seed1", "seed2"} {
 			if err := Dir(filepath.Join(root, name, seed)).Create(&c); err != nil {
 				t.Fatal(err)

@@ -106,7 +106,7 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 	if got := train(map[string]string{"name": "mine"}, 5); !strings.Contains(got,
-		"expected a free directory, found seed 5") {
+		"expected a directory without this seed, found seed 5") {
 		t.Errorf("a named run was overwritten: %s", got)
 	}
 	if got := train(map[string]string{"name": "mine", "train.batch": "20"},

@@ -14,47 +14,54 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Config fixes everything about a run. YAML names are the keys of `recap train --set`.
+// Config determines a run completely. Its YAML names are the keys of `recap train --set`.
 type Config struct {
-	Dataset string `yaml:"dataset"` // synthetic, synthetic-mosi (MOSI's sizes), or the name that goes with data.file
+	// synthetic, synthetic-mosi (MOSI's sizes), or the name of the data in data.file
+	Dataset string `yaml:"dataset"`
 	Model   string `yaml:"model"`
-	Variant string `yaml:"variant"` // of the model; applied after everything else
+	Variant string `yaml:"variant"` // of the model; applied after all other settings
 	Preset  string `yaml:"preset"`  // the defaults: quick or paper
-	Name    string `yaml:"name"`    // of the run directory; empty for a free one that begins with the variant
-	Select  string `yaml:"select"`  // valid or per-metric-test
-	Device  string `yaml:"device"`  // cpu, cpu64, or cuda:0 and so on
-	Seed    uint64 `yaml:"seed"`
+	// of the run directory; empty: the variant, with a number if it exists
+	Name   string `yaml:"name"`
+	Select string `yaml:"select"` // valid or per-metric-test
+	Device string `yaml:"device"` // cpu, cpu64, or cuda:0 and so on
+	Seed   uint64 `yaml:"seed"`
 
 	Data  DataConfig   `yaml:"data"`
 	Train zoo.Training `yaml:"train"`
 	Eval  EvalConfig   `yaml:"eval"`
 	CUDA  CUDAConfig   `yaml:"cuda"`
 
-	Method zoo.Config `yaml:",inline"` // of the model
+	Method zoo.Config `yaml:",inline"` // the model's configuration
 }
 
-// DataConfig says what is learned from.
+// DataConfig selects the data set and the part of it that is used.
 type DataConfig struct {
-	File     string  `yaml:"file"`     // pickle in MMSA's layout, or packed; empty for synthetic data
-	Text     string  `yaml:"text"`     // file whose text_bert takes the place of data.file's
-	Audio    string  `yaml:"audio"`    // file whose audio features do
-	Vision   string  `yaml:"vision"`   // file whose visual features do
-	Labels   float64 `yaml:"labels"`   // share of the training utterances whose label may be used
-	Classes  int     `yaml:"classes"`  // 0: predict the label; 2, 3, 5 or 7: its class
-	Resample string  `yaml:"resample"` // keep masks of the training: "epoch", drawn in each epoch; "static", drawn once
-	Scale    float64 `yaml:"scale"`    // length of synthetic sequences
-	Limit    int     `yaml:"limit"`    // utterances of each part that are used, from the first; 0: all
+	// pickle in MMSA's layout, or packed; empty for synthetic data
+	File   string  `yaml:"file"`
+	Text   string  `yaml:"text"`   // file whose text_bert replaces that of data.file
+	Audio  string  `yaml:"audio"`  // file whose audio features replace those of data.file
+	Vision string  `yaml:"vision"` // file whose vision features replace those of data.file
+	Labels float64 `yaml:"labels"` // fraction of the training utterances whose labels are used
+	// 0: regression; 2, 3, 5 or 7: classification into as many classes
+	Classes int `yaml:"classes"`
+	// keep masks in training: "epoch", drawn in each epoch; "static", drawn once
+	Resample string  `yaml:"resample"`
+	Scale    float64 `yaml:"scale"` // length of synthetic sequences
+	// number of utterances used of each split, from the first; 0: all
+	Limit int `yaml:"limit"`
 }
 
-// EvalConfig says at which shares of missing positions models are compared.
+// EvalConfig selects the missing rates of validation and test.
 type EvalConfig struct {
-	ValidRate float64 `yaml:"valid_rate"` // of validation after each epoch
-	Rates     string  `yaml:"rates"`      // of the test, see ParseRates
+	ValidRate float64 `yaml:"valid_rate"` // missing rate of the validation after each epoch
+	Rates     string  `yaml:"rates"`      // missing rates of the test, see [ParseRates]
 }
 
-// CUDAConfig says how a GPU computes.
+// CUDAConfig selects the arithmetic of a GPU.
 type CUDAConfig struct {
-	TF32 bool `yaml:"tf32"` // products on tensor cores, whose inputs have ten bits of mantissa
+	// matrix products on tensor cores, which round inputs to ten bits of mantissa
+	TF32 bool `yaml:"tf32"`
 }
 
 // DeviceName returns the name under which [autograd.Open] opens the device; whether it computes in
@@ -68,20 +75,23 @@ func (c *Config) DeviceName() string {
 	return name.String()
 }
 
-// Protocols of selection.
+// Protocols of checkpoint selection, the values of Config.Select.
 const (
-	SelectValid = "valid"           // one epoch, the best on the validation part
-	SelectTest  = "per-metric-test" // for each metric the epoch that is best on the test part: the literature's, optimistic
+	SelectValid = "valid" // the epoch that is best on the validation split
+	// for each metric the epoch that is best on the test split: optimistic, as in the literature
+	SelectTest = "per-metric-test"
 )
 
 // Spec returns the specification of the model, nil if there is none.
 func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
-// Preset returns the defaults called name of a model: "paper" has the numbers of its paper, for a
-// data set, "quick" trains in minutes on a CPU.
+// Preset returns the defaults of a model. The preset "paper" has the numbers of its paper for the
+// data set; "quick" trains in minutes on a CPU. It returns an error for an unknown preset or
+// model.
 func Preset(name, model, dataset string) (Config, error) {
 	c := Config{
-		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid, Device: "cpu", Seed: 1111,
+		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid,
+		Device: "cpu", Seed: 1111,
 		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
 		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1"},
 	}
@@ -122,14 +132,20 @@ func (c *Config) check() error {
 	}
 	name, err := backend.Parse(c.Device)
 	if err := firstError([]rule{
-		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a share above 0, at most 1", c.Data.Labels},
-		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100", c.Data.Scale},
+		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a number above 0, at most 1",
+			c.Data.Labels},
+		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100",
+			c.Data.Scale},
 		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
-		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid, "0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
-		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression, "0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
+		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid,
+			"0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
+		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression,
+			"0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
 		{"device", err == nil && !name.TF32, "cpu, cpu64, or cuda:0 and so on", c.Device},
-		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device, c.CUDA.TF32},
-		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a share from 0 to 1", c.Eval.ValidRate},
+		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device,
+			c.CUDA.TF32},
+		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a number from 0 to 1",
+			c.Eval.ValidRate},
 	}); err != nil {
 		return err
 	}
@@ -139,7 +155,7 @@ func (c *Config) check() error {
 	return cmp.Or(c.checkTraining(), c.Method.Check())
 }
 
-// checkTraining does so for what is under "train".
+// checkTraining checks the keys under "train".
 func (c *Config) checkTraining() error {
 	t := &c.Train
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
@@ -153,8 +169,10 @@ func (c *Config) checkTraining() error {
 		{"train.patience", t.Patience >= 0, "0 or more", t.Patience},
 	}
 	for name, g := range t.Groups {
-		rules = append(rules, rule{"train.groups." + name + ".lr", positive(g.LR), "a number above 0", g.LR},
-			rule{"train.groups." + name + ".weight_decay", g.WeightDecay >= 0, "0 or more", g.WeightDecay})
+		rules = append(rules,
+			rule{"train.groups." + name + ".lr", positive(g.LR), "a number above 0", g.LR},
+			rule{"train.groups." + name + ".weight_decay", g.WeightDecay >= 0, "0 or more",
+				g.WeightDecay})
 	}
 	for phase, n := range t.Epochs {
 		rules = append(rules, rule{"train.epochs." + phase, n >= 0, "0 or more", n})
@@ -162,7 +180,7 @@ func (c *Config) checkTraining() error {
 	return firstError(rules)
 }
 
-// A rule says whether the value of a key is good, and what is wanted.
+// A rule states whether the value of a key is valid, and which values are.
 type rule struct {
 	key   string
 	valid bool
@@ -170,7 +188,7 @@ type rule struct {
 	value any
 }
 
-// firstError returns the error of the first rule that is.
+// firstError returns the error of the first rule that is violated, nil if there is none.
 func firstError(rules []rule) error {
 	for _, r := range rules {
 		if !r.valid {
@@ -185,13 +203,13 @@ func Invalid(key, expected string, found any) error {
 	return fmt.Errorf("settings: %s: expected %s, found %v", key, expected, found)
 }
 
-// SelectedVariant returns the variant that c names; c has been checked.
+// SelectedVariant returns the variant that c.Variant names. c must have been checked.
 func (c *Config) SelectedVariant() zoo.Variant {
 	v, _ := c.Spec().Variant(c.Variant)
 	return v
 }
 
-// Variants names all variants of the model.
+// Variants returns the names of all variants of the model.
 func (c *Config) Variants() []string {
 	var names []string
 	for _, v := range c.Spec().AllVariants() {
@@ -200,11 +218,13 @@ func (c *Config) Variants() []string {
 	return names
 }
 
-// ParseRates reads missing rates, either as first:last:step or as a list with commas. "0:0.9:0.1"
-// has ten.
+// ParseRates parses missing rates, either as first:last:step or as a list with commas: "0:0.9:0.1"
+// is ten rates. It returns an error unless they are increasing numbers from 0 to 1.
 func ParseRates(s string) ([]float64, error) {
 	bad := func() ([]float64, error) {
-		return nil, Invalid("rates", "first:last:step or a list, of increasing shares from 0 to 1, such as 0:0.9:0.1 or 0,0.5", strconv.Quote(s))
+		return nil, Invalid("rates",
+			"first:last:step or a list, of increasing numbers from 0 to 1, such as 0:0.9:0.1 "+
+				"or 0,0.5", strconv.Quote(s))
 	}
 	var rates []float64
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ':' }) {
@@ -221,7 +241,8 @@ func ParseRates(s string) ([]float64, error) {
 		first, last, step := rates[0], rates[1], rates[2]
 		rates = nil
 		for i := 0; first+float64(i)*step < last+step/2; i++ {
-			rates = append(rates, math.Round((first+float64(i)*step)*1e9)/1e9) // 0.3, not 0.30000000000000004
+			// 0.3, not 0.30000000000000004
+			rates = append(rates, math.Round((first+float64(i)*step)*1e9)/1e9)
 		}
 	}
 	for i, r := range rates {
@@ -235,19 +256,22 @@ func ParseRates(s string) ([]float64, error) {
 	return rates, nil
 }
 
-// Selection says in words how checkpoints are chosen.
+// Selection describes for a caption how checkpoints are selected.
 func (c *Config) Selection() string {
 	score := "MAE"
 	if c.Data.Classes > 0 {
 		score = "cross-entropy"
 	}
 	if c.Select == SelectTest {
-		return fmt.Sprintf("selected per metric on TEST at rate %g: optimistic, as in the literature", c.Eval.ValidRate)
+		return fmt.Sprintf(
+			"selected per metric on TEST at rate %g: optimistic, as in the literature",
+			c.Eval.ValidRate,
+		)
 	}
 	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
 }
 
-// MoveTo chooses another device than the run's, unless name is empty. A GPU keeps the run's TF32.
+// MoveTo replaces the device of the run, unless name is empty. A GPU keeps the setting of TF32.
 func (c *Config) MoveTo(name string) {
 	if name == "" {
 		return
@@ -260,5 +284,5 @@ func (c *Config) MoveTo(name string) {
 	}
 }
 
-// PlainName tells whether a name can be a run's.
+// PlainName reports whether name can be the name of a run.
 func PlainName(name string) bool { return plainName.MatchString(name) }

@@ -14,7 +14,9 @@ import (
 // TestPrecedence gives one setting in more and more places; each place must override those before.
 func TestPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte("train: {lr: 0.2, batch: 5, epochs: {stage1: 7}}\nwidth: 32\n"), 0o644); err != nil {
+	if err := os.WriteFile(file,
+		[]byte("train: {lr: 0.2, batch: 5, epochs: {stage1: 7}}\nwidth: 32\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{}
@@ -37,14 +39,17 @@ func TestPrecedence(t *testing.T) {
 		if err != nil || c.Train.LR != step.want {
 			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
 		}
-		if s.File != "" && (c.Train.Batch != 5 || setting(&c, "width") != 32 || c.Train.Epochs["stage1"] != 7 || c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
+		if s.File != "" &&
+			(c.Train.Batch != 5 || setting(&c, "width") != 32 || c.Train.Epochs["stage1"] != 7 ||
+				c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
 			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
 		}
 	}
 	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
 	s.Set = map[string]string{"without.fid": "false"}
 	c, err := Resolve(s)
-	if err != nil || setting(&c, "depth") != 2 || c.Train.Epochs["stage2"] != 200 || setting(&c, "width") != 32 || setting(&c, "without.fid") != true {
+	if err != nil || setting(&c, "depth") != 2 || c.Train.Epochs["stage2"] != 200 ||
+		setting(&c, "width") != 32 || setting(&c, "without.fid") != true {
 		t.Errorf("preset paper, variant no-fid: %+v (%v)", c, err)
 	}
 }
@@ -94,7 +99,8 @@ func TestBadSettings(t *testing.T) {
 		{"", "train.batch", "many", `train.batch: expected a value of type int, found many`},
 		{"", "train.batch", "0", "train.batch: expected 1 or more, found 0"},
 		{"", "train.lr", ".nan", "train.lr: expected a number above 0"},
-		{"", "train.epochs.stage1", "x", "train.epochs.stage1: expected a value of type int, found x"},
+		{"", "train.epochs.stage1", "x",
+			"train.epochs.stage1: expected a value of type int, found x"},
 		{"", "variant", "no-luck", "variant: expected one of full, no-hcag"},
 		{"", "preset", "slow", "preset: expected quick or paper, found slow"},
 		{"", "eval.rates", "0:2:0.1", "rates: expected first:last:step"},
@@ -105,18 +111,23 @@ func TestBadSettings(t *testing.T) {
 		{"train: {epochs: {stage9: 1}}", "", "", `unknown key "train.epochs.stage9"`},
 		{"{", "", "", "c.yaml: expected YAML or JSON"},
 		{"train: 5\n", "", "", `c.yaml: settings: unknown key "train"`},
-		{"train: {batch: [1]}", "", "", "c.yaml: settings: train.batch: expected a value of type int, found [1]"},
-		{"train: {batch: 1.5}", "", "", "c.yaml: settings: train.batch: expected a value of type int, found 1.5"},
+		{"train: {batch: [1]}",
+			"", "", "c.yaml: settings: train.batch: expected a value of type int, found [1]"},
+		{"train: {batch: 1.5}",
+			"", "", "c.yaml: settings: train.batch: expected a value of type int, found 1.5"},
 		{"train: {batch: true}", "", "", "train.batch: expected a value of type int, found true"},
 		{"train: {lr: [1]}", "", "", "train.lr: expected a value of type float64, found [1]"},
 		{"train: {lr: .nan}", "", "", "train.lr: expected a number above 0, found NaN"},
 		{"seed: -1", "", "", "seed: expected a value of type uint64, found -1"},
-		{"granularities: [1, x]", "", "", "granularities: expected a value of type []int, found [1 x]"},
-		{"loss: {modality: [1, 2]}", "", "", "loss.modality: expected a value of type [3]float64, found [1 2]"},
+		{"granularities: [1, x]", "", "",
+			"granularities: expected a value of type []int, found [1 x]"},
+		{"loss: {modality: [1, 2]}", "",
+			"", "loss.modality: expected a value of type [3]float64, found [1 2]"},
 		{"", "model", "gpt", "model: expected one of recap, "},
 		{"", "train.optimizer", "sgd", "train.optimizer: expected one of adamw, adam, found sgd"},
 		{"", "train.accumulate", "0", "train.accumulate: expected 1 or more, found 0"},
-		{"", "train.groups.text.lr", "-1", "train.groups.text.lr: expected a number above 0, found -1"},
+		{"", "train.groups.text.lr", "-1",
+			"train.groups.text.lr: expected a number above 0, found -1"},
 		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
 	} {
 		s := Sources{Env: func(string) (string, bool) { return "", false }}
@@ -130,17 +141,21 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	var unknown *KeyError
-	if _, err := Resolve(Sources{Env: os.LookupEnv, Set: map[string]string{"x": "1"}}); !errors.As(err, &unknown) || unknown.Key != "x" {
+	if _, err := Resolve(Sources{Env: os.LookupEnv,
+		Set: map[string]string{"x": "1"}}); !errors.As(err, &unknown) || unknown.Key != "x" {
 		t.Errorf("unknown key: %v", err)
 	}
 }
 
 func TestParseRates(t *testing.T) {
 	for text, want := range map[string][]float64{
-		"0:0.9:0.1": {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "0,0.5": {0, 0.5}, "0.3": {0.3}, "0:1:0.5": {0, 0.5, 1},
-		"": nil, "a": nil, "0.5,0.5": nil, "0:1": nil, "0:1:0": nil, "-0.1": nil, "NaN": nil, "0:1:NaN": nil,
+		"0:0.9:0.1": {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "0,0.5": {0, 0.5},
+		"0.3": {0.3}, "0:1:0.5": {0, 0.5, 1},
+		"": nil, "a": nil, "0.5,0.5": nil, "0:1": nil, "0:1:0": nil, "-0.1": nil, "NaN": nil,
+		"0:1:NaN": nil,
 	} {
-		if got, err := ParseRates(text); !slices.Equal(got, want) || (err == nil) != (want != nil) {
+		if got, err := ParseRates(text); !slices.Equal(got, want) ||
+			(err == nil) != (want != nil) {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
 		}
 	}

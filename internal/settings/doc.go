@@ -1,5 +1,5 @@
-// Package settings holds the configuration of a run: its keys, their defaults, where they come from,
-// and what a table says about them.
+// Package settings holds the configuration of a run: its keys, their defaults, where they come
+// from, and what a table says about them.
 //
 //	config.go       Config and its parts, the rules for their values
 //	document.go     the configuration as YAML: reading, writing, its hash

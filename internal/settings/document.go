@@ -10,14 +10,14 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// A field is a single setting.
+// A field is one setting of a configuration.
 type field struct {
 	key   string // "train.lr"
 	value reflect.Value
-	store func() // puts a changed value in its place
+	store func() // writes a changed value back
 }
 
-// fields returns every setting of c, in the order of the file.
+// fields returns all settings of c, in the order of the YAML file.
 func (c *Config) fields() []field {
 	return fieldsOf("", reflect.ValueOf(c).Elem(), func() {})
 }
@@ -30,7 +30,7 @@ func (c *Config) keys() []string {
 	return keys
 }
 
-// Has tells whether there is a setting of this key.
+// Has reports whether there is a setting with this key.
 func (c *Config) Has(key string) bool { return slices.Contains(c.keys(), key) }
 
 func fieldsOf(prefix string, v reflect.Value, store func()) []field {
@@ -48,10 +48,14 @@ func fieldsOf(prefix string, v reflect.Value, store func()) []field {
 		return all
 	case reflect.Map:
 		var all []field
-		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()),
+			func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
 			element := reflect.New(v.Type().Elem()).Elem()
 			element.Set(v.MapIndex(key))
-			all = append(all, fieldsOf(join(prefix, key.String()), element, func() { v.SetMapIndex(key, element); store() })...)
+			all = append(all, fieldsOf(join(prefix, key.String()), element, func() {
+				v.SetMapIndex(key, element)
+				store()
+			})...)
 		}
 		return all
 	}
@@ -65,10 +69,11 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Set changes one setting. The value is YAML; for a setting of type string it is the string itself.
+// Set changes one setting. The value is YAML; for a setting of type string it is the string
+// itself.
 func (c *Config) Set(key, value string) error { return c.put(key, value) }
 
-// put changes one setting to a value as YAML decodes it.
+// put changes one setting to a decoded YAML value.
 func (c *Config) put(key string, value any) error {
 	all := c.fields()
 	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
@@ -82,8 +87,8 @@ func (c *Config) put(key string, value any) error {
 	return nil
 }
 
-// assign stores a decoded YAML value, or YAML text, and tells whether the value fits the type. It
-// leaves to unchanged where it does not.
+// assign stores a decoded YAML value, or YAML text, in to. It reports whether the value fits the
+// type; if not, to is unchanged.
 func assign(to reflect.Value, value any) bool {
 	if text, ok := value.(string); ok && to.Kind() != reflect.String {
 		return yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
@@ -127,7 +132,7 @@ func assignList(to reflect.Value, value any) bool {
 	return true
 }
 
-// A document is a configuration's YAML, hence also JSON.
+// A document is the decoded YAML or JSON of a configuration.
 type document yaml.MapSlice
 
 func parse(path string, text []byte) (document, error) {
@@ -138,13 +143,15 @@ func parse(path string, text []byte) (document, error) {
 	return document(doc), nil
 }
 
-// Parse returns the configuration that a file holds, checked: its text is what [Config.YAML] wrote.
+// Parse returns the configuration in the text of a file that [Config.YAML] wrote. It returns an
+// error for an unknown key or an invalid value.
 func Parse(path string, text []byte) (Config, error) {
 	doc, err := parse(path, text)
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"), doc.word("dataset", ""))
+	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"),
+		doc.word("dataset", ""))
 	if err == nil {
 		err = c.apply(doc)
 	}
@@ -154,7 +161,7 @@ func Parse(path string, text []byte) (Config, error) {
 	return c, c.finish()
 }
 
-// word returns the value of a key on the highest level.
+// word returns the string value of a key on the top level, otherwise if there is none.
 func (doc document) word(key, otherwise string) string {
 	for _, item := range doc {
 		if word, ok := item.Value.(string); ok && item.Key == key {
@@ -164,7 +171,7 @@ func (doc document) word(key, otherwise string) string {
 	return otherwise
 }
 
-// apply changes the settings that the document has.
+// apply sets the settings in the document.
 func (c *Config) apply(doc document) error { return c.applyUnder("", yaml.MapSlice(doc)) }
 
 func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
@@ -185,7 +192,7 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 	return nil
 }
 
-// YAML returns the document of all settings.
+// YAML returns all settings as YAML.
 func (c *Config) YAML() ([]byte, error) {
 	var doc yaml.MapSlice
 	for _, f := range c.fields() {
@@ -198,8 +205,8 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// with returns the document with a value at a path, whose beginning, if it is there, is the last
-// entry.
+// with returns the document with a value added at a path. If the document has the first element of
+// the path, it is the last entry.
 func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	if len(path) == 1 {
 		return append(doc, yaml.MapItem{Key: path[0], Value: value})
@@ -211,7 +218,7 @@ func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	return append(doc, yaml.MapItem{Key: path[0], Value: with(nil, path[1:], value)})
 }
 
-// Hash identifies what a configuration computes: all but the name of its directory.
+// Hash returns the SHA-256 of all settings except the name of the directory, in hexadecimal.
 func (c Config) Hash() string {
 	c.Name = ""
 	text, err := c.YAML()
@@ -221,7 +228,7 @@ func (c Config) Hash() string {
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
-// SameExceptSeed tells whether two configurations differ in name and seed at most.
+// SameExceptSeed reports whether two configurations are equal, apart from name and seed.
 func SameExceptSeed(a, b Config) bool {
 	a.Seed = b.Seed
 	return a.Hash() == b.Hash()

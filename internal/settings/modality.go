@@ -11,7 +11,8 @@ var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
 // ModalityName returns the modality as flags spell it: text, audio or vision.
 func ModalityName(m zoo.Modality) string { return modalityNames[m] }
 
-// ParseModalities reads a list such as "text,audio".
+// ParseModalities parses names of modalities: text, audio or vision. It returns an error for any
+// other.
 func ParseModalities(s []string) ([]zoo.Modality, error) {
 	var list []zoo.Modality
 	for _, name := range s {

@@ -11,21 +11,22 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Sources are the places a configuration comes from, besides its preset. Each overrides those
-// before it:
+// Sources are the places from which a configuration takes its values, besides the preset. Each
+// overrides those to its left:
 //
 //	preset  <  File  <  environment  <  Set  <  Flags
 //
-// The variant has the last word: a run called no-fid is without FID whatever the keys under
-// "without" say.
+// The variant is applied last: a run with the variant no-fid has no FID, whatever value the keys
+// under "without" have.
 type Sources struct {
-	File  string                           // YAML, hence also JSON; "" for none
-	Env   func(name string) (string, bool) // os.LookupEnv; a key a.b_c is RECAP_A_B_C
+	File  string                           // a YAML or JSON file; "" for none
+	Env   func(name string) (string, bool) // such as os.LookupEnv; the key a.b_c is RECAP_A_B_C
 	Set   map[string]string                // by key
 	Flags map[string]string                // by key
 }
 
-// Resolve returns the configuration that the sources make, checked.
+// Resolve returns the configuration from the sources. It returns an error for an unknown key (a
+// *[KeyError]) and for a value that cannot be used.
 func Resolve(s Sources) (Config, error) {
 	doc, err := s.read()
 	if err != nil {
@@ -63,16 +64,16 @@ func Resolve(s Sources) (Config, error) {
 	return c, nil
 }
 
-// Resolver is implemented by a model's configuration if some of its settings follow from others, for
-// example from a file of pretrained weights. Resolve sets them, and makes paths absolute; Derived
-// reports whether the setting with a key is one of them now.
+// Resolver is implemented by a model's configuration if some of its settings follow from others,
+// for example from a file of pretrained weights. Resolve sets them, and makes paths absolute;
+// Derived reports whether the setting with a key is one of them now.
 type Resolver interface {
 	Resolve() error
 	Derived(key string) bool
 }
 
-// findBERT replaces the name of a pretrained model by its folder, and the sizes of the encoder of
-// words by the model's.
+// findBERT replaces the name of a pretrained model by its folder, and the sizes of the text
+// encoder by those of the model.
 func (c *Config) findBERT() error {
 	text := c.Method.TextEncoder()
 	if text.BERT == "" {
@@ -89,12 +90,15 @@ func (c *Config) findBERT() error {
 	if err != nil {
 		return fmt.Errorf("settings: text.bert: %w", err)
 	}
-	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers, b.Heads, b.FeedForward, b.Dropout
+	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers,
+		b.Heads, b.FeedForward, b.Dropout
 	return nil
 }
 
-// EnvName returns the environment variable of a key.
-func EnvName(key string) string { return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) }
+// EnvName returns the name of the environment variable for a key.
+func EnvName(key string) string {
+	return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
 
 func (s *Sources) read() (document, error) {
 	if s.File == "" {
@@ -107,8 +111,8 @@ func (s *Sources) read() (document, error) {
 	return parse(s.File, text)
 }
 
-// preset returns the defaults to which everything is applied: their name, the model and the data
-// set have to be known before.
+// preset returns the defaults, to which all sources are applied. Preset, model and data set are
+// looked up in the sources first, because the defaults depend on them.
 func (s *Sources) preset(doc document) (Config, error) {
 	first := func(key, otherwise string) string {
 		if v, ok := s.Flags[key]; ok {
@@ -125,14 +129,14 @@ func (s *Sources) preset(doc document) (Config, error) {
 	return Preset(first("preset", "quick"), first("model", "recap"), first("dataset", ""))
 }
 
-// finish puts the variant in place and checks the whole.
+// finish makes paths absolute, applies the variant and checks the configuration.
 func (c *Config) finish() error {
 	d := &c.Data
 	for _, file := range []*string{&d.File, &d.Text, &d.Audio, &d.Vision} {
 		if *file == "" {
 			continue
 		}
-		path, err := filepath.Abs(*file) // the run directory may be used from elsewhere
+		path, err := filepath.Abs(*file) // the run directory may be used from another folder
 		if err != nil {
 			return fmt.Errorf("settings: data: %w", err)
 		}
@@ -145,7 +149,7 @@ func (c *Config) finish() error {
 	return c.Method.Check()
 }
 
-// A KeyError reports a key that no setting has.
+// A KeyError reports an unknown key.
 type KeyError struct {
 	Key   string
 	Known []string
@@ -161,19 +165,22 @@ func (e *KeyError) Error() string {
 
 func knownKeys(keys []string) string { return "known keys: " + strings.Join(keys, ", ") }
 
-// nearest returns the known key that differs least from key, or "" if none is near. Of a key given
-// without its section, such as "batch", it is the whole.
+// nearest returns the known key with the smallest edit distance from key, or "" if none is near. A
+// key without its section, such as "batch", is near to the complete key.
 func nearest(key string, known []string) string {
 	best, least := "", 1+len(key)/3
 	for _, k := range known {
-		if d := min(distance(key, k), 1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= least && (best == "" || d < least) {
+		if d := min(distance(key, k),
+			1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= least &&
+			(best == "" || d < least) {
 			best, least = k, d
 		}
 	}
 	return best
 }
 
-// distance is Levenshtein's: how many insertions, deletions and replacements turn a into b.
+// distance returns the Levenshtein distance: the number of insertions, deletions and replacements
+// that turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

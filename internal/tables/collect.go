@@ -18,16 +18,17 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Collect scores the predictions of all finished seeds under dir, in
-// <dataset>/<model>/<name>/seed<S>; of one data set, unless its name is empty. A summary is of one
-// configuration, whatever its directories are called. Seeds that are unfinished, or there twice,
-// are left out, and the log names them.
+// Collect returns the scores of all finished seeds in dir/<dataset>/<model>/<name>/seed<S>, of one
+// data set unless dataset is empty. A summary has the seeds of one configuration, in whichever
+// directories they are. Unfinished and duplicate seeds are left out and reported to the log.
+// Collect returns an error if there is no finished seed.
 func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 	found, err := fs.Glob(os.DirFS(dir), "*/*/*/seed*")
 	if err != nil {
 		return nil, fmt.Errorf("tables: %s: %w", dir, err)
 	}
-	k := collector{log: log, kinds: map[string]metric.Kind{}, known: map[string]*Summary{}, where: map[string]rundir.Dir{}}
+	k := collector{log: log, kinds: map[string]metric.Kind{}, known: map[string]*Summary{},
+		where: map[string]rundir.Dir{}}
 	var others []string
 	for _, path := range found {
 		of, _, _ := strings.Cut(path, "/")
@@ -37,7 +38,8 @@ func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 		case dataset != "" && of != dataset:
 			others = append(others, of)
 		case !d.Finished():
-			log.Warn("an unfinished seed is not in the tables", "seed", string(d), "continue", "recap train --resume "+string(d))
+			log.Warn("an unfinished seed is not in the tables", "seed", string(d), "continue",
+				"recap train --resume "+string(d))
 		default:
 			if err := k.add(d); err != nil {
 				return nil, err
@@ -46,9 +48,15 @@ func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 	}
 	switch {
 	case k.all == nil && others != nil:
-		return nil, fmt.Errorf("tables: %s: expected finished runs of data set %s, found only those of %s", dir, dataset, strings.Join(slices.Compact(others), ", "))
+		return nil, fmt.Errorf(
+			"tables: %s: expected finished runs of data set %s, found only those of %s",
+			dir, dataset, strings.Join(slices.Compact(others), ", "),
+		)
 	case k.all == nil:
-		return nil, fmt.Errorf("tables: %s: expected finished runs, <dataset>/<model>/<name>/seed<S>, found none; give the folder that recap train made them in", dir)
+		return nil, fmt.Errorf(
+			"tables: %s: expected finished runs, <dataset>/<model>/<name>/seed<S>, found none; "+
+				"give the folder given to recap train as --out", dir,
+		)
 	}
 	for _, s := range k.all {
 		s.sort()
@@ -62,18 +70,23 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// inOrder puts summaries in the order of data sets, models and variants.
+// inOrder compares summaries by data set, model and variant.
 func inOrder(a, b *Summary) int {
 	model := func(s *Summary) int {
-		return slices.IndexFunc(models.All, func(m zoo.Spec) bool { return m.Name == s.Config.Model })
+		return slices.IndexFunc(models.All, func(m zoo.Spec) bool {
+			return m.Name == s.Config.Model
+		})
 	}
 	variant := func(s *Summary) int {
-		return slices.IndexFunc(s.Config.Spec().AllVariants(), func(v zoo.Variant) bool { return v.Name == s.Config.Variant })
+		return slices.IndexFunc(s.Config.Spec().AllVariants(), func(v zoo.Variant) bool {
+			return v.Name == s.Config.Variant
+		})
 	}
-	return cmp.Or(cmp.Compare(a.Config.Dataset, b.Config.Dataset), cmp.Compare(model(a), model(b)), cmp.Compare(variant(a), variant(b)))
+	return cmp.Or(cmp.Compare(a.Config.Dataset, b.Config.Dataset), cmp.Compare(model(a), model(b)),
+		cmp.Compare(variant(a), variant(b)))
 }
 
-// A collector puts each seed to the summary of its configuration.
+// A collector adds each seed to the summary of its configuration.
 type collector struct {
 	log   *slog.Logger
 	kinds map[string]metric.Kind // by data set and file
@@ -82,7 +95,7 @@ type collector struct {
 	all   []*Summary
 }
 
-// add scores a finished seed.
+// add adds the scores of a finished seed.
 func (k *collector) add(d rundir.Dir) error {
 	c, err := d.Config()
 	if err != nil {
@@ -103,7 +116,8 @@ func (k *collector) add(d rundir.Dir) error {
 	key := fmt.Sprint(c.Model, " ", c.Variant, " ", s.conditions(), c.Settings())
 	seed := fmt.Sprint(key, " ", c.Seed)
 	if other, ok := k.where[seed]; ok {
-		k.log.Warn("a seed is there twice with one configuration; only one is in the tables", "in", string(other), "not", string(d))
+		k.log.Warn("two directories have the same seed of the same configuration; only one is "+
+			"in the tables", "in", string(other), "not", string(d))
 		return nil
 	}
 	k.where[seed] = d
@@ -116,7 +130,7 @@ func (k *collector) add(d rundir.Dir) error {
 	return nil
 }
 
-// sort puts the seeds in order.
+// sort sorts the seeds in ascending order.
 func (s *Summary) sort() {
 	order := make([]int, len(s.Seeds))
 	for i := range order {

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// A Comparison has the summaries that may stand in one table: their conditions are the same.
+// A Comparison has summaries that may be in one table because their conditions are equal.
 type Comparison struct {
-	Rows   []*Summary
-	common []settings.Setting // of all rows
-	apart  []string           // in what each row differs from others
-	names  map[string]string  // of files
+	Rows        []*Summary
+	common      []settings.Setting // settings that all rows have
+	differences []string           // for each row, the settings in which it differs from others
+	names       map[string]string  // short names of files by path
 }
 
-// Compare puts summaries together that may be compared, in their order.
+// Compare groups the summaries that may be compared. It keeps their order.
 func Compare(all []*Summary) []*Comparison {
 	groups := map[conditions][]*Summary{}
 	var order []conditions
@@ -37,7 +37,7 @@ func Compare(all []*Summary) []*Comparison {
 	return list
 }
 
-// conditions are what has to be the same where scores are compared.
+// conditions must be equal for scores to be compared.
 type conditions struct {
 	dataset, how, rates string
 	validRate           float64
@@ -47,31 +47,37 @@ type conditions struct {
 
 func (s *Summary) conditions() conditions {
 	c := &s.Config
-	return conditions{c.Dataset, c.Select, fmt.Sprint(s.Rates), c.Eval.ValidRate, c.Data.Classes, s.test}
+	return conditions{c.Dataset, c.Select, fmt.Sprint(s.Rates), c.Eval.ValidRate, c.Data.Classes,
+		s.test}
 }
 
 func newComparison(rows []*Summary) *Comparison {
 	var lists [][]settings.Setting
 	for _, s := range rows {
-		seeds := settings.Setting{Key: settings.SeedSetting, Value: strings.Trim(fmt.Sprint(s.Seeds), "[]")}
+		seeds := settings.Setting{Key: settings.SeedSetting,
+			Value: strings.Trim(fmt.Sprint(s.Seeds), "[]")}
 		lists = append(lists, append(s.Config.Settings(), seeds))
 	}
 	p := &Comparison{rows, settings.SharedSettings(lists), nil, settings.FileNames(lists)}
 	for _, list := range lists {
-		own := slices.DeleteFunc(list, func(x settings.Setting) bool { return slices.Contains(p.common, x) })
-		p.apart = append(p.apart, p.words(own))
+		own := slices.DeleteFunc(list, func(x settings.Setting) bool {
+			return slices.Contains(p.common, x)
+		})
+		p.differences = append(p.differences, p.describe(own))
 	}
 	return p
 }
 
-func (p *Comparison) words(list []settings.Setting) string {
-	return strings.Join(typeset.MapStrings(list, func(x settings.Setting) string { return x.Describe(p.names) }), ", ")
+func (p *Comparison) describe(list []settings.Setting) string {
+	return strings.Join(typeset.MapStrings(list, func(x settings.Setting) string {
+		return x.Describe(p.names)
+	}), ", ")
 }
 
 // Dataset returns the name of the data set.
 func (p *Comparison) Dataset() string { return p.Rows[0].Config.Dataset }
 
-// Keys returns the metrics of the rows: those of tables, with extra also those that only
+// Keys returns the metrics of the rows that tables show; with extra also those that only
 // summary.csv has.
 func (p *Comparison) Keys(extra bool) []string {
 	if extra {
@@ -80,21 +86,24 @@ func (p *Comparison) Keys(extra bool) []string {
 	return p.Rows[0].Keys()
 }
 
-// caption says what a table shows, and of what: data, selection, and what all rows have in common.
+// caption describes a table: the metrics, the data, the selection, and the settings of all rows.
 func (p *Comparison) caption(what string) string {
 	c := &p.Rows[0].Config
 	rest := slices.Clone(p.common)
 	data := fmt.Sprintf("test part of %d utterances", p.Rows[0].test.utterances)
-	if i := slices.IndexFunc(rest, func(x settings.Setting) bool { return x.Key == settings.DataSetting }); i >= 0 {
+	if i := slices.IndexFunc(rest, func(x settings.Setting) bool {
+		return x.Key == settings.DataSetting
+	}); i >= 0 {
 		data = rest[i].Describe(p.names) + ", " + data
 		rest = slices.Delete(rest, i, i+1)
 	}
-	text := fmt.Sprintf("%s: %s (%s); checkpoints %s; missing rates %s", what, c.Dataset, data, c.Selection(), c.Eval.Rates)
+	text := fmt.Sprintf("%s: %s (%s); checkpoints %s; missing rates %s", what, c.Dataset,
+		data, c.Selection(), c.Eval.Rates)
 	if note := p.Rows[0].Note; note != "" {
 		text += "; " + note
 	}
 	if len(rest) > 0 {
-		text += "; " + p.words(rest)
+		text += "; " + p.describe(rest)
 	}
 	if slices.ContainsFunc(p.Rows, func(s *Summary) bool { return len(s.Seeds) > 1 }) {
 		text += "; mean ± population standard deviation over seeds"
@@ -102,7 +111,7 @@ func (p *Comparison) caption(what string) string {
 	return text + "."
 }
 
-// Label names the summary in a row.
+// Label returns the name of the summary in a table.
 func (s *Summary) Label() string {
 	label := s.Config.SelectedVariant().Label
 	if s.Config.Variant == "full" || s.Config.Model == recap.Spec.Name {
@@ -111,10 +120,13 @@ func (s *Summary) Label() string {
 	return s.Config.Spec().Label + ", " + label
 }
 
-// table returns a table with a row for each summary, of the cells that f gives.
-func (p *Comparison) table(caption string, header []string, cells func(s *Summary) []string) *typeset.Table {
-	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...), LabelColumns: 1}
-	differ := slices.ContainsFunc(p.apart, func(s string) bool { return s != "" })
+// table returns a table with a row for each summary; cells returns the cells of a row.
+func (p *Comparison) table(
+	caption string, header []string, cells func(s *Summary) []string,
+) *typeset.Table {
+	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...),
+		LabelColumns: 1}
+	differ := slices.ContainsFunc(p.differences, func(s string) bool { return s != "" })
 	if differ {
 		t.Header = slices.Insert(t.Header, 1, "settings")
 		t.LabelColumns = 2
@@ -122,36 +134,41 @@ func (p *Comparison) table(caption string, header []string, cells func(s *Summar
 	for i, s := range p.Rows {
 		row := []string{s.Label()}
 		if differ {
-			row = append(row, p.apart[i])
+			row = append(row, p.differences[i])
 		}
 		t.Rows = append(t.Rows, append(row, cells(s)...))
 	}
 	return t
 }
 
-// AblationTable returns a table of variants of one configuration, of the means over rates.
+// AblationTable returns a table that compares variants of one configuration by means over rates.
 func AblationTable(all []*Summary) *typeset.Table {
 	p := newComparison(all)
 	return p.Means(p.Keys(false))
 }
 
-// Means returns a table of the metrics' means over rates.
+// Means returns a table of means over rates.
 func (p *Comparison) Means(keys []string) *typeset.Table {
 	return p.table(p.caption("Mean over missing rates"), keys, func(s *Summary) []string {
 		mean, std := s.Find("mean", "mean"), s.Find("std", "mean")
-		return typeset.MapStrings(keys, func(key string) string { return s.cell(mean[key], std[key], 4) })
+		return typeset.MapStrings(keys, func(key string) string {
+			return s.cell(mean[key], std[key], 4)
+		})
 	})
 }
 
-// Areas returns a table of the metrics' areas under the curve over rates, nil for a single rate.
+// Areas returns a table of the areas under the curves over rates, nil for a single rate.
 func (p *Comparison) Areas(keys []string) *typeset.Table {
 	if len(p.Rows[0].Rates) < 2 {
 		return nil
 	}
-	t := p.table(p.caption("AUILC, area under the curve over missing rates"), keys, func(s *Summary) []string {
-		mean, std := s.areas()
-		return typeset.MapStrings(keys, func(key string) string { return s.cell(mean[key], std[key], 4) })
-	})
+	t := p.table(p.caption("AUILC, area under the curve over missing rates"),
+		keys, func(s *Summary) []string {
+			mean, std := s.areas()
+			return typeset.MapStrings(keys, func(key string) string {
+				return s.cell(mean[key], std[key], 4)
+			})
+		})
 	t.Notes = []string{p.areaNote()}
 	return t
 }
@@ -159,11 +176,14 @@ func (p *Comparison) Areas(keys []string) *typeset.Table {
 func (p *Comparison) areaNote() string {
 	rates := p.Rows[0].Rates
 	first, last := rates[0], rates[len(rates)-1]
-	return fmt.Sprintf("AUILC (TFR-Net's): by the trapezoid rule from rate %g to %g; a metric that is x at every rate has %.4g x.", first, last, last-first)
+	return fmt.Sprintf(
+		"AUILC (TFR-Net's): by the trapezoid rule from rate %g to %g; a metric that is x at "+
+			"every rate has %.4g x.", first, last, last-first,
+	)
 }
 
-// Rates returns a table of one metric at each missing rate, with its mean and, of several rates,
-// its area.
+// Rates returns a table of one metric at each missing rate, with its mean over rates and, with
+// several rates, the area under the curve.
 func (p *Comparison) Rates(key string) *typeset.Table {
 	rates := append(typeset.MapStrings(p.Rows[0].Rates, results.FormatNumber), "mean")
 	header, several := rates, len(p.Rows[0].Rates) > 1
@@ -171,7 +191,9 @@ func (p *Comparison) Rates(key string) *typeset.Table {
 		header = append(slices.Clone(rates), "AUILC")
 	}
 	t := p.table(p.caption(key+" at each missing rate"), header, func(s *Summary) []string {
-		row := typeset.MapStrings(rates, func(rate string) string { return s.cell(s.Find("mean", rate)[key], s.Find("std", rate)[key], 4) })
+		row := typeset.MapStrings(rates, func(rate string) string {
+			return s.cell(s.Find("mean", rate)[key], s.Find("std", rate)[key], 4)
+		})
 		if several {
 			mean, std := s.areas()
 			row = append(row, s.cell(mean[key], std[key], 4))

@@ -42,7 +42,8 @@ func (f *forger) run(name string, c settings.Config, seed uint64, off map[float6
 	for _, r := range rates {
 		p := &results.Predictions{Rate: r}
 		for i, y := range f.labels {
-			p.ID, p.Label, p.Score = append(p.ID, fmt.Sprint("u", i)), append(p.Label, y), append(p.Score, y+off[r])
+			p.ID, p.Label, p.Score = append(p.ID, fmt.Sprint("u", i)), append(p.Label,
+				y), append(p.Score, y+off[r])
 		}
 		all = append(all, p)
 	}
@@ -115,14 +116,21 @@ func TestTables(t *testing.T) {
 	}
 	// Means 0.7/3 and 1.3/3. Areas (0.1+0.2)/2·0.5 + (0.2+0.4)/2·0.4 = 0.195 and (0.3+0.4)/2·0.5 +
 	// (0.4+0.6)/2·0.4 = 0.375.
-	check("rates", p.Rates("MAE"), []string{"model", "settings", "0", "0.5", "0.9", "mean", "AUILC"}, [][]string{
-		{"RECAP", "seeds 9 10", "0.2000 ± 0.1000", "0.3000 ± 0.1000", "0.5000 ± 0.1000", "0.3333 ± 0.1000", "0.2850 ± 0.0900"},
-		{"w/o FID", "seed 10", "0.3000", "0.4000", "0.6000", "0.4333", "0.3750"}})
-	check("means", p.Means([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"}, [][]string{
-		{"RECAP", "seeds 9 10", "0.3333 ± 0.1000", "1.0000 ± 0.0000"}, {"w/o FID", "seed 10", "0.4333", "1.0000"}})
-	check("areas", p.Areas([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"}, [][]string{
-		{"RECAP", "seeds 9 10", "0.2850 ± 0.0900", "0.9000 ± 0.0000"}, {"w/o FID", "seed 10", "0.3750", "0.9000"}})
-	if note := p.Areas([]string{"MAE"}).Notes[0]; !strings.Contains(note, "from rate 0 to 0.9") || !strings.Contains(note, "has 0.9 x") {
+	check("rates", p.Rates("MAE"),
+		[]string{"model", "settings", "0", "0.5", "0.9", "mean", "AUILC"}, [][]string{
+			{"RECAP", "seeds 9 10", "0.2000 ± 0.1000", "0.3000 ± 0.1000", "0.5000 ± 0.1000",
+				"0.3333 ± 0.1000", "0.2850 ± 0.0900"},
+			{"w/o FID", "seed 10", "0.3000", "0.4000", "0.6000", "0.4333", "0.3750"}})
+	check("means", p.Means([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"},
+		[][]string{
+			{"RECAP", "seeds 9 10", "0.3333 ± 0.1000", "1.0000 ± 0.0000"},
+			{"w/o FID", "seed 10", "0.4333", "1.0000"}})
+	check("areas", p.Areas([]string{"MAE", "Corr"}), []string{"model", "settings", "MAE", "Corr"},
+		[][]string{
+			{"RECAP", "seeds 9 10", "0.2850 ± 0.0900", "0.9000 ± 0.0000"},
+			{"w/o FID", "seed 10", "0.3750", "0.9000"}})
+	if note := p.Areas([]string{"MAE"}).Notes[0]; !strings.Contains(note, "from rate 0 to 0.9") ||
+		!strings.Contains(note, "has 0.9 x") {
 		t.Error(note)
 	}
 
@@ -130,16 +138,22 @@ func TestTables(t *testing.T) {
 	// the area 1·0.5 + 0.5·0.4 = 0.7.
 	lines := CSV(list, []string{"MAE", "Mult_acc_7", "F1_score"}, false)
 	want := [][]string{
-		{"Model", "MAE", "Mult_acc_7", "F1_score", "AUILC_MAE", "AUILC_Mult_acc_7", "AUILC_F1_score", "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection", "Seeds", "Settings"},
-		{"recap", "(33.33, 10.00)", "(83.33, 16.67)", "", "(28.50, 9.00)", "(80.00, 10.00)", "", "mosi", "mean", "0,0.5,0.9"},
-		{"recap no-fid", "(43.33, 0.00)", "(66.67, 0.00)", "", "(37.50, 0.00)", "(70.00, 0.00)", "", "mosi", "mean", "0,0.5,0.9"},
+		{"Model", "MAE", "Mult_acc_7", "F1_score", "AUILC_MAE", "AUILC_Mult_acc_7",
+			"AUILC_F1_score", "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection",
+			"Seeds", "Settings"},
+		{"recap", "(33.33, 10.00)", "(83.33, 16.67)", "", "(28.50, 9.00)", "(80.00, 10.00)",
+			"", "mosi", "mean", "0,0.5,0.9"},
+		{"recap no-fid", "(43.33, 0.00)", "(66.67, 0.00)", "", "(37.50, 0.00)", "(70.00, 0.00)",
+			"", "mosi", "mean", "0,0.5,0.9"},
 	}
 	for i, line := range lines {
-		if diff := gocmp.Diff(want[i], line[:len(want[i])]); diff != "" || len(line) != len(lines[0]) {
+		if diff := gocmp.Diff(want[i], line[:len(want[i])]); diff != "" ||
+			len(line) != len(lines[0]) {
 			t.Errorf("line %d of CSV: %s", i, diff)
 		}
 	}
-	if byRate := CSV(list, []string{"MAE"}, true); len(byRate) != 1+2*4 || byRate[2][1] != "(30.00, 10.00)" || byRate[2][3] != "0.5" {
+	if byRate := CSV(list, []string{"MAE"}, true); len(byRate) != 1+2*4 ||
+		byRate[2][1] != "(30.00, 10.00)" || byRate[2][3] != "0.5" {
 		t.Error(byRate)
 	}
 }
@@ -156,7 +170,8 @@ func TestCollect(t *testing.T) {
 	f.run("full", forged(t, map[string]string{"dataset": "other"}), 5, near)
 	(&forger{t, f.out, []float32{-2, 1, 1, 2}}).run("elsewhere", forged(t, nil), 5, near)
 	unfinished := filepath.Join(f.out, "mosi", "recap", "full", "seed7")
-	for _, dir := range []string{unfinished, filepath.Join(f.out, "mosi", "recap", "full", "seeds")} {
+	for _, dir := range []string{unfinished,
+		filepath.Join(f.out, "mosi", "recap", "full", "seeds")} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -165,13 +180,15 @@ func TestCollect(t *testing.T) {
 	var got []string
 	for _, p := range list {
 		for i, s := range p.Rows {
-			got = append(got, fmt.Sprint(p.Dataset(), " ", s.Rates, " ", s.Seeds, " ", p.apart[i]))
+			got = append(got,
+				fmt.Sprint(p.Dataset(), " ", s.Rates, " ", s.Seeds, " ", p.differences[i]))
 		}
 		got = append(got, "")
 	}
 	want := []string{ // in the order of directories
 		"mosi [0 0.5 0.9] [5] ", "", // elsewhere
-		"mosi [0 0.5 0.9] [5] data.labels=0.1, seeds 5", "mosi [0 0.5 0.9] [5 6] seeds 5 6", "", // few, full
+		// few, full
+		"mosi [0 0.5 0.9] [5] data.labels=0.1, seeds 5", "mosi [0 0.5 0.9] [5 6] seeds 5 6", "",
 		"mosi [0 0.5 0.9] [5] ", "", // later
 		"mosi [0 0.5] [5] ", "",
 		"other [0 0.5 0.9] [5] ", "",
@@ -180,7 +197,9 @@ func TestCollect(t *testing.T) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for _, part := range []string{"unfinished seed", "continue=\"recap train --resume " + unfinished, "there twice", "in=" + filepath.Join(f.out, "mosi", "recap", "full", "seed6"), "twin"} {
+	for _, part := range []string{"unfinished seed",
+		"continue=\"recap train --resume " + unfinished, "two directories have the same seed",
+		"in=" + filepath.Join(f.out, "mosi", "recap", "full", "seed6"), "twin"} {
 		if !strings.Contains(log, part) {
 			t.Errorf("the log does not say %q:\n%s", part, log)
 		}
@@ -192,17 +211,21 @@ func TestCollect(t *testing.T) {
 		t.Error("the data set is not chosen")
 	}
 	discard := slog.New(slog.DiscardHandler)
-	if _, err := Collect(f.out, "sims", discard); err == nil || !strings.Contains(err.Error(), "expected finished runs of data set sims, found only those of mosi, other") {
+	if _, err := Collect(f.out, "sims", discard); err == nil ||
+		!strings.Contains(err.Error(),
+			"expected finished runs of data set sims, found only those of mosi, other") {
 		t.Error(err)
 	}
-	if _, err := Collect(filepath.Join(f.out, "nowhere"), "", discard); err == nil || !strings.Contains(err.Error(), "expected finished runs, <dataset>/<model>") {
+	if _, err := Collect(filepath.Join(f.out, "nowhere"), "", discard); err == nil ||
+		!strings.Contains(err.Error(), "expected finished runs, <dataset>/<model>") {
 		t.Error(err)
 	}
 	broken := filepath.Join(f.out, "mosi", "recap", "full", "seed5", rundir.ConfigFile)
 	if err := os.WriteFile(broken, []byte("bach: 3"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Collect(f.out, "", discard); err == nil || !strings.Contains(err.Error(), broken) {
+	if _, err := Collect(f.out, "", discard); err == nil ||
+		!strings.Contains(err.Error(), broken) {
 		t.Error(err)
 	}
 }
@@ -211,7 +234,8 @@ func TestCollect(t *testing.T) {
 func TestCaption(t *testing.T) {
 	f := &forger{t, t.TempDir(), two}
 	base := string(filepath.Separator)
-	mini := filepath.Join(base, "hub", "models--org--mini-lm", "snapshots", strings.Repeat("0a", 20))
+	mini := filepath.Join(base, "hub", "models--org--mini-lm", "snapshots",
+		strings.Repeat("0a", 20))
 	with := func(change func(c *settings.Config)) settings.Config {
 		c := forged(t, nil)
 		c.Data.File, c.Data.Labels = filepath.Join(base, "data", "unaligned_50.pkl"), 0.1
@@ -226,7 +250,9 @@ func TestCaption(t *testing.T) {
 	f.run("c", with(func(c *settings.Config) { c.Method.TextEncoder().BERT = "" }), 5, near)
 	list, _ := f.collect("")
 	m := list[0].Means([]string{"MAE"})
-	for _, part := range []string{"mosi (unaligned_50.pkl, test part of 4 utterances)", "selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9", "quick preset, data.labels=0.1", "seed 5."} {
+	for _, part := range []string{"mosi (unaligned_50.pkl, test part of 4 utterances)",
+		"selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9",
+		"quick preset, data.labels=0.1", "seed 5."} {
 		if !strings.Contains(m.Caption, part) {
 			t.Errorf("the caption does not say %q: %s", part, m.Caption)
 		}
@@ -234,7 +260,8 @@ func TestCaption(t *testing.T) {
 	if strings.Contains(m.Caption, "±") {
 		t.Errorf("deviations of one seed: %s", m.Caption)
 	}
-	want := []string{"text encoder org/mini-lm, trained further", "text encoder org/mini-lm, frozen", "text encoder from scratch"}
+	want := []string{"text encoder org/mini-lm, trained further",
+		"text encoder org/mini-lm, frozen", "text encoder from scratch"}
 	if got := []string{m.Rows[0][1], m.Rows[1][1], m.Rows[2][1]}; !slices.Equal(got, want) {
 		t.Errorf("rows are told apart by %q, want %q", got, want)
 	}
@@ -242,8 +269,10 @@ func TestCaption(t *testing.T) {
 	f.run("d", with(func(c *settings.Config) { c.Data.File = elsewhere }), 6, near)
 	list, _ = f.collect("")
 	m = list[0].Means([]string{"MAE"})
-	if strings.Contains(m.Caption, "unaligned") || !strings.Contains(m.Rows[3][1], elsewhere) || !strings.Contains(m.Rows[0][1], with(nil).Data.File) {
-		t.Errorf("two files of one name are not told apart: %s, %s, %s", m.Caption, m.Rows[0][1], m.Rows[3][1])
+	if strings.Contains(m.Caption, "unaligned") || !strings.Contains(m.Rows[3][1], elsewhere) ||
+		!strings.Contains(m.Rows[0][1], with(nil).Data.File) {
+		t.Errorf("two files of one name are not told apart: %s, %s, %s", m.Caption, m.Rows[0][1],
+			m.Rows[3][1])
 	}
 }
 
@@ -259,13 +288,15 @@ func TestPublished(t *testing.T) {
 	list, _ := f.collect("")
 	mosi, own, sims := list[0], list[1], list[2]
 	p := mosi.Published()
-	if diff := gocmp.Diff([]string{"model", "Acc-7", "Acc-5", "Acc-2", "F1", "MAE", "Corr"}, p.Header); diff != "" {
+	if diff := gocmp.Diff([]string{"model", "Acc-7", "Acc-5", "Acc-2", "F1", "MAE", "Corr"},
+		p.Header); diff != "" {
 		t.Error(diff)
 	}
 	for _, row := range [][]string{
 		{"CENET", "30.38", "37.25†", "71.46/67.73", "68.41/64.85", "1.080", "0.504"},
 		{"LNLN (re-run)", "34.31", "38.06", "73.34/72.05", "73.75/72.19", "1.059", "0.525"},
-		{"ours: RECAP (data.labels=0.1)", "66.67", "75.00", "100.00 / 100.00", "100.00 / 100.00", "0.433", "1.000"},
+		{"ours: RECAP (data.labels=0.1)", "66.67", "75.00", "100.00 / 100.00", "100.00 / 100.00",
+			"0.433", "1.000"},
 	} {
 		if !slices.ContainsFunc(p.Rows, func(r []string) bool { return slices.Equal(r, row) }) {
 			t.Errorf("no row %q in\n%s", row, p.Text())
@@ -274,7 +305,10 @@ func TestPublished(t *testing.T) {
 	if len(p.Rows) != 14 || p.Rules[0] != 12 { // 12 of the paper; full and few
 		t.Errorf("%d rows, line above %v", len(p.Rows), p.Rules)
 	}
-	for _, part := range []string{"† CENET, Acc-5: 33.62 is right", "Not comparable: our test part has 4 utterances, that of the literature 686", "the mean over rates 0,0.5,0.9", "selects each metric's epoch on the test part", "ours times 100"} {
+	for _, part := range []string{"† CENET, Acc-5: 33.62 is right",
+		"Not comparable: our test part has 4 utterances, that of the literature 686",
+		"the mean over rates 0,0.5,0.9", "selects each metric's epoch on the test part",
+		"ours times 100"} {
 		if !strings.Contains(strings.Join(p.Notes, "\n"), part) {
 			t.Errorf("no note says %q", part)
 		}
@@ -284,7 +318,8 @@ func TestPublished(t *testing.T) {
 		t.Fatalf("%d tables beside Table 3, want one: of few there is no variant", len(ablations))
 	}
 	a := ablations[0]
-	if diff := gocmp.Diff([]string{"w/o FID", "33.67", "66.67", "71.85", "100.00 / 100.00", "0.540", "1.000"}, a.Rows[2]); diff != "" || len(a.Rows) != 10 || a.Rows[1][2] != "" {
+	if diff := gocmp.Diff([]string{"w/o FID", "33.67", "66.67", "71.85", "100.00 / 100.00",
+		"0.540", "1.000"}, a.Rows[2]); diff != "" || len(a.Rows) != 10 || a.Rows[1][2] != "" {
 		t.Error(diff, a.Text())
 	}
 	if own.Published() != nil || own.Ablations() != nil {
@@ -297,8 +332,10 @@ func TestPublished(t *testing.T) {
 
 // TestPaperNames checks that the paper's names are ours.
 func TestPaperNames(t *testing.T) {
-	for dataset, kind := range map[string]metric.Kind{"mosi": metric.MOSI, "mosei": metric.MOSI, "sims": metric.SIMS} {
-		for _, table := range []*literature.Table{literature.Results(dataset), literature.Ablation(dataset)} {
+	for dataset, kind := range map[string]metric.Kind{"mosi": metric.MOSI, "mosei": metric.MOSI,
+		"sims": metric.SIMS} {
+		for _, table := range []*literature.Table{literature.Results(dataset),
+			literature.Ablation(dataset)} {
 			if table == nil {
 				continue // Table 3 has no MOSEI
 			}
@@ -313,7 +350,8 @@ func TestPaperNames(t *testing.T) {
 				variants := recap.Spec.AllVariants()
 				for i, r := range table.Rows {
 					if r.Method != variants[i].Label {
-						t.Errorf("row %d of Table 3 is %q, variant %s has %q", i, r.Method, variants[i].Name, variants[i].Label)
+						t.Errorf("row %d of Table 3 is %q, variant %s has %q", i, r.Method,
+							variants[i].Name, variants[i].Label)
 					}
 				}
 			}

@@ -1,5 +1,5 @@
-// Package tables turns the predictions of runs into tables: of one run, of several beside each other,
-// and beside the tables of the paper.
+// Package tables turns the predictions of runs into tables: of one run, of several beside each
+// other, and beside the tables of the paper.
 //
 //	summary.go    the scores of one configuration over seeds and rates
 //	read.go       a summary from a run's directory

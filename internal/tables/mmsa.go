@@ -9,10 +9,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// CSV returns comparisons in the layout of MMSA's results: a line a model with the mean over
-// rates, or with byRate a line a model and rate. A cell is "(mean, std)" over seeds, times 100
-// whatever the metric. Areas under the curve, and what else tells lines apart, stand in columns
-// after MMSA's.
+// CSV returns comparisons in the layout of MMSA's result files: a line for each model with the
+// mean over rates; with byRate a line for each model and rate. A cell is "(mean, std)" over seeds,
+// times 100 for every metric. The columns after those of MMSA have areas under the curve and the
+// properties in which lines differ.
 func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	header := append([]string{"Model"}, keys...)
 	if !byRate {
@@ -20,7 +20,8 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 			header = append(header, "AUILC_"+key)
 		}
 	}
-	rows := [][]string{append(header, "Dataset", "Rate", "Rates", "Data", "Utterances", "Selection", "Seeds", "Settings")}
+	rows := [][]string{append(header, "Dataset", "Rate", "Rates", "Data", "Utterances",
+		"Selection", "Seeds", "Settings")}
 	for _, p := range list {
 		for _, s := range p.Rows {
 			rates := []string{"mean"}
@@ -35,7 +36,7 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	return rows
 }
 
-// line returns a line of CSV; metrics that the data set does not have are empty.
+// line returns one line of CSV. Cells of metrics that the data set does not have are empty.
 func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []string {
 	c := &s.Config
 	line := []string{c.Model}
@@ -59,11 +60,12 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 		line = append(line, areaCells...)
 	}
 	list := c.Settings()
-	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].Describe(p.names), fmt.Sprint(s.test.utterances), c.Selection(),
-		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.words(list[1:]))
+	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].Describe(p.names),
+		fmt.Sprint(s.test.utterances), c.Selection(),
+		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.describe(list[1:]))
 }
 
-// tuple writes a pair as Python does.
+// tuple formats a pair as Python does.
 func tuple(mean, std float64) string {
 	return strings.ToLower(fmt.Sprintf("(%.2f, %.2f)", 100*mean, 100*std))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// Published returns the paper's Table 1 or 2 with the rows of whole models below, nil where the
-// paper has no table of the data set.
+// Published returns the paper's Table 1 or 2 with the rows of our models, without ablations,
+// below. It returns nil if the paper has no table for the data set.
 func (p *Comparison) Published() *typeset.Table {
 	paper := literature.Results(p.Dataset())
 	ours := p.only(func(s *Summary) bool { return s.Config.Variant == "full" })
@@ -19,7 +19,12 @@ func (p *Comparison) Published() *typeset.Table {
 		return nil
 	}
 	t := &typeset.Table{Header: []string{"model"}, LabelColumns: 1, Rules: []int{len(paper.Rows)}}
-	t.Caption = ours.caption(fmt.Sprintf("The paper's Table %d, as printed, and ours below it, means over missing rates. Ours", paper.Number))
+	t.Caption = ours.caption(
+		fmt.Sprintf(
+			"The paper's Table %d, as printed, and ours below it, means over missing rates. Ours",
+			paper.Number,
+		),
+	)
 	for _, c := range paper.Columns {
 		t.Header = append(t.Header, c.Name)
 	}
@@ -36,8 +41,8 @@ func (p *Comparison) Published() *typeset.Table {
 	}
 	for i, s := range ours.Rows {
 		row := []string{"ours: " + s.Label()}
-		if ours.apart[i] != "" {
-			row[0] += " (" + ours.apart[i] + ")"
+		if ours.differences[i] != "" {
+			row[0] += " (" + ours.differences[i] + ")"
 		}
 		for _, c := range paper.Columns {
 			row = append(row, s.printed(c))
@@ -55,8 +60,8 @@ func dagger(wrong bool) string {
 	return ""
 }
 
-// Ablations returns the paper's Table 3 beside ours, a table for each setting in which a variant
-// of it was trained; none where the paper has no table of the data set.
+// Ablations returns the paper's Table 3 beside ours: one table for each group of runs whose
+// settings differ in nothing but the variant, none if the paper has no table for the data set.
 func (p *Comparison) Ablations() []*typeset.Table {
 	paper := literature.Ablation(p.Dataset())
 	if paper == nil || p.Rows[0].Config.Data.Classes > 0 {
@@ -65,7 +70,9 @@ func (p *Comparison) Ablations() []*typeset.Table {
 	var order []string
 	groups := map[string][]*Summary{}
 	for _, s := range p.Rows {
-		i := slices.IndexFunc(paper.Rows, func(r literature.Row) bool { return r.Method == s.Config.SelectedVariant().Label })
+		i := slices.IndexFunc(paper.Rows, func(r literature.Row) bool {
+			return r.Method == s.Config.SelectedVariant().Label
+		})
 		if s.Config.Model != "recap" || i < 0 {
 			continue
 		}
@@ -84,18 +91,21 @@ func (p *Comparison) Ablations() []*typeset.Table {
 	return all
 }
 
-// ablation returns the paper's table with a column of ours after each of its columns.
+// ablation returns the paper's table with our column after each of its columns.
 func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 	t := &typeset.Table{Header: []string{"variant"}, LabelColumns: 1, Notes: p.notes(paper)}
-	t.Caption = p.caption(fmt.Sprintf("The paper's Table %d beside ours, means over missing rates. Ours", paper.Number))
+	t.Caption = p.caption(
+		fmt.Sprintf("The paper's Table %d beside ours, means over missing rates. Ours",
+			paper.Number),
+	)
 	for _, c := range paper.Columns {
 		t.Header = append(t.Header, c.Name+" paper", c.Name+" ours")
 	}
 	for _, r := range paper.Rows {
 		row := []string{r.Method}
 		i := slices.IndexFunc(p.Rows, func(s *Summary) bool { return s.Label() == r.Method })
-		if i >= 0 && p.apart[i] != "" {
-			row[0] += " (" + p.apart[i] + ")"
+		if i >= 0 && p.differences[i] != "" {
+			row[0] += " (" + p.differences[i] + ")"
 		}
 		for j, c := range paper.Columns {
 			row = append(row, r.Cells[j], "")
@@ -108,7 +118,7 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 	return t
 }
 
-// only returns the comparison of some of the rows, nil of none.
+// only returns the comparison of the rows for which keep is true, nil if there are none.
 func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
 	var rows []*Summary
 	for _, s := range p.Rows {
@@ -122,33 +132,46 @@ func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
 	return newComparison(rows)
 }
 
-// printed writes the mean over rates as the paper prints the column.
+// printed returns the mean over rates in the format of the paper's column.
 func (s *Summary) printed(c literature.Column) string {
 	mean, std := s.Find("mean", "mean"), s.Find("std", "mean")
 	factor, decimals := 1.0, 3
 	if c.Percent {
 		factor, decimals = 100, 2
 	}
-	return strings.Join(typeset.MapStrings(c.Keys, func(key string) string { return s.cell(factor*mean[key], factor*std[key], decimals) }), " / ")
+	return strings.Join(typeset.MapStrings(c.Keys, func(key string) string {
+		return s.cell(factor*mean[key], factor*std[key], decimals)
+	}), " / ")
 }
 
-// notes says what is wrong in the paper's table, and what keeps ours from being comparable.
+// notes returns the errata of the paper's table, and reasons why our rows are not comparable with
+// it.
 func (p *Comparison) notes(paper *literature.Table) []string {
 	var notes []string
 	for _, e := range paper.Errata {
 		notes = append(notes, "† "+e.Note)
 	}
 	notes = append(notes, paper.Notes...)
-	notes = append(notes, "Accuracies and F1 in percent, ours times 100; MAE and Corr as they are.")
+	notes = append(notes,
+		"Accuracies and F1 in percent, ours times 100; MAE and Corr as they are.")
 	s := p.Rows[0]
 	if n := s.test.utterances; n != paper.Utterances {
-		notes = append(notes, fmt.Sprintf("Not comparable: our test part has %d utterances, that of the literature %d.", n, paper.Utterances))
+		notes = append(notes,
+			fmt.Sprintf(
+				"Not comparable: our test part has %d utterances, that of the literature %d.",
+				n, paper.Utterances,
+			))
 	}
 	if rates := fmt.Sprint(s.Rates); rates != "[0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9]" {
-		notes = append(notes, "Not comparable: ours is the mean over rates "+s.Config.Eval.Rates+", the paper's over 0, 0.1, ..., 0.9.")
+		notes = append(notes,
+			"Not comparable: ours is the mean over rates "+s.Config.Eval.Rates+
+				", the paper's over 0, 0.1, ..., 0.9.")
 	}
 	if s.Config.Select == settings.SelectValid {
-		notes = append(notes, "LNLN's code, from whose tables rows of the paper's come, selects each metric's epoch on the test part, as --select per-metric-test does: optimistic. The paper does not say how it selects.")
+		notes = append(notes,
+			"LNLN's code, from whose tables rows of the paper's come, selects each metric's "+
+				"epoch on the test part, as --select per-metric-test does: optimistic. The "+
+				"paper does not say how it selects.")
 	}
 	return notes
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// SummarizeSeeds scores the predictions of a run's finished seeds; with only, of these seeds.
+// SummarizeSeeds is [Summarize] for the seeds in only, or for all if it is nil.
 func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
 	there, err := rundir.SeedDirs(dir)
 	if err != nil {
@@ -43,7 +43,7 @@ func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
 	return s, nil
 }
 
-// read adds the scores of a finished seed.
+// read appends the scores of a finished seed.
 func (s *Summary) read(d rundir.Dir, c *settings.Config) error {
 	tested, err := results.Read(d, c, s.Kind)
 	if err != nil {
@@ -53,13 +53,16 @@ func (s *Summary) read(d rundir.Dir, c *settings.Config) error {
 	return nil
 }
 
-// AddTested scores what a seed predicted with each of its choices.
-func (s *Summary) AddTested(c *settings.Config, kind metric.Kind, tested [][]*results.Predictions) {
+// AddTested appends the scores of a seed, computed from predictions as [results.Read] returns
+// them.
+func (s *Summary) AddTested(
+	c *settings.Config, kind metric.Kind, tested [][]*results.Predictions,
+) {
 	s.Config, s.Kind = *c, kind
 	s.add(c, results.Merge(c, kind, tested), tested[0])
 }
 
-// add appends a seed's scores at the rates of its predictions.
+// add appends the scores of a seed at the rates of its predictions.
 func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Predictions) {
 	s.Rates = nil
 	for _, p := range at {
@@ -70,10 +73,10 @@ func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Pre
 	s.PerSeed = append(s.PerSeed, run)
 }
 
-// A testPart identifies what was predicted.
+// A testPart identifies a test split: two are equal if utterances and labels are the same.
 type testPart struct {
 	utterances int
-	sum        [sha256.Size]byte // of ids and labels
+	sum        [sha256.Size]byte // hash of ids and labels
 }
 
 func testOf(p *results.Predictions) testPart {
@@ -84,5 +87,6 @@ func testOf(p *results.Predictions) testPart {
 	return testPart{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
 }
 
-// Summarize scores the predictions of the finished seeds of a run, or of one seed of it.
+// Summarize returns the scores of the finished seeds of a run, or of one seed of it. It returns an
+// error if no seed is finished.
 func Summarize(dir string) (*Summary, error) { return SummarizeSeeds(dir, nil) }

@@ -17,7 +17,8 @@ import (
 // TestSettingsTellAll changes each key in turn: nothing that a run depends on may go unsaid.
 func TestSettingsTellAll(t *testing.T) {
 	said := func(c *settings.Config) string {
-		return fmt.Sprint(c.Model, c.Variant, c.Seed, (&Summary{Config: *c}).conditions(), c.Settings())
+		return fmt.Sprint(c.Model, c.Variant, c.Seed, (&Summary{Config: *c}).conditions(),
+			c.Settings())
 	}
 	base, _ := settings.Preset("quick", "recap", "")
 	all := flatten(t, &base)
@@ -27,7 +28,8 @@ func TestSettingsTellAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		different := said(&c) != said(&base)
-		if silent := key == "name" || key == "eval.rates"; different == silent { // rates are those of the predictions
+		// rates are those of the predictions
+		if silent := key == "name" || key == "eval.rates"; different == silent {
 			t.Errorf("%s: said %v", key, different)
 		}
 	}

@@ -24,14 +24,14 @@ type Summary struct {
 	Config settings.Config
 	Seeds  []uint64
 	Rates  []float64
-	Note   string // said above the table besides
+	Note   string // added to the title
 
 	Kind    metric.Kind
 	test    testPart
 	PerSeed [][]metric.Scores // [seed][rate]
 }
 
-// Keys returns the metrics of tables.
+// Keys returns the metrics that tables show.
 func (s *Summary) Keys() []string {
 	if c := s.Config.Data.Classes; c > 0 {
 		return []string{fmt.Sprintf("Acc_%d", c), fmt.Sprintf("F1_score_%d", c)}
@@ -39,7 +39,7 @@ func (s *Summary) Keys() []string {
 	return metric.Keys(s.Kind)
 }
 
-// AllKeys returns the metrics of summary.csv.
+// AllKeys returns the metrics in summary.csv.
 func (s *Summary) AllKeys() []string {
 	if s.Config.Data.Classes > 0 {
 		return s.Keys()
@@ -47,20 +47,21 @@ func (s *Summary) AllKeys() []string {
 	return append(s.Keys(), metric.ExtraKeys(s.Kind)...)
 }
 
-// A scored line has the scores of a seed, or of their "mean" or "std", at a rate or at the "mean"
-// of the rates.
+// A scored line has the scores of one seed, or the "mean" or "std" over seeds, at one rate or as
+// the "mean" over rates.
 type scored struct {
 	seed, rate string
 	metric.Scores
 }
 
-// lines returns all of the table.
+// lines returns all lines of the table.
 func (s *Summary) lines() []scored {
 	var all []scored
 	means := make([]metric.Scores, len(s.Seeds)) // over rates
 	for i, seed := range s.Seeds {
 		for j, rate := range s.Rates {
-			all = append(all, scored{fmt.Sprint(seed), results.FormatNumber(rate), s.PerSeed[i][j]})
+			all = append(all,
+				scored{fmt.Sprint(seed), results.FormatNumber(rate), s.PerSeed[i][j]})
 		}
 		means[i], _ = metric.MeanStd(s.PerSeed[i])
 		all = append(all, scored{fmt.Sprint(seed), "mean", means[i]})
@@ -83,8 +84,8 @@ func (s *Summary) lines() []scored {
 // Mean returns the mean of each metric over rates and seeds.
 func (s *Summary) Mean() metric.Scores { return s.Find("mean", "mean") }
 
-// areas returns the mean and deviation over seeds of each metric's area under the curve over rates
-// (metric.AUILC).
+// areas returns the mean and the standard deviation over seeds of the area under each metric's
+// curve over the rates ([metric.AUILC]).
 func (s *Summary) areas() (mean, std metric.Scores) {
 	var all []metric.Scores
 	for _, run := range s.PerSeed {
@@ -104,20 +105,23 @@ func (s *Summary) areas() (mean, std metric.Scores) {
 // Find returns the scores of a seed at a rate; the seed may be "mean" or "std", the rate "mean".
 func (s *Summary) Find(seed, rate string) metric.Scores {
 	all := s.lines()
-	return all[slices.IndexFunc(all, func(l scored) bool { return l.seed == seed && l.rate == rate })].Scores
+	return all[slices.IndexFunc(all, func(l scored) bool {
+		return l.seed == seed && l.rate == rate
+	})].Scores
 }
 
-// Title says what the table shows, and always how the checkpoints were selected.
+// Title describes the table: data set, model, variant, seeds and how checkpoints were selected.
 func (s *Summary) Title() string {
 	c := &s.Config
-	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.SelectedVariant().Label, SeedList(s.Seeds), c.Selection())
+	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.SelectedVariant().Label,
+		SeedList(s.Seeds), c.Selection())
 	if s.Note != "" {
 		title += "; " + s.Note
 	}
 	return title
 }
 
-// SeedList writes the seeds for a caption.
+// SeedList returns the seeds as text for a caption.
 func SeedList(seeds []uint64) string {
 	if len(seeds) == 1 {
 		return fmt.Sprintf("seed %d", seeds[0])
@@ -125,7 +129,7 @@ func SeedList(seeds []uint64) string {
 	return "seeds " + strings.Trim(fmt.Sprint(seeds), "[]") + " (mean ± standard deviation)"
 }
 
-// Table returns a row for each rate and one for their mean.
+// Table returns a table with a row for each rate and one for the mean over rates.
 func (s *Summary) Table() table.Writer {
 	t := NewTable(s.Title(), "rate", s.Keys())
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
@@ -137,7 +141,7 @@ func (s *Summary) Table() table.Writer {
 	return t
 }
 
-// cells returns the row of a rate.
+// cells returns the cells of the row of a rate.
 func (s *Summary) cells(rate string) table.Row {
 	mean, std := s.Find("mean", rate), s.Find("std", rate)
 	var row table.Row
@@ -147,7 +151,7 @@ func (s *Summary) cells(rate string) table.Row {
 	return row
 }
 
-// cell writes a mean over seeds, with the deviation where there are several.
+// cell returns a mean over seeds as text, with the standard deviation if there are several.
 func (s *Summary) cell(mean, std float64, decimals int) string {
 	text := strconv.FormatFloat(mean, 'f', decimals, 64)
 	if len(s.Seeds) > 1 {
@@ -167,21 +171,26 @@ func NewTable(title, first string, keys []string) table.Writer {
 	var columns []table.ColumnConfig
 	for i, key := range keys {
 		header = append(header, key)
-		columns = append(columns, table.ColumnConfig{Number: i + 2, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		columns = append(columns,
+			table.ColumnConfig{Number: i + 2, Align: text.AlignRight,
+				AlignHeader: text.AlignRight})
 	}
 	t.AppendHeader(header)
 	t.SetColumnConfigs(columns)
 	return t
 }
 
-// Write puts summary.csv and summary.md into the run's directory. The first is tidy, one number a
-// line.
+// Write writes summary.csv, which has one number per line, and summary.md into the directory of a
+// run.
 func (s *Summary) Write(dir string) error {
 	c := &s.Config
-	rows := [][]string{{"dataset", "model", "variant", "select", "seed", "rate", "metric", "value"}}
+	rows := [][]string{{"dataset", "model", "variant", "select", "seed", "rate", "metric",
+		"value"}}
 	for _, l := range s.lines() {
 		for _, key := range s.AllKeys() {
-			rows = append(rows, []string{c.Dataset, c.Model, c.Variant, c.Select, l.seed, l.rate, key, results.FormatNumber(l.Scores[key])})
+			rows = append(rows,
+				[]string{c.Dataset, c.Model, c.Variant, c.Select, l.seed, l.rate,
+					key, results.FormatNumber(l.Scores[key])})
 		}
 	}
 	var b bytes.Buffer
@@ -191,12 +200,13 @@ func (s *Summary) Write(dir string) error {
 	if err := rundir.WriteFile(filepath.Join(dir, rundir.SummaryCSV), b.Bytes()); err != nil {
 		return err
 	}
-	return rundir.WriteFile(filepath.Join(dir, rundir.SummaryMarkdown), []byte(s.Table().RenderMarkdown()+"\n"))
+	return rundir.WriteFile(filepath.Join(dir, rundir.SummaryMarkdown),
+		[]byte(s.Table().RenderMarkdown()+"\n"))
 }
 
-// Cells returns the summary as text: the names of the metrics, and for each rate, for the "mean"
-// over the rates and for "AUILC", the area under the curve, its name and the scores, with their
-// standard deviations over seeds where there are several.
+// Cells returns the summary as text: the names of the metrics, and a row for each rate, for the
+// "mean" over rates and, with several rates, for "AUILC", the area under the curve. A row begins
+// with its name. Scores have a standard deviation if there are several seeds.
 func (s *Summary) Cells() (metrics []string, rows [][]string) {
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
 		row := []string{rate}
@@ -216,7 +226,7 @@ func (s *Summary) Cells() (metrics []string, rows [][]string) {
 	return s.Keys(), rows
 }
 
-// SeedCells returns for each seed its name and its scores, means over the rates.
+// SeedCells returns a row for each seed: its name and its scores, means over rates.
 func (s *Summary) SeedCells() [][]string {
 	var rows [][]string
 	for _, seed := range s.Seeds {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// A Tally says what became of a run's units in a sweep.
+// A Tally counts the units of a run in a sweep by their outcome.
 type Tally struct {
 	Run                         string // directory
 	Config                      settings.Config
@@ -22,7 +22,7 @@ type Tally struct {
 	Took                        time.Duration
 }
 
-// Headline returns the metrics that stand for a run where there is room for two.
+// Headline returns the two metrics that represent a run.
 func Headline(c *settings.Config) []string {
 	if n := c.Data.Classes; n > 0 {
 		return []string{fmt.Sprintf("Acc_%d", n), fmt.Sprintf("F1_score_%d", n)}
@@ -30,12 +30,13 @@ func Headline(c *settings.Config) []string {
 	return []string{"MAE", "Corr"}
 }
 
-// SweepTable returns a row for each run of a sweep that took so long, with the means of its
-// finished seeds over the rates.
+// SweepTable returns a table with a row for each run of a sweep: counts of units, and the scores
+// of the finished seeds, means over rates. took is the duration of the sweep.
 func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 	c := &all[0].Config
 	keys := Headline(c)
-	t := NewTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s", c.Eval.Rates, c.Selection()), "run",
+	t := NewTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s",
+		c.Eval.Rates, c.Selection()), "run",
 		append([]string{"done", "skipped", "failed", "left", "time", "seeds"}, keys...))
 	total := Tally{}
 	for _, y := range all {
@@ -43,7 +44,8 @@ func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 		if err != nil {
 			return nil, err
 		}
-		run := filepath.ToSlash(filepath.Join(y.Config.Dataset, y.Config.Model, filepath.Base(y.Run)))
+		run := filepath.ToSlash(filepath.Join(y.Config.Dataset, y.Config.Model,
+			filepath.Base(y.Run)))
 		row := append(table.Row{run}, y.counts(y.Took)...)
 		row = append(row, fmt.Sprintf("%d/%d", n, len(y.Seeds)))
 		for _, key := range keys {
@@ -57,7 +59,8 @@ func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 			row = append(row, cell)
 		}
 		t.AppendRow(row)
-		total.Done, total.Skipped, total.Failed, total.Left = total.Done+y.Done, total.Skipped+y.Skipped, total.Failed+y.Failed, total.Left+y.Left
+		total.Done, total.Skipped, total.Failed, total.Left = total.Done+y.Done, total.Skipped+
+			y.Skipped, total.Failed+y.Failed, total.Left+y.Left
 	}
 	t.AppendSeparator()
 	t.AppendRow(append(table.Row{"all, time on the clock"}, total.counts(took)...))
@@ -68,8 +71,8 @@ func (y *Tally) counts(took time.Duration) table.Row {
 	return table.Row{y.Done, y.Skipped, y.Failed, y.Left, took.Round(time.Second / 10)}
 }
 
-// Scores returns mean and deviation of the metrics over the finished of some seeds of a run, means
-// over rates, and how many those are.
+// Scores returns the mean and the standard deviation of the metrics over those of the seeds that
+// are finished, and their number n. Each score is a mean over rates.
 func Scores(run string, seeds []uint64) (mean, std metric.Scores, n int, err error) {
 	done, err := rundir.FinishedSeeds(run)
 	if err != nil {

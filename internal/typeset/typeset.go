@@ -32,7 +32,9 @@ func (t *Table) writer() table.Writer {
 	w.AppendHeader(row(t.Header))
 	var columns []table.ColumnConfig
 	for i := range t.Header[t.LabelColumns:] {
-		columns = append(columns, table.ColumnConfig{Number: t.LabelColumns + i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		columns = append(columns,
+			table.ColumnConfig{Number: t.LabelColumns + i + 1, Align: text.AlignRight,
+				AlignHeader: text.AlignRight})
 	}
 	w.SetColumnConfigs(columns)
 	for i, cells := range t.Rows {
@@ -90,8 +92,10 @@ func (t *Table) LaTeX() string {
 		}
 		b.WriteString(" \\\\\n")
 	}
-	b.WriteString("\\begin{table}\n\\centering\n\\caption{" + escape(t.Caption) + "}\n\\smallskip\n\\begin{tabular}{" +
-		strings.Repeat("l", t.LabelColumns) + strings.Repeat("r", len(t.Header)-t.LabelColumns) + "}\n\\toprule\n")
+	b.WriteString("\\begin{table}\n\\centering\n\\caption{" + escape(t.Caption) +
+		"}\n\\smallskip\n\\begin{tabular}{" +
+		strings.Repeat("l", t.LabelColumns) + strings.Repeat("r", len(t.Header)-t.LabelColumns) +
+		"}\n\\toprule\n")
 	line(t.Header)
 	b.WriteString("\\midrule\n")
 	for i, cells := range t.Rows {
@@ -110,11 +114,14 @@ func (t *Table) LaTeX() string {
 
 // latexEscapes replaces special characters by commands.
 var latexEscapes = strings.NewReplacer(
-	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `&`, `\&`, `%`, `\%`, `$`, `\$`, `#`, `\#`, `_`, `\_`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`,
+	`\`, `\textbackslash{}`, `{`, `\{`, `}`, `\}`, `&`, `\&`, `%`, `\%`, `$`, `\$`, `#`,
+	`\#`, `_`, `\_`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`,
 	`<`, `$<$`, `>`, `$>$`, `|`, `$|$`, `"`, `''`, `--`, `-{}-`, `±`, `$\pm$`, `†`, `$^\dagger$`)
 
 // minus matches the minus sign of a number, as opposed to a hyphen.
 var minus = regexp.MustCompile(`(^| )-([0-9])`)
 
 // escape returns text in which all characters that are special in LaTeX are escaped.
-func escape(s string) string { return minus.ReplaceAllString(latexEscapes.Replace(s), "$1$$-$$$2") }
+func escape(s string) string {
+	return minus.ReplaceAllString(latexEscapes.Replace(s), "$1$$-$$$2")
+}

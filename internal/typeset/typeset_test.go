@@ -56,7 +56,8 @@ model & settings & Has0\_acc\_2 & Acc-2 \\
 \midrule
 w/o FID & data.labels=0.1 & 0.5000 $\pm$ 0.0100 & $-$0.1200 \\
 \midrule
-RECAP & C:\textbackslash{}x\textasciitilde{}y\textasciicircum{}2 $<$''z''$>$ \#1 $|$ \$5 -{}-by & 37.25$^\dagger$ & $-$1.00 / $-$2.00 \\
+RECAP & C:\textbackslash{}x\textasciitilde{}y\textasciicircum{}2 $<$''z''$>$ \#1 $|$ \$5 -{}-by` +
+		` & 37.25$^\dagger$ & $-$1.00 / $-$2.00 \\
 \bottomrule
 \end{tabular}
 

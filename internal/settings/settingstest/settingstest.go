@@ -1,5 +1,5 @@
-// Package settingstest has a small model, called toy, and its configuration, for tests of what trains
-// and compares models.
+// Package settingstest has a small model, called toy, and its configuration, for tests of what
+// trains and compares models.
 package settingstest
 
 import (
@@ -21,9 +21,10 @@ import (
 type Config struct {
 	Text    zoo.TextConfig `yaml:"text"`
 	Dropout float64        `yaml:"dropout"` // of the mean frames in stage 1
-	Poison  int            `yaml:"poison"`  // the step of stage 2, counted over its epochs, from which on the loss is NaN; 0: never
-	Sizes   []int          `yaml:"sizes"`
-	Weights [3]float64     `yaml:"weights"`
+	// the step of stage 2, counted over its epochs, from which on the loss is NaN; 0: never
+	Poison  int        `yaml:"poison"`
+	Sizes   []int      `yaml:"sizes"`
+	Weights [3]float64 `yaml:"weights"`
 }
 
 // TextEncoder returns the settings of the text encoder, which the toy does not have.
@@ -42,13 +43,18 @@ func (c *Config) Check() error {
 
 // Toy describes the model. Both of its presets are the same.
 var Toy = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
-	Variants: []zoo.Variant{{Name: "no-dropout", Label: "w/o dropout", Apply: func(c zoo.Config) { c.(*Config).Dropout = 0 }}},
-	Terms:    []zoo.TermTitle{{Name: "task", Title: "task"}, {Name: "rec", Title: "reconstruction"}, {Name: "size", Title: "mean square"}}}
+	Variants: []zoo.Variant{{Name: "no-dropout", Label: "w/o dropout", Apply: func(c zoo.Config) {
+		c.(*Config).Dropout = 0
+	}}},
+	Terms: []zoo.TermTitle{{Name: "task", Title: "task"}, {Name: "rec", Title: "reconstruction"},
+		{Name: "size", Title: "mean square"}}}
 
 func preset(string, string) (zoo.Config, zoo.Training) {
 	return &Config{Text: zoo.QuickText(), Dropout: 0.1, Sizes: []int{8, 4}}, zoo.Training{
-		Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
-		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5}, "audio": {LR: 1e-3}, "head": {LR: 1e-3}},
+		Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-3,
+		WeightDecay: 1e-4,
+		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5}, "audio": {LR: 1e-3},
+			"head": {LR: 1e-3}},
 		Epochs: map[string]int{"stage1": 5, "stage2": 25}}
 }
 
@@ -62,7 +68,8 @@ type toy struct {
 }
 
 func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
-	m := &toy{config: c.(*Config), p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD), head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
+	m := &toy{config: c.(*Config), p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD),
+		head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
 	if d.Classes > 0 {
 		m.head = nn.NewLinear(p.Sub("classes"), d.AudioD, d.Classes)
 	}
@@ -74,7 +81,8 @@ func (m *toy) Phases() []zoo.Phase {
 		{Name: "stage1", NeedsComplete: true, MinBatch: 8, Snapshot: m.p.Sub("audio").All(),
 			Passes: []zoo.Pass{{Params: m.p.Sub("audio").All(), Terms: m.complete}},
 			Warn:   func(first, last map[string]float64) string { return "warned" }},
-		{Name: "stage2", Supervised: true, Passes: []zoo.Pass{{Params: m.p.All(), Terms: m.predict}}},
+		{Name: "stage2", Supervised: true,
+			Passes: []zoo.Pass{{Params: m.p.All(), Terms: m.predict}}},
 	}
 }
 
@@ -84,7 +92,8 @@ func (m *toy) TextEncoder() *zoo.TextEncoder { return nil }
 func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), m.config.Dropout)
 	return []zoo.Term{
-		{Name: "rec", Weight: 0.5, Loss: tp.MSE(m.audio.Forward(tp, x), tp.Mean(b.Complete.Audio, 1))},
+		{Name: "rec", Weight: 0.5,
+			Loss: tp.MSE(m.audio.Forward(tp, x), tp.Mean(b.Complete.Audio, 1))},
 		{Name: "size", Loss: tp.Mean(tp.Mul(x, x))},
 	}, nil
 }
@@ -121,12 +130,15 @@ func init() { models.All = append(models.All, Toy) }
 // Resolved returns a small configuration of the toy with settings changed.
 func Resolved(t *testing.T, set map[string]string) settings.Config {
 	t.Helper()
-	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16", "train.lr": "0.05", "eval.rates": "0,0.5"}
+	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16",
+		"train.lr": "0.05", "eval.rates": "0,0.5"}
 	if model := set["model"]; model == "" || model == "toy" || model == "recap" {
 		all["train.epochs.stage1"], all["train.epochs.stage2"] = "2", "3"
 	}
 	maps.Copy(all, set)
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) { return "", false }, Set: all})
+	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
+		return "", false
+	}, Set: all})
 	if err != nil {
 		t.Fatal(err)
 	}
