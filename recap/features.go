@@ -49,7 +49,7 @@ func (m *Model) Reconstruct(
 	return target, reconstructed, m.reconstructors != nil
 }
 
-// snapshot returns the parameters that pictures of stage 1 need and that stage 2 changes or does
+// snapshot returns the parameters that figures of stage 1 need and that stage 2 changes or does
 // not need: E_m as stage 1 leaves it, E_rec, and the estimators of Subspaces.
 func (m *Model) snapshot() []nn.Param {
 	return m.trained("embed", "reconstruct", "fid.lv.common", "fid.lv.own_1", "fid.lv.own_2")

@@ -65,7 +65,7 @@ func TestFeaturesAgreeWithTerms(t *testing.T) {
 	same := func(name string, got float64) {
 		t.Helper()
 		if want, ok := terms[name]; !ok || math.Abs(got-want) > 1e-9 {
-			t.Errorf("%s is %g in the picture, %g in the loss", name, got, want)
+			t.Errorf("%s is %g in the snapshot, %g in the loss", name, got, want)
 		}
 	}
 	tp := ag.NewInferenceTape(dev)

@@ -22,7 +22,8 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// A forger makes finished runs under a folder, whose predictions are wrong by what they are told.
+// A forger makes finished runs under a folder. Their predictions differ from the labels by given
+// offsets.
 type forger struct {
 	t      *testing.T
 	out    string
@@ -263,7 +264,7 @@ func TestCaption(t *testing.T) {
 	want := []string{"text encoder org/mini-lm, trained further",
 		"text encoder org/mini-lm, frozen", "text encoder from scratch"}
 	if got := []string{m.Rows[0][1], m.Rows[1][1], m.Rows[2][1]}; !slices.Equal(got, want) {
-		t.Errorf("rows are told apart by %q, want %q", got, want)
+		t.Errorf("rows are distinguished by %q, want %q", got, want)
 	}
 	elsewhere := filepath.Join(base, "elsewhere", "unaligned_50.pkl")
 	f.run("d", with(func(c *settings.Config) { c.Data.File = elsewhere }), 6, near)
@@ -271,7 +272,7 @@ func TestCaption(t *testing.T) {
 	m = list[0].Means([]string{"MAE"})
 	if strings.Contains(m.Caption, "unaligned") || !strings.Contains(m.Rows[3][1], elsewhere) ||
 		!strings.Contains(m.Rows[0][1], with(nil).Data.File) {
-		t.Errorf("two files of one name are not told apart: %s, %s, %s", m.Caption, m.Rows[0][1],
+		t.Errorf("two files of one name are not distinguished: %s, %s, %s", m.Caption, m.Rows[0][1],
 			m.Rows[3][1])
 	}
 }

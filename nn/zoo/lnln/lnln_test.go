@@ -23,7 +23,7 @@ func tiny() zoo.Config {
 		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
 }
 
-// TestParameters counts those of the paper's presets, without the encoder of words, and lays
+// TestParameters counts those of the paper's presets, without the text encoder, and lays
 // them beside the authors' code's: there each block of attention has d more, the shift of LN_k.
 func TestParameters(t *testing.T) {
 	const embed, completeness, proxy, language, reconstruct = 3 * 2, 2, 2, 2, 3 * 2 // blocks
