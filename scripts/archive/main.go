@@ -43,7 +43,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 3 {
-		return errors.New("expected OUT, FOLDER and at least one FILE; usage: archive OUT FOLDER FILES")
+		return errors.New("expected OUT, FOLDER and FILES; usage: archive OUT FOLDER FILES")
 	}
 	out, folder := args[0], args[1]
 	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
