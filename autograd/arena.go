@@ -89,7 +89,7 @@ func (t *Tape) recycle(m *memory) {
 		t.dev.Fill(m.Buffer, math.NaN())
 	}
 	m.generation++
-	m.refs = 0 // not so if Scope recycles it during Backward
+	m.refs = 0 // a Scope during Backward recycles memory that is still referenced
 	t.free[m.Len()] = append(t.free[m.Len()], m)
 }
 
