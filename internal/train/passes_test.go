@@ -19,10 +19,14 @@ func TestPasses(t *testing.T) {
 	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]
 	whole := ph.Passes[0]
+	var order []string
 	var masks [2][]float64
 	pass := func(k int, name string) zoo.Pass {
 		return zoo.Pass{Name: name, Params: whole.Params[2*k : 2*k+2],
 			Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+				if !slices.Contains(order, name) {
+					order = append(order, name)
+				}
 				masks[k] = append(masks[k], b.KeepMasks[zoo.Audio].Values()...)
 				terms, updates := whole.Terms(tp, b)
 				terms[0].Name = name
@@ -47,6 +51,9 @@ func TestPasses(t *testing.T) {
 	if d := terms["first"] + terms["second"] - terms["loss"]; terms["first"] == 0 ||
 		terms["second"] == 0 || d > 1e-9 || d < -1e-9 {
 		t.Errorf("terms %v: want two, whose sum is the loss", terms)
+	}
+	if !slices.Equal(order, []string{"first", "second"}) {
+		t.Errorf("the passes were made in the order %v", order)
 	}
 	if len(masks[0]) != len(masks[1]) || slices.Equal(masks[0], masks[1]) ||
 		slices.Max(masks[0]) != 1 || slices.Min(masks[0]) != 0 {
