@@ -160,3 +160,26 @@ func TestParseRates(t *testing.T) {
 		}
 	}
 }
+
+// TestMoveTo chooses another device: TF32 goes from one GPU to another, and not to the CPU.
+func TestMoveTo(t *testing.T) {
+	for _, x := range []struct {
+		device string
+		tf32   bool
+		to     string
+		want   string // name of the device
+	}{
+		{"cuda:0", true, "cuda:1", "cuda:1,tf32"},
+		{"cuda:0", false, "cuda:1", "cuda:1"},
+		{"cuda:0", true, "cpu", "cpu"},
+		{"cpu", false, "cuda:0,tf32", "cuda:0,tf32"},
+		{"cuda:0", true, "", "cuda:0,tf32"},
+		{"cpu", false, "nonsense", "nonsense"},
+	} {
+		c := Config{Device: x.device, CUDA: CUDAConfig{TF32: x.tf32}}
+		c.MoveTo(x.to)
+		if got := c.DeviceName(); got != x.want {
+			t.Errorf("%s moved to %q: %s, want %s", x.device, x.to, got, x.want)
+		}
+	}
+}
