@@ -14,16 +14,18 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Config determines a run completely. Its YAML names are the keys of `recap train --set`.
+// Config is the configuration of a run. It determines the run completely. The YAML names are the
+// keys that `recap train --set` accepts.
 type Config struct {
-	// synthetic, synthetic-mosi (MOSI's sizes), or the name of the data in data.file
+	// synthetic, synthetic-mosi (with MOSI's sizes), or the name of the data set in data.file
 	Dataset string `yaml:"dataset"`
 	Model   string `yaml:"model"`
 	Variant string `yaml:"variant"` // of the model; applied after all other settings
-	Preset  string `yaml:"preset"`  // the defaults: quick or paper
-	// of the run directory; empty: the variant, with a number if it exists
+	Preset  string `yaml:"preset"`  // selects the defaults: quick or paper
+	// name of the run directory; if it is empty, the variant is the name, with a number if that
+	// directory exists
 	Name   string `yaml:"name"`
-	Select string `yaml:"select"` // valid or per-metric-test
+	Select string `yaml:"select"` // checkpoint selection: SelectValid or SelectTest
 	Device string `yaml:"device"` // cpu, cpu64, or cuda:0 and so on
 	Seed   uint64 `yaml:"seed"`
 
@@ -35,59 +37,59 @@ type Config struct {
 	Method zoo.Config `yaml:",inline"` // the model's configuration
 }
 
-// DataConfig selects the data set and the part of it that is used.
+// DataConfig selects the data set and the utterances and labels that are used.
 type DataConfig struct {
-	// pickle in MMSA's layout, or packed; empty for synthetic data
+	// a pickle in MMSA's layout, or the output of recap data pack; empty for synthetic data
 	File   string  `yaml:"file"`
 	Text   string  `yaml:"text"`   // file whose text_bert replaces that of data.file
 	Audio  string  `yaml:"audio"`  // file whose audio features replace those of data.file
 	Vision string  `yaml:"vision"` // file whose vision features replace those of data.file
 	Labels float64 `yaml:"labels"` // fraction of the training utterances whose labels are used
-	// 0: regression; 2, 3, 5 or 7: classification into as many classes
+	// number of classes: 0 for regression; 2, 3, 5 or 7 for classification
 	Classes int `yaml:"classes"`
-	// keep masks in training: "epoch", drawn in each epoch; "static", drawn once
+	// when the keep masks of training are drawn: "epoch" for each epoch, "static" once
 	Resample string  `yaml:"resample"`
-	Scale    float64 `yaml:"scale"` // length of synthetic sequences
-	// number of utterances used of each split, from the first; 0: all
+	Scale    float64 `yaml:"scale"` // factor for the lengths of synthetic sequences
+	// only the first Limit utterances of each split are used; 0: all
 	Limit int `yaml:"limit"`
 }
 
 // EvalConfig selects the missing rates of validation and test.
 type EvalConfig struct {
-	ValidRate float64 `yaml:"valid_rate"` // missing rate of the validation after each epoch
-	Rates     string  `yaml:"rates"`      // missing rates of the test, see [ParseRates]
+	ValidRate float64 `yaml:"valid_rate"` // missing rate of validation, after each epoch
+	Rates     string  `yaml:"rates"`      // missing rates of the test, for [ParseRates]
 }
 
 // CUDAConfig selects the arithmetic of a GPU.
 type CUDAConfig struct {
-	// matrix products on tensor cores, which round inputs to ten bits of mantissa
+	// compute matrix products on tensor cores, which round inputs to ten bits of mantissa
 	TF32 bool `yaml:"tf32"`
 }
 
-// DeviceName returns the name under which [autograd.Open] opens the device; whether it computes in
-// TF32 is a part of the name.
+// DeviceName returns the name of the device for [backend.Open]. The name includes whether the
+// device uses TF32. If c.Device is not a valid name, DeviceName returns c.Device.
 func (c *Config) DeviceName() string {
 	name, err := backend.Parse(c.Device)
 	if err != nil {
-		return c.Device // [autograd.Open] reports it
+		return c.Device // [backend.Open] reports the error
 	}
 	name.TF32 = c.CUDA.TF32
 	return name.String()
 }
 
-// Protocols of checkpoint selection, the values of Config.Select.
+// Methods of checkpoint selection, the values of Config.Select.
 const (
-	SelectValid = "valid" // the epoch that is best on the validation split
-	// for each metric the epoch that is best on the test split: optimistic, as in the literature
+	SelectValid = "valid" // the best epoch on the validation split
+	// the best epoch on the test split, selected for each metric: optimistic, as in the literature
 	SelectTest = "per-metric-test"
 )
 
-// Spec returns the specification of the model, nil if there is none.
+// Spec returns the specification of the model, or nil if no model has the name c.Model.
 func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
-// Preset returns the defaults of a model. The preset "paper" has the numbers of its paper for the
-// data set; "quick" trains in minutes on a CPU. It returns an error for an unknown preset or
-// model.
+// Preset returns the default configuration of a model. The preset "paper" has the values of the
+// model's paper for the data set; the preset "quick" trains in minutes on a CPU. Preset returns an
+// error if the preset or the model is unknown.
 func Preset(name, model, dataset string) (Config, error) {
 	c := Config{
 		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid,
@@ -108,7 +110,7 @@ func Preset(name, model, dataset string) (Config, error) {
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// check returns an error that names the first key whose value cannot be used.
+// check returns an error for the first key with an invalid value.
 func (c *Config) check() error {
 	for _, f := range []struct{ key, value string }{{"dataset", c.Dataset}, {"name", c.Name}} {
 		if f.value != "" && !plainName.MatchString(f.value) {
@@ -117,7 +119,7 @@ func (c *Config) check() error {
 	}
 	for _, f := range []struct {
 		key, value string
-		among      []string
+		allowed    []string
 	}{
 		{"variant", c.Variant, c.Variants()},
 		{"select", c.Select, []string{SelectValid, SelectTest}},
@@ -126,21 +128,21 @@ func (c *Config) check() error {
 		{"train.optimizer", c.Train.Optimizer, []string{"adamw", "adam"}},
 		{"train.schedule", c.Train.Schedule, []string{"cosine", "constant"}},
 	} {
-		if !slices.Contains(f.among, f.value) {
-			return Invalid(f.key, "one of "+strings.Join(f.among, ", "), f.value)
+		if !slices.Contains(f.allowed, f.value) {
+			return Invalid(f.key, "one of "+strings.Join(f.allowed, ", "), f.value)
 		}
 	}
 	name, err := backend.Parse(c.Device)
-	if err := firstError([]rule{
+	if err := checkRules([]rule{
 		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a number above 0, at most 1",
 			c.Data.Labels},
 		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100",
 			c.Data.Scale},
 		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
 		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid,
-			"0 with per-metric-test, whose metrics are those of labels", c.Data.Classes},
+			"0 with per-metric-test, which selects by metrics of regression", c.Data.Classes},
 		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression,
-			"0 with model " + c.Model + ", which predicts labels", c.Data.Classes},
+			"0 with model " + c.Model + ", which supports only regression", c.Data.Classes},
 		{"device", err == nil && !name.TF32, "cpu, cpu64, or cuda:0 and so on", c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device,
 			c.CUDA.TF32},
@@ -155,7 +157,7 @@ func (c *Config) check() error {
 	return cmp.Or(c.checkTraining(), c.Method.Check())
 }
 
-// checkTraining checks the keys under "train".
+// checkTraining returns an error for the first key under "train" with an invalid value.
 func (c *Config) checkTraining() error {
 	t := &c.Train
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
@@ -177,39 +179,40 @@ func (c *Config) checkTraining() error {
 	for phase, n := range t.Epochs {
 		rules = append(rules, rule{"train.epochs." + phase, n >= 0, "0 or more", n})
 	}
-	return firstError(rules)
+	return checkRules(rules)
 }
 
-// A rule states whether the value of a key is valid, and which values are.
+// A rule is the result of checking the value of a key.
 type rule struct {
-	key   string
-	valid bool
-	want  string
-	value any
+	key      string
+	valid    bool
+	expected string // the valid values
+	value    any
 }
 
-// firstError returns the error of the first rule that is violated, nil if there is none.
-func firstError(rules []rule) error {
+// checkRules returns the error of the first violated rule, or nil if all values are valid.
+func checkRules(rules []rule) error {
 	for _, r := range rules {
 		if !r.valid {
-			return Invalid(r.key, r.want, r.value)
+			return Invalid(r.key, r.expected, r.value)
 		}
 	}
 	return nil
 }
 
-// Invalid returns the error for a key whose value cannot be used.
+// Invalid returns an error for a key with an invalid value. expected describes the valid values.
 func Invalid(key, expected string, found any) error {
 	return fmt.Errorf("settings: %s: expected %s, found %v", key, expected, found)
 }
 
-// SelectedVariant returns the variant that c.Variant names. c must have been checked.
+// SelectedVariant returns the variant with the name c.Variant. c must be a configuration that
+// [Resolve] or [Parse] returned.
 func (c *Config) SelectedVariant() zoo.Variant {
 	v, _ := c.Spec().Variant(c.Variant)
 	return v
 }
 
-// Variants returns the names of all variants of the model.
+// Variants returns the names of all variants of the model. It panics if the model is unknown.
 func (c *Config) Variants() []string {
 	var names []string
 	for _, v := range c.Spec().AllVariants() {
@@ -218,10 +221,11 @@ func (c *Config) Variants() []string {
 	return names
 }
 
-// ParseRates parses missing rates, either as first:last:step or as a list with commas: "0:0.9:0.1"
-// is ten rates. It returns an error unless they are increasing numbers from 0 to 1.
+// ParseRates parses missing rates. s is either first:last:step, such as "0:0.9:0.1" for ten rates,
+// or a list of numbers with commas between them. ParseRates returns an error if the rates are not
+// increasing numbers from 0 to 1.
 func ParseRates(s string) ([]float64, error) {
-	bad := func() ([]float64, error) {
+	invalid := func() ([]float64, error) {
 		return nil, Invalid("rates",
 			"first:last:step or a list, of increasing numbers from 0 to 1, such as 0:0.9:0.1 "+
 				"or 0,0.5", strconv.Quote(s))
@@ -230,13 +234,13 @@ func ParseRates(s string) ([]float64, error) {
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ':' }) {
 		r, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
 		if err != nil {
-			return bad()
+			return invalid()
 		}
 		rates = append(rates, r)
 	}
 	if strings.Contains(s, ":") {
 		if len(rates) != 3 || strings.Contains(s, ",") || !(rates[2] >= 1e-3) || !(rates[1] <= 1) {
-			return bad()
+			return invalid()
 		}
 		first, last, step := rates[0], rates[1], rates[2]
 		rates = nil
@@ -247,16 +251,16 @@ func ParseRates(s string) ([]float64, error) {
 	}
 	for i, r := range rates {
 		if !(r >= 0 && r <= 1) || i > 0 && !(r > rates[i-1]) {
-			return bad()
+			return invalid()
 		}
 	}
 	if len(rates) == 0 {
-		return bad()
+		return invalid()
 	}
 	return rates, nil
 }
 
-// Selection describes for a caption how checkpoints are selected.
+// Selection returns a description of the checkpoint selection for the caption of a table.
 func (c *Config) Selection() string {
 	score := "MAE"
 	if c.Data.Classes > 0 {
@@ -271,7 +275,8 @@ func (c *Config) Selection() string {
 	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
 }
 
-// MoveTo replaces the device of the run, unless name is empty. A GPU keeps the setting of TF32.
+// MoveTo sets the device of the run to name, in the format of [backend.Parse]. The setting for
+// TF32 is kept if the new device is a GPU. An empty name changes nothing.
 func (c *Config) MoveTo(name string) {
 	if name == "" {
 		return
@@ -284,5 +289,6 @@ func (c *Config) MoveTo(name string) {
 	}
 }
 
-// PlainName reports whether name can be the name of a run.
+// PlainName reports whether name is valid as the name of a run: it consists of letters, digits,
+// '.', '_' and '-', and begins with a letter or a digit.
 func PlainName(name string) bool { return plainName.MatchString(name) }

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/models"
 )
 
-// TestPrecedence gives one setting in more and more places; each place must override those before.
+// TestPrecedence sets one key in more and more sources. Each source must override the sources
+// before it.
 func TestPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file,
@@ -22,9 +23,9 @@ func TestPrecedence(t *testing.T) {
 	env := map[string]string{}
 	s := Sources{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
 	steps := []struct {
-		place string
-		add   func()
-		want  float64
+		source string
+		add    func()
+		want   float64
 	}{
 		{"preset", func() {}, 1e-3},
 		{"file", func() { s.File = file }, 0.2},
@@ -37,12 +38,12 @@ func TestPrecedence(t *testing.T) {
 		step.add()
 		c, err := Resolve(s)
 		if err != nil || c.Train.LR != step.want {
-			t.Errorf("%s: train.lr %v, want %v (%v)", step.place, c.Train.LR, step.want, err)
+			t.Errorf("%s: train.lr %v, want %v (%v)", step.source, c.Train.LR, step.want, err)
 		}
 		if s.File != "" &&
 			(c.Train.Batch != 5 || setting(&c, "width") != 32 || c.Train.Epochs["stage1"] != 7 ||
 				c.Train.Epochs["stage2"] != quick.Train.Epochs["stage2"]) {
-			t.Errorf("%s: the file's other settings are lost: %+v", step.place, c.Train)
+			t.Errorf("%s: the other settings of the file are lost: %+v", step.source, c.Train)
 		}
 	}
 	s.Flags = map[string]string{"preset": "paper", "variant": "no-fid"}
@@ -54,7 +55,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// setting returns the value of a key, nil if there is none.
+// setting returns the value of a key, or nil if the key is unknown.
 func setting(c *Config, key string) any {
 	for _, f := range c.fields() {
 		if f.key == key {
@@ -64,7 +65,7 @@ func setting(c *Config, key string) any {
 	return nil
 }
 
-func TestPresetsCanBeUsed(t *testing.T) {
+func TestPresetsAreValid(t *testing.T) {
 	for _, spec := range models.All {
 		for _, name := range []string{"quick", "paper"} {
 			c, err := Preset(name, spec.Name, "sims")
@@ -78,7 +79,7 @@ func TestPresetsCanBeUsed(t *testing.T) {
 	}
 }
 
-func TestBadSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	dir := t.TempDir()
 	file := func(text string) string {
 		path := filepath.Join(dir, "c.yaml")

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// A Setting is one property in which a run can differ from others of its data set, model and
-// variant. Note is appended to the value in descriptions.
+// A Setting is one property in which two runs with the same data set, model and variant can
+// differ. Note is text that [Setting.Describe] appends to the value.
 type Setting struct{ Key, Value, Note string }
 
-// Keys of settings that are not keys of a configuration.
+// Keys of the settings that are not keys of a [Config].
 const (
 	DataSetting = "data"
 	textSetting = "text encoder"
 	SeedSetting = "seeds"
 )
 
-// Settings returns the data file, the text encoder, the preset, and every setting whose value is
-// neither that of the preset nor that of the variant. Together with model, variant, seed and the
-// conditions of the test they determine the configuration, except its name.
+// Settings returns the data file, the text encoder, the preset, and all settings that differ from
+// the defaults of the preset and the variant, in this order. The settings, the model, the variant,
+// the seed and the test settings (missing rates, classes and checkpoint selection) determine the
+// configuration completely, except for its name.
 func (c *Config) Settings() []Setting {
 	encoder := c.Method.TextEncoder()
 	text := Setting{textSetting, encoder.BERT, ""}
@@ -45,7 +46,8 @@ func (c *Config) Settings() []Setting {
 	return list
 }
 
-// shownElsewhere reports whether tables show the setting in another place.
+// shownElsewhere reports whether a table shows the setting in another place, or whether the
+// setting is derived from others.
 func (c *Config) shownElsewhere(key string) bool {
 	switch key {
 	case "dataset", "model", "variant", "preset", "name", "seed", "select", "eval.valid_rate",
@@ -55,15 +57,15 @@ func (c *Config) shownElsewhere(key string) bool {
 	if r, ok := c.Method.(Resolver); ok && r.Derived(key) {
 		return true
 	}
-	// the sizes are those of the pretrained model
+	// the pretrained model determines the sizes
 	return strings.HasPrefix(key, "text.") && c.Method.TextEncoder().BERT != ""
 }
 
-// text returns the value of the setting as text.
+// text returns the value of the setting as a string.
 func (f field) text() string { return fmt.Sprint(f.value.Interface()) }
 
-// Describe returns the setting as text for a caption. names maps paths to shorter names, see
-// [FileNames].
+// Describe returns a description of the setting for a caption, such as "quick preset" or
+// "train.lr=0.1". names maps paths to shorter names; [FileNames] returns such a map.
 func (x Setting) Describe(names map[string]string) string {
 	value := x.Value
 	if name, ok := names[value]; ok {
@@ -86,8 +88,8 @@ func (x Setting) Describe(names map[string]string) string {
 	return x.Key + "=" + value
 }
 
-// FileNames maps the paths in settings to the last element of the path, if no other path ends in
-// the same element.
+// FileNames returns a map from the absolute paths in the settings to their last elements. Paths
+// with the same last element are not in the map.
 func FileNames(lists [][]Setting) map[string]string {
 	paths := map[string][]string{} // by last element
 	for _, list := range lists {
@@ -99,16 +101,16 @@ func FileNames(lists [][]Setting) map[string]string {
 		}
 	}
 	names := map[string]string{}
-	for name, of := range paths {
-		if len(of) == 1 {
-			names[of[0]] = name
+	for name, list := range paths {
+		if len(list) == 1 {
+			names[list[0]] = name
 		}
 	}
 	return names
 }
 
-// lastName returns the last element of a path. For a folder models--A--B/snapshots/S in the cache
-// of Hugging Face it returns A/B.
+// lastName returns the last element of a path. For a path that ends in models--A--B/snapshots/S,
+// as in the cache of Hugging Face, it returns A/B.
 func lastName(path string) string {
 	if dir := filepath.Dir(path); filepath.Base(dir) == "snapshots" {
 		if model, ok := strings.CutPrefix(filepath.Base(filepath.Dir(dir)), "models--"); ok {
@@ -118,20 +120,22 @@ func lastName(path string) string {
 	return filepath.Base(path)
 }
 
-// SharedSettings returns the settings that are in all lists, in the order of the first.
+// SharedSettings returns the settings that all lists contain, in the order of the first list. It
+// panics if there is no list.
 func SharedSettings(lists [][]Setting) []Setting {
-	var all []Setting
+	var shared []Setting
 	for _, x := range lists[0] {
 		if !slices.ContainsFunc(lists, func(list []Setting) bool {
 			return !slices.Contains(list, x)
 		}) {
-			all = append(all, x)
+			shared = append(shared, x)
 		}
 	}
-	return all
+	return shared
 }
 
-// Changes returns the settings that differ from preset and variant, each as key=value for --set.
+// Changes returns the settings that differ from the defaults of the preset and the variant, each
+// as key=value for --set.
 func (c *Config) Changes() []string {
 	var list []string
 	for _, x := range c.Settings() {

@@ -1,10 +1,10 @@
-// Package settings holds the configuration of a run: its keys, their defaults, where they come
-// from, and what a table says about them.
+// Package settings defines the configuration of a run: its keys, their defaults, the sources of
+// their values, and their description in tables.
 //
-//	config.go       Config and its parts, the rules for their values
+//	config.go       Config and its parts, and the checks of their values
 //	document.go     the configuration as YAML: reading, writing, its hash
-//	resolve.go      preset < file < environment < --set < flags
-//	dataset.go      which data set a configuration names
+//	resolve.go      the sources: preset < file < environment < --set < flags
+//	dataset.go      checks of the data set and its files
 //	modality.go     names of the modalities in flags
-//	differences.go  what sets a run apart from others
+//	differences.go  the settings in which runs differ, for tables
 package settings

@@ -14,7 +14,7 @@ import (
 type field struct {
 	key   string // "train.lr"
 	value reflect.Value
-	store func() // writes a changed value back
+	store func() // stores a changed value in the configuration
 }
 
 // fields returns all settings of c, in the order of the YAML file.
@@ -22,6 +22,7 @@ func (c *Config) fields() []field {
 	return fieldsOf("", reflect.ValueOf(c).Elem(), func() {})
 }
 
+// keys returns the keys of all settings.
 func (c *Config) keys() []string {
 	var keys []string
 	for _, f := range c.fields() {
@@ -30,16 +31,17 @@ func (c *Config) keys() []string {
 	return keys
 }
 
-// Has reports whether there is a setting with this key.
+// Has reports whether c has a setting with the key.
 func (c *Config) Has(key string) bool { return slices.Contains(c.keys(), key) }
 
+// fieldsOf returns the settings in v. Their keys begin with prefix.
 func fieldsOf(prefix string, v reflect.Value, store func()) []field {
 	switch v.Kind() {
 	case reflect.Struct:
 		var all []field
 		for i := range v.NumField() {
 			name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if options == "inline" { // the model's
+			if options == "inline" { // the configuration of the model
 				all = append(all, fieldsOf(prefix, v.Field(i).Elem().Elem(), store)...)
 			} else {
 				all = append(all, fieldsOf(join(prefix, name), v.Field(i), store)...)
@@ -62,6 +64,7 @@ func fieldsOf(prefix string, v reflect.Value, store func()) []field {
 	return []field{{prefix, v, store}}
 }
 
+// join returns prefix.name, or name if prefix is empty.
 func join(prefix, name string) string {
 	if prefix == "" {
 		return name
@@ -69,11 +72,12 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Set changes one setting. The value is YAML; for a setting of type string it is the string
-// itself.
+// Set sets the value of a key. For a setting of type string, value is the string itself; for other
+// settings it is YAML. Set returns a *[KeyError] if the key is unknown, and an error if the value
+// does not have the type of the setting.
 func (c *Config) Set(key, value string) error { return c.put(key, value) }
 
-// put changes one setting to a decoded YAML value.
+// put sets a key to a decoded YAML value.
 func (c *Config) put(key string, value any) error {
 	all := c.fields()
 	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
@@ -87,8 +91,8 @@ func (c *Config) put(key string, value any) error {
 	return nil
 }
 
-// assign stores a decoded YAML value, or YAML text, in to. It reports whether the value fits the
-// type; if not, to is unchanged.
+// assign stores a decoded YAML value, or YAML text, in to. It reports whether the value has the
+// type of to; otherwise to does not change.
 func assign(to reflect.Value, value any) bool {
 	if text, ok := value.(string); ok && to.Kind() != reflect.String {
 		return yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
@@ -105,7 +109,7 @@ func assign(to reflect.Value, value any) bool {
 		return false
 	}
 	number := from.Convert(to.Type())
-	exact := number.CanFloat() || number.Convert(from.Type()).Equal(from) // not 1.5 as an integer
+	exact := number.CanFloat() || number.Convert(from.Type()).Equal(from) // rejects an int of 1.5
 	if negative := from.CanInt() && from.Int() < 0; !exact || negative && to.CanUint() {
 		return false
 	}
@@ -113,28 +117,29 @@ func assign(to reflect.Value, value any) bool {
 	return true
 }
 
-// assignList is assign for a slice or an array.
+// assignList is like assign, for a slice or an array.
 func assignList(to reflect.Value, value any) bool {
 	list, ok := value.([]any)
 	if !ok || to.Kind() == reflect.Array && len(list) != to.Len() {
 		return false
 	}
-	all := reflect.New(to.Type()).Elem()
+	elements := reflect.New(to.Type()).Elem()
 	if to.Kind() == reflect.Slice {
-		all = reflect.MakeSlice(to.Type(), len(list), len(list))
+		elements = reflect.MakeSlice(to.Type(), len(list), len(list))
 	}
 	for i, v := range list {
-		if !assign(all.Index(i), v) {
+		if !assign(elements.Index(i), v) {
 			return false
 		}
 	}
-	to.Set(all)
+	to.Set(elements)
 	return true
 }
 
-// A document is the decoded YAML or JSON of a configuration.
+// A document is a decoded YAML or JSON file of a configuration.
 type document yaml.MapSlice
 
+// parse decodes YAML or JSON. path is for messages.
 func parse(path string, text []byte) (document, error) {
 	var doc yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.UseOrderedMap()); err != nil {
@@ -143,15 +148,16 @@ func parse(path string, text []byte) (document, error) {
 	return document(doc), nil
 }
 
-// Parse returns the configuration in the text of a file that [Config.YAML] wrote. It returns an
-// error for an unknown key or an invalid value.
+// Parse returns the configuration in text, which is YAML as [Config.YAML] returns it; path is for
+// messages. Parse returns an error if text is not YAML or JSON, a *[KeyError] for an unknown key,
+// and an error for an invalid value.
 func Parse(path string, text []byte) (Config, error) {
 	doc, err := parse(path, text)
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := Preset(doc.word("preset", "quick"), doc.word("model", "recap"),
-		doc.word("dataset", ""))
+	c, err := Preset(doc.text("preset", "quick"), doc.text("model", "recap"),
+		doc.text("dataset", ""))
 	if err == nil {
 		err = c.apply(doc)
 	}
@@ -161,19 +167,20 @@ func Parse(path string, text []byte) (Config, error) {
 	return c, c.finish()
 }
 
-// word returns the string value of a key on the top level, otherwise if there is none.
-func (doc document) word(key, otherwise string) string {
+// text returns the string value of a key at the top level, or byDefault if there is none.
+func (doc document) text(key, byDefault string) string {
 	for _, item := range doc {
-		if word, ok := item.Value.(string); ok && item.Key == key {
-			return word
+		if text, ok := item.Value.(string); ok && item.Key == key {
+			return text
 		}
 	}
-	return otherwise
+	return byDefault
 }
 
-// apply sets the settings in the document.
+// apply sets all keys in the document.
 func (c *Config) apply(doc document) error { return c.applyUnder("", yaml.MapSlice(doc)) }
 
+// applyUnder sets the keys in items. The complete keys begin with prefix.
 func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 	for _, item := range items {
 		key := join(prefix, fmt.Sprint(item.Key))
@@ -192,11 +199,11 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 	return nil
 }
 
-// YAML returns all settings as YAML.
+// YAML returns all settings as YAML, which [Parse] reads.
 func (c *Config) YAML() ([]byte, error) {
 	var doc yaml.MapSlice
 	for _, f := range c.fields() {
-		doc = with(doc, strings.Split(f.key, "."), f.value.Interface())
+		doc = addAt(doc, strings.Split(f.key, "."), f.value.Interface())
 	}
 	text, err := yaml.Marshal(doc)
 	if err != nil {
@@ -205,30 +212,30 @@ func (c *Config) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// with returns the document with a value added at a path. If the document has the first element of
-// the path, it is the last entry.
-func with(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
+// addAt returns the document with a value added at a path. If the document has an entry for the
+// first element of the path, it must be the last entry.
+func addAt(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	if len(path) == 1 {
 		return append(doc, yaml.MapItem{Key: path[0], Value: value})
 	}
 	if last := len(doc) - 1; last >= 0 && doc[last].Key == path[0] {
-		doc[last].Value = with(doc[last].Value.(yaml.MapSlice), path[1:], value)
+		doc[last].Value = addAt(doc[last].Value.(yaml.MapSlice), path[1:], value)
 		return doc
 	}
-	return append(doc, yaml.MapItem{Key: path[0], Value: with(nil, path[1:], value)})
+	return append(doc, yaml.MapItem{Key: path[0], Value: addAt(nil, path[1:], value)})
 }
 
-// Hash returns the SHA-256 of all settings except the name of the directory, in hexadecimal.
+// Hash returns the SHA-256 hash of all settings except the name of the run, in hexadecimal.
 func (c Config) Hash() string {
 	c.Name = ""
 	text, err := c.YAML()
 	if err != nil {
-		panic("settings: a configuration cannot be written: " + err.Error())
+		panic("settings: Hash: " + err.Error())
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
-// SameExceptSeed reports whether two configurations are equal, apart from name and seed.
+// SameExceptSeed reports whether two configurations are equal except for name and seed.
 func SameExceptSeed(a, b Config) bool {
 	a.Seed = b.Seed
 	return a.Hash() == b.Hash()

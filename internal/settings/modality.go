@@ -8,11 +8,11 @@ import (
 
 var modalityNames = [zoo.Modalities]string{"text", "audio", "vision"}
 
-// ModalityName returns the modality as flags spell it: text, audio or vision.
+// ModalityName returns the name of a modality in flags: text (for language), audio or vision.
 func ModalityName(m zoo.Modality) string { return modalityNames[m] }
 
-// ParseModalities parses names of modalities: text, audio or vision. It returns an error for any
-// other.
+// ParseModalities returns the modalities with the names that [ModalityName] returns. It returns an
+// error for any other name.
 func ParseModalities(s []string) ([]zoo.Modality, error) {
 	var list []zoo.Modality
 	for _, name := range s {

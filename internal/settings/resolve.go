@@ -11,22 +11,23 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// Sources are the places from which a configuration takes its values, besides the preset. Each
-// overrides those to its left:
+// Sources are the sources of the values of a configuration, besides the preset. Each source
+// overrides the sources to its left:
 //
 //	preset  <  File  <  environment  <  Set  <  Flags
 //
-// The variant is applied last: a run with the variant no-fid has no FID, whatever value the keys
-// under "without" have.
+// The variant is applied last and overrides all sources. For example, a run with the variant
+// no-fid never has FID, even if a source sets without.fid to false.
 type Sources struct {
 	File  string                           // a YAML or JSON file; "" for none
-	Env   func(name string) (string, bool) // such as os.LookupEnv; the key a.b_c is RECAP_A_B_C
+	Env   func(name string) (string, bool) // such as os.LookupEnv; RECAP_A_B_C sets the key a.b_c
 	Set   map[string]string                // by key
 	Flags map[string]string                // by key
 }
 
-// Resolve returns the configuration from the sources. It returns an error for an unknown key (a
-// *[KeyError]) and for a value that cannot be used.
+// Resolve returns the configuration that the sources determine, with absolute paths. It returns a
+// *[KeyError] for an unknown key, and an error for an invalid value, for a file that cannot be
+// read, and for a pretrained model that is not found.
 func Resolve(s Sources) (Config, error) {
 	doc, err := s.read()
 	if err != nil {
@@ -41,7 +42,7 @@ func Resolve(s Sources) (Config, error) {
 	}
 	env := map[string]string{}
 	for _, f := range c.fields() {
-		if v, ok := s.Env(EnvName(f.key)); ok {
+		if v, ok := s.Env(envName(f.key)); ok {
 			env[f.key] = v
 		}
 	}
@@ -64,15 +65,15 @@ func Resolve(s Sources) (Config, error) {
 	return c, nil
 }
 
-// Resolver is implemented by a model's configuration if some of its settings follow from others,
-// for example from a file of pretrained weights. Resolve sets them, and makes paths absolute;
-// Derived reports whether the setting with a key is one of them now.
+// Resolver is implemented by the configuration of a model if some settings are derived from
+// others, for example from a file of pretrained weights. Resolve sets the derived settings and
+// makes paths absolute. Derived reports whether the setting with the key is derived.
 type Resolver interface {
 	Resolve() error
 	Derived(key string) bool
 }
 
-// findBERT replaces the name of a pretrained model by its folder, and the sizes of the text
+// findBERT replaces the name of a pretrained model by its directory, and the sizes of the text
 // encoder by those of the model.
 func (c *Config) findBERT() error {
 	text := c.Method.TextEncoder()
@@ -95,11 +96,12 @@ func (c *Config) findBERT() error {
 	return nil
 }
 
-// EnvName returns the name of the environment variable for a key.
-func EnvName(key string) string {
+// envName returns the name of the environment variable for a key.
+func envName(key string) string {
 	return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// read returns the decoded configuration file, or nil if there is none.
 func (s *Sources) read() (document, error) {
 	if s.File == "" {
 		return nil, nil
@@ -111,22 +113,22 @@ func (s *Sources) read() (document, error) {
 	return parse(s.File, text)
 }
 
-// preset returns the defaults, to which all sources are applied. Preset, model and data set are
-// looked up in the sources first, because the defaults depend on them.
+// preset returns the default configuration for the preset, the model and the data set in the
+// sources.
 func (s *Sources) preset(doc document) (Config, error) {
-	first := func(key, otherwise string) string {
+	find := func(key, byDefault string) string {
 		if v, ok := s.Flags[key]; ok {
 			return v
 		}
 		if v, ok := s.Set[key]; ok {
 			return v
 		}
-		if v, ok := s.Env(EnvName(key)); ok {
+		if v, ok := s.Env(envName(key)); ok {
 			return v
 		}
-		return doc.word(key, otherwise)
+		return doc.text(key, byDefault)
 	}
-	return Preset(first("preset", "quick"), first("model", "recap"), first("dataset", ""))
+	return Preset(find("preset", "quick"), find("model", "recap"), find("dataset", ""))
 }
 
 // finish makes paths absolute, applies the variant and checks the configuration.
@@ -136,7 +138,7 @@ func (c *Config) finish() error {
 		if *file == "" {
 			continue
 		}
-		path, err := filepath.Abs(*file) // the run directory may be used from another folder
+		path, err := filepath.Abs(*file) // another process may have another working directory
 		if err != nil {
 			return fmt.Errorf("settings: data: %w", err)
 		}
@@ -163,24 +165,26 @@ func (e *KeyError) Error() string {
 	return text + "\n" + knownKeys(e.Known)
 }
 
+// knownKeys returns the list of keys in the message of a [KeyError].
 func knownKeys(keys []string) string { return "known keys: " + strings.Join(keys, ", ") }
 
-// nearest returns the known key with the smallest edit distance from key, or "" if none is near. A
-// key without its section, such as "batch", is near to the complete key.
+// nearest returns the known key with the smallest edit distance from key, or "" if all distances
+// are larger than 1 + len(key)/3. The distance to the last element of a known key, such as
+// "batch", counts too, plus one.
 func nearest(key string, known []string) string {
-	best, least := "", 1+len(key)/3
+	best, smallest := "", 1+len(key)/3
 	for _, k := range known {
 		if d := min(distance(key, k),
-			1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= least &&
-			(best == "" || d < least) {
-			best, least = k, d
+			1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= smallest &&
+			(best == "" || d < smallest) {
+			best, smallest = k, d
 		}
 	}
 	return best
 }
 
-// distance returns the Levenshtein distance: the number of insertions, deletions and replacements
-// that turn a into b.
+// distance returns the Levenshtein distance of a and b: the smallest number of insertions,
+// deletions and replacements of bytes that change a to b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

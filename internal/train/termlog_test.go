@@ -113,7 +113,7 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 // TestFailureOfTheDevice checks that a failure of the device is returned as it is, although the
 // terms are NaN.
 func TestFailureOfTheDevice(t *testing.T) {
-	tr, dev := newWatched(t, map[string]string{"poison": "1"}, nil)
+	tr, dev := newWatched(t, map[string]string{"nan_from": "1"}, nil)
 	dev.failure = errors.New("out of memory")
 	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]

@@ -1,5 +1,5 @@
-// Package settingstest has a small model, called toy, and its configuration, for tests of what
-// trains and compares models.
+// Package settingstest has a small model, called toy, and its configuration. The tests of packages
+// that train and compare models use them. The package adds the toy to [models.All].
 package settingstest
 
 import (
@@ -16,41 +16,41 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Config holds the settings of the toy. Sizes and Weights have no effect: they are settings whose
-// type is a slice and an array.
-type Config struct {
+// config holds the settings of the toy. Sizes and Weights have no effect; they test settings of
+// slice and array type.
+type config struct {
 	Text    zoo.TextConfig `yaml:"text"`
-	Dropout float64        `yaml:"dropout"` // of the mean frames in stage 1
-	// the step of stage 2, counted over its epochs, from which on the loss is NaN; 0: never
-	Poison  int        `yaml:"poison"`
+	Dropout float64        `yaml:"dropout"` // probability of dropout for the mean frames in stage 1
+	// first step of stage 2, counted from 1, in which the loss is NaN; 0: no loss is NaN
+	NaNFrom int        `yaml:"nan_from"`
 	Sizes   []int      `yaml:"sizes"`
 	Weights [3]float64 `yaml:"weights"`
 }
 
 // TextEncoder returns the settings of the text encoder, which the toy does not have.
-func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
+func (c *config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
-// Check returns an error if the dropout is no probability, or the poison is negative.
-func (c *Config) Check() error {
+// Check returns an error if Dropout is not in [0, 1) or NaNFrom is negative.
+func (c *config) Check() error {
 	switch {
 	case !(c.Dropout >= 0 && c.Dropout < 1):
 		return fmt.Errorf("toy: dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
-	case c.Poison < 0:
-		return fmt.Errorf("toy: poison is %d, want at least 0", c.Poison)
+	case c.NaNFrom < 0:
+		return fmt.Errorf("toy: nan_from is %d, want at least 0", c.NaNFrom)
 	}
 	return nil
 }
 
-// Toy describes the model. Both of its presets are the same.
-var Toy = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
+// spec is the specification of the toy. Its two presets are equal.
+var spec = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
 	Variants: []zoo.Variant{{Name: "no-dropout", Label: "w/o dropout", Apply: func(c zoo.Config) {
-		c.(*Config).Dropout = 0
+		c.(*config).Dropout = 0
 	}}},
 	Terms: []zoo.TermTitle{{Name: "task", Title: "task"}, {Name: "rec", Title: "reconstruction"},
 		{Name: "size", Title: "mean square"}}}
 
 func preset(string, string) (zoo.Config, zoo.Training) {
-	return &Config{Text: zoo.QuickText(), Dropout: 0.1, Sizes: []int{8, 4}}, zoo.Training{
+	return &config{Text: zoo.QuickText(), Dropout: 0.1, Sizes: []int{8, 4}}, zoo.Training{
 		Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-3,
 		WeightDecay: 1e-4,
 		Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5}, "audio": {LR: 1e-3},
@@ -58,17 +58,18 @@ func preset(string, string) (zoo.Config, zoo.Training) {
 		Epochs: map[string]int{"stage1": 5, "stage2": 25}}
 }
 
-// A toy predicts the label from the mean frames. Its first phase, without labels, learns to
-// reconstruct the mean of the complete frames from that of the corrupted ones.
+// A toy predicts the label from the mean of the audio frames. Its first phase, which uses no
+// labels, trains it to reconstruct the mean of the complete frames from the mean of the corrupted
+// frames.
 type toy struct {
-	config      *Config
+	config      *config
 	p           *nn.Params
 	audio, head *nn.Linear
-	steps       int // of stage 2
+	steps       int // number of steps of stage 2
 }
 
 func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
-	m := &toy{config: c.(*Config), p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD),
+	m := &toy{config: c.(*config), p: p, audio: nn.NewLinear(p.Sub("audio"), d.AudioD, d.AudioD),
 		head: nn.NewLinear(p.Sub("head"), d.AudioD, 1)}
 	if d.Classes > 0 {
 		m.head = nn.NewLinear(p.Sub("classes"), d.AudioD, d.Classes)
@@ -79,7 +80,7 @@ func newToy(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model {
 func (m *toy) Phases() []zoo.Phase {
 	return []zoo.Phase{
 		{Name: "stage1", NeedsComplete: true, MinBatch: 8, Snapshot: m.p.Sub("audio").All(),
-			Passes: []zoo.Pass{{Params: m.p.Sub("audio").All(), Terms: m.complete}},
+			Passes: []zoo.Pass{{Params: m.p.Sub("audio").All(), Terms: m.reconstruct}},
 			Warn:   func(first, last map[string]float64) string { return "warned" }},
 		{Name: "stage2", Supervised: true,
 			Passes: []zoo.Pass{{Params: m.p.All(), Terms: m.predict}}},
@@ -89,7 +90,7 @@ func (m *toy) Phases() []zoo.Phase {
 func (m *toy) PredictParams() []nn.Param     { return m.p.All() }
 func (m *toy) TextEncoder() *zoo.TextEncoder { return nil }
 
-func (m *toy) complete(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+func (m *toy) reconstruct(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	x := tp.Dropout(tp.Mean(b.Corrupted.Audio, 1), m.config.Dropout)
 	return []zoo.Term{
 		{Name: "rec", Weight: 0.5,
@@ -107,7 +108,7 @@ func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 	} else {
 		loss = tp.MSE(y, b.Label)
 	}
-	if poison := m.config.Poison; poison > 0 && m.steps >= poison {
+	if first := m.config.NaNFrom; first > 0 && m.steps >= first {
 		loss = tp.Scale(loss, math.NaN())
 	}
 	return []zoo.Term{{Name: "task", Weight: 1, Loss: loss}}, nil
@@ -122,12 +123,13 @@ func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	return zoo.Output{Score: y, Weight: tp.Softmax(tp.Slice(x, 1, 0, zoo.Modalities), nil)}
 }
 
-// Baselines are the models of the zoo.
+// Baselines are the specifications of the models in nn/zoo.
 var Baselines = slices.Clone(models.All[1:])
 
-func init() { models.All = append(models.All, Toy) }
+func init() { models.All = append(models.All, spec) }
 
-// Resolved returns a small configuration of the toy with settings changed.
+// Resolved returns a small configuration for tests, by default of the toy, in which the keys in
+// set have the given values. It fails the test if a value is invalid.
 func Resolved(t *testing.T, set map[string]string) settings.Config {
 	t.Helper()
 	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16",
