@@ -142,7 +142,7 @@ func TestNaNStopsTheRun(t *testing.T) {
 		}
 		dir, _, err := r.Train(context.Background(),
 			settingstest.Resolved(t,
-				map[string]string{"poison": c.poison, "train.batch": c.batch}), []uint64{5})
+				map[string]string{"nan_from": c.poison, "train.batch": c.batch}), []uint64{5})
 		for _, part := range []string{"phase stage2, " + c.want, "term task",
 			"NaN", filepath.Join(dir, "seed5", rundir.StateFile)} {
 			if err == nil || !strings.Contains(err.Error(), part) {
