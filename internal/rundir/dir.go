@@ -140,14 +140,14 @@ func Place(out string, c *settings.Config, seeds []uint64) (string, error) {
 	base := filepath.Join(out, c.Dataset, c.Model)
 	if c.Name != "" {
 		dir := filepath.Join(base, c.Name)
-		return dir, canTake(dir, c, seeds)
+		return dir, canUse(dir, c, seeds)
 	}
 	for k := 1; ; k++ {
 		name := c.Variant
 		if k > 1 {
 			name += fmt.Sprintf("-%d", k)
 		}
-		if dir := filepath.Join(base, name); canTake(dir, c, seeds) == nil {
+		if dir := filepath.Join(base, name); canUse(dir, c, seeds) == nil {
 			c.Name = name
 			return dir, nil
 		}
@@ -170,15 +170,15 @@ func PlaceOrReuse(out string, c *settings.Config, seeds []uint64) (string, error
 	return Place(out, c, seeds)
 }
 
-func canTake(dir string, c *settings.Config, seeds []uint64) error {
+func canUse(dir string, c *settings.Config, seeds []uint64) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	there, err := SeedsIn(dir) // empty if a process was killed before it wrote a configuration
+	dirs, err := SeedsIn(dir) // empty if a process was killed before it wrote a configuration
 	if err != nil {
 		return err
 	}
-	for _, d := range there {
+	for _, d := range dirs {
 		old, err := d.Config()
 		if err != nil {
 			return err
@@ -240,5 +240,5 @@ func WriteWith(path string, write func(f *os.File) error) error {
 // seeds of another configuration.
 func PlaceNamed(out string, c *settings.Config, _ []uint64) (string, error) {
 	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
-	return dir, canTake(dir, c, nil)
+	return dir, canUse(dir, c, nil)
 }

@@ -69,14 +69,15 @@ func tryLock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	mine, err := writeBeside(path, text)
+	temporary, err := writeBeside(path, text)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(mine)
+	defer os.Remove(temporary)
 	release = func() error { return unlock(path, text) }
-	err = os.Link(mine, path)
-	if err == nil || sameFile(mine, path) { // on NFS the answer to a successful link can be lost
+	err = os.Link(temporary, path)
+	// On NFS the answer to a successful link can be lost.
+	if err == nil || sameFile(temporary, path) {
 		return release, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) { // the holder of the lock removed our temporary file
@@ -85,7 +86,7 @@ func tryLock(path string) (release func() error, err error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("rundir: lock: %w", err)
 	}
-	if err := replaceDead(path, mine); err != nil {
+	if err := replaceEnded(path, temporary); err != nil {
 		return nil, err
 	}
 	return release, nil
@@ -123,10 +124,10 @@ func sameFile(a, b string) bool {
 	return e1 == nil && e2 == nil && os.SameFile(x, y)
 }
 
-// replaceDead replaces the lock of a process that has ended by the file mine. Several processes
-// may find at the same time that the holder has ended: only the one that holds the kernel's lock
-// of the file, and finds the file still at path, replaces it.
-func replaceDead(path, mine string) error {
+// replaceEnded replaces the lock of a process that has ended by the file temporary. Several
+// processes may find at the same time that the holder has ended: only the one that holds the
+// kernel's lock of the file, and finds the file still at path, replaces it.
+func replaceEnded(path, temporary string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errRetry
@@ -153,10 +154,10 @@ func replaceDead(path, mine string) error {
 		return fmt.Errorf("rundir: lock: %w", err)
 	}
 	// the file is open, so its inode number is not reused
-	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
+	if dirs, err := os.Stat(path); err != nil || !os.SameFile(info, dirs) {
 		return errRetry
 	}
-	if err := os.Rename(mine, path); err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return errRetry
 		}
@@ -178,11 +179,11 @@ func readHolder(f *os.File, path string) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	dead := false
+	ended := false
 	if h.Holder.Host == self.Host {
-		h.Here, dead = h.Holder.fate(self)
+		h.Here, ended = h.Holder.status(self)
 	}
-	if dead {
+	if ended {
 		return nil, nil
 	}
 	return h, nil
@@ -203,8 +204,8 @@ func LockHolder(path string) (*Held, error) {
 }
 
 // unlock removes the lock if it is still the one of this process.
-func unlock(path string, ours []byte) error {
-	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, ours) {
+func unlock(path string, content []byte) error {
+	if dirs, err := os.ReadFile(path); err != nil || !bytes.Equal(dirs, content) {
 		return fmt.Errorf(
 			"rundir: %s: expected our lock, found it removed or replaced; two processes may "+
 				"have used this directory", path,

@@ -30,9 +30,9 @@ func self() (Holder, error) {
 	return h, nil
 }
 
-// fate reports whether a process of this host is running or has ended. Both are false if the
+// status reports whether a process of this host is running or has ended. Both are false if the
 // process cannot be checked.
-func (h *Holder) fate(self Holder) (lives, dead bool) {
+func (h *Holder) status(self Holder) (running, ended bool) {
 	switch {
 	case h.Boot != self.Boot:
 		return false, true
@@ -45,8 +45,8 @@ func (h *Holder) fate(self Holder) (lives, dead bool) {
 	}
 	start, zombie, ok := stat(h.PID)
 	// if /proc does not show it, it belongs to another user
-	dead = ok && (zombie || start != h.Start)
-	return !dead, dead
+	ended = ok && (zombie || start != h.Start)
+	return !ended, ended
 }
 
 // stat returns the start time of a process in clock ticks since boot, and whether it is a zombie

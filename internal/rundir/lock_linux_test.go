@@ -154,7 +154,7 @@ func TestWhoseLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for {
-		if _, dead, _ := stat(zombie.Process.Pid); dead {
+		if _, ended, _ := stat(zombie.Process.Pid); ended {
 			break
 		}
 	}

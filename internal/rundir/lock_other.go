@@ -19,7 +19,7 @@ func self() (Holder, error) {
 	return h, nil
 }
 
-// fate cannot check a process here: the user has to remove the lock of a process that has ended.
-func (h *Holder) fate(Holder) (lives, dead bool) { return false, false }
+// status cannot check a process here: the user has to remove the lock of a process that has ended.
+func (h *Holder) status(Holder) (running, ended bool) { return false, false }
 
 func flock(*os.File) error { return errors.ErrUnsupported }

@@ -30,12 +30,12 @@ type SeedRun struct {
 
 // Read reads the directory of a run, or of one seed of it.
 func Read(dir string) (*Run, error) {
-	there, err := SeedDirs(dir)
+	dirs, err := SeedDirs(dir)
 	if err != nil {
 		return nil, err
 	}
 	r := &Run{Dir: dir}
-	for i, d := range there {
+	for i, d := range dirs {
 		c, err := d.Config()
 		if err != nil {
 			return nil, err
@@ -129,15 +129,15 @@ func Find(dir string) ([]string, error) {
 // FirstFinished returns the directory of the first finished seed of a run. It returns an error if
 // none is finished.
 func FirstFinished(dir string) (Dir, error) {
-	there, err := SeedDirs(dir)
+	dirs, err := SeedDirs(dir)
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(there, Dir.Finished)
+	i := slices.IndexFunc(dirs, Dir.Finished)
 	if i < 0 {
 		return "", UnfinishedError(dir)
 	}
-	return there[i], nil
+	return dirs[i], nil
 }
 
 // UnfinishedError returns the error for a run without a finished seed.
@@ -149,12 +149,12 @@ func UnfinishedError(dir string) error {
 
 // FinishedSeeds returns the finished seeds of a run in ascending order.
 func FinishedSeeds(run string) ([]uint64, error) {
-	there, err := SeedDirs(run)
+	dirs, err := SeedDirs(run)
 	if err != nil {
 		return nil, err
 	}
 	seeds := []uint64{}
-	for _, d := range there {
+	for _, d := range dirs {
 		if d.Finished() {
 			c, err := d.Config()
 			if err != nil {

@@ -13,12 +13,12 @@ import (
 
 // SummarizeSeeds is [Summarize] for the seeds in only, or for all if it is nil.
 func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
-	there, err := rundir.SeedDirs(dir)
+	dirs, err := rundir.SeedDirs(dir)
 	if err != nil {
 		return nil, err
 	}
 	var s *Summary
-	for _, d := range there {
+	for _, d := range dirs {
 		c, err := d.Config()
 		if err != nil {
 			return nil, err
