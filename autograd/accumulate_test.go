@@ -1,8 +1,10 @@
 package autograd_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -78,5 +80,66 @@ func TestScopeInBackward(t *testing.T) {
 	}
 	for i, x := range tensors {
 		near(t, "a tensor after 19 others were filled", x.Values()[0], float64(i))
+	}
+}
+
+// TestDenseAndRowSparseGradients adds a dense gradient of a table to a row-sparse one and the
+// reverse, within one Backward.
+func TestDenseAndRowSparseGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	table := ag.NewParam(dev, []float64{1, 2, 3, 4, 5, 6}, 3, 2)
+	want := []float64{2, 4, 7, 9, 11, 13} // 2·table + 1 for each time that a row is read
+	for _, sparseFirst := range []bool{false, true} {
+		tp := ag.NewTape(dev)
+		tp.Poison = true
+		rows := func() *ag.Tensor { return tp.Sum(tp.Lookup(table, []int{2, 1})) }
+		square := func() *ag.Tensor { return tp.Sum(tp.Mul(table, table)) }
+		var loss *ag.Tensor
+		if sparseFirst {
+			y := rows()
+			loss = tp.Add(y, square())
+		} else {
+			y := square()
+			loss = tp.Add(y, rows())
+		}
+		if got := tp.Backward(loss)[table].Values(); !slices.Equal(got, want) {
+			t.Errorf("recorded row-sparse first: %v: gradient %v, want %v", sparseFirst, got, want)
+		}
+	}
+}
+
+// TestKeptLossIsNotDifferentiatedAgain expects the panic that tells what to do.
+func TestKeptLossIsNotDifferentiatedAgain(t *testing.T) {
+	tp := ag.NewTape(open(t, "cpu64"))
+	x := param(tp.Device(), 2)
+	loss := tp.Sum(tp.Mul(x, x))
+	tp.Backward(loss)
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text,
+			"an earlier Backward kept the loss") {
+			t.Errorf("panic %q", text)
+		}
+	}()
+	tp.Backward(loss)
+}
+
+// TestBackwardRecyclesAsItGoes counts the buffers that Backward allocates beside those of the
+// forward computation: a few, however long the computation is.
+func TestBackwardRecyclesAsItGoes(t *testing.T) {
+	extra := func(length int) int {
+		dev := &counting{Device: open(t, "cpu64")}
+		tp := ag.NewTape(dev)
+		x := ag.NewParam(dev, []float64{1, 2, 3}, 3)
+		y := tp.Mul(x, x)
+		for range length {
+			y = tp.Add(tp.Mul(y, x), y) // several gradients of one tensor, added up
+		}
+		loss := tp.Sum(y)
+		forward := dev.buffers
+		tp.Backward(loss)
+		return dev.buffers - forward
+	}
+	if short, long := extra(5), extra(100); long > short {
+		t.Errorf("Backward allocates %d buffers for 5 steps and %d for 100", short, long)
 	}
 }

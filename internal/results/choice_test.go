@@ -26,3 +26,15 @@ func TestChosenScore(t *testing.T) {
 		}
 	}
 }
+
+// TestScoreIsRoundedOnTest rounds to four decimals on the test split, as the literature's code.
+func TestScoreIsRoundedOnTest(t *testing.T) {
+	r := &rundir.Record{Valid: rundir.Numbers{"MAE": 0.123456},
+		Test: rundir.Numbers{"MAE": 0.987654}}
+	if got := (Choice{Metric: "MAE"}).Score(r); got != 0.123456 {
+		t.Errorf("validation score %g, want 0.123456", got)
+	}
+	if got := (Choice{Metric: "MAE", OnTest: true}).Score(r); got != 0.9877 {
+		t.Errorf("test score %g, want 0.9877", got)
+	}
+}

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,5 +21,20 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 	back, err := d.Config()
 	if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// TestPlaceNamesTheRun takes the variant as the name, and a number where that is not free.
+func TestPlaceNamesTheRun(t *testing.T) {
+	out := t.TempDir()
+	for _, want := range []string{"full", "full-2", "full-3"} {
+		c := settingstest.Resolved(t, nil)
+		dir, err := Place(out, &c, []uint64{5})
+		if err != nil || filepath.Base(dir) != want || c.Name != want {
+			t.Errorf("%s, name %q, error %v; want %s", dir, c.Name, err, want)
+		}
+		if _, err := CreateSeeds(dir, c, []uint64{5}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -30,8 +31,12 @@ func TestMaskedOnTheDevice(t *testing.T) {
 		tp := ag.NewTape(dev)
 		f.Fill(s, index, k)
 		got := f.Batch(tp, zoo.Phase{NeedsComplete: true}, &rates, 1).Corrupted
+		ids := slices.Clone(got.IDs)
 		f.FillCorrupted(s, index, k)
 		want := f.Corrupted(tp)
+		if !slices.Equal(ids, want.IDs) {
+			t.Errorf("tokens %v, want %v", ids, want.IDs)
+		}
 		for m, pair := range [][2]*ag.Tensor{{got.Audio, want.Audio}, {got.Vision, want.Vision},
 			{got.Mask, want.Mask}} {
 			x, y := pair[0].Values(), pair[1].Values()
@@ -39,6 +44,39 @@ func TestMaskedOnTheDevice(t *testing.T) {
 				if math.Float64bits(x[i]) != math.Float64bits(y[i]) {
 					t.Fatalf("input %d, element %d: %g, want %g", m, i, x[i], y[i])
 				}
+			}
+		}
+	}
+}
+
+// TestBatch checks what a batch has besides its inputs.
+func TestBatch(t *testing.T) {
+	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 3, LanguageSteps: 6,
+		AudioSteps: 9, VisionSteps: 7, AudioDim: 3, VisionDim: 2})
+	dev, err := ag.Open("cpu64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rates := datasets.Rates{Language: []float64{0, 0.25, 0.5}, Audio: []float64{0.125, 0.375, 1},
+		Vision: []float64{0.75, 0.875, 0.625}}
+	for _, static := range []bool{false, true} {
+		for _, complete := range []bool{false, true} {
+			f := batcher{static: static}
+			f.Fill(set.Train, []int{2, 0}, nil)
+			b := f.Batch(ag.NewTape(dev), zoo.Phase{NeedsComplete: complete}, &rates, 4)
+			want := []float64{0.5, 1, 0.625, 0, 0.125, 0.75}
+			if got := b.MissingRates.Values(); !slices.Equal(got, want) {
+				t.Errorf("missing rates %v, want %v", got, want)
+			}
+			if b.Corrupted.Cacheable != static {
+				t.Errorf("static %v: corrupted inputs are cacheable: %v", static,
+					b.Corrupted.Cacheable)
+			}
+			if (b.Complete != nil) != complete || complete && !b.Complete.Cacheable {
+				t.Errorf("complete inputs %v, want %v, cacheable", b.Complete != nil, complete)
+			}
+			if b.Epoch != 4 || !slices.Equal(b.Index, []int{2, 0}) {
+				t.Errorf("epoch %d, index %v", b.Epoch, b.Index)
 			}
 		}
 	}

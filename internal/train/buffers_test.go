@@ -70,3 +70,27 @@ func TestBuffersAreSavedAndRestored(t *testing.T) {
 		t.Error("no checkpoint with the buffer")
 	}
 }
+
+// supervised has a snapshot of its supervised phase.
+type supervised struct{ zoo.Model }
+
+func (m supervised) Phases() []zoo.Phase {
+	phases := m.Model.Phases()
+	phases[1].Snapshot = phases[1].Params()
+	return phases
+}
+
+// TestSnapshotWhenPatienceEndsAPhase trains with a learning rate so small that no epoch is better
+// than the first.
+func TestSnapshotWhenPatienceEndsAPhase(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.epochs.stage1": "0", "train.epochs.stage2": "6",
+		"train.patience": "1", "train.lr": "1e-30", "train.schedule": "constant"})
+	tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner), slog.New(slog.DiscardHandler)
+	tr.Model = supervised{tr.Model}
+	if err := tr.train(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tr.journal.Records); n != 2 || !tr.dir.Has(rundir.SnapshotFile("stage2")) {
+		t.Errorf("%d epochs, want 2; snapshot: %v", n, tr.dir.Has(rundir.SnapshotFile("stage2")))
+	}
+}

@@ -43,3 +43,53 @@ func TestGroupsHaveTheirOwnRates(t *testing.T) {
 		}
 	}
 }
+
+// TestSchedule compares the learning rates of the epochs with and without a group of its own.
+func TestSchedule(t *testing.T) {
+	dev, err := ag.Open("cpu64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := nn.NewParams(dev, stream(1, "test"))
+	p.New("scratch", nn.Ones, 1)
+	p.New("text", nn.Ones, 1)
+	all := p.All()
+	pass := zoo.Pass{Params: all, Groups: []zoo.Group{{Name: "text", Params: all[1:]}}}
+	for _, c := range []struct {
+		schedule string
+		factors  []float64 // of the epochs 1, 2, 3 and 12 of 20: two epochs of warm-up
+	}{
+		{"constant", []float64{1, 1, 1, 1}},
+		{"cosine", []float64{0, 0.5, 1, (1 + math.Cos(math.Pi*8/18)) / 2}},
+	} {
+		tr := &trainer{}
+		tr.config.Train = zoo.Training{LR: 0.1, Schedule: c.schedule,
+			Groups: map[string]zoo.GroupTraining{"text": {LR: 0.01}}}
+		opt := tr.optimizer(pass)
+		for i, epoch := range []int{1, 2, 3, 12} {
+			lr := tr.schedule(opt, pass, epoch, 20)
+			rest, group := 0.1*c.factors[i], 0.01*c.factors[i]
+			if math.Abs(lr-rest) > 1e-15 || math.Abs(opt.Groups[0].LR-rest) > 1e-15 ||
+				math.Abs(opt.Groups[1].LR-group) > 1e-15 {
+				t.Errorf("%s, epoch %d: %g, groups %g and %g; want %g and %g", c.schedule, epoch,
+					lr, opt.Groups[0].LR, opt.Groups[1].LR, rest, group)
+			}
+		}
+	}
+}
+
+// TestMemoryIsOfTheLabelledPart begins a supervised phase with a memory and some labels only.
+func TestMemoryIsOfTheLabelledPart(t *testing.T) {
+	tr := newTrainer(t, nil)
+	tr.labelled = tr.set.Train.Subset([]int{3, 1})
+	for _, supervised := range []bool{false, true} {
+		samples := 0
+		tr.begin(zoo.Phase{Supervised: supervised, NewMemory: func(labels []float32) []nn.Param {
+			samples = len(labels)
+			return nil
+		}})
+		if want := map[bool]int{false: tr.set.Train.Len(), true: 2}[supervised]; samples != want {
+			t.Errorf("supervised %v: a memory for %d samples, want %d", supervised, samples, want)
+		}
+	}
+}

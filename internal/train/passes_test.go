@@ -21,12 +21,14 @@ func TestPasses(t *testing.T) {
 	whole := ph.Passes[0]
 	var order []string
 	var masks [2][]float64
+	var samples [2][]int
 	pass := func(k int, name string) zoo.Pass {
 		return zoo.Pass{Name: name, Params: whole.Params[2*k : 2*k+2],
 			Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 				if !slices.Contains(order, name) {
 					order = append(order, name)
 				}
+				samples[k] = append(samples[k], b.Index...)
 				masks[k] = append(masks[k], b.KeepMasks[zoo.Audio].Values()...)
 				terms, updates := whole.Terms(tp, b)
 				terms[0].Name = name
@@ -58,6 +60,9 @@ func TestPasses(t *testing.T) {
 	if len(masks[0]) != len(masks[1]) || slices.Equal(masks[0], masks[1]) ||
 		slices.Max(masks[0]) != 1 || slices.Min(masks[0]) != 0 {
 		t.Error("the passes do not have keep masks of their own")
+	}
+	if slices.Equal(samples[0], samples[1]) {
+		t.Error("both passes take the samples in the same order")
 	}
 	names := map[string]bool{}
 	for _, p := range moments(ph, opts) {
@@ -108,10 +113,8 @@ func TestPassesHaveTheirOwnSettings(t *testing.T) {
 		for _, p := range ph.Passes[i].Params {
 			for j, x := range p.Values() {
 				old := before[p.Name][j]
-				// Eps is not quite nothing
-				if moved := math.Abs(x - old*(1-want.lr*want.decay)); math.Abs(
-					moved-want.lr,
-				) > 1e-3*want.lr {
+				moved := math.Abs(x - old*(1-want.lr*want.decay))
+				if math.Abs(moved-want.lr) > 1e-3*want.lr { // Eps is not 0
 					t.Errorf("%s[%d] moved by %g besides the decay, want %g", p.Name, j,
 						moved, want.lr)
 				}

@@ -10,8 +10,7 @@ import (
 const epsilon = 1e-8
 
 // newMemory allocates labels and features of N samples: all labels are the human ones, all
-// features
-// 0. It returns what training will change.
+// features are 0. It returns what training will change.
 func (m *model) newMemory(labels []float32) []nn.Param {
 	dev, n := m.all.Device(), len(labels)
 	human := make([]float64, n)
