@@ -112,8 +112,8 @@ var table = []group{
 		},
 		"internal/runs/runstest": {"internal/rundir", "internal/runs", "internal/settings"},
 		"internal/explore": {
-			"autograd", "datasets", "datasets/wordpiece", "internal/results", "internal/rundir",
-			"internal/settings", "internal/train", "nn", "nn/zoo",
+			"autograd", "datasets", "datasets/wordpiece", "internal/metric", "internal/results",
+			"internal/rundir", "internal/settings", "internal/train", "nn", "nn/zoo",
 		},
 		"internal/sweep": {
 			"internal/rundir", "internal/runs", "internal/tables", "internal/train",

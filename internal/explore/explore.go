@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/train"
@@ -141,7 +142,7 @@ func explore(
 	for _, i := range index {
 		sample := Sample{ID: s.ID[i], Label: s.Label[i]}
 		if e.Classes > 0 {
-			sample.Label = float32(results.ClassOf(float64(sample.Label), e.Classes,
+			sample.Label = float32(metric.ClassOf(float64(sample.Label), e.Classes,
 				p.Batcher.Kind))
 		}
 		if s.RawText != nil {

@@ -100,15 +100,15 @@ func addCounts(counts [][]int, p *results.Predictions, classes bool, kind metric
 		}
 		truth, predicted := int(p.Label[i]), int(score)
 		if !classes {
-			truth = results.ClassOf(float64(p.Label[i]), len(counts), kind)
-			predicted = results.ClassOf(float64(score), len(counts), kind)
+			truth = metric.ClassOf(float64(p.Label[i]), len(counts), kind)
+			predicted = metric.ClassOf(float64(score), len(counts), kind)
 		}
 		counts[truth][predicted]++
 	}
 	return nil
 }
 
-// classNames returns the names of the classes of [results.ClassOf]: the integer to which labels
+// classNames returns the names of the classes of [metric.ClassOf]: the integer to which labels
 // are rounded, or the range of the labels.
 func classNames(classes int, kind metric.Kind) []string {
 	switch {

@@ -3,5 +3,4 @@
 //	predictions.go  predictions at a missing rate, and their CSV file
 //	choice.go       which epoch's checkpoint is selected
 //	results.go      the predictions and checkpoints of a seed's directory, and their scores
-//	kind.go         the family of a data set's labels
 package results

@@ -44,7 +44,7 @@ func checkpointDims(d rundir.Dir) (dims zoo.Dims, err error) {
 // LabelKind returns the kind of labels of the data that a seed was trained with.
 func LabelKind(d rundir.Dir, c *settings.Config) (metric.Kind, error) {
 	dims, err := checkpointDims(d)
-	return KindOf(c.Dataset, dims.Range), err
+	return metric.KindOf(c.Dataset, dims.Range), err
 }
 
 // Read reads the predictions of a finished seed: for each of its [Choices] one element per rate.

@@ -6,7 +6,6 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/metric"
-	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -25,7 +24,7 @@ type batcher struct {
 
 func newBatcher(c *settings.Config, d zoo.Dims) batcher {
 	return batcher{classes: d.Classes, static: c.Data.Resample == "static",
-		Kind: results.KindOf(c.Dataset, d.Range)}
+		Kind: metric.KindOf(c.Dataset, d.Range)}
 }
 
 // Fill sets the batch to the utterances of s with the given indices and their keep masks, for
@@ -47,7 +46,7 @@ func (f *batcher) classify() {
 	f.Class = f.Class[:0]
 	if f.classes > 0 {
 		for _, y := range f.Data.Label {
-			f.Class = append(f.Class, results.ClassOf(float64(y), f.classes, f.Kind))
+			f.Class = append(f.Class, metric.ClassOf(float64(y), f.classes, f.Kind))
 		}
 	}
 }

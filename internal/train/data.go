@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/metric"
-	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -100,7 +99,7 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 		}
 		dims.Vocab, dims.BERT = d.bert.Config.Vocab, &d.bert.Config
 	}
-	if dims.Classes == 7 && results.KindOf(c.Dataset, dims.Range) == metric.SIMS {
+	if dims.Classes == 7 && metric.KindOf(c.Dataset, dims.Range) == metric.SIMS {
 		return dims, settings.Invalid("data.classes", "0, 2, 3 or 5 for labels from -1 to 1",
 			dims.Classes)
 	}

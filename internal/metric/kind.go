@@ -1,25 +1,23 @@
-package results
+package metric
 
 import (
 	"math"
 	"slices"
-
-	"github.com/seed-6655bf3b/recap/internal/metric"
 )
 
 // KindOf returns the kind of labels of a data set. limits are the smallest and the largest label.
-func KindOf(dataset string, limits [2]float64) metric.Kind {
+func KindOf(dataset string, limits [2]float64) Kind {
 	if dataset == "sims" || dataset != "mosi" && dataset != "mosei" && limits[1] <= 1 {
-		return metric.SIMS
+		return SIMS
 	}
-	return metric.MOSI
+	return MOSI
 }
 
 // ClassOf returns the class of label y, 0 ≤ class < classes. The boundaries are those of the
-// metrics of this kind (package metric).
-func ClassOf(y float64, classes int, kind metric.Kind) int {
+// accuracies of this kind (see [Compute]).
+func ClassOf(y float64, classes int, kind Kind) int {
 	switch {
-	case kind == metric.SIMS:
+	case kind == SIMS:
 		edges := map[int][]float32{2: {0}, 3: {-0.1, 0.1}, 5: {-0.7, -0.1, 0.1, 0.7}}[classes]
 		// intervals (lo, hi] of the labels' precision
 		i, _ := slices.BinarySearch(edges, float32(y))

@@ -1,0 +1,22 @@
+package metric
+
+import "testing"
+
+func TestClassOf(t *testing.T) {
+	for _, c := range []struct {
+		kind    Kind
+		classes int
+		y       float64
+		want    int
+	}{
+		{MOSI, 2, 0, 1}, {MOSI, 2, -0.1, 0}, {MOSI, 7, -3, 0},
+		{MOSI, 7, 0.5, 3}, {MOSI, 7, 1.5, 5}, {MOSI, 5, 3, 4},
+		{SIMS, 2, 0, 0}, {SIMS, 2, 0.1, 1}, {SIMS, 3, 0.1, 1},
+		{SIMS, 3, 0.2, 2}, {SIMS, 5, -1, 0}, {SIMS, 5, 0.7, 3},
+	} {
+		if got := ClassOf(c.y, c.classes, c.kind); got != c.want {
+			t.Errorf("kind %d, %d classes: label %g is in class %d, want %d", c.kind, c.classes,
+				c.y, got, c.want)
+		}
+	}
+}
