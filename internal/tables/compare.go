@@ -42,7 +42,7 @@ type conditions struct {
 	dataset, how, rates string
 	validRate           float64
 	classes             int
-	test                testPart
+	test                testSplit
 }
 
 func (s *Summary) conditions() conditions {
@@ -90,7 +90,7 @@ func (p *Comparison) Keys(extra bool) []string {
 func (p *Comparison) caption(what string) string {
 	c := &p.Rows[0].Config
 	rest := slices.Clone(p.common)
-	data := fmt.Sprintf("test part of %d utterances", p.Rows[0].test.utterances)
+	data := fmt.Sprintf("test split of %d utterances", p.Rows[0].test.utterances)
 	if i := slices.IndexFunc(rest, func(x settings.Setting) bool {
 		return x.Key == settings.DataSetting
 	}); i >= 0 {

@@ -251,7 +251,7 @@ func TestCaption(t *testing.T) {
 	f.run("c", with(func(c *settings.Config) { c.Method.TextEncoder().BERT = "" }), 5, near)
 	list, _ := f.collect("")
 	m := list[0].Means([]string{"MAE"})
-	for _, part := range []string{"mosi (unaligned_50.pkl, test part of 4 utterances)",
+	for _, part := range []string{"mosi (unaligned_50.pkl, test split of 4 utterances)",
 		"selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9",
 		"quick preset, data.labels=0.1", "seed 5."} {
 		if !strings.Contains(m.Caption, part) {
@@ -307,8 +307,8 @@ func TestPublished(t *testing.T) {
 		t.Errorf("%d rows, line above %v", len(p.Rows), p.Rules)
 	}
 	for _, part := range []string{"† CENET, Acc-5: 33.62 is right",
-		"Not comparable: our test part has 4 utterances, that of the literature 686",
-		"the mean over rates 0,0.5,0.9", "selects each metric's epoch on the test part",
+		"Not comparable: our test split has 4 utterances, that of the literature 686",
+		"the mean over rates 0,0.5,0.9", "selects each metric's epoch on the test split",
 		"ours times 100"} {
 		if !strings.Contains(strings.Join(p.Notes, "\n"), part) {
 			t.Errorf("no note says %q", part)

@@ -158,7 +158,7 @@ func (p *Comparison) notes(paper *literature.Table) []string {
 	if n := s.test.utterances; n != paper.Utterances {
 		notes = append(notes,
 			fmt.Sprintf(
-				"Not comparable: our test part has %d utterances, that of the literature %d.",
+				"Not comparable: our test split has %d utterances, that of the literature %d.",
 				n, paper.Utterances,
 			))
 	}
@@ -170,7 +170,7 @@ func (p *Comparison) notes(paper *literature.Table) []string {
 	if s.Config.Select == settings.SelectValid {
 		notes = append(notes,
 			"LNLN's code, from whose tables rows of the paper's come, selects each metric's "+
-				"epoch on the test part, as --select per-metric-test does: optimistic. The "+
+				"epoch on the test split, as --select per-metric-test does: optimistic. The "+
 				"paper does not say how it selects.")
 	}
 	return notes

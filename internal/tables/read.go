@@ -68,23 +68,23 @@ func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Pre
 	for _, p := range at {
 		s.Rates = append(s.Rates, p.Rate)
 	}
-	s.test = testOf(at[0])
+	s.test = testSplitOf(at[0])
 	s.Seeds = append(s.Seeds, c.Seed)
 	s.PerSeed = append(s.PerSeed, run)
 }
 
-// A testPart identifies a test split: two are equal if utterances and labels are the same.
-type testPart struct {
+// A testSplit identifies a test split: two are equal if utterances and labels are the same.
+type testSplit struct {
 	utterances int
 	sum        [sha256.Size]byte // hash of ids and labels
 }
 
-func testOf(p *results.Predictions) testPart {
+func testSplitOf(p *results.Predictions) testSplit {
 	h := sha256.New()
 	for i, id := range p.ID {
 		fmt.Fprintf(h, "%q %s\n", id, results.FormatFloat32(p.Label[i]))
 	}
-	return testPart{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
+	return testSplit{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
 }
 
 // Summarize returns the scores of the finished seeds of a run, or of one seed of it. It returns an

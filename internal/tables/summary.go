@@ -27,7 +27,7 @@ type Summary struct {
 	Note   string // added to the title
 
 	Kind    metric.Kind
-	test    testPart
+	test    testSplit
 	PerSeed [][]metric.Scores // [seed][rate]
 }
 

@@ -352,7 +352,7 @@ func stream(seed uint64, purpose ...any) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// test writes the predictions for the test part at all rates, those of the first choice last: with
+// test writes the predictions for the test split at all rates, those of the first choice last: with
 // them the run is finished.
 func (t *trainer) test(ctx context.Context) error {
 	c := &t.config
