@@ -12,7 +12,6 @@ package report
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -141,7 +140,7 @@ func rows(table [][]string) []Row {
 func journals(r *rundir.Run) (template.JS, error) {
 	type seed struct {
 		rundir.SeedRun
-		Records []json.RawMessage `json:"records"`
+		Records []rundir.Record `json:"records"`
 	}
 	data := struct {
 		Epochs map[string]int `json:"epochs"`
@@ -152,7 +151,7 @@ func journals(r *rundir.Run) (template.JS, error) {
 	}{Epochs: r.Config.Train.Epochs}
 	data.Prefixes, data.Suffixes = plots.TermTitles(&r.Config)
 	for _, s := range r.Seeds {
-		records, err := s.Records()
+		records, err := s.Dir.Records()
 		if err != nil {
 			return "", err
 		}

@@ -138,7 +138,7 @@ func (d Dir) Records() ([]Record, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: journal: %w", err)
 	}
-	var list []Record
+	list := []Record{} // not nil, since the report has it as JSON
 	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {

@@ -1,12 +1,8 @@
 package rundir
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,10 +17,10 @@ type Run struct {
 	Seeds  []SeedRun       // in ascending order
 }
 
-// A SeedRun is the directory of one seed of a run.
+// A SeedRun is one seed of a run.
 type SeedRun struct {
 	Seed     uint64 `json:"seed"`
-	Dir      string `json:"-"`
+	Dir      Dir    `json:"-"`
 	Finished bool   `json:"finished"`
 }
 
@@ -43,7 +39,7 @@ func Read(dir string) (*Run, error) {
 		if i == 0 {
 			r.Config = c
 		}
-		r.Seeds = append(r.Seeds, SeedRun{c.Seed, string(d), d.Finished()})
+		r.Seeds = append(r.Seeds, SeedRun{c.Seed, d, d.Finished()})
 	}
 	return r, nil
 }
@@ -76,29 +72,6 @@ func (r *Run) YAML() (string, error) {
 		}
 	}
 	return strings.Join(common, ""), nil
-}
-
-// Journal returns the path of the seed's metrics.jsonl.
-func (s SeedRun) Journal() string { return Dir(s.Dir).File(JournalFile) }
-
-// Records returns the complete lines of the journal. It returns none before the first epoch.
-func (s SeedRun) Records() ([]json.RawMessage, error) {
-	text, err := os.ReadFile(s.Journal())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("rundir: journal: %w", err)
-	}
-	whole := text[:bytes.LastIndexByte(text, '\n')+1]
-	records := []json.RawMessage{}
-	for line := range bytes.Lines(whole) {
-		if !json.Valid(line) {
-			return nil, fmt.Errorf(
-				"rundir: %s: line %d: expected JSON, found %.40q; resume the run", s.Journal(),
-				len(records)+1, line,
-			)
-		}
-		records = append(records, json.RawMessage(bytes.TrimSpace(line)))
-	}
-	return records, nil
 }
 
 // Find returns the directories of the runs in dir and its subdirectories, in lexical order; dir

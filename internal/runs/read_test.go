@@ -61,9 +61,9 @@ func TestReadRun(t *testing.T) {
 		t.Errorf("seeds %v", seeds)
 	}
 
-	journal := run.Seeds[0].Journal()
-	if records, err := run.Seeds[0].Records(); err != nil || len(records) != 5 ||
-		!strings.HasPrefix(string(records[0]), `{"phase":"stage1","epoch":1,`) {
+	journal := run.Seeds[0].Dir.File(rundir.JournalFile)
+	if records, err := run.Seeds[0].Dir.Records(); err != nil || len(records) != 5 ||
+		records[0].Phase != "stage1" || records[0].Epoch != 1 {
 		t.Errorf("%d records, want 5: %v", len(records), err)
 	}
 	add := func(text string) {
@@ -77,12 +77,12 @@ func TestReadRun(t *testing.T) {
 		}
 	}
 	add(`{"phase":`)
-	if records, err := run.Seeds[0].Records(); err != nil || len(records) != 5 {
+	if records, err := run.Seeds[0].Dir.Records(); err != nil || len(records) != 5 {
 		t.Errorf("%d records with half a line, want 5: %v", len(records), err)
 	}
 	add("\n")
-	if _, err := run.Seeds[0].Records(); err == nil ||
-		!strings.Contains(err.Error(), "line 6: expected JSON") {
+	if _, err := run.Seeds[0].Dir.Records(); err == nil ||
+		!strings.Contains(err.Error(), "line 6: expected an epoch") {
 		t.Errorf("a broken line: %v", err)
 	}
 
@@ -97,7 +97,8 @@ func TestReadRun(t *testing.T) {
 	if results, err = tables.Summarize(dir); err != nil || len(results.Seeds) != 2 {
 		t.Errorf("results with an unfinished seed: %+v, %v", results, err)
 	}
-	if records, err := run.Seeds[2].Records(); err != nil || len(records) != 0 {
+	if records, err := run.Seeds[2].Dir.Records(); err != nil || records == nil ||
+		len(records) != 0 {
 		t.Errorf("a seed that was not started: %d records, %v", len(records), err)
 	}
 }

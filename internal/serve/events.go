@@ -97,7 +97,7 @@ func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) 
 		for _, seed := range seeds {
 			t := tails[seed.Seed]
 			if t == nil {
-				t = &tail{path: seed.Journal()}
+				t = &tail{path: seed.Dir.File(rundir.JournalFile)}
 				tails[seed.Seed] = t
 			}
 			if err := s.sendEpochs(seed.Seed, t); err != nil {
@@ -186,21 +186,14 @@ func (h *handler) status(dir string) report.RunStatus {
 // trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1
 // of 5".
 func trainingState(seed rundir.SeedRun, c *settings.Config) (string, error) {
-	records, err := seed.Records()
+	records, err := seed.Dir.Records()
 	if err != nil {
 		return "", err
 	}
 	if len(records) == 0 {
 		return fmt.Sprintf("seed %d: not started", seed.Seed), nil
 	}
-	var last struct {
-		Phase string
-		Epoch int
-	}
-	if err := json.Unmarshal(records[len(records)-1], &last); err != nil {
-		return "", fmt.Errorf("serve: %s: last line: expected a phase and an epoch, found %w",
-			seed.Journal(), err)
-	}
+	last := records[len(records)-1]
 	return fmt.Sprintf("seed %d: %s, epoch %d of %d", seed.Seed, last.Phase, last.Epoch,
 		c.Train.Epochs[last.Phase]), nil
 }
