@@ -43,8 +43,8 @@ func (d Dir) Has(name string) bool {
 // Finished reports whether the seed is trained and tested.
 func (d Dir) Finished() bool { return d.Has(PredictionsFile) }
 
-// LastGoodState describes for an error message where the state of the last complete epoch is.
-func (d Dir) LastGoodState() string {
+// LastState describes for an error message where the state of the last complete epoch is.
+func (d Dir) LastState() string {
 	if d.Has(StateFile) {
 		return "The last good state is " + d.File(StateFile)
 	}
@@ -80,7 +80,7 @@ func SeedDirs(dir string) ([]Dir, error) {
 	if Dir(dir).Has(ConfigFile) {
 		return []Dir{Dir(dir)}, nil
 	}
-	dirs, err := SeedsIn(dir)
+	dirs, err := SeedSubdirs(dir)
 	if err == nil && dirs == nil {
 		err = fmt.Errorf(
 			"rundir: %s: expected a run, with directories such as seed1111, found none; give "+
@@ -90,9 +90,9 @@ func SeedDirs(dir string) ([]Dir, error) {
 	return dirs, err
 }
 
-// SeedsIn returns the directories of seeds in dir that have a configuration, in ascending order of
-// the seeds.
-func SeedsIn(dir string) ([]Dir, error) {
+// SeedSubdirs returns the directories of seeds in dir that have a configuration, in ascending order
+// of the seeds.
+func SeedSubdirs(dir string) ([]Dir, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("rundir: run: %w", err)
@@ -131,12 +131,12 @@ func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
 	return dirs, nil
 }
 
-// Place returns the directory for new seeds of a run. A directory can be used if it has none of
-// the seeds and if the seeds that it has are of the same configuration. With a name in the
-// configuration it returns the directory of this name, or an error if it cannot be used. Without a
-// name the run is called like its variant, or variant-2, variant-3, …: the first name that can be
-// used. So nothing is overwritten, and the same command twice makes two runs.
-func Place(out string, c *settings.Config, seeds []uint64) (string, error) {
+// ChooseDir returns the directory for new seeds of a run. A directory can be used if it has none of
+// the seeds and if the seeds that it has are of the same configuration. With a name in c it returns
+// the directory of this name, or an error if it cannot be used. Without a name the run is called
+// like its variant, or variant-2, variant-3, …: the first name that can be used, which is stored in
+// c. So nothing is overwritten, and the same command twice makes two runs.
+func ChooseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
 	base := filepath.Join(out, c.Dataset, c.Model)
 	if c.Name != "" {
 		dir := filepath.Join(base, c.Name)
@@ -154,9 +154,9 @@ func Place(out string, c *settings.Config, seeds []uint64) (string, error) {
 	}
 }
 
-// PlaceOrReuse returns the directory of the run with the same configuration if there is one,
-// otherwise the result of [Place].
-func PlaceOrReuse(out string, c *settings.Config, seeds []uint64) (string, error) {
+// ReuseDir returns the directory of the run with the same configuration if there is one, whose name
+// is stored in c, otherwise the result of [ChooseDir].
+func ReuseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
 	found, err := filepath.Glob(filepath.Join(out, c.Dataset, c.Model, "*", "seed*"))
 	if err != nil {
 		return "", fmt.Errorf("rundir: %s: %w", out, err)
@@ -167,14 +167,14 @@ func PlaceOrReuse(out string, c *settings.Config, seeds []uint64) (string, error
 			return filepath.Dir(path), nil
 		}
 	}
-	return Place(out, c, seeds)
+	return ChooseDir(out, c, seeds)
 }
 
 func canUse(dir string, c *settings.Config, seeds []uint64) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	dirs, err := SeedsIn(dir) // empty if a process was killed before it wrote a configuration
+	dirs, err := SeedSubdirs(dir) // empty if a process was killed before it wrote a configuration
 	if err != nil {
 		return err
 	}
@@ -200,8 +200,8 @@ func canUse(dir string, c *settings.Config, seeds []uint64) error {
 
 // RemovePartialFiles removes temporary files of a process that was killed.
 func (d Dir) RemovePartialFiles() error {
-	half, err := filepath.Glob(d.File(".*.*.*"))
-	for _, path := range half {
+	paths, err := filepath.Glob(d.File(".*.*.*"))
+	for _, path := range paths {
 		err = errors.Join(err, os.Remove(path))
 	}
 	if err != nil {
@@ -236,9 +236,9 @@ func WriteWith(path string, write func(f *os.File) error) error {
 	return nil
 }
 
-// PlaceNamed returns the directory of a run by its name. It returns an error if the directory has
+// NamedDir returns the directory of a run by its name. It returns an error if the directory has
 // seeds of another configuration.
-func PlaceNamed(out string, c *settings.Config, _ []uint64) (string, error) {
+func NamedDir(out string, c *settings.Config) (string, error) {
 	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
 	return dir, canUse(dir, c, nil)
 }

@@ -24,12 +24,12 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 	}
 }
 
-// TestPlaceNamesTheRun takes the variant as the name, and a number where that is not free.
-func TestPlaceNamesTheRun(t *testing.T) {
+// TestChooseDirNamesTheRun takes the variant as the name, and a number where that is not free.
+func TestChooseDirNamesTheRun(t *testing.T) {
 	out := t.TempDir()
 	for _, want := range []string{"full", "full-2", "full-3"} {
 		c := settingstest.Resolved(t, nil)
-		dir, err := Place(out, &c, []uint64{5})
+		dir, err := ChooseDir(out, &c, []uint64{5})
 		if err != nil || filepath.Base(dir) != want || c.Name != want {
 			t.Errorf("%s, name %q, error %v; want %s", dir, c.Name, err, want)
 		}

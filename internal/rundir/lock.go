@@ -14,7 +14,7 @@ import (
 // LockFile is the name of the lock in the directory of a seed. It exists while a process trains.
 const LockFile = "running.lock"
 
-// A Holder is the process that holds a lock.
+// A Holder is the process that holds a lock, as it is written in the lock.
 type Holder struct {
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
@@ -25,27 +25,27 @@ type Holder struct {
 	Since     time.Time `json:"since"`
 }
 
-// Held is the error for a directory that another process uses.
-type Held struct {
-	Path   string // of the lock
-	Holder Holder
-	Here   bool // the holder is a running process of this host
+// LockedError is the error for a directory that another process uses.
+type LockedError struct {
+	Path    string // of the lock
+	Holder  Holder
+	Running bool // the holder is a running process of this host
 }
 
-func (e *Held) Error() string {
+func (e *LockedError) Error() string {
 	h := &e.Holder
 	text := fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
 		filepath.Dir(e.Path), h.PID, h.Host, h.Since.Format(time.DateTime))
-	if e.Here {
+	if e.Running {
 		return text
 	}
 	return text + ", which cannot be checked from here; if that process has ended, remove " +
 		e.Path
 }
 
-// Lock creates the lock at path for this process, or returns a *[Held] if another process holds
-// it. The lock is a file that describes its holder. It is created by link(2), which is atomic on
-// local file systems and on NFS. A lock of a process of this host that has ended is replaced.
+// Lock creates the lock at path for this process, or returns a *[LockedError] if another process
+// holds it. The lock is a file that describes its holder. It is created by link(2), which is atomic
+// on local file systems and on NFS. A lock of a process of this host that has ended is replaced.
 // Locks of other hosts are never replaced, because their processes cannot be checked. Hosts are
 // identified by name.
 func Lock(path string) (release func() error, err error) {
@@ -69,7 +69,7 @@ func tryLock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := writeBeside(path, text)
+	temporary, err := writeTemporary(path, text)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,8 @@ func describeSelf() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// writeBeside writes a temporary file in the directory of path.
-func writeBeside(path string, text []byte) (name string, err error) {
+// writeTemporary writes a temporary file in the directory of path.
+func writeTemporary(path string, text []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return "", fmt.Errorf("rundir: lock: %w", err)
@@ -136,12 +136,12 @@ func replaceEnded(path, temporary string) error {
 		return fmt.Errorf("rundir: lock: %w", err)
 	}
 	defer f.Close()
-	held, err := readHolder(f, path)
+	locked, err := readHolder(f, path)
 	if err != nil {
 		return err
 	}
-	if held != nil {
-		return held
+	if locked != nil {
+		return locked
 	}
 	if err := flock(f); err != nil {
 		return fmt.Errorf(
@@ -154,7 +154,7 @@ func replaceEnded(path, temporary string) error {
 		return fmt.Errorf("rundir: lock: %w", err)
 	}
 	// the file is open, so its inode number is not reused
-	if dirs, err := os.Stat(path); err != nil || !os.SameFile(info, dirs) {
+	if now, err := os.Stat(path); err != nil || !os.SameFile(info, now) {
 		return errRetry
 	}
 	if err := os.Rename(temporary, path); err != nil {
@@ -167,9 +167,9 @@ func replaceEnded(path, temporary string) error {
 }
 
 // readHolder returns the holder of the lock, nil if it is a process of this host that has ended.
-func readHolder(f *os.File, path string) (*Held, error) {
-	h := &Held{Path: path}
-	if err := json.NewDecoder(f).Decode(&h.Holder); err != nil {
+func readHolder(f *os.File, path string) (*LockedError, error) {
+	locked := &LockedError{Path: path}
+	if err := json.NewDecoder(f).Decode(&locked.Holder); err != nil {
 		return nil, fmt.Errorf(
 			"rundir: %s: expected the holder of a lock, found something else: %w; if no "+
 				"process uses this directory, remove it", path, err,
@@ -180,18 +180,18 @@ func readHolder(f *os.File, path string) (*Held, error) {
 		return nil, err
 	}
 	ended := false
-	if h.Holder.Host == self.Host {
-		h.Here, ended = h.Holder.status(self)
+	if locked.Holder.Host == self.Host {
+		locked.Running, ended = locked.Holder.status(self)
 	}
 	if ended {
 		return nil, nil
 	}
-	return h, nil
+	return locked, nil
 }
 
 // LockHolder returns the holder of the lock at path, nil if there is no lock or its holder has
 // ended.
-func LockHolder(path string) (*Held, error) {
+func LockHolder(path string) (*LockedError, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -205,7 +205,7 @@ func LockHolder(path string) (*Held, error) {
 
 // unlock removes the lock if it is still the one of this process.
 func unlock(path string, content []byte) error {
-	if dirs, err := os.ReadFile(path); err != nil || !bytes.Equal(dirs, content) {
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
 		return fmt.Errorf(
 			"rundir: %s: expected our lock, found it removed or replaced; two processes may "+
 				"have used this directory", path,
@@ -217,15 +217,15 @@ func unlock(path string, content []byte) error {
 	return nil
 }
 
-// patience is the time that a process waits for another one that creates directories, which takes
+// lockTimeout is how long a process waits for another one that creates directories, which takes
 // milliseconds.
-const patience = 30 * time.Second
+const lockTimeout = 30 * time.Second
 
 // AwaitLock is [Lock] for a lock that other processes hold only briefly: it waits for them.
 func AwaitLock(path string) (release func() error, err error) {
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		var held *Held
-		if release, err = Lock(path); !errors.As(err, &held) || time.Since(began) > patience {
+		var locked *LockedError
+		if release, err = Lock(path); !errors.As(err, &locked) || time.Since(began) > lockTimeout {
 			return release, err
 		}
 	}

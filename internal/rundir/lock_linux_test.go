@@ -28,8 +28,8 @@ func TestHolder(t *testing.T) {
 	}
 	for i := 0; ; {
 		release, err := Lock(path)
-		if held := new(Held); errors.As(err, &held) {
-			if !held.Here {
+		if locked := new(LockedError); errors.As(err, &locked) {
+			if !locked.Running {
 				t.Fatal(err)
 			}
 			continue
@@ -94,8 +94,8 @@ func TestLockAmongProcesses(t *testing.T) {
 	}
 }
 
-// leave writes a lock as a process would have that is described by change.
-func leave(t *testing.T, path string, change func(h *Holder)) {
+// writeLock writes a lock as a process would have that is described by change.
+func writeLock(t *testing.T, path string, change func(h *Holder)) {
 	t.Helper()
 	h, err := self()
 	if err != nil {
@@ -115,7 +115,7 @@ func leave(t *testing.T, path string, change func(h *Holder)) {
 func TestOneTakesOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), LockFile)
 	for range 50 {
-		leave(t, path, func(h *Holder) { h.Start++ })
+		writeLock(t, path, func(h *Holder) { h.Start++ })
 		var wg sync.WaitGroup
 		var taken atomic.Int32
 		var release atomic.Value
@@ -125,7 +125,7 @@ func TestOneTakesOver(t *testing.T) {
 				if err == nil {
 					taken.Add(1)
 					release.Store(r)
-				} else if held := new(Held); !errors.As(err, &held) || !held.Here {
+				} else if locked := new(LockedError); !errors.As(err, &locked) || !locked.Running {
 					t.Error(err)
 				}
 			})
@@ -162,13 +162,13 @@ func TestWhoseLock(t *testing.T) {
 		what   string
 		change func(h *Holder)
 		env    string
-		want   string // free, here, elsewhere
+		want   string // free, running, unknown
 	}{
-		{"this process", func(*Holder) {}, "", "here"},
+		{"this process", func(*Holder) {}, "", "running"},
 		{"another that lives", func(h *Holder) {
 			h.PID = os.Getppid()
 			h.Start, _, _ = stat(h.PID)
-		}, "", "here"},
+		}, "", "running"},
 		{"a number used again", func(h *Holder) { h.Start-- }, "", "free"},
 		{"no such number", func(h *Holder) { h.PID = 1 << 30 }, "", "free"},
 		{"one that nobody has waited for", func(h *Holder) {
@@ -179,10 +179,10 @@ func TestWhoseLock(t *testing.T) {
 			h.Host += "-2"
 			h.Boot = "another"
 			h.PID = 1 << 30
-		}, "", "elsewhere"},
+		}, "", "unknown"},
 		{"another container called so", func(h *Holder) {
 			h.Namespace = "pid:[1]"
-		}, "", "elsewhere"},
+		}, "", "unknown"},
 		{"the pod before", func(h *Holder) { h.Namespace = "pid:[1]" }, "3", "free"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -190,11 +190,11 @@ func TestWhoseLock(t *testing.T) {
 				t.Setenv("JOB_COMPLETION_INDEX", c.env)
 			}
 			path := filepath.Join(t.TempDir(), LockFile)
-			leave(t, path, c.change)
+			writeLock(t, path, c.change)
 			before, _ := os.ReadFile(path)
 			release, err := Lock(path)
-			held := new(Held)
-			switch got := errors.As(err, &held); {
+			locked := new(LockedError)
+			switch got := errors.As(err, &locked); {
 			case c.want == "free":
 				if err != nil {
 					t.Fatal(err)
@@ -205,14 +205,14 @@ func TestWhoseLock(t *testing.T) {
 				if _, err := os.Stat(path); err == nil {
 					t.Error("the lock is still there after its release")
 				}
-			case !got, held.Here != (c.want == "here"):
-				t.Errorf("%v, %+v; want %s", err, held, c.want)
+			case !got, locked.Running != (c.want == "running"):
+				t.Errorf("%v, %+v; want %s", err, locked, c.want)
 			default:
 				if now, _ := os.ReadFile(path); !bytes.Equal(before, now) {
 					t.Errorf("the lock was touched: %s", now)
 				}
 				if advice := strings.Contains(err.Error(),
-					"remove "+path); advice != (c.want == "elsewhere") {
+					"remove "+path); advice != (c.want == "unknown") {
 					t.Error(err)
 				}
 			}
@@ -236,7 +236,7 @@ func TestBrokenLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave(t, path, func(h *Holder) { h.Host = "another" })
+	writeLock(t, path, func(h *Holder) { h.Host = "another" })
 	if err := release(); err == nil ||
 		!strings.Contains(err.Error(), "expected our lock, found it removed or replaced") {
 		t.Error(err)

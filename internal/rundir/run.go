@@ -74,9 +74,9 @@ func (r *Run) YAML() (string, error) {
 	return strings.Join(common, ""), nil
 }
 
-// Find returns the directories of the runs in dir and its subdirectories, in lexical order; dir
+// FindRuns returns the directories of the runs in dir and its subdirectories, in lexical order; dir
 // itself if it is a run.
-func Find(dir string) ([]string, error) {
+func FindRuns(dir string) ([]string, error) {
 	if _, err := SeedDirs(dir); err == nil {
 		return []string{filepath.Clean(dir)}, nil
 	}

@@ -26,13 +26,13 @@ func TestFindRuns(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "other", "seed1"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Find(root); err != nil || !slices.Equal(got, want) {
+	if got, err := FindRuns(root); err != nil || !slices.Equal(got, want) {
 		t.Errorf("runs %v, want %v: %v", got, want, err)
 	}
-	if got, err := Find(want[0] + "/"); err != nil || !slices.Equal(got, want[:1]) {
+	if got, err := FindRuns(want[0] + "/"); err != nil || !slices.Equal(got, want[:1]) {
 		t.Errorf("one run: %v, want %v: %v", got, want[:1], err)
 	}
-	if _, err := Find(filepath.Join(root, "nowhere")); err == nil {
+	if _, err := FindRuns(filepath.Join(root, "nowhere")); err == nil {
 		t.Error("no error where there is no directory")
 	}
 }

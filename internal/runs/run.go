@@ -25,8 +25,8 @@ type Runner struct {
 }
 
 // Train trains the seeds of a new run one after the other and tests them at all missing rates. It
-// returns the run's directory, which [rundir.Place] chooses, and the scores. If ctx is cancelled,
-// the error is a [*train.Interrupted].
+// returns the run's directory, which [rundir.ChooseDir] chooses, and the scores. If ctx is
+// cancelled, the error is a [*train.Interrupted].
 func (r *Runner) Train(
 	ctx context.Context, c settings.Config, seeds []uint64,
 ) (dir string, s *tables.Summary, err error) {
@@ -35,7 +35,9 @@ func (r *Runner) Train(
 		return "", nil, err
 	}
 	defer data.Close()
-	dir, dirs, err := r.createSeeds(&c, seeds, rundir.Place)
+	dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+		return rundir.ChooseDir(r.Out, &c, seeds)
+	})
 	if err != nil {
 		return "", nil, err
 	}
@@ -86,7 +88,9 @@ func (r *Runner) Ablate(
 	var all []*tables.Summary
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
-		dir, dirs, err := r.createSeeds(&c, seeds, rundir.PlaceOrReuse)
+		dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+			return rundir.ReuseDir(r.Out, &c, seeds)
+		})
 		if err != nil {
 			return nil, err
 		}

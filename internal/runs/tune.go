@@ -89,7 +89,7 @@ func (s *Search) writeOrCompare(dir string) error {
 	path := filepath.Join(dir, searchFile)
 	written, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if seeds, err := rundir.SeedsIn(dir); err == nil && seeds != nil {
+		if seeds, err := rundir.SeedSubdirs(dir); err == nil && seeds != nil {
 			return fmt.Errorf(
 				"runs: %s: expected the directory of a search, found a run; choose another name",
 				dir,

@@ -29,7 +29,7 @@ func (u *Unit) Finished() bool { return rundir.Dir(u.Dir).Finished() }
 
 // Holder returns the error that describes the process which has locked the unit, nil if it is not
 // locked.
-func (u *Unit) Holder() (*rundir.Held, error) {
+func (u *Unit) Holder() (*rundir.LockedError, error) {
 	return rundir.LockHolder(rundir.Dir(u.Dir).File(rundir.LockFile))
 }
 
@@ -43,11 +43,12 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 		if err := c.CheckFile(); err != nil {
 			return nil, err
 		}
-		find := rundir.PlaceOrReuse
-		if c.Name != "" {
-			find = rundir.PlaceNamed
-		}
-		_, dirs, err := r.createSeeds(&c, seeds, find)
+		_, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+			if c.Name != "" {
+				return rundir.NamedDir(r.Out, &c)
+			}
+			return rundir.ReuseDir(r.Out, &c, seeds)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +62,7 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 
 // TrainUnit trains the unit in dir from its saved state; a finished unit stays as it is. The data
 // are read after the unit is locked. If another process has locked it, the error is a
-// [*rundir.Held]. If ctx is cancelled, the error is a [*train.Interrupted].
+// [*rundir.LockedError]. If ctx is cancelled, the error is a [*train.Interrupted].
 func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 	d := rundir.Dir(dir)
 	c, err := d.Config()
@@ -81,16 +82,13 @@ func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 	})
 }
 
-// A finder returns the directory of a run for a configuration and its seeds.
-type finder func(out string, c *settings.Config, seeds []uint64) (string, error)
-
-// createSeeds creates the directories of a run's seeds. It holds the lock of Out, so that two
-// processes do not choose the same directory.
+// createSeeds creates the directories of a run's seeds in the directory that choose returns. It
+// holds the lock of Out, so that two processes do not choose the same directory.
 func (r *Runner) createSeeds(
-	c *settings.Config, seeds []uint64, find finder,
+	c *settings.Config, seeds []uint64, choose func() (string, error),
 ) (dir string, dirs []rundir.Dir, err error) {
 	err = r.withLock(func() error {
-		if dir, err = find(r.Out, c, seeds); err != nil {
+		if dir, err = choose(); err != nil {
 			return err
 		}
 		dirs, err = rundir.CreateSeeds(dir, *c, seeds)
@@ -147,7 +145,7 @@ func Repair(units []Unit) error {
 			continue
 		}
 		release, err := rundir.Lock(path)
-		if held := new(rundir.Held); errors.As(err, &held) {
+		if locked := new(rundir.LockedError); errors.As(err, &locked) {
 			continue
 		}
 		if err == nil {

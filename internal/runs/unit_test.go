@@ -129,9 +129,9 @@ func TestTrainUnit(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.Step = func(uint64, string, int, int) {
 			cancel()
-			if held, err := u.Holder(); err != nil || held == nil ||
-				held.Holder.PID != os.Getpid() {
-				t.Errorf("while it is trained, the unit is locked by %v (%v)", held, err)
+			if locked, err := u.Holder(); err != nil || locked == nil ||
+				locked.Holder.PID != os.Getpid() {
+				t.Errorf("while it is trained, the unit is locked by %v (%v)", locked, err)
 			}
 		}
 		err := r.TrainUnit(ctx, u.Dir)
@@ -143,8 +143,8 @@ func TestTrainUnit(t *testing.T) {
 			len(records) != min(epoch, 5) {
 			t.Errorf("after %d interruptions there are %d epochs (%v)", epoch, len(records), err)
 		}
-		if held, err := u.Holder(); held != nil || err != nil {
-			t.Errorf("still locked by %v (%v)", held, err)
+		if locked, err := u.Holder(); locked != nil || err != nil {
+			t.Errorf("still locked by %v (%v)", locked, err)
 		}
 	}
 	runstest.SameFiles(t, "interrupted", runstest.Contents(t, u.Run()), want)
@@ -166,7 +166,7 @@ func TestLockedUnit(t *testing.T) {
 	_, ablated := r.Ablate(context.Background(), []settings.Config{c}, []uint64{5}, nil)
 	for what, err := range map[string]error{"work": r.TrainUnit(context.Background(), u.Dir),
 		"resume": resumed, "ablate": ablated} {
-		if held := new(rundir.Held); !errors.As(err, &held) ||
+		if locked := new(rundir.LockedError); !errors.As(err, &locked) ||
 			!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -146,7 +146,7 @@ func (h *handler) listEvents(w http.ResponseWriter, r *http.Request) {
 
 // runs returns the list of runs.
 func (h *handler) runs() ([]report.RunStatus, error) {
-	dirs, err := rundir.Find(h.dir)
+	dirs, err := rundir.FindRuns(h.dir)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func newHandler(
 	o.Live = true
 	h := &handler{ctx: ctx, dir: filepath.Clean(dir), options: o,
 		log: log, pages: map[string]page{}}
-	if runs, err := rundir.Find(h.dir); err != nil {
+	if runs, err := rundir.FindRuns(h.dir); err != nil {
 		return nil, err
 	} else if len(runs) == 0 {
 		log.Info("no runs yet", "dir", h.dir)
@@ -170,7 +170,7 @@ func (h *handler) runByName(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	runs, err := rundir.Find(h.dir)
+	runs, err := rundir.FindRuns(h.dir)
 	if err != nil {
 		h.fail(w, err)
 		return

@@ -80,7 +80,7 @@ func (q *queue) take() (unit, lockedHere int) {
 			q.onEnd(*r)
 		case holder == nil:
 			unit, r.Outcome, r.Reason = i, Waiting, ""
-		case holder.Here:
+		case holder.Running:
 			lockedHere++
 			remaining = append(remaining, i)
 		default:

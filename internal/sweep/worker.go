@@ -68,11 +68,11 @@ func RunWorker(
 			}
 		}}
 	err := r.TrainUnit(ctx, dir)
-	held, interrupted := new(rundir.Held), new(train.Interrupted)
+	locked, interrupted := new(rundir.LockedError), new(train.Interrupted)
 	switch {
 	case err == nil:
 		messages.Encode(message{End: Done})
-	case errors.As(err, &held):
+	case errors.As(err, &locked):
 		messages.Encode(message{End: Locked, Reason: err.Error()})
 		return nil // the log file belongs to the process that holds the lock
 	case errors.As(err, &interrupted):

@@ -65,7 +65,7 @@ func (t *trainer) flushTerms(ph zoo.Phase, epoch, step int, sums rundir.Numbers)
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return fmt.Errorf("train: phase %s, epoch %d, step %d: term %s: expected a "+
 					"finite number, found %v; a smaller train.lr or train.clip=1 may help. %s",
-					ph.Name, epoch, step-len(steps)+1+i, term.Name, v, t.dir.LastGoodState())
+					ph.Name, epoch, step-len(steps)+1+i, term.Name, v, t.dir.LastState())
 			}
 			sums[term.Name] += v
 			if term.Weight != 0 {
