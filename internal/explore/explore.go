@@ -91,7 +91,7 @@ func Run(ctx context.Context, dir string, o Options, log *slog.Logger) (*Explora
 	if err != nil {
 		return nil, err
 	}
-	tested, err := results.Read(d, &c, p.Batcher.Kind)
+	tested, err := results.Read(d, &c, p.Kind())
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func explore(
 		sample := Sample{ID: s.ID[i], Label: s.Label[i]}
 		if e.Classes > 0 {
 			sample.Label = float32(metric.ClassOf(float64(sample.Label), e.Classes,
-				p.Batcher.Kind))
+				p.Kind()))
 		}
 		if s.RawText != nil {
 			sample.Text = s.RawText[i]

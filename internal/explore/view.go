@@ -86,7 +86,7 @@ func addViews(
 // addPredictions appends a view with the prediction to each sample.
 func addPredictions(p *train.Predictor, batch []Sample, y zoo.Output) {
 	var out results.Predictions
-	out.Add(y, p.Batcher.Data.Label, p.Batcher.Class, p.Dims.Classes, len(batch))
+	p.Append(&out, y, len(batch))
 	for i := range batch {
 		v := View{Score: out.Score[i]}
 		if out.Weight != nil {

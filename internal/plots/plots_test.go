@@ -27,7 +27,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 	"github.com/seed-6655bf3b/recap/nn"
-	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 var close12 = cmp.Options{cmpopts.EquateApprox(0, 1e-12), cmpopts.EquateNaNs()}
@@ -248,31 +247,6 @@ func TestAddCounts(t *testing.T) {
 				t.Errorf("%d classes have the names %q", n, got)
 			}
 		}
-	}
-}
-
-// TestWeightsAreRead writes predictions with and without weights and reads them back.
-func TestWeightsAreRead(t *testing.T) {
-	p := &results.Predictions{Rate: 0.5, ID: []string{"a", "b"}, Label: []float32{1, 2},
-		Score:  []float32{1.5, 2.5},
-		Weight: [][zoo.Modalities]float64{{0.5, 0.25, 0.25}, {0.125, 0.75, 0.125}}}
-	for range 2 {
-		var b bytes.Buffer
-		if err := results.WriteCSV(&b, []*results.Predictions{p}); err != nil {
-			t.Fatal(err)
-		}
-		back, err := results.ReadCSV("file", b.Bytes())
-		if err != nil || len(back) != 1 || !cmp.Equal(back[0].Weight, p.Weight) {
-			t.Errorf("read %v of %v (%v)", back[0].Weight, p.Weight, err)
-		}
-		for _, damaged := range []string{strings.Replace(b.String(), "0.5000", "", 1),
-			strings.Replace(b.String(), "0.5000,0.2500,0.2500", ",,", 1)} {
-			if _, err := results.ReadCSV("file", []byte(damaged)); p.Weight != nil &&
-				(err == nil || !strings.Contains(err.Error(), "weights of all three modalities")) {
-				t.Errorf("%q: error %v", damaged, err)
-			}
-		}
-		p.Weight = nil
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // A Choice is the rule by which one checkpoint is selected among the epochs of a phase.
 type Choice struct {
 	Metric string // the score that selects
-	OnTest bool   // on the test split, rounded to four decimals as in the code of the literature
+	onTest bool   // on the test split, rounded to four decimals as in the code of the literature
 }
 
 // Choices returns the checkpoints that the configuration selects. Files of the first have names
@@ -24,7 +24,7 @@ func Choices(c *settings.Config, kind metric.Kind) []Choice {
 	}
 	list := []Choice{{Metric: "MAE"}}
 	if c.Select == settings.SelectTest {
-		list[0].OnTest = true
+		list[0].onTest = true
 		for _, key := range metric.Keys(kind) {
 			if key != "MAE" && owner(key) == key {
 				list = append(list, Choice{key, true})
@@ -61,7 +61,7 @@ func (c Choice) File(file string) string {
 
 // Score returns the score of an epoch by which c selects, NaN if it has none.
 func (c Choice) Score(r *rundir.Record) float64 {
-	if c.OnTest {
+	if c.onTest {
 		return math.Round(r.Test[c.Metric]*1e4) / 1e4
 	}
 	return r.Valid[c.Metric]

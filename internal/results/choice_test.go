@@ -34,7 +34,7 @@ func TestScoreIsRoundedOnTest(t *testing.T) {
 	if got := (Choice{Metric: "MAE"}).Score(r); got != 0.123456 {
 		t.Errorf("validation score %g, want 0.123456", got)
 	}
-	if got := (Choice{Metric: "MAE", OnTest: true}).Score(r); got != 0.9877 {
+	if got := (Choice{Metric: "MAE", onTest: true}).Score(r); got != 0.9877 {
 		t.Errorf("test score %g, want 0.9877", got)
 	}
 }

@@ -108,9 +108,9 @@ func FormatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64)
 // FormatFloat32 returns the shortest text that reads back as v in float32.
 func FormatFloat32(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
-// ReadCSV reads predictions, one element per rate, in the order of the file. path is for messages.
+// readCSV reads predictions, one element per rate, in the order of the file. path is for messages.
 // It returns an error with the line that is not as [WriteCSV] writes it.
-func ReadCSV(path string, text []byte) ([]*Predictions, error) {
+func readCSV(path string, text []byte) ([]*Predictions, error) {
 	bad := func(line int, what string) error {
 		return fmt.Errorf("results: %s: line %d: expected %s; train or resume the run again",
 			path, line, what)

@@ -1,16 +1,46 @@
 package results
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // TestBrokenPredictions expects the line in which a truncated file breaks off.
 func TestBrokenPredictions(t *testing.T) {
 	text := strings.Join(predictionColumns, ",") + "\na,0,1,1.5,,,\nb,0,1,1."
-	_, err := ReadCSV("predictions.csv", []byte(text))
+	_, err := readCSV("predictions.csv", []byte(text))
 	want := "predictions.csv: line 3: expected a row of 7 cells, found wrong number of fields"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// TestWeightsAreRead writes predictions with and without weights and reads them back.
+func TestWeightsAreRead(t *testing.T) {
+	p := &Predictions{Rate: 0.5, ID: []string{"a", "b"}, Label: []float32{1, 2},
+		Score:  []float32{1.5, 2.5},
+		Weight: [][zoo.Modalities]float64{{0.5, 0.25, 0.25}, {0.125, 0.75, 0.125}}}
+	for range 2 {
+		var b bytes.Buffer
+		if err := WriteCSV(&b, []*Predictions{p}); err != nil {
+			t.Fatal(err)
+		}
+		back, err := readCSV("file", b.Bytes())
+		if err != nil || len(back) != 1 || !cmp.Equal(back[0].Weight, p.Weight) {
+			t.Errorf("read %v of %v (%v)", back[0].Weight, p.Weight, err)
+		}
+		for _, damaged := range []string{strings.Replace(b.String(), "0.5000", "", 1),
+			strings.Replace(b.String(), "0.5000,0.2500,0.2500", ",,", 1)} {
+			if _, err := readCSV("file", []byte(damaged)); p.Weight != nil &&
+				(err == nil || !strings.Contains(err.Error(), "weights of all three modalities")) {
+				t.Errorf("%q: error %v", damaged, err)
+			}
+		}
+		p.Weight = nil
 	}
 }

@@ -56,7 +56,7 @@ func Read(d rundir.Dir, c *settings.Config, kind metric.Kind) ([][]*Predictions,
 		if err != nil {
 			return nil, fmt.Errorf("results: predictions: %w", err)
 		}
-		list, err := ReadCSV(path, file)
+		list, err := readCSV(path, file)
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,7 @@ func evaluate(
 		if err != nil {
 			return nil, err
 		}
-		s.AddTested(&c, p.Batcher.Kind, tested)
+		s.AddTested(&c, p.Kind(), tested)
 	}
 	return s, nil
 }

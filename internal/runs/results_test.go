@@ -48,7 +48,7 @@ func TestSummary(t *testing.T) {
 			(mae("5", "mean") + mae("6", "mean")) / 2},
 		"deviation of means over rates": {mae("std", "mean"),
 			math.Abs(mae("5", "mean")-mae("6", "mean")) / 2},
-		"as a value": {mae("mean", "mean"), s.Mean()["MAE"]},
+		"as a value": {mae("mean", "mean"), s.Find("mean", "mean")["MAE"]},
 	} {
 		if math.Abs(pair[0]-pair[1]) > 1e-12 || mae("5", "0") == mae("6", "0") {
 			t.Errorf("%s: %g, want %g", what, pair[0], pair[1])
@@ -66,16 +66,21 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(s.PerSeed, again.PerSeed); diff != "" {
-		t.Error("evaluated again, the run has other scores:", diff)
+	for _, rate := range []string{"0", "0.5"} {
+		for _, seed := range []string{"5", "6"} {
+			if diff := cmp.Diff(s.Find(seed, rate), again.Find(seed, rate)); diff != "" {
+				t.Errorf("evaluated again, seed %s has other scores at rate %s: %s", seed, rate,
+					diff)
+			}
+		}
 	}
 	dropped, err := runs.Evaluate(context.Background(),
 		dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
 	if err != nil || len(dropped.Rates) != 1 ||
-		!strings.Contains(dropped.Title(), "without audio") {
+		!strings.Contains(dropped.Table().RenderMarkdown(), "without audio") {
 		t.Fatal(dropped, err)
 	}
-	if c := dropped.Mean()["Corr"]; !math.IsNaN(c) { // the toy uses audio only
+	if c := dropped.Find("mean", "mean")["Corr"]; !math.IsNaN(c) { // the toy uses audio only
 		t.Errorf("without audio the toy has a correlation of %g, want NaN", c)
 	}
 }
@@ -160,7 +165,7 @@ func TestSelection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		best := map[string]rundir.Numbers{}
+		best, title := map[string]rundir.Numbers{}, s.Table().RenderMarkdown()
 		for _, choice := range results.Choices(&c, metric.MOSI) {
 			file, err := os.ReadFile(d.File(choice.File(rundir.BestFile)))
 			if err != nil {
@@ -176,19 +181,19 @@ func TestSelection(t *testing.T) {
 			}
 		}
 		if how == settings.SelectValid {
-			if len(best) != 1 || !strings.Contains(s.Title(), "validation MAE") {
-				t.Errorf("%d checkpoints; %s", len(best), s.Title())
+			if len(best) != 1 || !strings.Contains(title, "validation MAE") {
+				t.Errorf("%d checkpoints; %s", len(best), title)
 			}
 			continue
 		}
-		if len(best) != 5 || !strings.Contains(s.Title(), "on TEST at rate 0.5: optimistic") {
+		if len(best) != 5 || !strings.Contains(title, "on TEST at rate 0.5: optimistic") {
 			t.Errorf("%d checkpoints, want those of Has0, Non0, 5 and 7 classes and MAE; %s",
-				len(best), s.Title())
+				len(best), title)
 		}
 		for key, by := range map[string]string{"MAE": "MAE", "Corr": "MAE",
 			"Has0_F1_score": "Has0_acc_2", "Non0_F1_score": "Non0_acc_2",
 			"Mult_acc_7": "Mult_acc_7"} {
-			if got, want := s.PerSeed[0][1][key], best[by][key]; got != want { // both at rate 0.5
+			if got, want := s.Find("5", "0.5")[key], best[by][key]; got != want {
 				t.Errorf("%s is %g, want the %g of the epoch with the best %s", key, got, want, by)
 			}
 		}
@@ -222,7 +227,7 @@ func TestClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if acc := s.PerSeed[0][0]["Acc_3"]; !(acc > 0.4) ||
+	if acc := s.Find("5", "0")["Acc_3"]; !(acc > 0.4) ||
 		!strings.Contains(s.Table().Render(), "Acc_3") {
 		t.Errorf("accuracy %g of 3 classes\n%s", acc, s.Table().Render())
 	}
@@ -266,17 +271,12 @@ func TestPredict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "seed5", rundir.PredictionsFile)
-	known, err := os.ReadFile(path)
+	tested, err := results.Read(rundir.Dir(filepath.Join(dir, "seed5")), &c, metric.MOSI)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := results.ReadCSV(path, known)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Score[0] != all[0].Score[0] || p.Label != nil || len(p.Weight) != 1 {
-		t.Errorf("prediction %v, want the %v of the test", p, all[0].Score[0])
+	if p.Score[0] != tested[0][0].Score[0] || p.Label != nil || len(p.Weight) != 1 {
+		t.Errorf("prediction %v, want the %v of the test", p, tested[0][0].Score[0])
 	}
 	if warning := log.String(); strings.Count(warning, "[UNK]") != 1 ||
 		!strings.Contains(warning, "tokens=1 ") {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -24,10 +25,9 @@ func searchOf(t *testing.T, set map[string]string, rates ...string) *runs.Search
 	s := &runs.Search{Name: "tune", Base: settingstest.Resolved(t, set),
 		Keys: []string{"train.lr"}, Grid: []any{map[string]any{"train.lr": rates}}, Seed: 1}
 	for _, lr := range rates {
-		c := settingstest.Resolved(t, set)
-		if err := c.Set("train.lr", lr); err != nil {
-			t.Fatal(err)
-		}
+		values := map[string]string{"train.lr": lr}
+		maps.Copy(values, set)
+		c := settingstest.Resolved(t, values)
 		s.Trials = append(s.Trials, runs.Trial{Values: []string{lr}, Config: c})
 	}
 	return s

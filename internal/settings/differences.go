@@ -8,8 +8,11 @@ import (
 )
 
 // A Setting is one property in which two runs with the same data set, model and variant can
-// differ. Note is text that [Setting.Describe] appends to the value.
-type Setting struct{ Key, Value, Note string }
+// differ.
+type Setting struct {
+	Key, Value string
+	note       string // appended to the value by [Setting.Describe]
+}
 
 // Keys of the settings that are not keys of a [Config].
 const (
@@ -27,9 +30,9 @@ func (c *Config) Settings() []Setting {
 	text := Setting{textSetting, encoder.BERT, ""}
 	switch {
 	case text.Value != "" && encoder.Finetune:
-		text.Note = ", trained further"
+		text.note = ", trained further"
 	case text.Value != "":
-		text.Note = ", frozen"
+		text.note = ", frozen"
 	}
 	list := []Setting{{DataSetting, c.Data.File, ""}, text, {"preset", c.Preset, ""}}
 	base, _ := Preset(c.Preset, c.Model, c.Dataset)
@@ -81,7 +84,7 @@ func (x Setting) Describe(names map[string]string) string {
 	case x.Key == DataSetting:
 		return value
 	case x.Key == textSetting, x.Key == SeedSetting:
-		return x.Key + " " + value + x.Note
+		return x.Key + " " + value + x.note
 	case x.Key == "preset":
 		return value + " preset"
 	}

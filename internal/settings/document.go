@@ -72,13 +72,10 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Set sets the value of a key. For a setting of type string, value is the string itself; for other
-// settings it is YAML. Set returns a *[KeyError] if the key is unknown, and an error if the value
-// does not have the type of the setting.
-func (c *Config) Set(key, value string) error { return c.put(key, value) }
-
-// put sets a key to a decoded YAML value.
-func (c *Config) put(key string, value any) error {
+// set sets a key to a decoded YAML value. A string is YAML text, unless the setting is a string.
+// set returns a *[KeyError] if the key is unknown, and an error if the value does not have the type
+// of the setting.
+func (c *Config) set(key string, value any) error {
 	all := c.fields()
 	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
 	if i < 0 {
@@ -190,7 +187,7 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 		case yaml.MapSlice:
 			err = c.applyUnder(key, v)
 		default:
-			err = c.put(key, v)
+			err = c.set(key, v)
 		}
 		if err != nil {
 			return err

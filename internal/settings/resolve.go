@@ -48,7 +48,7 @@ func Resolve(s Sources) (Config, error) {
 	}
 	for _, layer := range []map[string]string{env, s.Set, s.Flags} {
 		for _, key := range slices.Sorted(maps.Keys(layer)) {
-			if err := c.Set(key, layer[key]); err != nil {
+			if err := c.set(key, layer[key]); err != nil {
 				return c, err
 			}
 		}

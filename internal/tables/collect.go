@@ -122,7 +122,7 @@ func (k *collector) add(d rundir.Dir) error {
 	}
 	k.where[seed] = d
 	if old := k.known[key]; old != nil {
-		old.Seeds, old.PerSeed = append(old.Seeds, c.Seed), append(old.PerSeed, s.PerSeed[0])
+		old.Seeds, old.perSeed = append(old.Seeds, c.Seed), append(old.perSeed, s.perSeed[0])
 		return nil
 	}
 	k.known[key] = s
@@ -137,8 +137,8 @@ func (s *Summary) sort() {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
-	seeds, runs := slices.Clone(s.Seeds), slices.Clone(s.PerSeed)
+	seeds, runs := slices.Clone(s.Seeds), slices.Clone(s.perSeed)
 	for to, from := range order {
-		s.Seeds[to], s.PerSeed[to] = seeds[from], runs[from]
+		s.Seeds[to], s.perSeed[to] = seeds[from], runs[from]
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // A Comparison has summaries that may be in one table because their conditions are equal.
 type Comparison struct {
-	Rows        []*Summary
+	rows        []*Summary
 	common      []settings.Setting // settings that all rows have
 	differences []string           // for each row, the settings in which it differs from others
 	names       map[string]string  // short names of files by path
@@ -74,23 +74,23 @@ func (p *Comparison) describe(list []settings.Setting) string {
 	}), ", ")
 }
 
-// Dataset returns the name of the data set.
-func (p *Comparison) Dataset() string { return p.Rows[0].Config.Dataset }
+// dataset returns the name of the data set.
+func (p *Comparison) dataset() string { return p.rows[0].Config.Dataset }
 
 // Keys returns the metrics of the rows that tables show; with extra also those that only
 // summary.csv has.
 func (p *Comparison) Keys(extra bool) []string {
 	if extra {
-		return p.Rows[0].AllKeys()
+		return p.rows[0].AllKeys()
 	}
-	return p.Rows[0].Keys()
+	return p.rows[0].Keys()
 }
 
 // caption describes a table: the metrics, the data, the selection, and the settings of all rows.
 func (p *Comparison) caption(what string) string {
-	c := &p.Rows[0].Config
+	c := &p.rows[0].Config
 	rest := slices.Clone(p.common)
-	data := fmt.Sprintf("test split of %d utterances", p.Rows[0].test.utterances)
+	data := fmt.Sprintf("test split of %d utterances", p.rows[0].test.utterances)
 	if i := slices.IndexFunc(rest, func(x settings.Setting) bool {
 		return x.Key == settings.DataSetting
 	}); i >= 0 {
@@ -99,13 +99,13 @@ func (p *Comparison) caption(what string) string {
 	}
 	text := fmt.Sprintf("%s: %s (%s); checkpoints %s; missing rates %s", what, c.Dataset,
 		data, c.Selection(), c.Eval.Rates)
-	if note := p.Rows[0].Note; note != "" {
+	if note := p.rows[0].Note; note != "" {
 		text += "; " + note
 	}
 	if len(rest) > 0 {
 		text += "; " + p.describe(rest)
 	}
-	if slices.ContainsFunc(p.Rows, func(s *Summary) bool { return len(s.Seeds) > 1 }) {
+	if slices.ContainsFunc(p.rows, func(s *Summary) bool { return len(s.Seeds) > 1 }) {
 		text += "; mean ± population standard deviation over seeds"
 	}
 	return text + "."
@@ -131,7 +131,7 @@ func (p *Comparison) table(
 		t.Header = slices.Insert(t.Header, 1, "settings")
 		t.LabelColumns = 2
 	}
-	for i, s := range p.Rows {
+	for i, s := range p.rows {
 		row := []string{s.Label()}
 		if differ {
 			row = append(row, p.differences[i])
@@ -159,7 +159,7 @@ func (p *Comparison) Means(keys []string) *typeset.Table {
 
 // Areas returns a table of the areas under the curves over rates, nil for a single rate.
 func (p *Comparison) Areas(keys []string) *typeset.Table {
-	if len(p.Rows[0].Rates) < 2 {
+	if len(p.rows[0].Rates) < 2 {
 		return nil
 	}
 	t := p.table(p.caption("AUILC, area under the curve over missing rates"),
@@ -174,7 +174,7 @@ func (p *Comparison) Areas(keys []string) *typeset.Table {
 }
 
 func (p *Comparison) areaNote() string {
-	rates := p.Rows[0].Rates
+	rates := p.rows[0].Rates
 	first, last := rates[0], rates[len(rates)-1]
 	return fmt.Sprintf(
 		"AUILC (TFR-Net's): by the trapezoid rule from rate %g to %g; a metric that is x at "+
@@ -185,8 +185,8 @@ func (p *Comparison) areaNote() string {
 // Rates returns a table of one metric at each missing rate, with its mean over rates and, with
 // several rates, the area under the curve.
 func (p *Comparison) Rates(key string) *typeset.Table {
-	rates := append(typeset.MapStrings(p.Rows[0].Rates, results.FormatNumber), "mean")
-	header, several := rates, len(p.Rows[0].Rates) > 1
+	rates := append(typeset.MapStrings(p.rows[0].Rates, results.FormatNumber), "mean")
+	header, several := rates, len(p.rows[0].Rates) > 1
 	if several {
 		header = append(slices.Clone(rates), "AUILC")
 	}

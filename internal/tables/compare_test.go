@@ -99,12 +99,12 @@ func TestTables(t *testing.T) {
 	f.run("more", forged(t, nil), 9, far)
 	f.run("no-fid", forged(t, map[string]string{"variant": "no-fid"}), 10, far)
 	list, log := f.collect("")
-	if len(list) != 1 || len(list[0].Rows) != 2 || log != "" {
+	if len(list) != 1 || len(list[0].rows) != 2 || log != "" {
 		t.Fatalf("%d comparisons, log %q", len(list), log)
 	}
 	p := list[0]
-	if !slices.Equal(p.Rows[0].Seeds, []uint64{9, 10}) {
-		t.Errorf("seeds %v of two directories with one configuration", p.Rows[0].Seeds)
+	if !slices.Equal(p.rows[0].Seeds, []uint64{9, 10}) {
+		t.Errorf("seeds %v of two directories with one configuration", p.rows[0].Seeds)
 	}
 	check := func(what string, got *typeset.Table, header []string, rows [][]string) {
 		t.Helper()
@@ -180,9 +180,9 @@ func TestCollect(t *testing.T) {
 	list, log := f.collect("")
 	var got []string
 	for _, p := range list {
-		for i, s := range p.Rows {
+		for i, s := range p.rows {
 			got = append(got,
-				fmt.Sprint(p.Dataset(), " ", s.Rates, " ", s.Seeds, " ", p.differences[i]))
+				fmt.Sprint(p.dataset(), " ", s.Rates, " ", s.Seeds, " ", p.differences[i]))
 		}
 		got = append(got, "")
 	}
@@ -208,7 +208,7 @@ func TestCollect(t *testing.T) {
 	if strings.Count(log, "\n") != 2 {
 		t.Errorf("the log has other lines:\n%s", log)
 	}
-	if list, _ = f.collect("other"); len(list) != 1 || list[0].Dataset() != "other" {
+	if list, _ = f.collect("other"); len(list) != 1 || list[0].dataset() != "other" {
 		t.Error("the data set is not chosen")
 	}
 	discard := slog.New(slog.DiscardHandler)

@@ -23,7 +23,7 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	rows := [][]string{append(header, "Dataset", "Rate", "Rates", "Data", "Utterances",
 		"Selection", "Seeds", "Settings")}
 	for _, p := range list {
-		for _, s := range p.Rows {
+		for _, s := range p.rows {
 			rates := []string{"mean"}
 			if byRate {
 				rates = append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean")

@@ -13,9 +13,9 @@ import (
 // Published returns the paper's Table 1 or 2 with the rows of our models, without ablations,
 // below. It returns nil if the paper has no table for the data set.
 func (p *Comparison) Published() *typeset.Table {
-	paper := literature.Results(p.Dataset())
+	paper := literature.Results(p.dataset())
 	ours := p.only(func(s *Summary) bool { return s.Config.Variant == "full" })
-	if paper == nil || ours == nil || p.Rows[0].Config.Data.Classes > 0 {
+	if paper == nil || ours == nil || p.rows[0].Config.Data.Classes > 0 {
 		return nil
 	}
 	t := &typeset.Table{Header: []string{"model"}, LabelColumns: 1, Rules: []int{len(paper.Rows)}}
@@ -39,7 +39,7 @@ func (p *Comparison) Published() *typeset.Table {
 		row[0] += dagger(paper.HasErratum(r.Method, ""))
 		t.Rows = append(t.Rows, row)
 	}
-	for i, s := range ours.Rows {
+	for i, s := range ours.rows {
 		row := []string{"ours: " + s.Label()}
 		if ours.differences[i] != "" {
 			row[0] += " (" + ours.differences[i] + ")"
@@ -63,13 +63,13 @@ func dagger(wrong bool) string {
 // Ablations returns the paper's Table 3 beside ours: one table for each group of runs whose
 // settings differ in nothing but the variant, none if the paper has no table for the data set.
 func (p *Comparison) Ablations() []*typeset.Table {
-	paper := literature.Ablation(p.Dataset())
-	if paper == nil || p.Rows[0].Config.Data.Classes > 0 {
+	paper := literature.Ablation(p.dataset())
+	if paper == nil || p.rows[0].Config.Data.Classes > 0 {
 		return nil
 	}
 	var order []string
 	groups := map[string][]*Summary{}
-	for _, s := range p.Rows {
+	for _, s := range p.rows {
 		i := slices.IndexFunc(paper.Rows, func(r literature.Row) bool {
 			return r.Method == s.Config.SelectedVariant().Label
 		})
@@ -103,14 +103,14 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 	}
 	for _, r := range paper.Rows {
 		row := []string{r.Method}
-		i := slices.IndexFunc(p.Rows, func(s *Summary) bool { return s.Label() == r.Method })
+		i := slices.IndexFunc(p.rows, func(s *Summary) bool { return s.Label() == r.Method })
 		if i >= 0 && p.differences[i] != "" {
 			row[0] += " (" + p.differences[i] + ")"
 		}
 		for j, c := range paper.Columns {
 			row = append(row, r.Cells[j], "")
 			if i >= 0 {
-				row[len(row)-1] = p.Rows[i].printed(c)
+				row[len(row)-1] = p.rows[i].printed(c)
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -121,7 +121,7 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 // only returns the comparison of the rows for which keep is true, nil if there are none.
 func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
 	var rows []*Summary
-	for _, s := range p.Rows {
+	for _, s := range p.rows {
 		if keep(s) {
 			rows = append(rows, s)
 		}
@@ -154,7 +154,7 @@ func (p *Comparison) notes(paper *literature.Table) []string {
 	notes = append(notes, paper.Notes...)
 	notes = append(notes,
 		"Accuracies and F1 in percent, ours times 100; MAE and Corr as they are.")
-	s := p.Rows[0]
+	s := p.rows[0]
 	if n := s.test.utterances; n != paper.Utterances {
 		notes = append(notes,
 			fmt.Sprintf(

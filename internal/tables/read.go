@@ -70,7 +70,7 @@ func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Pre
 	}
 	s.test = testSplitOf(at[0])
 	s.Seeds = append(s.Seeds, c.Seed)
-	s.PerSeed = append(s.PerSeed, run)
+	s.perSeed = append(s.perSeed, run)
 }
 
 // A testSplit identifies a test split: two are equal if utterances and labels are the same.

@@ -28,7 +28,7 @@ type Summary struct {
 
 	Kind    metric.Kind
 	test    testSplit
-	PerSeed [][]metric.Scores // [seed][rate]
+	perSeed [][]metric.Scores // [seed][rate]
 }
 
 // Keys returns the metrics that tables show.
@@ -61,9 +61,9 @@ func (s *Summary) lines() []scored {
 	for i, seed := range s.Seeds {
 		for j, rate := range s.Rates {
 			all = append(all,
-				scored{fmt.Sprint(seed), results.FormatNumber(rate), s.PerSeed[i][j]})
+				scored{fmt.Sprint(seed), results.FormatNumber(rate), s.perSeed[i][j]})
 		}
-		means[i], _ = metric.MeanStd(s.PerSeed[i])
+		means[i], _ = metric.MeanStd(s.perSeed[i])
 		all = append(all, scored{fmt.Sprint(seed), "mean", means[i]})
 	}
 	over := func(rate string, runs []metric.Scores) {
@@ -73,7 +73,7 @@ func (s *Summary) lines() []scored {
 	for j, rate := range s.Rates {
 		column := make([]metric.Scores, len(s.Seeds))
 		for i := range s.Seeds {
-			column[i] = s.PerSeed[i][j]
+			column[i] = s.perSeed[i][j]
 		}
 		over(results.FormatNumber(rate), column)
 	}
@@ -81,14 +81,11 @@ func (s *Summary) lines() []scored {
 	return all
 }
 
-// Mean returns the mean of each metric over rates and seeds.
-func (s *Summary) Mean() metric.Scores { return s.Find("mean", "mean") }
-
 // areas returns the mean and the standard deviation over seeds of the area under each metric's
 // curve over the rates ([metric.AUILC]).
 func (s *Summary) areas() (mean, std metric.Scores) {
 	var all []metric.Scores
-	for _, run := range s.PerSeed {
+	for _, run := range s.perSeed {
 		area := metric.Scores{}
 		for _, key := range s.AllKeys() {
 			var curve []float64
@@ -110,8 +107,8 @@ func (s *Summary) Find(seed, rate string) metric.Scores {
 	})].Scores
 }
 
-// Title describes the table: data set, model, variant, seeds and how checkpoints were selected.
-func (s *Summary) Title() string {
+// title describes the table: data set, model, variant, seeds and how checkpoints were selected.
+func (s *Summary) title() string {
 	c := &s.Config
 	title := fmt.Sprintf("%s, %s, %s, %s; %s", c.Dataset, c.Model, c.SelectedVariant().Label,
 		SeedList(s.Seeds), c.Selection())
@@ -131,7 +128,7 @@ func SeedList(seeds []uint64) string {
 
 // Table returns a table with a row for each rate and one for the mean over rates.
 func (s *Summary) Table() table.Writer {
-	t := NewTable(s.Title(), "rate", s.Keys())
+	t := NewTable(s.title(), "rate", s.Keys())
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
 		if rate == "mean" {
 			t.AppendSeparator()

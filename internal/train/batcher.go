@@ -14,39 +14,39 @@ import (
 type batcher struct {
 	classes int
 	static  bool // the keep masks of training are the same in each epoch
-	Kind    metric.Kind
+	kind    metric.Kind
 
-	Data  datasets.Batch
-	Class []int
+	data  datasets.Batch
+	class []int
 	rate  []float32 // [B 3]
 	zero  []float32 // [B T], see masked
 }
 
 func newBatcher(c *settings.Config, d zoo.Dims) batcher {
 	return batcher{classes: d.Classes, static: c.Data.Resample == "static",
-		Kind: metric.KindOf(c.Dataset, d.Range)}
+		kind: metric.KindOf(c.Dataset, d.Range)}
 }
 
 // Fill sets the batch to the utterances of s with the given indices and their keep masks, for
 // Batch.
 func (f *batcher) Fill(s *datasets.Split, index []int, k *datasets.KeepMasks) {
-	f.Data.Fill(s, index, k)
+	f.data.Fill(s, index, k)
 	f.classify()
 }
 
 // FillCorrupted sets the batch to the corrupted utterances of s with the given indices, for
 // Corrupted.
 func (f *batcher) FillCorrupted(s *datasets.Split, index []int, k *datasets.KeepMasks) {
-	f.Data.FillCorrupted(s, index, k)
+	f.data.FillCorrupted(s, index, k)
 	f.classify()
 }
 
 // classify computes the classes of the labels.
 func (f *batcher) classify() {
-	f.Class = f.Class[:0]
+	f.class = f.class[:0]
 	if f.classes > 0 {
-		for _, y := range f.Data.Label {
-			f.Class = append(f.Class, metric.ClassOf(float64(y), f.classes, f.Kind))
+		for _, y := range f.data.Label {
+			f.class = append(f.class, metric.ClassOf(float64(y), f.classes, f.kind))
 		}
 	}
 }
@@ -56,7 +56,7 @@ func (f *batcher) classify() {
 // drawn with. The complete frames and the attention mask are uploaded once; the corrupted frames
 // are then computed on the device.
 func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch int) *zoo.Batch {
-	d := &f.Data
+	d := &f.data
 	f.rate = f.rate[:0]
 	for _, i := range d.Index {
 		f.rate = append(f.rate, float32(rates.Language[i]), float32(rates.Audio[i]),
@@ -83,7 +83,7 @@ func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch 
 			tp.Input(d.Vision.Keep, n, d.Vision.T)}
 	}
 	if f.classes > 0 {
-		b.Class = f.Class
+		b.Class = f.class
 	} else {
 		b.Label = tp.Input(d.Label, len(d.Index))
 	}
@@ -92,11 +92,11 @@ func (f *batcher) Batch(tp *ag.Tape, ph zoo.Phase, rates *datasets.Rates, epoch 
 
 // Corrupted returns the utterances of FillCorrupted.
 func (f *batcher) Corrupted(tp *ag.Tape) *zoo.Input {
-	return f.input(tp, f.Data.Language.Corrupted)
+	return f.input(tp, f.data.Language.Corrupted)
 }
 
 func (f *batcher) input(tp *ag.Tape, ids []int) *zoo.Input {
-	d, n := &f.Data, len(f.Data.Index)
+	d, n := &f.data, len(f.data.Index)
 	return &zoo.Input{
 		IDs: ids, Segments: d.Language.Segment, HostMask: d.Language.Mask,
 		Mask:     tp.Input(d.Language.Mask, n, d.Language.T),

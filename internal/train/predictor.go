@@ -8,6 +8,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -19,12 +20,12 @@ import (
 type Predictor struct {
 	*Learner
 	Tape      *ag.Tape // for inference
-	Batcher   batcher
 	BatchSize int
+	batcher   batcher
 }
 
 func newPredictor(c *settings.Config, l *Learner) *Predictor {
-	return &Predictor{l, ag.NewInferenceTape(l.Device), newBatcher(c, l.Dims), c.Train.Batch}
+	return &Predictor{l, ag.NewInferenceTape(l.Device), c.Train.Batch, newBatcher(c, l.Dims)}
 }
 
 // Input resets the tape and returns the utterances of a split with the given indices, corrupted by
@@ -32,10 +33,19 @@ func newPredictor(c *settings.Config, l *Learner) *Predictor {
 // same tokens again at other rates.
 func (p *Predictor) Input(s *datasets.Split, index []int, masks *datasets.KeepMasks) *zoo.Input {
 	p.Tape.Reset()
-	p.Batcher.FillCorrupted(s, index, masks)
-	in := p.Batcher.Corrupted(p.Tape)
+	p.batcher.FillCorrupted(s, index, masks)
+	in := p.batcher.Corrupted(p.Tape)
 	in.Cacheable = true
 	return in
+}
+
+// Kind returns the kind of labels of the data that the model was trained with.
+func (p *Predictor) Kind() metric.Kind { return p.batcher.kind }
+
+// Append appends to out the outputs y for the batch of the last [Predictor.Input]. n is the number
+// of utterances of the split.
+func (p *Predictor) Append(out *results.Predictions, y zoo.Output, n int) {
+	out.Add(y, p.batcher.data.Label, p.batcher.class, p.Dims.Classes, n)
 }
 
 // Predict returns the predictions for a split at a missing rate. The modalities in drop are
@@ -59,7 +69,7 @@ func (p *Predictor) Predict(
 	out := &results.Predictions{Rate: rate, ID: s.ID}
 	for _, index := range datasets.Order(s.Len(), p.BatchSize, 0, nil) {
 		y := p.Model.Predict(p.Tape, p.Input(s, index, masks))
-		out.Add(y, p.Batcher.Data.Label, p.Batcher.Class, p.Dims.Classes, s.Len())
+		p.Append(out, y, s.Len())
 	}
 	return out
 }
@@ -71,7 +81,7 @@ func (p *Predictor) Test(
 	rates []float64, drop []zoo.Modality,
 ) ([][]*results.Predictions, error) {
 	var all [][]*results.Predictions
-	for _, choice := range results.Choices(c, p.Batcher.Kind) {
+	for _, choice := range results.Choices(c, p.batcher.kind) {
 		path := d.File(choice.File(rundir.BestFile))
 		file, err := os.ReadFile(path)
 		if err != nil {

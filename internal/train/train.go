@@ -364,7 +364,7 @@ func (t *trainer) test(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, choice := range slices.Backward(results.Choices(c, t.batcher.Kind)) {
+	for i, choice := range slices.Backward(results.Choices(c, t.batcher.kind)) {
 		var b bytes.Buffer
 		if err := errors.Join(results.WriteCSV(&b, tested[i]),
 			rundir.WriteFile(t.dir.File(choice.File(rundir.PredictionsFile)),

@@ -17,7 +17,7 @@ func (t *trainer) validate(r *rundir.Record) error {
 	if t.config.Select == settings.SelectTest {
 		r.Test = t.validation(t.set.Test)
 	}
-	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
+	for _, c := range results.Choices(&t.config, t.batcher.kind) {
 		if c.Better(c.Score(r), c.Best(t.journal.Records, r.Phase)) {
 			if err := rundir.SaveTensors(t.dir.File(c.File(rundir.BestFile)),
 				t.Model.PredictParams(), t.metadata(r.Phase, r.Epoch)); err != nil {
@@ -35,7 +35,7 @@ func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
 	if patience == 0 || !ph.Supervised {
 		return false
 	}
-	valid := results.Choice{Metric: results.Choices(&t.config, t.batcher.Kind)[0].Metric}
+	valid := results.Choice{Metric: results.Choices(&t.config, t.batcher.kind)[0].Metric}
 	best, at := math.NaN(), 0
 	for i := range t.journal.Records {
 		if r := &t.journal.Records[i]; r.Phase == ph.Name && valid.Better(valid.Score(r), best) {
@@ -48,7 +48,7 @@ func (t *trainer) outOfPatience(ph zoo.Phase, epoch int) bool {
 // validation returns the scores of the model on a split at the missing rate of the validation.
 func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
 	p := t.predictor.Predict(s, t.config.Eval.ValidRate, nil)
-	n := rundir.Numbers(p.Evaluate(t.batcher.Kind, t.Dims.Classes))
+	n := rundir.Numbers(p.Evaluate(t.batcher.kind, t.Dims.Classes))
 	if t.Dims.Classes > 0 {
 		n[rundir.LossKey] = p.Loss
 	}
@@ -57,7 +57,7 @@ func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
 
 // saveUnchosen saves the current parameters as a checkpoint if no epoch was selected.
 func (t *trainer) saveUnchosen() error {
-	for _, c := range results.Choices(&t.config, t.batcher.Kind) {
+	for _, c := range results.Choices(&t.config, t.batcher.kind) {
 		if t.dir.Has(c.File(rundir.BestFile)) {
 			continue
 		}
