@@ -1,7 +1,6 @@
 package rundir
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,26 +14,11 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 		map[string]string{"sizes": "[4, 2]", "weights": "[1, 2, 3]", "variant": "no-dropout",
 			"data.labels": "0.1"})
 	d := Dir(t.TempDir())
-	if err := d.Create(&c); err != nil {
+	if err := d.create(&c); err != nil {
 		t.Fatal(err)
 	}
 	back, err := d.Config()
 	if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Error(err, diff)
-	}
-}
-
-// TestChooseDirNamesTheRun takes the variant as the name, and a number where that is not free.
-func TestChooseDirNamesTheRun(t *testing.T) {
-	out := t.TempDir()
-	for _, want := range []string{"full", "full-2", "full-3"} {
-		c := settingstest.Resolved(t, nil)
-		dir, err := ChooseDir(out, &c, []uint64{5})
-		if err != nil || filepath.Base(dir) != want || c.Name != want {
-			t.Errorf("%s, name %q, error %v; want %s", dir, c.Name, err, want)
-		}
-		if _, err := CreateSeeds(dir, c, []uint64{5}); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -14,9 +14,11 @@
 //
 // Every file but the journal is written under a temporary name and renamed.
 //
-//	dir.go      the directory of a seed, names of files, atomic writes
-//	tensors.go  tensors in a file
+//	file.go     names of files, atomic writes
+//	dir.go      the directory of a seed
+//	choose.go   the directory of a new run
 //	run.go      a run and its seeds
 //	journal.go  metrics.jsonl
-//	lock.go     which process uses a directory
+//	holder.go   which process uses a directory; lock_linux.go and lock_other.go: whether it runs
+//	lock.go     the lock of a directory
 package rundir

@@ -60,7 +60,7 @@ type Record struct {
 // Attributes returns the key-value pairs that the log shows for an epoch.
 func (r *Record) Attributes(epochs int) []any {
 	a := []any{"phase", r.Phase, "epoch", fmt.Sprintf("%d/%d", r.Epoch, epochs), "lr", short(r.LR),
-		"loss", short(r.Terms["loss"])}
+		"loss", short(r.Terms[LossKey])}
 	for _, key := range []string{"MAE", "Corr", LossKey} {
 		if v, ok := r.Valid[key]; ok {
 			a = append(a, "valid_"+key, short(v))

@@ -2,46 +2,15 @@ package rundir
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 )
 
 // LockFile is the name of the lock in the directory of a seed. It exists while a process trains.
 const LockFile = "running.lock"
-
-// A Holder is the process that holds a lock, as it is written in the lock.
-type Holder struct {
-	Host string `json:"host"`
-	PID  int    `json:"pid"`
-	// start time of the process, in clock ticks since the boot of the host
-	Start     uint64    `json:"start"`
-	Boot      string    `json:"boot"`      // identifies the boot of the host
-	Namespace string    `json:"namespace"` // process namespace of PID
-	Since     time.Time `json:"since"`
-}
-
-// LockedError is the error for a directory that another process uses.
-type LockedError struct {
-	Path    string // of the lock
-	Holder  Holder
-	Running bool // the holder is a running process of this host
-}
-
-func (e *LockedError) Error() string {
-	h := &e.Holder
-	text := fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
-		filepath.Dir(e.Path), h.PID, h.Host, h.Since.Format(time.DateTime))
-	if e.Running {
-		return text
-	}
-	return text + ", which cannot be checked from here; if that process has ended, remove " +
-		e.Path
-}
 
 // Lock creates the lock at path for this process, or returns a *[LockedError] if another process
 // holds it. The lock is a file that describes its holder. It is created by link(2), which is atomic
@@ -69,7 +38,7 @@ func tryLock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := writeTemporary(path, text)
+	temporary, err := writeTemporary(path, contents(text))
 	if err != nil {
 		return nil, err
 	}
@@ -90,32 +59,6 @@ func tryLock(path string) (release func() error, err error) {
 		return nil, err
 	}
 	return release, nil
-}
-
-func describeSelf() ([]byte, error) {
-	self, err := self()
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(self)
-	if err != nil {
-		return nil, fmt.Errorf("rundir: lock: %w", err)
-	}
-	return append(text, '\n'), nil
-}
-
-// writeTemporary writes a temporary file in the directory of path.
-func writeTemporary(path string, text []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return "", fmt.Errorf("rundir: lock: %w", err)
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("rundir: lock: %w", err)
-	}
-	return f.Name(), nil
 }
 
 func sameFile(a, b string) bool {
@@ -164,43 +107,6 @@ func replaceEnded(path, temporary string) error {
 		return fmt.Errorf("rundir: lock: %w", err)
 	}
 	return nil
-}
-
-// readHolder returns the holder of the lock, nil if it is a process of this host that has ended.
-func readHolder(f *os.File, path string) (*LockedError, error) {
-	locked := &LockedError{Path: path}
-	if err := json.NewDecoder(f).Decode(&locked.Holder); err != nil {
-		return nil, fmt.Errorf(
-			"rundir: %s: expected the holder of a lock, found something else: %w; if no "+
-				"process uses this directory, remove it", path, err,
-		)
-	}
-	self, err := self()
-	if err != nil {
-		return nil, err
-	}
-	ended := false
-	if locked.Holder.Host == self.Host {
-		locked.Running, ended = locked.Holder.status(self)
-	}
-	if ended {
-		return nil, nil
-	}
-	return locked, nil
-}
-
-// LockHolder returns the holder of the lock at path, nil if there is no lock or its holder has
-// ended.
-func LockHolder(path string) (*LockedError, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("rundir: lock: %w", err)
-	}
-	defer f.Close()
-	return readHolder(f, path)
 }
 
 // unlock removes the lock if it is still the one of this process.

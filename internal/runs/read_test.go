@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -87,7 +86,7 @@ func TestReadRun(t *testing.T) {
 	}
 
 	// Another seed, which was not started.
-	if err := rundir.Dir(filepath.Join(dir, "seed9")).Create(&run.Config); err != nil {
+	if _, err := rundir.CreateSeeds(dir, run.Config, []uint64{9}); err != nil {
 		t.Fatal(err)
 	}
 	if run, err = rundir.Read(dir); err != nil || run.Finished() || !run.HasFinished() ||

@@ -52,7 +52,7 @@ func (f *forger) run(name string, c settings.Config, seed uint64, off map[float6
 	if err := results.WriteCSV(&b, all); err != nil {
 		f.t.Fatal(err)
 	}
-	if err := d.Create(&c); err != nil {
+	if _, err := rundir.CreateSeeds(filepath.Dir(string(d)), c, []uint64{seed}); err != nil {
 		f.t.Fatal(err)
 	}
 	dims := map[string]string{"dims": `{"Range":[-3,3]}`}

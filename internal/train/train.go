@@ -74,8 +74,8 @@ type trainer struct {
 	terms     termLog
 	predictor *Predictor
 	journal   *rundir.Journal
-	recorded  bool    // for TensorBoard too
-	events    *Events // nil unless recorded
+	recorded  bool       // for TensorBoard too
+	events    *eventFile // nil unless recorded
 	log       *slog.Logger
 	step      func(phase string, done, total int) // called after each step
 
@@ -214,7 +214,7 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 		return err
 	}
 	if t.events != nil {
-		if err := t.events.Add(&r); err != nil {
+		if err := t.events.add(&r); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,86 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/settings"
+)
+
+// ChooseDir returns the directory for new seeds of a run. A directory can be used if it has none of
+// the seeds and if the seeds that it has are of the same configuration. With a name in c it returns
+// the directory of this name, or an error if it cannot be used. Without a name the run is called
+// like its variant, or variant-2, variant-3, …: the first name that can be used, which is stored in
+// c. So nothing is overwritten, and the same command twice makes two runs.
+func ChooseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
+	base := filepath.Join(out, c.Dataset, c.Model)
+	if c.Name != "" {
+		dir := filepath.Join(base, c.Name)
+		return dir, canUse(dir, c, seeds)
+	}
+	for k := 1; ; k++ {
+		name := c.Variant
+		if k > 1 {
+			name += fmt.Sprintf("-%d", k)
+		}
+		if dir := filepath.Join(base, name); canUse(dir, c, seeds) == nil {
+			c.Name = name
+			return dir, nil
+		}
+	}
+}
+
+// ReuseDir returns the directory of the run with the same configuration if there is one, whose name
+// is stored in c, otherwise the result of [ChooseDir].
+func ReuseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
+	found, err := filepath.Glob(filepath.Join(out, c.Dataset, c.Model, "*", "seed*"))
+	if err != nil {
+		return "", fmt.Errorf("rundir: %s: %w", out, err)
+	}
+	for _, path := range found {
+		if old, err := Dir(path).Config(); err == nil && settings.SameExceptSeed(old, *c) {
+			c.Name = old.Name
+			return filepath.Dir(path), nil
+		}
+	}
+	return ChooseDir(out, c, seeds)
+}
+
+// NamedDir returns the directory of a run by its name. It returns an error if the directory has
+// seeds of another configuration.
+func NamedDir(out string, c *settings.Config) (string, error) {
+	dir := filepath.Join(out, c.Dataset, c.Model, c.Name)
+	return dir, canUse(dir, c, nil)
+}
+
+func canUse(dir string, c *settings.Config, seeds []uint64) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	dirs, err := SeedSubdirs(dir) // empty if a process was killed before it wrote a configuration
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		old, err := d.Config()
+		if err != nil {
+			return err
+		}
+		if !settings.SameExceptSeed(old, *c) {
+			return fmt.Errorf(
+				"rundir: %s: expected a run of the same configuration, found another; choose another name", d,
+			)
+		}
+		if slices.Contains(seeds, old.Seed) {
+			return fmt.Errorf(
+				"rundir: %s: expected a directory without this seed, found seed %d; choose "+
+					"another name, or continue it with recap train --resume %s", dir, old.Seed, d,
+			)
+		}
+	}
+	return nil
+}
