@@ -82,10 +82,33 @@ func (c *Config) set(key string, value any) error {
 		return &KeyError{key, c.keys()}
 	}
 	if to := all[i].value; !assign(to, value) {
-		return Invalid(key, "a value of type "+to.Type().String(), value)
+		return Invalid(key, valuesOf(to.Type()), value)
 	}
 	all[i].store()
 	return nil
+}
+
+// valuesOf describes the values of a setting of type t for an error message. Any value is valid for
+// a string.
+func valuesOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Uint64:
+		return "a whole number, 0 or more"
+	case reflect.Slice:
+		return fmt.Sprintf("a list of %ss", numberOf(t.Elem()))
+	case reflect.Array:
+		return fmt.Sprintf("a list of %d %ss", t.Len(), numberOf(t.Elem()))
+	}
+	return "a " + numberOf(t)
+}
+
+func numberOf(t reflect.Type) string {
+	if t.Kind() == reflect.Float64 {
+		return "number"
+	}
+	return "whole number"
 }
 
 // assign stores a decoded YAML value, or YAML text, in to. It reports whether the value has the
