@@ -22,7 +22,6 @@ type converter struct {
 }
 
 // spend subtracts bytes from those that may be allocated. It is an error if too few are left.
-
 func (c *converter) spend(bytes int64) error {
 	if c.left -= bytes; c.left < 0 {
 		return errors.New("more data than a file of this size can hold")
@@ -39,7 +38,7 @@ func elements(v any) (items []any, shape []int, ok bool) {
 		return *v, []int{v.Len()}, true
 	case *ndarray:
 		if list, ok := v.data.(*types.List); ok && v.dtype.kind == 'O' && list.Len() == v.len() &&
-			(!v.fortran || len(v.shape) < 2) {
+			v.strides == nil {
 			return *list, v.shape, true
 		}
 	}
@@ -83,30 +82,29 @@ func (c *converter) numbers(v any) ([]float32, []int, error) {
 		a.dtype.decode(dst[:n], raw)
 		dst = dst[n:]
 	}
-	if a.fortran && len(a.shape) > 1 {
-		x = rowMajor(x, a.shape)
+	if a.strides == nil {
+		return x, a.shape, nil
 	}
-	return x, a.shape, nil
+	out := make([]float32, len(x))
+	rowMajor(out, x, a.shape, a.strides)
+	return out, a.shape, nil
 }
 
-// rowMajor reorders an array in which the first index varies fastest.
-func rowMajor(x []float32, shape []int) []float32 {
-	out := make([]float32, len(x))
+// rowMajor copies the array x of the given shape and strides to dst in row-major order.
+func rowMajor(dst, x []float32, shape, strides []int) {
 	index := make([]int, len(shape))
-	for _, v := range x {
-		at := 0
-		for k, i := range index {
-			at = at*shape[k] + i
-		}
-		out[at] = v
-		for k := range index {
+	at := 0
+	for i := range dst {
+		dst[i] = x[at]
+		for k := len(shape) - 1; k >= 0; k-- {
+			at += strides[k]
 			if index[k]++; index[k] < shape[k] {
 				break
 			}
+			at -= shape[k] * strides[k]
 			index[k] = 0
 		}
 	}
-	return out
 }
 
 func number(v any) (float32, error) {

@@ -98,6 +98,24 @@ func TestOpenReadsOtherTypes(t *testing.T) {
 	}
 }
 
+// The arrays' axes are permuted, so that NumPy saves their order.
+func TestOpenReadsPermutedAxes(t *testing.T) {
+	data := readTestdata(t, "axes.pkl")
+	got, err := decode("axes", data)
+	if diff := cmp.Diff(madeSet("axes"), got, inside); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	order := []byte("\x8c\x01K\x94K\x00K\x02K\x01\x87")
+	for _, axes := range []string{"K\x00K\x03K\x01\x87", "K\x00K\x02K\x02\x87",
+		"U\x00K\x02K\x01\x87"} {
+		bad := bytes.Replace(data, order, append(order[:4:4], axes...), 1)
+		if _, err := decode("axes", bad); bytes.Equal(bad, data) || err == nil ||
+			!strings.Contains(err.Error(), "expected each of the axes 0 to 2 once") {
+			t.Errorf("%q: %v", axes, err)
+		}
+	}
+}
+
 // The files are not part of the repository.
 func TestOpenReadsMOSI(t *testing.T) {
 	for _, c := range []struct {

@@ -127,8 +127,8 @@ func (d *dtype) String() string {
 // converted.
 type ndarray struct {
 	shape   []int
+	strides []int // in elements; nil in row-major order
 	dtype   *dtype
-	fortran bool // first index varies fastest
 	// *types.List of objects, or bytes: *unpickle.Blob, []byte, string, *types.ByteArray,
 	// latin1Text
 	data any
@@ -143,12 +143,18 @@ func newScalar(args []any) (any, error) {
 	return nil, errors.New("numpy scalar: expected a type and bytes")
 }
 
+// fromBuffer takes (bytes, type, shape, order) or, since NumPy 2.3, (bytes, type, shape, "K",
+// axes): an array in row-major order whose axes are then permuted.
 func fromBuffer(args []any) (any, error) {
-	if len(args) != 4 {
-		return nil, errors.New("numpy _frombuffer: expected 4 arguments")
+	if len(args) != 4 && len(args) != 5 {
+		return nil, errors.New("numpy _frombuffer: expected 4 or 5 arguments")
 	}
 	a := &ndarray{}
-	return a, a.set(args[2], args[1], args[3] == "F", args[0])
+	err := a.set(args[2], args[1], args[3] == "F", args[0])
+	if err == nil && len(args) == 5 && args[3] == "K" && args[4] != nil {
+		err = a.transpose(args[4])
+	}
+	return a, err
 }
 
 // PySetState implements gopickle's types.PyStateSettable: (version, shape, type, is Fortran,
@@ -168,7 +174,7 @@ func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 	if !ok1 || !ok2 || dims.Len() > 8 {
 		return errors.New("numpy array: expected a shape and a type")
 	}
-	a.shape, a.dtype, a.fortran, a.data = nil, d, fortran, data
+	a.shape, a.strides, a.dtype, a.data = nil, nil, d, data
 	count := 1
 	for _, dim := range *dims {
 		n, ok := dim.(int)
@@ -177,9 +183,38 @@ func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 				"numpy array: expected a shape of integers that some file could hold",
 			)
 		}
+		if fortran && dims.Len() > 1 {
+			a.strides = append(a.strides, count)
+		}
 		count *= n
 		a.shape = append(a.shape, n)
 	}
+	return nil
+}
+
+// transpose permutes the axes of an array in row-major order: axis i becomes axes[i] of before.
+func (a *ndarray) transpose(axes any) error {
+	order, ok := axes.(*types.Tuple)
+	if !ok || order.Len() != len(a.shape) {
+		return fmt.Errorf("numpy array: expected an order of %d axes", len(a.shape))
+	}
+	before := make([]int, len(a.shape)) // strides
+	for k, stride := len(a.shape)-1, 1; k >= 0; k-- {
+		before[k] = stride
+		stride *= a.shape[k]
+	}
+	shape, seen := make([]int, len(a.shape)), map[int]bool{}
+	a.strides = make([]int, len(a.shape))
+	for i, axis := range *order {
+		k, ok := axis.(int)
+		if !ok || k < 0 || k >= len(shape) || seen[k] {
+			return fmt.Errorf("numpy array: expected each of the axes 0 to %d once, found others",
+				len(shape)-1)
+		}
+		seen[k] = true
+		shape[i], a.strides[i] = a.shape[k], before[k]
+	}
+	a.shape = shape
 	return nil
 }
 

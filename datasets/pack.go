@@ -34,7 +34,8 @@ const packFormat = "recap data set 1"
 //
 // and the set's name and range of labels as metadata. Frames are copied utterance by utterance, so
 // that a file larger than memory can be packed, unless its arrays are of pickle protocol 2 or
-// lower, in Fortran order or of objects. If there is an error, out is not changed.
+// lower, of objects, or in Fortran or another order in which the elements of an utterance are not
+// beside each other. If there is an error, out is not changed.
 func Pack(in, out string, with Features) error {
 	if same(in, out) {
 		return fmt.Errorf(
@@ -322,31 +323,45 @@ func (p *packed) texts(name string, n int) []string {
 // there row by row. With zeroInf, -Inf is read as 0, as in [Open].
 func lazy(v any, zeroInf bool) (x numbers, ok bool) {
 	a, ok := v.(*ndarray)
-	if !ok || a.dtype == nil || a.fortran || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
+	if !ok || a.dtype == nil || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
 		return nil, false
+	}
+	p := &pickled{dtype: a.dtype, zeroInf: zeroInf}
+	if a.strides != nil {
+		if len(a.shape) < 2 || a.shape[0] == 0 || a.strides[0] != a.len()/a.shape[0] {
+			return nil, false
+		}
+		p.shape, p.strides = a.shape[1:], a.strides[1:]
 	}
 	b, ok := a.data.(*unpickle.Blob)
 	if !ok || b.Size() != int64(a.len())*int64(a.dtype.size) {
 		return nil, false
 	}
-	return &pickled{dtype: a.dtype, file: b.Reader(), zeroInf: zeroInf}, true
+	p.file = b.Reader()
+	return p, true
 }
 
 // A pickled is an array whose elements are in a pickle.
 type pickled struct {
-	dtype   *dtype
-	file    io.ReaderAt
-	zeroInf bool
-	raw     []byte
+	dtype          *dtype
+	file           io.ReaderAt
+	zeroInf        bool
+	shape, strides []int // of a row; nil in row-major order
+	raw            []byte
+	stored         []float32
 }
 
-// Read implements numbers.
+// Read implements numbers. Unless the array is in row-major order, it reads one row.
 func (p *pickled) Read(dst []float32, first int) error {
 	p.raw = resize(p.raw, len(dst)*p.dtype.size)
 	if n, err := p.file.ReadAt(p.raw, int64(first)*int64(p.dtype.size)); n < len(p.raw) {
 		return err
 	}
 	p.dtype.decode(dst, p.raw)
+	if p.strides != nil {
+		p.stored = append(p.stored[:0], dst...)
+		rowMajor(dst, p.stored, p.shape, p.strides)
+	}
 	if p.zeroInf {
 		for i, v := range dst {
 			if math.IsInf(float64(v), -1) {

@@ -30,7 +30,7 @@ func packTestdata(t *testing.T, name string) string {
 
 func TestPackedSetIsTheSame(t *testing.T) {
 	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
-		"protocol5.pkl", "types.pkl"} {
+		"protocol5.pkl", "types.pkl", "axes.pkl"} {
 		want, err := Open(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
@@ -84,6 +84,25 @@ func TestSubsetsOfPackedSets(t *testing.T) {
 	wide, err := want.Fit(shape)
 	if diff := cmp.Diff(wide, fit, inside); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// Each utterance's audio is in one piece in train, but not in valid.
+func TestPermutedRowsStayInTheFile(t *testing.T) {
+	data := readTestdata(t, "axes.pkl")
+	l, root, err := newLayout("axes.pkl", bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"train": true, "valid": false} {
+		d, err := l.find(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, _ := d.get("audio")
+		if x, ok := lazy(v, true); ok != want {
+			t.Errorf("%s: %v, want %v", name, x, want)
+		}
 	}
 }
 

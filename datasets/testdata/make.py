@@ -1,7 +1,8 @@
 """Makes this folder's files, with numpy 2: python make.py
 
 protocol0.pkl to protocol5.pkl hold the same small data set in MMSA's layout; types.pkl holds it in other types and
-memory orders; flat.pkl holds its training split without labels; masks.json holds keep masks made with NumPy's legacy generator.
+memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; flat.pkl holds its training split without labels; masks.json holds keep masks
+made with NumPy's legacy generator.
 """
 
 import json
@@ -53,6 +54,19 @@ def other_types(s):
     }
 
 
+def stored(x, *axes):
+    """x, with the elements in memory in the order of axes, from the slowest to the fastest."""
+    return x.transpose(axes).copy().transpose(np.argsort(axes))
+
+
+def other_axes(s):
+    return s | {
+        "text_bert": stored(s["text_bert"], 0, 2, 1),
+        "audio": stored(s["audio"], 0, 2, 1) if len(s["audio"]) == 3 else stored(s["audio"], 1, 2, 0),
+        "vision": stored(s["vision"], 2, 0, 1),
+    }
+
+
 def masks():
     """The rules of MMSA and LNLN for 5 utterances of 7 tokens, 9 audio and 4 vision steps."""
     text = np.array([7, 2, 3, 5, 7])
@@ -82,6 +96,8 @@ for protocol in range(6):
         pickle.dump(data, f, protocol)
 with open("types.pkl", "wb") as f:
     pickle.dump({name: other_types(s) for name, s in data.items()}, f, 4)
+with open("axes.pkl", "wb") as f:
+    pickle.dump({name: other_axes(s) for name, s in data.items()}, f, 5)
 with open("flat.pkl", "wb") as f:
     pickle.dump({k: v for k, v in data["train"].items() if k != "regression_labels"}, f, 4)
 with open("masks.json", "w") as f:
