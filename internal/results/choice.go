@@ -26,7 +26,7 @@ func Choices(c *settings.Config, kind metric.Kind) []Choice {
 	if c.Select == settings.SelectTest {
 		list[0].onTest = true
 		for _, key := range metric.Keys(kind) {
-			if key != "MAE" && owner(key) == key {
+			if key != "MAE" && checkpointMetric(key) == key {
 				list = append(list, Choice{key, true})
 			}
 		}
@@ -34,9 +34,10 @@ func Choices(c *settings.Config, kind metric.Kind) []Choice {
 	return list
 }
 
-// owner returns the metric whose checkpoint a score is computed from, if each metric has a
-// checkpoint of its own: F1 uses that of its accuracy, Corr that of MAE.
-func owner(key string) string {
+// checkpointMetric returns the metric whose checkpoint the metric key is computed from, if
+// checkpoints are selected for each metric: F1 uses the checkpoint of its accuracy, Corr that of
+// MAE.
+func checkpointMetric(key string) string {
 	switch {
 	case strings.HasPrefix(key, "Has0"):
 		return "Has0_acc_2"
@@ -86,9 +87,9 @@ func (c Choice) Best(records []rundir.Record, phase string) float64 {
 	return best
 }
 
-// Chosen returns the score of the selected checkpoint of a run: the best of the last phase with
-// validation.
-func (c Choice) Chosen(records []rundir.Record) float64 {
+// SelectedScore returns the score of the selected checkpoint of a run: the best score among the
+// epochs of the last phase with validation.
+func (c Choice) SelectedScore(records []rundir.Record) float64 {
 	for _, r := range slices.Backward(records) {
 		if len(r.Valid) > 0 {
 			return c.Best(records, r.Phase)

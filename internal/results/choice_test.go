@@ -7,7 +7,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 )
 
-func TestChosenScore(t *testing.T) {
+func TestSelectedScore(t *testing.T) {
 	valid := func(phase string, mae float64) rundir.Record {
 		return rundir.Record{Phase: phase, Valid: rundir.Numbers{"MAE": mae}}
 	}
@@ -21,8 +21,9 @@ func TestChosenScore(t *testing.T) {
 		{[]rundir.Record{{Phase: "a"}}, math.NaN()},
 		{nil, math.NaN()},
 	} {
-		if got := c.Chosen(k.records); got != k.want && !(math.IsNaN(got) && math.IsNaN(k.want)) {
-			t.Errorf("%v: chosen %g, want %g", k.records, got, k.want)
+		got := c.SelectedScore(k.records)
+		if got != k.want && !(math.IsNaN(got) && math.IsNaN(k.want)) {
+			t.Errorf("%v: selected score %g, want %g", k.records, got, k.want)
 		}
 	}
 }

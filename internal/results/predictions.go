@@ -111,18 +111,18 @@ func FormatFloat32(v float32) string { return strconv.FormatFloat(float64(v), 'g
 // readCSV reads predictions, one element per rate, in the order of the file. path is for messages.
 // It returns an error with the line that is not as [WriteCSV] writes it.
 func readCSV(path string, text []byte) ([]*Predictions, error) {
-	bad := func(line int, what string) error {
+	lineError := func(line int, expected string) error {
 		return fmt.Errorf("results: %s: line %d: expected %s; train or resume the run again",
-			path, line, what)
+			path, line, expected)
 	}
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
-	var broken *csv.ParseError
-	if errors.As(err, &broken) {
-		return nil, bad(broken.Line,
-			fmt.Sprintf("a row of %d cells, found %v", len(predictionColumns), broken.Err))
+	var parseError *csv.ParseError
+	if errors.As(err, &parseError) {
+		return nil, lineError(parseError.Line,
+			fmt.Sprintf("a row of %d cells, found %v", len(predictionColumns), parseError.Err))
 	}
 	if err != nil || len(rows) < 2 || !slices.Equal(rows[0], predictionColumns) {
-		return nil, bad(1, "a table of predictions")
+		return nil, lineError(1, "a table of predictions")
 	}
 	var all []*Predictions
 	for i, row := range rows[1:] {
@@ -130,7 +130,7 @@ func readCSV(path string, text []byte) ([]*Predictions, error) {
 		label, e2 := strconv.ParseFloat(row[2], 32)
 		score, e3 := strconv.ParseFloat(row[3], 32)
 		if e1 != nil || e2 != nil || e3 != nil {
-			return nil, bad(i+2, "numbers for rate, label and prediction")
+			return nil, lineError(i+2, "numbers for rate, label and prediction")
 		}
 		if len(all) == 0 || all[len(all)-1].Rate != rate {
 			all = append(all, &Predictions{Rate: rate})
@@ -140,7 +140,7 @@ func readCSV(path string, text []byte) ([]*Predictions, error) {
 		p.Label, p.Score = append(p.Label, float32(label)), append(p.Score, float32(score))
 		weight, ok := weightsOf(row[4:])
 		if !ok || i > 0 && (weight == nil) != (all[0].Weight == nil) {
-			return nil, bad(i+2, "weights of all three modalities, in every line or none")
+			return nil, lineError(i+2, "weights of all three modalities, in every line or none")
 		}
 		if weight != nil {
 			p.Weight = append(p.Weight, [zoo.Modalities]float64(weight))

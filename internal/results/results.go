@@ -65,8 +65,8 @@ func Read(d rundir.Dir, c *settings.Config, kind metric.Kind) ([][]*Predictions,
 	return all, nil
 }
 
-// Merge returns the metrics at each rate, each metric computed from the predictions of the choice
-// that it belongs to. tested is as [Read] returns it.
+// Merge returns the metrics at each rate, each metric computed from the predictions of the
+// checkpoint that is selected for it. tested is as [Read] returns it.
 func Merge(c *settings.Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores {
 	var all []metric.Scores
 	for i, choice := range Choices(c, kind) {
@@ -77,7 +77,7 @@ func Merge(c *settings.Config, kind metric.Kind, tested [][]*Predictions) []metr
 				continue
 			}
 			for key, v := range scores {
-				if owner(key) == choice.Metric {
+				if checkpointMetric(key) == choice.Metric {
 					all[j][key] = v
 				}
 			}

@@ -61,7 +61,7 @@ func (s *Search) scores(out string, seeds []uint64) ([]TrialScore, error) {
 			if err != nil {
 				return nil, err
 			}
-			scores = append(scores, metric.Scores{key: s.Choice().Chosen(records)})
+			scores = append(scores, metric.Scores{key: s.Choice().SelectedScore(records)})
 		}
 		mean, std := metric.MeanStd(scores)
 		t.Seeds, t.Mean, t.Std = len(scores), mean[key], std[key]

@@ -14,8 +14,8 @@ import (
 // result, because it belongs to another shard, only adds its seed.
 func Tallies(units []runs.Unit, results []Result) []tables.Tally {
 	var all []tables.Tally
-	of := func(u *runs.Unit) *tables.Tally {
-		i := slices.IndexFunc(all, func(y tables.Tally) bool { return y.Run == u.Run() })
+	tallyOf := func(u *runs.Unit) *tables.Tally {
+		i := slices.IndexFunc(all, func(t tables.Tally) bool { return t.Run == u.Run() })
 		if i < 0 {
 			i = len(all)
 			all = append(all, tables.Tally{Run: u.Run(), Config: u.Config})
@@ -23,22 +23,22 @@ func Tallies(units []runs.Unit, results []Result) []tables.Tally {
 		return &all[i]
 	}
 	for i := range units {
-		y := of(&units[i])
-		y.Seeds = append(y.Seeds, units[i].Config.Seed)
+		tally := tallyOf(&units[i])
+		tally.Seeds = append(tally.Seeds, units[i].Config.Seed)
 	}
 	for i := range results {
 		r := &results[i]
-		y := of(&r.Unit)
-		y.Took += r.Elapsed
+		tally := tallyOf(&r.Unit)
+		tally.Elapsed += r.Elapsed
 		switch r.Outcome {
 		case Done:
-			y.Done++
+			tally.Done++
 		case Skipped:
-			y.Skipped++
+			tally.Skipped++
 		case Failed:
-			y.Failed++
+			tally.Failed++
 		default:
-			y.Left++
+			tally.Remaining++
 		}
 	}
 	return all

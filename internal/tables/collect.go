@@ -27,16 +27,16 @@ func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tables: %s: %w", dir, err)
 	}
-	k := collector{log: log, kinds: map[string]metric.Kind{}, known: map[string]*Summary{},
-		where: map[string]rundir.Dir{}}
-	var others []string
+	k := collector{log: log, kinds: map[string]metric.Kind{}, summaries: map[string]*Summary{},
+		dirs: map[string]rundir.Dir{}}
+	var otherDatasets []string
 	for _, path := range found {
-		of, _, _ := strings.Cut(path, "/")
+		pathDataset, _, _ := strings.Cut(path, "/")
 		d := rundir.Dir(filepath.Join(dir, filepath.FromSlash(path)))
 		switch number, _ := strings.CutPrefix(filepath.Base(string(d)), "seed"); {
 		case !isNumber(number):
-		case dataset != "" && of != dataset:
-			others = append(others, of)
+		case dataset != "" && pathDataset != dataset:
+			otherDatasets = append(otherDatasets, pathDataset)
 		case !d.Finished():
 			log.Warn("an unfinished seed is not in the tables", "seed", string(d), "continue",
 				"recap train --resume "+string(d))
@@ -47,10 +47,10 @@ func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 		}
 	}
 	switch {
-	case k.all == nil && others != nil:
+	case k.all == nil && otherDatasets != nil:
 		return nil, fmt.Errorf(
 			"tables: %s: expected finished runs of data set %s, found only those of %s",
-			dir, dataset, strings.Join(slices.Compact(others), ", "),
+			dir, dataset, strings.Join(slices.Compact(otherDatasets), ", "),
 		)
 	case k.all == nil:
 		return nil, fmt.Errorf(
@@ -61,7 +61,7 @@ func Collect(dir, dataset string, log *slog.Logger) ([]*Summary, error) {
 	for _, s := range k.all {
 		s.sort()
 	}
-	slices.SortStableFunc(k.all, inOrder)
+	slices.SortStableFunc(k.all, tableOrder)
 	return k.all, nil
 }
 
@@ -70,8 +70,8 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// inOrder compares summaries by data set, model and variant.
-func inOrder(a, b *Summary) int {
+// tableOrder compares summaries by their order in tables: by data set, model and variant.
+func tableOrder(a, b *Summary) int {
 	model := func(s *Summary) int {
 		return slices.IndexFunc(models.All, func(m zoo.Spec) bool {
 			return m.Name == s.Config.Model
@@ -88,11 +88,11 @@ func inOrder(a, b *Summary) int {
 
 // A collector adds each seed to the summary of its configuration.
 type collector struct {
-	log   *slog.Logger
-	kinds map[string]metric.Kind // by data set and file
-	known map[string]*Summary    // by configuration
-	where map[string]rundir.Dir  // by configuration and seed
-	all   []*Summary
+	log       *slog.Logger
+	kinds     map[string]metric.Kind // by data set and file
+	summaries map[string]*Summary    // by configuration
+	dirs      map[string]rundir.Dir  // by configuration and seed
+	all       []*Summary
 }
 
 // add adds the scores of a finished seed.
@@ -115,17 +115,18 @@ func (k *collector) add(d rundir.Dir) error {
 	}
 	key := fmt.Sprint(c.Model, " ", c.Variant, " ", s.conditions(), c.Settings())
 	seed := fmt.Sprint(key, " ", c.Seed)
-	if other, ok := k.where[seed]; ok {
+	if other, ok := k.dirs[seed]; ok {
 		k.log.Warn("two directories have the same seed of the same configuration; only one is "+
 			"in the tables", "in", string(other), "not", string(d))
 		return nil
 	}
-	k.where[seed] = d
-	if old := k.known[key]; old != nil {
-		old.Seeds, old.perSeed = append(old.Seeds, c.Seed), append(old.perSeed, s.perSeed[0])
+	k.dirs[seed] = d
+	if found := k.summaries[key]; found != nil {
+		found.Seeds = append(found.Seeds, c.Seed)
+		found.perSeed = append(found.perSeed, s.perSeed[0])
 		return nil
 	}
-	k.known[key] = s
+	k.summaries[key] = s
 	k.all = append(k.all, s)
 	return nil
 }
@@ -137,8 +138,8 @@ func (s *Summary) sort() {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
-	seeds, runs := slices.Clone(s.Seeds), slices.Clone(s.perSeed)
+	seeds, scores := slices.Clone(s.Seeds), slices.Clone(s.perSeed)
 	for to, from := range order {
-		s.Seeds[to], s.perSeed[to] = seeds[from], runs[from]
+		s.Seeds[to], s.perSeed[to] = seeds[from], scores[from]
 	}
 }

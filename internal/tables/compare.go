@@ -37,12 +37,12 @@ func Compare(all []*Summary) []*Comparison {
 	return list
 }
 
-// conditions must be equal for scores to be compared.
+// conditions are properties of a summary. Two summaries may be compared if they are equal.
 type conditions struct {
-	dataset, how, rates string
-	validRate           float64
-	classes             int
-	test                testSplit
+	dataset, selection, rates string
+	validRate                 float64
+	classes                   int
+	test                      testSplit
 }
 
 func (s *Summary) conditions() conditions {
@@ -60,14 +60,15 @@ func newComparison(rows []*Summary) *Comparison {
 	}
 	p := &Comparison{rows, settings.SharedSettings(lists), nil, settings.FileNames(lists)}
 	for _, list := range lists {
-		own := slices.DeleteFunc(list, func(x settings.Setting) bool {
+		differing := slices.DeleteFunc(list, func(x settings.Setting) bool {
 			return slices.Contains(p.common, x)
 		})
-		p.differences = append(p.differences, p.describe(own))
+		p.differences = append(p.differences, p.describe(differing))
 	}
 	return p
 }
 
+// describe returns the descriptions of settings, separated by commas.
 func (p *Comparison) describe(list []settings.Setting) string {
 	return strings.Join(typeset.MapStrings(list, func(x settings.Setting) string {
 		return x.Describe(p.names)
@@ -173,6 +174,7 @@ func (p *Comparison) Areas(keys []string) *typeset.Table {
 	return t
 }
 
+// areaNote returns the note that explains AUILC.
 func (p *Comparison) areaNote() string {
 	rates := p.rows[0].Rates
 	first, last := rates[0], rates[len(rates)-1]

@@ -22,61 +22,63 @@ import (
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
-// A forger makes finished runs under a folder. Their predictions differ from the labels by given
+// A runWriter writes finished runs into a folder. Their predictions differ from the labels by given
 // offsets.
-type forger struct {
+type runWriter struct {
 	t      *testing.T
 	out    string
 	labels []float32
 }
 
-// run makes a seed whose predictions at the i-th rate are labels + off[i].
-func (f *forger) run(name string, c settings.Config, seed uint64, off map[float64]float32) {
-	f.t.Helper()
+// write writes a seed whose predictions at rate r are labels + offsets[r].
+func (w *runWriter) write(
+	name string, c settings.Config, seed uint64, offsets map[float64]float32,
+) {
+	w.t.Helper()
 	c.Seed, c.Name = seed, name
-	d := rundir.Dir(filepath.Join(f.out, c.Dataset, c.Model, name, fmt.Sprintf("seed%d", seed)))
+	d := rundir.Dir(filepath.Join(w.out, c.Dataset, c.Model, name, fmt.Sprintf("seed%d", seed)))
 	var all []*results.Predictions
 	rates, err := settings.ParseRates(c.Eval.Rates)
 	if err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	for _, r := range rates {
 		p := &results.Predictions{Rate: r}
-		for i, y := range f.labels {
-			p.ID, p.Label, p.Score = append(p.ID, fmt.Sprint("u", i)), append(p.Label,
-				y), append(p.Score, y+off[r])
+		for i, y := range w.labels {
+			p.ID = append(p.ID, fmt.Sprint("u", i))
+			p.Label, p.Score = append(p.Label, y), append(p.Score, y+offsets[r])
 		}
 		all = append(all, p)
 	}
 	var b bytes.Buffer
 	if err := results.WriteCSV(&b, all); err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if _, err := rundir.CreateSeeds(filepath.Dir(string(d)), c, []uint64{seed}); err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	dims := map[string]string{"dims": `{"Range":[-3,3]}`}
 	if err := rundir.SaveTensors(d.File(rundir.BestFile), nil, dims); err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if err := rundir.WriteFile(d.File(rundir.PredictionsFile), b.Bytes()); err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 }
 
 // collect returns the comparisons of the runs, and what the log says.
-func (f *forger) collect(dataset string) ([]*Comparison, string) {
-	f.t.Helper()
+func (w *runWriter) collect(dataset string) ([]*Comparison, string) {
+	w.t.Helper()
 	var log bytes.Buffer
-	all, err := Collect(f.out, dataset, slog.New(slog.NewTextHandler(&log, nil)))
+	all, err := Collect(w.out, dataset, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
-		f.t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return Compare(all), log.String()
 }
 
-// forged returns a configuration of RECAP with settings changed.
-func forged(t *testing.T, set map[string]string) settings.Config {
+// recapConfig returns a configuration of RECAP with settings changed.
+func recapConfig(t *testing.T, set map[string]string) settings.Config {
 	t.Helper()
 	all := map[string]string{"model": "recap", "dataset": "mosi", "eval.rates": "0,0.5,0.9"}
 	for k, v := range set {
@@ -86,19 +88,19 @@ func forged(t *testing.T, set map[string]string) settings.Config {
 }
 
 var (
-	two  = []float32{-2, -1, 1, 2}
-	near = map[float64]float32{0: 0.1, 0.5: 0.2, 0.9: 0.4}
-	far  = map[float64]float32{0: 0.3, 0.5: 0.4, 0.9: 0.6}
+	fourLabels   = []float32{-2, -1, 1, 2}
+	smallOffsets = map[float64]float32{0: 0.1, 0.5: 0.2, 0.9: 0.4}
+	largeOffsets = map[float64]float32{0: 0.3, 0.5: 0.4, 0.9: 0.6}
 )
 
 // TestTables checks tables against numbers worked out by hand: a prediction that is off by x
 // everywhere has a MAE of x.
 func TestTables(t *testing.T) {
-	f := &forger{t, t.TempDir(), two}
-	f.run("full", forged(t, nil), 10, near)
-	f.run("more", forged(t, nil), 9, far)
-	f.run("no-fid", forged(t, map[string]string{"variant": "no-fid"}), 10, far)
-	list, log := f.collect("")
+	w := &runWriter{t, t.TempDir(), fourLabels}
+	w.write("full", recapConfig(t, nil), 10, smallOffsets)
+	w.write("more", recapConfig(t, nil), 9, largeOffsets)
+	w.write("no-fid", recapConfig(t, map[string]string{"variant": "no-fid"}), 10, largeOffsets)
+	list, log := w.collect("")
 	if len(list) != 1 || len(list[0].rows) != 2 || log != "" {
 		t.Fatalf("%d comparisons, log %q", len(list), log)
 	}
@@ -159,25 +161,26 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestCollect checks which seeds stand where, and that what is left out is named.
+// TestCollect checks which seeds each row has, and that the log names seeds that are left out.
 func TestCollect(t *testing.T) {
-	f := &forger{t, t.TempDir(), two}
-	f.run("full", forged(t, nil), 5, near)
-	f.run("full", forged(t, nil), 6, near)
-	f.run("twin", forged(t, nil), 6, far)
-	f.run("few", forged(t, map[string]string{"data.labels": "0.1"}), 5, near)
-	f.run("tested", forged(t, map[string]string{"eval.rates": "0,0.5"}), 5, near)
-	f.run("later", forged(t, map[string]string{"eval.valid_rate": "0.3"}), 5, near)
-	f.run("full", forged(t, map[string]string{"dataset": "other"}), 5, near)
-	(&forger{t, f.out, []float32{-2, 1, 1, 2}}).run("elsewhere", forged(t, nil), 5, near)
-	unfinished := filepath.Join(f.out, "mosi", "recap", "full", "seed7")
+	w := &runWriter{t, t.TempDir(), fourLabels}
+	w.write("full", recapConfig(t, nil), 5, smallOffsets)
+	w.write("full", recapConfig(t, nil), 6, smallOffsets)
+	w.write("twin", recapConfig(t, nil), 6, largeOffsets)
+	w.write("few", recapConfig(t, map[string]string{"data.labels": "0.1"}), 5, smallOffsets)
+	w.write("tested", recapConfig(t, map[string]string{"eval.rates": "0,0.5"}), 5, smallOffsets)
+	w.write("later", recapConfig(t, map[string]string{"eval.valid_rate": "0.3"}), 5, smallOffsets)
+	w.write("full", recapConfig(t, map[string]string{"dataset": "other"}), 5, smallOffsets)
+	otherLabels := &runWriter{t, w.out, []float32{-2, 1, 1, 2}}
+	otherLabels.write("elsewhere", recapConfig(t, nil), 5, smallOffsets)
+	unfinished := filepath.Join(w.out, "mosi", "recap", "full", "seed7")
 	for _, dir := range []string{unfinished,
-		filepath.Join(f.out, "mosi", "recap", "full", "seeds")} {
+		filepath.Join(w.out, "mosi", "recap", "full", "seeds")} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, log := f.collect("")
+	list, log := w.collect("")
 	var got []string
 	for _, p := range list {
 		for i, s := range p.rows {
@@ -200,7 +203,7 @@ func TestCollect(t *testing.T) {
 	}
 	for _, part := range []string{"unfinished seed",
 		"continue=\"recap train --resume " + unfinished, "two directories have the same seed",
-		"in=" + filepath.Join(f.out, "mosi", "recap", "full", "seed6"), "twin"} {
+		"in=" + filepath.Join(w.out, "mosi", "recap", "full", "seed6"), "twin"} {
 		if !strings.Contains(log, part) {
 			t.Errorf("the log does not say %q:\n%s", part, log)
 		}
@@ -208,37 +211,37 @@ func TestCollect(t *testing.T) {
 	if strings.Count(log, "\n") != 2 {
 		t.Errorf("the log has other lines:\n%s", log)
 	}
-	if list, _ = f.collect("other"); len(list) != 1 || list[0].dataset() != "other" {
+	if list, _ = w.collect("other"); len(list) != 1 || list[0].dataset() != "other" {
 		t.Error("the data set is not chosen")
 	}
 	discard := slog.New(slog.DiscardHandler)
-	if _, err := Collect(f.out, "sims", discard); err == nil ||
+	if _, err := Collect(w.out, "sims", discard); err == nil ||
 		!strings.Contains(err.Error(),
 			"expected finished runs of data set sims, found only those of mosi, other") {
 		t.Error(err)
 	}
-	if _, err := Collect(filepath.Join(f.out, "nowhere"), "", discard); err == nil ||
+	if _, err := Collect(filepath.Join(w.out, "nowhere"), "", discard); err == nil ||
 		!strings.Contains(err.Error(), "expected finished runs, <dataset>/<model>") {
 		t.Error(err)
 	}
-	broken := filepath.Join(f.out, "mosi", "recap", "full", "seed5", rundir.ConfigFile)
-	if err := os.WriteFile(broken, []byte("bach: 3"), 0o644); err != nil {
+	configFile := filepath.Join(w.out, "mosi", "recap", "full", "seed5", rundir.ConfigFile)
+	if err := os.WriteFile(configFile, []byte("bach: 3"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Collect(f.out, "", discard); err == nil ||
-		!strings.Contains(err.Error(), broken) {
+	if _, err := Collect(w.out, "", discard); err == nil ||
+		!strings.Contains(err.Error(), configFile) {
 		t.Error(err)
 	}
 }
 
-// TestCaption checks what is said above tables, and which names files have there.
+// TestCaption checks captions, and the names of files in them.
 func TestCaption(t *testing.T) {
-	f := &forger{t, t.TempDir(), two}
+	w := &runWriter{t, t.TempDir(), fourLabels}
 	base := string(filepath.Separator)
 	mini := filepath.Join(base, "hub", "models--org--mini-lm", "snapshots",
 		strings.Repeat("0a", 20))
 	with := func(change func(c *settings.Config)) settings.Config {
-		c := forged(t, nil)
+		c := recapConfig(t, nil)
 		c.Data.File, c.Data.Labels = filepath.Join(base, "data", "unaligned_50.pkl"), 0.1
 		c.Method.TextEncoder().BERT = mini
 		if change != nil {
@@ -246,10 +249,12 @@ func TestCaption(t *testing.T) {
 		}
 		return c
 	}
-	f.run("a", with(nil), 5, near)
-	f.run("b", with(func(c *settings.Config) { c.Method.TextEncoder().Finetune = false }), 5, near)
-	f.run("c", with(func(c *settings.Config) { c.Method.TextEncoder().BERT = "" }), 5, near)
-	list, _ := f.collect("")
+	w.write("a", with(nil), 5, smallOffsets)
+	frozen := with(func(c *settings.Config) { c.Method.TextEncoder().Finetune = false })
+	w.write("b", frozen, 5, smallOffsets)
+	fromScratch := with(func(c *settings.Config) { c.Method.TextEncoder().BERT = "" })
+	w.write("c", fromScratch, 5, smallOffsets)
+	list, _ := w.collect("")
 	m := list[0].Means([]string{"MAE"})
 	for _, part := range []string{"mosi (unaligned_50.pkl, test split of 4 utterances)",
 		"selected by validation MAE at rate 0.5", "missing rates 0,0.5,0.9",
@@ -267,8 +272,9 @@ func TestCaption(t *testing.T) {
 		t.Errorf("rows are distinguished by %q, want %q", got, want)
 	}
 	elsewhere := filepath.Join(base, "elsewhere", "unaligned_50.pkl")
-	f.run("d", with(func(c *settings.Config) { c.Data.File = elsewhere }), 6, near)
-	list, _ = f.collect("")
+	otherFile := with(func(c *settings.Config) { c.Data.File = elsewhere })
+	w.write("d", otherFile, 6, smallOffsets)
+	list, _ = w.collect("")
 	m = list[0].Means([]string{"MAE"})
 	if strings.Contains(m.Caption, "unaligned") || !strings.Contains(m.Rows[3][1], elsewhere) ||
 		!strings.Contains(m.Rows[0][1], with(nil).Data.File) {
@@ -279,14 +285,14 @@ func TestCaption(t *testing.T) {
 
 // TestPublished checks the tables with the paper's rows.
 func TestPublished(t *testing.T) {
-	f := &forger{t, t.TempDir(), two}
+	w := &runWriter{t, t.TempDir(), fourLabels}
 	for _, name := range []string{"full", "no-fid", "no-stage1"} {
-		f.run(name, forged(t, map[string]string{"variant": name}), 5, far)
+		w.write(name, recapConfig(t, map[string]string{"variant": name}), 5, largeOffsets)
 	}
-	f.run("few", forged(t, map[string]string{"data.labels": "0.1"}), 5, far)
-	f.run("full", forged(t, map[string]string{"dataset": "sims"}), 5, near)
-	f.run("full", forged(t, map[string]string{"dataset": "own"}), 5, near)
-	list, _ := f.collect("")
+	w.write("few", recapConfig(t, map[string]string{"data.labels": "0.1"}), 5, largeOffsets)
+	w.write("full", recapConfig(t, map[string]string{"dataset": "sims"}), 5, smallOffsets)
+	w.write("full", recapConfig(t, map[string]string{"dataset": "own"}), 5, smallOffsets)
+	list, _ := w.collect("")
 	mosi, own, sims := list[0], list[1], list[2]
 	p := mosi.Published()
 	if diff := gocmp.Diff([]string{"model", "Acc-7", "Acc-5", "Acc-2", "F1", "MAE", "Corr"},

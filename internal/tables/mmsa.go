@@ -43,12 +43,12 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 	if c.Variant != "full" {
 		line[0] += " " + c.Variant
 	}
-	known := s.AllKeys()
+	available := s.AllKeys()
 	mean, std := s.Find("mean", rate), s.Find("std", rate)
 	areaMean, areaStd := s.areas()
 	var cells, areaCells []string
 	for _, key := range keys {
-		if !slices.Contains(known, key) {
+		if !slices.Contains(available, key) {
 			cells, areaCells = append(cells, ""), append(areaCells, "")
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 // below. It returns nil if the paper has no table for the data set.
 func (p *Comparison) Published() *typeset.Table {
 	paper := literature.Results(p.dataset())
-	ours := p.only(func(s *Summary) bool { return s.Config.Variant == "full" })
+	ours := p.filter(func(s *Summary) bool { return s.Config.Variant == "full" })
 	if paper == nil || ours == nil || p.rows[0].Config.Data.Classes > 0 {
 		return nil
 	}
@@ -34,9 +34,9 @@ func (p *Comparison) Published() *typeset.Table {
 			row[0] += " (re-run)"
 		}
 		for i, c := range paper.Columns {
-			row = append(row, r.Cells[i]+dagger(paper.HasErratum(r.Method, c.Name)))
+			row = append(row, r.Cells[i]+erratumMark(paper.HasErratum(r.Method, c.Name)))
 		}
-		row[0] += dagger(paper.HasErratum(r.Method, ""))
+		row[0] += erratumMark(paper.HasErratum(r.Method, ""))
 		t.Rows = append(t.Rows, row)
 	}
 	for i, s := range ours.rows {
@@ -45,7 +45,7 @@ func (p *Comparison) Published() *typeset.Table {
 			row[0] += " (" + ours.differences[i] + ")"
 		}
 		for _, c := range paper.Columns {
-			row = append(row, s.printed(c))
+			row = append(row, s.formatMean(c))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -53,8 +53,9 @@ func (p *Comparison) Published() *typeset.Table {
 	return t
 }
 
-func dagger(wrong bool) string {
-	if wrong {
+// erratumMark returns the mark of a cell or row that has an erratum.
+func erratumMark(hasErratum bool) string {
+	if hasErratum {
 		return "†"
 	}
 	return ""
@@ -110,7 +111,7 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 		for j, c := range paper.Columns {
 			row = append(row, r.Cells[j], "")
 			if i >= 0 {
-				row[len(row)-1] = p.rows[i].printed(c)
+				row[len(row)-1] = p.rows[i].formatMean(c)
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -118,8 +119,8 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 	return t
 }
 
-// only returns the comparison of the rows for which keep is true, nil if there are none.
-func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
+// filter returns the comparison of the rows for which keep is true, nil if there are none.
+func (p *Comparison) filter(keep func(s *Summary) bool) *Comparison {
 	var rows []*Summary
 	for _, s := range p.rows {
 		if keep(s) {
@@ -132,8 +133,8 @@ func (p *Comparison) only(keep func(s *Summary) bool) *Comparison {
 	return newComparison(rows)
 }
 
-// printed returns the mean over rates in the format of the paper's column.
-func (s *Summary) printed(c literature.Column) string {
+// formatMean returns the mean over rates in the format of the paper's column.
+func (s *Summary) formatMean(c literature.Column) string {
 	mean, std := s.Find("mean", "mean"), s.Find("std", "mean")
 	factor, decimals := 1.0, 3
 	if c.Percent {

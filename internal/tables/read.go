@@ -11,8 +11,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// SummarizeSeeds is [Summarize] for the seeds in only, or for all if it is nil.
-func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
+// SummarizeSeeds is [Summarize] for the given seeds, or for all if seeds is nil.
+func SummarizeSeeds(dir string, seeds []uint64) (*Summary, error) {
 	dirs, err := rundir.SeedDirs(dir)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func SummarizeSeeds(dir string, only []uint64) (*Summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !d.Finished() || only != nil && !slices.Contains(only, c.Seed) {
+		if !d.Finished() || seeds != nil && !slices.Contains(seeds, c.Seed) {
 			continue
 		}
 		if s == nil {
@@ -62,23 +62,26 @@ func (s *Summary) AddTested(
 	s.add(c, results.Merge(c, kind, tested), tested[0])
 }
 
-// add appends the scores of a seed at the rates of its predictions.
-func (s *Summary) add(c *settings.Config, run []metric.Scores, at []*results.Predictions) {
+// add appends the scores of a seed, one element for each of the predictions.
+func (s *Summary) add(
+	c *settings.Config, scores []metric.Scores, predictions []*results.Predictions,
+) {
 	s.Rates = nil
-	for _, p := range at {
+	for _, p := range predictions {
 		s.Rates = append(s.Rates, p.Rate)
 	}
-	s.test = testSplitOf(at[0])
+	s.test = testSplitOf(predictions[0])
 	s.Seeds = append(s.Seeds, c.Seed)
-	s.perSeed = append(s.perSeed, run)
+	s.perSeed = append(s.perSeed, scores)
 }
 
 // A testSplit identifies a test split: two are equal if utterances and labels are the same.
 type testSplit struct {
 	utterances int
-	sum        [sha256.Size]byte // hash of ids and labels
+	hash       [sha256.Size]byte // of ids and labels
 }
 
+// testSplitOf returns the identity of the split that was predicted.
 func testSplitOf(p *results.Predictions) testSplit {
 	h := sha256.New()
 	for i, id := range p.ID {

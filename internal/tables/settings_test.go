@@ -14,9 +14,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// TestSettingsTellAll changes each key in turn: nothing that a run depends on may go unsaid.
+// TestSettingsTellAll changes each key in turn. Tables must describe every setting that a run
+// depends on.
 func TestSettingsTellAll(t *testing.T) {
-	said := func(c *settings.Config) string {
+	description := func(c *settings.Config) string {
 		return fmt.Sprint(c.Model, c.Variant, c.Seed, (&Summary{Config: *c}).conditions(),
 			c.Settings())
 	}
@@ -28,18 +29,18 @@ func TestSettingsTellAll(t *testing.T) {
 			Env: func(string) (string, bool) { return "", false },
 			Set: map[string]string{key: changed(t, key, all[key])},
 		})
-		different := said(&c) != said(&base)
+		different := description(&c) != description(&base)
 		// rates are those of the predictions
-		if silent := key == "name" || key == "eval.rates"; different == silent {
-			t.Errorf("%s: said %v", key, different)
+		if omitted := key == "name" || key == "eval.rates"; different == omitted {
+			t.Errorf("%s: described %v", key, different)
 		}
 	}
 	if len(all) < 60 {
 		t.Errorf("only %d settings", len(all))
 	}
-	c := forged(t, map[string]string{"variant": "no-fid"})
+	c := recapConfig(t, map[string]string{"variant": "no-fid"})
 	if words := fmt.Sprint(c.Settings()); strings.Contains(words, "without") {
-		t.Errorf("a variant's own settings are said again: %s", words)
+		t.Errorf("the settings that a variant sets are repeated: %s", words)
 	}
 }
 

@@ -47,37 +47,37 @@ func (s *Summary) AllKeys() []string {
 	return append(s.Keys(), metric.ExtraKeys(s.Kind)...)
 }
 
-// A scored line has the scores of one seed, or the "mean" or "std" over seeds, at one rate or as
+// A scoreLine has the scores of one seed, or the "mean" or "std" over seeds, at one rate or as
 // the "mean" over rates.
-type scored struct {
+type scoreLine struct {
 	seed, rate string
 	metric.Scores
 }
 
 // lines returns all lines of the table.
-func (s *Summary) lines() []scored {
-	var all []scored
+func (s *Summary) lines() []scoreLine {
+	var all []scoreLine
 	means := make([]metric.Scores, len(s.Seeds)) // over rates
 	for i, seed := range s.Seeds {
 		for j, rate := range s.Rates {
 			all = append(all,
-				scored{fmt.Sprint(seed), results.FormatNumber(rate), s.perSeed[i][j]})
+				scoreLine{fmt.Sprint(seed), results.FormatNumber(rate), s.perSeed[i][j]})
 		}
 		means[i], _ = metric.MeanStd(s.perSeed[i])
-		all = append(all, scored{fmt.Sprint(seed), "mean", means[i]})
+		all = append(all, scoreLine{fmt.Sprint(seed), "mean", means[i]})
 	}
-	over := func(rate string, runs []metric.Scores) {
+	addMeanStd := func(rate string, runs []metric.Scores) {
 		mean, std := metric.MeanStd(runs)
-		all = append(all, scored{"mean", rate, mean}, scored{"std", rate, std})
+		all = append(all, scoreLine{"mean", rate, mean}, scoreLine{"std", rate, std})
 	}
 	for j, rate := range s.Rates {
 		column := make([]metric.Scores, len(s.Seeds))
 		for i := range s.Seeds {
 			column[i] = s.perSeed[i][j]
 		}
-		over(results.FormatNumber(rate), column)
+		addMeanStd(results.FormatNumber(rate), column)
 	}
-	over("mean", means)
+	addMeanStd("mean", means)
 	return all
 }
 
@@ -89,8 +89,8 @@ func (s *Summary) areas() (mean, std metric.Scores) {
 		area := metric.Scores{}
 		for _, key := range s.AllKeys() {
 			var curve []float64
-			for _, at := range run {
-				curve = append(curve, at[key])
+			for _, scores := range run {
+				curve = append(curve, scores[key])
 			}
 			area[key] = metric.AUILC(s.Rates, curve)
 		}
@@ -102,7 +102,7 @@ func (s *Summary) areas() (mean, std metric.Scores) {
 // Find returns the scores of a seed at a rate; the seed may be "mean" or "std", the rate "mean".
 func (s *Summary) Find(seed, rate string) metric.Scores {
 	all := s.lines()
-	return all[slices.IndexFunc(all, func(l scored) bool {
+	return all[slices.IndexFunc(all, func(l scoreLine) bool {
 		return l.seed == seed && l.rate == rate
 	})].Scores
 }

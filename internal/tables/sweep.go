@@ -15,11 +15,11 @@ import (
 
 // A Tally counts the units of a run in a sweep by their outcome.
 type Tally struct {
-	Run                         string // directory
-	Config                      settings.Config
-	Seeds                       []uint64 // of all units
-	Done, Skipped, Failed, Left int      // units
-	Took                        time.Duration
+	Run                              string // directory
+	Config                           settings.Config
+	Seeds                            []uint64      // of all units
+	Done, Skipped, Failed, Remaining int           // units; Remaining were locked or interrupted
+	Elapsed                          time.Duration // total of the units
 }
 
 // Headline returns the two metrics that represent a run.
@@ -31,23 +31,23 @@ func Headline(c *settings.Config) []string {
 }
 
 // SweepTable returns a table with a row for each run of a sweep: counts of units, and the scores
-// of the finished seeds, means over rates. took is the duration of the sweep.
-func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
+// of the finished seeds, means over rates. elapsed is the duration of the sweep.
+func SweepTable(all []Tally, elapsed time.Duration) (table.Writer, error) {
 	c := &all[0].Config
 	keys := Headline(c)
 	t := NewTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s",
 		c.Eval.Rates, c.Selection()), "run",
 		append([]string{"done", "skipped", "failed", "left", "time", "seeds"}, keys...))
 	total := Tally{}
-	for _, y := range all {
-		mean, std, n, err := Scores(y.Run, y.Seeds)
+	for _, tally := range all {
+		mean, std, n, err := Scores(tally.Run, tally.Seeds)
 		if err != nil {
 			return nil, err
 		}
-		run := filepath.ToSlash(filepath.Join(y.Config.Dataset, y.Config.Model,
-			filepath.Base(y.Run)))
-		row := append(table.Row{run}, y.counts(y.Took)...)
-		row = append(row, fmt.Sprintf("%d/%d", n, len(y.Seeds)))
+		run := filepath.ToSlash(filepath.Join(tally.Config.Dataset,
+			tally.Config.Model, filepath.Base(tally.Run)))
+		row := append(table.Row{run}, tally.counts(tally.Elapsed)...)
+		row = append(row, fmt.Sprintf("%d/%d", n, len(tally.Seeds)))
 		for _, key := range keys {
 			cell := ""
 			if n > 0 {
@@ -59,16 +59,19 @@ func SweepTable(all []Tally, took time.Duration) (table.Writer, error) {
 			row = append(row, cell)
 		}
 		t.AppendRow(row)
-		total.Done, total.Skipped, total.Failed, total.Left = total.Done+y.Done, total.Skipped+
-			y.Skipped, total.Failed+y.Failed, total.Left+y.Left
+		total.Done += tally.Done
+		total.Skipped += tally.Skipped
+		total.Failed += tally.Failed
+		total.Remaining += tally.Remaining
 	}
 	t.AppendSeparator()
-	t.AppendRow(append(table.Row{"all, time on the clock"}, total.counts(took)...))
+	t.AppendRow(append(table.Row{"all, time on the clock"}, total.counts(elapsed)...))
 	return t, nil
 }
 
-func (y *Tally) counts(took time.Duration) table.Row {
-	return table.Row{y.Done, y.Skipped, y.Failed, y.Left, took.Round(time.Second / 10)}
+// counts returns the cells of the numbers of units, and of a time.
+func (t *Tally) counts(elapsed time.Duration) table.Row {
+	return table.Row{t.Done, t.Skipped, t.Failed, t.Remaining, elapsed.Round(time.Second / 10)}
 }
 
 // Scores returns the mean and the standard deviation of the metrics over those of the seeds that
