@@ -373,7 +373,9 @@ func (p *pickled) Read(dst []float32, first int) error {
 }
 
 // isPacked reports whether a file is a safetensors file and not a pickle: it begins with the
-// length of a JSON object in 8 bytes, then the object.
+// length of a JSON object in 8 bytes, then the object. A pickle can begin with the length's lower
+// bytes, 0x80 for instance, but it has no four zeros at the upper ones: 0 is not an opcode, and no
+// argument of a dict's first opcodes has zeros there and '{' at byte 8.
 func isPacked(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -382,5 +384,5 @@ func isPacked(path string) bool {
 	defer f.Close()
 	head := make([]byte, 9)
 	n, _ := io.ReadFull(f, head)
-	return n == 9 && head[8] == '{' && head[0] != 0x80
+	return n == 9 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= math.MaxUint32
 }

@@ -87,6 +87,39 @@ func TestSubsetsOfPackedSets(t *testing.T) {
 	}
 }
 
+// A header of 128 bytes more than a multiple of 256 makes the file begin with a pickle's 0x80.
+func TestOpenPackedOfAnyHeaderLength(t *testing.T) {
+	set := madeSet("")
+	path := filepath.Join(t.TempDir(), "packed.safetensors")
+	first := map[byte]bool{}
+	for range 64 {
+		set.Name += "12345678"
+		var b bytes.Buffer
+		if err := weights.Write(&b, set.metadata(), set.entries()); err != nil {
+			t.Fatal(err)
+		}
+		first[b.Bytes()[0]] = true
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Open(path); err != nil || got.Name != set.Name {
+			t.Fatalf("header of %d·256 + %d bytes: %v", b.Bytes()[1], b.Bytes()[0], err)
+		}
+	}
+	if !first[0x80] || !first['('] || !first['h'] {
+		t.Error("not all lengths were tried:", first)
+	}
+	for _, pickle := range []string{"\x80\x04\x95{{{{{{{}.", "}X\x03\x00\x00\x00{{{{K\x01s.",
+		"}q{(X{\x00\x00{"} {
+		if err := os.WriteFile(path, []byte(pickle), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if isPacked(path) {
+			t.Errorf("%q is a pickle", pickle)
+		}
+	}
+}
+
 // Each utterance's audio is in one piece in train, but not in valid.
 func TestPermutedRowsStayInTheFile(t *testing.T) {
 	data := readTestdata(t, "axes.pkl")
