@@ -116,6 +116,9 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err
 			fmt.Sprint(shape), "save one row for each utterance")
 	}
 	to.T, to.D = shape[1], shape[2]
+	if to.file != nil {
+		to.fileSteps = to.T
+	}
 	return nil
 }
 
@@ -136,6 +139,10 @@ func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, t
 	for i := range to.Len {
 		length := text.length(i)
 		if given != nil {
+			if given[i] != given[i] {
+				return l.mismatch(fmt.Sprintf("%s: %s_lengths: utterance %d", name, key, i),
+					"a number of frames", "NaN", "save the number of frames before the padding")
+			}
 			length = int(min(max(given[i], 0), 1<<24))
 		}
 		to.Len[i] = min(max(length, 1), to.T)

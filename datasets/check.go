@@ -1,10 +1,9 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -12,12 +11,15 @@ import (
 
 // A Report describes the contents of a data set's file and the problems found in it.
 type Report struct {
-	Path     string
-	Name     string     // of the set, see [Open]
-	Bytes    int64      // size of the file
-	Range    [2]float64 // smallest and largest possible label
-	Splits   []SplitReport
-	Problems []string // "where: expected what, found what"; empty if there are none
+	Path   string
+	Name   string     // of the set, see [Open]
+	Bytes  int64      // size of the file
+	Range  [2]float64 // smallest and largest possible label
+	Splits []SplitReport
+	// how well a linear model predicts the label from each modality; nil if a split is missing
+	Correlations []Correlation
+	Problems     []string // "where: expected what, found what": what Open refuses
+	Warnings     []string // what is unusual, and may be an error
 }
 
 // A SplitReport describes one split. Utterances is 0, and what follows Keys is empty, if the split
@@ -39,18 +41,18 @@ type KeyReport struct{ Key, Value string }
 // A Summary holds the minimum, mean and maximum of some numbers.
 type Summary struct{ Min, Mean, Max float64 }
 
-// Check reads a data set or a single split, with features replaced as by [OpenWith], and describes
-// its contents. What Open would report as an error is a problem in the report, as are values that
-// no good file has: NaN, labels out of range, masks with gaps, padding at the front. The error is
-// not nil only if the file cannot be read as a pickle of dicts or as a packed data set.
-func Check(path string, with Features) (*Report, error) {
-	r := &Report{Path: path, Name: setName(path)}
+// Check reads a data set or a single split as [OpenWith] does and describes its contents. What
+// OpenWith refuses is a problem in the report. Beyond OpenWith's warnings it reports utterances
+// that occur twice and features that were learned from labels. The error is not nil only if the
+// file cannot be read as a pickle of dicts or as a packed data set.
+func Check(path string, o Options) (*Report, error) {
+	r := &Report{Path: path, Name: cmp.Or(o.Name, setName(path))}
 	if isPacked(path) {
-		return r, r.readPacked(with)
+		return r, r.readPacked(o)
 	}
 	err := withFile(path, func(f io.ReaderAt, size int64) error {
 		r.Bytes = size
-		return r.read(f, size, with)
+		return r.read(f, size, o)
 	})
 	if err != nil {
 		return nil, err
@@ -58,58 +60,77 @@ func Check(path string, with Features) (*Report, error) {
 	return r, nil
 }
 
-func (r *Report) read(file io.ReaderAt, size int64, with Features) error {
-	l, root, err := newLayout(r.Path, file, size)
+func (r *Report) read(file io.ReaderAt, size int64, o Options) error {
+	l, root, err := newLayout(r.Path, file, size, o)
 	if err != nil {
 		return err
 	}
-	if err := l.replace(with); err != nil {
-		return err
-	}
 	defer l.close()
-	var splits []*Split
-	reject := func(err error) {
-		r.problem("%s",
-			strings.TrimPrefix(strings.TrimPrefix(err.Error(), "datasets: "), r.Path+": "))
+	var parts []part
+	var errs []error
+	if _, single := root.get("text_bert"); single {
+		parts = []part{{name: "features", dict: root}}
+		if parts[0].split, err = l.split("features", root); err != nil {
+			errs = []error{err}
+		}
+	} else {
+		parts, errs = l.parts(root)
 	}
-	add := func(name string, d dict) {
-		report := SplitReport{Name: name}
-		for _, e := range d {
+	for _, err := range errs {
+		r.Problems = append(r.Problems, strings.TrimPrefix(err.Error(), "datasets: "+r.Path+": "))
+	}
+	var splits []*Split
+	for _, p := range parts {
+		if p.dict == nil {
+			continue
+		}
+		report := SplitReport{Name: p.name}
+		for _, e := range p.dict {
 			if key, ok := e.Key.(string); ok {
 				report.Keys = append(report.Keys,
 					KeyReport{strings.Trim(fmt.Sprintf("%.40q", key), `"`), describe(e.Value)})
 			}
 		}
-		if s, err := l.split(name, d); err != nil {
-			reject(err)
-		} else {
-			report.summarize(s)
-			splits = append(splits, s)
+		if p.split != nil {
+			report.summarize(p.split)
+			splits = append(splits, p.split)
 		}
 		r.Splits = append(r.Splits, report)
 	}
-	if _, single := root.get("text_bert"); single {
-		add("features", root)
-	} else {
-		for _, name := range splitNames {
-			if d, err := l.find(root, name); err != nil {
-				reject(err)
-			} else {
-				add(name, d)
-			}
+	r.Range = labelRange(r.Name, splits...)
+	r.Warnings = l.warnings()
+	found := &findings{}
+	for _, p := range parts {
+		if p.split != nil {
+			found.inspect(p.name, p.split, r.Range, true)
 		}
 	}
-	r.Range = labelRange(r.Name, splits...)
-	for _, what := range slices.Sorted(maps.Keys(l.repaired)) {
-		r.problem("%s: %d times", what, l.repaired[what])
+	if len(r.Problems) == 0 && len(found.problems) == 0 && len(splits) == len(splitNames) {
+		r.judge(&Set{Train: splits[0], Valid: splits[1], Test: splits[2]}, found)
 	}
-	r.compare(splits)
+	r.add(found)
 	return nil
 }
 
+// judge compares the splits of a set without problems.
+func (r *Report) judge(s *Set, f *findings) {
+	for _, p := range s.splits() {
+		p.Audio.clearPadding()
+		p.Vision.clearPadding()
+	}
+	f.compareSplits(s)
+	r.Correlations = s.correlations()
+	f.correlated(s, r.Correlations)
+}
+
+func (r *Report) add(f *findings) {
+	r.Problems = append(r.Problems, f.problems...)
+	r.Warnings = append(r.Warnings, f.warnings...)
+}
+
 // readPacked describes a file that Pack wrote.
-func (r *Report) readPacked(with Features) error {
-	set, err := OpenWith(r.Path, with)
+func (r *Report) readPacked(o Options) error {
+	set, err := OpenWith(r.Path, o)
 	if err != nil {
 		return err
 	}
@@ -128,26 +149,19 @@ func (r *Report) readPacked(with Features) error {
 		report.summarize(s)
 		r.Splits = append(r.Splits, report)
 	}
-	r.compare(set.splits())
-	return nil
-}
-
-// compare checks the values of the splits that could be read, and that their sizes are equal.
-func (r *Report) compare(splits []*Split) {
-	good := slices.DeleteFunc(slices.Clone(r.Splits), func(s SplitReport) bool {
-		return s.Utterances == 0
-	})
-	for i, s := range splits {
-		if found, want := good[i].Shape, good[0].Shape; found != want {
-			r.problem("%s: expected the sizes of %s, %v, found %v", good[i].Name, good[0].Name,
-				want, found)
-		}
-		r.inspect(good[i].Name, s)
+	found := set.inspect(true)
+	if len(found.problems) == 0 {
+		r.judge(set, found)
 	}
-}
-
-func (r *Report) problem(format string, args ...any) {
-	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	r.add(found)
+	if packed := set.hash; packed != "" {
+		if set.hash = ""; set.Hash() != packed {
+			r.Problems = append(r.Problems, fmt.Sprintf("expected the data that were packed, "+
+				"SHA-256 %.16s…, found others, %.16s…; pack the features again", packed,
+				set.Hash()))
+		}
+	}
+	return nil
 }
 
 func (r *SplitReport) summarize(s *Split) {
@@ -182,115 +196,6 @@ func summary[E int | float32](x []E) Summary {
 	return Summary{float64(slices.Min(x)), sum / float64(len(x)), float64(slices.Max(x))}
 }
 
-// inspect reports values that no good file has.
-func (r *Report) inspect(name string, s *Split) {
-	r.tokens(name, s)
-	for _, m := range []struct {
-		key string
-		*Frames
-	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
-		r.frames(name, m.key, s, m.Frames)
-		ones := 0
-		for _, n := range m.Len {
-			if n == 1 {
-				ones++
-			}
-		}
-		if m.T > 1 && 2*ones > len(m.Len) {
-			r.problem("%s: %s: expected padding at the end, found %d of %d lengths that are 1; "+
-				"perhaps the padding is at the front", name, m.key, ones, len(m.Len))
-		}
-	}
-	if s.Label == nil {
-		return
-	}
-	bad := nonFinite{}
-	bad.add(s.Label, func(i int) string { return fmt.Sprintf("%q", s.ID[i]) })
-	r.notFinite(name, "regression_labels", bad)
-	outside := 0
-	for _, y := range s.Label {
-		if y := float64(y); y < r.Range[0] || y > r.Range[1] {
-			outside++
-		}
-	}
-	if outside > 0 {
-		r.problem("%s: regression_labels: expected values in %v, found %d outside", name,
-			r.Range, outside)
-	}
-}
-
-// frames reports features that are NaN or Inf.
-func (r *Report) frames(name, key string, s *Split, m *Frames) {
-	bad := nonFinite{}
-	row := make([]float32, m.T*m.D)
-	for i := range m.Len {
-		m.Row(row, i)
-		bad.add(row, func(j int) string { return fmt.Sprintf("%q, frame %d", s.ID[i], j/m.D) })
-	}
-	r.notFinite(name, key, bad)
-}
-
-// nonFinite counts numbers that are NaN or Inf.
-type nonFinite struct {
-	count int
-	first string // value and position
-}
-
-func (f *nonFinite) add(x []float32, where func(i int) string) {
-	for i, v := range x {
-		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-			if f.count++; f.count == 1 {
-				f.first = fmt.Sprintf("%v in %s", v, where(i))
-			}
-		}
-	}
-}
-
-func (r *Report) notFinite(name, key string, bad nonFinite) {
-	if bad.count > 0 {
-		r.problem("%s: %s: expected finite values, found %d NaN or Inf, the first %s", name,
-			key, bad.count, bad.first)
-	}
-}
-
-// tokens reports token sequences other than [CLS] … [SEP] [PAD] …, and masks that do not match
-// them.
-func (r *Report) tokens(name string, s *Split) {
-	var mask, first, last, short int
-	for i := range s.Len() {
-		n := s.Language.length(i)
-		row := s.Language.ID[i*s.Language.T:][:s.Language.T]
-		for t, m := range s.Language.Mask[i*s.Language.T:][:s.Language.T] {
-			if (t < n) != (m == 1) || t >= n && m != 0 {
-				mask++
-				break
-			}
-		}
-		if n < 2 {
-			short++
-			continue
-		}
-		if row[0] != ClsID {
-			first++
-		}
-		if row[n-1] != SepID {
-			last++
-		}
-	}
-	for _, p := range []struct {
-		count int
-		what  string
-	}{
-		{mask, "a mask of ones, then zeros"}, {short, "2 tokens or more"},
-		{first, "[CLS], 101, as first token"}, {last, "[SEP], 102, as last token"},
-	} {
-		if p.count > 0 {
-			r.problem("%s: text_bert: expected %s, found %d of %d utterances otherwise",
-				name, p.what, p.count, s.Len())
-		}
-	}
-}
-
 // String formats the report as plain text of several lines.
 func (r *Report) String() string {
 	var b strings.Builder
@@ -319,13 +224,26 @@ func (r *Report) String() string {
 				"labels", y.Min, y.Mean, y.Max, s.Signs[0], s.Signs[1], s.Signs[2])
 		}
 	}
+	if len(r.Correlations) > 0 {
+		fmt.Fprintf(&b, "\n%-28s %8s %8s %8s\n", "correlation with the label", "train", "valid",
+			"test")
+	}
+	for _, c := range r.Correlations {
+		fmt.Fprintf(&b, "  %-26s %8.2f %8.2f %8.2f\n", c.Modality, c.Train, c.Valid, c.Test)
+	}
+	for _, list := range []struct {
+		title string
+		lines []string
+	}{{"warnings", r.Warnings}, {"problems", r.Problems}} {
+		if len(list.lines) > 0 {
+			fmt.Fprintf(&b, "\n%s:\n", list.title)
+		}
+		for _, line := range list.lines {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
 	if len(r.Problems) == 0 {
 		b.WriteString("\nno problems\n")
-	} else {
-		b.WriteString("\nproblems:\n")
-	}
-	for _, p := range r.Problems {
-		fmt.Fprintf(&b, "  %s\n", p)
 	}
 	return b.String()
 }

@@ -8,6 +8,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,6 +20,10 @@ type Set struct {
 	Name               string // "mosi", "mosei", "sims", "synthetic" or the name of the file
 	Train, Valid, Test *Split
 	Range              [2]float64 // smallest and largest possible label: [-3, 3] or [-1, 1]
+
+	Warnings []string // what is unusual in the file and may be an error, one sentence each
+
+	hash string // of Hash; "" before it is computed
 }
 
 // A Split is one part of a data set: N utterances, with each modality padded at the end to a
@@ -50,8 +55,9 @@ type Frames struct {
 	X    []float32 // [N T D]; nil if the features are in a file
 	Len  []int     // [N], number of valid frames, 1 ≤ Len ≤ T
 
-	file numbers // [N' T D]
-	at   []int   // [N], row in the file of each utterance; nil if N = N' and the order is the same
+	file      numbers // [N' T' D], T' ≤ T
+	fileSteps int     // T'
+	at        []int   // [N], row in the file of each utterance; nil if N = N' in the same order
 }
 
 // numbers is an array that is read part by part.
@@ -63,6 +69,14 @@ type numbers interface {
 // Row copies the frames of utterance i to dst [T D]. It panics if the features are in a file that
 // can no longer be read.
 func (f *Frames) Row(dst []float32, i int) {
+	f.stored(dst, i)
+	if f.X == nil {
+		clear(dst[f.Len[i]*f.D : f.T*f.D])
+	}
+}
+
+// stored is Row with the values that are stored in the place of padding.
+func (f *Frames) stored(dst []float32, i int) {
 	n := f.T * f.D
 	if f.X != nil {
 		copy(dst, f.X[i*n:][:n])
@@ -71,9 +85,21 @@ func (f *Frames) Row(dst []float32, i int) {
 	if f.at != nil {
 		i = f.at[i]
 	}
-	if err := f.file.Read(dst[:n], i*n); err != nil {
+	m := f.fileSteps * f.D
+	if err := f.file.Read(dst[:m], i*m); err != nil {
 		panic(fmt.Sprintf("datasets: Row: the data set's file has changed since it was opened: %v",
 			err))
+	}
+	clear(dst[m:n])
+}
+
+// clearPadding sets what follows the length of each sequence in memory to zero.
+func (f *Frames) clearPadding() {
+	if f.X == nil {
+		return // Row does it
+	}
+	for i, n := range f.Len {
+		clear(f.X[(i*f.T+n)*f.D : (i+1)*f.T*f.D])
 	}
 }
 
@@ -122,6 +148,14 @@ func (s Shape) String() string {
 		s.AudioD, s.VisionSteps, s.VisionD)
 }
 
+// atLeast returns the larger number of steps of each modality, with the features of s, or of o if s
+// is empty.
+func (s Shape) atLeast(o Shape) Shape {
+	return Shape{max(s.LanguageSteps, o.LanguageSteps), max(s.AudioSteps, o.AudioSteps),
+		cmp.Or(s.AudioD, o.AudioD), max(s.VisionSteps, o.VisionSteps),
+		cmp.Or(s.VisionD, o.VisionD)}
+}
+
 // Shape returns the sizes of the split's sequences.
 func (s *Split) Shape() Shape {
 	return Shape{s.Language.T, s.Audio.T, s.Audio.D, s.Vision.T, s.Vision.D}
@@ -161,7 +195,7 @@ func (s *Split) Subset(index []int) *Split {
 
 func (f *Frames) subset(index []int) Frames {
 	out := Frames{T: f.T, D: f.D, X: rows(f.X, index, f.T*f.D), Len: rows(f.Len, index, 1),
-		file: f.file}
+		file: f.file, fileSteps: f.fileSteps}
 	if f.file != nil {
 		out.at = index
 		if f.at != nil {

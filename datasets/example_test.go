@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 )
@@ -72,10 +73,10 @@ func ExampleOpen() {
 	}
 	// Output:
 	// mosi [-3 3] text 2, audio 6x3, vision 2x1
-	// train$_$0 0 5
-	// train$_$1 1 5
-	// train$_$2 2 5
-	// train$_$3 0 5
+	// train$_$0 0 6
+	// train$_$1 1 6
+	// train$_$2 2 6
+	// train$_$3 0 6
 }
 
 // A packed set is opened without reading its frames: each batch reads its own.
@@ -86,7 +87,7 @@ func ExamplePack() {
 	if err := os.WriteFile(in, datasets.MadePickle(4, 6, 3), 0o600); err != nil {
 		log.Fatal(err)
 	}
-	if err := datasets.Pack(in, out, datasets.Features{}); err != nil {
+	if _, err := datasets.Pack(in, out, datasets.Options{}); err != nil {
 		log.Fatal(err)
 	}
 
@@ -104,7 +105,7 @@ func ExamplePack() {
 
 // Check finds what is unusual in a file, and what Open would refuse.
 func ExampleCheck() {
-	report, err := datasets.Check("testdata/types.pkl", datasets.Features{})
+	report, err := datasets.Check("testdata/types.pkl", datasets.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -113,8 +114,10 @@ func ExampleCheck() {
 	for _, k := range train.Keys {
 		fmt.Println(" ", k.Key, k.Value)
 	}
-	for _, problem := range report.Problems {
-		fmt.Println(problem)
+	for _, w := range report.Warnings {
+		if what, _, ok := strings.Cut(w, ", found"); ok && strings.HasPrefix(w, "train: ") {
+			fmt.Println(what)
+		}
 	}
 	// Output:
 	// train 3 text 6, audio 40x8, vision 5x3
@@ -126,15 +129,9 @@ func ExampleCheck() {
 	//   audio_lengths uint16 [3 1]
 	//   vision_lengths list [3]
 	//   regression_labels object [3]
-	// test: audio: -Inf, read as 0: 1 times
-	// test: vision_lengths: not in 1 to 5, clamped: 1 times
-	// train: audio: -Inf, read as 0: 1 times
-	// train: vision_lengths: not in 1 to 5, clamped: 1 times
-	// valid: audio: -Inf, read as 0: 1 times
-	// valid: vision_lengths: not in 1 to 5, clamped: 1 times
-	// train: vision: expected padding at the end, found 2 of 3 lengths that are 1; perhaps the padding is at the front
-	// valid: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
-	// test: vision: expected padding at the end, found 2 of 2 lengths that are 1; perhaps the padding is at the front
+	// train: audio: expected zeros after the length
+	// train: vision: expected zeros after the length
+	// train: vision: expected padding at the end
 }
 
 // The masks of the literature have a fixed seed: a larger missing rate keeps a subset of what a

@@ -41,7 +41,7 @@ func OpenFeatures(path, split string) (*Split, error) {
 }
 
 func openPackedSplit(path, name string) (*Split, error) {
-	set, err := openPacked(path)
+	set, err := openPacked(path, "")
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,18 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 	if head = bytes.TrimSpace(head); len(head) > 0 && (head[0] == '[' || head[0] == '{') {
 		return readJSON(path, io.NewSectionReader(file, 0, size), unpickle.BaseMemory+16*size)
 	}
-	l, root, err := newLayout(path, file, size)
+	l, root, err := newLayout(path, file, size, Options{})
 	if err != nil {
 		return nil, err
 	}
 	if _, single := root.get("text_bert"); single {
-		return l.split("features", root)
+		return l.inspected("features", root)
 	}
 	d, err := l.find(root, split)
 	if err != nil {
 		return nil, err
 	}
-	return l.split(split, d)
+	return l.inspected(split, d)
 }
 
 // An utterance is an element of the JSON array that OpenFeatures reads.

@@ -183,7 +183,7 @@ func FuzzOpen(f *testing.F) {
 				set.Test.KeepMasks(FixedRates(set.Test.Len(), 0.5)))
 		}
 		report := &Report{Path: "fuzz.pkl"}
-		if report.read(bytes.NewReader(data), int64(len(data)), Features{}) == nil {
+		if report.read(bytes.NewReader(data), int64(len(data)), Options{}) == nil {
 			_ = report.String()
 		}
 	})

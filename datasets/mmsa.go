@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -8,10 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/nlpodyssey/gopickle/types"
-
-	"github.com/seed-6655bf3b/recap/internal/unpickle"
+	"unicode"
 )
 
 // Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), in which MOSI,
@@ -27,29 +25,39 @@ import (
 // number of tokens is used. The sizes are those of the arrays. The set's name is taken from the
 // path; its range of labels follows from the name, or for an unknown name from the labels.
 //
-// As in MMSA, -Inf in audio is read as 0, and lengths are clamped to [1, T]. Arrays may have any
-// numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory is
-// limited to a small multiple of the file's size. An error says where in the file what was
-// expected and found.
+// A split with fewer steps than another is padded. As in MMSA, -Inf in audio is read as 0, and
+// lengths are clamped to [1, T]; what follows a sequence's length is read as zeros. Arrays may have
+// any numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory
+// is limited to a small multiple of the file's size. An error says where in the file what was
+// expected and found. Values that no model should be trained on are errors too: NaN, labels out of
+// range, padding at the front, masks with gaps, segments other than 0 and 1.
 //
 // Open also opens a file that [Pack] wrote.
-func Open(path string) (*Set, error) { return OpenWith(path, Features{}) }
+func Open(path string) (*Set, error) { return OpenWith(path, Options{}) }
 
-// OpenWith is [Open] with some features replaced by those of other files. A packed data set cannot
-// be combined with replacements, which is an error.
-func OpenWith(path string, with Features) (*Set, error) {
+// Options say how [OpenWith], [Check] and [Pack] read a data set. The zero value reads the file as
+// it is.
+type Options struct {
+	Name string // of the data set; "" for the name in the path. The range of labels follows from it
+	Features
+	Repad bool // move padding from the front to the end, and rows of text_bert into their order
+}
+
+// OpenWith is [Open] with options. Features of a packed data set cannot be replaced, and its
+// padding was moved by Pack; both options are an error with one.
+func OpenWith(path string, o Options) (*Set, error) {
 	if isPacked(path) {
-		if with != (Features{}) {
+		if o.Features != (Features{}) || o.Repad {
 			return nil, fmt.Errorf(
-				"datasets: %s: expected a pickle when features are replaced, found a packed "+
-					"data set; give the features to recap data pack", path,
+				"datasets: %s: expected a pickle when features are replaced or moved, found a "+
+					"packed data set; give the features to recap data pack", path,
 			)
 		}
-		return openPacked(path)
+		return openPacked(path, o.Name)
 	}
 	var set *Set
 	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
-		set, err = read(path, f, size, with)
+		set, err = read(path, f, size, o)
 		return err
 	})
 	return set, err
@@ -76,44 +84,143 @@ func withFile(path string, use func(io.ReaderAt, int64) error) error {
 var splitNames = []string{"train", "valid", "test"}
 
 // read reads the data set of a pickle into memory.
-func read(path string, file io.ReaderAt, size int64, with Features) (*Set, error) {
-	l, root, err := newLayout(path, file, size)
+func read(path string, file io.ReaderAt, size int64, o Options) (*Set, error) {
+	l, root, err := newLayout(path, file, size, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.replace(with); err != nil {
 		return nil, err
 	}
 	defer l.close()
 	return l.set(root)
 }
 
-// set reads the three splits.
+// set reads and inspects the three splits.
 func (l *layout) set(root dict) (*Set, error) {
-	set := &Set{Name: setName(l.path)}
-	for i, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
-		d, err := l.find(root, splitNames[i])
-		if err != nil {
-			return nil, err
-		}
-		if *to, err = l.split(splitNames[i], d); err != nil {
-			return nil, err
-		}
-		if (*to).Label == nil {
-			return nil, l.mismatch(splitNames[i], "regression_labels", "none",
-				"training and evaluation need labels")
-		}
-		if found, want := (*to).Shape(), set.Train.Shape(); found != want {
-			return nil, l.mismatch(splitNames[i], "as in train "+want.String(), found.String(),
-				"save all splits with the same sizes")
-		}
+	parts, errs := l.parts(root)
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("%w%s", errs[0], more(len(errs)-1, l.path))
 	}
-	set.Range = labelRange(set.Name, set.Train, set.Valid, set.Test)
+	set := &Set{Name: cmp.Or(l.options.Name, setName(l.path)), Train: parts[0].split,
+		Valid: parts[1].split, Test: parts[2].split}
+	set.Range = labelRange(set.Name, set.splits()...)
+	found := set.inspect(true)
+	if err := found.refuse(l.path); err != nil {
+		return nil, err
+	}
+	set.Warnings = append(l.warnings(), found.warnings...)
+	for _, p := range set.splits() {
+		p.Audio.clearPadding()
+		p.Vision.clearPadding()
+	}
 	return set, nil
 }
 
-// setName returns mosi, mosei or sims if the name of the file or of one of the two folders above
-// it contains that, else the file's name without extension.
+// A part is a split of the file. split is nil if it could not be read.
+type part struct {
+	name  string
+	dict  dict
+	split *Split
+}
+
+// parts reads the three splits, padded to equal lengths. It reads all that it can.
+func (l *layout) parts(root dict) (parts []part, errs []error) {
+	parts = make([]part, len(splitNames))
+	var longest Shape
+	for i, name := range splitNames {
+		d, err := l.find(root, name)
+		parts[i] = part{name: name, dict: d}
+		if err == nil {
+			parts[i].split, err = l.labelledSplit(name, d)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		longest = longest.atLeast(parts[i].split.Shape())
+	}
+	for _, p := range parts {
+		if p.split == nil {
+			continue
+		}
+		if found := p.split.Shape(); found.AudioD != longest.AudioD ||
+			found.VisionD != longest.VisionD {
+			errs = append(errs, l.mismatch(p.name, fmt.Sprintf("audio frames of %d and vision "+
+				"frames of %d features as in other splits", longest.AudioD, longest.VisionD),
+				found.String(), "save all splits with the same features"))
+		} else {
+			p.split.pad(longest)
+		}
+	}
+	return parts, errs
+}
+
+func (l *layout) labelledSplit(name string, d dict) (*Split, error) {
+	s, err := l.split(name, d)
+	if err == nil && s.Label == nil {
+		return nil, l.mismatch(name, "regression_labels", d.keys(),
+			"training and evaluation need a number for each utterance under this key")
+	}
+	return s, err
+}
+
+// inspected reads a split whose labels may be absent or of any range.
+func (l *layout) inspected(name string, d dict) (*Split, error) {
+	s, err := l.split(name, d)
+	if err != nil {
+		return nil, err
+	}
+	found := &findings{}
+	found.inspect(name, s, [2]float64{math.Inf(-1), math.Inf(1)}, true)
+	s.Audio.clearPadding()
+	s.Vision.clearPadding()
+	return s, found.refuse(l.path)
+}
+
+// pad pads the sequences at the end to the lengths in want, which are not smaller.
+func (s *Split) pad(want Shape) {
+	t := &s.Language
+	if n, from, to := s.Len(), t.T, want.LanguageSteps; from < to {
+		*t = Tokens{to, padded(t.ID, n, from, to), padded(t.Mask, n, from, to),
+			padded(t.Segment, n, from, to)}
+	}
+	s.Audio.pad(want.AudioSteps)
+	s.Vision.pad(want.VisionSteps)
+}
+
+func (f *Frames) pad(steps int) {
+	if f.X != nil && f.T < steps {
+		f.X = padded(f.X, len(f.Len), f.T*f.D, steps*f.D)
+	}
+	f.T = steps
+}
+
+// inspect inspects the splits. With frames false it does not read the frames.
+func (s *Set) inspect(frames bool) *findings {
+	f := &findings{}
+	for i, p := range s.splits() {
+		f.inspect(splitNames[i], p, s.Range, frames)
+	}
+	return f
+}
+
+// refuse returns the first problem as an error, nil if there is none.
+func (f *findings) refuse(path string) error {
+	if len(f.problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("datasets: %s: %s%s", path, f.problems[0], more(len(f.problems)-1, path))
+}
+
+// more says how the other problems of a file are found.
+func more(problems int, path string) string {
+	if problems == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d more: recap data check %s", problems, path)
+}
+
+// setName returns mosi, mosei or sims if that is a word of the name of the file or of one of the
+// two folders above it, else the file's name without extension. Words are separated by other
+// characters than letters and digits.
 func setName(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -121,9 +228,11 @@ func setName(path string) string {
 	}
 	file := abs
 	for range 3 {
-		base := strings.ToLower(filepath.Base(abs))
+		words := strings.FieldsFunc(strings.ToLower(filepath.Base(abs)), func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		})
 		for _, name := range []string{"mosei", "mosi", "sims"} {
-			if strings.Contains(base, name) {
+			if slices.Contains(words, name) {
 				return name
 			}
 		}
@@ -148,139 +257,4 @@ func labelRange(name string, splits ...*Split) [2]float64 {
 		limit = 3
 	}
 	return [2]float64{-limit, limit}
-}
-
-// A layout reads the splits of one file.
-type layout struct {
-	path         string
-	convert      converter
-	repaired     map[string]int // number of repairs of each kind
-	lazily       bool           // leave frames in the file if possible
-	replacements []replacement
-}
-
-// newLayout unpickles a file, whose arrays stay in the file, and returns its top-level dict.
-func newLayout(path string, file io.ReaderAt, size int64) (*layout, dict, error) {
-	loader := unpickle.Loader{Name: path, Class: findClass}
-	v, _, err := loader.Load(file, 0, size)
-	if err != nil {
-		return nil, nil, fmt.Errorf("datasets: %w", err)
-	}
-	l := &layout{path: path, convert: converter{left: unpickle.BaseMemory + 4*size},
-		repaired: map[string]int{}}
-	root, ok := asDict(v)
-	if !ok {
-		return nil, nil, l.mismatch("", "a dict of train, valid and test", describe(v),
-			"give a data set in MMSA's layout")
-	}
-	return l, root, nil
-}
-
-// mismatch returns the error for a part of the file that is not as expected.
-func (l *layout) mismatch(where, expected, found, advice string) error {
-	if where != "" {
-		where = ": " + where
-	}
-	return fmt.Errorf("datasets: %s%s: expected %s, found %s; %s", l.path, where, expected,
-		found, advice)
-}
-
-// A dict is a Python dict in insertion order.
-type dict []types.DictEntry
-
-func asDict(v any) (dict, bool) {
-	switch v := v.(type) {
-	case *types.Dict:
-		return dict(*v), true
-	case *types.OrderedDict:
-		var d dict
-		for e := v.List.Front(); e != nil; e = e.Next() {
-			entry := e.Value.(*types.OrderedDictEntry)
-			d = append(d, types.DictEntry{Key: entry.Key, Value: entry.Value})
-		}
-		return d, true
-	}
-	return nil, false
-}
-
-// get returns the value of a key. If the pickle sets the key several times, it is the last value,
-// as in Python.
-func (d dict) get(key string) (any, bool) {
-	for _, e := range slices.Backward(d) {
-		if e.Key == key {
-			return e.Value, true
-		}
-	}
-	return nil, false
-}
-
-// keys lists the keys for a message.
-func (d dict) keys() string {
-	var names []string
-	for _, e := range d {
-		if s, ok := e.Key.(string); ok && len(names) < 20 {
-			names = append(names, fmt.Sprintf("%.40s", s))
-		}
-	}
-	if len(names) == 0 {
-		return "no keys"
-	}
-	return "keys " + strings.Join(names, ", ")
-}
-
-// find returns the dict of a split.
-func (l *layout) find(root dict, name string) (dict, error) {
-	v, ok := root.get(name)
-	if !ok {
-		return nil, l.mismatch("", "split "+name, root.keys(),
-			"give a data set in MMSA's layout, with train, valid and test")
-	}
-	d, ok := asDict(v)
-	if !ok {
-		return nil, l.mismatch(name, "a dict", describe(v), "give a data set in MMSA's layout")
-	}
-	return l.replaced(name, d)
-}
-
-// split reads one split of the data set. Labels may be absent.
-func (l *layout) split(name string, d dict) (*Split, error) {
-	s := &Split{}
-	n, err := l.tokens(name, d, &s.Language)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range []struct {
-		key string
-		to  *Frames
-	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
-		if err := l.frames(name, d, m.key, n, m.to); err != nil {
-			return nil, err
-		}
-		if err := l.lengths(name, d, m.key, n, &s.Language, m.to); err != nil {
-			return nil, err
-		}
-	}
-	for i, x := range s.Audio.X {
-		if math.IsInf(float64(x), -1) {
-			s.Audio.X[i] = 0
-			l.repaired[name+": audio: -Inf, read as 0"]++
-		}
-	}
-	if _, ok := d.get("regression_labels"); ok {
-		if s.Label, err = l.vector(name, d, "regression_labels", n); err != nil {
-			return nil, err
-		}
-	}
-	if s.RawText, err = l.texts(name, d, "raw_text", n); err != nil {
-		return nil, err
-	}
-	if s.ID, err = l.texts(name, d, "id", n); err != nil {
-		return nil, err
-	}
-	if s.ID == nil {
-		for i := range n {
-			s.ID = append(s.ID, fmt.Sprintf("%s$_$%d", name, i))
-		}
-	}
-	return s, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // decode reads a data set of a file's bytes.
 func decode(name string, data []byte) (*Set, error) {
-	return read(name, bytes.NewReader(data), int64(len(data)), Features{})
+	return read(name, bytes.NewReader(data), int64(len(data)), Options{})
 }
 
 func readTestdata(t testing.TB, name string) []byte {
@@ -55,6 +55,8 @@ func madeSplit(n int, name string) *Split {
 		}
 		s.Language.ID[i*text], s.Language.ID[i*text+2+i] = ClsID, SepID
 	}
+	s.Audio.clearPadding() // not 0 in the file
+	s.Vision.clearPadding()
 	return s
 }
 
@@ -150,7 +152,7 @@ func TestOpenReadsMOSI(t *testing.T) {
 				}
 			}
 		}
-		report, err := Check(path, Features{})
+		report, err := Check(path, Options{})
 		if err != nil || len(report.Problems) > 0 {
 			t.Errorf("%s: %v %v", c.file, err, report)
 		}
@@ -159,7 +161,9 @@ func TestOpenReadsMOSI(t *testing.T) {
 
 func TestSetName(t *testing.T) {
 	for path, want := range map[string]string{
-		"MOSI/Processed/unaligned_50.pkl": "mosi", "x/CMU-MOSEI/aligned_50.pkl": "mosei",
+		"MOSI/Processed/unaligned_50.pkl": "mosi", "osmosis/mine.pkl": "mine",
+		"simsalabim/a.pkl": "a", "CH-SIMS.pkl": "sims",
+		"mosi_2/mosei.senti.pkl": "mosei", "x/CMU-MOSEI/aligned_50.pkl": "mosei",
 		"sims_unaligned_39.pkl": "sims", "mosi/processed/deep/own.v2.pkl": "own.v2",
 	} {
 		if got := setName("/data/" + path); got != want {
@@ -198,11 +202,12 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 		"no text_bert": {rename(t, "text_bert", "text_BERT"),
 			"train: expected text_bert, found text features only; RECAP needs text_bert"},
 		"no labels": {rename(t, "regression_labels", "regression_Labels"),
-			"train: expected regression_labels, found none"},
+			"train: expected regression_labels, found keys raw_text, id"},
 		"no lengths": {rename(t, "audio_lengths", "audio_Lengths"),
 			"train: expected audio_lengths, found keys"},
 		"other shape": {rename(t, shape(3, 40, 8), shape(3, 8, 40)),
-			"valid: expected as in train text 6, audio 8x40, vision 5x3, found text 6, audio 40x8"},
+			"valid: expected audio frames of 40 and vision frames of 3 features as in other " +
+				"splits, found text 6, audio 40x8"},
 		"wrong shape": {rename(t, shape(3, 40, 8), shape(4, 40, 8)),
 			"train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
 		"other rows": {rename(t, shape(3, 5, 3), shape(5, 3, 3)),

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ import (
 // packFormat is the metadata's format of a packed data set.
 const packFormat = "recap data set 1"
 
-// Pack converts the data set in the file in, with features replaced as by [OpenWith], to a
-// safetensors file out. [Open] maps such a file into memory and leaves the frames there until a
+// Pack converts the data set in the file in, read as by [OpenWith], to a safetensors file
+// out. [Open] maps such a file into memory and leaves the frames there until a
 // batch reads them, so that opening takes the same time for any size. Training on it gives the
 // same bits. It has for each split
 //
@@ -32,47 +33,56 @@ const packFormat = "recap data set 1"
 //	SPLIT.id, SPLIT.raw_text                 U8, the strings of all utterances concatenated
 //	SPLIT.id.length, SPLIT.raw_text.length   I32 [N], the length of each string in bytes
 //
-// and the set's name and range of labels as metadata. Frames are copied utterance by utterance, so
+// and the set's name, range of labels and hash as metadata. Frames are copied utterance by utterance, so
 // that a file larger than memory can be packed, unless its arrays are of pickle protocol 2 or
 // lower, of objects, or in Fortran or another order in which the elements of an utterance are not
-// beside each other. If there is an error, out is not changed.
-func Pack(in, out string, with Features) error {
+// beside each other. It returns the warnings of [OpenWith]. If there is an error, out is not
+// changed; it is one if o.Repad finds nothing to move.
+func Pack(in, out string, o Options) (warnings []string, err error) {
 	if same(in, out) {
-		return fmt.Errorf(
+		return nil, fmt.Errorf(
 			"datasets: pack: expected different files for input and result, found %s for both; "+
 				"give the result another name", in,
 		)
 	}
-	return withFile(in, func(f io.ReaderAt, size int64) error {
-		l, root, err := newLayout(in, f, size)
+	err = withFile(in, func(f io.ReaderAt, size int64) error {
+		l, root, err := newLayout(in, f, size, o)
 		if err != nil {
 			return err
 		}
-		l.lazily = true
-		if err := l.replace(with); err != nil {
-			return err
-		}
 		defer l.close()
+		l.lazily = true
 		set, err := l.set(root)
 		if err != nil {
 			return err
 		}
-		tmp, err := os.CreateTemp(filepath.Dir(out), filepath.Base(out)+".*")
-		if err != nil {
-			return fmt.Errorf("datasets: pack: %w", err)
+		if o.Repad && l.moved == 0 {
+			return fmt.Errorf("datasets: %s: expected padding at the front, found none; leave "+
+				"out --repad", in)
 		}
-		defer os.Remove(tmp.Name())
-		w := bufio.NewWriterSize(tmp, 1<<20)
-		err = errors.Join(weights.Write(w, set.metadata(), set.entries()), w.Flush(),
-			tmp.Chmod(0o644), tmp.Close())
-		if err == nil {
-			err = os.Rename(tmp.Name(), out)
-		}
-		if err != nil {
-			return fmt.Errorf("datasets: pack %s: %w", out, err)
-		}
-		return nil
+		warnings = set.Warnings
+		return set.save(out)
 	})
+	return warnings, err
+}
+
+// save writes the packed file, under another name until it is complete.
+func (s *Set) save(out string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(out), filepath.Base(out)+".*")
+	if err != nil {
+		return fmt.Errorf("datasets: pack: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	w := bufio.NewWriterSize(tmp, 1<<20)
+	err = errors.Join(weights.Write(w, s.metadata(), s.entries()), w.Flush(),
+		tmp.Chmod(0o644), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), out)
+	}
+	if err != nil {
+		return fmt.Errorf("datasets: pack %s: %w", out, err)
+	}
+	return nil
 }
 
 func same(a, b string) bool {
@@ -85,7 +95,7 @@ func same(a, b string) bool {
 func IsPacked(meta map[string]string) bool { return meta["format"] == packFormat }
 
 func (s *Set) metadata() map[string]string {
-	return map[string]string{"format": packFormat, "name": s.Name,
+	return map[string]string{"format": packFormat, "name": s.Name, "hash": s.Hash(),
 		"lowest":  strconv.FormatFloat(s.Range[0], 'g', -1, 64),
 		"highest": strconv.FormatFloat(s.Range[1], 'g', -1, 64)}
 }
@@ -173,13 +183,13 @@ type packed struct {
 }
 
 // openPacked opens a file that Pack wrote. The file stays open as long as the set is in use.
-func openPacked(path string) (*Set, error) {
+func openPacked(path, name string) (*Set, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %w", err)
 	}
 	p := &packed{File: f}
-	set := &Set{Name: f.Meta["name"]}
+	set := &Set{Name: cmp.Or(name, f.Meta["name"]), hash: f.Meta["hash"]}
 	if !IsPacked(f.Meta) {
 		p.fail("expected a data set of recap data pack, format %q, found %.40q; pack the "+
 			"features again", packFormat, f.Meta["format"])
@@ -198,6 +208,14 @@ func openPacked(path string) (*Set, error) {
 			p.fail("%s: expected the shape of train, %v, found %v; pack the features again",
 				splitNames[i], set.Train.Shape(), (*to).Shape())
 		}
+	}
+	if p.err == nil {
+		if name != "" {
+			set.Range = labelRange(name, set.splits()...)
+		}
+		// Pack has inspected the frames of a file with a hash
+		found := set.inspect(set.hash == "")
+		p.err, set.Warnings = found.refuse(path), found.warnings
 	}
 	if p.err != nil {
 		f.Close()
@@ -288,7 +306,7 @@ func (p *packed) frames(name string, n int) Frames {
 	if t == nil {
 		return Frames{}
 	}
-	f := Frames{T: t.Shape[1], D: t.Shape[2], file: t}
+	f := Frames{T: t.Shape[1], D: t.Shape[2], file: t, fileSteps: t.Shape[1]}
 	f.Len, _ = p.integers(name+".length", 1, n, 1, f.T)
 	return f
 }

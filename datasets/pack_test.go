@@ -2,8 +2,10 @@ package datasets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,18 +13,20 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
-// inside lets cmp look into Frames, where only tests of memory's have no file.
-var inside = cmp.AllowUnexported(Frames{})
+// inside lets cmp look into Frames and leaves out of a set what is not data.
+var inside = cmp.Options{cmp.AllowUnexported(Frames{}),
+	cmpopts.IgnoreFields(Set{}, "Warnings", "hash")}
 
 // packTestdata packs a file of testdata.
 func packTestdata(t *testing.T, name string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "packed.safetensors")
-	if err := Pack(filepath.Join("testdata", name), out, Features{}); err != nil {
+	if _, err := Pack(filepath.Join("testdata", name), out, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -55,7 +59,7 @@ func TestPackedSetIsTheSame(t *testing.T) {
 				}
 			}
 			for _, f := range []*Frames{&s.Audio, &s.Vision} {
-				f.X, f.file = f.load(), nil
+				f.X, f.file, f.fileSteps = f.load(), nil, 0
 			}
 		}
 		if diff := cmp.Diff(want, got, inside); diff != "" {
@@ -148,7 +152,7 @@ func TestPackingReadsRowsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	packing := allocated(func() { err = Pack(in, out, Features{}) })
+	packing := allocated(func() { _, err = Pack(in, out, Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,51 +170,120 @@ func TestPackingReadsRowsOnly(t *testing.T) {
 	}
 }
 
-// madePickle returns a pickle of protocol 4 whose three splits share arrays; audio row i is filled
-// with i.
-func madePickle(n, steps, width int) []byte {
-	var b bytes.Buffer
-	text := func(s string) { fmt.Fprintf(&b, "\x8c%c%s", len(s), s) }
-	number := func(v int) { b.WriteString(counted('J', 4, uint64(v))) }
-	array := func(kind string, size int, fill func(i int) byte, shape ...int) {
-		text("numpy._core.multiarray")
-		text("_reconstruct")
-		b.WriteString("\x93")
-		text("numpy")
-		text("ndarray")
-		b.WriteString("\x93K\x00\x85C\x01b\x87R(K\x01(")
-		count := 1
-		for _, d := range shape {
-			number(d)
-			count *= d
-		}
-		b.WriteString("t")
-		text("numpy")
-		text("dtype")
-		b.WriteString("\x93")
-		text(kind)
-		b.WriteString("\x89\x88\x87R\x89")
-		b.WriteString(counted(0x8e, 8, uint64(count*size)))
-		for i := range count {
-			b.WriteByte(fill(i))
-			b.Write(make([]byte, size-1))
-		}
-		b.WriteString("tb")
+// A pickler writes a pickle of protocol 4.
+type pickler struct{ bytes.Buffer }
+
+func (b *pickler) text(s string) { fmt.Fprintf(b, "\x8c%c%s", len(s), s) }
+
+// array writes an array of zeros and gives its bytes to fill.
+func (b *pickler) array(kind string, size int, fill func(raw []byte), shape ...int) {
+	b.text("numpy._core.multiarray")
+	b.text("_reconstruct")
+	b.WriteString("\x93")
+	b.text("numpy")
+	b.text("ndarray")
+	b.WriteString("\x93K\x00\x85C\x01b\x87R(K\x01(")
+	for _, d := range shape {
+		b.WriteString(counted('J', 4, uint64(d)))
+		size *= d
 	}
+	b.WriteString("t")
+	b.text("numpy")
+	b.text("dtype")
+	b.WriteString("\x93")
+	b.text(kind)
+	b.WriteString("\x89\x88\x87R\x89")
+	b.WriteString(counted(0x8e, 8, uint64(size)))
+	raw := make([]byte, size)
+	fill(raw)
+	b.Write(raw)
+	b.WriteString("tb")
+}
+
+// floats writes numbers as float32.
+func (b *pickler) floats(x []float32, shape ...int) {
+	b.array("f4", 4, func(raw []byte) {
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(v))
+		}
+	}, shape...)
+}
+
+// pickleOf returns a pickle of a set in memory.
+func pickleOf(s *Set) []byte {
+	var b pickler
 	b.WriteString("\x80\x04}(")
-	for _, split := range splitNames {
-		text(split)
+	for i, p := range s.splits() {
+		b.text(splitNames[i])
 		b.WriteString("}(")
-		text("text_bert")
-		array("i8", 8, func(i int) byte { return []byte{101, 102, 1, 1, 0, 0}[i%6] }, n, 3, 2)
-		text("audio")
-		array("u1", 1, func(i int) byte { return byte(i / (steps * width)) }, n, steps, width)
-		text("audio_lengths")
-		array("i8", 8, func(int) byte { return 5 }, n)
-		text("vision")
-		array("u1", 1, func(int) byte { return 1 }, n, 2, 1)
-		text("regression_labels")
-		array("u1", 1, func(i int) byte { return byte(i % 3) }, n)
+		b.text("id")
+		b.WriteString("](")
+		for _, id := range p.ID {
+			b.text(id)
+		}
+		b.WriteString("e")
+		b.text("text_bert")
+		t, n := &p.Language, p.Len()
+		var text []float32
+		for i := range n {
+			row := t.row(i)
+			for _, v := range row.ids {
+				text = append(text, float32(v))
+			}
+			text = append(text, row.mask...)
+			for _, v := range row.segments {
+				text = append(text, float32(v))
+			}
+		}
+		b.floats(text, n, 3, t.T)
+		for _, m := range []struct {
+			key string
+			*Frames
+		}{{"audio", &p.Audio}, {"vision", &p.Vision}} {
+			b.text(m.key)
+			b.floats(m.X, n, m.T, m.D)
+			b.text(m.key + "_lengths")
+			b.array("u1", 1, func(raw []byte) {
+				for i, v := range m.Len {
+					raw[i] = byte(v)
+				}
+			}, n)
+		}
+		if p.Label != nil {
+			b.text("regression_labels")
+			b.floats(p.Label, n)
+		}
+		b.WriteString("u")
+	}
+	b.WriteString("u.")
+	return b.Bytes()
+}
+
+// madePickle returns a pickle whose three splits have n utterances; audio row i is filled with i.
+func madePickle(n, steps, width int) []byte {
+	var b pickler
+	b.WriteString("\x80\x04}(")
+	every := func(value func(i int) int, size int) func(raw []byte) {
+		return func(raw []byte) {
+			for i := range len(raw) / size {
+				raw[i*size] = byte(value(i))
+			}
+		}
+	}
+	for _, split := range splitNames {
+		b.text(split)
+		b.WriteString("}(")
+		b.text("text_bert")
+		b.array("i8", 8, every(func(i int) int { return []int{101, 102, 1, 1, 0, 0}[i%6] }, 8),
+			n, 3, 2)
+		b.text("audio")
+		b.array("u1", 1, every(func(i int) int { return i / (steps * width) }, 1), n, steps, width)
+		b.text("audio_lengths")
+		b.array("u1", 1, every(func(int) int { return steps }, 1), n)
+		b.text("vision")
+		b.array("u1", 1, every(func(int) int { return 1 }, 1), n, 2, 1)
+		b.text("regression_labels")
+		b.array("u1", 1, every(func(i int) int { return i % 3 }, 1), n)
 		b.WriteString("u")
 	}
 	b.WriteString("u.")
@@ -308,7 +381,7 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 
 func TestOwnFeatures(t *testing.T) {
 	set, err := OpenWith("testdata/protocol4.pkl",
-		Features{Audio: "testdata/types.pkl", Vision: "testdata/protocol2.pkl"})
+		Options{Features: Features{Audio: "testdata/types.pkl", Vision: "testdata/protocol2.pkl"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,17 +406,17 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 		`id: utterance 0: expected "train$_$0" as in the data set, ` +
 			`found "train$_$7"; save the features`: {Vision: own("order.pkl", "train$_$0", "train$_$7")},
 	} {
-		if _, err := OpenWith("testdata/protocol4.pkl", f); err == nil ||
+		if _, err := OpenWith("testdata/protocol4.pkl", Options{Features: f}); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	path := packTestdata(t, "protocol4.pkl")
-	if _, err := OpenWith(path, Features{Audio: "x.pkl"}); err == nil ||
+	if _, err := OpenWith(path, Options{Features: Features{Audio: "x.pkl"}}); err == nil ||
 		!strings.Contains(err.Error(), "give the features to recap data pack") {
 		t.Error(err)
 	}
-	r, err := Check(path, Features{})
+	r, err := Check(path, Options{})
 	if err != nil || !strings.Contains(r.String(), "  audio                      F32 [3 40 8]\n") {
 		t.Error(err, r)
 	}
@@ -355,7 +428,7 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 
 func FuzzOpenPacked(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "packed.safetensors")
-	if err := Pack("testdata/protocol4.pkl", path, Features{}); err != nil {
+	if _, err := Pack("testdata/protocol4.pkl", path, Options{}); err != nil {
 		f.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -367,7 +440,7 @@ func FuzzOpenPacked(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		set, err := openPacked(path)
+		set, err := openPacked(path, "")
 		if err != nil {
 			return
 		}

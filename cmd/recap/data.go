@@ -35,7 +35,8 @@ func longFlags(args []string) []string {
 }
 
 type dataCheckCommand struct {
-	File string `arg:"" help:"Feature file: a pickle in MMSA's layout, or packed."`
+	File    string `arg:"" help:"Feature file: a pickle in MMSA's layout, or packed."`
+	Dataset string `short:"d" placeholder:"NAME" help:"${data_name}"`
 	featureFlags
 }
 
@@ -46,7 +47,8 @@ func (dataCheckCommand) Help() string {
 }
 
 func (c *dataCheckCommand) Run(t *terminal) error {
-	report, err := datasets.Check(c.File, c.files())
+	report, err := datasets.Check(c.File,
+		datasets.Options{Name: c.Dataset, Features: c.files()})
 	if err != nil {
 		return err
 	}
@@ -61,6 +63,9 @@ func (c *dataCheckCommand) Run(t *terminal) error {
 type dataPackCommand struct {
 	In  string `arg:"" help:"Feature file in MMSA's layout."`
 	Out string `arg:"" help:"File to write; its name usually ends in .safetensors."`
+
+	Dataset string `short:"d" placeholder:"NAME" help:"${data_name}"`
+	Repad   bool   `help:"${repad}"`
 	featureFlags
 }
 
@@ -70,12 +75,18 @@ size, and processes that read it share its memory.
 
 Example:
   recap data pack unaligned_50.pkl mosi.safetensors
+  recap data pack --repad padded_in_front.pkl mosi.safetensors
   recap train -d mosi --data mosi.safetensors`
 }
 
 func (c *dataPackCommand) Run(t *terminal) error {
 	start := time.Now()
-	if err := datasets.Pack(c.In, c.Out, c.files()); err != nil {
+	warnings, err := datasets.Pack(c.In, c.Out,
+		datasets.Options{Name: c.Dataset, Features: c.files(), Repad: c.Repad})
+	for _, w := range warnings {
+		t.log.Warn(w, "file", c.In)
+	}
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(c.Out)

@@ -17,6 +17,10 @@ var helpTexts = kong.Vars{
 	// Shared by several commands.
 	"run_dir":    "Run directory, or the directory of one seed.",
 	"run_device": "Device: cpu, cpu64, cuda:0 and so on; default: the run's.",
+	"data_name": "Name of the data set, such as mosi or sims, which tells the range of its labels; " +
+		"default: from the path.",
+	"repad": "Move padding from the front to the end, and the rows of text_bert into the order " +
+		"ids, mask, segments.",
 	"vocabulary": "Pretrained model whose vocabulary the tokens of the data belong to; default: the run's own.",
 	"drop":       "Modalities to remove completely in the test: text, audio, vision.",
 	"variant":    "Variant of the model; default: full. recap ablate --help lists them.",

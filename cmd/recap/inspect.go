@@ -36,7 +36,7 @@ func (c *inspectCommand) Run(t *terminal) error {
 	if isWeights(c.File) {
 		return inspectWeights(t, c.File)
 	}
-	report, err := datasets.Check(c.File, datasets.Features{})
+	report, err := datasets.Check(c.File, datasets.Options{})
 	if err != nil {
 		return err
 	}

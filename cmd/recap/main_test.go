@@ -91,6 +91,7 @@ func TestScripts(t *testing.T) {
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
 		"state.pth": state, "bert/config.json": []byte(bertConfig),
 		"bert/model.safetensors": bertWeights(t), "bert/vocab.txt": []byte(vocabulary()),
+		"my file.pkl": small, "synthetic.pkl": small,
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{

@@ -30,7 +30,7 @@ type Runner struct {
 func (r *Runner) Train(
 	ctx context.Context, c settings.Config, seeds []uint64,
 ) (dir string, s *tables.Summary, err error) {
-	data, err := openData(&c)
+	data, err := r.openData(&c)
 	if err != nil {
 		return "", nil, err
 	}
@@ -61,7 +61,7 @@ func (r *Runner) Resume(
 	if err != nil {
 		return "", nil, err
 	}
-	data, err := openData(&c)
+	data, err := r.openData(&c)
 	if err != nil {
 		return "", nil, err
 	}
@@ -80,7 +80,7 @@ func (r *Runner) Resume(
 func (r *Runner) Ablate(
 	ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality,
 ) ([]*tables.Summary, error) {
-	data, err := openData(&variants[0])
+	data, err := r.openData(&variants[0])
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +111,18 @@ func (r *Runner) Ablate(
 
 // openData opens the device, the data and the pretrained text encoder of a run, so that an error
 // is returned before the run has a directory.
-func openData(c *settings.Config) (*train.Data, error) {
+func (r *Runner) openData(c *settings.Config) (*train.Data, error) {
 	if _, err := ag.Open(c.DeviceName()); err != nil {
 		return nil, fmt.Errorf("runs: %w", err)
 	}
-	return train.Open(c)
+	data, err := train.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range data.Set.Warnings {
+		r.Log.Warn(w, "file", c.Data.File)
+	}
+	return data, nil
 }
 
 // trainSeeds trains the unfinished seeds.

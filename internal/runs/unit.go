@@ -73,7 +73,7 @@ func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 		if d.Finished() {
 			return nil
 		}
-		data, err := openData(&c)
+		data, err := r.openData(&c)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -39,6 +40,21 @@ func (c *Config) CheckData() error {
 			c.Dataset, envName("data.file"))
 	}
 	return nil
+}
+
+// CheckDatasetName returns an error if a data set in a file cannot have the name: the name is that
+// of a directory of runs and must not be that of a generated data set.
+func CheckDatasetName(name string) error {
+	if _, generated := Generators[name]; generated || !plainName.MatchString(name) {
+		return Invalid("dataset", "a name of letters, digits, '.', '_' and '-', other than "+
+			"synthetic and synthetic-mosi", strconv.Quote(name))
+	}
+	return nil
+}
+
+// DatasetOptions returns how [datasets.OpenWith] reads the data set.
+func (c *Config) DatasetOptions() datasets.Options {
+	return datasets.Options{Name: c.Dataset, Features: c.Data.Features()}
 }
 
 // Features returns the paths of the files whose features replace those of the data set.

@@ -53,10 +53,14 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
 	} else {
 		var err error
-		if set, err = datasets.OpenWith(c.Data.File, c.Data.Features()); err != nil {
+		if set, err = datasets.OpenWith(c.Data.File, c.DatasetOptions()); err != nil {
 			return nil, err
 		}
 		if c.Dataset == "" {
+			if err := settings.CheckDatasetName(set.Name); err != nil {
+				return nil, fmt.Errorf("train: %s: %w; name the data set with -d NAME",
+					c.Data.File, err)
+			}
 			c.Dataset = set.Name
 		}
 	}

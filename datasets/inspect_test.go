@@ -1,0 +1,336 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func writeFile(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// inFront moves the frames of every utterance to the end of its row.
+func inFront(f *Frames) {
+	for i, n := range f.Len {
+		rotate(f.X[i*f.T*f.D:][:f.T*f.D], n*f.D)
+	}
+}
+
+// spoiled are data sets with one fault each, and what is said of it.
+var spoiled = []struct {
+	spoil         func(s *Split)
+	problem, warn string
+}{
+	{spoil: func(*Split) {}},
+	{spoil: func(s *Split) { s.Vision.X[5*3+3] = float32(math.NaN()) },
+		problem: "train: vision: expected finite values, found NaN or Inf in 1 of 3 utterances, " +
+			`the first "train$_$1": NaN in frame 1`},
+	{spoil: func(s *Split) { s.Audio.X[7] = float32(math.Inf(1)) },
+		problem: "train: audio: expected finite values, found NaN or Inf in 1 of 3 utterances, " +
+			`the first "train$_$0": +Inf in frame 0`},
+	{spoil: func(s *Split) { s.Audio.X[39*8] = float32(math.NaN()) },
+		warn: "train: audio: expected zeros after the length, found other values in 1 of 3 " +
+			`utterances, the first "train$_$0"; they are read as padding`},
+	{spoil: func(s *Split) { s.Label[2] = float32(math.NaN()) },
+		problem: "train: regression_labels: expected finite numbers, found NaN or Inf in 1 of " +
+			`3 utterances, the first "train$_$2"`},
+	{spoil: func(s *Split) { s.Label[2] = -3.5 },
+		problem: "train: regression_labels: expected numbers from -3 to 3, found others in 1 of " +
+			`3 utterances, the first "train$_$2"`},
+	{spoil: func(s *Split) { s.Label[1], s.Label[2] = -2, -2 },
+		warn: "train: regression_labels: all labels are -2"},
+	{spoil: func(s *Split) { s.ID[1] = s.ID[0] },
+		warn: `train: id: expected different ids, found a second one in 1 of 3 utterances`},
+	{spoil: func(s *Split) { s.Language.ID[0] = 7 },
+		warn: "train: text_bert: expected [CLS], 101, as first token, found another in 1 of 3"},
+	{spoil: func(s *Split) { s.Language.ID[2] = 7 },
+		warn: "train: text_bert: expected [SEP], 102, as last token, found another in 1 of 3"},
+	{spoil: func(s *Split) { s.Language.ID[1] = UnkID },
+		warn: "train: text_bert: expected words of the vocabulary, found only [UNK] in 1 of 3"},
+	{spoil: func(s *Split) { clear(s.Language.Mask[:6]) },
+		warn: "train: text_bert: expected 2 tokens or more, found fewer in 1 of 3 utterances"},
+	{spoil: func(s *Split) { s.Language.Mask[5] = 1 },
+		problem: "train: text_bert: expected a mask of ones, then zeros, found gaps in 1 of 3"},
+	{spoil: func(s *Split) { s.Language.Mask[0] = 0.5 },
+		problem: "train: text_bert: expected 0 and 1 in the mask, found other values in 1 of 3"},
+	{spoil: func(s *Split) { s.Language.Mask[1] = -1 },
+		problem: "train: text_bert: expected 0 and 1 in the mask, found other values in 1 of 3"},
+	{spoil: func(s *Split) { s.Language.Segment[7] = 2 },
+		problem: "train: text_bert: expected segments 0 and 1, found larger ones in 1 of 3"},
+	{spoil: func(s *Split) {
+		for i := range 2 {
+			row := s.Language.row(i)
+			rotate(row.ids, s.Language.length(i))
+			rotate(row.mask, s.Language.length(i))
+		}
+	}, problem: "train: text_bert: expected padding at the end, found it at the front in 2 of 3"},
+	{spoil: func(s *Split) {
+		for i, m := range s.Language.Mask {
+			s.Language.Mask[i], s.Language.Segment[i] = 0, int(m)
+		}
+	}, problem: "train: text_bert: expected the rows ids, mask, segments, found ids, segments, mask in 3 of 3"},
+	{spoil: func(s *Split) { inFront(&s.Audio) },
+		problem: "train: audio: expected padding at the end, found it at the front in 3 of 3"},
+	{spoil: func(s *Split) {
+		inFront(&s.Audio)
+		s.Audio.Len = []int{40, 40, 30}
+	}, problem: "train: audio: expected padding at the end, found it at the front in 1 of 3"},
+	{spoil: func(s *Split) { s.Audio.Len = []int{1, 1, 4} },
+		warn: "train: audio: expected padding at the end, found 2 of 3 lengths that are 1"},
+}
+
+// spoiledSet returns a set whose training split has a fault.
+func spoiledSet(spoil func(*Split)) *Set {
+	set := madeSet("mine")
+	set.Train.Vision.Len = []int{5, 2, 4}
+	set.Valid.Vision.Len, set.Test.Vision.Len = []int{2, 2}, []int{3, 4}
+	for k, s := range set.splits() {
+		s.Vision.X = wave(len(s.Vision.X))
+		s.Audio.X[0] = 0.1 * float32(k+1)
+		s.Audio.X[40*8] = 0.1 * float32(k+1)
+		s.Vision.clearPadding()
+		for i := range s.Label {
+			s.Label[i] *= 2 // from -2
+		}
+	}
+	spoil(set.Train)
+	return set
+}
+
+// Open, Check and Pack decide alike, for a pickle and for a packed file that nobody has inspected.
+func TestOpenRefusesWhatCheckReports(t *testing.T) {
+	for _, c := range spoiled {
+		set := spoiledSet(c.spoil)
+		set.Range = [2]float64{-3, 3}
+		path := writeFile(t, "mine.pkl", pickleOf(set))
+		packed := filepath.Join(t.TempDir(), "mine.safetensors")
+		set.hash = "none"
+		if err := set.save(packed); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		without := strings.Replace(string(file), `"hash"`, `"hush"`, 1)
+		if err := os.WriteFile(packed, []byte(without), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.problem) > 0 {
+			_, err := Pack(path, filepath.Join(t.TempDir(), "out"), Options{})
+			if err == nil || !strings.Contains(err.Error(), c.problem) {
+				t.Errorf("Pack: %v, want %s", err, c.problem)
+			}
+		}
+		for _, path := range []string{path, packed} {
+			opened, err := Open(path)
+			report, checkErr := Check(path, Options{})
+			if checkErr != nil && path != packed {
+				t.Fatal(checkErr)
+			}
+			if c.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), path+": "+c.problem) {
+					t.Errorf("Open: %v, want %s", err, c.problem)
+				}
+				if checkErr == nil && (len(report.Problems) != 1 ||
+					!strings.HasPrefix(report.Problems[0], c.problem)) {
+					t.Errorf("Check: %q, want %q", report.Problems, c.problem)
+				}
+				continue
+			}
+			if err != nil || checkErr != nil {
+				t.Errorf("%s: %v, %v", c.warn, err, checkErr)
+				continue
+			}
+			has := func(warnings []string) bool {
+				return slices.ContainsFunc(warnings, func(w string) bool {
+					return strings.HasPrefix(w, c.warn)
+				})
+			}
+			if !has(opened.Warnings) && c.warn != "" || !has(report.Warnings) && c.warn != "" ||
+				len(report.Problems) > 0 || c.warn == "" && len(opened.Warnings) > 0 {
+				t.Errorf("Open warns %q, Check %q and %q, want %q", opened.Warnings,
+					report.Warnings, report.Problems, c.warn)
+			}
+		}
+	}
+}
+
+func TestPaddingMayHoldAnything(t *testing.T) {
+	want := spoiledSet(func(*Split) {})
+	set := spoiledSet(func(s *Split) {
+		for i := 10 * 8; i < 40*8; i++ {
+			s.Audio.X[i] = float32(math.NaN())
+		}
+	})
+	path := writeFile(t, "mine.pkl", pickleOf(set))
+	packed := filepath.Join(t.TempDir(), "packed")
+	if _, err := Pack(path, packed, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, packed} {
+		got, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.Train.Audio.X, got.Train.Audio.load()); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
+}
+
+func TestRepadMovesPaddingToTheEnd(t *testing.T) {
+	want := spoiledSet(func(*Split) {})
+	set := spoiledSet(func(*Split) {})
+	for i, s := range set.splits() {
+		inFront(&s.Audio)
+		inFront(&s.Vision)
+		for k := range s.Len() {
+			row := s.Language.row(k)
+			if i == 0 { // another order of the rows
+				for t, m := range row.mask {
+					row.mask[t], row.segments[t] = 0, int(m)
+				}
+			} else {
+				n := s.Language.length(k)
+				rotate(row.ids, n)
+				rotate(row.mask, n)
+			}
+		}
+	}
+	path := writeFile(t, "mine.pkl", pickleOf(set))
+	packed := filepath.Join(t.TempDir(), "packed")
+	if _, err := Pack(path, packed, Options{Repad: true}); err != nil {
+		t.Fatal(err)
+	}
+	inMemory, err := OpenWith(path, Options{Repad: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromFile, err := Open(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []*Set{inMemory, fromFile} {
+		for i, s := range got.splits() {
+			w := want.splits()[i]
+			if diff := cmp.Diff(w.Language, s.Language) + cmp.Diff(w.Audio.X, s.Audio.load()) +
+				cmp.Diff(w.Vision.X, s.Vision.load()); diff != "" {
+				t.Errorf("%s: %s", splitNames[i], diff)
+			}
+		}
+	}
+	good := writeFile(t, "good.pkl", pickleOf(want))
+	if _, err := Pack(good, packed, Options{Repad: true}); err == nil ||
+		!strings.Contains(err.Error(), "expected padding at the front, found none") {
+		t.Error(err)
+	}
+}
+
+func TestSplitsOfOtherLengthsArePadded(t *testing.T) {
+	want := spoiledSet(func(*Split) {})
+	set := spoiledSet(func(*Split) {})
+	short := set.Valid // 2 utterances, of at most 4 tokens, 20 and 2 frames
+	set.Valid = &Split{ID: short.ID, Label: short.Label,
+		Language: Tokens{4, padded(short.Language.ID, 2, 6, 4), padded(short.Language.Mask, 2, 6, 4),
+			padded(short.Language.Segment, 2, 6, 4)},
+		Audio:  Frames{T: 25, D: 8, X: padded(short.Audio.X, 2, 40*8, 25*8), Len: short.Audio.Len},
+		Vision: Frames{T: 2, D: 3, X: padded(short.Vision.X, 2, 5*3, 2*3), Len: short.Vision.Len}}
+	path := writeFile(t, "mine.pkl", pickleOf(set))
+	packed := filepath.Join(t.TempDir(), "packed")
+	if _, err := Pack(path, packed, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, packed} {
+		got, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := want.Valid
+		if diff := cmp.Diff(w.Language, got.Valid.Language) +
+			cmp.Diff(w.Audio.X, got.Valid.Audio.load()) +
+			cmp.Diff(w.Vision.X, got.Valid.Vision.load()); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
+}
+
+func TestNameDecidesTheRange(t *testing.T) {
+	set := spoiledSet(func(*Split) {})
+	path := writeFile(t, "mine.pkl", pickleOf(set))
+	packed := filepath.Join(t.TempDir(), "packed.safetensors")
+	if _, err := Pack(path, packed, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, packed} {
+		for name, want := range map[string][2]float64{"": {-3, 3}, "mosi": {-3, 3}} {
+			got, err := OpenWith(path, Options{Name: name})
+			if err != nil || got.Range != want || name != "" && got.Name != name {
+				t.Errorf("%s: %v %v", name, got, err)
+			}
+		}
+		if _, err := OpenWith(path, Options{Name: "sims"}); err == nil ||
+			!strings.Contains(err.Error(), "expected numbers from -1 to 1") {
+			t.Errorf("labels to -2 as sims: %v", err)
+		}
+	}
+}
+
+func TestHashIsThatOfTheData(t *testing.T) {
+	path := writeFile(t, "mine.pkl", pickleOf(spoiledSet(func(*Split) {})))
+	packed := filepath.Join(t.TempDir(), "packed")
+	if _, err := Pack(path, packed, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	set, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Open(packed)
+	if err != nil || other.hash == "" || other.Hash() != set.Hash() {
+		t.Errorf("%v: packed %q, want %q", err, other.hash, set.Hash())
+	}
+	for name, change := range map[string]func(s *Set){
+		"label":   func(s *Set) { s.Test.Label[0] += 0.5 },
+		"frame":   func(s *Set) { s.Valid.Audio.X[3] += 0.5 },
+		"token":   func(s *Set) { s.Train.Language.ID[1]++ },
+		"length":  func(s *Set) { s.Train.Audio.Len[0]-- },
+		"id":      func(s *Set) { s.Test.ID[0] = "other" },
+		"segment": func(s *Set) { s.Test.Language.Segment[0] = 1 },
+	} {
+		changed, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if change(changed); changed.Hash() == set.Hash() {
+			t.Errorf("%s: the hash does not change", name)
+		}
+	}
+	data, err := os.ReadFile(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := binary.LittleEndian.AppendUint32(nil, math.Float32bits(0.1*2))
+	at := bytes.Index(data, mark) // in the audio of valid
+	data[at] ^= 1
+	if err := os.WriteFile(packed, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(packed, Options{})
+	if err != nil || len(report.Problems) == 0 {
+		t.Errorf("%v: no problem with a flipped bit at %d", err, at)
+	}
+}
