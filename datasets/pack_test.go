@@ -127,7 +127,7 @@ func TestOpenPackedOfAnyHeaderLength(t *testing.T) {
 // Each utterance's audio is in one piece in train, but not in valid.
 func TestPermutedRowsStayInTheFile(t *testing.T) {
 	data := readTestdata(t, "axes.pkl")
-	l, root, err := newLayout("axes.pkl", bytes.NewReader(data), int64(len(data)))
+	l, root, err := newLayout("axes.pkl", bytes.NewReader(data), int64(len(data)), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
