@@ -62,7 +62,7 @@ func (c *converter) numbers(v any) ([]float32, []int, error) {
 	}
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
-		return nil, nil, fmt.Errorf("%s", describe(v))
+		return nil, nil, unreadable(v)
 	}
 	r, err := a.open()
 	if err != nil {
@@ -128,7 +128,7 @@ func number(v any) (float32, error) {
 			return x[0], nil
 		}
 	}
-	return 0, fmt.Errorf("expected a number, found %s", describe(v))
+	return 0, fmt.Errorf("expected a number, found %w", unreadable(v))
 }
 
 // texts converts an array, a list or a tuple of strings; integers are formatted in decimal.
@@ -148,7 +148,7 @@ func (c *converter) texts(v any) ([]string, error) {
 	}
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || a.dtype.kind != 'U' && a.dtype.kind != 'S' {
-		return nil, fmt.Errorf("%s", describe(v))
+		return nil, unreadable(v)
 	}
 	r, err := a.open()
 	if err != nil {
@@ -191,7 +191,7 @@ func (c *converter) text(v any) (string, error) {
 			return s[0], nil
 		}
 	}
-	return "", fmt.Errorf("expected a string, found %s", describe(v))
+	return "", fmt.Errorf("expected a string, found %w", unreadable(v))
 }
 
 // text decodes one string element, which is padded with zeros.
@@ -210,12 +210,33 @@ func (d *dtype) text(raw []byte) string {
 	return string(bytes.TrimRight(s, "\x00"))
 }
 
+// unreadable returns the error for a value that is neither numbers nor strings: what it is and, if
+// known, how to convert it in Python.
+func unreadable(v any) error {
+	method := ""
+	switch v := v.(type) {
+	case *unpickle.Opaque:
+		top, _, _ := strings.Cut(v.Module, ".")
+		method = map[string]string{"pandas": ".to_numpy()", "torch": ".numpy()"}[top]
+	case *ndarray:
+		if v.dtype != nil && v.dtype.other == "longdouble" {
+			method = ".astype('float32')"
+		}
+	}
+	if method == "" {
+		return errors.New(describe(v))
+	}
+	return fmt.Errorf("%s, which %s converts", describe(v), method)
+}
+
 // describe returns the type and shape of a value of the pickle for a message.
 func describe(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"
 	case *ndarray:
+		return v.String()
+	case *unpickle.Opaque:
 		return v.String()
 	case *types.List:
 		return fmt.Sprintf("list [%d]", v.Len())

@@ -3,10 +3,14 @@ package datasets
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
@@ -31,8 +35,8 @@ func TestHostileFiles(t *testing.T) {
 	for name, c := range map[string]struct{ data, want string }{
 		"empty": {"", "expected a pickle, found an empty file"},
 		"text": {"<!DOCTYPE html>\nnot found",
-			`found a file that begins with "<!DOCTYPE html>`},
-		"zip":                {"PK\x03\x04rest", "expected a pickle"},
+			"found an HTML page, perhaps a page about the download; download the file itself"},
+		"zip":                {"PK\x03\x04rest", "expected a pickle, found a zip archive; unzip"},
 		"text like a pickle": {"}else { return }", "byte "},
 		"os.system": {"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.",
 			"found posix.system; it was refused and nothing was executed"},
@@ -46,7 +50,7 @@ func TestHostileFiles(t *testing.T) {
 			"found array._array_reconstructor; it was refused"},
 		"opcode 0xff":        {"\x80\x04}\xff.", "byte 3: expected an opcode, found 0xff"},
 		"persistent id":      {"\x80\x04K\x00Q.", "expected no persistent id, found one"},
-		"out-of-band buffer": {"\x80\x05\x97.", "expected an opcode, found 0x97"},
+		"out-of-band buffer": {"\x80\x05\x97.", "found a buffer outside of it; save it again"},
 		"protocol 6":         {"\x80\x06}.", "unsupported pickle protocol"},
 		"2^40 bytes": {"\x80\x04" + counted(0x8e, 8, 1<<40) + zero32,
 			"byte 2: BINBYTES8: expected 1099511627776 more bytes, found the end of the file after 32"},
@@ -91,7 +95,18 @@ func TestHostileFiles(t *testing.T) {
 		"array without state": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
 			array + "ss.", "array without contents"},
 		"escaped string":  {"(dS'a\\x41'\n.", "expected a string without escapes"},
-		"endless unicode": {"(dV" + strings.Repeat("a", 1<<20), "UNICODE: expected a line"},
+		"endless unicode": {"(dV" + strings.Repeat("a", 1<<20), "UNICODE: expected 1048577 more"},
+		"opaque deep": {"\x80\x04cpandas\nSeries\nq\x00" +
+			strings.Repeat("h\x00\x85R", 1e5) + ".", "found pandas.Series"},
+		"opaque in itself": {"\x80\x04cpandas\nSeries\nq\x00h\x00\x85Rh\x00a" +
+			"(h\x00h\x00uh\x00b}h\x00h\x00s\x85R.", "found pandas.Series"},
+		"many opaque": {"\x80\x04\x8c\x01aq\x000]" +
+			strings.Repeat("h\x00h\x00\x93a", 5e5) + ".", "expected arrays, found small objects"},
+		"many arguments": {"\x80\x04ca\nb\nq\x00(" + strings.Repeat("N", 1e5) + "tq\x01}" +
+			"q\x020" + strings.Repeat("h\x00h\x01h\x02\x920", 1e4) + ".",
+			"a.b: expected at most 255 arguments, found 100001"},
+		"long name": {"\x80\x04c" + strings.Repeat("a", 1000) + "\n" +
+			strings.Repeat("b", 1000) + "\n.", "a.bbb"},
 	} {
 		var err error
 		n := allocated(func() { _, err = decode("hostile.pkl", []byte(c.data)) })
@@ -169,9 +184,50 @@ func TestArraysAreReadOnce(t *testing.T) {
 	}
 }
 
+// Values of classes that are not allowed may stand where nobody looks.
+func TestUnknownValues(t *testing.T) {
+	data := readTestdata(t, "extras.pkl")
+	got, err := decode("extras", data)
+	if diff := cmp.Diff(madeSet("extras"), got, inside); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	// an object of pandas, as one key of a split
+	series := func(key string) string {
+		return fmt.Sprintf("X%c\x00\x00\x00%scpandas.core.series\nSeries\n)\x81}"+
+			"X\x04\x00\x00\x00_mgrcpandas._libs.internals\n_unpickle_block\n"+
+			"(]cbuiltins\nslice\n(K\x00NNtRtRsb", len(key), key)
+	}
+	data = readTestdata(t, "protocol4.pkl")
+	at := bytes.Index(data, []byte("u\x8c\x05valid"))
+	if at < 0 {
+		t.Fatal("found no end of train")
+	}
+	for key, want := range map[string]string{
+		"times": "",
+		"audio": "train: audio: expected numbers [N T D], found pandas.core.series.Series, " +
+			"which .to_numpy() converts; save it",
+		"id": "train: id: expected strings [N], found pandas.core.series.Series, which .to_numpy()",
+	} {
+		_, err := decode("pandas", slices.Concat(data[:at], []byte(series(key)), data[at:]))
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", key, err, want)
+		}
+	}
+	data = bytes.Replace(readTestdata(t, "extras.pkl"), []byte("\x05audio"), []byte("\x05Audio"), 1)
+	for key, want := range map[string]string{"times": "found datetime64 [3]; save it",
+		"exact": "found longdouble [2 3], which .astype('float32') converts; save it",
+		"pairs": "found structured type [2]; save it"} {
+		bad := bytes.Replace(data, []byte("\x05"+key), []byte("\x05audio"), 1)
+		if _, err := decode("extras", bad); err == nil ||
+			!strings.Contains(err.Error(), "train: audio: expected numbers [N T D], "+want) {
+			t.Errorf("%s: %v, want %q", key, err, want)
+		}
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
-		"protocol5.pkl", "types.pkl"} {
+		"protocol5.pkl", "types.pkl", "axes.pkl", "extras.pkl"} {
 		f.Add(readTestdata(f, name))
 	}
 	f.Add([]byte("\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."))

@@ -23,7 +23,8 @@ type call func(args []any) (any, error)
 func (f call) Call(args ...any) (any, error) { return f(args) }
 
 // findClass returns the Go value for a Python class or function. Only those that pickled NumPy
-// arrays need are allowed (numpy/core/multiarray.py and numeric.py, numpy._core since NumPy 2).
+// arrays need are allowed (numpy/core/multiarray.py and numeric.py, numpy._core since NumPy 2),
+// and defaultdict. The values of others are opaque: they are an error only where they are needed.
 func findClass(module, name string) (any, error) {
 	switch strings.Replace(module, "numpy._core", "numpy.core", 1) + "." + name {
 	case "numpy.ndarray":
@@ -41,8 +42,30 @@ func findClass(module, name string) (any, error) {
 	case "__builtin__.bytes", "builtins.bytes":
 		// the empty bytes object in protocols 0 to 2
 		return call(func([]any) (any, error) { return []byte(nil), nil }), nil
+	case "collections.defaultdict":
+		return call(func([]any) (any, error) { return types.NewDict(), nil }), nil
 	}
-	return nil, &unpickle.ClassError{Module: module, Name: name}
+	if attacks(module, name) {
+		return nil, &unpickle.ClassError{Module: module, Name: name}
+	}
+	return &unpickle.Opaque{Module: module, Name: name}, nil
+}
+
+// attacks reports whether a Python name is one that runs commands or code. It would not be called
+// here; no data set has one, and the error warns of a file that attacks other readers.
+func attacks(module, name string) bool {
+	top, _, _ := strings.Cut(module, ".")
+	switch top {
+	case "os", "posix", "nt", "subprocess", "commands", "pty", "sys", "shutil", "socket", "code",
+		"runpy", "importlib", "imp", "ctypes", "webbrowser", "pip":
+		return true
+	case "builtins", "__builtin__":
+		switch name {
+		case "eval", "exec", "execfile", "compile", "__import__", "open", "input", "breakpoint":
+			return true
+		}
+	}
+	return false
 }
 
 // latin1Text is a string, or a blob of a string, to be encoded as Latin-1. Protocols 0 to 2 store
@@ -58,9 +81,10 @@ func encode(args []any) (any, error) {
 
 // A dtype is NumPy's type of the elements of an array.
 type dtype struct {
-	kind byte // 'f', 'i', 'u', 'b' bool, 'U' UCS-4, 'S' bytes, 'O' object
-	size int  // in bytes; 0 for objects
-	big  bool // big-endian
+	kind  byte   // 'f', 'i', 'u', 'b' bool, 'U' UCS-4, 'S' bytes, 'O' object, 0 another
+	size  int    // in bytes; 0 for objects and other types
+	big   bool   // big-endian
+	other string // name of another type, whose elements are not read
 }
 
 // newDType parses a type string such as "f4" or "<U12".
@@ -78,28 +102,39 @@ func newDType(args []any) (any, error) {
 	d.kind, d.size = kind[0], size
 	switch {
 	case d.kind == 'O':
-		d.size, err = 0, nil
+		d.size = 0
 	case err == nil && d.kind == 'U' && 0 < size && size < 1<<20:
 		d.size = 4 * size
 	case err == nil && d.kind == 'S' && 0 < size && size < 1<<22:
 	case kind == "b1", kind == "f2", kind == "f4", kind == "f8":
 	case (d.kind == 'i' || d.kind == 'u') && (size == 1 || size == 2 || size == 4 || size == 8):
 	default:
-		err = errors.ErrUnsupported
-	}
-	if err != nil {
-		return nil, fmt.Errorf("expected numpy type f2, f4, f8, i, u, b1, U, S or O, found %.40q",
-			code)
+		*d = dtype{other: otherType(d.kind, code)}
 	}
 	return d, nil
+}
+
+func otherType(kind byte, code string) string {
+	switch kind {
+	case 'f':
+		return "longdouble"
+	case 'M':
+		return "datetime64"
+	case 'm':
+		return "timedelta64"
+	}
+	return fmt.Sprintf("numpy type %.40q", code)
 }
 
 // PySetState implements gopickle's types.PyStateSettable: (version, byte order, subtype, names,
 // fields, …).
 func (d *dtype) PySetState(state any) error {
 	t, ok := state.(*types.Tuple)
-	if !ok || t.Len() < 5 || t.Get(2) != nil || t.Get(3) != nil || t.Get(4) != nil {
-		return errors.New("expected a plain numpy type, found a structured one")
+	if !ok || t.Len() < 5 {
+		return errors.New("numpy type: expected a state of 5 parts or more")
+	}
+	if t.Get(2) != nil || t.Get(3) != nil || t.Get(4) != nil {
+		*d = dtype{other: "structured type"}
 	}
 	d.big = t.Get(1) == ">"
 	return nil
@@ -119,8 +154,10 @@ func (d *dtype) String() string {
 		return "string"
 	case 'S':
 		return "bytes"
+	case 'O':
+		return "object"
 	}
-	return "object"
+	return d.other
 }
 
 // An ndarray is a NumPy array, or if shape is empty a scalar, whose elements have not been
@@ -171,6 +208,9 @@ func (a *ndarray) PySetState(state any) error {
 func (a *ndarray) set(shape, kind any, fortran bool, data any) error {
 	dims, ok1 := shape.(*types.Tuple)
 	d, ok2 := kind.(*dtype)
+	if o, ok := kind.(*unpickle.Opaque); ok {
+		d, ok2 = &dtype{other: o.String()}, true
+	}
 	if !ok1 || !ok2 || dims.Len() > 8 {
 		return errors.New("numpy array: expected a shape and a type")
 	}

@@ -1,11 +1,15 @@
 """Makes this folder's files, with numpy 2: python make.py
 
 protocol0.pkl to protocol5.pkl hold the same small data set in MMSA's layout; types.pkl holds it in other types and
-memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; flat.pkl holds its training split without labels; masks.json holds keep masks
+memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; extras.pkl holds it with values that are not read; flat.pkl holds its training split without labels; masks.json holds keep masks
 made with NumPy's legacy generator.
 """
 
+import collections
+import datetime
+import enum
 import json
+import pathlib
 import pickle
 
 import numpy as np
@@ -67,6 +71,26 @@ def other_axes(s):
     }
 
 
+class Color(enum.Enum):
+    RED = 1
+
+
+class Settings(dict):
+    pass
+
+
+def extras(s):
+    settings = Settings(a=1)
+    settings.b = {2}
+    return s | {
+        "times": np.array(["2024-01-01"] * len(s["id"]), "M8[D]"),
+        "waits": np.timedelta64(3, "s"),
+        "exact": wave(2, 3).astype(np.longdouble),
+        "pairs": np.zeros(2, [("a", "f4"), ("b", "i4")]),
+        "other": [datetime.datetime(2024, 1, 1), pathlib.PurePosixPath("/a"), Color.RED, settings, {3}, 1j, slice(4)],
+    }
+
+
 def masks():
     """The rules of MMSA and LNLN for 5 utterances of 7 tokens, 9 audio and 4 vision steps."""
     text = np.array([7, 2, 3, 5, 7])
@@ -98,6 +122,8 @@ with open("types.pkl", "wb") as f:
     pickle.dump({name: other_types(s) for name, s in data.items()}, f, 4)
 with open("axes.pkl", "wb") as f:
     pickle.dump({name: other_axes(s) for name, s in data.items()}, f, 5)
+with open("extras.pkl", "wb") as f:
+    pickle.dump(collections.defaultdict(dict, {name: extras(s) for name, s in data.items()}), f, 4)
 with open("flat.pkl", "wb") as f:
     pickle.dump({k: v for k, v in data["train"].items() if k != "regression_labels"}, f, 4)
 with open("masks.json", "w") as f:

@@ -34,6 +34,9 @@ const (
 	memo  = 112 // an entry of a map
 )
 
+// nextBuffer and readonlyBuffer are the opcodes of protocol 5 for data outside the file.
+const nextBuffer, readonlyBuffer = 0x97, 0x98
+
 // opcodes omits PERSID, EXT1, EXT2, EXT4, NEXT_BUFFER and READONLY_BUFFER, which refer to data
 // outside the file. BINPERSID is for files whose Loader has Persistent.
 var opcodes = [256]opcode{

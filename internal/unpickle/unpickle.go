@@ -1,7 +1,7 @@
 // Package unpickle reads Python's pickles safely: no code in them is executed, every length is
 // checked against the size of the file before use, and memory is limited by the size of the file.
 //
-// Reading order: unpickle.go, blob.go, opcodes.go.
+// Reading order: unpickle.go, formats.go, opaque.go, blob.go, opcodes.go.
 package unpickle
 
 import (
@@ -24,8 +24,8 @@ const BaseMemory = 64 << 20
 // A Loader holds the functions that give meaning to the names in a pickle.
 type Loader struct {
 	Name string // of the file, for errors
-	// Class returns the value for a Python class or function, or a *ClassError if it is not
-	// allowed.
+	// Class returns the value for a Python class or function. If it is not allowed, it returns an
+	// *Opaque or a *ClassError.
 	Class func(module, name string) (any, error)
 	// Persistent returns the value for a persistent id. It is nil for files without such ids.
 	Persistent func(id any) (any, error)
@@ -92,6 +92,9 @@ func (w *scanner) run() (root any, err error) {
 		if errors.As(err, &r) {
 			return nil, fmt.Errorf("%s: %w", w.Name, r)
 		}
+		if errors.Is(err, errPersistent) {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
 		return nil, fail(err)
 	}
 	return root, nil
@@ -104,10 +107,13 @@ func (w *scanner) persistent(id any) (any, error) {
 		return w.blobs[i], nil
 	}
 	if w.Persistent == nil {
-		return nil, errors.New("expected no persistent id, found one")
+		return nil, errPersistent
 	}
 	return w.Persistent(id)
 }
+
+var errPersistent = errors.New("expected no persistent id, found one: some data are not in this " +
+	"file; if it is of torch.save, convert tensors with .numpy() and save with pickle.dump")
 
 func (w *scanner) seek(off int64) error {
 	w.off = off
@@ -118,11 +124,25 @@ func (w *scanner) seek(off int64) error {
 	return nil
 }
 
+// fault returns the error for a file that is no valid pickle.
 func (w *scanner) fault(off int64, format string, args ...any) error {
-	return fmt.Errorf(
-		"%s: byte %d: %s; the file is damaged or of another format; download it again", w.Name,
-		off, fmt.Sprintf(format, args...),
-	)
+	return w.refuse(off, fmt.Sprintf(format, args...),
+		"the file is damaged or of another format; download it again")
+}
+
+// refuse returns the error for a pickle that is not read, with what to do.
+func (w *scanner) refuse(off int64, what, advice string) error {
+	return fmt.Errorf("%s: byte %d: %s; %s", w.Name, off, what, advice)
+}
+
+// cut returns the error for a file that ends before the next n bytes, which belong to the opcode
+// at start.
+func (w *scanner) cut(start int64, name string, n uint64) error {
+	return w.refuse(start,
+		fmt.Sprintf("%s: expected %d more bytes, found the end of the file after %d", name, n,
+			w.file.Size()-w.off),
+		fmt.Sprintf("the file ends after %d of at least %d bytes, download it again",
+			w.file.Size(), uint64(w.off)+n))
 }
 
 // origin returns the offset in the file that corresponds to an offset in the program.
@@ -139,27 +159,6 @@ func (w *scanner) origin(program int64) int64 {
 	return w.shifts[i].file + program - w.shifts[i].program
 }
 
-// begin checks that the file is a pickle: it must start with PROTO, or in protocols 0 and 1 with a
-// dict or a class.
-func (w *scanner) begin() error {
-	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 40)))
-	switch {
-	case w.file.Size() == 0:
-		return fmt.Errorf("%s: expected a pickle, found an empty file; download it again", w.Name)
-	case w.file.Size() <= w.off:
-		return w.fault(w.off, "expected a pickle, found the end of the file")
-	case err != nil:
-		return fmt.Errorf("%s: %w", w.Name, err)
-	}
-	if !bytes.Contains([]byte("\x80(}]c"), head[:1]) {
-		return fmt.Errorf(
-			"%s: expected a pickle, found a file that begins with %q; give the .pkl file",
-			w.Name, head,
-		)
-	}
-	return nil
-}
-
 // step scans one opcode and reports whether it was STOP.
 func (w *scanner) step() (stop bool, err error) {
 	start := w.off
@@ -170,6 +169,11 @@ func (w *scanner) step() (stop bool, err error) {
 	op := head[0]
 	code := opcodes[op]
 	if code.argument == unknown {
+		if op == nextBuffer || op == readonlyBuffer {
+			return false, w.refuse(start,
+				"expected arrays in the file, found a buffer outside of it",
+				"save it again without buffer_callback: pickle.dump(data, f, 4)")
+		}
 		return false, w.fault(start, "expected an opcode, found 0x%02x", op)
 	}
 	if code.argument != frameSize {
@@ -195,8 +199,9 @@ func (w *scanner) step() (stop bool, err error) {
 	}
 	w.cost += code.cost
 	if limit := BaseMemory + 2*w.file.Size(); w.cost > limit {
-		return false, w.fault(start,
-			"expected arrays, found small objects for more than %d MB of memory", limit>>20)
+		return false, w.refuse(start, fmt.Sprintf(
+			"expected arrays, found small objects for more than %d MB of memory", limit>>20),
+			"save lists of numbers as arrays: numpy.array(x, dtype='float32')")
 	}
 	return op == '.', nil
 }
@@ -205,8 +210,7 @@ func (w *scanner) step() (stop bool, err error) {
 // next call.
 func (w *scanner) take(start int64, name string, n int) ([]byte, error) {
 	if left := w.file.Size() - w.off; int64(n) > left {
-		return nil, w.fault(start,
-			"%s: expected %d more bytes, found the end of the file after %d", name, n, left)
+		return nil, w.cut(start, name, uint64(n))
 	}
 	b, err := w.r.Peek(n)
 	if err != nil {
@@ -228,8 +232,7 @@ func (w *scanner) counted(start int64, op byte) error {
 	copy(wide[:], arg)
 	n, left := binary.LittleEndian.Uint64(wide[:]), w.file.Size()-w.off
 	if n > uint64(left) {
-		return w.fault(start, "%s: expected %d more bytes, found the end of the file after %d",
-			code.name, n, left)
+		return w.cut(start, code.name, n)
 	}
 	switch integer := op == 0x8a || op == 0x8b; {
 	case code.argument == frameSize: // a hint for reading ahead
@@ -265,8 +268,12 @@ func (w *scanner) addBlob(op byte, n int64) {
 }
 
 // text copies a string. gopickle itself defines array._array_reconstructor, which would allocate
-// as much memory as the file asks for; that name is an error.
+// as much memory as the file asks for; that name is an error, as is joblib's module, which writes
+// the elements of arrays between the opcodes.
 func (w *scanner) text(start int64, s []byte) error {
+	if string(s) == "joblib.numpy_pickle" {
+		return w.refuse(start, "expected a pickle, found a file of joblib", joblibAdvice)
+	}
 	if bytes.Contains(s, []byte("_array_reconstructor")) {
 		return fmt.Errorf("%s: byte %d: %w", w.Name,
 			start, &ClassError{"array", "_array_reconstructor"})
@@ -279,6 +286,9 @@ func (w *scanner) text(start int64, s []byte) error {
 // readLine returns the next line without its newline.
 func (w *scanner) readLine(start int64, name string, limit int) ([]byte, error) {
 	s, err := w.r.ReadSlice('\n')
+	if err == io.EOF {
+		return nil, w.cut(start, name, uint64(len(s)+1))
+	}
 	if err != nil || len(s)-1 > limit {
 		return nil, w.fault(start, "%s: expected a line of at most %d bytes, found none",
 			name, limit)
@@ -299,9 +309,9 @@ func (w *scanner) lines(start int64, code opcode) error {
 			return err
 		}
 		if code.argument == quoted && bytes.ContainsRune(s, '\\') {
-			return w.fault(start,
-				"%s: expected a string without escapes, found one of Python 2; save the file "+
-					"with pickle protocol 2 or higher", code.name)
+			return w.refuse(start,
+				code.name+": expected a string without escapes, found one of Python 2",
+				"save the file with pickle protocol 2 or higher")
 		}
 		if err := w.text(start, s); err != nil {
 			return err
@@ -321,7 +331,7 @@ func (w *scanner) unicode(start int64) error {
 			break
 		}
 		if err != bufio.ErrBufferFull {
-			return w.fault(start, "UNICODE: expected a line, found the end of the file")
+			return w.cut(start, "UNICODE", uint64(n)+1)
 		}
 	}
 	if n-1 > maxString {

@@ -98,6 +98,59 @@ func TestClassesAreRefused(t *testing.T) {
 	}
 }
 
+func TestOpaqueValues(t *testing.T) {
+	l := &Loader{Name: "opaque", Class: func(module, name string) (any, error) {
+		return &Opaque{module, name}, nil
+	}}
+	class := "ca.b\nC\n"
+	for _, data := range []string{class, class + "(K\x01tR", class + ")\x81", class + ")}\x92",
+		"(ia.b\nC\n", "(" + class + "o", class + ")\x81}b", class + ")RK\x01a",
+		class + ")R(K\x01e", class + ")RK\x01K\x02s", class + ")R(K\x01\x90"} {
+		v, _, err := load(l, "\x80\x04"+data+".", 0)
+		if o, ok := v.(*Opaque); !ok || err != nil || o.String() != "a.b.C" {
+			t.Errorf("%q: %v %v", data, v, err)
+		}
+	}
+}
+
+func TestOtherFormats(t *testing.T) {
+	for _, c := range [][2]string{
+		{"\x1f\x8b\x08", "found a gzip file; unpack it: gunzip < FILE"},
+		{"BZh91AY", "found a bzip2 file; unpack it: bunzip2 < FILE"},
+		{"\xfd7zXZ\x00\x00", "found an xz file; unpack it: xz -d"},
+		{"]\x00\x00\x80", "found an lzma file; unpack it: xz -d"},
+		{"\x28\xb5\x2f\xfd", "found a zstd file; unpack it: zstd -d"},
+		{"\x04\x22\x4d\x18", "found an lz4 file; unpack it: lz4 -d"},
+		{"x\x9c\x03", `found a zlib file, as joblib writes; save it again: python -c "import`},
+		{"\x89HDF\r\n\x1a\n\x00", "found an HDF5 file (.csd"},
+		{"\x93NUMPY\x01", "found one array, as numpy.save"},
+		{" \n<HTML>", "found an HTML page"},
+		{"PK\x03\x04" + "rest", "found a zip archive; unzip it"},
+		{zipHead("train.npy"), "found an .npz file of NumPy; read it with numpy.load"},
+		{zipHead("a/data.pkl"), "found a file of torch.save; read it with torch.load"},
+		{zipHead("a") + ".npy", "found a zip archive"},
+		{"version https://git-lfs.github.com/spec/v1\n", "found a pointer of Git LFS"},
+		{"id,label\n", `found a file that begins with "id,label\n"; give the .pkl file`},
+		{"\x80\x04\x8c\x13joblib.numpy_pickle",
+			"byte 2: expected a pickle, found a file of joblib"},
+		{"\x80\x04}", "the file ends after 3 of at least 4 bytes, download it again"},
+		{"\x80\x02cab", "the file ends after 5 of at least 6 bytes, download it again"},
+	} {
+		data, want := c[0], c[1]
+		if _, _, err := load(&Loader{Name: "other", Class: refuse}, data, 0); err == nil ||
+			!strings.HasPrefix(err.Error(), "other: ") || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%.40q: %v, want %q", data, err, want)
+		}
+	}
+}
+
+// zipHead returns the first bytes of a zip archive with an entry of the given name.
+func zipHead(name string) string {
+	return "PK\x03\x04" + strings.Repeat("\x00", 22) + string(rune(len(name))) + "\x00\x00\x00" +
+		name
+}
+
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"\x80\x02K\x01.", "(lp0\nI1\naS'a'\na.",
 		"\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x02.",
