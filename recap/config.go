@@ -8,72 +8,74 @@ import (
 
 // Config holds the settings of RECAP. YAML names are keys of `recap train --set`.
 type Config struct {
-	Width       int `yaml:"width"`        // d, of every representation
-	Tokens      int `yaml:"tokens"`       // L, learned tokens that represent a modality
-	Heads       int `yaml:"heads"`        // of every Transformer
-	HeadWidth   int `yaml:"head_width"`   // of one head
-	FeedForward int `yaml:"feed_forward"` // hidden width of the Transformers' feed-forward part
-	Depth       int `yaml:"depth"`        // layers of every Transformer
+	Width       int `yaml:"width" range:"[1,)" help:"d, of every representation"`
+	Tokens      int `yaml:"tokens" range:"[1,)" help:"L, learned tokens that represent a modality"`
+	Heads       int `yaml:"heads" range:"[1,)" help:"attention heads of every Transformer"`
+	HeadWidth   int `yaml:"head_width" range:"[1,)" help:"width of one head"`
+	FeedForward int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
+	Depth       int `yaml:"depth" range:"[1,)" help:"layers of every Transformer"`
 
 	Text      zoo.TextConfig  `yaml:"text"`
 	Generator GeneratorConfig `yaml:"generator"`
 	Critic    CriticConfig    `yaml:"critic"`
-	// "transformer" (paper) or "mlp" (the authors' release)
-	Discriminator string     `yaml:"discriminator"`
-	Granularities []int      `yaml:"granularities"` // numbers of segments, the set 𝒢 of eq 6
+	// transformer: the paper's; mlp: that of the authors' release
+	Discriminator string `yaml:"discriminator" values:"transformer,mlp" help:"architecture of D_m"`
+	// the set 𝒢 of eq 6
+	Granularities []int      `yaml:"granularities" help:"numbers of segments; divide tokens"`
 	Loss          LossConfig `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 by the letter of the paper, without the three measures against
 	// collapse (docs/guide.md): positions start at N(0,1), critics see raw features, the
 	// reconstruction target is not standardised.
-	Literal bool `yaml:"literal"`
+	Literal bool `yaml:"literal" help:"stage 1 as printed, without measures against collapse"`
 }
 
 // GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for
 // MOSEI.
 type GeneratorConfig struct {
-	// "transformer": of the sizes above; "imagebind": blocks of ImageBind between projections
-	Kind string `yaml:"kind"`
-	File string `yaml:"file"` // imagebind_huge.pth, from which they start; empty: from scratch
-	// the first of each of ImageBind's encoders of text, audio and images
-	Blocks int `yaml:"blocks"`
-	Width  int `yaml:"width"` // of the blocks, if there is no file
-	// hold what was loaded from the file constant, except a norm after the last block
-	Freeze bool  `yaml:"freeze"`
-	Widths []int `yaml:"widths"` // of the file's blocks, by modality; Config.Resolve sets it
+	// transformer: of the sizes above; imagebind: blocks of ImageBind between projections
+	Kind string `yaml:"kind" values:"transformer,imagebind" help:"architecture of G_m"`
+	File string `yaml:"file" help:"imagebind_huge.pth, the initial weights; empty: from scratch"`
+	// of ImageBind's encoders of text, audio and images, the deepest of which has 32
+	Blocks int `yaml:"blocks" range:"[1,32]" help:"first blocks of each encoder of ImageBind"`
+	Width  int `yaml:"width" range:"[1,)" help:"width of the blocks if there is no file"`
+	// except a norm after the last block
+	Freeze bool  `yaml:"freeze" help:"hold what was loaded from the file constant"`
+	Widths []int `yaml:"widths" help:"widths of the file's blocks, by modality; read from the file"`
 }
 
 // CriticConfig describes f of the mutual-information bounds.
 type CriticConfig struct {
-	Kind   string `yaml:"kind"`   // "separable": g(x)·h(y)/√e; "concat": an MLP on [x; y]
-	Width  int    `yaml:"width"`  // hidden width, and e
-	Hidden int    `yaml:"hidden"` // hidden layers after the first
+	// separable: g(x)·h(y)/√e; concat: an MLP on [x; y]
+	Kind   string `yaml:"kind" values:"separable,concat" help:"architecture of the critics f"`
+	Width  int    `yaml:"width" range:"[1,)" help:"hidden width of f, and e of a separable one"`
+	Hidden int    `yaml:"hidden" range:"[0,)" help:"hidden layers after the first; concat: 0 or 1"`
 }
 
 // LossConfig holds the weights of eqs 7, 14, 15 and 19.
 type LossConfig struct {
-	Adversarial    float64    `yaml:"adv"`      // λ_adv
-	Factorisation  float64    `yaml:"fid"`      // λ_fid
-	Reconstruction float64    `yaml:"rec"`      // λ_rec
-	Task           float64    `yaml:"task"`     // λ_task
-	Rank           float64    `yaml:"rank"`     // λ_rank
-	Margin         float64    `yaml:"margin"`   // ε of eq 15
-	Modality       [3]float64 `yaml:"modality"` // w_l, w_a, w_v of eq 7
+	Adversarial    float64    `yaml:"adv" help:"λ_adv, weight of L_adv in stage 1"`
+	Factorisation  float64    `yaml:"fid" help:"λ_fid, weight of L_FID in stage 1"`
+	Reconstruction float64    `yaml:"rec" help:"λ_rec, weight of the reconstruction in stage 1"`
+	Task           float64    `yaml:"task" help:"λ_task, weight of the task's loss in stage 2"`
+	Rank           float64    `yaml:"rank" help:"λ_rank, weight of L_rank in stage 2"`
+	Margin         float64    `yaml:"margin" help:"ε, margin of L_rank"`
+	Modality       [3]float64 `yaml:"modality" help:"w_l, w_a, w_v of the modalities in L_adv"`
 }
 
 // Ablation switches parts of the method off: the rows of Table 3.
 type Ablation struct {
-	HCAG          bool `yaml:"hcag"`
-	FID           bool `yaml:"fid"`
-	Shared        bool `yaml:"shared"`
-	Unique        bool `yaml:"unique"`
-	LV            bool `yaml:"lv"`
-	LA            bool `yaml:"la"`
-	AV            bool `yaml:"av"`
-	Reconstructor bool `yaml:"reconstructor"`
-	MIR           bool `yaml:"mir"`
-	Stage1        bool `yaml:"stage1"`
+	HCAG          bool `yaml:"hcag" help:"without H-CAG, the generation of stage 1"`
+	FID           bool `yaml:"fid" help:"without FID"`
+	Shared        bool `yaml:"shared" help:"without L_shared of FID"`
+	Unique        bool `yaml:"unique" help:"without L_unique of FID"`
+	LV            bool `yaml:"lv" help:"without FID of language and vision"`
+	LA            bool `yaml:"la" help:"without FID of language and audio"`
+	AV            bool `yaml:"av" help:"without FID of audio and vision"`
+	Reconstructor bool `yaml:"reconstructor" help:"without E_rec"`
+	MIR           bool `yaml:"mir" help:"without MIR"`
+	Stage1        bool `yaml:"stage1" help:"without stage 1"`
 }
 
 // Paper returns the paper's configuration, with the numbers it omits taken from its authors'
@@ -107,19 +109,8 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	positive := []struct {
-		name  string
-		value int
-	}{
-		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth},
-		{"feed_forward", c.FeedForward},
-		{"depth", c.Depth}, {"generator.blocks", c.Generator.Blocks},
-		{"generator.width", c.Generator.Width}, {"critic.width", c.Critic.Width},
-	}
-	for _, f := range positive {
-		if f.value < 1 {
-			return fmt.Errorf("recap: %s is %d, want at least 1", f.name, f.value)
-		}
+	if err := zoo.CheckSettings(c); err != nil {
+		return fmt.Errorf("recap: %w", err)
 	}
 	for _, n := range c.Granularities {
 		if n < 2 || c.Tokens%n != 0 {
@@ -140,15 +131,9 @@ func (c *Config) Check() error {
 			"recap: width %d does not divide into the %d heads of the predictors g_m", c.Width,
 			predictorHeads,
 		)
-	case c.Critic.Kind != "separable" && c.Critic.Kind != "concat":
-		return fmt.Errorf("recap: critic.kind is %q, want separable or concat", c.Critic.Kind)
-	case c.Critic.Hidden < 0 || c.Critic.Kind == "concat" && c.Critic.Hidden > 1:
-		return fmt.Errorf(
-			"recap: critic.hidden is %d, want at least 0, and at most 1 with critic.kind=concat",
-			c.Critic.Hidden,
-		)
-	case c.Discriminator != "transformer" && c.Discriminator != "mlp":
-		return fmt.Errorf("recap: discriminator is %q, want transformer or mlp", c.Discriminator)
+	case c.Critic.Kind == "concat" && c.Critic.Hidden > 1:
+		return fmt.Errorf("recap: critic.hidden is %d, want at most 1 with critic.kind=concat",
+			c.Critic.Hidden)
 	}
 	return nil
 }
@@ -156,13 +141,6 @@ func (c *Config) Check() error {
 func (g *GeneratorConfig) check() error {
 	fits := func(width int) bool { return width > 0 && width%headWidth == 0 }
 	switch {
-	case g.Kind != "transformer" && g.Kind != "imagebind":
-		return fmt.Errorf("recap: generator.kind is %q, want transformer or imagebind", g.Kind)
-	case g.Blocks > maxBlocks:
-		return fmt.Errorf(
-			"recap: generator.blocks is %d, want at most %d, the depth of ImageBind's deepest "+
-				"encoder", g.Blocks, maxBlocks,
-		)
 	case !fits(g.Width):
 		return fmt.Errorf(
 			"recap: generator.width is %d, want a multiple of %d, the width of a head", g.Width,

@@ -38,9 +38,6 @@ var trunks = [zoo.Modalities]trunk{
 		stem: "modality_trunks.vision.pre_transformer_layer.0", stemEps: 1e-6, stemLast: true},
 }
 
-// maxBlocks is the depth of imagebind_huge's deepest encoder.
-const maxBlocks = 32
-
 // trunkEps is the eps of the norms in and after the blocks.
 const trunkEps = 1e-6
 

@@ -338,13 +338,13 @@ func TestImageBindNeedsNoFileAfterTraining(t *testing.T) {
 
 func TestGeneratorConfigIsChecked(t *testing.T) {
 	for want, set := range map[string]func(g *GeneratorConfig){
-		`generator.kind is "gan", want transformer or imagebind`: func(g *GeneratorConfig) {
+		"generator.kind is gan, want one of transformer, imagebind": func(g *GeneratorConfig) {
 			g.Kind = "gan"
 		},
-		"generator.blocks is 0, want at least 1": func(g *GeneratorConfig) {
+		"generator.blocks is 0, want a number from 1 to 32": func(g *GeneratorConfig) {
 			g.Blocks = 0
 		},
-		"generator.width is 0, want at least 1": func(g *GeneratorConfig) {
+		"generator.width is 0, want 1 or more": func(g *GeneratorConfig) {
 			g.Width = 0
 		},
 		"generator.width is 24, want a multiple of 16": func(g *GeneratorConfig) {

@@ -3,9 +3,7 @@ package main
 import (
 	"cmp"
 	"embed"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -207,24 +205,20 @@ var knownValues = map[string]func(model string) []string{
 	"model":    func(string) []string { return models.Names() },
 	"variant":  variants,
 	"variants": variants,
-	"preset":   constant("quick", "paper"),
-	"dataset":  dataSets,
+	"preset":   constant(settings.Presets...),
+	"dataset":  func(string) []string { return settings.DataSets() },
 	"device":   constant("cpu", "cpu64", "cuda:0"),
 	"select":   constant(settings.SelectValid, settings.SelectTest),
 	"drop":     constant("text", "audio", "vision"),
 	"rates":    constant("0:0.9:0.1"),
 	"metric":   metrics,
 	"set":      keysOf,
+	"key":      settingKeys,
 	"op":       operations,
 }
 
 func constant(values ...string) func(string) []string {
 	return func(string) []string { return values }
-}
-
-// dataSets returns the generated data sets, and the names for which models have presets.
-func dataSets(string) []string {
-	return append(slices.Sorted(maps.Keys(settings.Generators)), "mosi", "mosei", "sims")
 }
 
 func variants(model string) []string {
@@ -235,23 +229,22 @@ func variants(model string) []string {
 	return c.Variants()
 }
 
-// keysOf returns the keys that --set takes, each with a =. An unknown key gives an error that
-// lists them.
+// keysOf returns the keys that --set takes, each with a =.
 func keysOf(model string) []string {
-	_, err := settings.Resolve(settings.Sources{
-		Env:   func(string) (string, bool) { return "", false },
-		Flags: map[string]string{"model": cmp.Or(model, "recap")},
-		Set:   map[string]string{"": ""},
-	})
-	unknown := new(settings.KeyError)
-	if !errors.As(err, &unknown) {
-		return nil
-	}
-	var list []string
-	for _, key := range unknown.Known {
-		list = append(list, key+"=")
+	list := settingKeys(model)
+	for i := range list {
+		list[i] += "="
 	}
 	return list
+}
+
+// settingKeys returns the keys of all settings of a model.
+func settingKeys(model string) []string {
+	c, err := settings.Preset("quick", cmp.Or(model, "recap"), "")
+	if err != nil {
+		return nil
+	}
+	return c.Keys()
 }
 
 // metrics returns the keys of both kinds of labels.

@@ -39,12 +39,15 @@ var helpTexts = kong.Vars{
 	"imagebind": "imagebind_huge.pth, the initial weights of generators with " +
 		"generator.kind=imagebind.",
 	"device": "Device: cpu (default), cpu64, or cuda:0 and so on if built with CUDA.",
-	"set":    "Change a setting; an unknown key gives a list of all keys.",
+	"set":    "Change a setting; recap settings prints all of them.",
 	"out":    "Directory of the run directories; default: runs.",
 	"seed":   "Random seeds; default: 1111. Several are trained one after the other and averaged.",
 	"select": "How the checkpoint is selected: valid (default), or per-metric-test: for each metric the " +
 		"best on the test set, as in the literature, which is optimistic.",
 	"name": "Name of the run directory; default: the variant's, with a number if it is in use.",
+
+	// settings
+	"preset_dataset": "Data set, for the paper preset: mosi (default), mosei or sims.",
 
 	// sweep, tune
 	"sweep_dataset": "Data set, with its feature file unless the program generates it; " +

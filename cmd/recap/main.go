@@ -39,9 +39,10 @@ type commands struct {
 		Check dataCheckCommand `cmd:"" help:"Report the keys, shapes and problems of a feature file."`
 		Pack  dataPackCommand  `cmd:"" help:"Convert a feature file to safetensors, which opens at once."`
 	} `cmd:"" help:"Check and pack feature files."`
-	Inspect inspectCommand `cmd:"" help:"Show the contents of a checkpoint, a weights file, a feature file or a run."`
-	Doctor  doctorCommand  `cmd:"" help:"Show the processor, the devices and the libraries that are used."`
-	Unit    unitCommand    `cmd:"" hidden:"" help:"Train one unit of a sweep."`
+	Settings settingsCommand `cmd:"" help:"Show the settings of a model."`
+	Inspect  inspectCommand  `cmd:"" help:"Show the contents of a checkpoint, a weights file, a feature file or a run."`
+	Doctor   doctorCommand   `cmd:"" help:"Show the processor, the devices and the libraries that are used."`
+	Unit     unitCommand     `cmd:"" hidden:"" help:"Train one unit of a sweep."`
 
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
 	Complete   completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print the completions of a command line."`

@@ -55,7 +55,7 @@ func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint
 	}
 	maps.Copy(flags, given)
 	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
-	sources := settings.Sources{File: f.Config, Env: os.LookupEnv, Set: f.Set, Flags: flags}
+	sources := settings.Sources{File: f.Config, Env: os.Environ(), Set: f.Set, Flags: flags}
 	c, err := settings.Resolve(sources)
 	if err != nil {
 		return c, nil, usageError{err}

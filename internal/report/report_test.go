@@ -30,9 +30,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // trained returns the directory of a small run with two seeds.
 func trained(t *testing.T) string {
 	t.Helper()
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
-		return "", false
-	}, Set: map[string]string{
+	c, err := settings.Resolve(settings.Sources{Set: map[string]string{
 		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2",
 		"train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
 		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",

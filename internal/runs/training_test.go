@@ -53,9 +53,8 @@ func TestPatience(t *testing.T) {
 func TestModelsResume(t *testing.T) {
 	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
-			c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
-				return "", false
-			}, Set: map[string]string{"model": spec.Name, "data.limit": "24",
+			c, err := settings.Resolve(settings.Sources{Set: map[string]string{
+				"model": spec.Name, "data.limit": "24",
 				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4",
 				"train.schedule": "constant", "eval.rates": "0,0.5"}})
 			if err != nil {

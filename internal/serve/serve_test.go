@@ -341,9 +341,7 @@ func TestGuard(t *testing.T) {
 
 // TestFinished serves a trained run.
 func TestFinished(t *testing.T) {
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
-		return "", false
-	}, Set: map[string]string{
+	c, err := settings.Resolve(settings.Sources{Set: map[string]string{
 		"data.limit": "12", "train.batch": "8", "train.epochs.stage1": "1",
 		"train.epochs.stage2": "1", "eval.rates": "0,0.5",
 		"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -15,19 +14,18 @@ import (
 )
 
 // Config is the configuration of a run. It determines the run completely. The YAML names are the
-// keys that `recap train --set` accepts.
+// keys that `recap train --set` accepts; [zoo.Setting] explains the other tags.
 type Config struct {
-	// synthetic, synthetic-mosi (with MOSI's sizes), or the name of the data set in data.file
-	Dataset string `yaml:"dataset"`
-	Model   string `yaml:"model"`
-	Variant string `yaml:"variant"` // of the model; applied after all other settings
-	Preset  string `yaml:"preset"`  // selects the defaults: quick or paper
-	// name of the run directory; if it is empty, the variant is the name, with a number if that
-	// directory exists
-	Name   string `yaml:"name"`
-	Select string `yaml:"select"` // checkpoint selection: SelectValid or SelectTest
-	Device string `yaml:"device"` // cpu, cpu64, or cuda:0 and so on
-	Seed   uint64 `yaml:"seed"`
+	Dataset string `yaml:"dataset" help:"generated data set, or the name of that in data.file"`
+	Model   string `yaml:"model" help:"model to train"`
+	// applied after all other settings
+	Variant string `yaml:"variant" help:"named change of the model, such as an ablation"`
+	Preset  string `yaml:"preset" help:"selects the defaults of all settings"`
+	// if it is empty, the variant is the name, with a number if that directory exists
+	Name   string `yaml:"name" help:"name of the run directory; empty: the variant's"`
+	Select string `yaml:"select" values:"valid,per-metric-test" help:"selection of the checkpoint"`
+	Device string `yaml:"device" help:"device that computes"`
+	Seed   uint64 `yaml:"seed" help:"random seed"`
 
 	Data  DataConfig   `yaml:"data"`
 	Train zoo.Training `yaml:"train"`
@@ -39,31 +37,30 @@ type Config struct {
 
 // DataConfig selects the data set and the utterances and labels that are used.
 type DataConfig struct {
-	// a pickle in MMSA's layout, or the output of recap data pack; empty for synthetic data
-	File   string  `yaml:"file"`
-	Text   string  `yaml:"text"`   // file whose text_bert replaces that of data.file
-	Audio  string  `yaml:"audio"`  // file whose audio features replace those of data.file
-	Vision string  `yaml:"vision"` // file whose vision features replace those of data.file
-	Labels float64 `yaml:"labels"` // fraction of the training utterances whose labels are used
-	// number of classes: 0 for regression; 2, 3, 5 or 7 for classification
-	Classes int `yaml:"classes"`
-	// when the keep masks of training are drawn: "epoch" for each epoch, "static" once
-	Resample string  `yaml:"resample"`
-	Scale    float64 `yaml:"scale"` // factor for the lengths of synthetic sequences
-	// only the first Limit utterances of each split are used; 0: all
-	Limit int `yaml:"limit"`
+	File   string `yaml:"file" help:"feature file, MMSA's or packed; empty: generated data"`
+	Text   string `yaml:"text" help:"file whose text_bert replaces that of data.file"`
+	Audio  string `yaml:"audio" help:"file whose audio features replace those of data.file"`
+	Vision string `yaml:"vision" help:"file whose vision features replace those of data.file"`
+
+	Labels  float64 `yaml:"labels" range:"(0,1]" help:"fraction of the training labels to use"`
+	Classes int     `yaml:"classes" values:"0,2,3,5,7" help:"number of classes; 0: regression"`
+	// epoch: for each epoch; static: once
+	Resample string `yaml:"resample" values:"epoch,static" help:"how often keep masks are drawn"`
+
+	Scale float64 `yaml:"scale" range:"(0,100]" help:"factor of generated sequences' lengths"`
+	Limit int     `yaml:"limit" range:"[0,)" help:"utterances used of each split; 0: all"`
 }
 
 // EvalConfig selects the missing rates of validation and test.
 type EvalConfig struct {
-	ValidRate float64 `yaml:"valid_rate"` // missing rate of validation, after each epoch
-	Rates     string  `yaml:"rates"`      // missing rates of the test, for [ParseRates]
+	ValidRate float64 `yaml:"valid_rate" range:"[0,1]" help:"missing rate of the validation"`
+	Rates     string  `yaml:"rates" help:"missing rates of the test"` // for [ParseRates]
 }
 
 // CUDAConfig selects the arithmetic of a GPU.
 type CUDAConfig struct {
-	// compute matrix products on tensor cores, which round inputs to ten bits of mantissa
-	TF32 bool `yaml:"tf32"`
+	// rounds inputs to ten bits of mantissa
+	TF32 bool `yaml:"tf32" help:"compute matrix products on tensor cores"`
 }
 
 // DeviceName returns the name of the device for [backend.Open]. The name includes whether the
@@ -87,6 +84,9 @@ const (
 // Spec returns the specification of the model, or nil if no model has the name c.Model.
 func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
+// Presets are the names of the presets.
+var Presets = []string{"quick", "paper"}
+
 // Preset returns the default configuration of a model. The preset "paper" has the values of the
 // model's paper for the data set; the preset "quick" trains in minutes on a CPU. Preset returns an
 // error if the preset or the model is unknown.
@@ -100,9 +100,9 @@ func Preset(name, model, dataset string) (Config, error) {
 	spec := c.Spec()
 	switch {
 	case spec == nil:
-		return c, Invalid("model", "one of "+strings.Join(models.Names(), ", "), model)
-	case name != "quick" && name != "paper":
-		return c, Invalid("preset", "quick or paper", name)
+		return c, invalidName("model", models.Names(), model)
+	case !slices.Contains(Presets, name):
+		return c, invalidName("preset", Presets, name)
 	}
 	c.Method, c.Train = spec.Preset(name, dataset)
 	return c, nil
@@ -114,72 +114,33 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 func (c *Config) check() error {
 	for _, f := range []struct{ key, value string }{{"dataset", c.Dataset}, {"name", c.Name}} {
 		if f.value != "" && !plainName.MatchString(f.value) {
-			return Invalid(f.key, "letters, digits, '.', '_' and '-'", f.value)
+			return Invalid(f.key, names, f.value)
 		}
 	}
-	for _, f := range []struct {
-		key, value string
-		allowed    []string
-	}{
-		{"variant", c.Variant, c.Variants()},
-		{"select", c.Select, []string{SelectValid, SelectTest}},
-		{"data.resample", c.Data.Resample, []string{"epoch", "static"}},
-		{"data.classes", strconv.Itoa(c.Data.Classes), []string{"0", "2", "3", "5", "7"}},
-		{"train.optimizer", c.Train.Optimizer, []string{"adamw", "adam"}},
-		{"train.schedule", c.Train.Schedule, []string{"cosine", "constant"}},
-	} {
-		if !slices.Contains(f.allowed, f.value) {
-			return Invalid(f.key, "one of "+strings.Join(f.allowed, ", "), f.value)
+	if !slices.Contains(c.Variants(), c.Variant) {
+		return invalidName("variant", c.Variants(), c.Variant)
+	}
+	for _, s := range zoo.Settings(c) {
+		if !s.Valid() {
+			return Invalid(s.Key, s.Expected(), s.Value)
 		}
 	}
 	name, err := backend.Parse(c.Device)
 	if err := checkRules([]rule{
-		{"data.labels", c.Data.Labels > 0 && c.Data.Labels <= 1, "a number above 0, at most 1",
-			c.Data.Labels},
-		{"data.scale", c.Data.Scale > 0 && c.Data.Scale <= 100, "a factor above 0, at most 100",
-			c.Data.Scale},
-		{"data.limit", c.Data.Limit >= 0, "0 or more", c.Data.Limit},
 		{"data.classes", c.Data.Classes == 0 || c.Select == SelectValid,
 			"0 with per-metric-test, which selects by metrics of regression", c.Data.Classes},
 		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression,
 			"0 with model " + c.Model + ", which supports only regression", c.Data.Classes},
-		{"device", err == nil && !name.TF32, "cpu, cpu64, or cuda:0 and so on", c.Device},
+		{"device", err == nil && !name.TF32, devices, c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device,
 			c.CUDA.TF32},
-		{"eval.valid_rate", c.Eval.ValidRate >= 0 && c.Eval.ValidRate <= 1, "a number from 0 to 1",
-			c.Eval.ValidRate},
 	}); err != nil {
 		return err
 	}
 	if _, err := ParseRates(c.Eval.Rates); err != nil {
 		return err
 	}
-	return cmp.Or(c.checkTraining(), c.Method.Check())
-}
-
-// checkTraining returns an error for the first key under "train" with an invalid value.
-func (c *Config) checkTraining() error {
-	t := &c.Train
-	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
-	rules := []rule{
-		{"train.batch", t.Batch > 0, "1 or more", t.Batch},
-		{"train.accumulate", t.Accumulate > 0, "1 or more", t.Accumulate},
-		{"train.lr", positive(t.LR), "a number above 0", t.LR},
-		{"train.weight_decay", t.WeightDecay >= 0, "0 or more", t.WeightDecay},
-		{"train.clip", t.Clip >= 0, "0 or more", t.Clip},
-		{"train.clip_value", t.ClipValue >= 0, "0 or more", t.ClipValue},
-		{"train.patience", t.Patience >= 0, "0 or more", t.Patience},
-	}
-	for name, g := range t.Groups {
-		rules = append(rules,
-			rule{"train.groups." + name + ".lr", positive(g.LR), "a number above 0", g.LR},
-			rule{"train.groups." + name + ".weight_decay", g.WeightDecay >= 0, "0 or more",
-				g.WeightDecay})
-	}
-	for phase, n := range t.Epochs {
-		rules = append(rules, rule{"train.epochs." + phase, n >= 0, "0 or more", n})
-	}
-	return checkRules(rules)
+	return c.Method.Check()
 }
 
 // A rule is the result of checking the value of a key.
@@ -205,6 +166,12 @@ func Invalid(key, expected string, found any) error {
 	return fmt.Errorf("settings: %s: expected %s, found %v", key, expected, found)
 }
 
+// invalidName returns an error for a key whose value is not one of the known names.
+func invalidName(key string, known []string, found string) error {
+	return fmt.Errorf("settings: %s: expected one of %s, found %s%s", key,
+		strings.Join(known, ", "), found, DidYouMean(found, known))
+}
+
 // SelectedVariant returns the variant with the name c.Variant. c must be a configuration that
 // [Resolve] or [Parse] returned.
 func (c *Config) SelectedVariant() zoo.Variant {
@@ -226,9 +193,7 @@ func (c *Config) Variants() []string {
 // increasing numbers from 0 to 1.
 func ParseRates(s string) ([]float64, error) {
 	invalid := func() ([]float64, error) {
-		return nil, Invalid("rates",
-			"first:last:step or a list, of increasing numbers from 0 to 1, such as 0:0.9:0.1 "+
-				"or 0,0.5", strconv.Quote(s))
+		return nil, Invalid("rates", rateLists, strconv.Quote(s))
 	}
 	var rates []float64
 	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ':' }) {

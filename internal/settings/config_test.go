@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/models"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // TestPrecedence sets one key in more and more sources. Each source must override the sources
@@ -20,8 +21,7 @@ func TestPrecedence(t *testing.T) {
 		0o644); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{}
-	s := Sources{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+	var s Sources
 	steps := []struct {
 		source string
 		add    func()
@@ -29,7 +29,7 @@ func TestPrecedence(t *testing.T) {
 	}{
 		{"preset", func() {}, 1e-3},
 		{"file", func() { s.File = file }, 0.2},
-		{"environment", func() { env["RECAP_TRAIN_LR"] = "0.3" }, 0.3},
+		{"environment", func() { s.Env = []string{"RECAP_TRAIN_LR=0.3"} }, 0.3},
 		{"set", func() { s.Set = map[string]string{"train.lr": "0.4"} }, 0.4},
 		{"flags", func() { s.Flags = map[string]string{"train.lr": "0.5"} }, 0.5},
 	}
@@ -57,9 +57,9 @@ func TestPrecedence(t *testing.T) {
 
 // setting returns the value of a key, or nil if the key is unknown.
 func setting(c *Config, key string) any {
-	for _, f := range c.fields() {
-		if f.key == key {
-			return f.value.Interface()
+	for _, s := range zoo.Settings(c) {
+		if s.Key == key {
+			return s.Value.Interface()
 		}
 	}
 	return nil
@@ -96,18 +96,18 @@ func TestInvalidSettings(t *testing.T) {
 		{"", "train.bach", "3", `unknown key "train.bach", did you mean "train.batch"?`},
 		{"", "batch", "3", `did you mean "train.batch"?`},
 		{"", "train.epochs.stage3", "3", `did you mean "train.epochs.stage1"?`},
-		{"", "nonsense", "3", "known keys: dataset, model"},
+		{"", "nonsense", "3", `unknown key "nonsense"; recap settings prints all keys`},
 		{"", "train.batch", "many", `train.batch: expected a whole number, found many`},
 		{"", "train.batch", "0", "train.batch: expected 1 or more, found 0"},
 		{"", "train.lr", ".nan", "train.lr: expected a number above 0"},
 		{"", "train.epochs.stage1", "x",
 			"train.epochs.stage1: expected a whole number, found x"},
 		{"", "variant", "no-luck", "variant: expected one of full, no-hcag"},
-		{"", "preset", "slow", "preset: expected quick or paper, found slow"},
+		{"", "preset", "slow", "preset: expected one of quick, paper, found slow"},
 		{"", "eval.rates", "0:2:0.1", "rates: expected first:last:step"},
 		{"", "data.classes", "4", "data.classes: expected one of 0, 2, 3, 5, 7"},
 		{"", "name", "../x", "name: expected letters"},
-		{"", "heads", "0", "heads is 0"},
+		{"", "heads", "0", "heads: expected 1 or more, found 0"},
 		{"train:\n  bach: 3\n", "", "", `unknown key "train.bach", did you mean "train.batch"?`},
 		{"train: {epochs: {stage9: 1}}", "", "", `unknown key "train.epochs.stage9"`},
 		{"{", "", "", "c.yaml: expected YAML or JSON"},
@@ -132,7 +132,7 @@ func TestInvalidSettings(t *testing.T) {
 			"train.groups.text.lr: expected a number above 0, found -1"},
 		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
 	} {
-		s := Sources{Env: func(string) (string, bool) { return "", false }}
+		var s Sources
 		if c.file != "" {
 			s.File = file(c.file)
 		} else {
@@ -143,7 +143,7 @@ func TestInvalidSettings(t *testing.T) {
 		}
 	}
 	var unknown *KeyError
-	if _, err := Resolve(Sources{Env: os.LookupEnv,
+	if _, err := Resolve(Sources{
 		Set: map[string]string{"x": "1"}}); !errors.As(err, &unknown) || unknown.Key != "x" {
 		t.Errorf("unknown key: %v", err)
 	}

@@ -2,7 +2,9 @@ package settings
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -14,6 +16,12 @@ import (
 var Generators = map[string]func() datasets.SyntheticConfig{
 	"synthetic":      datasets.DefaultSynthetic,
 	"synthetic-mosi": datasets.MOSISynthetic,
+}
+
+// DataSets returns the names of the synthetic data sets, and of those for which models have
+// presets.
+func DataSets() []string {
+	return append(slices.Sorted(maps.Keys(Generators)), "mosi", "mosei", "sims")
 }
 
 // CheckData returns an error if the data set, its file and the replaced features contradict each
@@ -35,9 +43,9 @@ func (c *Config) CheckData() error {
 				"features, found some; give the file of their data set with --data FILE", c.Dataset,
 		)
 	case !generated && c.Data.File == "":
-		return fmt.Errorf("settings: data set %s: expected its feature file, found none; give "+
-			"MMSA's pickle (such as unaligned_50.pkl), or the output of recap data pack, with --data FILE or %s",
-			c.Dataset, envName("data.file"))
+		return fmt.Errorf("settings: data set %s%s: expected its feature file, found none; give "+
+			"MMSA's pickle (such as unaligned_50.pkl), or the output of recap data pack, with "+
+			"--data FILE or %s", c.Dataset, DidYouMean(c.Dataset, DataSets()), envName("data.file"))
 	}
 	return nil
 }

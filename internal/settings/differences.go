@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // A Setting is one property in which two runs with the same data set, model and variant can
@@ -38,12 +40,12 @@ func (c *Config) Settings() []Setting {
 	base, _ := Preset(c.Preset, c.Model, c.Dataset)
 	c.SelectedVariant().Apply(base.Method)
 	defaults := map[string]string{}
-	for _, f := range base.fields() {
-		defaults[f.key] = f.text()
+	for _, s := range zoo.Settings(&base) {
+		defaults[s.Key] = fmt.Sprint(s.Value)
 	}
-	for _, f := range c.fields() {
-		if value := f.text(); value != defaults[f.key] && !c.shownElsewhere(f.key) {
-			list = append(list, Setting{f.key, value, ""})
+	for _, s := range zoo.Settings(c) {
+		if value := fmt.Sprint(s.Value); value != defaults[s.Key] && !c.shownElsewhere(s.Key) {
+			list = append(list, Setting{s.Key, value, ""})
 		}
 	}
 	return list
@@ -63,9 +65,6 @@ func (c *Config) shownElsewhere(key string) bool {
 	// the pretrained model determines the sizes
 	return strings.HasPrefix(key, "text.") && c.Method.TextEncoder().BERT != ""
 }
-
-// text returns the value of the setting as a string.
-func (f field) text() string { return fmt.Sprint(f.value.Interface()) }
 
 // Describe returns a description of the setting for a caption, such as "quick preset" or
 // "train.lr=0.1". names maps paths to shorter names; [FileNames] returns such a map.

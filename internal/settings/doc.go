@@ -6,5 +6,6 @@
 //	resolve.go      the sources: preset < file < environment < --set < flags
 //	dataset.go      checks of the data set and its files
 //	modality.go     names of the modalities in flags
+//	describe.go     the meanings, defaults and valid values of settings
 //	differences.go  the settings in which runs differ, for tables
 package settings

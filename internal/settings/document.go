@@ -1,67 +1,54 @@
 package settings
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// A field is one setting of a configuration.
-type field struct {
-	key   string // "train.lr"
-	value reflect.Value
-	store func() // stores a changed value in the configuration
-}
-
-// fields returns all settings of c, in the order of the YAML file.
-func (c *Config) fields() []field {
-	return fieldsOf("", reflect.ValueOf(c).Elem(), func() {})
-}
-
-// keys returns the keys of all settings.
-func (c *Config) keys() []string {
+// Keys returns the keys of all settings, in the order of the YAML file.
+func (c *Config) Keys() []string {
 	var keys []string
-	for _, f := range c.fields() {
-		keys = append(keys, f.key)
+	for _, s := range zoo.Settings(c) {
+		keys = append(keys, s.Key)
 	}
 	return keys
 }
 
 // Has reports whether c has a setting with the key.
-func (c *Config) Has(key string) bool { return slices.Contains(c.keys(), key) }
+func (c *Config) Has(key string) bool { return slices.Contains(c.Keys(), key) }
 
-// fieldsOf returns the settings in v. Their keys begin with prefix.
-func fieldsOf(prefix string, v reflect.Value, store func()) []field {
-	switch v.Kind() {
-	case reflect.Struct:
-		var all []field
-		for i := range v.NumField() {
-			name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if options == "inline" { // the configuration of the model
-				all = append(all, fieldsOf(prefix, v.Field(i).Elem().Elem(), store)...)
-			} else {
-				all = append(all, fieldsOf(join(prefix, name), v.Field(i), store)...)
+// set sets a key to a decoded YAML value. A string is YAML text, unless the setting is a string.
+// The key of a map of single values, such as train.epochs, sets all its elements. set returns a
+// *[KeyError] if the key is unknown, and an error if the value does not have the type of the
+// setting.
+func (c *Config) set(key string, value any) error {
+	found := false
+	for _, s := range zoo.Settings(c) {
+		if s.Key != key && (s.Map != key || key == "") {
+			continue
+		}
+		found = true
+		if !assign(s.Value, value) {
+			if x, ok := value.(float64); ok && x == math.Trunc(x) {
+				value = fmt.Sprintf("%.1f", x) // 8.0, not 8
 			}
+			return Invalid(key, zoo.TypeName(s.Value.Type()), value)
 		}
-		return all
-	case reflect.Map:
-		var all []field
-		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()),
-			func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
-			element := reflect.New(v.Type().Elem()).Elem()
-			element.Set(v.MapIndex(key))
-			all = append(all, fieldsOf(join(prefix, key.String()), element, func() {
-				v.SetMapIndex(key, element)
-				store()
-			})...)
-		}
-		return all
+		s.Store()
 	}
-	return []field{{prefix, v, store}}
+	if !found {
+		return &KeyError{key, c.Model, c.Keys()}
+	}
+	return nil
 }
 
 // join returns prefix.name, or name if prefix is empty.
@@ -72,50 +59,11 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// set sets a key to a decoded YAML value. A string is YAML text, unless the setting is a string.
-// set returns a *[KeyError] if the key is unknown, and an error if the value does not have the type
-// of the setting.
-func (c *Config) set(key string, value any) error {
-	all := c.fields()
-	i := slices.IndexFunc(all, func(f field) bool { return f.key == key })
-	if i < 0 {
-		return &KeyError{key, c.keys()}
-	}
-	if to := all[i].value; !assign(to, value) {
-		return Invalid(key, valuesOf(to.Type()), value)
-	}
-	all[i].store()
-	return nil
-}
-
-// valuesOf describes the values of a setting of type t for an error message. Any value is valid for
-// a string.
-func valuesOf(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Uint64:
-		return "a whole number, 0 or more"
-	case reflect.Slice:
-		return fmt.Sprintf("a list of %ss", numberOf(t.Elem()))
-	case reflect.Array:
-		return fmt.Sprintf("a list of %d %ss", t.Len(), numberOf(t.Elem()))
-	}
-	return "a " + numberOf(t)
-}
-
-func numberOf(t reflect.Type) string {
-	if t.Kind() == reflect.Float64 {
-		return "number"
-	}
-	return "whole number"
-}
-
 // assign stores a decoded YAML value, or YAML text, in to. It reports whether the value has the
 // type of to; otherwise to does not change.
 func assign(to reflect.Value, value any) bool {
 	if text, ok := value.(string); ok && to.Kind() != reflect.String {
-		return yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
+		return assignText(to, text)
 	}
 	switch to.Kind() {
 	case reflect.String:
@@ -125,16 +73,34 @@ func assign(to reflect.Value, value any) bool {
 		return assignList(to, value)
 	}
 	from := reflect.ValueOf(value)
-	if !from.CanConvert(to.Type()) {
+	var fits bool
+	switch {
+	case to.CanFloat():
+		fits = from.CanFloat() || from.CanInt() || from.CanUint()
+	case to.CanInt():
+		fits = from.CanInt() || from.CanUint() && from.Uint() <= math.MaxInt
+	case to.CanUint():
+		fits = from.CanUint() || from.CanInt() && from.Int() >= 0
+	default:
+		fits = from.IsValid() && from.Type() == to.Type()
+	}
+	if fits {
+		to.Set(from.Convert(to.Type()))
+	}
+	return fits
+}
+
+// assignText is like assign, for YAML text and a setting that is not a string.
+func assignText(to reflect.Value, text string) bool {
+	var value any
+	if yaml.Unmarshal([]byte(text), &value) != nil {
 		return false
 	}
-	number := from.Convert(to.Type())
-	exact := number.CanFloat() || number.Convert(from.Type()).Equal(from) // rejects an int of 1.5
-	if negative := from.CanInt() && from.Int() < 0; !exact || negative && to.CanUint() {
-		return false
+	if _, ok := value.(string); !ok {
+		return assign(to, value)
 	}
-	to.Set(number)
-	return true
+	// without a type to decode into, 1e-3 is a string
+	return to.CanFloat() && yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
 }
 
 // assignList is like assign, for a slice or an array.
@@ -162,6 +128,7 @@ type document yaml.MapSlice
 // parse decodes YAML or JSON. path is for messages.
 func parse(path string, text []byte) (document, error) {
 	var doc yaml.MapSlice
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the byte order mark of some editors
 	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.UseOrderedMap()); err != nil {
 		return nil, fmt.Errorf("settings: %s: expected YAML or JSON, found %w", path, err)
 	}
@@ -206,7 +173,10 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 		key := join(prefix, fmt.Sprint(item.Key))
 		var err error
 		switch v := item.Value.(type) {
-		case nil:
+		case nil: // the default
+			if !c.hasUnder(key) {
+				err = &KeyError{key, c.Model, c.Keys()}
+			}
 		case yaml.MapSlice:
 			err = c.applyUnder(key, v)
 		default:
@@ -219,11 +189,18 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 	return nil
 }
 
+// hasUnder reports whether c has a setting with the key, or settings below it.
+func (c *Config) hasUnder(key string) bool {
+	return slices.ContainsFunc(c.Keys(), func(k string) bool {
+		return isUnder(k, key)
+	})
+}
+
 // YAML returns all settings as YAML, which [Parse] reads.
 func (c *Config) YAML() ([]byte, error) {
 	var doc yaml.MapSlice
-	for _, f := range c.fields() {
-		doc = addAt(doc, strings.Split(f.key, "."), f.value.Interface())
+	for _, s := range zoo.Settings(c) {
+		doc = addAt(doc, strings.Split(s.Key, "."), s.Value.Interface())
 	}
 	text, err := yaml.Marshal(doc)
 	if err != nil {

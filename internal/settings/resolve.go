@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // Sources are the sources of the values of a configuration, besides the preset. Each source
@@ -19,10 +20,10 @@ import (
 // The variant is applied last and overrides all sources. For example, a run with the variant
 // no-fid never has FID, even if a source sets without.fid to false.
 type Sources struct {
-	File  string                           // a YAML or JSON file; "" for none
-	Env   func(name string) (string, bool) // such as os.LookupEnv; RECAP_A_B_C sets the key a.b_c
-	Set   map[string]string                // by key
-	Flags map[string]string                // by key
+	File  string            // a YAML or JSON file; "" for none
+	Env   []string          // such as os.Environ(); RECAP_A_B_C=v sets the key a.b_c
+	Set   map[string]string // by key
+	Flags map[string]string // by key
 }
 
 // Resolve returns the configuration that the sources determine, with absolute paths. It returns a
@@ -40,11 +41,9 @@ func Resolve(s Sources) (Config, error) {
 	if err := c.apply(doc); err != nil {
 		return c, fmt.Errorf("%s: %w", s.File, err)
 	}
-	env := map[string]string{}
-	for _, f := range c.fields() {
-		if v, ok := s.Env(envName(f.key)); ok {
-			env[f.key] = v
-		}
+	env, err := c.environment(s.Env)
+	if err != nil {
+		return c, err
 	}
 	for _, layer := range []map[string]string{env, s.Set, s.Flags} {
 		for _, key := range slices.Sorted(maps.Keys(layer)) {
@@ -96,6 +95,35 @@ func (c *Config) findBERT() error {
 	return nil
 }
 
+// otherVariables are the environment variables that the program, its tests and its benchmarks read
+// for other purposes than settings.
+var otherVariables = []string{"RECAP_OUT", "RECAP_CPU", "RECAP_CUDA", "RECAP_SHARDS", "RECAP_BERT",
+	"RECAP_BERT_GOLDEN", "RECAP_BERT_VOCAB", "RECAP_DEVICE", "RECAP_EMULATOR_MEMORY",
+	"RECAP_EMULATOR_SKIP_KERNELS", "RECAP_TEST_FAILURE", "RECAP_TEST_LOCK"}
+
+// environment returns the settings in the environment, by key. It returns an error for a variable
+// that begins with RECAP_ and has no meaning.
+func (c *Config) environment(env []string) (map[string]string, error) {
+	keys, names := map[string]string{}, slices.Clone(otherVariables)
+	for _, s := range zoo.Settings(c) {
+		for _, key := range []string{s.Key, s.Map} {
+			keys[envName(key)] = key
+			names = append(names, envName(key))
+		}
+	}
+	found := map[string]string{}
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		if key := keys[name]; key != "" {
+			found[key] = value
+		} else if strings.HasPrefix(name, "RECAP_") && !slices.Contains(otherVariables, name) {
+			return nil, fmt.Errorf("settings: environment: expected a setting of %s, found %s%s; "+
+				"correct it or unset it", c.Model, name, DidYouMean(name, names))
+		}
+	}
+	return found, nil
+}
+
 // envName returns the name of the environment variable for a key.
 func envName(key string) string {
 	return "RECAP_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
@@ -123,8 +151,10 @@ func (s *Sources) preset(doc document) (Config, error) {
 		if v, ok := s.Set[key]; ok {
 			return v
 		}
-		if v, ok := s.Env(envName(key)); ok {
-			return v
+		for _, variable := range s.Env {
+			if name, v, _ := strings.Cut(variable, "="); name == envName(key) {
+				return v
+			}
 		}
 		return doc.text(key, byDefault)
 	}
@@ -151,55 +181,72 @@ func (c *Config) finish() error {
 	return c.Method.Check()
 }
 
-// A KeyError reports an unknown key.
+// A KeyError reports a key that the model does not have.
 type KeyError struct {
-	Key   string
-	Known []string
+	Key, Model string
+	known      []string
 }
 
 func (e *KeyError) Error() string {
-	text := fmt.Sprintf("settings: unknown key %q", e.Key)
-	if near := nearest(e.Key, e.Known); near != "" {
-		text += fmt.Sprintf(", did you mean %q?", near)
+	command := "recap settings"
+	if e.Model != "recap" {
+		command += " -m " + e.Model
 	}
-	return text + "\n" + knownKeys(e.Known)
+	return fmt.Sprintf("settings: unknown key %q%s; %s prints all keys", e.Key,
+		DidYouMean(e.Key, e.known), command)
 }
 
-// knownKeys returns the list of keys in the message of a [KeyError].
-func knownKeys(keys []string) string { return "known keys: " + strings.Join(keys, ", ") }
+// DidYouMean returns the text `, did you mean "x"?` for the known name that is nearest to name, or
+// "" if none is near or name is known.
+func DidYouMean(name string, known []string) string {
+	near := nearest(name, known)
+	if near == "" || near == name {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", near)
+}
 
-// nearest returns the known key with the smallest edit distance from key, or "" if all distances
-// are larger than 1 + len(key)/3. The distance to the last element of a known key, such as
-// "batch", counts too, plus one.
-func nearest(key string, known []string) string {
-	best, smallest := "", 1+len(key)/3
+// nearest returns the known name with the smallest edit distance from name, or "" if all distances
+// are larger than 1 + len(name)/3. The distance to an element of a known key, such as "batch", and
+// to the end of a known key from an element on count too, plus one.
+func nearest(name string, known []string) string {
+	name = strings.ToLower(name)
+	best, smallest := "", 2+len(name)/3
 	for _, k := range known {
-		if d := min(distance(key, k),
-			1+distance(key, k[strings.LastIndex(k, ".")+1:])); d <= smallest &&
-			(best == "" || d < smallest) {
+		d := distance(name, strings.ToLower(k))
+		for rest := k; rest != ""; {
+			d = min(d, 1+distance(name, rest))
+			var element string
+			element, rest, _ = strings.Cut(rest, ".")
+			d = min(d, 1+distance(name, element))
+		}
+		if d < smallest {
 			best, smallest = k, d
 		}
 	}
 	return best
 }
 
-// distance returns the Levenshtein distance of a and b: the smallest number of insertions,
-// deletions and replacements of bytes that change a to b.
+// distance returns the smallest number of insertions, deletions and replacements of bytes, and of
+// swaps of neighbours, that change a to b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
+	rows := make([][]int, len(a)+1) // rows[i][j] is the distance of a[:i] and b[:j]
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			switch {
+			case i == 0 || j == 0:
+				rows[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				rows[i][j] = rows[i-1][j-1]
+			default:
+				rows[i][j] = 1 + min(rows[i-1][j-1], rows[i-1][j], rows[i][j-1])
 			}
-			diagonal, row[j+1] = row[j+1], next
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], 1+rows[i-2][j-2])
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

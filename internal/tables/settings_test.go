@@ -26,7 +26,6 @@ func TestSettingsTellAll(t *testing.T) {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		// Resolve sets a value before it checks that the value is valid
 		c, _ := settings.Resolve(settings.Sources{
-			Env: func(string) (string, bool) { return "", false },
 			Set: map[string]string{key: changed(t, key, all[key])},
 		})
 		different := description(&c) != description(&base)

@@ -10,19 +10,18 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// TextConfig holds the settings of the text encoder. YAML names are keys under "text".
+// TextConfig holds the settings of the text encoder, whose keys begin with "text". A pretrained
+// BERT has its own sizes and dropout.
 type TextConfig struct {
-	// folder of a pretrained BERT, whose sizes replace those below; empty: train an encoder from
-	// scratch
-	BERT string `yaml:"bert"`
-	// whether a pretrained encoder is trained further; if not, its features are constants
-	Finetune bool `yaml:"finetune"`
+	BERT string `yaml:"bert" help:"pretrained BERT, a directory or a name; empty: from scratch"`
+	// if not, the features of the pretrained encoder are constants
+	Finetune bool `yaml:"finetune" help:"train a pretrained encoder further"`
 
-	Width       int     `yaml:"width"`
-	Layers      int     `yaml:"layers"`
-	Heads       int     `yaml:"heads"`
-	FeedForward int     `yaml:"feed_forward"`
-	Dropout     float64 `yaml:"dropout"`
+	Width       int     `yaml:"width" range:"[1,)" help:"width of a token, a multiple of heads"`
+	Layers      int     `yaml:"layers" range:"[1,)" help:"number of layers"`
+	Heads       int     `yaml:"heads" range:"[1,)" help:"attention heads of each layer"`
+	FeedForward int     `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
+	Dropout     float64 `yaml:"dropout" range:"[0,1)" help:"probability of dropout"`
 }
 
 // PaperText returns the sizes of BERT-base, which the papers use.
@@ -39,20 +38,12 @@ func QuickText() TextConfig {
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *TextConfig) Check() error {
-	for _, f := range []struct {
-		name  string
-		value int
-	}{{"width", c.Width}, {"layers", c.Layers}, {"heads", c.Heads},
-		{"feed_forward", c.FeedForward}} {
-		if f.value < 1 {
-			return fmt.Errorf("text.%s is %d, want at least 1", f.name, f.value)
-		}
+	if err := CheckSettings(c); err != nil {
+		return fmt.Errorf("text.%w", err)
 	}
 	switch {
 	case c.Width%c.Heads != 0:
 		return fmt.Errorf("text.width %d does not divide into text.heads %d", c.Width, c.Heads)
-	case c.Dropout < 0 || c.Dropout >= 1:
-		return fmt.Errorf("text.dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
 	case !c.Finetune && c.BERT == "":
 		return fmt.Errorf(
 			"text.finetune is false without text.bert: an encoder trained from scratch has to " +

@@ -1,31 +1,29 @@
 package zoo
 
-// Training holds the settings of the training loop. YAML names are keys under "train".
+// Training holds the settings of the training loop, whose keys begin with "train".
 type Training struct {
-	Batch int `yaml:"batch"` // samples of a batch
-	// batches whose gradients are added up for one optimiser step
-	Accumulate int `yaml:"accumulate"`
-	// "adamw"; or "adam", where weight decay is a part of the gradient
-	Optimizer string `yaml:"optimizer"`
-	// "cosine": linear warm-up over a tenth of the epochs, then half a cosine; or "constant"
-	Schedule string `yaml:"schedule"`
-	// learning rate, the highest of the schedule
-	LR          float64 `yaml:"lr"`
-	WeightDecay float64 `yaml:"weight_decay"` // of parameters in no group
-	// settings of parameter groups, by name (Group.Name)
+	Batch      int `yaml:"batch" range:"[1,)" help:"utterances of a batch"`
+	Accumulate int `yaml:"accumulate" range:"[1,)" help:"batches whose gradients a step adds"`
+	// weight decay of adam is a part of the gradient
+	Optimizer string `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
+	// cosine: linear warm-up over a tenth of the epochs, then half a cosine
+	Schedule string `yaml:"schedule" values:"cosine,constant" help:"course of the learning rate"`
+
+	LR          float64 `yaml:"lr" range:"(0,)" help:"learning rate, the highest of the schedule"`
+	WeightDecay float64 `yaml:"weight_decay" range:"[0,)" help:"decay of parameters in no group"`
+	// by the names of parameter groups (Group.Name)
 	Groups map[string]GroupTraining `yaml:"groups"`
-	// largest norm of a pass's gradient; 0: no clipping
-	Clip float64 `yaml:"clip"`
-	// largest absolute value of a gradient's element, clipped after each batch; 0: no clipping
-	ClipValue float64 `yaml:"clip_value"`
-	// early stopping: epochs without a better validation score after which a phase ends; 0: never
-	Patience int `yaml:"patience"`
-	// of each phase, by name (Phase.Name); with patience, at most
-	Epochs map[string]int `yaml:"epochs"`
+	// gradient clipping; 0: none
+	Clip      float64 `yaml:"clip" range:"[0,)" help:"largest norm of a gradient; 0: no limit"`
+	ClipValue float64 `yaml:"clip_value" range:"[0,)" help:"largest |gradient|; 0: no limit"`
+	// early stopping; 0: never
+	Patience int `yaml:"patience" range:"[0,)" help:"early stopping: epochs to wait; 0: never"`
+	// by the names of phases (Phase.Name)
+	Epochs map[string]int `yaml:"epochs" range:"[0,)" help:"largest number of epochs of the phase"`
 }
 
 // GroupTraining holds the settings of a parameter group.
 type GroupTraining struct {
-	LR          float64 `yaml:"lr"`
-	WeightDecay float64 `yaml:"weight_decay"`
+	LR          float64 `yaml:"lr" range:"(0,)" help:"learning rate of the group"`
+	WeightDecay float64 `yaml:"weight_decay" range:"[0,)" help:"weight decay of the group"`
 }

@@ -3,7 +3,6 @@
 package settingstest
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -20,26 +19,18 @@ import (
 // slice and array type.
 type config struct {
 	Text    zoo.TextConfig `yaml:"text"`
-	Dropout float64        `yaml:"dropout"` // probability of dropout for the mean frames in stage 1
+	Dropout float64        `yaml:"dropout" range:"[0,1)" help:"of the mean frames in stage 1"`
 	// first step of stage 2, counted from 1, in which the loss is NaN; 0: no loss is NaN
-	NaNFrom int        `yaml:"nan_from"`
-	Sizes   []int      `yaml:"sizes"`
-	Weights [3]float64 `yaml:"weights"`
+	NaNFrom int        `yaml:"nan_from" range:"[0,)" help:"first step without a loss"`
+	Sizes   []int      `yaml:"sizes" help:"no effect"`
+	Weights [3]float64 `yaml:"weights" help:"no effect"`
 }
 
 // TextEncoder returns the settings of the text encoder, which the toy does not have.
 func (c *config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
-// Check returns an error if Dropout is not in [0, 1) or NaNFrom is negative.
-func (c *config) Check() error {
-	switch {
-	case !(c.Dropout >= 0 && c.Dropout < 1):
-		return fmt.Errorf("toy: dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
-	case c.NaNFrom < 0:
-		return fmt.Errorf("toy: nan_from is %d, want at least 0", c.NaNFrom)
-	}
-	return nil
-}
+// Check returns an error if a setting has an invalid value.
+func (c *config) Check() error { return zoo.CheckSettings(c) }
 
 // spec is the specification of the toy. Its two presets are equal.
 var spec = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
@@ -138,9 +129,7 @@ func Resolved(t *testing.T, set map[string]string) settings.Config {
 		all["train.epochs.stage1"], all["train.epochs.stage2"] = "2", "3"
 	}
 	maps.Copy(all, set)
-	c, err := settings.Resolve(settings.Sources{Env: func(string) (string, bool) {
-		return "", false
-	}, Set: all})
+	c, err := settings.Resolve(settings.Sources{Set: all})
 	if err != nil {
 		t.Fatal(err)
 	}

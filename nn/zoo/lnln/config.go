@@ -20,29 +20,29 @@ var Spec = zoo.Spec{
 
 // Config holds the settings of LNLN. YAML names are keys of `recap train --set`.
 type Config struct {
-	Width          int `yaml:"width"`            // d, of every representation
-	Tokens         int `yaml:"tokens"`           // n, learned tokens that represent a modality
-	Heads          int `yaml:"heads"`            // of every attention
-	HeadWidth      int `yaml:"head_width"`       // of one head of the Transformers
-	HyperHeadWidth int `yaml:"hyper_head_width"` // of one head of the hyper-modality's layers
-	// hidden width of the Transformers' feed-forward part
-	FeedForward int `yaml:"feed_forward"`
-	// layers of embeddings, completeness, generator and reconstructors
-	Depth int `yaml:"depth"`
-	// layers of the hyper-modality; the dominant language has one less
-	HyperDepth  int `yaml:"hyper_depth"`
-	FusionDepth int `yaml:"fusion_depth"` // layers of the cross attention
+	Width     int `yaml:"width" range:"[1,)" help:"d, of every representation; even"`
+	Tokens    int `yaml:"tokens" range:"[1,)" help:"n, learned tokens that represent a modality"`
+	Heads     int `yaml:"heads" range:"[1,)" help:"attention heads of every layer"`
+	HeadWidth int `yaml:"head_width" range:"[1,)" help:"width of one head of the Transformers"`
+	// of the hyper-modality's layers
+	HyperHeadWidth int `yaml:"hyper_head_width" range:"[1,)" help:"one head of the hyper-modality"`
+	FeedForward    int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
+	// of embeddings, completeness, generator and reconstructors
+	Depth int `yaml:"depth" range:"[1,)" help:"layers of all Transformers but those below"`
+	// the dominant language has one less
+	HyperDepth  int `yaml:"hyper_depth" range:"[1,)" help:"layers of the hyper-modality"`
+	FusionDepth int `yaml:"fusion_depth" range:"[1,)" help:"layers of the cross attention"`
 
 	Text zoo.TextConfig `yaml:"text"`
 	Loss LossConfig     `yaml:"loss"`
 }
 
-// LossConfig holds the weights α, β, γ and σ of the loss terms.
+// LossConfig holds the weights of the loss terms.
 type LossConfig struct {
-	Completeness   float64 `yaml:"cc"`  // α
-	Adversarial    float64 `yaml:"adv"` // β
-	Reconstruction float64 `yaml:"rec"` // γ
-	Sentiment      float64 `yaml:"sp"`  // σ
+	Completeness   float64 `yaml:"cc" help:"α, weight of L_cc, completeness"`
+	Adversarial    float64 `yaml:"adv" help:"β, weight of L_adv"`
+	Reconstruction float64 `yaml:"rec" help:"γ, weight of L_rec"`
+	Sentiment      float64 `yaml:"sp" help:"σ, weight of L_sp, sentiment"`
 }
 
 // TextEncoder returns the settings of the text encoder.
@@ -50,18 +50,8 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	for _, f := range []struct {
-		name  string
-		value int
-	}{
-		{"width", c.Width}, {"tokens", c.Tokens}, {"heads", c.Heads}, {"head_width", c.HeadWidth},
-		{"hyper_head_width", c.HyperHeadWidth},
-		{"feed_forward", c.FeedForward}, {"depth", c.Depth}, {"hyper_depth", c.HyperDepth},
-		{"fusion_depth", c.FusionDepth},
-	} {
-		if f.value < 1 {
-			return fmt.Errorf("lnln: %s is %d, want at least 1", f.name, f.value)
-		}
+	if err := zoo.CheckSettings(c); err != nil {
+		return fmt.Errorf("lnln: %w", err)
 	}
 	if c.Width%2 != 0 {
 		return fmt.Errorf("lnln: width is %d, want an even number: hidden layers have half of it",

@@ -21,24 +21,24 @@ var Spec = zoo.Spec{
 // Config holds the settings of MISA. YAML names are keys of `recap train --set`.
 type Config struct {
 	Text  zoo.TextConfig `yaml:"text"`
-	Width int            `yaml:"width"` // d, of every view
-	// attention heads of the Transformer that fuses the views
-	Heads int `yaml:"heads"`
-	// hidden width of its feed-forward part
-	FeedForward        int     `yaml:"feed_forward"`
-	TransformerDropout float64 `yaml:"transformer_dropout"` // its dropout
-	Dropout            float64 `yaml:"dropout"`             // dropout of the head
-	// frames read of audio and vision: "text", as many as tokens (MMSA); "own", those of the
-	// recording
-	Lengths string     `yaml:"lengths"`
+	Width int            `yaml:"width" range:"[1,)" help:"d, of every view; a multiple of heads"`
+	// of the Transformer that fuses the views
+	Heads       int `yaml:"heads" range:"[1,)" help:"attention heads of the fusion"`
+	FeedForward int `yaml:"feed_forward" range:"[1,)" help:"hidden width of its feed-forward part"`
+
+	TransformerDropout float64 `yaml:"transformer_dropout" range:"[0,1)" help:"of the fusion"`
+
+	Dropout float64 `yaml:"dropout" range:"[0,1)" help:"dropout of the head"`
+	// text: as many as tokens (MMSA); own: those of the recording
+	Lengths string     `yaml:"lengths" values:"text,own" help:"frames read of audio and vision"`
 	Loss    LossConfig `yaml:"loss"`
 }
 
 // LossConfig holds the weights of the loss terms; the weight of the task's is 1.
 type LossConfig struct {
-	Diff  float64 `yaml:"diff"`
-	Sim   float64 `yaml:"sim"`
-	Recon float64 `yaml:"recon"`
+	Diff  float64 `yaml:"diff" help:"weight of L_diff, orthogonality"`
+	Sim   float64 `yaml:"sim" help:"weight of L_sim, moments"`
+	Recon float64 `yaml:"recon" help:"weight of L_recon"`
 }
 
 // TextEncoder returns the settings of the text encoder.
@@ -46,20 +46,11 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	switch {
-	case c.Width < 1:
-		return fmt.Errorf("misa: width is %d, want at least 1", c.Width)
-	case c.Heads < 1 || c.Width%c.Heads != 0:
+	if err := zoo.CheckSettings(c); err != nil {
+		return fmt.Errorf("misa: %w", err)
+	}
+	if c.Width%c.Heads != 0 {
 		return fmt.Errorf("misa: heads is %d, want a divisor of width %d", c.Heads, c.Width)
-	case c.FeedForward < 1:
-		return fmt.Errorf("misa: feed_forward is %d, want at least 1", c.FeedForward)
-	case !(c.TransformerDropout >= 0 && c.TransformerDropout < 1):
-		return fmt.Errorf("misa: transformer_dropout is %g, want 0 ≤ transformer_dropout < 1",
-			c.TransformerDropout)
-	case !(c.Dropout >= 0 && c.Dropout < 1):
-		return fmt.Errorf("misa: dropout is %g, want 0 ≤ dropout < 1", c.Dropout)
-	case c.Lengths != "text" && c.Lengths != "own":
-		return fmt.Errorf("misa: lengths is %q, want text or own", c.Lengths)
 	}
 	if err := c.Text.Check(); err != nil {
 		return fmt.Errorf("misa: %w", err)

@@ -78,7 +78,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 		"misa: feed_forward is 0":        func(c *Config) { c.FeedForward = 0 },
 		"misa: transformer_dropout is 1": func(c *Config) { c.TransformerDropout = 1 },
 		"misa: dropout is NaN":           func(c *Config) { c.Dropout = math.NaN() },
-		"misa: lengths is \"words\"":     func(c *Config) { c.Lengths = "words" },
+		"misa: lengths is words":         func(c *Config) { c.Lengths = "words" },
 		"misa: text.width 7":             func(c *Config) { c.Text.Width = 7 },
 	})
 }

@@ -22,12 +22,13 @@ var Spec = zoo.Spec{
 
 // Config holds the settings of Self-MM. YAML names are keys of `recap train --set`.
 type Config struct {
-	Text        zoo.TextConfig `yaml:"text"`
-	AudioWidth  int            `yaml:"audio_width"`  // h_a, hidden width of the LSTM
-	VisionWidth int            `yaml:"vision_width"` // h_v
-	// o_a, width to which the LSTM's final state is projected
-	AudioOut  int         `yaml:"audio_out"`
-	VisionOut int         `yaml:"vision_out"` // o_v
+	Text zoo.TextConfig `yaml:"text"`
+
+	AudioWidth  int `yaml:"audio_width" range:"[1,)" help:"h_a, hidden width of the LSTM"`
+	VisionWidth int `yaml:"vision_width" range:"[1,)" help:"h_v, hidden width of the LSTM"`
+	// widths to which the LSTM's final states are projected
+	AudioOut  int         `yaml:"audio_out" range:"[1,)" help:"o_a, width of the audio features"`
+	VisionOut int         `yaml:"vision_out" range:"[1,)" help:"o_v, width of the vision features"`
 	Heads     HeadsConfig `yaml:"heads"`
 }
 
@@ -41,8 +42,8 @@ type HeadsConfig struct {
 
 // HeadConfig holds the settings of one regression head.
 type HeadConfig struct {
-	Width   int     `yaml:"width"`   // D_x, of the representation
-	Dropout float64 `yaml:"dropout"` // of the input
+	Width   int     `yaml:"width" range:"[1,)" help:"D_x, width of the head's representation"`
+	Dropout float64 `yaml:"dropout" range:"[0,1)" help:"dropout of the head's input"`
 }
 
 // TextEncoder returns the settings of the text encoder.
@@ -50,32 +51,8 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	h := &c.Heads
-	for _, f := range []struct {
-		name  string
-		value int
-	}{
-		{"audio_width", c.AudioWidth}, {"vision_width", c.VisionWidth}, {"audio_out", c.AudioOut},
-		{"vision_out", c.VisionOut},
-		{"heads.fusion.width", h.Fusion.Width}, {"heads.text.width", h.Text.Width},
-		{"heads.audio.width", h.Audio.Width},
-		{"heads.vision.width", h.Vision.Width},
-	} {
-		if f.value < 1 {
-			return fmt.Errorf("self-mm: %s is %d, want at least 1", f.name, f.value)
-		}
-	}
-	for _, f := range []struct {
-		name  string
-		value float64
-	}{
-		{"fusion", h.Fusion.Dropout}, {"text", h.Text.Dropout}, {"audio", h.Audio.Dropout},
-		{"vision", h.Vision.Dropout},
-	} {
-		if f.value < 0 || f.value >= 1 {
-			return fmt.Errorf("self-mm: heads.%s.dropout is %g, want 0 ≤ dropout < 1", f.name,
-				f.value)
-		}
+	if err := zoo.CheckSettings(c); err != nil {
+		return fmt.Errorf("self-mm: %w", err)
 	}
 	if err := c.Text.Check(); err != nil {
 		return fmt.Errorf("self-mm: %w", err)

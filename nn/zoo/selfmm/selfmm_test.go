@@ -430,13 +430,13 @@ func TestGroups(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	zootest.Refuses(t, tiny, map[string]func(*Config){
-		"self-mm: vision_width is 0, want at least 1": func(c *Config) {
+		"self-mm: vision_width is 0, want 1 or more": func(c *Config) {
 			c.VisionWidth = 0
 		},
-		"self-mm: heads.audio.width is -1, want at least 1": func(c *Config) {
+		"self-mm: heads.audio.width is -1, want 1 or more": func(c *Config) {
 			c.Heads.Audio.Width = -1
 		},
-		"self-mm: heads.text.dropout is 1, want 0 ≤ dropout < 1": func(c *Config) {
+		"self-mm: heads.text.dropout is 1, want 0 or more, below 1": func(c *Config) {
 			c.Heads.Text.Dropout = 1
 		},
 		"self-mm: text.width 7 does not divide into text.heads 2": func(c *Config) {

@@ -1,0 +1,221 @@
+package settings
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/models"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// write writes a configuration file and returns its path.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestFractionsAreNoIntegers gives fractions for settings that are integers, in each source.
+func TestFractionsAreNoIntegers(t *testing.T) {
+	for _, x := range []struct {
+		key, value, expected string
+		found                string // in a file, if it is not the value
+	}{
+		{"train.batch", "8.5", "a whole number", ""}, {"train.batch", "8.0", "a whole number", ""},
+		{"train.batch", "1e2", "a whole number", ""}, {"data.limit", "0.7", "a whole number", ""},
+		{"train.epochs.stage2", "1.9", "a whole number", ""},
+		{"train.epochs", "1.9", "a whole number", ""}, {"seed", "1.5", "a whole number, 0 or more", ""},
+		{"train.batch", "99999999999999999999", "a whole number", ""},
+		{"train.batch", "18446744073709551615", "a whole number", ""},
+		{"granularities", "[8, 4.5, 2]", "a list of whole numbers", "[8 4.5 2]"},
+		{"train.batch", "", "a whole number", ""}, {"train.lr", "", "a number", ""},
+	} {
+		set := map[string]string{x.key: x.value}
+		for source, s := range map[string]Sources{
+			"set": {Set: set}, "flags": {Flags: set},
+			"environment": {Env: []string{envName(x.key) + "=" + x.value}},
+			"file":        {File: write(t, yamlText(x.key, x.value))},
+			"JSON":        {File: write(t, jsonText(x.key, x.value))},
+		} {
+			if x.value == "" && s.File != "" {
+				continue // the default
+			}
+			want := x.key + ": expected " + x.expected + ", found " + x.value
+			if s.File != "" && x.found != "" {
+				want = strings.TrimSuffix(want, x.value) + x.found
+			}
+			if _, err := Resolve(s); err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%s %s=%s: error %v, want %q", source, x.key, x.value, err, want)
+			}
+		}
+	}
+	for _, value := range []string{"8", "'8'", "+8", "0x8"} {
+		c, err := Resolve(Sources{File: write(t, yamlText("train.batch", value))})
+		if err != nil || c.Train.Batch != 8 {
+			t.Errorf("train.batch=%s: %d (%v), want 8", value, c.Train.Batch, err)
+		}
+	}
+	for _, value := range []string{"1", "1.0", "1e0", "10E-1", "'1'"} {
+		c, err := Resolve(Sources{File: write(t, yamlText("train.lr", value))})
+		if err != nil || c.Train.LR != 1 {
+			t.Errorf("train.lr=%s: %g (%v), want 1", value, c.Train.LR, err)
+		}
+	}
+}
+
+// yamlText returns a document with one key.
+func yamlText(key, value string) string {
+	text := ""
+	elements := strings.Split(key, ".")
+	for i, element := range elements {
+		text += strings.Repeat("  ", i) + element + ":"
+		if i < len(elements)-1 {
+			text += "\n"
+		}
+	}
+	return text + " " + value + "\n"
+}
+
+// jsonText is like yamlText, in JSON with tabs.
+func jsonText(key, value string) string {
+	elements := strings.Split(key, ".")
+	return "{\n\t\"" + strings.Join(elements, "\": {\n\t\"") + "\": " + value +
+		strings.Repeat("\n}", len(elements)) + "\n"
+}
+
+// TestEpochsOfAllPhases sets train.epochs, which has an element for each phase.
+func TestEpochsOfAllPhases(t *testing.T) {
+	for source, s := range map[string]Sources{
+		"set": {Set: map[string]string{"train.epochs": "3", "train.epochs.stage2": "4"}},
+		"file": {File: write(t, "train: {epochs: 3}"),
+			Env: []string{"RECAP_TRAIN_EPOCHS_STAGE2=4"}},
+		"environment": {Env: []string{"RECAP_TRAIN_EPOCHS_STAGE2=4", "RECAP_TRAIN_EPOCHS=3"}},
+	} {
+		c, err := Resolve(s)
+		want := map[string]int{"stage1": 3, "stage2": 4}
+		if err != nil || !maps.Equal(c.Train.Epochs, want) {
+			t.Errorf("%s: %v (%v), want %v", source, c.Train.Epochs, err, want)
+		}
+	}
+}
+
+func TestUnknownVariable(t *testing.T) {
+	for _, x := range []struct{ variable, want string }{
+		{"RECAP_TRAIN_BACH=3", `recap, found RECAP_TRAIN_BACH, did you mean "RECAP_TRAIN_BATCH"?`},
+		{"RECAP_XXXXXXXXXXXXXX=3", "found RECAP_XXXXXXXXXXXXXX; correct it or unset it"},
+		{"RECAP_OUTT=3", `found RECAP_OUTT, did you mean "RECAP_OUT"?`},
+		{"RECAP_=3", `found RECAP_`},
+		{"RECAP_OUT=x", ""}, {"RECAP_CUDA=x", ""}, {"RECAPITULATE=x", ""}, {"HOME=x", ""},
+		{"=C:=x", ""}, {"RECAP_TRAIN_BATCH=3", ""},
+	} {
+		_, err := Resolve(Sources{Env: []string{x.variable}})
+		if (err == nil) != (x.want == "") ||
+			err != nil && !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: error %v, want %q", x.variable, err, x.want)
+		}
+	}
+}
+
+// TestOtherVariables checks that otherVariables has exactly the variables that the code reads.
+func TestOtherVariables(t *testing.T) {
+	found := map[string]bool{}
+	literal := regexp.MustCompile(`"(RECAP_[A-Z_]+)=?"`)
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() &&
+			(d.Name() == "settings" || d.Name() == "runs" && filepath.Dir(path) == root) {
+			return filepath.SkipDir
+		}
+		if ext := filepath.Ext(path); ext != ".go" && ext != ".c" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range literal.FindAllSubmatch(text, -1) {
+			found[string(m[1])] = true
+		}
+		return err
+	})
+	want := slices.Sorted(slices.Values(otherVariables))
+	if got := slices.Sorted(maps.Keys(found)); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the code reads %v, otherVariables has %v (%v)", got, want, err)
+	}
+}
+
+// TestOddFiles has files with a byte order mark, empty parts, and keys that occur twice.
+func TestOddFiles(t *testing.T) {
+	for _, x := range []struct{ text, err string }{
+		{"\ufefftrain: {batch: 5}\n", ""}, {"\ufeff{\"train\": {\"batch\": 5}}", ""},
+		{"train:\r\n  batch: 5\r\n", ""}, {"train: {batch: 5}\neval:\nwidth: null\nname: ~\n", ""},
+		{"train: {batch: 5}\nevil:\n", `unknown key "evil", did you mean "eval.`},
+		{"train: {batch: 5, bach: null}\n", `unknown key "train.bach", did you mean`},
+		{"train:\n  batch: 4\n  batch: 5\n", `mapping key "batch" already defined at [2:3]`},
+		{"train: {batch: 4}\ntrain: {lr: 5}\n", `mapping key "train" already defined at [1:1]`},
+	} {
+		c, err := Resolve(Sources{File: write(t, x.text)})
+		switch {
+		case x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)):
+			t.Errorf("%q: error %v, want %q", x.text, err, x.err)
+		case x.err == "" && (err != nil || c.Train.Batch != 5):
+			t.Errorf("%q: train.batch %d (%v), want 5", x.text, c.Train.Batch, err)
+		}
+	}
+}
+
+// TestNearNames checks the suggestions for mistyped names.
+func TestNearNames(t *testing.T) {
+	for _, x := range []struct{ key, value, want string }{
+		{"model", "recpa", `found recpa, did you mean "recap"?`},
+		{"model", "selfmm", `did you mean "self-mm"?`},
+		{"variant", "no-hcg", `found no-hcg, did you mean "no-hcag"?`},
+		{"preset", "papr", `found papr, did you mean "paper"?`},
+		{"TRAIN.BATCH", "3", `did you mean "train.batch"?`},
+		{"epochs.stage1", "3", `did you mean "train.epochs.stage1"?`},
+	} {
+		_, err := Resolve(Sources{Set: map[string]string{x.key: x.value}})
+		if err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s=%s: error %v, want %q", x.key, x.value, err, x.want)
+		}
+	}
+	c, _ := Preset("quick", "recap", "moss")
+	if err := c.CheckData(); err == nil ||
+		!strings.Contains(err.Error(), `data set moss, did you mean "mosi"?`) {
+		t.Errorf("data set moss: %v", err)
+	}
+}
+
+// TestSettingsAreDescribed checks that each setting of each model has a meaning and valid values.
+func TestSettingsAreDescribed(t *testing.T) {
+	for _, spec := range models.All {
+		c, err := Preset("paper", spec.Name, "sims")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range zoo.Settings(&c) {
+			if s.Help == "" {
+				t.Errorf("%s: %s has no meaning; give its field a tag help", spec.Name, s.Key)
+			}
+		}
+		list, err := c.Describe("")
+		if err != nil || len(list) != len(c.Keys()) {
+			t.Errorf("%s: %d descriptions of %d settings (%v)", spec.Name, len(list),
+				len(c.Keys()), err)
+		}
+		for _, d := range list {
+			if d.Meaning == "" || d.Values == "" {
+				t.Errorf("%s: %s: %+v, want a meaning and valid values", spec.Name, d.Key, d)
+			}
+		}
+	}
+}
