@@ -33,7 +33,7 @@ type FrameBatch struct {
 	T, D int
 	X    []float32 // [B T D]; complete frames x after Fill, x' = K·x after FillCorrupted
 	Keep []float32 // [B T], K: 1 kept, 0 missing or padding
-	Len  []int     // [B], number of valid frames
+	Len  []int     // [B], number of valid frames, 1 if the modality is missing
 }
 
 // Fill copies the utterances of s at the positions in index to the batch: complete frames,
@@ -96,7 +96,7 @@ func (b *FrameBatch) fill(s *Frames, index []int, keep []bool, corrupt bool) {
 	b.X, b.Len = resize(b.X, len(index)*row), resize(b.Len, len(index))
 	b.Keep = fillKeep(b.Keep, index, keep, s.T)
 	for r, i := range index {
-		b.Len[r] = s.Len[i]
+		b.Len[r] = max(s.Len[i], 1)
 		x := b.X[r*row:][:row]
 		s.Row(x, i)
 		if !corrupt {

@@ -53,7 +53,7 @@ type Tokens struct {
 type Frames struct {
 	T, D int
 	X    []float32 // [N T D]; nil if the features are in a file
-	Len  []int     // [N], number of valid frames, 1 ≤ Len ≤ T
+	Len  []int     // [N], valid frames, 1 ≤ Len ≤ T; 0 where the modality is missing
 
 	file      numbers // [N' T' D], T' ≤ T
 	fileSteps int     // T'

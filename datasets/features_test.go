@@ -2,6 +2,8 @@ package datasets
 
 import (
 	"bytes"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,35 +63,212 @@ func TestOpenFeaturesReadsJSON(t *testing.T) {
 	if diff := cmp.Diff(want, fit, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	for _, shape := range []Shape{{2, 2, 2, 3, 1}, {4, 2, 3, 3, 1}, {4, 1, 2, 3, 1}} {
-		if _, err := got.Fit(shape); err == nil ||
-			!strings.Contains(err.Error(), "expected at most "+shape.String()) {
-			t.Errorf("%v: %v", shape, err)
+}
+
+// TestOpenFeaturesReadsOneOrMoreObjects writes the two utterances in other ways.
+func TestOpenFeaturesReadsOneOrMoreObjects(t *testing.T) {
+	want, err := features(twoUtterances, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := strings.Trim(twoUtterances, " \n[")
+	inner = strings.TrimSuffix(inner, "]")
+	first, second, _ := strings.Cut(inner, "},\n")
+	lines := first + "}\n" + second
+	for name, text := range map[string]string{
+		"lines":           lines,
+		"byte order mark": "\ufeff" + twoUtterances + "\n",
+		"both":            "\ufeff" + lines,
+		"fractions":       strings.ReplaceAll(lines, "101", "101.0"),
+	} {
+		got, err := features(text, "")
+		if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
 		}
+	}
+	if one, err := features(first+"}", ""); err != nil || one.Len() != 1 || one.ID[0] != "a" {
+		t.Errorf("%v, %v", one, err)
+	}
+}
+
+// TestMissingModalities leaves out, in turn, vision of the first utterance, audio of the second,
+// and text and audio of all.
+func TestMissingModalities(t *testing.T) {
+	for _, c := range []struct{ from, to string }{
+		{`"vision": [[3], [4]], `, ``}, {`[[5, 6], [7, 8]]`, `null`}, {`[[5, 6], [7, 8]]`, `[]`},
+	} {
+		s, err := features(strings.Replace(twoUtterances, c.from, c.to, 1), "")
+		if err != nil {
+			t.Fatalf("%s: %v", c.to, err)
+		}
+		f, missing := &s.Audio, 1
+		if c.to == "" {
+			f, missing = &s.Vision, 0
+		}
+		full, err := s.Fit(Shape{4, 3, 2, 3, 1})
+		if err != nil || f.Len[missing] != 0 || f.Len[1-missing] == 0 {
+			t.Errorf("%s: lengths %v, %v", c.from, f.Len, err)
+			continue
+		}
+		var b Batch
+		b.FillCorrupted(full, []int{0, 1}, full.KeepMasks(FixedRates(2, 0)))
+		frames := &b.Audio
+		if c.to == "" {
+			frames = &b.Vision
+		}
+		keep := frames.Keep[missing*frames.T:][:frames.T]
+		if frames.Len[missing] != 1 || slices.Max(keep) != 0 ||
+			frames.Keep[(1-missing)*frames.T] != 1 {
+			t.Errorf("%s: length %d, keep masks %v", c.from, frames.Len[missing], frames.Keep)
+		}
+	}
+	s, err := features(`{"vision": [[1, 2]]}`, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = s.Fit(Shape{4, 3, 5, 1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	want := &Split{ID: []string{""}, RawText: []string{""},
+		Language: Tokens{4, []int{ClsID, SepID, 0, 0}, []float32{1, 1, 0, 0}, make([]int, 4)},
+		Audio:    Frames{T: 3, D: 5, X: make([]float32, 15), Len: []int{0}},
+		Vision:   Frames{T: 1, D: 2, X: []float32{1, 2}, Len: []int{1}}}
+	if diff := cmp.Diff(want, s, inside); diff != "" {
+		t.Error(diff)
 	}
 }
 
 func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
-		{`"b"`, `"b`, "expected an array of utterances, found invalid character"},
-		{`"audio": [[5, 6]`, `"sound": [[5, 6]`, `unknown field "sound"`},
-		{`-1}]`, `-1}`, "unexpected EOF"},
+		{`"b"`, `"b`,
+			"utterance 1 (\"b, \"): byte 163: expected a key in quotes, found `text_bert\"`"},
+		{`"audio": [[5, 6]`, `"sound": [[5, 6]`, "utterance 1 (\"b\"): byte 206: " +
+			"expected one of the keys id, raw_text, text_bert, audio, vision and label, " +
+			"found `\"sound\"`"},
+		{`-1}]`, `-1}`, `byte 262: expected "]", found the end of the file`},
+		{`-1}]`, `-1`, `utterance 1 ("b"): byte 261: expected "}", found the end of the file`},
+		{`-1}]`, `-1}] [1]`,
+			"byte 264: expected the end of the file after the array of utterances, found `[1`"},
+		{twoUtterances, `{"audio": [[1]]} x`,
+			"utterance 1: byte 17: expected \"{\", found `x`"},
+		{twoUtterances, `{"audio": [[1]]} ]`,
+			"byte 17: expected an utterance or the end of the file, found `]`"},
+		{twoUtterances, "\ufeff{\"audio\": [[1]]} x", "utterance 1: byte 20: expected \"{\""},
 		{`, "label": -1`, ``, "expected a label in each utterance or in none, found 1 of 2"},
+		{`-1}`, `"-1"}`, "utterance 1 (\"b\"): label: byte 259: expected a number, found `\"-1\"`"},
+		{`"id": "a"`, `"id": 7`, "utterance 0: id: byte 11: expected a string, found `7`"},
 		{`[7, 8]`, `[7]`,
-			`utterance 1 ("b"): audio: frame 1: expected 2 features as in the first utterance, found 1`},
-		{`"vision": [[9]]`, `"vision": []`,
-			`utterance 1 ("b"): vision: expected frames, found none`},
-		{`[1, 1], [0, 0]]`, `[1, 1]]`, `utterance 1 ("b"): text_bert: expected three rows`},
-		{`[101, 102]`, `[101, -102]`,
-			`utterance 1 ("b"): text_bert: expected ids and segments from 0`},
+			`utterance 1 ("b"): audio: frame 1: expected 2 numbers as in the first, found 1`},
+		{`[7, 8]`, `[]`, `utterance 1 ("b"): audio: frame 1: expected numbers, found none`},
+		{`[7, 8]`, `[7, NaN]`, "audio: frame 1: number 1: byte 228: " +
+			"expected a number of at most ±3.4e38, found `NaN`"},
+		{`[7, 8]`, `[7, -1e39]`, "audio: frame 1: number 1: byte 228: " +
+			"expected a number of at most ±3.4e38, found `-1e39`"},
+		{`[7, 8]`, `[null, 8]`, "audio: frame 1: number 0: byte 225: " +
+			"expected a number of at most ±3.4e38, found `null`"},
+		{`[7, 8]`, `7`, "audio: frame 1: byte 224: expected \"[\", found `7`"},
+		{`[1, 1], [0, 0]]`, `[1, 1]]`,
+			`utterance 1 ("b"): text_bert: expected three rows, ids, mask and segments, found 2`},
+		{`[1, 1], [0, 0]]`, `[1, 1], [0]]`,
+			`utterance 1 ("b"): text_bert: row 2 (segments): expected 2 numbers as in the first`},
+		{`[101, 102]`, `[101, -102]`, `utterance 1 ("b"): text_bert: row 0 (ids): number 1: ` +
+			`expected a whole number from 0 to 16777215, found -102`},
+		{`[1, 1], [0, 0]]`, `[1, 1], [0, 0.5]]`,
+			`row 2 (segments): number 1: expected 0 or 1, found 0.5`},
+		{`[1, 1], [0, 0]]`, `[1, 1], [0, 5]]`,
+			`utterance 1 ("b"): text_bert: row 2 (segments): number 1: expected 0 or 1, found 5`},
+		{`[1, 1], [0, 0]]`, `[0, 1], [0, 0]]`,
+			`text_bert: row 1 (mask): number 1: expected ones, then zeros, found 1 after 0`},
+		{`[1, 1], [0, 0]]`, `[1, 7], [0, 0]]`,
+			`utterance 1 ("b"): text_bert: row 1 (mask): number 1: expected 0 or 1, found 7`},
 		{twoUtterances, `[]`, "found an empty array"},
-		{twoUtterances, `{"id": "a"}`, "expected an array of utterances"},
+		{twoUtterances, `{"id": "a", "audio": null}`,
+			`utterance 0 ("a"): expected text_bert, audio or vision, found none of them`},
 	} {
 		_, err := features(strings.Replace(twoUtterances, c.from, c.to, 1), "")
 		if err == nil || !strings.HasPrefix(err.Error(), "datasets: own: ") ||
-			!strings.Contains(err.Error(), c.want) {
+			!strings.Contains(err.Error(), c.want) ||
+			!strings.HasSuffix(err.Error(), "; see recap predict --help") {
 			t.Errorf("%s: %v, want %q", c.to, err, c.want)
 		}
+	}
+}
+
+// TestFitNamesWhatDoesNotFit expects the first utterance that is too long or too wide.
+func TestFitNamesWhatDoesNotFit(t *testing.T) {
+	s, err := features(twoUtterances, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, shape := range map[string]Shape{
+		`utterance 0 ("a"): text_bert: `: {2, 2, 2, 3, 1},
+		`utterance 0 ("a"): audio: `:     {4, 2, 3, 3, 1},
+		`utterance 1 ("b"): audio: `:     {4, 1, 2, 3, 1},
+		`utterance 0 ("a"): vision: `:    {4, 2, 2, 1, 1},
+	} {
+		if _, err := s.Fit(shape); err == nil ||
+			!strings.HasPrefix(err.Error(), "datasets: "+want+"expected at most "+shape.String()) {
+			t.Errorf("%v: %v, want %s", shape, err, want)
+		}
+	}
+}
+
+// TestOneUtteranceOfAPickle reads utterances as MMSA-FET saves a single one: without the axis of
+// utterances, or with it, and without lengths.
+func TestOneUtteranceOfAPickle(t *testing.T) {
+	want := &Split{ID: []string{"features$_$0"},
+		Language: Tokens{3, []int{101, 2000, 102}, []float32{1, 1, 1}, []int{0, 0, 0}},
+		Audio:    Frames{T: 4, D: 2, X: []float32{0, 1, 2, 3, 4, 5, 6, 7}, Len: []int{4}},
+		Vision:   Frames{T: 2, D: 1, X: []float32{0, 1}, Len: []int{2}}}
+	for _, name := range []string{"single.pkl", "single_batched.pkl"} {
+		got, err := OpenFeatures("testdata/"+name, "")
+		if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	if s, err := OpenFeatures("testdata/single_named.pkl", ""); err != nil || s.ID[0] != "mine" {
+		t.Errorf("%v, %v", s, err)
+	}
+	_, err := OpenFeatures("testdata/single_nan.pkl", "")
+	const place = `found NaN or Inf in 1 of 1 utterances, the first "features$_$0": NaN in frame 1`
+	if err == nil || !strings.Contains(err.Error(), place) {
+		t.Errorf("%v, want %s", err, place)
+	}
+}
+
+// lastRead calls end before the last part of a text is read.
+type lastRead struct {
+	*bytes.Reader
+	end func()
+}
+
+func (r lastRead) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) >= r.Size() && off > 0 {
+		r.end()
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+// TestJSONNeedsLittleMemory measures the memory in use at the end of a text of 2 MB, of which the
+// 80 utterances are 400 KB.
+func TestJSONNeedsLittleMemory(t *testing.T) {
+	frame := "[" + strings.Repeat("0.123456789012345, ", 4) + "0.5]"
+	u := `{"audio": [` + strings.Repeat(frame+", ", 249) + frame + "]}\n"
+	text := []byte(strings.Repeat(u, 80))
+	inUse := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, peak := inUse(), int64(0)
+	end := func() { peak = max(peak, inUse()-before) }
+	s, err := readFeatures("large", "", lastRead{bytes.NewReader(text), end}, int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := int64(4 * len(s.Audio.X)); peak == 0 || peak > 2*size {
+		t.Errorf("%d bytes in use for features of %d, want at most twice as many", peak, size)
 	}
 }
 
@@ -110,6 +289,7 @@ func FuzzOpenFeatures(f *testing.F) {
 			"audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]`,
 	))
 	f.Add([]byte(`[{"text_bert": [[1],[1],[0]], "audio": [[]], "vision": [[1e99]]}]`))
+	f.Add([]byte("{\"text_bert\": [[1],[1],[0]], \"audio\": []}\n{\"vision\": [[1, 2]]}\n"))
 	f.Add(readTestdata(f, "flat.pkl"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := readFeatures("fuzz", "test", bytes.NewReader(data), int64(len(data)))

@@ -48,16 +48,21 @@ type predictCommand struct {
 	Text     []string `sep:"none" xor:"input" required:"" placeholder:"TEXT" help:"${predict_text}"`
 	BERT     string   `name:"bert" placeholder:"DIR" help:"${vocabulary}"`
 	Device   string   `placeholder:"NAME" help:"${run_device}"`
+	JSON     bool     `name:"json" help:"${predict_json}"`
 }
 
 func (predictCommand) Help() string {
 	return `Prints one line of CSV for each utterance: its id (with --text the transcript), the prediction, and
 the weights of language, audio and vision.
 
-A JSON file is an array of utterances. text_bert has the token ids, the attention mask and the token
-types:
+A JSON file is an array of utterances, or has one utterance in each line. text_bert has the token
+ids from [CLS] to [SEP], the attention mask and the token types; audio and vision have a row of
+features for each frame. id, label and raw_text are optional:
   [{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
     "audio": [[0.5], [0.1]], "vision": [[2], [3]]}]
+A modality that is left out, or is null or [], is missing from the utterance. The numbers of
+features must be those of the training data; sequences may be shorter. Token ids are whole numbers
+from 0, the mask is 0 or 1, and features are finite.
 
 Examples:
   recap predict --run runs/mosi/recap/full/seed1111 --features mine.json
@@ -74,6 +79,9 @@ func (c *predictCommand) Run(t *terminal) error {
 	}
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return results.WriteJSON(t.out, p)
 	}
 	rows := [][]string{{"id", "prediction", "alpha_l", "alpha_a", "alpha_v"}}
 	for i, id := range p.ID {

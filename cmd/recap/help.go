@@ -29,6 +29,7 @@ var helpTexts = kong.Vars{
 	"predict_run":  "Directory of one seed, or of a run with one seed.",
 	"features":     "Feature file: a pickle in MMSA's layout, a packed file, or JSON.",
 	"predict_text": "Transcript of an utterance without audio and vision; may be repeated.",
+	"predict_json": "Print JSON, an object in each line, with labels and class probabilities.",
 	"inspect_file": "Checkpoint or other weights (.safetensors, .pth, .bin), feature file, run directory, " +
 		"or directory of a pretrained model.",
 

@@ -1,8 +1,9 @@
 """Makes this folder's files, with numpy 2: python make.py
 
 protocol0.pkl to protocol5.pkl hold the same small data set in MMSA's layout; types.pkl holds it in other types and
-memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; extras.pkl holds it with values that are not read; flat.pkl holds its training split without labels; masks.json holds keep masks
-made with NumPy's legacy generator.
+memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; extras.pkl holds it with values that
+are not read; flat.pkl holds its training split without labels; single*.pkl hold one utterance; masks.json holds
+keep masks made with NumPy's legacy generator.
 """
 
 import collections
@@ -114,6 +115,15 @@ def masks():
     }
 
 
+def single():
+    """One utterance as MMSA-FET saves it: no axis of utterances, no lengths, no id."""
+    return {
+        "text_bert": np.array([[101, 2000, 102], [1, 1, 1], [0, 0, 0]]),
+        "audio": np.asfortranarray(np.arange(8.0).reshape(4, 2)),
+        "vision": np.arange(2.0).reshape(2, 1),
+    }
+
+
 data = {name: split(n, name) for name, n in WORDS.items()}
 for protocol in range(6):
     with open(f"protocol{protocol}.pkl", "wb") as f:
@@ -126,5 +136,15 @@ with open("extras.pkl", "wb") as f:
     pickle.dump(collections.defaultdict(dict, {name: extras(s) for name, s in data.items()}), f, 4)
 with open("flat.pkl", "wb") as f:
     pickle.dump({k: v for k, v in data["train"].items() if k != "regression_labels"}, f, 4)
+bad = single()
+bad["audio"][1, 1] = np.nan
+for name, one in {
+    "single": single(),
+    "single_batched": {k: v[None] for k, v in single().items()},
+    "single_named": single() | {"id": "mine"},
+    "single_nan": bad,
+}.items():
+    with open(f"{name}.pkl", "wb") as f:
+        pickle.dump(one, f, 4)
 with open("masks.json", "w") as f:
     json.dump(masks(), f)

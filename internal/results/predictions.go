@@ -3,6 +3,7 @@ package results
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ type Predictions struct {
 	Score  []float32                 // the predicted label or class
 	Weight [][zoo.Modalities]float64 // weights of the modalities; nil if the model has none
 	Loss   float64                   // mean cross-entropy; 0 for regression
+
+	Probability [][]float64 // of each class; nil for regression and if read from a file
 }
 
 // Add appends the outputs for a batch. n is the number of utterances of the split.
@@ -41,19 +44,25 @@ func (out *Predictions) Add(y zoo.Output, label []float32, class []int, classes,
 	}
 }
 
-// addClasses appends the most likely classes for logits [B C], and adds the batch's part to the
-// mean over n utterances of the cross-entropy ln Σ_c e^{z_c} − z_y.
+// addClasses appends the most likely classes for logits z [B C] and the probabilities of all
+// classes, softmax(z), and adds the batch's part to the mean over n utterances of the cross-entropy
+// ln Σ_c e^{z_c} − z_y.
 func (out *Predictions) addClasses(logits []float64, class []int, classes, n int) {
 	i := 0
 	for z := range slices.Chunk(logits, classes) {
 		top := slices.Max(z)
 		out.Score = append(out.Score, float32(slices.Index(z, top)))
+		p, sum := make([]float64, classes), 0.0
+		for c, v := range z {
+			p[c] = math.Exp(v - top)
+			sum += p[c]
+		}
+		for c := range p {
+			p[c] /= sum
+		}
+		out.Probability = append(out.Probability, p)
 		if len(class) > 0 {
 			out.Label = append(out.Label, float32(class[i]))
-			sum := 0.0
-			for _, v := range z {
-				sum += math.Exp(v - top)
-			}
 			out.Loss += (top + math.Log(sum) - z[class[i]]) / float64(n)
 		}
 		i++
@@ -100,6 +109,38 @@ func WriteCSV(w io.Writer, all []*Predictions) error {
 		}
 	}
 	return c.WriteAll(rows)
+}
+
+// WriteJSON writes an object in each line: id, prediction, and where they are known label, the
+// probabilities of the classes, and the weights of language, audio and vision.
+func WriteJSON(w io.Writer, p *Predictions) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	for i, id := range p.ID {
+		row := struct {
+			ID            string    `json:"id"`
+			Prediction    float32   `json:"prediction"`
+			Label         *float32  `json:"label,omitempty"`
+			Probabilities []float64 `json:"probabilities,omitempty"`
+			Language      *float64  `json:"alpha_l,omitempty"`
+			Audio         *float64  `json:"alpha_a,omitempty"`
+			Vision        *float64  `json:"alpha_v,omitempty"`
+		}{ID: id, Prediction: p.Score[i]}
+		if p.Label != nil && !math.IsNaN(float64(p.Label[i])) {
+			row.Label = &p.Label[i]
+		}
+		if p.Probability != nil {
+			row.Probabilities = p.Probability[i]
+		}
+		if p.Weight != nil {
+			w := &p.Weight[i]
+			row.Language, row.Audio, row.Vision = &w[zoo.Language], &w[zoo.Audio], &w[zoo.Vision]
+		}
+		if err := encoder.Encode(row); err != nil {
+			return fmt.Errorf("results: %.60q: expected finite numbers: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // FormatNumber returns the shortest text that reads back as v.

@@ -2,6 +2,8 @@ package results
 
 import (
 	"bytes"
+	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -42,5 +44,27 @@ func TestWeightsAreRead(t *testing.T) {
 			}
 		}
 		p.Weight = nil
+	}
+}
+
+// TestJSONHasWhatIsKnown adds a batch of logits with known classes, and scores without labels.
+func TestJSONHasWhatIsKnown(t *testing.T) {
+	classes := &Predictions{ID: []string{"<a>"}}
+	classes.addClasses([]float64{2, 2}, []int{1}, 2, 1)
+	scores := &Predictions{ID: []string{"b"}, Score: []float32{-1.5},
+		Weight: [][zoo.Modalities]float64{{0.5, 0.25, 0.25}}}
+	for want, p := range map[string]*Predictions{
+		`{"id":"<a>","prediction":0,"label":1,"probabilities":[0.5,0.5]}`:          classes,
+		`{"id":"b","prediction":-1.5,"alpha_l":0.5,"alpha_a":0.25,"alpha_v":0.25}`: scores,
+	} {
+		var b bytes.Buffer
+		if err := WriteJSON(&b, p); err != nil || b.String() != want+"\n" {
+			t.Errorf("%s, %v, want %s", b.String(), err, want)
+		}
+	}
+	scores.Score[0] = float32(math.NaN())
+	if err := WriteJSON(io.Discard, scores); err == nil ||
+		!strings.Contains(err.Error(), `"b": expected finite numbers`) {
+		t.Error(err)
 	}
 }

@@ -30,7 +30,23 @@ func Predict(dir, file, device string, log *slog.Logger) (*results.Predictions, 
 	if split, err = train.Fit(split, p.Dims, log); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	logMissing("audio", split, split.Audio.Len, log)
+	logMissing("vision", split, split.Vision.Len, log)
 	return p.Predict(split, 0, nil), nil
+}
+
+// logMissing says in how many utterances a modality is missing.
+func logMissing(modality string, s *datasets.Split, lengths []int, log *slog.Logger) {
+	missing := 0
+	for _, n := range lengths {
+		if n == 0 {
+			missing++
+		}
+	}
+	if missing > 0 {
+		log.Info("predicted without "+modality, "utterances", missing, "of", s.Len(), "first",
+			s.ID[slices.Index(lengths, 0)])
+	}
 }
 
 // PredictText returns the predictions of a trained run for transcripts without audio and vision.
