@@ -168,4 +168,3 @@ func (p *packed) texts(name string, n int) []string {
 	}
 	return texts
 }
-
