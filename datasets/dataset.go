@@ -178,6 +178,14 @@ func (s *Set) Vocab() int {
 	return largest + 1
 }
 
+// LargestSegment returns the largest token type of the set: 0 or 1.
+func (s *Set) LargestSegment() (largest int) {
+	for _, p := range s.splits() {
+		largest = max(largest, slices.Max(p.Language.Segment))
+	}
+	return largest
+}
+
 // Subset returns a split of the utterances at the positions in index, in that order. Features that
 // are in a file stay there.
 func (s *Split) Subset(index []int) *Split {

@@ -207,7 +207,7 @@ func ExampleOpenFeatures() {
 		log.Fatal(err)
 	}
 
-	s, err := datasets.OpenFeatures(path, "test")
+	s, err := datasets.OpenFeatures(path, "test", datasets.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// OpenFeatures reads utterances to predict. Labels are optional; if no utterance has a label,
-// Split.Label is nil. The file is one of
+// OpenFeatures reads utterances to predict or to test on. Labels are optional; if no utterance has
+// a label, Split.Label is nil. The file is one of
 //
 //   - a file that [Open] reads, from which the split of the given name is returned;
 //
@@ -32,20 +32,20 @@ import (
 // Sequences from JSON are padded to the longest of their modality. [Split.Fit] pads them further
 // to the lengths that a model expects. Values that no model expects are an error, as in [Open].
 // An error says where in the file what was expected.
-func OpenFeatures(path, split string) (*Split, error) {
+func OpenFeatures(path, split string, o Options) (*Split, error) {
 	if isPacked(path) {
-		return openPackedSplit(path, split)
+		return openPackedSplit(path, split, o)
 	}
 	var s *Split
 	err := withFile(path, func(f io.ReaderAt, size int64) (err error) {
-		s, err = readFeatures(path, split, f, size)
+		s, err = readFeatures(path, split, f, size, o)
 		return err
 	})
 	return s, err
 }
 
-func openPackedSplit(path, name string) (*Split, error) {
-	set, err := openPacked(path, "")
+func openPackedSplit(path, name string, o Options) (*Split, error) {
+	set, err := OpenWith(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,9 @@ func openPackedSplit(path, name string) (*Split, error) {
 	return set.splits()[i], nil
 }
 
-func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, error) {
+func readFeatures(
+	path, split string, file io.ReaderAt, size int64, o Options,
+) (*Split, error) {
 	head := make([]byte, min(size, 256))
 	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
@@ -67,13 +69,21 @@ func readFeatures(path, split string, file io.ReaderAt, size int64) (*Split, err
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, byteOrderMark))
 	// not the first byte of a pickle
 	if len(head) > 0 && (head[0] == '[' || head[0] == '{') {
+		if o.Features != (Features{}) {
+			return nil, fmt.Errorf("datasets: %s: expected a pickle when features are replaced, "+
+				"found JSON; put the features into it", path)
+		}
 		return readJSON(path, file, size)
 	}
-	l, root, err := newLayout(path, file, size, Options{})
+	l, root, err := newLayout(path, file, size, o)
 	if err != nil {
 		return nil, err
 	}
+	defer l.close()
 	if _, single := root.get("text_bert"); single {
+		if root, err = l.replaced(split, root); err != nil {
+			return nil, err
+		}
 		return l.inspected("features", root.withUtterances())
 	}
 	d, err := l.find(root, split)

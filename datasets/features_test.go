@@ -11,22 +11,22 @@ import (
 )
 
 func features(data, split string) (*Split, error) {
-	return readFeatures("own", split, bytes.NewReader([]byte(data)), int64(len(data)))
+	return readFeatures("own", split, bytes.NewReader([]byte(data)), int64(len(data)), Options{})
 }
 
 func TestOpenFeaturesReadsASplit(t *testing.T) {
-	got, err := OpenFeatures("testdata/protocol4.pkl", "valid")
+	got, err := OpenFeatures("testdata/protocol4.pkl", "valid", Options{})
 	if diff := cmp.Diff(madeSplit(2, "valid"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	if _, err := OpenFeatures("testdata/protocol4.pkl", ""); err == nil ||
+	if _, err := OpenFeatures("testdata/protocol4.pkl", "", Options{}); err == nil ||
 		!strings.Contains(err.Error(), "found keys train, valid, test") {
 		t.Error(err)
 	}
 }
 
 func TestOpenFeaturesReadsAFlatDictWithoutLabels(t *testing.T) {
-	got, err := OpenFeatures("testdata/flat.pkl", "")
+	got, err := OpenFeatures("testdata/flat.pkl", "", Options{})
 	want := madeSplit(3, "train")
 	want.Label = nil
 	if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
@@ -221,15 +221,15 @@ func TestOneUtteranceOfAPickle(t *testing.T) {
 		Audio:    Frames{T: 4, D: 2, X: []float32{0, 1, 2, 3, 4, 5, 6, 7}, Len: []int{4}},
 		Vision:   Frames{T: 2, D: 1, X: []float32{0, 1}, Len: []int{2}}}
 	for _, name := range []string{"single.pkl", "single_batched.pkl"} {
-		got, err := OpenFeatures("testdata/"+name, "")
+		got, err := OpenFeatures("testdata/"+name, "", Options{})
 		if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
 	}
-	if s, err := OpenFeatures("testdata/single_named.pkl", ""); err != nil || s.ID[0] != "mine" {
+	if s, err := OpenFeatures("testdata/single_named.pkl", "", Options{}); err != nil || s.ID[0] != "mine" {
 		t.Errorf("%v, %v", s, err)
 	}
-	_, err := OpenFeatures("testdata/single_nan.pkl", "")
+	_, err := OpenFeatures("testdata/single_nan.pkl", "", Options{})
 	const place = `found NaN or Inf in 1 of 1 utterances, the first "features$_$0": NaN in frame 1`
 	if err == nil || !strings.Contains(err.Error(), place) {
 		t.Errorf("%v, want %s", err, place)
@@ -263,7 +263,8 @@ func TestJSONNeedsLittleMemory(t *testing.T) {
 	}
 	before, peak := inUse(), int64(0)
 	end := func() { peak = max(peak, inUse()-before) }
-	s, err := readFeatures("large", "", lastRead{bytes.NewReader(text), end}, int64(len(text)))
+	s, err := readFeatures("large", "", lastRead{bytes.NewReader(text), end}, int64(len(text)),
+		Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func FuzzOpenFeatures(f *testing.F) {
 	f.Add([]byte("{\"text_bert\": [[1],[1],[0]], \"audio\": []}\n{\"vision\": [[1, 2]]}\n"))
 	f.Add(readTestdata(f, "flat.pkl"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := readFeatures("fuzz", "test", bytes.NewReader(data), int64(len(data)))
+		s, err := readFeatures("fuzz", "test", bytes.NewReader(data), int64(len(data)), Options{})
 		if err != nil {
 			return
 		}

@@ -420,7 +420,7 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 	if err != nil || !strings.Contains(r.String(), "  audio                      F32 [3 40 8]\n") {
 		t.Error(err, r)
 	}
-	s, err := OpenFeatures(path, "valid")
+	s, err := OpenFeatures(path, "valid", Options{})
 	if err != nil || s.Len() != 2 {
 		t.Error(err, s)
 	}

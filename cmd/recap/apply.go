@@ -12,15 +12,21 @@ import (
 )
 
 type evalCommand struct {
-	Dir    string   `arg:"" type:"existingdir" help:"${run_dir}"`
-	Rates  string   `placeholder:"RATES" help:"Missing rates: first:last:step or a list; default: those of the run."`
-	Drop   []string `placeholder:"MODALITY" help:"${drop}"`
-	Data   string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
-	Device string   `placeholder:"NAME" help:"${run_device}"`
+	Dir   string   `arg:"" type:"existingdir" help:"${run_dir}"`
+	Rates string   `placeholder:"RATES" help:"Missing rates: first:last:step or a list; default: those of the run."`
+	Drop  []string `placeholder:"MODALITY" help:"${drop}"`
+	Data  string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
+	featureFlags
+	Device string `placeholder:"NAME" help:"${run_device}"`
 }
 
 func (evalCommand) Help() string {
-	return "Example:\n  recap eval runs/synthetic/recap/full --rates 0:0.9:0.3 --drop audio,vision"
+	return `With --data, all utterances of the file's test split are used, with the features of that
+file: the run's own -Ft, -Fa, -Fv and data.limit do not apply. Other splits may be absent.
+
+Examples:
+  recap eval runs/synthetic/recap/full --rates 0:0.9:0.3 --drop audio,vision
+  recap eval runs/mosi/recap/full --data other.pkl -Fa other_audio.pkl`
 }
 
 func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
@@ -33,7 +39,8 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 			return usageError{err}
 		}
 	}
-	o := runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Device: c.Device}
+	o := runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Features: c.files(),
+		Device: c.Device}
 	s, err := runs.Evaluate(ctx, c.Dir, o, t.log)
 	if err != nil {
 		return err

@@ -1,7 +1,10 @@
 package runs
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -16,10 +19,12 @@ import (
 
 // EvalOptions are the options of [Evaluate].
 type EvalOptions struct {
-	Rates  string         // missing rates (see settings.ParseRates); "" for those of the run
-	Drop   []zoo.Modality // modalities that are removed completely
-	File   string         // feature file; "" for the run's data
-	Device string         // "" for the run's
+	Rates string         // missing rates (see settings.ParseRates); "" for those of the run
+	Drop  []zoo.Modality // modalities that are removed completely
+	File  string         // feature file with the split test; "" for the run's data
+	// files that replace features of the data
+	Features datasets.Features
+	Device   string // "" for the run's
 }
 
 // Evaluate tests the checkpoints of the run in dir, or of the one seed whose directory dir is, and
@@ -34,10 +39,9 @@ func Evaluate(
 	return evaluate(ctx, dirs, nil, o, log)
 }
 
-// evaluate tests seeds of one run on a data set. If set is nil, it opens the data of o or of the
-// run.
+// evaluate tests seeds of one run on a split. If test is nil, it opens the data of o or of the run.
 func evaluate(
-	ctx context.Context, dirs []rundir.Dir, set *datasets.Set, o EvalOptions, log *slog.Logger,
+	ctx context.Context, dirs []rundir.Dir, test *datasets.Split, o EvalOptions, log *slog.Logger,
 ) (*tables.Summary, error) {
 	s := &tables.Summary{Note: o.note()}
 	for _, d := range dirs {
@@ -45,21 +49,21 @@ func evaluate(
 		if err != nil {
 			return nil, err
 		}
-		if o.File != "" {
-			c.Data.File = o.File
-		}
 		c.MoveTo(o.Device)
 		p, err := train.OpenPredictor(d, &c)
 		if err != nil {
 			return nil, err
 		}
-		if set == nil {
-			if set, err = train.OpenData(&c); err != nil {
+		if test == nil {
+			if test, err = o.testSplit(&c); err != nil {
 				return nil, err
 			}
 		}
-		split, err := train.Fit(set.Test, p.Dims, log)
+		split, err := train.Fit(test, p.Dims, log)
 		if err != nil {
+			return nil, err
+		}
+		if err := labelled(split, p.Dims.Range); err != nil {
 			return nil, err
 		}
 		if o.Rates != "" {
@@ -78,11 +82,48 @@ func evaluate(
 	return s, nil
 }
 
+// testSplit opens the test split of o.File with all its utterances, or that of the run.
+func (o *EvalOptions) testSplit(c *settings.Config) (*datasets.Split, error) {
+	if o.File != "" {
+		return datasets.OpenFeatures(o.File, "test", datasets.Options{Features: o.Features})
+	}
+	if own := o.Features; own != (datasets.Features{}) {
+		c.Data.Text = cmp.Or(own.Language, c.Data.Text)
+		c.Data.Audio = cmp.Or(own.Audio, c.Data.Audio)
+		c.Data.Vision = cmp.Or(own.Vision, c.Data.Vision)
+	}
+	set, err := train.OpenData(c)
+	if err != nil {
+		return nil, err
+	}
+	return set.Test, nil
+}
+
+// labelled returns an error if there are no labels or labels out of the model's range.
+func labelled(s *datasets.Split, allowed [2]float64) error {
+	if s.Label == nil {
+		return errors.New("runs: test: expected a label for each utterance, found none; " +
+			"evaluation needs them, recap predict does not")
+	}
+	for i, y := range s.Label {
+		if y := float64(y); y < allowed[0] || y > allowed[1] {
+			return fmt.Errorf("runs: test: expected labels from %g to %g as in training, found %g "+
+				"of utterance %.60q; scale the labels", allowed[0], allowed[1], y, s.ID[i])
+		}
+	}
+	return nil
+}
+
 // note describes in what the evaluation differs from the run's own test.
 func (o *EvalOptions) note() string {
 	var notes []string
 	if o.File != "" {
 		notes = append(notes, "data of "+filepath.Base(o.File))
+	}
+	for _, file := range []string{o.Features.Language, o.Features.Audio, o.Features.Vision} {
+		if file != "" {
+			notes = append(notes, "features of "+filepath.Base(file))
+		}
 	}
 	if len(o.Drop) > 0 {
 		var dropped []string

@@ -23,7 +23,7 @@ func Predict(dir, file, device string, log *slog.Logger) (*results.Predictions, 
 	if err != nil {
 		return nil, err
 	}
-	split, err := datasets.OpenFeatures(file, "test")
+	split, err := datasets.OpenFeatures(file, "test", datasets.Options{})
 	if err != nil {
 		return nil, err
 	}

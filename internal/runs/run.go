@@ -99,7 +99,7 @@ func (r *Runner) Ablate(
 		}
 		s, err := tables.SummarizeSeeds(dir, seeds)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, dirs, data.Set, EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, dirs, data.Set.Test, EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
 			return nil, err

@@ -89,7 +89,8 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 		Classes: c.Data.Classes, Range: d.Set.Range}
 	if d.bert != nil {
 		dir := c.Method.TextEncoder().BERT
-		switch b := &d.bert.Config; {
+		b := &d.bert.Config
+		switch {
 		case b.Vocab < dims.Vocab:
 			return dims, fmt.Errorf(
 				"train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the "+
@@ -99,6 +100,12 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 			return dims, fmt.Errorf(
 				"train: %s: expected sequences of at most %d tokens, the positions of %s, "+
 					"found %d; give a model with more", d.Set.Name, b.Positions, dir, dims.TextT,
+			)
+		}
+		if largest := d.Set.LargestSegment(); largest >= b.Types {
+			return dims, fmt.Errorf(
+				"train: %s: expected segments below %d, the token types of %s, found %d; save "+
+					"zeros in the third row of text_bert", d.Set.Name, b.Types, dir, largest,
 			)
 		}
 		dims.Vocab, dims.BERT = d.bert.Config.Vocab, &d.bert.Config
@@ -121,6 +128,10 @@ func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	s, err := s.Fit(shapeOf(d))
 	if err != nil {
 		return nil, err
+	}
+	if d.BERT != nil && slices.Max(s.Language.Segment) >= d.BERT.Types {
+		return nil, fmt.Errorf("train: expected segments below %d, the token types of the text "+
+			"encoder, found %d; give zeros", d.BERT.Types, slices.Max(s.Language.Segment))
 	}
 	unknown := 0
 	ids := slices.Clone(s.Language.ID)

@@ -1,0 +1,70 @@
+package runs_test
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+)
+
+// Other data are tested with all their utterances and their own features, whatever the run has.
+func TestEvaluateOtherData(t *testing.T) {
+	testdata := filepath.Join("..", "..", "datasets", "testdata")
+	file := filepath.Join(testdata, "protocol4.pkl")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(t.TempDir(), "own.pkl")
+	if err := os.WriteFile(own, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, map[string]string{
+		"dataset": "mine", "data.file": file, "data.audio": own, "data.limit": "1"}), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(own); err != nil {
+		t.Fatal(err)
+	}
+	got, err := runs.Evaluate(context.Background(), dir,
+		runs.EvalOptions{File: file, Rates: "0"}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	predicted, err := runs.Predict(dir, file, "", r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := datasets.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mae := 0.0
+	for i, y := range set.Test.Label {
+		mae += math.Abs(float64(y-predicted.Score[i])) / 2
+	}
+	if found := got.Find("5", "0")["MAE"]; math.Abs(found-mae) > 1e-6 {
+		t.Errorf("MAE %g, want %g of both utterances", found, mae)
+	}
+
+	for want, o := range map[string]runs.EvalOptions{
+		"expected a label for each utterance": {File: filepath.Join(testdata, "flat.pkl")},
+		"own.pkl: no such file":               {},
+		"flat.pkl: expected split test": {File: file,
+			Features: datasets.Features{Audio: filepath.Join(testdata, "flat.pkl")}},
+	} {
+		_, err := runs.Evaluate(context.Background(), dir, o, r.Log)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
