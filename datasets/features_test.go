@@ -226,7 +226,8 @@ func TestOneUtteranceOfAPickle(t *testing.T) {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
 	}
-	if s, err := OpenFeatures("testdata/single_named.pkl", "", Options{}); err != nil || s.ID[0] != "mine" {
+	if s, err := OpenFeatures("testdata/single_named.pkl", "", Options{}); err != nil ||
+		s.ID[0] != "mine" {
 		t.Errorf("%v, %v", s, err)
 	}
 	_, err := OpenFeatures("testdata/single_nan.pkl", "", Options{})

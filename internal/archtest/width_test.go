@@ -72,7 +72,7 @@ func TestWidth(t *testing.T) {
 			linesOver100)
 	}
 	if over100 < linesOver100 || over120 < linesOver120 {
-		t.Errorf("there are fewer long lines than before: set linesOver100 = 142%d and "+
+		t.Errorf("there are fewer long lines than before: set linesOver100 = %d and "+
 			"linesOver120 = %d", over100, over120)
 	}
 }
