@@ -214,7 +214,18 @@ var knownValues = map[string]func(model string) []string{
 	"metric":   metrics,
 	"set":      keysOf,
 	"key":      settingKeys,
+	"command":  commandNames,
 	"op":       operations,
+}
+
+// commandNames returns the names of the commands.
+func commandNames(string) []string {
+	var list []string
+	for _, line := range subcommands(newParser().Model.Node) {
+		name, _, _ := strings.Cut(line, "\t")
+		list = append(list, name)
+	}
+	return list
 }
 
 func constant(values ...string) func(string) []string {

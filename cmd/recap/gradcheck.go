@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
@@ -27,7 +28,7 @@ type gradcheckCommand struct {
 func (gradcheckCommand) Help() string {
 	return `Computes the gradient of ⟨u, f(x)⟩ for each operation f and a random u, in double precision, by the
 backward pass and by central differences. The error is relative to the largest element of the
-gradient.
+gradient. A check passes if its error is at most the tolerance; if one fails, the exit code is 1.
 
 With --model, checks the total loss of each phase of a model, with the sizes of the quick preset, on
 a random batch, along one random direction in the space of all parameters. Values that the loss
@@ -47,38 +48,66 @@ func (c *gradcheckCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	return checkCases(t, cases, len(c.Op) > 0)
+}
+
+// checkCases checks the gradients of cases and prints a line for each, or for each element.
+func checkCases(t *terminal, cases []optable.Case, elements bool) error {
 	dev, err := ag.Open("cpu64")
 	if err != nil {
 		return err
 	}
-	rows := table.NewWriter()
-	rows.SetStyle(table.StyleLight)
-	rows.Style().Format.Header = prettytext.FormatDefault
-	rows.AppendHeader(table.Row{"operation", "input", "shape", "element", "analytic", "numeric",
-		"error"})
-	worst, where := gradcheck.Derivative{}, ""
+	rows := newRows("operation", "input", "shape", "element", "analytic", "numeric", "error",
+		"tolerance", "")
+	worst, where, failed := gradcheck.Derivative{}, "", 0
 	for _, k := range cases {
 		derivatives := applyFactor(k, gradcheck.Compare(k.F, k.Inputs(dev)))
 		w := gradcheck.Worst(derivatives)
 		if where == "" || !(w.Err <= worst.Err) {
 			worst, where = w, k.Name()
 		}
-		shown := derivatives
-		if len(c.Op) == 0 {
-			shown = []gradcheck.Derivative{w}
+		if !(w.Err <= tolerance) {
+			failed++
+		}
+		shown := []gradcheck.Derivative{w}
+		if elements {
+			shown = derivatives
 		}
 		for _, d := range shown {
 			rows.AppendRow(table.Row{k.Name(), d.Input, fmt.Sprint(k.Shapes[d.Input]), d.Element,
 				fmt.Sprintf("% .10f", d.Analytic), fmt.Sprintf("% .10f", d.Numeric),
-				fmt.Sprintf("%.1e", d.Err)})
+				fmt.Sprintf("%.1e", d.Err), tolerance, verdict(d.Err <= tolerance)})
 		}
 	}
 	fmt.Fprintln(t.out, rows.Render())
-	fmt.Fprintf(t.out, "%d cases; largest error %.1e, in %s, input %d, element %d\n",
-		len(cases), worst.Err, where, worst.Input, worst.Element)
-	if !(worst.Err <= tolerance) {
-		return fmt.Errorf("gradcheck: %s: expected errors of at most %g, found %.3g", where,
-			tolerance, worst.Err)
+	fmt.Fprintf(t.out, "largest error %.1e, in %s, input %d, element %d\n", worst.Err, where,
+		worst.Input, worst.Element)
+	return conclude(t, len(cases), failed)
+}
+
+// newRows returns an empty table.
+func newRows(titles ...any) table.Writer {
+	rows := table.NewWriter()
+	rows.SetStyle(table.StyleLight)
+	rows.Style().Format.Header = prettytext.FormatDefault
+	rows.AppendHeader(titles)
+	return rows
+}
+
+// verdict returns PASS or FAIL.
+func verdict(passed bool) string {
+	if passed {
+		return "PASS"
+	}
+	return "FAIL"
+}
+
+// conclude prints how many checks passed, and returns an error if some failed.
+func conclude(t *terminal, all, failed int) error {
+	fmt.Fprintf(t.out, "%s: %d of %d checks passed\n", verdict(failed == 0), all-failed, all)
+	if failed > 0 {
+		return fmt.Errorf("gradcheck: expected errors up to the tolerance and a gradient for "+
+			"every parameter, found otherwise in %d of %d checks", failed, all)
 	}
 	return nil
 }
@@ -92,33 +121,33 @@ func (c *gradcheckCommand) models(t *terminal) error {
 	if len(c.Op) > 0 {
 		return usageError{fmt.Errorf("gradcheck: expected operations or models, found both")}
 	}
-	rows := table.NewWriter()
-	rows.SetStyle(table.StyleLight)
-	rows.Style().Format.Header = prettytext.FormatDefault
-	rows.AppendHeader(table.Row{"model", "phase", "parameters", "zero gradient", "loss",
-		"analytic", "numeric", "error"})
-	var failed []string
+	rows := newRows("model", "phase", "parameters", "zero gradient", "loss", "analytic", "numeric",
+		"error", "tolerance", "")
+	all, failed := 0, 0
 	for _, name := range c.Model {
 		checks, err := runs.Gradcheck(name)
 		if err != nil {
 			return usageError{err}
 		}
 		for _, k := range checks {
-			rows.AppendRow(table.Row{name, k.Phase, k.Parameters, k.ZeroGradient,
-				fmt.Sprintf("%.6f", k.Loss),
-				fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric),
-				fmt.Sprintf("%.1e", k.Err())})
-			if !(k.Err() <= modelTolerance) || k.ZeroGradient > 0 {
-				failed = append(failed, name+" "+k.Phase)
+			row, passed := phaseRow(name, &k)
+			rows.AppendRow(row)
+			all++
+			if !passed {
+				failed++
 			}
 		}
 	}
 	fmt.Fprintln(t.out, rows.Render())
-	if failed != nil {
-		return fmt.Errorf("gradcheck: %s: expected errors of at most %g and a gradient for every parameter",
-			strings.Join(failed, ", "), modelTolerance)
-	}
-	return nil
+	return conclude(t, all, failed)
+}
+
+// phaseRow returns the line for a phase of a model.
+func phaseRow(model string, k *runs.PhaseCheck) (row table.Row, passed bool) {
+	passed = k.Err() <= modelTolerance && k.ZeroGradient == 0
+	return table.Row{model, k.Phase, k.Parameters, k.ZeroGradient, fmt.Sprintf("%.6f", k.Loss),
+		fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric),
+		fmt.Sprintf("%.1e", k.Err()), modelTolerance, verdict(passed)}, passed
 }
 
 // selectCases returns the cases of the named operations, all cases if ops is empty.
@@ -135,8 +164,8 @@ func selectCases(ops []string) ([]optable.Case, error) {
 	}
 	for _, op := range ops {
 		if !slices.Contains(known, op) {
-			err := fmt.Errorf("gradcheck: unknown operation %q; known are %s",
-				op, strings.Join(known, ", "))
+			err := fmt.Errorf("gradcheck: unknown operation %q%s; known are %s",
+				op, settings.DidYouMean(op, known), strings.Join(known, ", "))
 			return nil, usageError{err}
 		}
 	}

@@ -1,12 +1,29 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-6655bf3b/recap/internal/models"
 )
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"Command; default: all of them, one line each."`
+}
+
+func (helpCommand) Help() string {
+	return "The same as recap COMMAND --help.\n\nExample:\n  recap help plot curves"
+}
+
+func (c *helpCommand) Run() error {
+	_, err := newParser().Parse(append(slices.Clone(c.Command), "--help"))
+	if err != nil { // --help ends the program unless there is no such command
+		return usageError{err}
+	}
+	return nil
+}
 
 // helpTexts has the texts that help tags name as ${name}: those that several flags share, and
 // those that are too long for a tag.

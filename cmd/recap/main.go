@@ -44,8 +44,10 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Show the processor, the devices and the libraries that are used."`
 	Unit     unitCommand     `cmd:"" hidden:"" help:"Train one unit of a sweep."`
 
-	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
-	Complete   completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print the completions of a command line."`
+	Help           helpCommand       `cmd:"" help:"Print the help of a command."`
+	VersionCommand versionCommand    `cmd:"" name:"version" help:"Print the version."`
+	Completion     completionCommand `cmd:"" help:"Print the completion script of a shell."`
+	Complete       completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print completions."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -61,6 +63,8 @@ type terminal struct {
 // exitUsage.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns the exit code.
@@ -74,19 +78,35 @@ func run(args []string) int {
 	}
 	command, err := newParser().Parse(longFlags(args))
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "recap: %v\nsee recap --help\n", err)
+		fmt.Fprintf(os.Stderr, "recap: %v%s\n", err, helpFor(err))
 		return exitUsage
 	}
 	t := &terminal{os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	command.BindTo(ctx, (*context.Context)(nil))
 	if err := command.Run(t); err != nil {
-		fmt.Fprintln(os.Stderr, "recap:", err)
+		fmt.Fprintf(os.Stderr, "recap: %v%s\n", err, helpFor(err))
 		if errors.As(err, &usageError{}) {
 			return exitUsage
 		}
 		return exitFailure
 	}
 	return exitSuccess
+}
+
+// helpFor returns a line that says which command's help explains an error in a command line, and ""
+// for other errors.
+func helpFor(err error) string {
+	parse := new(kong.ParseError)
+	if !errors.As(err, &parse) {
+		return ""
+	}
+	command := "recap"
+	for _, p := range parse.Context.Path {
+		if p.Command != nil {
+			command = p.Command.FullPath()
+		}
+	}
+	return "\nsee " + command + " --help"
 }
 
 // newParser returns the parser of the command line.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
@@ -66,8 +67,8 @@ func (c *tableCommand) metrics(all []*tables.Comparison) ([]string, error) {
 	usual, known = unique(usual), unique(known)
 	for _, key := range c.Metric {
 		if !slices.Contains(known, key) {
-			err := fmt.Errorf("table: metric: expected one of %s, found %s",
-				strings.Join(known, ", "), key)
+			err := fmt.Errorf("table: metric: expected one of %s, found %s%s",
+				strings.Join(known, ", "), key, settings.DidYouMean(key, known))
 			return nil, usageError{err}
 		}
 	}

@@ -1,10 +1,22 @@
 package main
 
-import "runtime/debug"
+import (
+	"fmt"
+	"runtime/debug"
+)
 
 // version is that of the next or last release; scripts/release sets it with -ldflags -X.
 // CHANGELOG.md has an entry for it.
 var version = "v0.1.0"
+
+type versionCommand struct{}
+
+func (versionCommand) Help() string { return "Example:\n  recap version" }
+
+func (versionCommand) Run(t *terminal) error {
+	_, err := fmt.Fprintln(t.out, "recap", versionText())
+	return err
+}
 
 // versionText returns the version, and the revision of the checkout that the program was built in,
 // with -dirty if files were changed there. A release, and go run, have no revision.

@@ -8,6 +8,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/figure"
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
@@ -58,8 +59,8 @@ type MetricError struct {
 }
 
 func (e *MetricError) Error() string {
-	return fmt.Sprintf("plots: metric: expected one of %s, found %s", strings.Join(e.Known, ", "),
-		e.Metric)
+	return fmt.Sprintf("plots: metric: expected one of %s, found %s%s",
+		strings.Join(e.Known, ", "), e.Metric, settings.DidYouMean(e.Metric, e.Known))
 }
 
 // figure4 returns the metrics of the two figures in the paper's Figure 4. For a run that predicts
