@@ -26,8 +26,8 @@ The caption has the settings that they share, the rows have those in which they 
 one configuration are one row: mean ± population standard deviation. For mosi, mosei and sims, the
 paper's tables are printed beside ours, with their known errata.
 
-A cell of csv is "(mean, std)", multiplied by 100 for every metric, as MMSA writes it. The columns
-after the metrics describe the row.
+A cell of csv is "(mean, std)", multiplied by 100 for every metric, as MMSA writes it: an MAE of
+0.36 is 36.00. The columns after the metrics describe the row; the last one, Metrics_x100, says so.
 
 Examples:
   recap table

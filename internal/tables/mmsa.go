@@ -12,7 +12,9 @@ import (
 // CSV returns comparisons in the layout of MMSA's result files: a line for each model with the
 // mean over rates; with byRate a line for each model and rate. A cell is "(mean, std)" over seeds,
 // times 100 for every metric. The columns after those of MMSA have areas under the curve and the
-// properties in which lines differ.
+// properties in which lines differ. The names of MMSA's columns do not tell that MAE and Corr are
+// times 100, and they must stay as they are, so that lines can be added to MMSA's files: the last
+// column tells it.
 func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	header := append([]string{"Model"}, keys...)
 	if !byRate {
@@ -21,7 +23,7 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 		}
 	}
 	rows := [][]string{append(header, "Dataset", "Rate", "Rates", "Data", "Utterances",
-		"Selection", "Seeds", "Settings")}
+		"Selection", "Seeds", "Settings", "Metrics_x100")}
 	for _, p := range list {
 		for _, s := range p.rows {
 			rates := []string{"mean"}
@@ -62,7 +64,8 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 	list := c.Settings()
 	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].Describe(p.names),
 		fmt.Sprint(s.test.utterances), c.Selection(),
-		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.describe(list[1:]))
+		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.describe(list[1:]),
+		"all, also MAE and Corr")
 }
 
 // tuple formats a pair as Python does.
