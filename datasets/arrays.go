@@ -40,8 +40,11 @@ func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 		return 0, err
 	}
 	if shape[1] != 3 {
-		return 0, l.mismatch(name+": text_bert", "[N 3 T]", fmt.Sprint(shape),
-			"its rows are ids, mask and segments")
+		advice := "its rows are ids, mask and segments"
+		if shape[2] == 3 {
+			advice = "save it after .transpose(0, 2, 1)"
+		}
+		return 0, l.mismatch(name+": text_bert", "[N 3 T]", fmt.Sprint(shape), advice)
 	}
 	n, to.T = shape[0], shape[2]
 	if err := l.convert.spend(20 * int64(n*to.T)); err != nil {
@@ -96,6 +99,11 @@ type inMemory []float32
 func (x inMemory) Read(dst []float32, first int) error {
 	copy(dst, x[first:])
 	return nil
+}
+
+// absent returns frames of a modality that a file does not have: one of zero for each utterance.
+func absent(n int) Frames {
+	return Frames{T: 1, D: 1, X: make([]float32, n), Len: slices.Repeat([]int{1}, n)}
 }
 
 func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err error) {

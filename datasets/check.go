@@ -70,7 +70,7 @@ func (r *Report) read(file io.ReaderAt, size int64, o Options) error {
 	var errs []error
 	if _, single := root.get("text_bert"); single {
 		parts = []part{{name: "features", dict: root}}
-		if parts[0].split, err = l.split("features", root); err != nil {
+		if parts[0].split, err = l.split("features", root.withUtterances()); err != nil {
 			errs = []error{err}
 		}
 	} else {

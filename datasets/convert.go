@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -131,7 +132,8 @@ func number(v any) (float32, error) {
 	return 0, fmt.Errorf("expected a number, found %w", unreadable(v))
 }
 
-// texts converts an array, a list or a tuple of strings; integers are formatted in decimal.
+// texts converts an array, a list or a tuple of strings. Integers are formatted in decimal. None
+// and NaN, which pandas writes for a text that is absent, are empty strings.
 func (c *converter) texts(v any) ([]string, error) {
 	if items, _, ok := elements(v); ok {
 		if err := c.spend(16 * int64(len(items))); err != nil {
@@ -147,7 +149,7 @@ func (c *converter) texts(v any) ([]string, error) {
 		return out, nil
 	}
 	a, ok := v.(*ndarray)
-	if !ok || a.dtype == nil || a.dtype.kind != 'U' && a.dtype.kind != 'S' {
+	if !ok || a.dtype == nil || !strings.ContainsRune("USiu", rune(a.dtype.kind)) {
 		return nil, unreadable(v)
 	}
 	r, err := a.open()
@@ -172,6 +174,12 @@ func (c *converter) text(v any) (string, error) {
 	switch v := v.(type) {
 	case string:
 		return v, nil
+	case nil:
+		return "", nil
+	case float64:
+		if math.IsNaN(v) {
+			return "", nil
+		}
 	case int:
 		return strconv.Itoa(v), nil
 	case []byte:
@@ -183,7 +191,7 @@ func (c *converter) text(v any) (string, error) {
 		s, err := v.Text()
 		return string(s), err
 	case *ndarray:
-		if v.dtype != nil && len(v.shape) == 0 && (v.dtype.kind == 'U' || v.dtype.kind == 'S') {
+		if v.dtype != nil && len(v.shape) == 0 && v.dtype.kind != 'f' {
 			s, err := c.texts(v)
 			if err != nil {
 				return "", err
@@ -196,8 +204,13 @@ func (c *converter) text(v any) (string, error) {
 
 // text decodes one string element, which is padded with zeros.
 func (d *dtype) text(raw []byte) string {
-	if d.kind == 'S' {
+	switch d.kind {
+	case 'S':
 		return string(bytes.TrimRight(raw, "\x00"))
+	case 'i':
+		return strconv.FormatInt(d.signed(raw), 10)
+	case 'u':
+		return strconv.FormatUint(d.unsigned(raw), 10)
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if d.big {

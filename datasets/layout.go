@@ -108,8 +108,13 @@ func (d dict) keys() string {
 func (l *layout) find(root dict, name string) (dict, error) {
 	v, ok := root.get(name)
 	if !ok {
-		return nil, l.mismatch("", "split "+name, root.keys(),
-			"give a data set in MMSA's layout, with train, valid and test")
+		advice := "give a data set in MMSA's layout, with train, valid and test"
+		for _, other := range []string{"val", "dev", "validation"} {
+			if _, found := root.get(other); found && name == "valid" {
+				advice = "save " + other + " under this name"
+			}
+		}
+		return nil, l.mismatch("", "split "+name, root.keys(), advice)
 	}
 	d, ok := asDict(v)
 	if !ok {
@@ -132,6 +137,12 @@ func (l *layout) split(name string, d dict) (*Split, error) {
 		key string
 		to  *Frames
 	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
+		if _, ok := d.get(m.key); !ok {
+			*m.to = absent(n)
+			l.repaired[fmt.Sprintf("%s: %s: absent, read as a frame of zero; found %s", name,
+				m.key, d.keys())] += n
+			continue
+		}
 		if err := l.frames(name, d, m.key, n, m.to); err != nil {
 			return nil, err
 		}

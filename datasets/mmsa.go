@@ -25,7 +25,8 @@ import (
 // number of tokens is used. The sizes are those of the arrays. The set's name is taken from the
 // path; its range of labels follows from the name, or for an unknown name from the labels.
 //
-// A split with fewer steps than another is padded. As in MMSA, -Inf in audio is read as 0, and
+// If audio or vision is absent from all splits, it is read as one frame of zero and a warning says
+// so. A split with fewer steps than another is padded. As in MMSA, -Inf in audio is read as 0, and
 // lengths are clamped to [1, T]; what follows a sequence's length is read as zeros. Arrays may have
 // any numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory
 // is limited to a small multiple of the file's size. An error says where in the file what was

@@ -3,12 +3,14 @@ package datasets
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nlpodyssey/gopickle/types"
 )
 
 // decode reads a data set of a file's bytes.
@@ -197,8 +199,6 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 	}{
 		"no valid split": {rename(t, "\x05valid", "\x05dev__"),
 			"expected split valid, found keys train, dev__, test"},
-		"no audio": {rename(t, "\x05audio", "\x05sound"),
-			"train: expected audio, found keys raw_text, id, text, text_bert, sound"},
 		"no text_bert": {rename(t, "text_bert", "text_BERT"),
 			"train: expected text_bert, found text features only; RECAP needs text_bert"},
 		"no labels": {rename(t, "regression_labels", "regression_Labels"),
@@ -229,6 +229,42 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 			!strings.HasPrefix(err.Error(), "datasets: features.pkl: ") || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+func TestOpenReadsOtherTexts(t *testing.T) {
+	// integers as ids, in a list and in an array, and NaN or None for a text
+	list := &types.List{7, nil, math.NaN(), "a"}
+	c := converter{left: 1 << 20}
+	got, err := c.texts(list)
+	if diff := cmp.Diff([]string{"7", "", "", "a"}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for kind, want := range map[byte]string{'i': "-2", 'u': "65534"} {
+		a := &ndarray{shape: []int{1}, dtype: &dtype{kind: kind, size: 2},
+			data: []byte{0xfe, 0xff}}
+		got, err := c.texts(a)
+		if diff := cmp.Diff([]string{want}, got); err != nil || diff != "" {
+			t.Errorf("%c: %v, %s", kind, err, diff)
+		}
+	}
+	if _, err := c.texts(&types.List{1.5}); err == nil {
+		t.Error("no error for 1.5 as a text")
+	}
+}
+
+func TestOpenReadsTwoModalities(t *testing.T) {
+	data := readTestdata(t, "protocol4.pkl")
+	without := bytes.ReplaceAll(data, []byte("\x06vision\x94"), []byte("\x06sights\x94"))
+	set, err := decode("two.pkl", without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := set.Test.Vision
+	if v.T != 1 || v.D != 1 || !cmp.Equal(v.X, []float32{0, 0}) || !cmp.Equal(v.Len, []int{1, 1}) ||
+		!strings.Contains(strings.Join(set.Warnings, "\n"), "test: vision: absent, read as a "+
+			"frame of zero; found keys raw_text, id, text, text_bert, audio, sights") {
+		t.Error(v, set.Warnings)
 	}
 }
 

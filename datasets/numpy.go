@@ -332,26 +332,34 @@ func (d *dtype) decode(dst []float32, raw []byte) {
 		}
 	default:
 		for i := range dst {
-			dst[i] = d.integer(order, raw[d.size*i:])
+			if d.kind == 'i' {
+				dst[i] = float32(d.signed(raw[d.size*i:]))
+			} else {
+				dst[i] = float32(d.unsigned(raw[d.size*i:]))
+			}
 		}
 	}
 }
 
-func (d *dtype) integer(order binary.ByteOrder, raw []byte) float32 {
-	var u uint64
+// unsigned returns an element of an integer type as its bits say, without sign.
+func (d *dtype) unsigned(raw []byte) uint64 {
+	var order binary.ByteOrder = binary.LittleEndian
+	if d.big {
+		order = binary.BigEndian
+	}
 	switch d.size {
 	case 1:
-		u = uint64(raw[0])
+		return uint64(raw[0])
 	case 2:
-		u = uint64(order.Uint16(raw))
+		return uint64(order.Uint16(raw))
 	case 4:
-		u = uint64(order.Uint32(raw))
-	case 8:
-		u = order.Uint64(raw)
+		return uint64(order.Uint32(raw))
 	}
-	if d.kind == 'i' {
-		unused := 64 - 8*d.size
-		return float32(int64(u<<unused) >> unused)
-	}
-	return float32(u)
+	return order.Uint64(raw)
+}
+
+// signed returns an element of a signed integer type.
+func (d *dtype) signed(raw []byte) int64 {
+	unused := 64 - 8*d.size
+	return int64(d.unsigned(raw)<<unused) >> unused
 }
