@@ -57,9 +57,12 @@ var helpTexts = kong.Vars{
 	"imagebind": "imagebind_huge.pth, the initial weights of generators with " +
 		"generator.kind=imagebind.",
 	"device": "Device: cpu (default), cpu64, or cuda:0 and so on if built with CUDA.",
-	"set":    "Change a setting; recap settings prints all of them.",
-	"out":    "Directory of the run directories; default: runs.",
-	"seed":   "Random seeds; default: 1111. Several are trained one after the other and averaged.",
+	"epochs": "Number of epochs of every phase, such as of stage1 and of stage2 (train.epochs).",
+	"lr": "Learning rate (train.lr). Groups of parameters, such as a pretrained text encoder, " +
+		"have their own (train.groups).",
+	"set":  "Change a setting; recap settings prints all of them.",
+	"out":  "Directory of the run directories; default: runs.",
+	"seed": "Random seeds; default: 1111. Several are trained one after the other and averaged.",
 	"select": "How the checkpoint is selected: valid (default), or per-metric-test: for each metric the " +
 		"best on the test set, as in the literature, which is optimistic.",
 	"name": "Name of the run directory; default: the variant's, with a number if it is in use.",

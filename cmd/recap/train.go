@@ -29,6 +29,9 @@ type settingFlags struct {
 	Seed      []uint64          `short:"s" help:"${seed}"`
 	Preset    string            `placeholder:"NAME" help:"Default settings: quick (default) or paper."`
 	Device    string            `placeholder:"NAME" help:"${device}"`
+	Epochs    string            `placeholder:"N" help:"${epochs}"`
+	LR        string            `name:"lr" placeholder:"X" help:"${lr}"`
+	BatchSize string            `placeholder:"N" help:"Utterances of a batch (train.batch)."`
 	Rates     string            `placeholder:"RATES" help:"Missing rates of the test; default: 0:0.9:0.1."`
 	Select    string            `placeholder:"HOW" help:"${select}"`
 	Config    string            `placeholder:"FILE" help:"File with settings, YAML or JSON."`
@@ -47,12 +50,20 @@ func (f *configFlags) resolve(more map[string]string) (settings.Config, []uint64
 	return f.settingFlags.resolve(given)
 }
 
-// resolve returns the configuration with the settings in given that are not empty, and the seeds.
-func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint64, error) {
+// given returns the settings of the flags that are given, by key.
+func (f *settingFlags) given() map[string]string {
 	flags := map[string]string{
 		"text.bert": f.BERT, "generator.file": f.ImageBind, "preset": f.Preset, "device": f.Device,
+		"train.epochs": f.Epochs, "train.lr": f.LR, "train.batch": f.BatchSize,
 		"eval.rates": f.Rates, "select": f.Select,
 	}
+	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
+	return flags
+}
+
+// resolve returns the configuration with the settings in given that are not empty, and the seeds.
+func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint64, error) {
+	flags := f.given()
 	maps.Copy(flags, given)
 	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
 	sources := settings.Sources{File: f.Config, Env: os.Environ(), Set: f.Set, Flags: flags}
@@ -84,7 +95,7 @@ Examples:
   recap train -d mosi --data unaligned_50.pkl -s 1111 -s 1112 -s 1113
   recap train -d mosi --data unaligned_50.pkl --bert bert-base-uncased/ --set text.finetune=false
   recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
-  recap train -m misa
+  recap train -m misa --epochs 10 --lr 0.0005 --batch-size 32
   recap train --resume runs/synthetic/recap/full
   recap train --tensorboard && tensorboard --logdir runs`
 }
@@ -97,7 +108,7 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	var summary *tables.Summary
 	var err error
 	if c.Resume != "" {
-		if extra := c.given(); extra != "" {
+		if extra := c.changes(); extra != "" {
 			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: "+
 				"leave out %s, or train a new run", extra)}
 		}
@@ -119,8 +130,8 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	return nil
 }
 
-// given returns the name of a flag that changes a setting, "" if there is none.
-func (c *trainCommand) given() string {
+// changes returns the name of a flag that changes a setting, "" if there is none.
+func (c *trainCommand) changes() string {
 	for _, f := range []struct {
 		name string
 		set  bool
@@ -129,6 +140,7 @@ func (c *trainCommand) given() string {
 		{"--bert", c.BERT != ""}, {"--imagebind", c.ImageBind != ""},
 		{"-Ft, -Fa or -Fv", c.files() != datasets.Features{}}, {"--seed", c.Seed != nil},
 		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""},
+		{"--epochs", c.Epochs != ""}, {"--lr", c.LR != ""}, {"--batch-size", c.BatchSize != ""},
 		{"--select", c.Select != ""}, {"--config", c.Config != ""}, {"--set", c.Set != nil},
 		{"--variant", c.Variant != ""}, {"--name", c.Name != ""},
 	} {

@@ -114,13 +114,12 @@ func (c *tuneCommand) search() (*runs.Search, []uint64, error) {
 }
 
 // grid returns the grid of --grid, or the default grid without the settings that the model does
-// not have and those of --set.
+// not have and those of --set and other flags.
 func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	if c.Grid == "" {
 		g, err := sweep.ParseGrid("default grid", []byte(sweep.DefaultGrid))
 		return g.Filter(func(key string) bool {
-			_, set := c.Set[key]
-			return base.Has(key) && !set
+			return base.Has(key) && !c.fixes(key)
 		}), err
 	}
 	text, err := os.ReadFile(c.Grid)
@@ -129,12 +128,19 @@ func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 	}
 	g, err := sweep.ParseGrid(c.Grid, text)
 	for _, axis := range g {
-		if _, ok := c.Set[axis.Key]; ok {
-			return nil, fmt.Errorf("tune: %s: expected a setting to be in the grid or in --set, found %s in both",
-				c.Grid, axis.Key)
+		if c.fixes(axis.Key) {
+			return nil, fmt.Errorf("tune: %s: expected a setting in the grid or in a flag, found "+
+				"%s in both", c.Grid, axis.Key)
 		}
 	}
 	return g, err
+}
+
+// fixes reports whether --set or another flag has the setting with the key.
+func (c *tuneCommand) fixes(key string) bool {
+	_, set := c.Set[key]
+	_, flag := c.given()[key]
+	return set || flag
 }
 
 // trainLine returns the command that trains a run with the settings of a trial.
@@ -153,8 +159,8 @@ func (c *tuneCommand) trainLine(s *runs.Search, trial int) string {
 		{"-d", c.Dataset}, {"-m", c.Model}, {"--data", c.Data},
 		{"--feature-text", c.FeatureText}, {"--feature-audio", c.FeatureAudio},
 		{"--feature-vision", c.FeatureVision}, {"--bert", c.BERT}, {"--imagebind", c.ImageBind},
-		{"--preset", c.Preset}, {"--device", c.Device}, {"--rates", c.Rates}, {"--config",
-			c.Config},
+		{"--preset", c.Preset}, {"--device", c.Device}, {"--epochs", c.Epochs}, {"--lr", c.LR},
+		{"--batch-size", c.BatchSize}, {"--rates", c.Rates}, {"--config", c.Config},
 		{"--variant", variant},
 	} {
 		if f.value != "" {
