@@ -3,6 +3,7 @@ package runs
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -30,9 +31,36 @@ func Predict(dir, file, device string, log *slog.Logger) (*results.Predictions, 
 	if split, err = train.Fit(split, p.Dims, log); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	logText(split, log)
 	logMissing("audio", split, split.Audio.Len, log)
 	logMissing("vision", split, split.Vision.Len, log)
 	return p.Predict(split, 0, nil), nil
+}
+
+// logText warns of utterances without text and of those whose words are all unknown.
+func logText(s *datasets.Split, log *slog.Logger) {
+	var empty, unknown []string
+	for i, id := range s.ID {
+		at := i * s.Language.T
+		n := 0
+		for n < s.Language.T && s.Language.Mask[at+n] == 1 {
+			n++
+		}
+		switch {
+		case n <= 2:
+			empty = append(empty, id)
+		case !slices.ContainsFunc(s.Language.ID[at+1:at+n-1],
+			func(token int) bool { return token != datasets.UnkID }):
+			unknown = append(unknown, id)
+		}
+	}
+	if empty != nil {
+		log.Warn("text without words", "utterances", len(empty), "of", s.Len(), "first", empty[0])
+	}
+	if unknown != nil {
+		log.Warn("text of unknown words alone, [UNK]", "utterances", len(unknown), "of", s.Len(),
+			"first", unknown[0])
+	}
 }
 
 // logMissing says in how many utterances a modality is missing.
@@ -75,16 +103,20 @@ func PredictText(
 	if err != nil {
 		return nil, fmt.Errorf("runs: %w", err)
 	}
-	split, err := train.Fit(textOnlySplit(texts, tokenizer, p.Dims), p.Dims, log)
+	split, err := train.Fit(textOnlySplit(texts, tokenizer, p.Dims, log), p.Dims, log)
 	if err != nil {
 		return nil, err
 	}
+	logText(split, log)
 	return p.Predict(split, 0, nil), nil
 }
 
 // textOnlySplit returns utterances with these transcripts. Audio and vision are one frame of
-// zeros.
-func textOnlySplit(texts []string, tokenizer *wordpiece.Tokenizer, d zoo.Dims) *datasets.Split {
+// zeros. It warns of tokens that the model's sequences have no place for, and of words that are not
+// in the vocabulary.
+func textOnlySplit(
+	texts []string, tokenizer *wordpiece.Tokenizer, d zoo.Dims, log *slog.Logger,
+) *datasets.Split {
 	n := len(texts)
 	zeros := func(steps, width int) datasets.Frames {
 		x := make([]float32, n*steps*width)
@@ -94,10 +126,24 @@ func textOnlySplit(texts []string, tokenizer *wordpiece.Tokenizer, d zoo.Dims) *
 		Vision: zeros(d.VisionT, d.VisionD)}
 	s.Language = datasets.Tokens{T: d.TextT, ID: make([]int, n*d.TextT),
 		Mask: make([]float32, n*d.TextT), Segment: make([]int, n*d.TextT)}
+	tokens, kept, unknown := 0, 0, 0
 	for i, text := range texts {
+		tokens += len(tokenizer.Encode(text, math.MaxInt))
 		for j, id := range tokenizer.Encode(text, d.TextT) {
 			s.Language.ID[i*d.TextT+j], s.Language.Mask[i*d.TextT+j] = id, 1
+			kept++
+			if tokenizer.Token(id) == "[UNK]" {
+				unknown++
+			}
 		}
+	}
+	if kept < tokens {
+		log.Warn(fmt.Sprintf("text longer than the model's %d tokens is cut", d.TextT),
+			"cut", tokens-kept, "of", tokens)
+	}
+	if unknown > 0 {
+		log.Warn("words that are not in the vocabulary are read as [UNK]", "words", unknown,
+			"tokens", kept)
 	}
 	return s
 }

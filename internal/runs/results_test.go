@@ -278,9 +278,11 @@ func TestPredict(t *testing.T) {
 	if p.Score[0] != tested[0][0].Score[0] || p.Label != nil || len(p.Weight) != 1 {
 		t.Errorf("prediction %v, want the %v of the test", p, tested[0][0].Score[0])
 	}
-	if warning := log.String(); strings.Count(warning, "[UNK]") != 1 ||
-		!strings.Contains(warning, "tokens=1 ") {
-		t.Errorf("warning %q", warning)
+	for _, want := range []string{"are read as [UNK]\" tokens=1 of=3 ",
+		"text of unknown words alone, [UNK]\" utterances=1 of=1 first=mine"} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("warnings %q, want %q", log.String(), want)
+		}
 	}
 }
 

@@ -123,19 +123,20 @@ func shapeOf(d zoo.Dims) datasets.Shape {
 }
 
 // Fit makes a split from elsewhere fit a trained model: sequences are padded to the model's
-// lengths, and tokens that training did not know become [UNK].
+// lengths, and tokens that training did not know become [UNK]. Segments that the text encoder does
+// not have are an error.
 func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, error) {
 	s, err := s.Fit(shapeOf(d))
 	if err != nil {
 		return nil, err
 	}
-	if d.BERT != nil && slices.Max(s.Language.Segment) >= d.BERT.Types {
-		return nil, fmt.Errorf("train: expected segments below %d, the token types of the text "+
-			"encoder, found %d; give zeros", d.BERT.Types, slices.Max(s.Language.Segment))
+	if err := checkSegments(s, d); err != nil {
+		return nil, err
 	}
-	unknown := 0
+	unknown, tokens := 0, 0
 	ids := slices.Clone(s.Language.ID)
 	for i, id := range ids {
+		tokens += int(s.Language.Mask[i])
 		if id >= d.Vocab {
 			ids[i] = datasets.UnkID
 			unknown++
@@ -143,12 +144,27 @@ func Fit(s *datasets.Split, d zoo.Dims, log *slog.Logger) (*datasets.Split, erro
 	}
 	if unknown > 0 {
 		log.Warn("tokens unseen in training are read as [UNK]", "tokens", unknown, "of",
-			len(ids), "vocabulary", d.Vocab)
+			tokens, "vocabulary", d.Vocab)
 		known := *s
 		known.Language.ID = ids
 		s = &known
 	}
 	return s, nil
+}
+
+func checkSegments(s *datasets.Split, d zoo.Dims) error {
+	types := 2 // of a text encoder that is trained from scratch
+	if d.BERT != nil {
+		types = d.BERT.Types
+	}
+	for j, segment := range s.Language.Segment {
+		if i := j / s.Language.T; segment >= types {
+			return fmt.Errorf("train: utterance %d (%.60q): text_bert: token %d: expected a "+
+				"segment below %d, the type_vocab_size of the text encoder, found %d; "+
+				"save the tokenizer's token_type_ids", i, s.ID[i], j%s.Language.T, types, segment)
+		}
+	}
+	return nil
 }
 
 // EvenlySpaced returns at most k of the indices below n, evenly spaced, the first and the last

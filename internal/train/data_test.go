@@ -1,0 +1,35 @@
+package train
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// TestFitChecksSegments fits an utterance with a segment that the text encoder has or has not.
+func TestFitChecksSegments(t *testing.T) {
+	for _, c := range []struct {
+		segment int
+		bert    *nn.BERTConfig
+		want    string
+	}{
+		{1, nil, ""}, {1, &nn.BERTConfig{Types: 2}, ""}, {2, &nn.BERTConfig{Types: 3}, ""},
+		{2, nil, "expected a segment below 2"},
+		{1, &nn.BERTConfig{Types: 1}, "expected a segment below 1"},
+	} {
+		frames := datasets.Frames{T: 1, D: 1, X: []float32{0}, Len: []int{1}}
+		s := &datasets.Split{ID: []string{"a"}, Audio: frames, Vision: frames,
+			Language: datasets.Tokens{T: 2, ID: []int{101, 102}, Mask: []float32{1, 1},
+				Segment: []int{0, c.segment}}}
+		_, err := Fit(s, zoo.Dims{Vocab: 103, TextT: 3, AudioT: 1, AudioD: 1, VisionT: 1,
+			VisionD: 1, BERT: c.bert}, slog.New(slog.DiscardHandler))
+		if (err == nil) != (c.want == "") || err != nil &&
+			!strings.Contains(err.Error(), `utterance 0 ("a"): text_bert: token 1: `+c.want) {
+			t.Errorf("segment %d: %v, want %q", c.segment, err, c.want)
+		}
+	}
+}
