@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/runs"
@@ -60,7 +61,8 @@ type predictCommand struct {
 
 func (predictCommand) Help() string {
 	return `Prints one line of CSV for each utterance: its id (with --text the transcript), the prediction, and
-the weights of language, audio and vision.
+the weights of language, audio and vision. An id that begins with =, +, - or @ has ' before it, so
+that a spreadsheet does not take it for a formula; --json writes all ids as they are.
 
 A JSON file is an array of utterances, or has one utterance in each line. text_bert has the token
 ids from [CLS] to [SEP], the attention mask and the token types; audio and vision have a row of
@@ -92,7 +94,8 @@ func (c *predictCommand) Run(t *terminal) error {
 	}
 	rows := [][]string{{"id", "prediction", "alpha_l", "alpha_a", "alpha_v"}}
 	for i, id := range p.ID {
-		row := []string{id, strconv.FormatFloat(float64(p.Score[i]), 'f', 4, 32), "", "", ""}
+		score := strconv.FormatFloat(float64(p.Score[i]), 'f', 4, 32)
+		row := []string{plainText(id), score, "", "", ""}
 		if p.Weight != nil {
 			for m, v := range p.Weight[i] {
 				row[2+m] = strconv.FormatFloat(v, 'f', 4, 64)
@@ -101,4 +104,12 @@ func (c *predictCommand) Run(t *terminal) error {
 		rows = append(rows, row)
 	}
 	return csv.NewWriter(t.out).WriteAll(rows)
+}
+
+// plainText returns an id such that a spreadsheet reads it as text, not as a formula.
+func plainText(id string) string {
+	if id != "" && strings.ContainsRune("=+-@\t\r", rune(id[0])) {
+		return "'" + id
+	}
+	return id
 }

@@ -60,7 +60,7 @@ func inspectDir(t *terminal, dir string) error {
 			}
 			fmt.Fprintf(t.out, "%s:\n%s\n", path, text)
 		default:
-			fmt.Fprintln(t.out, path)
+			fmt.Fprintln(t.out, oneLine(path))
 		}
 	}
 	return nil
@@ -103,13 +103,13 @@ func inspectWeights(t *terminal, path string) error {
 	defer f.Close()
 	fmt.Fprintf(t.out, "%-10s %s\n", "format", f.Format)
 	for _, key := range slices.Sorted(maps.Keys(f.Meta)) {
-		fmt.Fprintf(t.out, "%-10s %s\n", key, f.Meta[key])
+		fmt.Fprintf(t.out, "%-10s %s\n", oneLine(key), oneLine(f.Meta[key]))
 	}
 	elements := 0
 	for _, name := range slices.Sorted(slices.Values(f.Names())) {
 		x := f.Tensor(name)
 		elements += x.Len()
-		fmt.Fprintf(t.out, "%-60s %-4v %v\n", name, x.Type, x.Shape)
+		fmt.Fprintf(t.out, "%-60s %-4v %v\n", oneLine(name), x.Type, x.Shape)
 	}
 	fmt.Fprintf(t.out, "%d tensors, %d numbers\n", len(f.Names()), elements)
 	return nil

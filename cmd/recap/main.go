@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -52,13 +50,6 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// A terminal is where a command writes: results to out, log and progress to err.
-type terminal struct {
-	out io.Writer
-	err io.Writer
-	log *slog.Logger
-}
-
 // A usageError is an error in the command line or in the configuration. The exit code is
 // exitUsage.
 type usageError struct{ error }
@@ -78,13 +69,13 @@ func run(args []string) int {
 	}
 	command, err := newParser().Parse(longFlags(args))
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "recap: %v%s\n", err, helpFor(err))
+		fmt.Fprintf(safeWriter(os.Stderr), "recap: %v%s\n", err, helpFor(err))
 		return exitUsage
 	}
-	t := &terminal{os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(t); err != nil {
-		fmt.Fprintf(os.Stderr, "recap: %v%s\n", err, helpFor(err))
+	err = runOn(os.Stdout, os.Stderr, func(t *terminal) error { return command.Run(t) })
+	if err != nil {
+		fmt.Fprintf(safeWriter(os.Stderr), "recap: %v%s\n", err, helpFor(err))
 		if errors.As(err, &usageError{}) {
 			return exitUsage
 		}
