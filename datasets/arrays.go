@@ -131,14 +131,21 @@ func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err
 }
 
 // lengths reads the number of valid frames of each utterance. In a file aligned to the words it
-// may be absent, and the number of tokens is used.
+// may be absent, and the number of tokens is used. A list of sequences has lengths of its own.
 func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, to *Frames) error {
 	to.Len = make([]int, n)
 	var given []float32
 	var err error
+	v, _ := d.get(key)
+	steps := itemLengths(v)
+	own := longest(steps) > 0
 	if _, ok := d.get(key + "_lengths"); ok {
 		if given, err = l.vector(name, d, key+"_lengths", n); err != nil {
 			return err
+		}
+	} else if own || steps != nil && to.T != text.T {
+		for _, length := range steps {
+			given = append(given, float32(length))
 		}
 	} else if to.T != text.T && to.T != 1 {
 		return l.mismatch(name, key+"_lengths", d.keys(),
@@ -146,6 +153,11 @@ func (l *layout) lengths(name string, d dict, key string, n int, text *Tokens, t
 	}
 	for i := range to.Len {
 		length := text.length(i)
+		if own && max(given[i], 1) != float32(max(steps[i], 1)) {
+			return l.mismatch(fmt.Sprintf("%s: %s_lengths: utterance %d", name, key, i),
+				fmt.Sprintf("%d, the number of its frames", steps[i]), fmt.Sprint(given[i]),
+				"save the number of frames")
+		}
 		if given != nil {
 			if given[i] != given[i] {
 				return l.mismatch(fmt.Sprintf("%s: %s_lengths: utterance %d", name, key, i),

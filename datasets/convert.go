@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -46,9 +47,50 @@ func elements(v any) (items []any, shape []int, ok bool) {
 	return nil, nil, false
 }
 
-// numbers converts an array, a list or a tuple of numbers to float32, in row-major order.
+// itemLengths returns the length of each list or array in a list. It returns nil if v is something
+// else.
+func itemLengths(v any) []int {
+	items, shape, _ := elements(v)
+	if len(shape) != 1 {
+		return nil
+	}
+	n := make([]int, len(items))
+	for i, item := range items {
+		_, shape, _ := elements(item)
+		if a, ok := item.(*ndarray); ok {
+			shape = a.shape
+		}
+		if len(shape) == 0 {
+			return nil
+		}
+		n[i] = shape[0]
+	}
+	return n
+}
+
+// longest returns the largest of the lengths of sequences in a list, or 0 if they are equal.
+func longest(steps []int) int {
+	if len(steps) == 0 || slices.Min(steps) == slices.Max(steps) {
+		return 0
+	}
+	return slices.Max(steps)
+}
+
+// maxDepth is the largest number of lists in lists that are converted.
+const maxDepth = 4
+
+// numbers converts an array, a list or a tuple of numbers to float32, in row-major order. Lists
+// and arrays in a list must have equal shapes, but for the first sizes of those in the outermost
+// list: they are padded with zeros at the end to the longest.
 func (c *converter) numbers(v any) ([]float32, []int, error) {
+	return c.nested(v, longest(itemLengths(v)), 0)
+}
+
+func (c *converter) nested(v any, steps, depth int) ([]float32, []int, error) {
 	if items, shape, ok := elements(v); ok {
+		if len(items) > 0 && isSequence(items[0]) {
+			return c.stack(items, shape, steps, depth)
+		}
 		if err := c.spend(4 * int64(len(items))); err != nil {
 			return nil, nil, err
 		}
@@ -106,6 +148,60 @@ func rowMajor(dst, x []float32, shape, strides []int) {
 			index[k] = 0
 		}
 	}
+}
+
+// isSequence reports whether an item of a list is not a single number.
+func isSequence(v any) bool {
+	switch v := v.(type) {
+	case *types.List, *types.Tuple:
+		return true
+	case *ndarray:
+		return len(v.shape) > 1 || len(v.shape) == 1 && v.shape[0] != 1
+	}
+	return false
+}
+
+// stack converts the lists or arrays in a list of the given shape, as numbers does. If steps > 0,
+// their first sizes are padded to steps.
+func (c *converter) stack(items []any, outer []int, steps, depth int) ([]float32, []int, error) {
+	if depth == maxDepth {
+		return nil, nil, fmt.Errorf("lists in more than %d lists", maxDepth)
+	}
+	var x []float32
+	var inner []int
+	size := 0 // of an item
+	for i, item := range items {
+		if err := c.spend(64); err != nil { // a list may be in many lists
+			return nil, nil, err
+		}
+		row, shape, err := c.nested(item, 0, depth+1)
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		case steps > 0 && len(row) == 0:
+			continue
+		case steps > 0:
+			shape = append([]int{steps}, shape[1:]...)
+		}
+		if inner == nil {
+			inner, size = shape, 1
+			for _, n := range shape {
+				size *= n
+			}
+			if int64(size) > c.left/4/int64(len(items)) {
+				return nil, nil, fmt.Errorf("%d items of shape %v, more than a file of this size "+
+					"may have", len(items), shape)
+			}
+			c.left -= 4 * int64(size) * int64(len(items))
+			x = make([]float32, size*len(items))
+		}
+		if !slices.Equal(shape, inner) {
+			return nil, nil, fmt.Errorf("item %d: expected shape %v as before, found %v", i, inner,
+				shape)
+		}
+		copy(x[i*size:], row)
+	}
+	return x, append(slices.Clone(outer), inner...), nil
 }
 
 func number(v any) (float32, error) {

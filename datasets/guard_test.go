@@ -168,6 +168,32 @@ func TestOneArrayNamedOften(t *testing.T) {
 	}
 }
 
+// Lists that contain one list often, or themselves, and sequences that are padded to a long one.
+func TestListsAreLimited(t *testing.T) {
+	begin := "\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert"
+	long := "cnumpy._core.numeric\n_frombuffer\n(" + counted(0x8e, 8, 1<<20) +
+		strings.Repeat("a", 1<<20) + "cnumpy\ndtype\n(X\x02\x00\x00\x00u1tR(" +
+		counted('J', 4, 1<<20) + "K\x01tX\x01\x00\x00\x00CtR"
+	for name, c := range map[string]struct{ data, want string }{
+		"in itself": {begin + "]q\x00h\x00ass.", "lists in more than 4 lists"},
+		"often": {begin + "]q\x000](" + strings.Repeat("h\x00", 1e4) + "eq\x010](" +
+			strings.Repeat("h\x01", 1e4) + "eq\x020](" + strings.Repeat("h\x02", 1e4) + "ess.",
+			"more data than a file of this size can hold"},
+		"padding": {begin + "](" + long +
+			strings.Repeat("](](K\x01ee", 1e4) + "ess.",
+			"10001 items of shape [1048576 1], more than a file of this size may have"},
+	} {
+		var err error
+		n := allocated(func() { _, err = decode("lists.pkl", []byte(c.data)) })
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if n > 2*unpickle.BaseMemory {
+			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
+		}
+	}
+}
+
 func TestArraysAreReadOnce(t *testing.T) {
 	data := readTestdata(t, "protocol4.pkl")
 	big := bytes.Repeat([]byte{0}, 8<<20) // an array that is not needed
@@ -227,7 +253,7 @@ func TestUnknownValues(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
-		"protocol5.pkl", "types.pkl", "axes.pkl", "extras.pkl"} {
+		"protocol5.pkl", "types.pkl", "axes.pkl", "extras.pkl", "lists.pkl"} {
 		f.Add(readTestdata(f, name))
 	}
 	f.Add([]byte("\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."))

@@ -28,10 +28,12 @@ import (
 // If audio or vision is absent from all splits, it is read as one frame of zero and a warning says
 // so. A split with fewer steps than another is padded. As in MMSA, -Inf in audio is read as 0, and
 // lengths are clamped to [1, T]; what follows a sequence's length is read as zeros. Arrays may have
-// any numeric type, and the file any pickle protocol. Nothing in the file is executed, and memory
-// is limited to a small multiple of the file's size. An error says where in the file what was
-// expected and found. Values that no model should be trained on are errors too: NaN, labels out of
-// range, padding at the front, masks with gaps, segments other than 0 and 1.
+// any numeric type or be lists, and the file any pickle protocol. Audio and vision may be lists of
+// arrays [T D] with different T, which are padded; their lengths may then be absent. Nothing in the
+// file is executed, and memory is limited to a small multiple of the file's size. An error says
+// where in the file what was expected and found. Values that no model should be trained on are
+// errors too: NaN, labels out of range, padding at the front, masks with gaps, segments other than
+// 0 and 1.
 //
 // Open also opens a file that [Pack] wrote.
 func Open(path string) (*Set, error) { return OpenWith(path, Options{}) }

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"os"
@@ -99,6 +100,48 @@ func TestOpenReadsOtherTypes(t *testing.T) {
 	got, err := Open("testdata/types.pkl")
 	if diff := cmp.Diff(madeSet("types"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// The file holds lists of arrays and lists of lists; audio is padded to the longest of the file.
+func TestOpenReadsLists(t *testing.T) {
+	const steps, width = 30, 8
+	want := madeSet("lists")
+	for _, s := range want.splits() {
+		x := make([]float32, s.Len()*steps*width)
+		for i, n := range s.Audio.Len {
+			copy(x[i*steps*width:], s.Audio.X[i*s.Audio.T*width:][:n*width])
+		}
+		s.Audio.X, s.Audio.T = x, steps
+	}
+	data := readTestdata(t, "lists.pkl")
+	got, err := decode("lists", data)
+	if diff := cmp.Diff(want, got, inside); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	audio := Features{Audio: "testdata/lists.pkl"}
+	got, err = OpenWith("testdata/protocol4.pkl", Options{Features: audio})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Valid.Audio, got.Valid.Audio, inside); diff != "" {
+		t.Error(diff)
+	}
+	float := "G" + string(binary.BigEndian.AppendUint64(nil, math.Float64bits(-0.85546875)))
+	for _, c := range []struct{ old, new, want string }{
+		{"K\nK\x14e", "K\nK\x15e",
+			"valid: audio_lengths: utterance 1: expected 20, the number of its frames, found 21"},
+		{"K\nK\x08\x86", "K\x08K\n\x86", "train: audio: expected numbers [N T D], " +
+			"found item 1: expected shape [30 10] as before, found [30 8]; save it"},
+		{float, "K\x010N0N0N0", "train: vision: expected numbers [N T D], " +
+			"found item 0: item 1: expected shape [2] as before, found [3]; save it"},
+		{float, "]000N0N0N", "found item 0: item 0: item 0: expected a number, found None"},
+	} {
+		bad := bytes.Replace(data, []byte(c.old), []byte(c.new), 1)
+		if _, err := decode("lists", bad); bytes.Equal(bad, data) || err == nil ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %q", c.new, err, c.want)
+		}
 	}
 }
 

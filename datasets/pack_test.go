@@ -34,7 +34,7 @@ func packTestdata(t *testing.T, name string) string {
 
 func TestPackedSetIsTheSame(t *testing.T) {
 	for _, name := range []string{"protocol0.pkl", "protocol2.pkl", "protocol4.pkl",
-		"protocol5.pkl", "types.pkl", "axes.pkl"} {
+		"protocol5.pkl", "types.pkl", "axes.pkl", "lists.pkl"} {
 		want, err := Open(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)

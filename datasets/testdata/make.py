@@ -2,8 +2,9 @@
 
 protocol0.pkl to protocol5.pkl hold the same small data set in MMSA's layout; types.pkl holds it in other types and
 memory orders; axes.pkl holds it with permuted axes, which needs numpy 2.3; extras.pkl holds it with values that
-are not read; flat.pkl holds its training split without labels; single*.pkl hold one utterance; masks.json holds
-keep masks made with NumPy's legacy generator.
+are not read; lists.pkl holds it in lists, with audio that is not padded, in the training split without its lengths;
+flat.pkl holds its training split without labels; single*.pkl hold one utterance; masks.json holds keep masks made
+with NumPy's legacy generator.
 """
 
 import collections
@@ -92,6 +93,16 @@ def extras(s):
     }
 
 
+def lists(s):
+    audio = [x[:n] for x, n in zip(s["audio"], s["audio_lengths"])]
+    out = s | {"text_bert": list(s["text_bert"]), "vision": s["vision"].tolist()}
+    out["audio"] = np.array(audio, dtype=object)
+    if len(audio) == 3:
+        out["audio"] = audio
+        del out["audio_lengths"]
+    return out
+
+
 def masks():
     """The rules of MMSA and LNLN for 5 utterances of 7 tokens, 9 audio and 4 vision steps."""
     text = np.array([7, 2, 3, 5, 7])
@@ -134,6 +145,8 @@ with open("axes.pkl", "wb") as f:
     pickle.dump({name: other_axes(s) for name, s in data.items()}, f, 5)
 with open("extras.pkl", "wb") as f:
     pickle.dump(collections.defaultdict(dict, {name: extras(s) for name, s in data.items()}), f, 4)
+with open("lists.pkl", "wb") as f:
+    pickle.dump({name: lists(s) for name, s in data.items()}, f, 4)
 with open("flat.pkl", "wb") as f:
     pickle.dump({k: v for k, v in data["train"].items() if k != "regression_labels"}, f, 4)
 bad = single()
