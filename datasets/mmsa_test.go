@@ -333,4 +333,13 @@ func TestAlignedFilesTakeTheTokensLength(t *testing.T) {
 			t.Errorf("%d steps: lengths %v, want %v; %v", steps, f.Len, want, err)
 		}
 	}
+	for steps, want := range map[int][]int{5: {3, 5}, 4: {4, 4}, 1: {1, 1}} {
+		row := &ndarray{shape: []int{steps, 1}}
+		d := dict{{Key: "audio", Value: types.NewListFromSlice([]any{row, row})}}
+		f := Frames{T: steps, D: 1}
+		if err := l.lengths("train", d, "audio", 2, &text, &f); err != nil ||
+			!cmp.Equal(f.Len, want) {
+			t.Errorf("list of %d steps: lengths %v, want %v; %v", steps, f.Len, want, err)
+		}
+	}
 }
