@@ -27,7 +27,8 @@ import (
 //     "audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5}]
 //
 // A modality whose key is absent from an utterance in JSON, or is null or [], is missing: its Len
-// is 0, so that its keep mask is 0 everywhere; missing text has the tokens [CLS] and [SEP].
+// is 0, so that its keep mask is 0 everywhere; missing text has the tokens [CLS] and [SEP]. So are
+// audio and vision whose key is absent from a pickle.
 //
 // Sequences from JSON are padded to the longest of their modality. [Split.Fit] pads them further
 // to the lengths that a model expects. Values that no model expects are an error, as in [Open].
@@ -84,13 +85,27 @@ func readFeatures(
 		if root, err = l.replaced(split, root); err != nil {
 			return nil, err
 		}
-		return l.inspected("features", root.withUtterances())
+		return l.features("features", root.withUtterances())
 	}
 	d, err := l.find(root, split)
 	if err != nil {
 		return nil, err
 	}
-	return l.inspected(split, d)
+	return l.features(split, d)
+}
+
+// features reads a split in which audio or vision may be missing.
+func (l *layout) features(name string, d dict) (*Split, error) {
+	s, err := l.inspected(name, d)
+	if err != nil {
+		return nil, err
+	}
+	for key, frames := range map[string]*Frames{"audio": &s.Audio, "vision": &s.Vision} {
+		if _, ok := d.get(key); !ok {
+			*frames = Frames{X: []float32{}, Len: make([]int, s.Len())}
+		}
+	}
+	return s, nil
 }
 
 // withUtterances adds what a dict of one utterance may lack: the axis of utterances, and lengths,

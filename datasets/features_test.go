@@ -34,6 +34,20 @@ func TestOpenFeaturesReadsAFlatDictWithoutLabels(t *testing.T) {
 	}
 }
 
+// TestModalityThatAPickleLacks reads frames of no features, which Fit gives the model's.
+func TestModalityThatAPickleLacks(t *testing.T) {
+	data := bytes.ReplaceAll(readTestdata(t, "flat.pkl"), []byte("vision"), []byte("visiom"))
+	s, err := features(string(data), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fit, err := s.Fit(Shape{6, 40, 8, 5, 3})
+	want := Frames{T: 5, D: 3, X: make([]float32, 3*5*3), Len: make([]int, 3)}
+	if diff := cmp.Diff(want, fit.Vision, inside); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
 const twoUtterances = ` [
 	{"id": "a", "raw_text": "great", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 1]],
 		"audio": [[1, 2]], "vision": [[3], [4]], "label": 1.5},

@@ -14,9 +14,9 @@ import (
 )
 
 // PretrainedBERT is an open file of pretrained weights of a [BERT] in the layout of Hugging
-// Face: a folder with config.json and model.safetensors or pytorch_model.bin. Names may have a
-// prefix, such as "bert.", and the parameters of norms may be called gamma and beta, as in early
-// releases.
+// Face: a folder with config.json and model.safetensors, model.safetensors.index.json with the
+// files that it names, or pytorch_model.bin. Names may have a prefix, such as "bert.", and
+// the parameters of norms may be called gamma and beta, as in early releases.
 type PretrainedBERT struct {
 	Config BERTConfig
 	Path   string   // of the weights
@@ -34,12 +34,16 @@ func OpenBERT(dir string) (*PretrainedBERT, error) {
 	if err := b.Config.read(filepath.Join(dir, "config.json")); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"model.safetensors", "pytorch_model.bin"} {
-		path := filepath.Join(dir, name)
+	for _, f := range []struct {
+		name string
+		open func(string) (*weights.File, error)
+	}{{"model.safetensors", weights.Open}, {"model.safetensors.index.json", weights.OpenIndex},
+		{"pytorch_model.bin", weights.Open}} {
+		path := filepath.Join(dir, f.name)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		file, err := weights.Open(path)
+		file, err := f.open(path)
 		if err != nil {
 			return nil, fmt.Errorf("nn: BERT: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,53 @@ func bertDir(t *testing.T, replaced map[string]string) string {
 		}
 	}
 	return dir
+}
+
+// TestShardedBERT loads the weights by an index, from files that it names.
+func TestShardedBERT(t *testing.T) {
+	const shard = "model-00001-of-00001.safetensors"
+	whole, err := OpenBERT("testdata/tiny_bert/safe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	files := map[string]string{}
+	for _, name := range whole.file.Names() {
+		files[name] = shard
+	}
+	index, err := json.Marshal(map[string]any{"weight_map": files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := bertDir(t, map[string]string{"model.safetensors": ""})
+	data, err := os.ReadFile("testdata/tiny_bert/safe/model.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{shard: data, "model.safetensors.index.json": index} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := OpenBERT(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	load := func(b *PretrainedBERT) (values [][]float64) {
+		p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+		NewBERT(p, b.Config)
+		if err := b.Load(p); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range p.All() {
+			values = append(values, x.Values())
+		}
+		return values
+	}
+	if got, want := load(b), load(whole); !reflect.DeepEqual(got, want) {
+		t.Error("the weights differ from those of one file")
+	}
 }
 
 func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {

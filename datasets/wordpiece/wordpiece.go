@@ -43,19 +43,14 @@ type Tokenizer struct {
 }
 
 // New returns a tokenizer for a vocabulary, in which the token with id i is vocab[i]. With lower,
-// text is changed to lower case and accents are removed, for uncased models. It is an error if a
-// token occurs twice, or if [CLS], [SEP] or [UNK] is missing.
+// text is changed to lower case and accents are removed, for uncased models. The id of a token that
+// occurs twice is the last, as in Hugging Face's tokenizers. It is an error if [CLS], [SEP] or
+// [UNK] is missing.
 func New(vocab []string, lower bool) (*Tokenizer, error) {
 	t := &Tokenizer{tokens: vocab, ids: make(map[string]int, len(vocab)), lower: lower,
 		specials: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}}
 	for i, token := range vocab {
-		if first, ok := t.ids[token]; ok {
-			return nil, fmt.Errorf(
-				"wordpiece: token %d: expected a new one, found %.60q again, which is token "+
-					"%d; use the model's own vocab.txt", i, token, first,
-			)
-		}
-		t.ids[token] = int(i)
+		t.ids[token] = i
 		t.maxToken = max(t.maxToken, len(token))
 	}
 	t.specials = slices.DeleteFunc(t.specials, func(s string) bool {

@@ -58,6 +58,7 @@ func evaluate(
 			if test, err = o.testSplit(&c); err != nil {
 				return nil, err
 			}
+			logMissing(test, log)
 		}
 		split, err := train.Fit(test, p.Dims, log)
 		if err != nil {

@@ -32,8 +32,7 @@ func Predict(dir, file, device string, log *slog.Logger) (*results.Predictions, 
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	logText(split, log)
-	logMissing("audio", split, split.Audio.Len, log)
-	logMissing("vision", split, split.Vision.Len, log)
+	logMissing(split, log)
 	return p.Predict(split, 0, nil), nil
 }
 
@@ -63,17 +62,22 @@ func logText(s *datasets.Split, log *slog.Logger) {
 	}
 }
 
-// logMissing says in how many utterances a modality is missing.
-func logMissing(modality string, s *datasets.Split, lengths []int, log *slog.Logger) {
-	missing := 0
-	for _, n := range lengths {
-		if n == 0 {
-			missing++
+// logMissing says in how many utterances audio or vision is missing.
+func logMissing(s *datasets.Split, log *slog.Logger) {
+	for _, m := range []struct {
+		name   string
+		length []int
+	}{{"audio", s.Audio.Len}, {"vision", s.Vision.Len}} {
+		missing := 0
+		for _, n := range m.length {
+			if n == 0 {
+				missing++
+			}
 		}
-	}
-	if missing > 0 {
-		log.Info("predicted without "+modality, "utterances", missing, "of", s.Len(), "first",
-			s.ID[slices.Index(lengths, 0)])
+		if missing > 0 {
+			log.Info("predicted without "+m.name, "utterances", missing, "of", s.Len(), "first",
+				s.ID[slices.Index(m.length, 0)])
+		}
 	}
 }
 

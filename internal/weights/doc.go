@@ -6,5 +6,5 @@
 // Files are not trusted: nothing in them is executed, and every offset is checked against the size
 // of the file before use.
 //
-// Reading order: weights.go, dtype.go, safetensors.go, torch.go, legacy.go, write.go.
+// Reading order: weights.go, dtype.go, safetensors.go, torch.go, legacy.go, index.go, write.go.
 package weights

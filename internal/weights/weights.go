@@ -64,11 +64,14 @@ func ReadHeader(path string) (*File, error) {
 	return f, f.Close()
 }
 
+// lfsPointer begins the text that Git LFS puts in the place of a file that is not downloaded.
+const lfsPointer = "version https://git-lfs.github.com/"
+
 // read detects the format by the first bytes: a zip archive, a pickle, or safetensors, which
 // begins with the length of a JSON object, and reads the header.
 func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	f := &File{Path: path, Meta: map[string]string{}, tensors: map[string]*Tensor{}}
-	head := make([]byte, min(size, 9))
+	head := make([]byte, min(size, int64(len(lfsPointer))))
 	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -76,14 +79,19 @@ func read(path string, file io.ReaderAt, size int64) (*File, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte("PK")):
 		err = f.readZip(file, size)
-	case len(head) == 9 && head[8] == '{':
+	case string(head) == lfsPointer:
+		err = fmt.Errorf(
+			"%s: expected weights, found a Git LFS pointer to them; run git lfs pull in its folder",
+			path,
+		)
+	case len(head) > 8 && head[8] == '{':
 		err = f.readSafetensors(file, size)
 	case bytes.HasPrefix(head, []byte{0x80}):
 		err = f.readLegacy(file, size)
 	default:
 		err = fmt.Errorf(
 			"%s: expected safetensors or a file of torch.save, found %d bytes that begin with "+
-				"%q; download the file again", path, size, head,
+				"%.9q; download the file again", path, size, head,
 		)
 	}
 	return f, err

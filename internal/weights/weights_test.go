@@ -105,6 +105,57 @@ func TestReadHeader(t *testing.T) {
 	}
 }
 
+// TestOpenIndex opens two files by their index, and indexes that do not fit them.
+func TestOpenIndex(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string][]byte{
+		"a": safe(`{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},`+
+			`"unused":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}`, "\x01\x02"),
+		"b": safe(`{"y":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, "\x03"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "index.json")
+	outside := "../" + filepath.Base(dir) + "/b"
+	for _, c := range []struct{ index, want string }{
+		{`{"metadata": {"total_size": 3}, "weight_map": {"y": "b", "x": "a"}}`, ""},
+		{`{"weight_map": {"y": "a"}}`, `expected the tensor "y" in a, found 2 tensors without it`},
+		{`{"weight_map": {"y": "c"}}`, "c: no such file"},
+		{`{"weight_map": {"y": "` + outside + `"}}`, "expected a file in the same folder"},
+		{`{"weight_map": {"y": ".."}}`, "expected a file in the same folder"},
+		{`{"weight_map": [`, "expected an index of tensors"},
+	} {
+		if err := os.WriteFile(path, []byte(c.index), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := OpenIndex(path)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %v, want %q", c.index, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, e1 := f.Tensor("x").Bytes()
+		y, e2 := f.Tensor("y").Bytes()
+		if e1 != nil || e2 != nil || x[0] != 1 || y[0] != 3 || f.Tensor("unused") != nil ||
+			!slices.Equal(f.Names(), []string{"x", "y"}) || f.Format != "safetensors" {
+			t.Errorf("%v, %v: %v of %v", e1, e2, f.Names(), f.Format)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := f.Tensor("y").Bytes(); err == nil {
+			t.Error("an element was read from a closed file")
+		}
+	}
+}
+
 func TestNestedDicts(t *testing.T) {
 	f, err := Open("testdata/nested.pth")
 	if err != nil {
@@ -180,6 +231,8 @@ func TestHostileFiles(t *testing.T) {
 	}{
 		"empty": {nil, "expected safetensors or a file of torch.save, found 0 bytes"},
 		"text":  {[]byte("<!DOCTYPE html>"), "expected safetensors"},
+		"pointer": {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"),
+			"found a Git LFS pointer to them; run git lfs pull"},
 		"header too long": {safe(`{"x":1}`, "")[:9],
 			"expected a header of at most 1 bytes, found 7"},
 		"header of 2^60": {append(binary.LittleEndian.AppendUint64(nil, 1<<60), '{'),
