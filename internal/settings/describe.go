@@ -59,7 +59,7 @@ func (c *Config) Describe(key string) ([]Description, error) {
 		list = append(list, d)
 	}
 	if list == nil {
-		return nil, &KeyError{key, c.Model, c.Keys()}
+		return nil, &KeyError{key, c.Model, c.known()}
 	}
 	return list, nil
 }

@@ -46,9 +46,22 @@ func (c *Config) set(key string, value any) error {
 		s.Store()
 	}
 	if !found {
-		return &KeyError{key, c.Model, c.Keys()}
+		return &KeyError{key, c.Model, c.known()}
 	}
 	return nil
+}
+
+// known returns the keys that set accepts: those of all settings, and those of maps before their
+// elements.
+func (c *Config) known() []string {
+	var keys []string
+	for _, s := range zoo.Settings(c) {
+		if s.Map != "" && !slices.Contains(keys, s.Map) {
+			keys = append(keys, s.Map)
+		}
+		keys = append(keys, s.Key)
+	}
+	return keys
 }
 
 // join returns prefix.name, or name if prefix is empty.
@@ -175,7 +188,7 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 		switch v := item.Value.(type) {
 		case nil: // the default
 			if !c.hasUnder(key) {
-				err = &KeyError{key, c.Model, c.Keys()}
+				err = &KeyError{key, c.Model, c.known()}
 			}
 		case yaml.MapSlice:
 			err = c.applyUnder(key, v)

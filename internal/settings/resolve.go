@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/nn"
-	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // Sources are the sources of the values of a configuration, besides the preset. Each source
@@ -104,21 +103,26 @@ var otherVariables = []string{"RECAP_OUT", "RECAP_CPU", "RECAP_CUDA", "RECAP_SHA
 // environment returns the settings in the environment, by key. It returns an error for a variable
 // that begins with RECAP_ and has no meaning.
 func (c *Config) environment(env []string) (map[string]string, error) {
-	keys, names := map[string]string{}, slices.Clone(otherVariables)
-	for _, s := range zoo.Settings(c) {
-		for _, key := range []string{s.Key, s.Map} {
-			keys[envName(key)] = key
-			names = append(names, envName(key))
-		}
+	keys, known := map[string]string{}, c.known()
+	for _, key := range known {
+		keys[envName(key)] = key
+	}
+	for _, name := range otherVariables {
+		known = append(known, strings.ToLower(strings.TrimPrefix(name, "RECAP_")))
 	}
 	found := map[string]string{}
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
 		if key := keys[name]; key != "" {
 			found[key] = value
-		} else if strings.HasPrefix(name, "RECAP_") && !slices.Contains(otherVariables, name) {
+		} else if rest, ours := strings.CutPrefix(name, "RECAP_"); ours &&
+			!slices.Contains(otherVariables, name) {
+			suggestion := ""
+			if near := nearest(rest, known); near != "" {
+				suggestion = fmt.Sprintf(", did you mean %q?", envName(near))
+			}
 			return nil, fmt.Errorf("settings: environment: expected a setting of %s, found %s%s; "+
-				"correct it or unset it", c.Model, name, DidYouMean(name, names))
+				"correct it or unset it", c.Model, name, suggestion)
 		}
 	}
 	return found, nil
@@ -208,7 +212,8 @@ func DidYouMean(name string, known []string) string {
 
 // nearest returns the known name with the smallest edit distance from name, or "" if all distances
 // are larger than 1 + len(name)/3. The distance to an element of a known key, such as "batch", and
-// to the end of a known key from an element on count too, plus one.
+// to the end of a known key from an element on count too, plus one. An element with more words
+// after it has distance 2.
 func nearest(name string, known []string) string {
 	name = strings.ToLower(name)
 	best, smallest := "", 2+len(name)/3
@@ -219,6 +224,9 @@ func nearest(name string, known []string) string {
 			var element string
 			element, rest, _ = strings.Cut(rest, ".")
 			d = min(d, 1+distance(name, element))
+			if strings.HasPrefix(name, element+"_") { // batch_size for train.batch
+				d = min(d, 2)
+			}
 		}
 		if d < smallest {
 			best, smallest = k, d

@@ -112,6 +112,7 @@ func TestUnknownVariable(t *testing.T) {
 	for _, x := range []struct{ variable, want string }{
 		{"RECAP_TRAIN_BACH=3", `recap, found RECAP_TRAIN_BACH, did you mean "RECAP_TRAIN_BATCH"?`},
 		{"RECAP_XXXXXXXXXXXXXX=3", "found RECAP_XXXXXXXXXXXXXX; correct it or unset it"},
+		{"RECAP_EPOCHS=3", `found RECAP_EPOCHS, did you mean "RECAP_TRAIN_EPOCHS"?`},
 		{"RECAP_OUTT=3", `found RECAP_OUTT, did you mean "RECAP_OUT"?`},
 		{"RECAP_=3", `found RECAP_`},
 		{"RECAP_OUT=x", ""}, {"RECAP_CUDA=x", ""}, {"RECAPITULATE=x", ""}, {"HOME=x", ""},
@@ -181,6 +182,9 @@ func TestNearNames(t *testing.T) {
 		{"variant", "no-hcg", `found no-hcg, did you mean "no-hcag"?`},
 		{"preset", "papr", `found papr, did you mean "paper"?`},
 		{"TRAIN.BATCH", "3", `did you mean "train.batch"?`},
+		{"epochs", "3", `did you mean "train.epochs"?`},
+		{"batch_size", "3", `did you mean "train.batch"?`},
+		{"trian", "3", `did you mean "train.batch"?`},
 		{"epochs.stage1", "3", `did you mean "train.epochs.stage1"?`},
 	} {
 		_, err := Resolve(Sources{Set: map[string]string{x.key: x.value}})
@@ -188,7 +192,11 @@ func TestNearNames(t *testing.T) {
 			t.Errorf("%s=%s: error %v, want %q", x.key, x.value, err, x.want)
 		}
 	}
-	c, _ := Preset("quick", "recap", "moss")
+	c, _ := Preset("quick", "recap", "mosi")
+	if err := c.CheckData(); err == nil || strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("data set mosi: %v", err)
+	}
+	c.Dataset = "moss"
 	if err := c.CheckData(); err == nil ||
 		!strings.Contains(err.Error(), `data set moss, did you mean "mosi"?`) {
 		t.Errorf("data set moss: %v", err)

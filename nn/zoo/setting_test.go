@@ -1,0 +1,96 @@
+package zoo
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+type inner struct {
+	Rate float64 `yaml:"rate" range:"(0,1]" help:"a rate"`
+}
+
+type outer struct {
+	Kind   string           `yaml:"kind" values:"a,b" help:"a kind"`
+	Count  int              `yaml:"count" range:"[2,)" help:"a count"`
+	Part   float64          `yaml:"part" range:"[0,1)" help:"a part"`
+	Groups map[string]inner `yaml:"groups"`
+	Steps  map[string]int   `yaml:"steps" range:"[1,5]" help:"steps"`
+	Free   [2]float64       `yaml:"free" help:"no limits"`
+	Any    any              `yaml:",inline"`
+}
+
+func valid() *outer {
+	return &outer{Kind: "a", Count: 2, Groups: map[string]inner{"y": {1}, "x": {0.5}},
+		Steps: map[string]int{"one": 1}, Any: &inner{Rate: 1}}
+}
+
+// TestSettings checks keys, the keys of maps, meanings, and that Store changes elements of maps.
+func TestSettings(t *testing.T) {
+	c := valid()
+	var got []string
+	for _, s := range Settings(c) {
+		got = append(got, fmt.Sprintf("%s %s %s %s", s.Key, s.Map, s.Help, s.Expected()))
+	}
+	want := []string{
+		"kind  a kind one of a, b", "count  a count 2 or more", "part  a part 0 or more, below 1",
+		"groups.x.rate  a rate a number above 0, at most 1",
+		"groups.y.rate  a rate a number above 0, at most 1",
+		"steps.one steps steps a number from 1 to 5", "free  no limits a list of 2 numbers",
+		"rate  a rate a number above 0, at most 1",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("settings\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, s := range Settings(c) {
+		switch s.Key {
+		case "groups.x.rate":
+			s.Value.SetFloat(0.25)
+		case "steps.one":
+			s.Value.SetInt(4)
+		}
+		s.Store()
+	}
+	if c.Groups["x"].Rate != 0.25 || c.Steps["one"] != 4 || c.Groups["y"].Rate != 1 {
+		t.Errorf("after a change of groups.x.rate and steps.one: %+v", c)
+	}
+}
+
+// TestCheckSettings has values inside, at and outside the ends of ranges.
+func TestCheckSettings(t *testing.T) {
+	for _, x := range []struct {
+		change func(c *outer)
+		want   string // the error, or empty
+	}{
+		{func(c *outer) {}, ""},
+		{func(c *outer) { c.Kind = "c" }, "kind is c, want one of a, b"},
+		{func(c *outer) { c.Count = 1 }, "count is 1, want 2 or more"},
+		{func(c *outer) { c.Count = math.MaxInt }, ""},
+		{func(c *outer) { c.Part = 1 }, "part is 1, want 0 or more, below 1"},
+		{func(c *outer) { c.Part = math.NaN() }, "part is NaN, want 0 or more, below 1"},
+		{func(c *outer) { c.Groups["x"] = inner{0} },
+			"groups.x.rate is 0, want a number above 0, at most 1"},
+		{func(c *outer) { c.Steps["one"] = 5 }, ""},
+		{func(c *outer) { c.Steps["one"] = 6 }, "steps.one is 6, want a number from 1 to 5"},
+		{func(c *outer) { c.Any = &inner{2} }, "rate is 2, want a number above 0, at most 1"},
+	} {
+		c := valid()
+		x.change(c)
+		if err := CheckSettings(c); (err == nil) != (x.want == "") ||
+			err != nil && err.Error() != x.want {
+			t.Errorf("error %v, want %q", err, x.want)
+		}
+	}
+}
+
+// TestUnboundedRangeExcludesInfinity checks that a range without an end has no infinite values.
+func TestUnboundedRangeExcludesInfinity(t *testing.T) {
+	c := Training{LR: math.Inf(1)}
+	for _, s := range Settings(&c) {
+		if s.Key == "lr" && s.Valid() {
+			t.Error("lr: +Inf is valid")
+		}
+	}
+}
