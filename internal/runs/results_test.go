@@ -286,6 +286,43 @@ func TestPredict(t *testing.T) {
 	}
 }
 
+// TestMissingIsDropped compares the prediction for an utterance without audio, which alone the toy
+// uses, with that for the same utterance when its audio is dropped.
+func TestMissingIsDropped(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	dir, _, err := runstest.NewRunner(t).Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := train.OpenData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := train.OpenPredictor(rundir.Dir(filepath.Join(dir, "seed5")), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := set.Test.Subset([]int{0})
+	whole := p.Predict(first, 0, nil).Score[0]
+	want := p.Predict(first, 0, []zoo.Modality{zoo.Audio}).Score[0]
+	file := filepath.Join(t.TempDir(), "mine.json")
+	text := `{"id": "mine", "text_bert": [[101, 102], [1, 1], [0, 0]], "audio": []}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	got, err := runs.Predict(dir, file, "", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil || got.Score[0] != want || want == whole {
+		t.Errorf("%v, %v, want %v, which is %v with audio", got, err, want, whole)
+	}
+	for _, note := range []string{"predicted without audio", "predicted without vision",
+		"text without words"} {
+		if !strings.Contains(log.String(), note) {
+			t.Errorf("%s, want %s", log.String(), note)
+		}
+	}
+}
+
 // TestLabelledFraction checks that a phase which needs labels trains on the labelled fraction of
 // the training split only.
 func TestLabelledFraction(t *testing.T) {
