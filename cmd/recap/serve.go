@@ -21,6 +21,9 @@ func (serveCommand) Help() string {
 	return `Serves the pages of recap report and updates them during training. The training may run in another
 process, started earlier or later. Prints the address; Ctrl-C ends the server.
 
+The list of runs has their scores and says which of them a process trains. A click on a column sorts
+it; two marked runs are compared at each missing rate. At most 100 pages can be open at a time.
+
 Examples:
   recap serve runs
   recap serve runs/synthetic/recap/full --addr 127.0.0.1:8080`

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/sweep"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 type tuneCommand struct {
@@ -176,7 +176,7 @@ func (c *tuneCommand) trainLine(s *runs.Search, trial int) string {
 		words = append(words, "--out", c.Out)
 	}
 	for i := range words {
-		words[i] = quote(words[i])
+		words[i] = typeset.ShellWord(words[i])
 	}
 	return strings.Join(words, " ")
 }
@@ -188,14 +188,4 @@ func setFlags(values map[string]string) []string {
 		words = append(words, "--set", key+"="+values[key])
 	}
 	return words
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+-]+$`)
-
-// quote returns a word in single quotes if a shell would otherwise change it.
-func quote(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -119,9 +119,12 @@ var table = []group{
 			"internal/rundir", "internal/runs", "internal/tables", "internal/train",
 		},
 		"internal/report": {
-			"internal/explore", "internal/plots", "internal/rundir", "internal/tables", "nn/zoo",
+			"internal/explore", "internal/metric", "internal/plots", "internal/rundir",
+			"internal/tables", "internal/typeset", "nn/zoo",
 		},
-		"internal/serve": {"internal/report", "internal/rundir", "internal/settings"},
+		"internal/serve": {
+			"internal/report", "internal/rundir", "internal/settings", "internal/tables",
+		},
 	}},
 	{"commands", map[string][]string{
 		"scripts/archive": {},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -333,5 +334,107 @@ func (b *browser) checkExplorer() {
 	eval[any](b, fmt.Sprintf(search, words[0]))
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n < 1 {
 		b.t.Errorf("search for the word %q: %d found", words[0], n)
+	}
+}
+
+// resize sets the size of the window.
+func (b *browser) resize(width, height int) {
+	b.t.Helper()
+	b.call("POST", "/window/rect", map[string]int{"width": width, "height": height}, nil)
+}
+
+// overflow returns by how many pixels the page is wider than the window.
+func (b *browser) overflow() int {
+	b.t.Helper()
+	return eval[int](b,
+		`document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+}
+
+// TestIndexInBrowser sorts the list of runs and marks two of them. The server answers the request
+// for events with status 503.
+func TestIndexInBrowser(t *testing.T) {
+	b := newBrowser(t)
+	score := func(v float64) []Score { return []Score{{"MAE ↓", &v, fmt.Sprint(v)}} }
+	runs := []RunStatus{{"b", "1 of 1", Finished, "", score(0.5)},
+		{"new", "0 of 1", Running, "seed 7: no epoch yet", nil},
+		{"a#%/\u202e</script><b>x", "1 of 1", Finished, "", score(0.75)},
+		{"c", "1 of 2", Stopped, "seed 8: stage1, epoch 1 of 5", score(0.25)}}
+	var list bytes.Buffer
+	if err := (&Index{"Runs", "my runs", runs}).Write(&list); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan string, 10)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			w.Write(list.Bytes())
+		case "/events":
+			http.Error(w, "too many", http.StatusServiceUnavailable)
+		case "/favicon.ico":
+		default:
+			asked <- r.URL.String()
+		}
+	}))
+	defer s.Close()
+	b.resize(360, 640)
+	b.call("POST", "/url", map[string]string{"url": s.URL}, nil)
+	var image string
+	b.call("GET", "/screenshot", nil, &image)
+	b.save("index.png", image)
+	if wide := b.overflow(); wide > 0 {
+		t.Errorf("at a width of 360 the list is %d pixels wider than the window", wide)
+	}
+	names := `[...document.querySelectorAll("#runs a")].map((a) => a.textContent).join(" ")`
+	click := func(selector string) {
+		eval[any](b, fmt.Sprintf(`document.querySelector(%q).click()`, selector))
+	}
+	const evil = "a#%/\u202e</script><b>x"
+	for _, c := range []struct{ column, want string }{
+		{"", evil + " b c new"},
+		{"MAE ↓", "c b " + evil + " new"},
+		{"MAE ↓", evil + " b c new"},
+		{"name", evil + " b c new"},
+		{"phase", evil + " b new c"},
+	} {
+		if c.column != "" {
+			click(fmt.Sprintf(`th[data-key="%s"] button`, c.column))
+		}
+		if got := eval[string](b, names); got != c.want {
+			t.Errorf("sorted by %q: %q, want %q", c.column, got, c.want)
+		}
+	}
+	enabled := `[...document.querySelectorAll("#compare, #runs input")].
+		map((e) => e.disabled ? 0 : 1).join("")`
+	for i, want := range []string{"01101", "01101", "11100"} { // the button, then the rows
+		if i > 0 {
+			click(fmt.Sprintf("#runs tr:nth-child(%d) input", i))
+		}
+		if got := eval[string](b, enabled); got != want {
+			t.Errorf("with %d marks: enabled %s, want %s", i, got, want)
+		}
+	}
+	hidden := `[...document.querySelectorAll("#list > .note")].map((e) => e.hidden).join(" ")`
+	if got := eval[string](b, hidden); got != "false true" {
+		t.Error("the note about stopped runs is hidden, or that about locked ones is shown")
+	}
+	click("#compare")
+	if got, want := <-asked,
+		"/compare?run=a%23%25%2F%E2%80%AE%3C%2Fscript%3E%3Cb%3Ex&run=b"; got != want {
+		t.Errorf("asked for %s, want %s", got, want)
+	}
+	b.call("POST", "/url", map[string]string{"url": s.URL}, nil)
+	click("#runs a")
+	if got, want := <-asked, "/runs/a%23%25/%E2%80%AE%3C/script%3E%3Cb%3Ex/"; got != want {
+		t.Errorf("the link leads to %s, want %s", got, want)
+	}
+
+	list.Reset()
+	if err := (&Index{"Runs", "my runs", []RunStatus{}}).Write(&list); err != nil {
+		t.Fatal(err)
+	}
+	b.call("POST", "/url", map[string]string{"url": s.URL}, nil)
+	if got := eval[string](b, `document.querySelector("main").innerText`); !strings.Contains(got,
+		"recap train --out 'my runs'") || strings.Contains(got, "Compare") {
+		t.Errorf("no runs: %s", got)
 	}
 }

@@ -90,26 +90,33 @@ func (p *Page) addAssets() {
 	if p.Live {
 		connect = "'self'"
 	}
-	p.Policy = policy(connect, scripts...)
+	p.Policy = policy(connect, "'none'", scripts...)
 }
 
 // policy returns a content security policy. It allows the given inline scripts, by their hashes,
-// and connections to the source connect. It forbids everything else.
-func policy(connect string, scripts ...string) string {
+// connections to the source connect and forms that are sent to the source form. It forbids
+// everything else.
+func policy(connect, form string, scripts ...string) string {
 	allowed := ""
+	if len(scripts) == 0 {
+		allowed = " 'none'"
+	}
 	for _, s := range scripts {
 		sum := sha256.Sum256([]byte(s))
 		allowed += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
 	return "default-src 'none'; script-src" + allowed +
 		"; style-src 'unsafe-inline'; connect-src " +
-		connect + "; base-uri 'none'; form-action 'none'"
+		connect + "; base-uri 'none'; form-action " + form
 }
 
 // Write writes the page as HTML.
-func (p *Page) Write(w io.Writer) error {
+func (p *Page) Write(w io.Writer) error { return execute(w, pageTemplate, p) }
+
+// execute writes a page, or nothing if the template cannot be executed.
+func execute(w io.Writer, t *template.Template, data any) error {
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	if err := t.Execute(&b, data); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	if _, err := b.WriteTo(w); err != nil {

@@ -297,7 +297,8 @@ func TestHostileData(t *testing.T) {
 		t.Errorf("sample %+v", s)
 	}
 	var index bytes.Buffer
-	if err := (&Index{evil, []RunStatus{{evil, evil, evil}}}).Write(&index); err != nil ||
+	if err := (&Index{evil, evil, []RunStatus{{evil, evil, evil, evil,
+		[]Score{{evil, nil, evil}}}}}).Write(&index); err != nil ||
 		strings.Contains(index.String(), "<script>alert") {
 		t.Errorf("the list of runs: %v", err)
 	}

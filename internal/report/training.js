@@ -220,7 +220,9 @@ function follow() {
 	const status = document.getElementById("status");
 	const finished = (seeds) => seeds.filter((s) => s.finished).map((s) => s.seed).join();
 	const initiallyFinished = finished(run.seeds);
-	let scheduled = false, last = null, allFinished = false;
+	let scheduled = false, last = null, allFinished = false, phase = "";
+	const notes = {stopped: " No process trains this run; recap train --resume DIR continues it, where DIR is its directory.",
+		locked: " A process of another host or container trained this run last; whether it still does cannot be checked from here."};
 	const scheduleDraw = () => {
 		if (scheduled) return;
 		scheduled = true;
@@ -228,34 +230,41 @@ function follow() {
 			scheduled = false;
 			draw();
 			if (allFinished) status.textContent = "All seeds are finished.";
-			else if (last) status.textContent = `Seed ${last.seed}: ${last.record.phase}, epoch ${last.record.epoch} of ${run.epochs[last.record.phase]}, loss ${format(last.record.terms.loss)}, ${format(last.record.seconds)} s`;
-			else status.textContent = "Waiting for the first epoch.";
+			else if (last) status.textContent = `Seed ${last.seed}: ${last.record.phase}, epoch ${last.record.epoch} of ${run.epochs[last.record.phase]}, loss ${format(last.record.terms.loss)}, ${format(last.record.seconds)} s.`;
+			else status.textContent = phase === "running" ? "Waiting for the first epoch." : "No epoch is finished yet.";
+			status.append(notes[phase] || "");
 		});
 	};
-	const source = new EventSource("events");
-	source.addEventListener("begin", (e) => {
-		journals.clear();
-		last = null;
-		scheduleDraw();
-	});
-	source.addEventListener("seeds", (e) => {
-		const seeds = JSON.parse(e.data);
-		if (finished(seeds) !== initiallyFinished) location.reload(); // the page has new results
-		allFinished = seeds.every((s) => s.finished);
-		for (const s of seeds) if (!journals.has(s.seed)) journals.set(s.seed, new Map());
-		scheduleDraw();
-	});
-	source.addEventListener("restart", (e) => {
-		journals.set(JSON.parse(e.data).seed, new Map());
-		scheduleDraw();
-	});
-	source.addEventListener("epoch", (e) => {
-		last = JSON.parse(e.data);
-		addRecord(last.seed, last.record);
-		scheduleDraw();
-	});
-	source.addEventListener("error", () => {
-		status.textContent = "The server does not respond; reconnecting …";
-	});
+	const listeners = {
+		begin: () => {
+			journals.clear();
+			last = null;
+		},
+		seeds: (seeds) => {
+			if (finished(seeds) !== initiallyFinished) location.reload(); // the page has new results
+			allFinished = seeds.every((s) => s.finished);
+			for (const s of seeds) if (!journals.has(s.seed)) journals.set(s.seed, new Map());
+		},
+		phase: (p) => phase = p,
+		restart: ({seed}) => journals.set(seed, new Map()),
+		epoch: (e) => {
+			last = e;
+			addRecord(e.seed, e.record);
+		},
+	};
+	const connect = () => {
+		const source = new EventSource("events");
+		for (const [name, listener] of Object.entries(listeners)) {
+			source.addEventListener(name, (e) => {
+				listener(JSON.parse(e.data));
+				scheduleDraw();
+			});
+		}
+		source.addEventListener("error", () => {
+			status.textContent = "The server does not respond, or too many pages are open; trying again …";
+			if (source.readyState === EventSource.CLOSED) setTimeout(connect, 10000); // status 503: the browser does not try again
+		});
+	};
+	connect();
 }
 }

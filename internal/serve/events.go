@@ -12,9 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-6655bf3b/recap/internal/report"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
-	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // pollInterval is the time between two checks of the files. A stream without events sends a
@@ -24,11 +22,16 @@ var (
 	keepAliveInterval = 15 * time.Second
 )
 
+// maxStreams is the largest number of event streams; a browser keeps one for each open page.
+const maxStreams = 100
+
 // A stream sends events to one client (server-sent events, HTML Living Standard 9.2).
 type stream struct {
-	w    http.ResponseWriter
-	c    *http.ResponseController
-	last time.Time // of the last write
+	w       http.ResponseWriter
+	c       *http.ResponseController
+	now     *snapshot // the last one that was sent
+	last    time.Time // of the last write
+	written bool      // since the last flush
 }
 
 // send writes an event with data as JSON. The JSON has no line breaks, as the format requires.
@@ -42,7 +45,7 @@ func (s *stream) send(event string, data any) error {
 
 // write writes to the client, within writeTimeout.
 func (s *stream) write(format string, a ...any) error {
-	s.last = time.Now()
+	s.last, s.written = time.Now(), true
 	if err := s.c.SetWriteDeadline(s.last.Add(writeTimeout)); err != nil {
 		return err
 	}
@@ -50,23 +53,35 @@ func (s *stream) write(format string, a ...any) error {
 	return err
 }
 
-// stream starts a stream of events. It calls poll after each pollInterval and flushes what poll
-// has written, until the client disconnects or the server ends.
-func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *stream) error) {
+// stream starts a stream of events. After each pollInterval it calls poll with the state of the
+// runs and flushes what poll has written, until the client disconnects or the server ends. It
+// answers with status 503 if there are too many streams.
+func (h *handler) stream(
+	w http.ResponseWriter, r *http.Request, poll func(s *stream, now *snapshot) error,
+) {
+	if h.streams.Add(1) > maxStreams {
+		h.streams.Add(-1)
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, fmt.Sprintf("%d pages follow the runs already; close some of them",
+			maxStreams), http.StatusServiceUnavailable)
+		return
+	}
+	defer h.streams.Add(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	if r.Method == http.MethodHead {
 		return
 	}
 	s := &stream{w: w, c: http.NewResponseController(w)}
+	// the server's readTimeout would end the stream
+	err := s.c.SetReadDeadline(time.Time{})
+	if err == nil {
+		err = s.send("begin", struct{}{})
+	}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	err := s.send("begin", struct{}{})
 	for err == nil {
-		if err = poll(s); err == nil && time.Since(s.last) > keepAliveInterval {
-			err = s.write(": keep-alive\n\n")
-		}
-		if err == nil {
-			err = s.c.Flush()
+		if err = h.poll(s, poll); err != nil {
+			break
 		}
 		select {
 		case <-tick.C:
@@ -77,34 +92,62 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, poll func(s *st
 	h.log.Info("event stream ended", "err", err)
 }
 
-// runEvents streams the events of a run: "seeds" with the list of seeds when it changes, "epoch"
-// for each line of a training journal, and "restart" if the journal of a seed was truncated or
-// replaced.
-func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, dir string) {
+// poll calls poll if the state of the runs has changed, and flushes what it has written.
+func (h *handler) poll(s *stream, poll func(s *stream, now *snapshot) error) error {
+	now, err := h.monitor.look()
+	if err == nil && now != s.now {
+		s.now = now
+		err = poll(s, now)
+	}
+	if err == nil && time.Since(s.last) > keepAliveInterval {
+		err = s.write(": keep-alive\n\n")
+	}
+	if err != nil || !s.written {
+		return err
+	}
+	s.written = false
+	return s.c.Flush()
+}
+
+// runEvents streams the events of a run: "seeds" with the list of seeds and "phase" with the phase
+// of the run when they change, "epoch" for each line of a training journal, and "restart" if the
+// journal of a seed was truncated or replaced.
+func (h *handler) runEvents(w http.ResponseWriter, r *http.Request, name string) {
 	var seeds []rundir.SeedRun
-	tails := map[uint64]*tail{}
-	h.stream(w, r, func(s *stream) error {
-		run, err := rundir.Read(dir)
-		if err != nil {
-			return err
+	phase, tails := "", map[uint64]*tail{}
+	h.stream(w, r, func(s *stream, now *snapshot) error {
+		run := now.find(name)
+		if run == nil {
+			return fmt.Errorf("serve: run %s: expected its directory, found none", name)
 		}
-		if !slices.Equal(run.Seeds, seeds) {
-			seeds = run.Seeds
+		if run.err != nil {
+			return run.err
+		}
+		if !slices.Equal(run.seeds, seeds) {
+			seeds = run.seeds
 			if err := s.send("seeds", seeds); err != nil {
 				return err
 			}
 		}
-		for _, seed := range seeds {
+		for i, seed := range seeds {
 			t := tails[seed.Seed]
 			if t == nil {
 				t = &tail{path: seed.Dir.File(rundir.JournalFile)}
 				tails[seed.Seed] = t
 			}
+			if t.stamp == run.journals[i] {
+				continue
+			}
+			t.stamp = run.journals[i]
 			if err := s.sendEpochs(seed.Seed, t); err != nil {
 				return err
 			}
 		}
-		return nil
+		if run.status.Phase == phase {
+			return nil
+		}
+		phase = run.status.Phase
+		return s.send("phase", phase)
 	})
 }
 
@@ -133,74 +176,20 @@ func (s *stream) sendEpochs(seed uint64, t *tail) error {
 
 // listEvents streams the list of runs, each time it changes, as the event "runs".
 func (h *handler) listEvents(w http.ResponseWriter, r *http.Request) {
-	var sent []report.RunStatus
-	h.stream(w, r, func(s *stream) error {
-		runs, err := h.runs()
-		if err != nil || sent != nil && slices.Equal(runs, sent) {
-			return err
+	var sent []byte
+	h.stream(w, r, func(s *stream, now *snapshot) error {
+		if bytes.Equal(now.list, sent) {
+			return nil
 		}
-		sent = runs
-		return s.send("runs", runs)
+		sent = now.list
+		return s.write("event: runs\ndata: %s\n\n", now.list)
 	})
-}
-
-// runs returns the list of runs.
-func (h *handler) runs() ([]report.RunStatus, error) {
-	dirs, err := rundir.FindRuns(h.dir)
-	if err != nil {
-		return nil, err
-	}
-	list := []report.RunStatus{}
-	for _, dir := range dirs {
-		list = append(list, h.status(dir))
-	}
-	return list, nil
-}
-
-// status returns the status of a run.
-func (h *handler) status(dir string) report.RunStatus {
-	status := report.RunStatus{Name: h.nameOf(dir), State: "finished"}
-	run, err := rundir.Read(dir)
-	if err != nil {
-		status.State = err.Error()
-		return status
-	}
-	finished := 0
-	for _, seed := range run.Seeds {
-		if seed.Finished {
-			finished++
-		}
-	}
-	status.Seeds = fmt.Sprintf("%d of %d", finished, len(run.Seeds))
-	// the seeds are trained one after the other
-	if i := slices.IndexFunc(run.Seeds, func(s rundir.SeedRun) bool {
-		return !s.Finished
-	}); i >= 0 {
-		if status.State, err = trainingState(run.Seeds[i], &run.Config); err != nil {
-			status.State = err.Error()
-		}
-	}
-	return status
-}
-
-// trainingState returns the progress of the training of a seed, such as "seed 7: stage1, epoch 1
-// of 5".
-func trainingState(seed rundir.SeedRun, c *settings.Config) (string, error) {
-	records, err := seed.Dir.Records()
-	if err != nil {
-		return "", err
-	}
-	if len(records) == 0 {
-		return fmt.Sprintf("seed %d: not started", seed.Seed), nil
-	}
-	last := records[len(records)-1]
-	return fmt.Sprintf("seed %d: %s, epoch %d of %d", seed.Seed, last.Phase, last.Epoch,
-		c.Train.Epochs[last.Phase]), nil
 }
 
 // A tail reads the new lines of a file that grows.
 type tail struct {
 	path   string
+	stamp  stamp       // when the last snapshot was taken
 	file   os.FileInfo // nil while the file does not exist
 	offset int64       // number of bytes read
 }

@@ -13,6 +13,8 @@ import (
 //     lets its own name resolve to the address of this machine);
 //   - requests whose Origin header is another origin.
 //
+// It rejects requests with a body, with status 413, because nothing here reads one.
+//
 // The allowed hosts are localhost, 127.0.0.1, [::1] and listenHost, the host of the --addr flag.
 // If listenHost stands for all addresses of the machine, every IP address is allowed too: DNS
 // rebinding needs a name.
@@ -44,6 +46,11 @@ func guard(listenHost string, h http.Handler) http.Handler {
 				http.Error(w, "cross-origin requests are not allowed", http.StatusForbidden)
 				return
 			}
+		}
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "expected a request without a body", http.StatusRequestEntityTooLarge)
+			return
 		}
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")

@@ -5,9 +5,10 @@
 //	/events             its server-sent events
 //	/runs/NAME/         the page of a run of the list
 //	/runs/NAME/events   its server-sent events
+//	/compare?run=A&run=B   two runs of the list side by side
 //
-// The goroutine of each event stream reads the files itself and sends all epochs from the
-// beginning. So clients share no state, and no state is left when a client disconnects.
+// All clients share one look at the files (monitor.go). The goroutine of each event stream sends
+// all epochs from the beginning, and no state is left when a client disconnects.
 package serve
 
 import (
@@ -15,24 +16,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6655bf3b/recap/internal/report"
-	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 )
 
+// A client that has not sent its whole request after readTimeout is disconnected.
+var readTimeout = 10 * time.Second
+
 const (
-	readHeaderTimeout = 5 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = time.Minute
-	shutdownTimeout   = 5 * time.Second
+	writeTimeout    = 30 * time.Second
+	idleTimeout     = time.Minute
+	shutdownTimeout = 5 * time.Second
 )
 
 // Run serves the run in the directory dir, or the list of runs below it, at an address such as
@@ -57,7 +61,7 @@ func Run(
 		)
 	}
 	s := &http.Server{
-		Handler: guard(host, h), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: guard(host, h), ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 1 << 14,
 		// when ctx is done, the event streams end
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -97,64 +101,72 @@ type handler struct {
 	dir     string
 	options report.Options
 	log     *slog.Logger
+	monitor *monitor
+	streams atomic.Int64 // number of open event streams
 
-	mu    sync.Mutex
-	pages map[string]page // cache of the pages of finished runs, by directory
+	rendering sync.Mutex // held while a page is rendered
+	mu        sync.Mutex
+	pages     map[string]page // cache of pages, by directory
 }
 
-// A page is a rendered page. It is valid as long as the run has the same seeds.
+// A page is a rendered page. It is valid as long as the files of the run have the same stamps.
 type page struct {
-	seeds []rundir.SeedRun
-	text  []byte
+	stamps string
+	text   []byte
 }
 
 func newHandler(
 	ctx context.Context, dir string, o report.Options, log *slog.Logger,
 ) (http.Handler, error) {
 	o.Live = true
-	h := &handler{ctx: ctx, dir: filepath.Clean(dir), options: o,
-		log: log, pages: map[string]page{}}
-	if runs, err := rundir.FindRuns(h.dir); err != nil {
+	dir = filepath.Clean(dir)
+	h := &handler{ctx: ctx, dir: dir, options: o, log: log, pages: map[string]page{},
+		monitor: &monitor{dir: dir, runs: map[string]*runFiles{}}}
+	if now, err := h.monitor.look(); err != nil {
 		return nil, err
-	} else if len(runs) == 0 {
+	} else if len(now.runs) == 0 {
 		log.Info("no runs yet", "dir", h.dir)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.root)
 	mux.HandleFunc("GET /events", h.rootEvents)
+	mux.HandleFunc("GET /compare", h.compare)
 	mux.HandleFunc("GET /runs/{name...}", h.runByName)
 	return mux, nil
 }
 
-// isRun reports whether the served directory is the directory of one run.
-func (h *handler) isRun() bool {
-	_, err := rundir.Read(h.dir)
-	return err == nil
+// single returns the run if the served directory is the directory of one run, otherwise nil.
+func (h *handler) single(s *snapshot) *runState {
+	if len(s.runs) == 1 && s.runs[0].dir == h.dir && s.runs[0].err == nil {
+		return s.runs[0]
+	}
+	return nil
 }
 
 // root serves the page of the run or the list of runs.
 func (h *handler) root(w http.ResponseWriter, r *http.Request) {
-	if h.isRun() {
-		h.page(w, h.dir)
-		return
-	}
-	runs, err := h.runs()
+	now, err := h.monitor.look()
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
-	var b bytes.Buffer
-	if err := (&report.Index{Title: "Runs in " + h.dir, Runs: runs}).Write(&b); err != nil {
-		h.fail(w, err)
+	if run := h.single(now); run != nil {
+		h.page(w, run)
 		return
 	}
-	h.send(w, b.Bytes())
+	index := report.Index{Title: "Runs in " + h.dir, Dir: h.dir, Runs: now.statuses()}
+	h.write(w, index.Write)
 }
 
 // rootEvents serves the events of the page that root serves.
 func (h *handler) rootEvents(w http.ResponseWriter, r *http.Request) {
-	if h.isRun() {
-		h.runEvents(w, r, h.dir)
+	now, err := h.monitor.look()
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	if run := h.single(now); run != nil {
+		h.runEvents(w, r, run.status.Name)
 		return
 	}
 	h.listEvents(w, r)
@@ -170,65 +182,90 @@ func (h *handler) runByName(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	runs, err := rundir.FindRuns(h.dir)
+	now, err := h.monitor.look()
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
-	for _, dir := range runs {
-		switch {
-		case h.nameOf(dir) != name:
-		case events:
-			h.runEvents(w, r, dir)
+	switch run := now.find(name); {
+	case run == nil:
+		http.NotFound(w, r)
+	case events:
+		h.runEvents(w, r, name)
+	default:
+		h.page(w, run)
+	}
+}
+
+// compare serves the page that compares two runs.
+func (h *handler) compare(w http.ResponseWriter, r *http.Request) {
+	names := r.URL.Query()["run"]
+	if len(names) != 2 || names[0] == names[1] {
+		http.Error(w, "compare: expected two different runs, /compare?run=A&run=B; mark two runs "+
+			"in the list", http.StatusBadRequest)
+		return
+	}
+	now, err := h.monitor.look()
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	var summaries [2]*tables.Summary
+	for i, name := range names {
+		run := now.find(name)
+		if run == nil {
+			http.NotFound(w, r)
 			return
-		default:
-			h.page(w, dir)
+		}
+		if summaries[i], err = tables.Summarize(run.dir); err != nil {
+			h.fail(w, err)
 			return
 		}
 	}
-	http.NotFound(w, r)
+	page := report.Comparison{Names: [2]string(names),
+		Pair: tables.NewPair(summaries[0], summaries[1])}
+	h.write(w, page.Write)
 }
 
-// nameOf returns the name of a run in the list: its path relative to the served directory.
-func (h *handler) nameOf(dir string) string {
-	name, err := filepath.Rel(h.dir, dir)
-	if err != nil {
-		panic("serve: a run outside the directory in which it was found: " + err.Error())
-	}
-	return filepath.ToSlash(name)
-}
-
-// page sends the page of a run. Only one page is rendered at a time; other requests wait.
-func (h *handler) page(w http.ResponseWriter, dir string) {
-	h.mu.Lock()
-	text, err := h.render(dir)
-	h.mu.Unlock()
-	if err != nil {
-		h.fail(w, err)
-		return
+// page sends the page of a run. Only one page is rendered at a time; requests for other pages that
+// are not in the cache wait.
+func (h *handler) page(w http.ResponseWriter, run *runState) {
+	text := h.cached(run)
+	if text == nil {
+		h.rendering.Lock()
+		defer h.rendering.Unlock()
+		if text = h.cached(run); text == nil { // another request may have rendered it
+			var err error
+			if text, err = h.render(run); err != nil {
+				h.fail(w, err)
+				return
+			}
+		}
 	}
 	h.send(w, text)
 }
 
-// render returns the page of a run. The page of a finished run is cached. The page of an
-// unfinished run has no explorer.
-func (h *handler) render(dir string) ([]byte, error) {
-	run, err := rundir.Read(dir)
-	if err != nil {
-		return nil, err
+// cached returns the page of a run from the cache, nil if it is not there.
+func (h *handler) cached(run *runState) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if found := h.pages[run.dir]; found.stamps == run.stamps {
+		return found.text
 	}
-	if cached := h.pages[dir]; run.Finished() && slices.Equal(cached.seeds, run.Seeds) {
-		return cached.text, nil
-	}
+	return nil
+}
+
+// render renders the page of a run and caches it. The page of an unfinished run has no explorer.
+func (h *handler) render(run *runState) ([]byte, error) {
 	o := h.options
-	if !run.Finished() {
+	if !run.finished() {
 		o.Samples = 0
 	}
-	p, err := report.Build(h.ctx, dir, o, h.log)
+	p, err := report.Build(h.ctx, run.dir, o, h.log)
 	if err != nil && o.Samples > 0 {
 		reason := err
 		o.Samples = 0
-		if p, err = report.Build(h.ctx, dir, o, h.log); err == nil {
+		if p, err = report.Build(h.ctx, run.dir, o, h.log); err == nil {
 			p.Note("The explorer of utterances is missing: " + reason.Error())
 		}
 	}
@@ -239,10 +276,20 @@ func (h *handler) render(dir string) ([]byte, error) {
 	if err := p.Write(&b); err != nil {
 		return nil, err
 	}
-	if run.Finished() {
-		h.pages[dir] = page{run.Seeds, b.Bytes()}
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pages[run.dir] = page{run.stamps, b.Bytes()}
 	return b.Bytes(), nil
+}
+
+// write sends the page that a function writes.
+func (h *handler) write(w http.ResponseWriter, page func(w io.Writer) error) {
+	var b bytes.Buffer
+	if err := page(&b); err != nil {
+		h.fail(w, err)
+		return
+	}
+	h.send(w, b.Bytes())
 }
 
 func (h *handler) send(w http.ResponseWriter, text []byte) {

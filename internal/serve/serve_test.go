@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	pollInterval = 5 * time.Millisecond
+	pollInterval, readTimeout = 5*time.Millisecond, 200*time.Millisecond
 	os.Exit(m.Run())
 }
 
@@ -157,7 +157,7 @@ func TestEvents(t *testing.T) {
 	s := newServer(t, run, 0)
 
 	early := newClient(t, s.URL+"/events")
-	early.expect("begin {}", `seeds [{"seed":7,"finished":false}]`)
+	early.expect("begin {}", `seeds [{"seed":7,"finished":false}]`, `phase "stopped"`)
 	early.expectNone() // no journal yet
 	appendTo(t, journal, record("stage1", 1)+record("stage1", 2))
 	early.expect(epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2))
@@ -170,7 +170,7 @@ func TestEvents(t *testing.T) {
 
 	late := newClient(t, s.URL+"/events")
 	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2),
-		epochEvent(7, "stage1", 3))
+		epochEvent(7, "stage1", 3), `phase "stopped"`)
 
 	// A resumed run replaces its journal with a truncated one.
 	for _, epochs := range []int{1, 2} { // shorter than before, and longer
@@ -237,9 +237,20 @@ func TestRunsInList(t *testing.T) {
 	c := newClient(t, s.URL+"/events")
 	c.expect("begin", "runs []")
 	_, journal := newRun(t, root, "synthetic/recap/full", 7)
-	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: not started"}]`)
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"stopped",` +
+		`"state":"seed 7: no epoch yet"}]`)
+	release, err := rundir.Lock(filepath.Join(filepath.Dir(journal), rundir.LockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"running",`)
 	appendTo(t, journal, record("stage1", 1))
-	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","state":"seed 7: stage1, epoch 1 of 5"}]`)
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"running",` +
+		`"state":"seed 7: stage1, epoch 1 of 5"}]`)
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"stopped",`)
 
 	newClient(t, s.URL+"/runs/synthetic/recap/full/events").expect("begin", "seeds",
 		epochEvent(7, "stage1", 1))
@@ -377,6 +388,182 @@ func TestFinished(t *testing.T) {
 	}
 }
 
+// TestCompare lists two finished runs with their scores and compares them.
+func TestCompare(t *testing.T) {
+	root := t.TempDir()
+	for name, predictions := range map[string]string{
+		"a":        "x,0,1,0.5,,,\ny,0,-1,-1,,,\nx,0.5,1,1,,,\ny,0.5,-1,0,,,\n",
+		"b#%?&c/x": "x,0,1,1,,,\ny,0,-1,-1,,,\nx,0.5,1,1,,,\ny,0.5,-1,1,,,\n",
+		"other":    "x,0,1,1,,,\nz,0,-1,-1,,,\n",
+	} {
+		_, journal := newRun(t, root, name, 7)
+		dir := rundir.Dir(filepath.Dir(journal))
+		put(t, dir.File(rundir.PredictionsFile),
+			"id,rate,label,prediction,alpha_l,alpha_a,alpha_v\n"+predictions)
+		dims := map[string]string{"dims": `{"Range":[-3,3]}`}
+		if err := rundir.SaveTensors(dir.File(rundir.BestFile), nil, dims); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newRun(t, root, "unfinished", 7)
+	s := newServer(t, root, 0)
+	// MAE of a: (0.25 + 0.5)/2; of b: (0 + 1)/2
+	newClient(t, s.URL+"/events").expect("begin", `runs [{"name":"a","seeds":"1 of 1",`+
+		`"phase":"finished","state":"",`+
+		`"scores":[{"metric":"MAE ↓","value":0.375,"text":"0.3750"},`)
+	_, page := get(t, s.URL+"/compare?run=a&run=b%23%25%3F%26c/x", nil)
+	for _, want := range []string{"<bdi>b#%?&amp;c/x</bdi>",
+		`<a href="compare?run=b%23%25%3f%26c%2fx&amp;run=a">`,
+		`<th scope="row">0</th><td>0.2500</td><td>0.0000</td><td>-0.2500</td><td>B</td>`,
+		`<th scope="row">0.5</th><td>0.5000</td><td>1.0000</td><td>&#43;0.5000</td><td>A</td>`,
+		`<th scope="row">mean</th><td>0.3750</td><td>0.5000</td><td>&#43;0.1250</td><td>A</td>`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the comparison does not contain %s\n%s", want, after(page, "<main>"))
+		}
+	}
+	if strings.Contains(page, "not comparable") {
+		t.Error("two comparable runs are called not comparable")
+	}
+	if _, page := get(t, s.URL+"/compare?run=a&run=other", nil); !strings.Contains(page,
+		"not comparable") || !strings.Contains(page, "missing rates: [0 0.5] and [0]") ||
+		!strings.Contains(page, "test splits: of 2 and 2 utterances, not the same ones") {
+		t.Errorf("two runs that are not comparable: %s", after(page, "<main>"))
+	}
+	for query, want := range map[string]int{"": 400, "?run=a": 400, "?run=a&run=a": 400,
+		"?run=a&run=none": 404, "?run=a&run=unfinished": 500} {
+		if got, text := get(t, s.URL+"/compare"+query, nil); got != want {
+			t.Errorf("/compare%s: status %d, want %d\n%s", query, got, want, text)
+		}
+	}
+	if status, _ := get(t, s.URL+"/runs/b%23%25%3F&c/x/", nil); status != http.StatusOK {
+		t.Errorf("page of a run with special characters in its name: status %d", status)
+	}
+}
+
+// TestSharedLook checks that clients share a look, and that a file is read again only if its size
+// or modification time has changed.
+func TestSharedLook(t *testing.T) {
+	old := pollInterval
+	defer func() { pollInterval = old }()
+	root := t.TempDir()
+	_, journal := newRun(t, root, "full", 7)
+	put(t, journal, record("stage1", 1))
+	m := &monitor{dir: root, runs: map[string]*runFiles{}}
+	state := func() (*snapshot, string) {
+		s, err := m.look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, s.runs[0].status.State
+	}
+	pollInterval = time.Hour
+	first, _ := state()
+	if second, _ := state(); second != first {
+		t.Error("a second client looks at the files again")
+	}
+	info, err := os.Stat(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, journal, record("stage1", 3))
+	for _, c := range []struct {
+		modified time.Time
+		want     string
+	}{
+		{info.ModTime(), "seed 7: stage1, epoch 1 of 5"},
+		{info.ModTime().Add(time.Second), "seed 7: stage1, epoch 3 of 5"},
+	} {
+		if err := os.Chtimes(journal, c.modified, c.modified); err != nil {
+			t.Fatal(err)
+		}
+		m.due = time.Time{}
+		if _, got := state(); got != c.want {
+			t.Errorf("modified at %v: %q, want %q", c.modified, got, c.want)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(root, "full")); err != nil {
+		t.Fatal(err)
+	}
+	m.due = time.Time{}
+	if s, err := m.look(); err != nil || len(s.runs) != 0 || len(m.runs) != 0 {
+		t.Errorf("a removed run: %v, %d in memory, %v", s, len(m.runs), err)
+	}
+}
+
+// TestTooManyStreams opens as many event streams as are allowed and one more.
+func TestTooManyStreams(t *testing.T) {
+	s := newServer(t, t.TempDir(), 0)
+	var clients []*client
+	for range maxStreams {
+		c := newClient(t, s.URL+"/events")
+		c.expect("begin")
+		clients = append(clients, c)
+	}
+	if status, text := get(t, s.URL+"/events", nil); status != http.StatusServiceUnavailable ||
+		!strings.Contains(text, "100 pages follow the runs already") {
+		t.Errorf("one stream too many: status %d, %s", status, text)
+	}
+	if status, _ := get(t, s.URL+"/", nil); status != http.StatusOK {
+		t.Errorf("page beside too many streams: status %d", status)
+	}
+	clients[0].close()
+	for range clients[0].events { // the channel is closed when the stream ends
+	}
+	for range 500 {
+		r, err := http.Get(s.URL + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode == http.StatusOK {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("no new stream is possible after a client has disconnected")
+}
+
+// TestSlowClients sends requests that never end. The server disconnects these clients, but not one
+// that receives events.
+func TestSlowClients(t *testing.T) {
+	run, _ := newRun(t, t.TempDir(), "full", 7)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	url := make(chan string, 1)
+	go Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
+		func(u string) { url <- u })
+	at := <-url
+	host := strings.Trim(strings.TrimPrefix(at, "http://"), "/")
+	events := newClient(t, at+"events")
+	events.expect("begin", "seeds", "phase")
+	for sent, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: localhost\r\nX: ":                              "",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx":       "HTTP/1.1 413",
+		"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx": "HTTP/1.1 413",
+	} {
+		c, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), want) {
+			t.Errorf("%q: answer %q, %v", sent, answer, err)
+		}
+	}
+	time.Sleep(2 * readTimeout)
+	select {
+	case e, open := <-events.events:
+		t.Errorf("after twice the time for a request: event %q, connected %v", e, open)
+	default:
+	}
+}
+
 // TestRun starts the server as the command does, and stops it.
 func TestRun(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
@@ -416,4 +603,13 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %v, want an error that says %q", address, err, want)
 		}
 	}
+}
+
+// after returns the text after a mark, all of it if it does not contain the mark.
+func after(text, mark string) string {
+	_, rest, found := strings.Cut(text, mark)
+	if !found {
+		return text
+	}
+	return rest
 }
