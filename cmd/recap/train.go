@@ -97,6 +97,7 @@ Examples:
   recap train --variant no-stage1 --set data.labels=0.1 --set train.epochs.stage2=30
   recap train -m misa --epochs 10 --lr 0.0005 --batch-size 32
   recap train --resume runs/synthetic/recap/full
+  recap train --resume runs/mosi/recap/full --data moved/unaligned_50.pkl
   recap train --tensorboard && tensorboard --logdir runs`
 }
 
@@ -112,7 +113,12 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: "+
 				"leave out %s, or train a new run", extra)}
 		}
-		dir, summary, err = runner.Resume(ctx, c.Resume)
+		if c.Data != "" {
+			err = runner.MoveData(c.Resume, c.Data)
+		}
+		if err == nil {
+			dir, summary, err = runner.Resume(ctx, c.Resume)
+		}
 	} else {
 		config, seeds, invalid := c.resolve(map[string]string{"variant": c.Variant,
 			"name": c.Name})
@@ -136,7 +142,7 @@ func (c *trainCommand) changes() string {
 		name string
 		set  bool
 	}{
-		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""}, {"--data", c.Data != ""},
+		{"--dataset", c.Dataset != ""}, {"--model", c.Model != ""},
 		{"--bert", c.BERT != ""}, {"--imagebind", c.ImageBind != ""},
 		{"-Ft, -Fa or -Fv", c.files() != datasets.Features{}}, {"--seed", c.Seed != nil},
 		{"--preset", c.Preset != ""}, {"--device", c.Device != ""}, {"--rates", c.Rates != ""},

@@ -87,10 +87,9 @@ var table = []group{
 		"internal/settings/settingstest": {
 			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo",
 		},
-		"internal/rundir": {"internal/settings", "nn"},
+		"internal/rundir": {"internal/settings", "internal/weights", "nn"},
 		"internal/results": {
-			"internal/metric", "internal/rundir", "internal/settings", "internal/weights",
-			"nn/zoo",
+			"internal/metric", "internal/rundir", "internal/settings", "nn/zoo",
 		},
 		"internal/train": {
 			"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir",
@@ -103,7 +102,7 @@ var table = []group{
 		"internal/plots": {
 			"autograd", "datasets", "internal/figure", "internal/metric", "internal/results",
 			"internal/rundir", "internal/settings", "internal/tables", "internal/train",
-			"internal/tsne", "nn", "nn/zoo",
+			"internal/tsne", "nn/zoo",
 		},
 		"internal/runs": {
 			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/metric",

@@ -15,7 +15,7 @@ import (
 // The numbers of lines over 100 and over 120 columns in all Go files, tests included. They are
 // exact: whoever shortens lines lowers them, and nobody raises them.
 const (
-	linesOver100 = 137
+	linesOver100 = 136
 	linesOver120 = 0
 )
 
@@ -72,7 +72,7 @@ func TestWidth(t *testing.T) {
 			linesOver100)
 	}
 	if over100 < linesOver100 || over120 < linesOver120 {
-		t.Errorf("there are fewer long lines than before: set linesOver100 = 137%d and "+
+		t.Errorf("there are fewer long lines than before: set linesOver100 = %d and "+
 			"linesOver120 = %d", over100, over120)
 	}
 }

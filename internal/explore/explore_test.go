@@ -195,7 +195,7 @@ func TestExploreErrors(t *testing.T) {
 	if err := os.Remove(csv); err != nil {
 		t.Fatal(err)
 	}
-	if got := explore(Options{}); !strings.Contains(got, "expected a finished run, found none") {
+	if got := explore(Options{}); !strings.Contains(got, "expected a finished run, found an unfinished one") {
 		t.Errorf("unfinished: %s", got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -13,7 +12,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/train"
-	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -93,15 +91,10 @@ func restoreSnapshot(d rundir.Dir, l *train.Learner) error {
 	if _, ok := l.Model.(Inspector); !ok || i < 0 {
 		return fmt.Errorf("plots: %s: expected a run of RECAP with stage 1, found one without", d)
 	}
-	path := d.File(rundir.SnapshotFile(phases[i].Name))
-	file, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf(
-			"plots: snapshot of stage 1: %w; it is written at the end of stage 1: train the run again", err,
-		)
-	}
-	if err := nn.Load(file, phases[i].Snapshot); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err := rundir.LoadTensors(d.File(rundir.SnapshotFile(phases[i].Name)),
+		phases[i].Snapshot); err != nil {
+		return fmt.Errorf("plots: snapshot of stage 1: %w; it is written at the end of stage 1: "+
+			"train the run again", err)
 	}
 	return nil
 }

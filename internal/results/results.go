@@ -8,34 +8,21 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
-	"github.com/seed-6655bf3b/recap/internal/weights"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Checkpoint returns the file of a seed's checkpoint and the sizes of the data it was trained
-// with.
-func Checkpoint(d rundir.Dir) (file []byte, dims zoo.Dims, err error) {
-	if dims, err = checkpointDims(d); err != nil {
-		return nil, dims, err
-	}
-	if file, err = os.ReadFile(d.File(rundir.BestFile)); err != nil {
-		return nil, dims, fmt.Errorf("results: checkpoint: %w", err)
-	}
-	return file, dims, nil
-}
-
-// checkpointDims returns the sizes of the data that a checkpoint was trained with. It reads only
-// the header of the file.
-func checkpointDims(d rundir.Dir) (dims zoo.Dims, err error) {
+// Dims returns the sizes of the data that a seed's checkpoint was trained with. It reads only the
+// header of the file.
+func Dims(d rundir.Dir) (dims zoo.Dims, err error) {
 	path := d.File(rundir.BestFile)
-	header, err := weights.ReadHeader(path)
+	meta, err := rundir.ReadMeta(path)
 	if err != nil {
 		return dims, fmt.Errorf("results: checkpoint: %w", err)
 	}
-	if err := json.Unmarshal([]byte(header.Meta["dims"]), &dims); err != nil {
+	if err := json.Unmarshal([]byte(meta["dims"]), &dims); err != nil {
 		return dims, fmt.Errorf(
 			"results: %s: expected the sizes of the data in the metadata, found %q; it is not "+
-				"the checkpoint of a run", path, header.Meta["dims"],
+				"the checkpoint of a run", path, meta["dims"],
 		)
 	}
 	return dims, nil
@@ -43,7 +30,7 @@ func checkpointDims(d rundir.Dir) (dims zoo.Dims, err error) {
 
 // LabelKind returns the kind of labels of the data that a seed was trained with.
 func LabelKind(d rundir.Dir, c *settings.Config) (metric.Kind, error) {
-	dims, err := checkpointDims(d)
+	dims, err := Dims(d)
 	return metric.KindOf(c.Dataset, dims.Range), err
 }
 

@@ -17,6 +17,9 @@ type Dir string
 // Finished reports whether the seed is trained and tested.
 func (d Dir) Finished() bool { return d.Has(PredictionsFile) }
 
+// Run returns the directory of the run.
+func (d Dir) Run() string { return filepath.Join(string(d), "..") }
+
 // LastState describes for an error message where the state of the last complete epoch is.
 func (d Dir) LastState() string {
 	if d.Has(StateFile) {
@@ -77,24 +80,8 @@ func SeedSubdirs(dir string) ([]Dir, error) {
 	return dirs, nil
 }
 
-// CreateSeeds creates the directories of the seeds of a run that do not exist, and returns the
-// directories of all seeds.
-func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
-	var dirs []Dir
-	for _, c.Seed = range seeds {
-		d := Dir(filepath.Join(run, fmt.Sprintf("seed%d", c.Seed)))
-		if !d.Has(ConfigFile) {
-			if err := d.create(&c); err != nil {
-				return nil, err
-			}
-		}
-		dirs = append(dirs, d)
-	}
-	return dirs, nil
-}
-
-// create creates the directory and writes the configuration into it.
-func (d Dir) create(c *settings.Config) error {
+// WriteConfig creates the directory if it does not exist and writes the configuration into it.
+func (d Dir) WriteConfig(c *settings.Config) error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
 		return fmt.Errorf("rundir: run directory: %w", err)
 	}

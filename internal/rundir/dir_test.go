@@ -14,7 +14,7 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 		map[string]string{"sizes": "[4, 2]", "weights": "[1, 2, 3]", "variant": "no-dropout",
 			"data.labels": "0.1"})
 	d := Dir(t.TempDir())
-	if err := d.create(&c); err != nil {
+	if err := d.WriteConfig(&c); err != nil {
 		t.Fatal(err)
 	}
 	back, err := d.Config()

@@ -1,13 +1,11 @@
 package rundir
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/seed-6655bf3b/recap/nn"
+	"runtime"
 )
 
 // Names of the files in the directory of a seed or of a run.
@@ -24,6 +22,10 @@ const (
 // SnapshotFile returns the name of the file with the snapshot of a phase (zoo.Phase.Snapshot).
 func SnapshotFile(phase string) string { return phase + ".safetensors" }
 
+// StartFile returns the name of the file with the parameters that a phase does not change. It is
+// written when the phase begins, so that the state after each epoch need not have them.
+func StartFile(phase string) string { return phase + "-start.safetensors" }
+
 // File returns the path of a file in the directory.
 func (d Dir) File(name string) string { return filepath.Join(string(d), name) }
 
@@ -34,7 +36,7 @@ func (d Dir) Has(name string) bool {
 }
 
 // WriteFile writes a temporary file and renames it to path, so that path is written completely or
-// not at all.
+// not at all. When it returns, the file is on the disk and not only in the system's memory.
 func WriteFile(path string, text []byte) error {
 	return WriteWith(path, contents(text))
 }
@@ -56,6 +58,22 @@ func WriteWith(path string, write func(f *os.File) error) error {
 		os.Remove(temporary)
 		return fmt.Errorf("rundir: %s: %w", path, err)
 	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir puts the entries of a directory on the disk: without this, a file that was renamed may
+// have its old name again after a power failure. Windows cannot do it.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("rundir: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("rundir: %s: %w", path, err)
+	}
 	return nil
 }
 
@@ -65,29 +83,41 @@ func writeTemporary(path string, write func(f *os.File) error) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("rundir: %w", err)
 	}
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		os.Remove(f.Name())
 		return "", fmt.Errorf("rundir: %s: %w", path, err)
 	}
 	return f.Name(), nil
 }
 
-// SaveTensors writes named tensors and metadata to a safetensors file, atomically.
-func SaveTensors(path string, ps []nn.Param, meta map[string]string) error {
-	return WriteWith(path, func(f *os.File) error {
-		w := bufio.NewWriterSize(f, 1<<20)
-		return errors.Join(nn.Save(w, ps, meta), w.Flush())
-	})
-}
-
 // RemovePartialFiles removes temporary files of a process that was killed.
-func (d Dir) RemovePartialFiles() error {
-	paths, err := filepath.Glob(d.File(".*.*.*"))
+func (d Dir) RemovePartialFiles() error { return removeAll(d.File(".*.*.*")) }
+
+// removeAll removes the files whose paths match a pattern.
+func removeAll(pattern string) error {
+	paths, err := filepath.Glob(pattern)
 	for _, path := range paths {
 		err = errors.Join(err, os.Remove(path))
 	}
 	if err != nil {
-		return fmt.Errorf("rundir: %s: %w", d, err)
+		return fmt.Errorf("rundir: %w", err)
 	}
 	return nil
 }
+
+// CleanUp removes what a killed process has left in the directory of a finished seed: its lock and
+// temporary files. It leaves the directory alone while another process has locked it.
+func (d Dir) CleanUp() error {
+	left, err := filepath.Glob(d.File(".*.*.*"))
+	if err != nil || left == nil && !d.Has(LockFile) {
+		return err
+	}
+	err = d.WithLock(d.RemovePartialFiles)
+	if errors.As(err, new(*LockedError)) {
+		return nil
+	}
+	return err
+}
+
+// CleanUpRun removes the temporary files of summaries. No process must be using a seed of the run.
+func CleanUpRun(run string) error { return removeAll(filepath.Join(run, ".summary.*.*")) }

@@ -114,7 +114,7 @@ func (j *Journal) Append(r Record) error {
 		return fmt.Errorf("rundir: journal: %w", err)
 	}
 	_, err = f.Write(append(line, '\n'))
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("rundir: journal: %w", err)
 	}
 	j.Records = append(j.Records, r)

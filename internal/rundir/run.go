@@ -113,10 +113,11 @@ func FirstFinished(dir string) (Dir, error) {
 	return dirs[i], nil
 }
 
-// UnfinishedError returns the error for a run without a finished seed.
+// UnfinishedError returns the error for a run, or a seed of it, that is not finished.
 func UnfinishedError(dir string) error {
 	return fmt.Errorf(
-		"rundir: %s: expected a finished run, found none; continue it with recap train --resume %s", dir, dir,
+		"rundir: %s: expected a finished run, found an unfinished one; continue it with "+
+			"recap train --resume %s", dir, dir,
 	)
 }
 

@@ -16,7 +16,7 @@ func TestFindRuns(t *testing.T) {
 	for _, name := range []string{"synthetic/toy/full", "synthetic/toy/no-dropout",
 		"mosi/toy/full"} {
 		for _, seed := range []string{"seed1", "seed2"} {
-			if err := Dir(filepath.Join(root, name, seed)).create(&c); err != nil {
+			if err := Dir(filepath.Join(root, name, seed)).WriteConfig(&c); err != nil {
 				t.Fatal(err)
 			}
 		}

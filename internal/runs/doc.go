@@ -2,6 +2,7 @@
 // sweep, search for settings, check gradients.
 //
 //	run.go        Runner: train, resume, ablate
+//	move.go       a new path for the data of a run
 //	unit.go       the units of a sweep: one seed of one configuration each
 //	evaluate.go   a trained run at other missing rates, on other data or on another device
 //	predict.go    predictions for new utterances

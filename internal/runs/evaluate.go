@@ -28,7 +28,8 @@ type EvalOptions struct {
 }
 
 // Evaluate tests the checkpoints of the run in dir, or of the one seed whose directory dir is, and
-// returns the scores.
+// returns the scores. An unfinished seed is an error. If the run's data have changed since it was
+// trained, there is a warning in the log.
 func Evaluate(
 	ctx context.Context, dir string, o EvalOptions, log *slog.Logger,
 ) (*tables.Summary, error) {
@@ -44,7 +45,11 @@ func evaluate(
 	ctx context.Context, dirs []rundir.Dir, test *datasets.Split, o EvalOptions, log *slog.Logger,
 ) (*tables.Summary, error) {
 	s := &tables.Summary{Note: o.note()}
+	var origin train.Origin // of the run's own data, if they are tested
 	for _, d := range dirs {
+		if !d.Finished() {
+			return nil, rundir.UnfinishedError(string(d))
+		}
 		c, err := d.Config()
 		if err != nil {
 			return nil, err
@@ -55,7 +60,12 @@ func evaluate(
 			return nil, err
 		}
 		if test == nil {
-			if test, err = o.testSplit(&c); err != nil {
+			if test, origin, err = o.testSplit(&c); err != nil {
+				return nil, err
+			}
+		}
+		if origin.Hash != "" {
+			if err := train.WarnOfOtherData(d, origin, log); err != nil {
 				return nil, err
 			}
 			logMissing(test, log)
@@ -83,21 +93,25 @@ func evaluate(
 	return s, nil
 }
 
-// testSplit opens the test split of o.File with all its utterances, or that of the run.
-func (o *EvalOptions) testSplit(c *settings.Config) (*datasets.Split, error) {
+// testSplit opens the test split of o.File with all its utterances, or that of the run. For the
+// run's own features it also returns their origin.
+func (o *EvalOptions) testSplit(c *settings.Config) (*datasets.Split, train.Origin, error) {
 	if o.File != "" {
-		return datasets.OpenFeatures(o.File, "test", datasets.Options{Features: o.Features})
+		s, err := datasets.OpenFeatures(o.File, "test", datasets.Options{Features: o.Features})
+		return s, train.Origin{}, err
 	}
-	if own := o.Features; own != (datasets.Features{}) {
-		c.Data.Text = cmp.Or(own.Language, c.Data.Text)
-		c.Data.Audio = cmp.Or(own.Audio, c.Data.Audio)
-		c.Data.Vision = cmp.Or(own.Vision, c.Data.Vision)
-	}
-	set, err := train.OpenData(c)
+	own := o.Features
+	c.Data.Text = cmp.Or(own.Language, c.Data.Text)
+	c.Data.Audio = cmp.Or(own.Audio, c.Data.Audio)
+	c.Data.Vision = cmp.Or(own.Vision, c.Data.Vision)
+	set, origin, err := train.OpenWithOrigin(c)
 	if err != nil {
-		return nil, err
+		return nil, origin, err
 	}
-	return set.Test, nil
+	if own != (datasets.Features{}) {
+		origin = train.Origin{}
+	}
+	return set.Test, origin, nil
 }
 
 // labelled returns an error if there are no labels or labels out of the model's range.

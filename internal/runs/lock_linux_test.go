@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -35,6 +36,46 @@ func TestRepairRemovesStaleLocks(t *testing.T) {
 	}
 	if _, err := os.Stat(finished); err != nil {
 		t.Error("another host's lock was removed")
+	}
+}
+
+// TestKilledAtTheEnd leaves a run as a process that is killed after the last predictions leaves it:
+// without a summary of all seeds, with its lock and temporary files.
+func TestKilledAtTheEnd(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), c, []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := runstest.Contents(t, dir)
+	for name, command := range map[string]func() error{
+		"resume": func() error {
+			_, _, err := r.Resume(t.Context(), dir)
+			return err
+		},
+		"ablate": func() error {
+			_, err := r.Ablate(t.Context(), []settings.Config{c}, []uint64{5, 6}, nil)
+			return err
+		},
+	} {
+		writeLock(t, filepath.Join(dir, "seed6", rundir.LockFile), func(h *rundir.Holder) {
+			h.Start++
+		})
+		for _, left := range []string{"seed6/.state.safetensors.1", ".summary.csv.2"} {
+			if err := os.WriteFile(filepath.Join(dir, left), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(os.Remove(filepath.Join(dir, rundir.SummaryMarkdown)),
+			os.WriteFile(filepath.Join(dir, rundir.SummaryCSV), []byte("of seed 5"), 0o644),
+			command()); err != nil {
+			t.Fatal(name, err)
+		}
+		runstest.SameFiles(t, name, runstest.Contents(t, dir), want)
+		if left, _ := filepath.Glob(filepath.Join(dir, ".summary*")); left != nil {
+			t.Errorf("%s: left: %v", name, left)
+		}
 	}
 }
 

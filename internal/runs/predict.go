@@ -162,6 +162,9 @@ func openOne(dir, device string) (*train.Predictor, *settings.Config, error) {
 		return nil, nil, fmt.Errorf("runs: %s: expected one seed, found %d; give one of %v",
 			dir, len(dirs), dirs)
 	}
+	if !dirs[0].Finished() {
+		return nil, nil, rundir.UnfinishedError(dir)
+	}
 	c, err := dirs[0].Config()
 	if err != nil {
 		return nil, nil, err

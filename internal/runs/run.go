@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -35,6 +34,14 @@ func (r *Runner) Train(
 		return "", nil, err
 	}
 	defer data.Close()
+	c.Seed = seeds[0]
+	use, err := data.Prepare(&c)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := rundir.CheckSpace(r.Out, use.Peak+int64(len(seeds)-1)*use.End); err != nil {
+		return "", nil, err
+	}
 	dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
 		return rundir.ChooseDir(r.Out, &c, seeds)
 	})
@@ -53,7 +60,7 @@ func (r *Runner) Train(
 func (r *Runner) Resume(
 	ctx context.Context, dir string,
 ) (run string, s *tables.Summary, err error) {
-	dirs, err := rundir.SeedDirs(dir)
+	dirs, err := rundir.PlannedSeeds(dir)
 	if err != nil {
 		return "", nil, err
 	}
@@ -66,7 +73,7 @@ func (r *Runner) Resume(
 		return "", nil, err
 	}
 	defer data.Close()
-	run = filepath.Dir(filepath.Clean(string(dirs[0])))
+	run = dirs[0].Run()
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
@@ -125,7 +132,8 @@ func (r *Runner) openData(c *settings.Config) (*train.Data, error) {
 	return data, nil
 }
 
-// trainSeeds trains the unfinished seeds.
+// trainSeeds trains the unfinished seeds of a run, and completes what a killed process has left
+// undone in its directory.
 func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir.Dir) error {
 	for _, d := range dirs {
 		c, err := d.Config()
@@ -133,6 +141,9 @@ func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir
 			return err
 		}
 		if d.Finished() {
+			if err := data.CheckOrigin(d, &c); err != nil {
+				return err
+			}
 			r.Log.Info("finished already", "run", string(d))
 		} else if err := d.WithLock(func() error {
 			return r.trainSeed(ctx, c, data, d)
@@ -140,17 +151,27 @@ func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir
 			return err
 		}
 	}
-	return nil
+	return repair(dirs[0].Run())
 }
 
-// trainSeed trains and tests one seed and updates the run's summary.
+// trainSeed trains and tests one seed and updates the run's summary. All seeds of the run must come
+// from the same data.
 func (r *Runner) trainSeed(
 	ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir,
 ) error {
+	all, err := rundir.SeedSubdirs(d.Run())
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if err := data.CheckOrigin(other, &c); err != nil {
+			return err
+		}
+	}
 	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, WholeEpochs: r.WholeEpochs,
 		Step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) }}
 	if err := train.Seed(ctx, c, data, d, o); err != nil {
 		return err
 	}
-	return updateSummary(filepath.Dir(string(d)))
+	return updateSummary(d.Run())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -131,34 +130,44 @@ func updateSummary(run string) error {
 	}
 }
 
-// Repair updates the summaries of the units' runs and removes the locks that killed processes left
-// in finished units. Both are necessary if a process was killed between its last two writes.
+// Repair brings the directories of the units' runs to their end state, as far as seeds are
+// finished. This is necessary if a process was killed between its last writes.
 func Repair(units []Unit) error {
 	runs := map[string]bool{}
 	for _, u := range units {
-		if !u.Finished() {
-			continue
-		}
-		runs[u.Run()] = true
-		path := rundir.Dir(u.Dir).File(rundir.LockFile)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		release, err := rundir.Lock(path)
-		if locked := new(rundir.LockedError); errors.As(err, &locked) {
-			continue
-		}
-		if err == nil {
-			err = release()
-		}
-		if err != nil {
-			return err
+		if u.Finished() {
+			runs[u.Run()] = true
 		}
 	}
 	for _, run := range slices.Sorted(maps.Keys(runs)) {
-		if err := updateSummary(run); err != nil {
+		if err := repair(run); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// repair removes the locks and temporary files that killed processes left in the finished seeds of
+// a run, and updates its summary.
+func repair(run string) error {
+	dirs, err := rundir.SeedSubdirs(run)
+	if err != nil {
+		return err
+	}
+	used := false
+	for _, d := range dirs {
+		if d.Finished() {
+			err = d.CleanUp()
+		}
+		used = used || d.Has(rundir.LockFile)
+		if err != nil {
+			return err
+		}
+	}
+	if !used {
+		if err := rundir.CleanUpRun(run); err != nil {
+			return err
+		}
+	}
+	return updateSummary(run)
 }

@@ -1,8 +1,11 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -15,18 +18,22 @@ import (
 // Data is what training reads: the data set and the pretrained text encoder, each opened once for
 // all seeds of a run.
 type Data struct {
-	Set  *datasets.Set
-	bert *nn.PretrainedBERT // nil for a text encoder trained from scratch
+	Set    *datasets.Set
+	Origin Origin
+	bert   *nn.PretrainedBERT // nil for a text encoder trained from scratch
+
+	prepared    *Learner // of Prepare
+	preparedFor string   // hash of its configuration
 }
 
 // Open opens what c asks for and fills in c.Dataset where it is empty. The caller closes the
 // result.
 func Open(c *settings.Config) (*Data, error) {
-	set, err := OpenData(c)
+	set, origin, err := OpenWithOrigin(c)
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Set: set}
+	d := &Data{Set: set, Origin: origin}
 	if dir := c.Method.TextEncoder().BERT; dir != "" {
 		if d.bert, err = nn.OpenBERT(dir); err != nil {
 			return nil, fmt.Errorf("train: text.bert: %w", err)
@@ -45,6 +52,27 @@ func (d *Data) Close() error {
 
 // OpenData returns the data set that c asks for and fills in c.Dataset where it is empty.
 func OpenData(c *settings.Config) (*datasets.Set, error) {
+	set, err := openWhole(c)
+	if err != nil {
+		return nil, err
+	}
+	limit(set, c.Data.Limit)
+	return set, nil
+}
+
+// OpenWithOrigin is [OpenData] with the origin of the data, which takes time for a large pickle.
+func OpenWithOrigin(c *settings.Config) (*datasets.Set, Origin, error) {
+	set, err := openWhole(c)
+	if err != nil {
+		return nil, Origin{}, err
+	}
+	origin := originOf(set)
+	limit(set, c.Data.Limit)
+	return set, origin, nil
+}
+
+// openWhole is [OpenData] without data.limit.
+func openWhole(c *settings.Config) (*datasets.Set, error) {
 	if err := c.CheckData(); err != nil {
 		return nil, err
 	}
@@ -53,7 +81,12 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 		set, _ = datasets.Synthetic(generator().Scale(c.Data.Scale))
 	} else {
 		var err error
-		if set, err = datasets.OpenWith(c.Data.File, c.DatasetOptions()); err != nil {
+		set, err = datasets.OpenWith(c.Data.File, c.DatasetOptions())
+		if _, gone := os.Stat(c.Data.File); errors.Is(gone, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; if the file was moved, give its new path with --data FILE "+
+				"(recap train --resume DIR --data FILE records it for a run)", err)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if c.Dataset == "" {
@@ -64,12 +97,17 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 			c.Dataset = set.Name
 		}
 	}
-	if n := c.Data.Limit; n > 0 {
-		for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
-			*s = (*s).Subset(Indices(min(n, (*s).Len())))
-		}
-	}
 	return set, nil
+}
+
+// limit takes the first n utterances of each split, all if n is 0.
+func limit(set *datasets.Set, n int) {
+	if n == 0 {
+		return
+	}
+	for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
+		*s = (*s).Subset(Indices(min(n, (*s).Len())))
+	}
 }
 
 // Indices returns 0, 1, …, n−1.

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -12,7 +11,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
-	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -82,13 +80,9 @@ func (p *Predictor) Test(
 ) ([][]*results.Predictions, error) {
 	var all [][]*results.Predictions
 	for _, choice := range results.Choices(c, p.batcher.kind) {
-		path := d.File(choice.File(rundir.BestFile))
-		file, err := os.ReadFile(path)
-		if err != nil {
+		if err := rundir.LoadTensors(d.File(choice.File(rundir.BestFile)),
+			p.Model.PredictParams()); err != nil {
 			return nil, fmt.Errorf("train: checkpoint: %w", err)
-		}
-		if err := nn.Load(file, p.Model.PredictParams()); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		var list []*results.Predictions
 		for _, rate := range rates {
@@ -104,7 +98,7 @@ func (p *Predictor) Test(
 
 // OpenPredictor creates the model of a seed and loads the first selected checkpoint.
 func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
-	file, dims, err := results.Checkpoint(d)
+	dims, err := results.Dims(d)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +106,8 @@ func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := nn.Load(file, l.Model.PredictParams()); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.File(rundir.BestFile), err)
+	if err := rundir.LoadTensors(d.File(rundir.BestFile), l.Model.PredictParams()); err != nil {
+		return nil, fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return newPredictor(c, l), nil
 }

@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -21,10 +20,34 @@ type position struct {
 	epoch int // the last complete epoch of the phase
 }
 
-// saveState saves the parameters, the buffers, the moments, the phase's memory and the position.
+// saveState saves what the phase under way changes, its parameters with their moments, its memory
+// and all buffers, and the position. What else a resumed run needs is in the phase's start file.
 func (t *trainer) saveState(ph zoo.Phase, opts []*optim.Adam, epoch int) error {
-	return rundir.SaveTensors(t.dir.File(rundir.StateFile),
-		slices.Concat(t.neededFrom(ph), moments(ph, opts), t.memory), t.metadata(ph.Name, epoch))
+	return rundir.SaveTensors(t.dir.File(rundir.StateFile), t.changing(ph, opts),
+		t.metadata(ph.Name, epoch))
+}
+
+// changing returns the tensors that a phase changes.
+func (t *trainer) changing(ph zoo.Phase, opts []*optim.Adam) []nn.Param {
+	return slices.Concat(ph.Params(), t.Buffers, moments(ph, opts), t.memory)
+}
+
+// saveStart saves, once, the parameters that a phase leaves as they are when it begins.
+func (t *trainer) saveStart(ph zoo.Phase) error {
+	fixed := t.fixed(ph)
+	if len(fixed) == 0 {
+		return nil
+	}
+	return rundir.SaveTensors(t.dir.File(rundir.StartFile(ph.Name)), fixed,
+		t.metadata(ph.Name, 0))
+}
+
+// fixed returns the parameters that later phases and prediction need and the phase does not train.
+func (l *Learner) fixed(ph zoo.Phase) []nn.Param {
+	trained := ph.Params()
+	return slices.DeleteFunc(l.neededFrom(ph), func(p nn.Param) bool {
+		return slices.Contains(trained, p)
+	})
 }
 
 // moments returns the state of the optimisers. In a phase with several passes, a name begins with
@@ -41,31 +64,30 @@ func moments(ph zoo.Phase, opts []*optim.Adam) (all []nn.Param) {
 	return all
 }
 
-// neededFrom returns the parameters that a phase, later phases and prediction need, and all
-// buffers. A frozen text encoder is not among them: it is loaded from its own file again.
-func (t *trainer) neededFrom(ph zoo.Phase) []nn.Param {
+// neededFrom returns the parameters that a phase, later phases and prediction need. A frozen text
+// encoder is not among them: it is loaded from its own file again.
+func (l *Learner) neededFrom(ph zoo.Phase) []nn.Param {
 	needed := map[string]bool{}
 	mark := func(ps []nn.Param) {
 		for _, p := range ps {
 			needed[p.Name] = true
 		}
 	}
-	mark(t.Model.PredictParams())
-	phases := t.Model.Phases()
+	mark(l.Model.PredictParams())
+	phases := l.Model.Phases()
 	for _, later := range phases[slices.IndexFunc(phases, func(p zoo.Phase) bool {
 		return p.Name == ph.Name
 	}):] {
 		mark(later.Params())
 	}
-	if t.Dims.BERT != nil && t.Model.TextEncoder().Frozen {
-		for _, p := range t.Model.TextEncoder().Params.All() {
+	if l.Dims.BERT != nil && l.Model.TextEncoder().Frozen {
+		for _, p := range l.Model.TextEncoder().Params.All() {
 			needed[p.Name] = false
 		}
 	}
-	kept := slices.DeleteFunc(slices.Clone(t.Params), func(p nn.Param) bool {
+	return slices.DeleteFunc(slices.Clone(l.Params), func(p nn.Param) bool {
 		return !needed[p.Name]
 	})
-	return append(kept, t.Buffers...)
 }
 
 // restore loads the saved state, if there is one, and removes later epochs from the journal. opts
@@ -75,19 +97,15 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 		return at, nil, err
 	}
 	path := t.dir.File(rundir.StateFile)
-	file, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if !t.dir.Has(rundir.StateFile) {
 		t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), "", 0)
 		return at, nil, err
 	}
+	meta, err := rundir.ReadMeta(path)
 	if err != nil {
 		return at, nil, fmt.Errorf("train: state: %w", err)
 	}
-	meta, err := nn.Meta(file)
-	if err != nil {
-		return at, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if meta["config"] != t.config.Hash() {
+	if meta["config"] != configHash(t.config, meta) {
 		return at, nil, fmt.Errorf(
 			"train: %s: expected the state of the configuration beside it, found another's; "+
 				"restore %s or train a new run", path, rundir.ConfigFile,
@@ -104,13 +122,39 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 		)
 	}
 	opts = t.begin(phases[at.phase])
-	if err := nn.Load(file,
-		slices.Concat(t.neededFrom(phases[at.phase]), moments(phases[at.phase], opts),
-			t.memory)); err != nil {
-		return at, nil, fmt.Errorf("%s: %w", path, err)
+	if err := t.load(path, meta, phases[at.phase], opts); err != nil {
+		return at, nil, err
 	}
 	t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), meta["phase"], at.epoch)
-	return at, opts, err
+	if err != nil {
+		return at, nil, err
+	}
+	return at, opts, errors.Join(t.checkJournal(at), t.checkChosen())
+}
+
+// load reads the state of a phase and its start file. A state of version 0.1 has the contents of
+// both; then the start file is written for the states to come.
+func (t *trainer) load(
+	path string, meta map[string]string, ph zoo.Phase, opts []*optim.Adam,
+) error {
+	fixed := t.fixed(ph)
+	if meta[dataKey] == "" {
+		all := slices.Concat(fixed, t.changing(ph, opts))
+		if err := rundir.LoadTensors(path, all); err != nil {
+			return fmt.Errorf("train: state: %w", err)
+		}
+		return t.saveStart(ph)
+	}
+	if len(fixed) > 0 {
+		if err := rundir.LoadTensors(t.dir.File(rundir.StartFile(ph.Name)), fixed); err != nil {
+			return fmt.Errorf("train: what %s does not train: %w; restore the file from a copy, "+
+				"or train a new run", ph.Name, err)
+		}
+	}
+	if err := rundir.LoadTensors(path, t.changing(ph, opts)); err != nil {
+		return fmt.Errorf("train: state: %w", err)
+	}
+	return nil
 }
 
 // metadata returns the metadata of a saved file. It has all dimensions of the model, so that a
@@ -120,10 +164,21 @@ func (t *trainer) metadata(phase string, epoch int) map[string]string {
 	if err != nil {
 		panic("train: cannot encode the dimensions: " + err.Error())
 	}
-	return map[string]string{
+	meta := map[string]string{
 		"dataset": t.config.Dataset, "model": t.config.Model, "variant": t.config.Variant,
-		"seed": strconv.FormatUint(t.config.Seed, 10), "config": t.config.Hash(),
-		"dims":  string(dims),
-		"phase": phase, "epoch": strconv.Itoa(epoch),
+		"seed": strconv.FormatUint(t.config.Seed, 10),
+		"dims": string(dims), "phase": phase, "epoch": strconv.Itoa(epoch),
+		dataKey: t.origin.Hash, utterancesKey: t.origin.sizes(),
 	}
+	meta["config"] = configHash(t.config, meta)
+	return meta
+}
+
+// configHash returns the hash of a configuration in the metadata of a saved file: without the path
+// of the data where the metadata have a hash of the data, since the file may move.
+func configHash(c settings.Config, meta map[string]string) string {
+	if meta[dataKey] != "" {
+		c.Data.File = ""
+	}
+	return c.Hash()
 }

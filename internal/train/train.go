@@ -31,26 +31,28 @@ type Options struct {
 	WholeEpochs bool // when interrupted, finish the epoch under way
 }
 
-// Seed trains and tests one seed in its directory, from where its state on disk stands.
+// Seed trains and tests one seed in its directory, from where its state on disk stands. The data
+// must be those of the state (see [Data.CheckOrigin]).
 func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Options) error {
-	dims, err := data.dims(&c)
-	if err != nil {
-		return err
-	}
-	l, err := NewLearner(&c, dims)
+	l, err := data.learner(&c)
 	if err != nil {
 		return err
 	}
 	if err := l.loadPretrained(&c, data.bert, o.Log); err != nil {
 		return err
 	}
-	set := data.Set
+	set, use := data.Set, l.diskUse(&c)
 	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances",
-		set.Train.Len())
+		set.Train.Len(), "disk", Megabytes(use.Peak))
+	if !d.Has(rundir.StateFile) {
+		if err := rundir.CheckSpace(string(d), use.Peak); err != nil {
+			return err
+		}
+	}
 	t := &trainer{
 		config: c, dir: d, set: set, labelled: set.Train.Fraction(c.Data.Labels, c.Seed),
-		Learner: l,
-		tape:    ag.NewTape(l.Device), batcher: newBatcher(&c, dims),
+		origin: data.Origin, Learner: l,
+		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, l.Dims),
 		predictor: newPredictor(&c, l), log: o.Log,
 		step: o.Step, recorded: o.TensorBoard || hasEvents(d), wholeEpochs: o.WholeEpochs,
 	}
@@ -66,6 +68,7 @@ type trainer struct {
 	dir      rundir.Dir
 	set      *datasets.Set
 	labelled *datasets.Split // the training utterances whose label may be used
+	origin   Origin
 	*Learner
 
 	memory    []nn.Param // what the phase under way keeps of each utterance
@@ -100,6 +103,9 @@ func (t *trainer) train(ctx context.Context) error {
 			return settings.Invalid("train.epochs."+ph.Name, "a number", "none")
 		}
 		if opts == nil {
+			if err := t.saveStart(ph); err != nil {
+				return err
+			}
 			opts = t.begin(ph)
 		}
 		for epoch := at.epoch + 1; epoch <= epochs && !t.outOfPatience(ph, epoch-1); epoch++ {

@@ -82,7 +82,7 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 		t.Fatal(err)
 	}
 	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set,
-		labelled: data.Set.Train, Learner: l, tape: ag.NewTape(l.Device),
+		labelled: data.Set.Train, origin: data.Origin, Learner: l, tape: ag.NewTape(l.Device),
 		batcher: newBatcher(&c, dims),
 		step:    func(string, int, int) {}}
 }

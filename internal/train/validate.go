@@ -57,6 +57,9 @@ func (t *trainer) validation(s *datasets.Split) rundir.Numbers {
 
 // saveUnchosen saves the current parameters as a checkpoint if no epoch was selected.
 func (t *trainer) saveUnchosen() error {
+	if err := t.checkChosen(); err != nil {
+		return err
+	}
 	for _, c := range results.Choices(&t.config, t.batcher.kind) {
 		if t.dir.Has(c.File(rundir.BestFile)) {
 			continue

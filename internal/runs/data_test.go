@@ -1,0 +1,119 @@
+package runs_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/train"
+)
+
+// write writes a file of features in a new directory and returns its path.
+func write(t *testing.T, text []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "features.pkl")
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestOtherData resumes and evaluates a run whose feature file has changed, is gone, and has moved.
+func TestOtherData(t *testing.T) {
+	original, err := os.ReadFile("../../datasets/testdata/protocol4.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.ReplaceAll(original, []byte("train$_$2"), []byte("train$_$7"))
+	file := write(t, original)
+	c := settingstest.Resolved(t, map[string]string{"dataset": "mosi", "data.file": file,
+		"data.limit": "2", "train.batch": "2"})
+	r := runstest.NewRunner(t)
+	dir, _, err := runstest.TrainUntil(r, c, 3)
+	if !errors.As(err, new(*train.Interrupted)) {
+		t.Fatal(err)
+	}
+	refused := func(what string, err error, parts ...string) {
+		t.Helper()
+		for _, part := range parts {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("%s: error %v, want %q", what, err, part)
+			}
+		}
+	}
+	if err := os.WriteFile(file, changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = r.Resume(t.Context(), dir)
+	refused("changed", err, rundir.StateFile, "3, 2, 2 utterances", "the numbers are the same",
+		"--data FILE")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = r.Resume(t.Context(), dir)
+	refused("gone", err, file, "recap train --resume DIR --data FILE")
+
+	refused("moved, changed", r.MoveData(dir, write(t, changed)), "the numbers are the same")
+	if recorded, err := rundir.Dir(filepath.Join(dir, "seed5")).Config(); err != nil ||
+		recorded.Data.File != file {
+		t.Error("a refused file was recorded", err)
+	}
+	moved := write(t, original)
+	if err := r.MoveData(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Resume(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+
+	var log bytes.Buffer
+	evaluate := func() string {
+		t.Helper()
+		log.Reset()
+		if _, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{},
+			slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+			t.Fatal(err)
+		}
+		return log.String()
+	}
+	if got := evaluate(); strings.Contains(got, "changed") {
+		t.Error(got)
+	}
+	if err := os.WriteFile(moved, changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := evaluate(); !strings.Contains(got, "the data have changed") ||
+		strings.Count(got, "3, 2, 2") != 2 {
+		t.Errorf("no warning: %s", got)
+	}
+	_, _, err = r.Resume(t.Context(), dir)
+	refused("finished, changed", err, "the numbers are the same")
+	c.Data.File, c.Name = moved, "full"
+	_, _, err = r.Train(t.Context(), c, []uint64{6})
+	refused("another seed, changed", err, "the numbers are the same")
+}
+
+// TestUnfinished refuses to test and to predict with a seed that is not finished.
+func TestUnfinished(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := runstest.TrainUntil(r, settingstest.Resolved(t, nil), 13) // has a checkpoint
+	if !errors.As(err, new(*train.Interrupted)) ||
+		!rundir.Dir(filepath.Join(dir, "seed5")).Has(rundir.BestFile) {
+		t.Fatal(err)
+	}
+	_, evaluated := runs.Evaluate(t.Context(), dir, runs.EvalOptions{}, r.Log)
+	_, predicted := runs.Predict(dir, "none.pkl", "", r.Log)
+	for what, err := range map[string]error{"eval": evaluated, "predict": predicted} {
+		if err == nil || !strings.Contains(err.Error(), "recap train --resume "+dir) {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/nn"
+)
+
+// A DiskUse has the bytes of the files of tensors that a seed writes, without the memory of its
+// phases.
+type DiskUse struct {
+	Peak int64 // while a state is replaced there are two
+	End  int64 // when the seed is finished
+}
+
+// diskUse returns what a seed of the configuration takes.
+func (l *Learner) diskUse(c *settings.Config) (use DiskUse) {
+	bytes := func(ps []nn.Param) int64 { return int64(Count(ps)) * int64(l.Device.Bits()) / 8 }
+	choices := results.Choices(c, metric.KindOf(c.Dataset, l.Dims.Range))
+	kept := int64(len(choices)) * bytes(l.Model.PredictParams())
+	var state, largest int64
+	for _, ph := range l.Model.Phases() {
+		kept += bytes(l.fixed(ph)) + bytes(ph.Snapshot)
+		state = bytes(l.Buffers)
+		for _, pass := range ph.Passes {
+			state += 2 * bytes(pass.Params) // moments
+		}
+		state += bytes(ph.Params())
+		largest = max(largest, state)
+	}
+	return DiskUse{kept + 2*largest, kept + state}
+}
+
+// Prepare makes the model of the first seed and returns what that seed will take on disk. [Seed]
+// trains the same model if it is the next call.
+func (d *Data) Prepare(c *settings.Config) (DiskUse, error) {
+	l, err := d.learner(c)
+	if err != nil {
+		return DiskUse{}, err
+	}
+	d.prepared, d.preparedFor = l, c.Hash()
+	return l.diskUse(c), nil
+}
+
+// learner returns the model of c, not trained.
+func (d *Data) learner(c *settings.Config) (*Learner, error) {
+	if l := d.prepared; l != nil {
+		d.prepared = nil
+		if d.preparedFor == c.Hash() {
+			return l, nil
+		}
+	}
+	dims, err := d.dims(c)
+	if err != nil {
+		return nil, err
+	}
+	return NewLearner(c, dims)
+}
+
+// Megabytes formats a number of bytes.
+func Megabytes(n int64) string { return fmt.Sprintf("%d MB", (n+999_999)/1_000_000) }
