@@ -2,6 +2,7 @@
 // weights and the features of single test utterances at each missing rate.
 //
 //	explore.go     an exploration, the choice of the utterances
+//	baseline.go    the constant predictor that a model is compared with
 //	view.go        the utterances at one missing rate
 //	transcript.go  the tokens as text
 package explore

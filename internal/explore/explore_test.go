@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
@@ -117,7 +118,7 @@ func TestExplore(t *testing.T) {
 	}
 	again, err := Run(context.Background(), string(d), Options{Samples: 7},
 		runstest.NewRunner(t).Log)
-	if err != nil || cmp.Diff(e, again) != "" {
+	if err != nil || cmp.Diff(e, again, cmpopts.EquateNaNs()) != "" {
 		t.Errorf("the directory of the seed has another exploration than that of the run: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -32,8 +33,16 @@ func Curves(columns int, list ...Panel) *Figure {
 		for _, c := range panel.Curves {
 			p.Add(styles.of(c.Name).lines(c)...)
 		}
+		if p.X.Min == p.X.Max {
+			// the only tick is at the only value: no epoch 0, no negative missing rate
+			p.X.Tick.Marker = plot.ConstantTicks{{Value: p.X.Min, Label: tickLabel(p.X.Min, -1)}}
+			p.X.Min, p.X.Max = p.X.Min-0.5, p.X.Max+0.5
+		}
 		if panel.YRange != [2]float64{} {
 			p.Y.Min, p.Y.Max = panel.YRange[0], panel.YRange[1]
+		} else if p.Y.Min == p.Y.Max {
+			half := cmp.Or(0.1*math.Abs(p.Y.Min), 0.5)
+			p.Y.Min, p.Y.Max = p.Y.Min-half, p.Y.Max+half
 		} else if padding := 0.04 * (p.Y.Max - p.Y.Min); finite(padding) {
 			p.Y.Min, p.Y.Max = p.Y.Min-padding, p.Y.Max+padding
 		}

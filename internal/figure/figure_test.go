@@ -312,3 +312,35 @@ func TestLegendRows(t *testing.T) {
 		t.Errorf("%d entries in %d rows", n, len(rows))
 	}
 }
+
+// TestOnePoint checks the ticks of curves with a single point: a run with one epoch, and one that
+// was tested at one missing rate.
+func TestOnePoint(t *testing.T) {
+	for _, c := range []struct {
+		integer  bool
+		x, y     float64
+		wantX    string
+		positive bool // whether all ticks of the Y axis are above 0
+	}{
+		{true, 1, 0.36, "1", true}, {false, 0, 0.36, "0", true}, {false, 0.5, 40, "0.5", true},
+		{true, 1, 0, "1", false},
+	} {
+		_, elements := svg(t, Curves(1, Panel{X: "x", Y: "y", IntegerX: c.integer,
+			Curves: []Curve{{Name: "RECAP", X: []float64{c.x}, Y: []float64{c.y}}}}))
+		labels := texts(elements["text"])
+		if !slices.Equal(labels[:3], []string{"x", c.wantX, "y"}) {
+			t.Errorf("%+v: labels %q, want the only tick %s on the X axis", c, labels, c.wantX)
+		}
+		numbers, negative := 0, false
+		for _, label := range labels {
+			v, err := strconv.ParseFloat(strings.Replace(label, "−", "-", 1), 64)
+			if err == nil {
+				numbers++
+				negative = negative || v < 0
+			}
+		}
+		if numbers < 4 || negative == c.positive {
+			t.Errorf("%+v: labels %q", c, labels)
+		}
+	}
+}

@@ -139,12 +139,15 @@ func (minStep ticks) Ticks(low, high float64) []plot.Tick {
 			}
 			for k := first; k <= last; k++ {
 				v := k*step + 0 // not −0
-				label := strconv.FormatFloat(v, 'f', max(0, int(-power)), 64)
-				list = append(list,
-					plot.Tick{Value: v, Label: strings.Replace(label, "-", "−", 1)})
+				list = append(list, plot.Tick{Value: v, Label: tickLabel(v, max(0, int(-power)))})
 			}
 			break
 		}
 	}
 	return list
+}
+
+// tickLabel returns a value with a number of decimals, or with as many as it needs for −1.
+func tickLabel(v float64, decimals int) string {
+	return strings.Replace(strconv.FormatFloat(v, 'f', decimals, 64), "-", "−", 1)
 }

@@ -176,3 +176,20 @@ func TestAUILC(t *testing.T) {
 		t.Errorf("AUILC of one rate %g, want NaN", got)
 	}
 }
+
+// TestMeaning checks that the metrics of tables have different meanings.
+func TestMeaning(t *testing.T) {
+	for _, k := range []Kind{MOSI, SIMS} {
+		seen := map[string]string{}
+		for _, key := range append(Keys(k), "Acc_3", "F1_score_3") {
+			text := Meaning(k, key)
+			if seen[text] != "" {
+				t.Errorf("%s and %s are both %q", key, seen[text], text)
+			}
+			seen[text] = key
+		}
+	}
+	if Meaning(MOSI, "Mult_acc_5") == Meaning(SIMS, "Mult_acc_5") {
+		t.Error("Mult_acc_5 of MOSI and of SIMS have the same meaning")
+	}
+}

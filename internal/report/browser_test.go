@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/explore"
 )
 
 // A browser is a headless Chromium, controlled with the WebDriver protocol (W3C).
@@ -171,8 +174,7 @@ func TestInBrowser(t *testing.T) {
 	if n := eval[int](b, `performance.getEntriesByType("resource").length`); n > 0 {
 		t.Errorf("the page loaded %d things", n)
 	}
-	if wide := eval[int](b,
-		`document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+	if wide := b.overflow(); wide > 0 {
 		t.Errorf("the page is %d pixels wider than the window", wide)
 	}
 	var shift float64
@@ -194,6 +196,19 @@ func TestInBrowser(t *testing.T) {
 	var image string
 	b.call("GET", "/screenshot", nil, &image)
 	b.save("page.png", image)
+	b.resize(360, 640)
+	if wide := b.overflow(); wide > 0 {
+		t.Errorf("at a width of 360 the page is %d pixels wider than the window", wide)
+	}
+	// the first column, the rates, stays where it is while the table is scrolled
+	if got := eval[string](b, `(() => {
+		const region = document.querySelector("#results .scroll");
+		const th = region.querySelector("tbody th");
+		region.scrollLeft = 1000;
+		return (region.scrollLeft > 100) + " " + (th.getBoundingClientRect().left >= 0);
+	})()`); got != "true true" {
+		t.Errorf("scrolled, and the rates are in the window: %s", got)
+	}
 	b.call("POST", "/print",
 		map[string]any{"page": map[string]float64{"width": 21, "height": 29.7}}, &image)
 	if pdf := b.save("page.pdf", image); !bytes.HasPrefix(pdf, []byte("%PDF")) {
@@ -263,6 +278,9 @@ func (b *browser) checkExplorer() {
 	b.t.Helper()
 	if n := eval[int](b, `document.querySelectorAll("[role=option]").length`); n != 6 {
 		b.t.Errorf("%d utterances, want 6", n)
+	}
+	if n := eval[int](b, `document.querySelectorAll(".transcript del").length`); n == 0 {
+		b.t.Error("at first, and when the page is printed, nothing is missing")
 	}
 	title := `document.querySelector(".sample h3").firstChild.textContent`
 	eval[any](b, `document.querySelector("[role=listbox]").focus()`)
@@ -436,5 +454,79 @@ func TestIndexInBrowser(t *testing.T) {
 	if got := eval[string](b, `document.querySelector("main").innerText`); !strings.Contains(got,
 		"recap train --out 'my runs'") || strings.Contains(got, "Compare") {
 		t.Errorf("no runs: %s", got)
+	}
+}
+
+// TestHostileDataInBrowser shows an utterance whose id and transcript are markup, quotes and
+// characters that are written from right to left.
+func TestHostileDataInBrowser(t *testing.T) {
+	b := newBrowser(t)
+	for _, evil := range []string{`</script><script>document.title = "evil"</script>`,
+		`"><img src=x onerror="document.title = 'evil'">'`, "\u202eשלום\u2028<!--", "a\x00b\\",
+		"${document.title = `evil`}"} {
+		data, err := explorerJSON(&explore.Exploration{Rates: []float64{0, 0.5},
+			Range: [2]float64{-3, 3}, Samples: []explore.Sample{{ID: evil, Text: evil + " text",
+				Tokens: []string{evil}, MissingFrom: [3][]int{{1}, {}, {}},
+				Views: make([]explore.View, 2)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &Page{Title: "page", Run: `{"epochs":{},"prefixes":[],"suffixes":[],"seeds":[]}`,
+			Samples: data, Properties: []Property{{evil, evil}}, Notes: []string{evil}}
+		p.addAssets()
+		file := filepath.Join(t.TempDir(), "page.html")
+		var page bytes.Buffer
+		if err := p.Write(&page); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, page.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.call("POST", "/url", map[string]string{"url": "file://" + file}, nil)
+		if got := eval[string](b, `document.title`); got != "page" {
+			t.Errorf("%q: a script ran", evil)
+		}
+		if got := eval[string](b, `document.querySelector("h3 bdi").textContent`); got != evil {
+			t.Errorf("id %q, want %q", got, evil)
+		}
+		if got := eval[string](b, `document.querySelector(".transcript-note").textContent`); got !=
+			"Transcript: "+evil+" text" {
+			t.Errorf("%q, want the transcript %q", got, evil)
+		}
+		var log []struct{ Message string }
+		b.call("POST", "/se/log", map[string]string{"type": "browser"}, &log)
+		if len(log) > 0 {
+			t.Errorf("%q: the browser's console: %v", evil, log)
+		}
+	}
+}
+
+// TestOneEpochInBrowser checks that the axis of a chart with one epoch has no other epoch.
+func TestOneEpochInBrowser(t *testing.T) {
+	b := newBrowser(t)
+	for epochs, want := range map[int]string{1: "0.5 1.5", 3: "1 3"} {
+		p := &Page{Title: "page", Run: template.JS(fmt.Sprintf(`{"epochs":{"stage1":%d},
+			"prefixes":[],"suffixes":[],"seeds":[{"seed":7,"records":[{"phase":"stage1","epoch":1,
+			"lr":0.1,"seconds":1,"terms":{"loss":2}}]}]}`, epochs))}
+		p.addAssets()
+		// the chart keeps its ranges to itself: record those that uPlot is given
+		p.Scripts[1] = `const ranges = [], draw = uPlot;
+			uPlot = function (o, data, to) {
+				ranges.push(o.scales.x.range().join(" "));
+				return new draw(o, data, to);
+			};` + p.Scripts[1]
+		p.Policy = "script-src 'unsafe-inline'"
+		file := filepath.Join(t.TempDir(), "page.html")
+		var page bytes.Buffer
+		if err := p.Write(&page); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, page.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.call("POST", "/url", map[string]string{"url": "file://" + file}, nil)
+		if got := eval[string](b, `ranges[0]`); got != want {
+			t.Errorf("one of %d epochs: axis from %s, want %s", epochs, got, want)
+		}
 	}
 }

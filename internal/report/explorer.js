@@ -5,7 +5,8 @@ const data = JSON.parse(document.getElementById("sample-data").textContent);
 const bytes = Uint8Array.from(atob(data.features), (c) => c.charCodeAt(0));
 const samples = data.samples.map((s, i) => ({...s, i, key: `${s.id} ${s.text}`.toLowerCase()}));
 const modalities = [["Language", "tokens", "--l"], ["Audio", "frames", "--a"], ["Vision", "frames", "--v"]];
-let selected = samples[0], rate = 0, listed = samples; // rate is an index into data.rates
+// rate is an index into data.rates: at first the middle one, so that something is missing, on paper too
+let selected = samples[0], rate = Math.floor(data.rates.length / 2), listed = samples;
 
 function html(tag, attributes = {}, ...children) {
 	const e = document.createElement(tag);
@@ -37,7 +38,7 @@ const sort = html("select", {id: "sort"}, ...[["descending", "largest error at t
 	.map(([value, name]) => html("option", {value}, name)));
 const resultCount = html("p", {class: "result-count", role: "status"});
 const list = html("ul", {class: "list", role: "listbox", tabindex: 0, "aria-label": "Utterances"});
-const slider = html("input", {type: "range", id: "rate", min: 0, max: data.rates.length - 1, step: 1, value: 0});
+const slider = html("input", {type: "range", id: "rate", min: 0, max: data.rates.length - 1, step: 1, value: rate});
 const output = html("output", {for: "rate"});
 const sample = html("div", {class: "sample"});
 document.getElementById("explorer").replaceChildren(html("div", {class: "explorer"},
@@ -49,7 +50,7 @@ document.getElementById("explorer").replaceChildren(html("div", {class: "explore
 
 const rows = new Map(samples.map((s) => {
 	const values = html("span", {class: "values"}), bar = html("i");
-	const row = html("li", {role: "option", id: "sample-" + s.i}, html("span", {class: "id"}, s.id), values, html("span", {class: "error"}, bar));
+	const row = html("li", {role: "option", id: "sample-" + s.i}, html("bdi", {class: "id"}, s.id), values, html("span", {class: "error"}, bar));
 	row.addEventListener("click", () => select(s));
 	return [s, {row, values, bar}];
 }));
@@ -161,7 +162,7 @@ function keepMask(missingFrom, unit, colour) {
 
 // transcript shows the tokens of an utterance; missing tokens are struck out.
 function transcript(s) {
-	const tokens = html("p", {class: "transcript"});
+	const tokens = html("p", {class: "transcript", dir: "auto"});
 	s.tokens.forEach((token, i) => {
 		const continuation = token.startsWith("##"), text = continuation ? token.slice(2) : token;
 		if (i && !continuation) tokens.append(" ");
@@ -169,7 +170,7 @@ function transcript(s) {
 	});
 	const box = html("div", {}, html("h4", {}, "Tokens; missing tokens are struck out"), tokens);
 	const plain = (text) => text.toLowerCase().replace(/\s/g, "");
-	if (plain(s.text) !== plain(tokens.textContent)) box.append(html("p", {class: "transcript-note"}, "Transcript: " + s.text));
+	if (plain(s.text) !== plain(tokens.textContent)) box.append(html("p", {class: "transcript-note"}, "Transcript: ", html("bdi", {}, s.text)));
 	if (s.tokens.length && s.tokens.every((token) => token.startsWith("#") && !token.startsWith("##"))) {
 		box.append(html("p", {class: "transcript-note"}, "Tokens are listed as ids, because the run has no vocabulary. Use ", html("code", {}, "recap report --bert DIR"), " to show their text."));
 	}
@@ -250,7 +251,7 @@ function draw() {
 	output.textContent = data.rates[rate];
 	slider.setAttribute("aria-valuetext", `${data.rates[rate]}`);
 	const errorText = error(s) < Infinity ? `error ${format(error(s))}` : "";
-	const parts = [html("h3", {}, s.id, html("span", {}, errorText)), html("div", {class: "pair"}, transcript(s), ...(s.weight ? [weights(s)] : [])), labelAxis(s)];
+	const parts = [html("h3", {}, html("bdi", {}, s.id), html("span", {}, errorText)), html("div", {class: "pair"}, transcript(s), ...(s.weight ? [weights(s)] : [])), labelAxis(s)];
 	if (data.features) {
 		parts.push(featureMaps(s), html("p", {class: "note"}, "The colour is the value of a feature; values outside the colour scale are clipped. Differences are relative: ‖X̃ − X‖ / ‖X‖. " +
 			"The loss of stage 1 does not compare X′ with X. It compares X with the output of the reconstructor for X′. So X′ is compared here with the output of the generator at missing rate 0."));

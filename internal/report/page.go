@@ -33,6 +33,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 // A Page is the data of the template page.html.
 type Page struct {
 	Title      string
+	Headline   *Headline // nil while no seed is finished
 	Properties []Property
 	Results    *Results // nil while no seed is finished
 	Figures    []Figure
@@ -47,7 +48,14 @@ type Page struct {
 	Scripts []template.JS
 }
 
-// A Property is an entry of the list at the top of the page.
+// A Headline has the scores at the top of the page.
+type Headline struct {
+	Scores   []Score
+	Of       string // what the scores are means of
+	Baseline string // the scores of the constant predictor; "" if the data were not read
+}
+
+// A Property is an entry of the list of properties of the run.
 type Property struct{ Name, Value string }
 
 // Results are the tables of test scores.
@@ -56,6 +64,8 @@ type Results struct {
 	Metrics []string
 	Rates   []Row // one per missing rate, then the mean and the AUILC
 	Seeds   []Row // the mean over the rates of each seed; nil for one seed
+	// what each metric measures
+	Meanings []Property
 }
 
 // A Row is a row of a table, with one cell per metric.

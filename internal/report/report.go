@@ -15,10 +15,12 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/explore"
+	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/plots"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -53,7 +55,7 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 		if err != nil {
 			return nil, err
 		}
-		p.Results = results(run, summary)
+		p.Headline, p.Results = headline(summary), results(run, summary)
 		if o.Samples > 0 {
 			if err := p.addExplorer(ctx, dir, o, log); err != nil {
 				return nil, err
@@ -74,8 +76,49 @@ func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog
 	if err != nil {
 		return fmt.Errorf("%w; --samples 0 omits the explorer", err)
 	}
+	p.addBaseline(e)
 	p.Samples, err = explorerJSON(e)
 	return err
+}
+
+// headline returns the scores for the top of the page.
+func headline(s *tables.Summary) *Headline {
+	of := "missing rate " + fmt.Sprint(s.Rates[0])
+	if n := len(s.Rates); n > 1 {
+		of = fmt.Sprintf("mean over %d missing rates from %g to %g", n, s.Rates[0], s.Rates[n-1])
+	}
+	if n := len(s.Seeds); n > 1 {
+		of += fmt.Sprintf(" and %d seeds, ± the standard deviation over the seeds", n)
+	}
+	return &Headline{Scores: Scores(s), Of: of}
+}
+
+// addBaseline adds the scores of the constant predictor to the headline and to the results.
+func (p *Page) addBaseline(e *explore.Exploration) {
+	what := fmt.Sprintf("the mean of the training labels, %.3f", e.Baseline.Constant)
+	if e.Classes > 0 {
+		what = fmt.Sprintf("the most frequent class of the training set, %g", e.Baseline.Constant)
+	}
+	text := func(key string) string {
+		if v := e.Baseline.Scores[key]; !math.IsNaN(v) {
+			return fmt.Sprintf("%.4f", v)
+		}
+		return "undefined"
+	}
+	var scores []string
+	for _, s := range p.Headline.Scores {
+		key, _, _ := strings.Cut(s.Metric, " ")
+		scores = append(scores, key+" "+text(key))
+	}
+	p.Headline.Baseline = fmt.Sprintf("Baseline: always predicting %s, has %s.", what,
+		strings.Join(scores, ", "))
+	row := Row{Name: "baseline"}
+	for _, key := range p.Results.Metrics {
+		row.Cells = append(row.Cells, Cell{Mean: text(key)})
+	}
+	p.Results.Rates = append(p.Results.Rates, row)
+	p.Results.Meanings = append(p.Results.Meanings,
+		Property{"baseline", "A model that ignores its input and always predicts " + what + "."})
 }
 
 // properties returns the list at the top of the page.
@@ -118,6 +161,14 @@ func results(r *rundir.Run, s *tables.Summary) *Results {
 		out.Caption = fmt.Sprintf("mean ± standard deviation over %d seeds; %s", len(s.Seeds),
 			out.Caption)
 		out.Seeds = rows(s.SeedCells())
+	}
+	for _, key := range metrics {
+		out.Meanings = append(out.Meanings,
+			Property{withArrow(key), metric.Meaning(s.Kind, key)})
+	}
+	if len(s.Rates) > 1 {
+		out.Meanings = append(out.Meanings, Property{"AUILC",
+			"The area under the curve of a metric over the missing rates."})
 	}
 	return out
 }

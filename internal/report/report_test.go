@@ -73,10 +73,17 @@ func TestReport(t *testing.T) {
 	}
 	for _, text := range []string{"<h1>RECAP on synthetic</h1>",
 		"mean ± standard deviation over 2 seeds", "Each seed, mean over the missing rates",
-		"AUILC", "batch: 8", "data.limit=20"} {
+		"AUILC", "batch: 8", "data.limit=20",
+		"Test split, mean over 3 missing rates from 0 to 0.9 and 2 seeds, ± the standard",
+		"Baseline: always predicting the mean of the training labels, ",
+		`<tr><th scope="row">baseline</th>`, "<td>undefined</td></tr>",
+		"<dt>MAE ↓</dt><dd>Mean absolute error"} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page does not contain %q", text)
 		}
+	}
+	if i, j := strings.Index(page, `class="headline"`), strings.Index(page, "<dl"); i < 0 || i > j {
+		t.Error("the headline is not the first thing on the page")
 	}
 	checkJournals(t, dir, page)
 	checkSamples(t, page)
@@ -86,7 +93,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 ||
-		strings.Contains(page, `id="explorer"`) {
+		strings.Contains(page, `id="explorer"`) || strings.Contains(page, "Baseline: ") {
 		t.Errorf("without explorer: %d figures, want 4", len(p.Figures))
 	}
 	if p, page := render(t, dir, Options{Samples: 2}); len(p.Notes) != 1 ||
@@ -277,8 +284,10 @@ func TestHostileData(t *testing.T) {
 	}
 	p := &Page{Title: evil, Properties: []Property{{evil, evil}}, Config: evil,
 		Notes: []string{evil}, Run: "{}", Samples: data,
-		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil},
-		Figures: []Figure{{Caption: evil}}}
+		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil,
+			[]Property{{evil, evil}}},
+		Headline: &Headline{[]Score{{evil, nil, evil}}, evil, evil},
+		Figures:  []Figure{{Caption: evil}}}
 	p.addAssets()
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {

@@ -141,10 +141,14 @@ function chart(phase, group, list) {
 		const column = data[1 + step * i];
 		cell.textContent = format(column[at ?? column.length - 1]);
 	});
+	const epochRange = () => {
+		const epochs = Math.max(run.epochs[phase] || 0, data[0].length);
+		return epochs > 1 ? [1, epochs] : [0.5, 1.5]; // a single epoch is in the middle
+	};
 	const grid = {stroke: "#8884", width: 1}, line = {stroke: "#80868c", font: "11px system-ui, sans-serif", grid, ticks: {...grid, size: 4}};
 	const u = new uPlot({
 		width: 324, height: 180, padding: [8, 10, 0, 0], legend: {show: false}, series, bands,
-		scales: {x: {time: false, range: () => [1, Math.max(2, run.epochs[phase] || 0, data[0].length)]}},
+		scales: {x: {time: false, range: epochRange}},
 		axes: [{...line, size: 24, gap: 3, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]},
 			{...line, size: 50, gap: 4, space: 30, values: (_, ticks) => ticks.map(format)}],
 		cursor: {sync: {key: phase}, drag: {x: false, y: false}, y: false},
