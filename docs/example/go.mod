@@ -13,4 +13,5 @@ require (
 	gonum.org/v1/gonum v0.17.0 // indirect
 )
 
+// The path of the checkout; README.md says how to change it in a copy.
 replace github.com/seed-6655bf3b/recap => ../..
