@@ -13,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Exit codes.
+// Exit codes; after a signal see interrupts.exitCode.
 const (
 	exitSuccess = 0
 	exitFailure = 1
@@ -60,26 +60,31 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns the exit code.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	t := newTerminal(os.Stdout, os.Stderr)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go t.watch(signals, cancel, os.Exit)
 
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	command, err := newParser().Parse(longFlags(args))
 	if err != nil {
-		fmt.Fprintf(safeWriter(os.Stderr), "recap: %v%s\n", err, helpFor(err))
+		fmt.Fprintf(t.err, "recap: %v%s\n", err, helpFor(err))
 		return exitUsage
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	err = runOn(os.Stdout, os.Stderr, func(t *terminal) error { return command.Run(t) })
+	err = t.run(func(t *terminal) error { return command.Run(t) })
+	t.hide()
 	if err != nil {
-		fmt.Fprintf(safeWriter(os.Stderr), "recap: %v%s\n", err, helpFor(err))
+		fmt.Fprintf(t.err, "recap: %v%s\n", err, helpFor(err))
 		if errors.As(err, &usageError{}) {
 			return exitUsage
 		}
-		return exitFailure
+		return t.exitCode()
 	}
 	return exitSuccess
 }

@@ -186,7 +186,8 @@ func TestKilledAndResumed(t *testing.T) {
 		}
 		err := cmd.Wait()
 		if signal == os.Interrupt && err != nil &&
-			(cmd.ProcessState.ExitCode() != exitFailure ||
+			(cmd.ProcessState.ExitCode() != 130 ||
+				!strings.Contains(stderr.String(), "recap: finishing epoch ") ||
 				!strings.Contains(stderr.String(), "--resume")) {
 			t.Errorf("interrupted: %v\n%s", err, stderr)
 		}

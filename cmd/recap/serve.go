@@ -39,6 +39,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		return usageError{fmt.Errorf("serve: --samples: expected 0 or more, found %d", c.Samples)}
 	}
 	options := report.Options{Samples: c.Samples, Device: c.Device, Vocabulary: c.BERT}
+	t.onInterrupt(func() string { return "" }, func() string { return "" })
 	return serve.Run(ctx, c.Dir, c.Addr, options, t.log, func(url string) {
 		fmt.Fprintln(t.out, url)
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,15 +10,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/progress"
-	"golang.org/x/term"
 
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/sweep"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // poolFlags say which units of a sweep this process trains, and how many at the same time.
@@ -65,48 +63,82 @@ func cores(t *terminal) int {
 
 // train trains the units of the shard and returns their results.
 func (f *poolFlags) train(ctx context.Context, t *terminal, units []runs.Unit) []sweep.Result {
-	p := &sweep.Pool{Workers: f.Workers, Cores: cores(t), Command: "unit", Log: t.log}
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		return p.Run(ctx, units)
-	}
-	b := newBars(t.err)
-	defer b.stop()
-	p.Log = slog.New(slog.NewTextHandler(b, nil))
-	tracker := &progress.Tracker{Message: "units", Total: int64(len(units))}
-	b.AppendTracker(tracker)
-	u := &unitBar{tracker: tracker, running: map[string]string{}}
-	p.Step, p.End = u.step, u.end
+	w := &unitsTraining{t: t, units: len(units), start: time.Now(),
+		running: map[string]train.Progress{}}
+	t.onInterrupt(w.answer, thisCommand)
+	t.log.Info(fmt.Sprintf("training %d units", len(units)), "workers", f.Workers)
+	defer t.hide()
+	p := &sweep.Pool{Workers: f.Workers, Cores: cores(t), Command: "unit", Log: t.log,
+		Progress: w.update, End: w.end}
 	return p.Run(ctx, units)
 }
 
-// A unitBar shows how many units are done and the progress of those that are being trained.
-type unitBar struct {
-	tracker *progress.Tracker
-	running map[string]string // progress by unit directory
+// A unitsTraining shows the progress of the units that are trained, and answers Ctrl-C.
+type unitsTraining struct {
+	t     *terminal
+	units int
+	start time.Time
+
+	mu             sync.Mutex
+	ended, trained int                       // units
+	running        map[string]train.Progress // by unit directory
 }
 
-func (b *unitBar) step(u *runs.Unit, phase string, done, total int) {
-	name := filepath.Join(filepath.Base(u.Run()), filepath.Base(u.Dir))
-	b.running[u.Dir] = fmt.Sprintf("%s %s %d%%", name, phase, 100*done/total)
-	b.update()
+func (w *unitsTraining) update(u *runs.Unit, p *train.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running[u.Dir] = *p
+	w.show()
 }
 
-func (b *unitBar) end(r *sweep.Result) {
-	delete(b.running, r.Unit.Dir)
-	b.update()
-	b.tracker.Increment(1)
+func (w *unitsTraining) end(r *sweep.Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.running, r.Unit.Dir)
+	switch r.Outcome {
+	case sweep.Done:
+		w.ended++
+		w.trained++
+	case sweep.Skipped, sweep.Failed:
+		w.ended++
+	}
+	w.show()
 }
 
-// update writes the progress of at most three units into the bar's line.
-func (b *unitBar) update() {
+// show shows the number of units and the progress of those that are trained. The time left is
+// estimated from that of the units before.
+func (w *unitsTraining) show() {
+	trained, measured := float64(w.trained), w.trained > 0
 	var list []string
-	for _, dir := range slices.Sorted(maps.Keys(b.running)) {
-		list = append(list, b.running[dir])
+	for _, dir := range slices.Sorted(maps.Keys(w.running)) {
+		p := w.running[dir]
+		trained += p.Done
+		measured = measured || p.Measured
+		name := filepath.Join(filepath.Base(filepath.Dir(dir)), filepath.Base(dir))
+		list = append(list, name+" "+position(&p))
 	}
-	if more := len(list) - 3; more > 0 {
-		list = append(list[:3], fmt.Sprintf("and %d more", more))
+	s := status{doing: fmt.Sprintf("%d of %d units done", w.ended, w.units), measured: measured,
+		done: min(1, (float64(w.ended-w.trained)+trained)/float64(w.units))}
+	if left := float64(w.units) - float64(w.ended-w.trained) - trained; measured {
+		s.left = time.Duration(float64(time.Since(w.start)) * left / trained)
 	}
-	b.tracker.UpdateMessage(strings.TrimSuffix("units; "+strings.Join(list, ", "), "; "))
+	s.details = strings.Join(list, ", ")
+	w.t.show(s)
+}
+
+// answer says what the sweep does after the first Ctrl-C.
+func (w *unitsTraining) answer() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	longest := time.Duration(0)
+	for _, p := range w.running {
+		longest = max(longest, p.EpochLeft)
+	}
+	if len(w.running) == 0 {
+		return "stopping; press Ctrl-C again to stop now"
+	}
+	return fmt.Sprintf("finishing the epochs of %d units, about %s; press Ctrl-C again to stop "+
+		"now: earlier epochs are saved", len(w.running), approximately(longest))
 }
 
 type sweepCommand struct {
@@ -156,7 +188,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	fmt.Fprintln(t.out, table.Render())
-	return sweep.Unfinished(results)
+	return continueError(ctx, sweep.Unfinished(results))
 }
 
 // configs returns the configurations of the sweep: data sets in the outer loop, then models, then
@@ -219,5 +251,6 @@ Example:
 }
 
 func (c *unitCommand) Run(ctx context.Context, t *terminal) error {
+	t.onInterrupt(func() string { return "" }, func() string { return "" })
 	return sweep.RunWorker(ctx, c.Dir, os.Stdin, t.out, t.log)
 }

@@ -4,19 +4,30 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
+	"time"
 	"unicode"
 
+	"golang.org/x/term"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 )
 
 // A terminal is where a command writes: results to out, log and progress to err. Both are safe:
-// see safeWriter.
+// see safeWriter. If standard error is a terminal, the log is written for people, and the progress
+// is its last line; otherwise the log has keys and values, for programs.
 type terminal struct {
-	out io.Writer
-	err io.Writer
-	log *slog.Logger
+	out   io.Writer
+	err   io.Writer
+	log   *slog.Logger
+	width int // columns of standard output; 0 if it is not a terminal
+
+	results *stickyWriter // out writes to it
+	flush   func() error  // writes the rest of what was written to out
+	line    *statusLine   // nil if standard error is not a terminal
+	logged  time.Time     // when the progress was logged
+	interrupts
 }
 
 // safeWriter returns a writer of UTF-8 text that makes control characters visible. Names in files
@@ -61,15 +72,45 @@ func (s *stickyWriter) Write(text []byte) (n int, err error) {
 	return n, s.err
 }
 
-// runOn calls a command with standard output and standard error. If the command succeeds but not
-// all of its results could be written, the error says so.
-func runOn(stdout, stderr io.Writer, command func(t *terminal) error) error {
-	results := &stickyWriter{w: stdout}
-	out, log := safeWriter(results), safeWriter(stderr)
-	err := command(&terminal{out, log, slog.New(slog.NewTextHandler(log, nil))})
-	out.Close()
-	if err == nil && results.err != nil {
-		return fmt.Errorf("standard output: expected to write the results, found %w", results.err)
+// newTerminal returns a terminal that writes to standard output and standard error.
+func newTerminal(stdout, stderr io.Writer) *terminal {
+	t := &terminal{results: &stickyWriter{w: stdout}, width: columns(stdout)}
+	out := safeWriter(t.results)
+	t.out, t.flush = out, out.Close
+	if width := columns(stderr); width > 0 {
+		t.line = &statusLine{w: stderr, width: func() int { return columns(stderr) }}
+		t.err = safeWriter(t.line)
+		t.log = slog.New(&peopleHandler{w: t.err, width: t.line.width})
+	} else {
+		t.err = safeWriter(stderr)
+		t.log = slog.New(slog.NewTextHandler(t.err, nil))
+	}
+	return t
+}
+
+// columns returns the width of a terminal, 0 if w is not one.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	switch {
+	case err != nil:
+		return 0
+	case width == 0: // a terminal of unknown size
+		return 80
+	}
+	return width
+}
+
+// run calls a command. If the command succeeds but not all of its results could be written, the
+// error says so.
+func (t *terminal) run(command func(t *terminal) error) error {
+	err := command(t)
+	t.flush()
+	if err == nil && t.results.err != nil {
+		return fmt.Errorf("standard output: expected to write the results, found %w", t.results.err)
 	}
 	return err
 }

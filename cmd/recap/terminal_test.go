@@ -45,7 +45,7 @@ func (f *failingWriter) Write(text []byte) (int, error) {
 
 func TestFirstErrorOfStandardOutput(t *testing.T) {
 	f := &failingWriter{}
-	err := runOn(f, io.Discard, func(t *terminal) error {
+	err := newTerminal(f, io.Discard).run(func(t *terminal) error {
 		fmt.Fprintln(t.out, "first")
 		fmt.Fprintln(t.out, "second")
 		return nil
@@ -55,7 +55,7 @@ func TestFirstErrorOfStandardOutput(t *testing.T) {
 		t.Errorf("%v after %d calls", err, f.calls)
 	}
 	failed := errors.New("failed")
-	if err := runOn(&failingWriter{}, io.Discard, func(t *terminal) error {
+	if err := newTerminal(&failingWriter{}, io.Discard).run(func(t *terminal) error {
 		fmt.Fprintln(t.out, "first")
 		return failed
 	}); err != failed {

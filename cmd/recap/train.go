@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
@@ -102,8 +106,9 @@ Examples:
 }
 
 func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
-	runner, stop := newRunner(t, c.Out)
-	defer stop()
+	runner := newRunner(ctx, t, c.Out, func(dir string) string {
+		return "recap train --resume " + typeset.ShellWord(dir)
+	})
 	runner.TensorBoard = c.TensorBoard
 	var dir string
 	var summary *tables.Summary
@@ -113,11 +118,12 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 			return usageError{fmt.Errorf("train: --resume continues a run with its own settings: "+
 				"leave out %s, or train a new run", extra)}
 		}
+		t.log.Info("continuing the training in " + c.Resume)
 		if c.Data != "" {
 			err = runner.MoveData(c.Resume, c.Data)
 		}
 		if err == nil {
-			dir, summary, err = runner.Resume(ctx, c.Resume)
+			dir, summary, err = runner.Resume(context.Background(), c.Resume)
 		}
 	} else {
 		config, seeds, invalid := c.resolve(map[string]string{"variant": c.Variant,
@@ -125,15 +131,30 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 		if invalid != nil {
 			return invalid
 		}
-		dir, summary, err = runner.Train(ctx, config, seeds)
+		if err := config.CheckData(); err != nil {
+			return err
+		}
+		logStart(t, &config, seeds)
+		dir, summary, err = runner.Train(context.Background(), config, seeds)
 	}
-	stop()
+	t.hide()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(t.out, summary.Table().Render())
 	fmt.Fprintln(t.out, dir)
 	return nil
+}
+
+// logStart says at once what is trained; opening the data and making the model take a while.
+func logStart(t *terminal, c *settings.Config, seeds []uint64) {
+	model := c.Spec().Label
+	if v := c.SelectedVariant(); v.Name != "full" {
+		model += ", " + v.Label + ","
+	}
+	dataset := cmp.Or(c.Dataset, filepath.Base(c.Data.File))
+	t.log.Info("training "+model+" on "+dataset,
+		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"), "preset", c.Preset, "device", c.Device)
 }
 
 // changes returns the name of a flag that changes a setting, "" if there is none.
@@ -199,12 +220,13 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 		}
 		configs, seeds = append(configs, config), list
 	}
-	runner, stop := newRunner(t, c.Out)
-	defer stop()
-	summaries, err := runner.Ablate(ctx, configs, seeds, drop)
-	stop()
+	runner := newRunner(ctx, t, c.Out, func(string) string { return thisCommand() })
+	t.log.Info(fmt.Sprintf("training %d variants of %s", len(configs), configs[0].Spec().Label),
+		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
+	summaries, err := runner.Ablate(context.Background(), configs, seeds, drop)
+	t.hide()
 	if err != nil {
-		return err
+		return continueError(ctx, err)
 	}
 	fmt.Fprint(t.out, tables.AblationTable(summaries).Text())
 	return nil

@@ -65,7 +65,7 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 		fmt.Fprintf(t.out, "best by validation, test scores were not used: %s\n%s\n", best.Run,
 			c.trainLine(s, best.Trial))
 	}
-	return sweep.Unfinished(results)
+	return continueError(ctx, sweep.Unfinished(results))
 }
 
 // search draws the trials and resolves their configurations.

@@ -132,7 +132,7 @@ var table = []group{
 			"internal/models", "internal/optable", "internal/plots", "internal/report",
 			"internal/results", "internal/rundir", "internal/runs", "internal/serve",
 			"internal/settings", "internal/simd", "internal/sweep", "internal/tables",
-			"internal/typeset", "internal/weights", "recap",
+			"internal/train", "internal/typeset", "internal/weights", "recap",
 		},
 	}},
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
@@ -287,11 +288,11 @@ func TestLossesAreTheJournal(t *testing.T) {
 func TestLossesOfAnUnfinishedRun(t *testing.T) {
 	r := runstest.NewRunner(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	r.Step = func(_ uint64, phase string, done, _ int) {
-		if phase == "stage2" && done == 4 {
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage2" && p.Step == 4 {
 			cancel()
 		}
-	}
+	})
 	dir, _, err := r.Train(ctx, settingstest.Resolved(t, nil), []uint64{5, 6})
 	if err == nil {
 		t.Fatal("not interrupted")
@@ -313,15 +314,15 @@ func TestLossesOfAnUnfinishedRun(t *testing.T) {
 func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
 	r := runstest.NewRunner(t)
 	var state []byte
-	r.Step = func(_ uint64, phase string, done, _ int) {
-		if phase == "stage2" && done == 1 {
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage2" && p.Step == 1 {
 			paths, _ := filepath.Glob(filepath.Join(r.Out, "*/*/*/seed*/"+rundir.StateFile))
 			var err error
 			if state, err = os.ReadFile(paths[0]); err != nil {
 				t.Error(err)
 			}
 		}
-	}
+	})
 	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func trained(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runs.Runner{Out: t.TempDir(), Log: quiet, Step: func(uint64, string, int, int) {}}
+	r := &runs.Runner{Out: t.TempDir(), Log: quiet, Progress: func(runs.Progress) {}}
 	dir, _, err := r.Train(t.Context(), c, []uint64{7, 8})
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,8 @@ type EvalOptions struct {
 	// files that replace features of the data
 	Features datasets.Features
 	Device   string // "" for the run's
+	// called before each test at a rate, from 1 on; may be nil
+	Progress func(test, tests int)
 }
 
 // Evaluate tests the checkpoints of the run in dir, or of the one seed whose directory dir is, and
@@ -46,7 +48,7 @@ func evaluate(
 ) (*tables.Summary, error) {
 	s := &tables.Summary{Note: o.note()}
 	var origin train.Origin // of the run's own data, if they are tested
-	for _, d := range dirs {
+	for i, d := range dirs {
 		if !d.Finished() {
 			return nil, rundir.UnfinishedError(string(d))
 		}
@@ -83,6 +85,9 @@ func evaluate(
 		rates, err := settings.ParseRates(c.Eval.Rates)
 		if err != nil {
 			return nil, err
+		}
+		if o.Progress != nil {
+			p.OnRate = func(rate, rates int) { o.Progress(i*rates+rate, len(dirs)*rates) }
 		}
 		tested, err := p.Test(ctx, &c, d, split, rates, o.Drop)
 		if err != nil {

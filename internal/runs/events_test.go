@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
@@ -135,11 +136,11 @@ func TestEventsOfResumed(t *testing.T) {
 	r := runstest.NewRunner(t)
 	r.TensorBoard = true
 	ctx, cancel := context.WithCancel(context.Background())
-	r.Step = func(_ uint64, phase string, done, total int) {
-		if phase == "stage2" && done > total/3 {
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage2" && p.Epoch == 2 {
 			cancel()
 		}
-	}
+	})
 	dir, _, err := r.Train(ctx, settingstest.Resolved(t, nil), []uint64{5})
 	if interrupted := new(train.Interrupted); !errors.As(err, &interrupted) {
 		t.Fatal(err)
@@ -162,7 +163,7 @@ func TestEventsOfResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r.TensorBoard, r.Step = false, func(uint64, string, int, int) {}
+	r.TensorBoard, r.Progress = false, func(runs.Progress) {}
 	if _, _, err := r.Resume(context.Background(), dir); err != nil {
 		t.Fatal(err)
 	}

@@ -123,11 +123,12 @@ func TestPlaces(t *testing.T) {
 func TestAblateUsesFinishedRuns(t *testing.T) {
 	r := runstest.NewRunner(t)
 	var trained []string
-	r.Step = func(seed uint64, phase string, done, _ int) {
-		if phase == "stage1" && done == 1 {
-			trained = append(trained, fmt.Sprint(seed))
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage1" && p.Step == 1 {
+			seed, _ := strings.CutPrefix(filepath.Base(string(p.Dir)), "seed")
+			trained = append(trained, seed)
 		}
-	}
+	})
 	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil),
 		[]uint64{5}); err != nil {
 		t.Fatal(err)
@@ -328,7 +329,7 @@ func TestMissingIsDropped(t *testing.T) {
 func TestLabelledFraction(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := map[string]int{}
-	r.Step = func(_ uint64, phase string, _, _ int) { steps[phase]++ }
+	runstest.OnStep(r, func(p runs.Progress) { steps[p.Phase]++ })
 	if _, _, err := r.Train(context.Background(),
 		settingstest.Resolved(t, map[string]string{"data.labels": "0.1"}),
 		[]uint64{5}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
@@ -37,7 +38,7 @@ func TestResume(t *testing.T) {
 			t.Fatalf("stopped at step %d: error %v", stop, err)
 		}
 		addPartialEpoch(t, dir)
-		r.Step = func(uint64, string, int, int) { count++ }
+		runstest.OnStep(r, func(runs.Progress) { count++ })
 		if _, _, err = r.Resume(context.Background(), dir); err != nil {
 			t.Fatal(err)
 		}
@@ -76,16 +77,16 @@ func TestKilledBetweenFiles(t *testing.T) {
 	c := settingstest.Resolved(t, nil)
 	r := runstest.NewRunner(t)
 	var old [][]byte
-	r.Step = func(_ uint64, _ string, done, _ int) {
+	runstest.OnStep(r, func(p runs.Progress) {
 		paths, _ := filepath.Glob(filepath.Join(r.Out, "*/*/*/seed*/"+rundir.StateFile))
-		if done%3 == 0 && len(paths) == 1 {
+		if p.Step%3 == 0 && len(paths) == 1 {
 			text, err := os.ReadFile(paths[0])
 			if err != nil {
 				t.Error(err)
 			}
 			old = append(old, text)
 		}
-	}
+	})
 	dir, _, err := r.Train(context.Background(), c, []uint64{5})
 	if err != nil || len(old) < 4 {
 		t.Fatal(len(old), err)
@@ -106,7 +107,7 @@ func TestKilledBetweenFiles(t *testing.T) {
 
 func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var runs []map[string]string
+	var contents []map[string]string
 	for _, n := range []int{1, 2} {
 		runtime.GOMAXPROCS(n)
 		dir, _, err := runstest.NewRunner(t).Train(context.Background(),
@@ -114,9 +115,9 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs = append(runs, runstest.Contents(t, dir))
+		contents = append(contents, runstest.Contents(t, dir))
 	}
-	runstest.SameFiles(t, "two cores", runs[1], runs[0])
+	runstest.SameFiles(t, "two cores", contents[1], contents[0])
 }
 
 // TestNaNStopsTheRun checks that the error names the step with the NaN, although later steps were
@@ -135,11 +136,11 @@ func TestNaNStopsTheRun(t *testing.T) {
 	} {
 		r := runstest.NewRunner(t)
 		made := 0
-		r.Step = func(_ uint64, phase string, done, _ int) {
-			if phase == "stage2" {
-				made = done
+		runstest.OnStep(r, func(p runs.Progress) {
+			if p.Phase == "stage2" {
+				made = p.Step
 			}
-		}
+		})
 		dir, _, err := r.Train(context.Background(),
 			settingstest.Resolved(t,
 				map[string]string{"nan_from": c.poison, "train.batch": c.batch}), []uint64{5})

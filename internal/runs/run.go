@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -15,17 +17,32 @@ import (
 
 // A Runner trains runs in directories under Out.
 type Runner struct {
-	Out  string
-	Log  *slog.Logger
-	Step func(seed uint64, phase string, done, total int) // called after each step
+	Out      string
+	Log      *slog.Logger
+	Progress func(Progress)  // called after each step, and after each batch of predictions
+	Stop     <-chan struct{} // closed to end the training after the epoch under way
 
 	TensorBoard bool // write event files too; a resumed run with an event file always continues it
-	WholeEpochs bool // when the context is cancelled, finish the current epoch
+
+	number, count int // see Progress
+}
+
+// A Progress tells how far an operation is that trains seeds, one after the other.
+type Progress struct {
+	train.Progress
+	Dir           rundir.Dir // of the seed that is trained
+	Number, Count int        // Dir is the Number-th, from 1 on, of Count seeds
+}
+
+// TimeLeft estimates the time for the rest of this seed and for the seeds after it, as if they had
+// the same work.
+func (p *Progress) TimeLeft() time.Duration {
+	return p.Left + time.Duration(p.Count-p.Number)*p.Whole
 }
 
 // Train trains the seeds of a new run one after the other and tests them at all missing rates. It
-// returns the run's directory, which [rundir.ChooseDir] chooses, and the scores. If ctx is
-// cancelled, the error is a [*train.Interrupted].
+// returns the run's directory, which [rundir.ChooseDir] chooses, and the scores. After Stop, and if
+// ctx is cancelled, the error is a [*train.Interrupted].
 func (r *Runner) Train(
 	ctx context.Context, c settings.Config, seeds []uint64,
 ) (dir string, s *tables.Summary, err error) {
@@ -48,6 +65,7 @@ func (r *Runner) Train(
 	if err != nil {
 		return "", nil, err
 	}
+	r.number, r.count = 0, unfinished(dirs)
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return dir, nil, err
 	}
@@ -74,6 +92,7 @@ func (r *Runner) Resume(
 	}
 	defer data.Close()
 	run = dirs[0].Run()
+	r.number, r.count = 0, unfinished(dirs)
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
@@ -93,6 +112,7 @@ func (r *Runner) Ablate(
 	}
 	defer data.Close()
 	var all []*tables.Summary
+	r.number, r.count = 0, len(variants)*len(seeds)
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
 		dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
@@ -101,6 +121,7 @@ func (r *Runner) Ablate(
 		if err != nil {
 			return nil, err
 		}
+		r.count -= len(dirs) - unfinished(dirs)
 		if err := r.trainSeeds(ctx, data, dirs); err != nil {
 			return nil, err
 		}
@@ -114,6 +135,11 @@ func (r *Runner) Ablate(
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// unfinished counts the seeds that are not finished.
+func unfinished(dirs []rundir.Dir) int {
+	return len(slices.DeleteFunc(slices.Clone(dirs), rundir.Dir.Finished))
 }
 
 // openData opens the device, the data and the pretrained text encoder of a run, so that an error
@@ -168,8 +194,13 @@ func (r *Runner) trainSeed(
 			return err
 		}
 	}
-	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, WholeEpochs: r.WholeEpochs,
-		Step: func(phase string, done, total int) { r.Step(c.Seed, phase, done, total) }}
+	r.number++
+	now := Progress{Dir: d, Number: r.number, Count: r.count}
+	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, Stop: r.Stop,
+		Progress: func(p train.Progress) {
+			now.Progress = p
+			r.Progress(now)
+		}}
 	if err := train.Seed(ctx, c, data, d, o); err != nil {
 		return err
 	}

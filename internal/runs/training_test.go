@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
@@ -18,11 +19,11 @@ import (
 func TestPatience(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := 0
-	r.Step = func(_ uint64, phase string, _, _ int) {
-		if phase == "stage2" {
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage2" {
 			steps++
 		}
-	}
+	})
 	c := settingstest.Resolved(t,
 		map[string]string{"train.lr": "1e-30", "train.schedule": "constant", "train.patience": "2",
 			"train.epochs.stage2": "6"})

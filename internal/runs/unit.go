@@ -61,7 +61,7 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 
 // TrainUnit trains the unit in dir from its saved state; a finished unit stays as it is. The data
 // are read after the unit is locked. If another process has locked it, the error is a
-// [*rundir.LockedError]. If ctx is cancelled, the error is a [*train.Interrupted].
+// [*rundir.LockedError]. After Stop, and if ctx is cancelled, it is a [*train.Interrupted].
 func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 	d := rundir.Dir(dir)
 	c, err := d.Config()
@@ -77,6 +77,7 @@ func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 			return err
 		}
 		defer data.Close()
+		r.number, r.count = 0, 1
 		return r.trainSeed(ctx, c, data, d)
 	})
 }

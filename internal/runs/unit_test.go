@@ -123,18 +123,18 @@ func TestTrainUnit(t *testing.T) {
 	}
 	want := runstest.Contents(t, dir)
 	r := runstest.NewRunner(t)
-	r.WholeEpochs = true
 	u := plan(t, r, []settings.Config{c}, 5)[0]
 	for epoch := 1; epoch <= 6; epoch++ { // 5 epochs and the test
 		ctx, cancel := context.WithCancel(context.Background())
-		r.Step = func(uint64, string, int, int) {
+		r.Stop = ctx.Done()
+		runstest.OnStep(r, func(runs.Progress) {
 			cancel()
 			if locked, err := u.Holder(); err != nil || locked == nil ||
 				locked.Holder.PID != os.Getpid() {
 				t.Errorf("while it is trained, the unit is locked by %v (%v)", locked, err)
 			}
-		}
-		err := r.TrainUnit(ctx, u.Dir)
+		})
+		err := r.TrainUnit(context.Background(), u.Dir)
 		if interrupted := new(train.Interrupted); epoch < 6 && !errors.As(err, &interrupted) ||
 			epoch == 6 && err != nil {
 			t.Fatal(epoch, err)
@@ -147,6 +147,7 @@ func TestTrainUnit(t *testing.T) {
 			t.Errorf("still locked by %v (%v)", locked, err)
 		}
 	}
+	r.Stop = nil
 	runstest.SameFiles(t, "interrupted", runstest.Contents(t, u.Run()), want)
 	if err := r.TrainUnit(context.Background(), u.Dir); err != nil || !u.Finished() {
 		t.Error("a finished unit:", err)

@@ -361,7 +361,7 @@ func TestFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &runs.Runner{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler),
-		Step: func(uint64, string, int, int) {}}
+		Progress: func(runs.Progress) {}}
 	dir, _, err := r.Train(t.Context(), c, []uint64{7})
 	if err != nil {
 		t.Fatal(err)

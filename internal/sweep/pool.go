@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // LogFile is the name of a unit's log file in its directory. It has what the worker process wrote
@@ -39,8 +40,8 @@ type Pool struct {
 	Command string
 	Log     *slog.Logger
 	// called at most every 200 ms per unit; may be nil
-	Step func(u *runs.Unit, phase string, done, total int)
-	End  func(r *Result) // called after each unit; may be nil
+	Progress func(u *runs.Unit, p *train.Progress)
+	End      func(r *Result) // called after each unit; may be nil
 
 	coresPerWorker int
 }
@@ -49,7 +50,7 @@ type Pool struct {
 // [Result] per unit, in the order of units. When ctx is done, Run starts no further unit, and the
 // running ones stop after their current epoch.
 func (p *Pool) Run(ctx context.Context, units []runs.Unit) []Result {
-	var mu sync.Mutex // serialises Step and End
+	var mu sync.Mutex // serialises Progress and End
 	end := func(r Result, remaining int) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -104,7 +105,7 @@ func (p *Pool) logResult(r *Result, remaining int) {
 	}
 }
 
-// train trains unit u in a worker process. mu serialises the calls of p.Step.
+// train trains unit u in a worker process. mu serialises the calls of p.Progress.
 func (p *Pool) train(ctx context.Context, u runs.Unit, mu *sync.Mutex) Result {
 	r := Result{Unit: u}
 	start := time.Now()
@@ -115,8 +116,8 @@ func (p *Pool) train(ctx context.Context, u runs.Unit, mu *sync.Mutex) Result {
 		err = p.runProcess(ctx, &r, log, func(m *message) {
 			mu.Lock()
 			defer mu.Unlock()
-			if p.Step != nil {
-				p.Step(&u, m.Phase, m.Done, m.Total)
+			if p.Progress != nil {
+				p.Progress(&u, m.Progress)
 			}
 		})
 	}
@@ -155,7 +156,7 @@ func (p *Pool) runProcess(
 		}
 		if m.End != "" {
 			r.Outcome, r.Reason = m.End, m.Reason
-		} else {
+		} else if m.Progress != nil {
 			progress(&m)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // TestMain is also the program that a pool starts: a fake of RunWorker. The file "do" in the
@@ -31,7 +32,7 @@ func fake(dir string) int {
 	messages := json.NewEncoder(os.Stdout)
 	do, _ := os.ReadFile(filepath.Join(dir, "do"))
 	fmt.Fprintf(os.Stderr, "cores %s, %s\n", os.Getenv("GOMAXPROCS"), do)
-	messages.Encode(message{Phase: "stage1", Done: 1, Total: 2})
+	messages.Encode(message{Progress: &train.Progress{Phase: "stage1", Epoch: 1, Epochs: 2}})
 	finish := func() {
 		os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644)
 		messages.Encode(message{End: Done})
@@ -99,9 +100,9 @@ func TestOutcomes(t *testing.T) {
 	steps, ended := 0, 0
 	p := &Pool{Workers: 2, Cores: 5, Command: "fake",
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Step: func(u *runs.Unit, phase string, done, total int) {
-			if steps++; phase != "stage1" || done != 1 || total != 2 {
-				t.Error(phase, done, total)
+		Progress: func(u *runs.Unit, p *train.Progress) {
+			if steps++; p.Phase != "stage1" || p.Epoch != 1 || p.Epochs != 2 {
+				t.Error(p)
 			}
 		},
 		End: func(*Result) { ended++ }}
@@ -150,7 +151,7 @@ func TestInterruption(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	started := 0
 	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler),
-		Step: func(*runs.Unit, string, int, int) {
+		Progress: func(*runs.Unit, *train.Progress) {
 			if started++; started == 2 {
 				cancel()
 			}

@@ -16,11 +16,9 @@ import (
 )
 
 // A message is what a worker process sends to the sweep: one line of JSON. It has either the
-// progress (Phase, Done, Total) or the outcome (End, Reason).
+// progress or the outcome (End, Reason).
 type message struct {
-	Phase string `json:"phase,omitempty"`
-	Done  int    `json:"done,omitempty"` // steps of the phase
-	Total int    `json:"total,omitempty"`
+	Progress *train.Progress `json:"progress,omitempty"`
 
 	End    Outcome `json:"end,omitempty"` // Done, Stopped, Locked or Failed
 	Reason string  `json:"reason,omitempty"`
@@ -60,14 +58,14 @@ func RunWorker(
 	}()
 	messages := json.NewEncoder(out)
 	lastSent := time.Time{}
-	r := &runs.Runner{Log: log, WholeEpochs: true,
-		Step: func(_ uint64, phase string, done, total int) {
-			if now := time.Now(); done == total || now.Sub(lastSent) > progressInterval {
+	r := &runs.Runner{Log: log, Stop: ctx.Done(),
+		Progress: func(p runs.Progress) {
+			if now := time.Now(); now.Sub(lastSent) > progressInterval {
 				lastSent = now
-				messages.Encode(message{Phase: phase, Done: done, Total: total})
+				messages.Encode(message{Progress: &p.Progress})
 			}
 		}}
-	err := r.TrainUnit(ctx, dir)
+	err := r.TrainUnit(context.Background(), dir)
 	locked, interrupted := new(rundir.LockedError), new(train.Interrupted)
 	switch {
 	case err == nil:

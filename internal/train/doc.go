@@ -10,10 +10,12 @@
 //	data.go       the data set of a configuration
 //	batcher.go    the batches of an epoch, on the device
 //	learner.go    a model with its parameters
-//	train.go      phases, epochs, steps
+//	train.go      phases and epochs
+//	pass.go       the steps of an epoch
 //	termlog.go    the values of the loss terms, read every few steps
 //	validate.go   validation, selection, early stopping
 //	predictor.go  a trained model applied to a split
+//	progress.go   how far a seed is, and how long the rest takes
 //	state.go      saving and resuming
 //	events.go     TensorBoard's event files
 package train

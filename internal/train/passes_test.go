@@ -16,7 +16,6 @@ import (
 // keep masks, moves its own parameters, and has moments of its own.
 func TestPasses(t *testing.T) {
 	tr := newTrainer(t, nil)
-	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]
 	whole := ph.Passes[0]
 	var order []string

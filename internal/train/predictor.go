@@ -19,11 +19,14 @@ type Predictor struct {
 	*Learner
 	Tape      *ag.Tape // for inference
 	BatchSize int
+	OnBatch   func(utterances int)  // called after each batch of Predict; may be nil
+	OnRate    func(rate, rates int) // called before each rate of Test, from 1 on; may be nil
 	batcher   batcher
 }
 
 func newPredictor(c *settings.Config, l *Learner) *Predictor {
-	return &Predictor{l, ag.NewInferenceTape(l.Device), c.Train.Batch, newBatcher(c, l.Dims)}
+	return &Predictor{Learner: l, Tape: ag.NewInferenceTape(l.Device), BatchSize: c.Train.Batch,
+		batcher: newBatcher(c, l.Dims)}
 }
 
 // Input resets the tape and returns the utterances of a split with the given indices, corrupted by
@@ -68,6 +71,9 @@ func (p *Predictor) Predict(
 	for _, index := range datasets.Order(s.Len(), p.BatchSize, 0, nil) {
 		y := p.Model.Predict(p.Tape, p.Input(s, index, masks))
 		p.Append(out, y, s.Len())
+		if p.OnBatch != nil {
+			p.OnBatch(len(index))
+		}
 	}
 	return out
 }
@@ -79,15 +85,19 @@ func (p *Predictor) Test(
 	rates []float64, drop []zoo.Modality,
 ) ([][]*results.Predictions, error) {
 	var all [][]*results.Predictions
-	for _, choice := range results.Choices(c, p.batcher.kind) {
+	choices := results.Choices(c, p.batcher.kind)
+	for i, choice := range choices {
 		if err := rundir.LoadTensors(d.File(choice.File(rundir.BestFile)),
 			p.Model.PredictParams()); err != nil {
 			return nil, fmt.Errorf("train: checkpoint: %w", err)
 		}
 		var list []*results.Predictions
-		for _, rate := range rates {
+		for j, rate := range rates {
 			if ctx.Err() != nil {
 				return nil, &Interrupted{filepath.Dir(string(d))}
+			}
+			if p.OnRate != nil {
+				p.OnRate(i*len(rates)+j+1, len(choices)*len(rates))
 			}
 			list = append(list, p.Predict(s, rate, drop))
 		}

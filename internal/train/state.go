@@ -125,6 +125,7 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 	if err := t.load(path, meta, phases[at.phase], opts); err != nil {
 		return at, nil, err
 	}
+	t.meter.saved(meta["phase"], at.epoch)
 	t.journal, err = rundir.OpenJournal(t.dir.File(rundir.JournalFile), meta["phase"], at.epoch)
 	if err != nil {
 		return at, nil, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -88,9 +89,11 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 				opt := tr.begin(ph)
 				for epoch := 1; epoch <= 4; epoch++ {
 					dev.downloads, dev.allocs = 0, 0
-					tr.step = func(_ string, done, total int) {
-						steps := total / tr.config.Train.Epochs[ph.Name]
-						i := (done-1)%steps + 1
+					batches := datasets.Order(tr.utterances(ph).Len(), tr.config.Train.Batch,
+						ph.MinBatch, nil)
+					steps := len(batches) * len(ph.Passes)
+					tr.meter.report = func(p Progress) {
+						i := (p.Step-1)%steps + 1
 						readings := i / stepsPerFlush
 						if i == steps {
 							readings++
@@ -115,7 +118,6 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 func TestFailureOfTheDevice(t *testing.T) {
 	tr, dev := newWatched(t, map[string]string{"nan_from": "1"}, nil)
 	dev.failure = errors.New("out of memory")
-	tr.step = func(string, int, int) {}
 	ph := tr.Model.Phases()[1]
 	_, err := tr.steps(context.Background(), ph, tr.begin(ph), 1)
 	if want := "train: phase stage2, epoch 1, step 3: out of memory"; !errors.Is(err,

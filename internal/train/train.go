@@ -5,11 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -24,15 +23,17 @@ import (
 
 // Options say how a seed is trained, beside its configuration.
 type Options struct {
-	Log  *slog.Logger
-	Step func(phase string, done, total int) // called after each step
+	Log      *slog.Logger
+	Progress func(Progress)  // called after each step, and after each batch of predictions
+	Stop     <-chan struct{} // closed to end the training after the epoch under way
+
 	// also write event files; a resumed seed that has one always does
 	TensorBoard bool
-	WholeEpochs bool // when interrupted, finish the epoch under way
 }
 
 // Seed trains and tests one seed in its directory, from where its state on disk stands. The data
-// must be those of the state (see [Data.CheckOrigin]).
+// must be those of the state (see [Data.CheckOrigin]). If ctx is cancelled, it ends after the step
+// under way; the error is then, and after Stop, an [*Interrupted].
 func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Options) error {
 	l, err := data.learner(&c)
 	if err != nil {
@@ -42,8 +43,6 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 		return err
 	}
 	set, use := data.Set, l.diskUse(&c)
-	o.Log.Info("training", "run", string(d), "parameters", Count(l.Params), "utterances",
-		set.Train.Len(), "disk", Megabytes(use.Peak))
 	if !d.Has(rundir.StateFile) {
 		if err := rundir.CheckSpace(string(d), use.Peak); err != nil {
 			return err
@@ -54,12 +53,30 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 		origin: data.Origin, Learner: l,
 		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, l.Dims),
 		predictor: newPredictor(&c, l), log: o.Log,
-		step: o.Step, recorded: o.TensorBoard || hasEvents(d), wholeEpochs: o.WholeEpochs,
+		meter: newMeter(o.Progress), recorded: o.TensorBoard || hasEvents(d), stop: o.Stop,
 	}
+	rates, err := settings.ParseRates(c.Eval.Rates)
+	if err != nil {
+		return err
+	}
+	t.logModel(use.Peak)
+	t.plan(len(rates))
+	t.predictor.OnBatch = t.meter.predicted
 	if err := t.train(ctx); err != nil {
 		return err
 	}
-	return t.test(ctx)
+	return t.test(ctx, rates)
+}
+
+// logModel writes to the log what is trained, and how many bytes of disk the seed needs.
+func (t *trainer) logModel(disk int64) {
+	var phases []string
+	for _, ph := range t.Model.Phases() {
+		phases = append(phases, fmt.Sprintf("%d of %s", t.config.Train.Epochs[ph.Name], ph.Name))
+	}
+	t.log.Info("training", "run", string(t.dir), "parameters", Count(t.Params),
+		"in_checkpoint", Count(t.Model.PredictParams()), "utterances", t.set.Train.Len(),
+		"epochs", strings.Join(phases, ", "), "disk", Megabytes(disk))
 }
 
 // A trainer trains one model with one seed.
@@ -80,9 +97,19 @@ type trainer struct {
 	recorded  bool       // for TensorBoard too
 	events    *eventFile // nil unless recorded
 	log       *slog.Logger
-	step      func(phase string, done, total int) // called after each step
+	meter     *meter
+	stop      <-chan struct{} // see Options
+	timed     time.Time       // until when the epochs in the journal were timed
+}
 
-	wholeEpochs bool // when interrupted, the epoch under way is finished
+// stopped reports whether no further epoch is made.
+func (t *trainer) stopped(ctx context.Context) bool {
+	select {
+	case <-t.stop:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
 }
 
 // train runs the phases from where the state on disk stands, and leaves the selected parameters on
@@ -97,7 +124,12 @@ func (t *trainer) train(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, ph := range t.Model.Phases()[at.phase:] {
+	t.timed, t.meter.last = time.Now(), time.Now()
+	for i, ph := range t.Model.Phases() {
+		if i < at.phase {
+			t.skip(ph, t.config.Train.Epochs[ph.Name])
+			continue
+		}
 		epochs, ok := t.config.Train.Epochs[ph.Name]
 		if !ok {
 			return settings.Invalid("train.epochs."+ph.Name, "a number", "none")
@@ -108,14 +140,18 @@ func (t *trainer) train(ctx context.Context) error {
 			}
 			opts = t.begin(ph)
 		}
-		for epoch := at.epoch + 1; epoch <= epochs && !t.outOfPatience(ph, epoch-1); epoch++ {
-			if ctx.Err() != nil {
+		t.skip(ph, at.epoch)
+		epoch := at.epoch + 1
+		for ; epoch <= epochs && !t.outOfPatience(ph, epoch-1); epoch++ {
+			if t.stopped(ctx) {
 				return &Interrupted{filepath.Dir(string(t.dir))}
 			}
+			t.begun(ph, epoch, epochs)
 			if err := t.epoch(ctx, ph, opts, epoch); err != nil {
 				return err
 			}
 		}
+		t.skip(ph, epochs+1-epoch)
 		at, opts = position{}, nil
 	}
 	return t.saveUnchosen()
@@ -196,7 +232,6 @@ func (t *trainer) schedule(opt *optim.Adam, pass zoo.Pass, epoch, epochs int) fl
 // disk: chosen parameters, then a line of the journal, what is kept of the phase after its last,
 // then the state, which makes the epoch count.
 func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int) error {
-	began := time.Now()
 	epochs := t.config.Train.Epochs[ph.Name]
 	var lr float64
 	for i, opt := range opts {
@@ -215,7 +250,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	if err := t.tape.Device().Sync(); err != nil {
 		return fmt.Errorf("train: %s, epoch %d: %w", ph.Name, epoch, err)
 	}
-	r.Seconds = time.Since(began).Seconds()
+	now := time.Now() // the state before was saved since t.timed, that of this epoch is not yet
+	r.Seconds, t.timed = now.Sub(t.timed).Seconds(), now
 	if err := t.journal.Append(r); err != nil {
 		return err
 	}
@@ -234,6 +270,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	if err := t.saveState(ph, opts, epoch); err != nil {
 		return err
 	}
+	t.meter.saved(ph.Name, epoch)
+	t.meter.now.Measured = true
 	t.log.Info("epoch", r.Attributes(epochs)...)
 	if last && epoch < epochs {
 		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience",
@@ -247,125 +285,23 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	return nil
 }
 
-// steps makes the passes of an epoch and returns the mean of each term over the steps of its pass;
-// that of the loss is the sum over the passes.
-func (t *trainer) steps(
-	ctx context.Context, ph zoo.Phase, opts []*optim.Adam, epoch int,
-) (rundir.Numbers, error) {
-	means := rundir.Numbers{}
-	for k := range ph.Passes {
-		sums, steps, err := t.pass(ctx, ph, k, opts[k], epoch)
-		if err != nil {
-			return nil, err
-		}
-		for name, sum := range sums {
-			means[name] += sum / float64(steps)
-		}
-	}
-	return means, nil
-}
-
-// pass goes once through the phase's utterances for its k-th pass and returns the sum of each term
-// over the steps. A term that is not finite ends the run, though at the next flush only: the state
-// on disk, that of the last whole epoch, knows nothing of the steps after it.
-func (t *trainer) pass(
-	ctx context.Context, ph zoo.Phase, k int, opt *optim.Adam, epoch int,
-) (sums rundir.Numbers, steps int, err error) {
-	c := &t.config
-	pass, split, purpose := ph.Passes[k], t.utterances(ph), ph.PassName(k)
-	rates, masks := t.masks(split, purpose, epoch)
-	batches := datasets.Order(split.Len(), c.Train.Batch, ph.MinBatch,
-		stream(c.Seed, purpose, epoch, "order"))
-	fill := t.batcher.FillCorrupted
-	if ph.NeedsComplete {
-		fill = t.batcher.Fill
-	}
-	sums = rundir.Numbers{}
-	grads := ag.Grads{}
-	for i, index := range batches {
-		if i%c.Train.Accumulate == 0 {
-			t.tape.Reset()
-			clear(grads)
-		}
-		t.tape.Seed(stream(c.Seed, purpose, epoch, "step", i).Uint64())
-		fill(split, index, masks)
-		b := t.batcher.Batch(t.tape, ph, &rates, epoch)
-		b.Step, b.Steps = i, len(batches)
-		terms, updates := pass.Terms(t.tape, b)
-		zoo.Apply(t.tape, updates)
-		t.terms.record(t.tape, terms)
-		t.differentiate(pass, grads, zoo.Total(t.tape, terms))
-		if (i+1)%c.Train.Accumulate == 0 || i+1 == len(batches) {
-			t.update(pass, opt, grads)
-		}
-		if (i+1)%stepsPerFlush == 0 || i+1 == len(batches) {
-			if err := t.flushTerms(ph, epoch, i+1, sums); err != nil {
-				return nil, 0, err
-			}
-		}
-		done, passes := (epoch-1)*len(ph.Passes)+k, c.Train.Epochs[ph.Name]*len(ph.Passes)
-		t.step(ph.Name, done*len(batches)+i+1, passes*len(batches))
-		if ctx.Err() != nil && !t.wholeEpochs {
-			return nil, 0, &Interrupted{filepath.Dir(string(t.dir))}
-		}
-	}
-	return sums, len(batches), nil
-}
-
-// differentiate adds the gradient of a batch's loss to those before it.
-func (t *trainer) differentiate(pass zoo.Pass, grads ag.Grads, loss *ag.Tensor) {
-	if loss == nil {
-		return
-	}
-	t.tape.Accumulate(grads, loss)
-	if limit := t.config.Train.ClipValue; limit > 0 {
-		optim.ClipValue(t.tape, grads, pass.Params, limit)
-	}
-}
-
-// update makes a step of the pass's optimiser, with the gradient's norm clipped.
-func (t *trainer) update(pass zoo.Pass, opt *optim.Adam, grads ag.Grads) {
-	if limit := t.config.Train.Clip; limit > 0 && len(grads) > 0 {
-		clipped := pass.ClipParams
-		if clipped == nil {
-			clipped = pass.Params
-		}
-		optim.ClipNorm(t.tape, grads, clipped, limit)
-	}
-	opt.Step(grads)
-}
-
-// staticSeed draws the rates of train.resample=static, the same in every run, as the literature's
-// code does.
-const staticSeed = 1111
-
-// masks draws the missing rates and the keep masks of an epoch.
-func (t *trainer) masks(
-	s *datasets.Split, phase string, epoch int,
-) (datasets.Rates, *datasets.KeepMasks) {
-	if t.config.Data.Resample == "static" {
-		rates := datasets.TrainingRates(s.Len(), rand.New(rand.NewPCG(staticSeed, 0)))
-		return rates, s.KeepMasks(rates)
-	}
-	rates := datasets.TrainingRates(s.Len(), stream(t.config.Seed, phase, epoch, "rates"))
-	return rates, s.RandomMasks(rates, stream(t.config.Seed, phase, epoch, "holes"))
-}
-
-// stream returns the random numbers for one purpose.
-func stream(seed uint64, purpose ...any) *rand.Rand {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%q", purpose)
-	return rand.New(rand.NewPCG(seed, h.Sum64()))
-}
-
 // test writes the predictions for the test split at all rates, those of the first choice last: with
 // them the run is finished.
-func (t *trainer) test(ctx context.Context) error {
+func (t *trainer) test(ctx context.Context, rates []float64) error {
 	c := &t.config
-	rates, err := settings.ParseRates(c.Eval.Rates)
-	if err != nil {
-		return err
+	if t.stopped(ctx) {
+		return &Interrupted{filepath.Dir(string(t.dir))}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-t.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	t.predictor.OnRate = t.testing
 	tested, err := t.predictor.Test(ctx, c, t.dir, t.set.Test, rates, nil)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set,
 		labelled: data.Set.Train, origin: data.Origin, Learner: l, tape: ag.NewTape(l.Device),
 		batcher: newBatcher(&c, dims),
-		step:    func(string, int, int) {}}
+		meter:   newMeter(func(Progress) {})}
 }
 
 func TestOutOfPatience(t *testing.T) {

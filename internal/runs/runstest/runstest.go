@@ -21,7 +21,7 @@ import (
 // NewRunner returns a runner that writes to a temporary directory. It discards the log.
 func NewRunner(t *testing.T) *runs.Runner {
 	log := slog.New(slog.DiscardHandler)
-	return &runs.Runner{Out: t.TempDir(), Log: log, Step: func(uint64, string, int, int) {}}
+	return &runs.Runner{Out: t.TempDir(), Log: log, Progress: func(runs.Progress) {}}
 }
 
 // Contents returns the contents of the files in the seeds' directories of a run and of its
@@ -100,16 +100,25 @@ func ParseSummary(t *testing.T, text []byte) map[string]float64 {
 	return values
 }
 
+// OnStep makes the runner call f after each training step.
+func OnStep(r *runs.Runner, f func(p runs.Progress)) {
+	r.Progress = func(p runs.Progress) {
+		if p.Step > 0 {
+			f(p)
+		}
+	}
+}
+
 // TrainUntil trains a run with one seed and interrupts it at step stop. It returns the run
 // directory, the number of steps that were made and the error of [runs.Runner.Train].
 func TrainUntil(r *runs.Runner, c settings.Config, stop int) (dir string, steps int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r.Step = func(uint64, string, int, int) {
+	OnStep(r, func(runs.Progress) {
 		if steps++; steps == stop {
 			cancel()
 		}
-	}
+	})
 	dir, _, err = r.Train(ctx, c, []uint64{5})
 	return dir, steps, err
 }

@@ -1,0 +1,104 @@
+package train
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"testing"
+	"time"
+)
+
+// TestMeter counts the work of a seed in which a training step takes 40 ms for an utterance, a
+// prediction 10 ms.
+func TestMeter(t *testing.T) {
+	var p Progress
+	m := newMeter(func(now Progress) { p = now })
+	m.phases["stage1"] = &work{left: 100, total: 100}
+	m.phases["stage2"] = &work{left: 200, total: 200}
+	m.tests = work{left: 60, total: 60}
+	m.now.Phase, m.epochTraining, m.epochTests = "stage1", 20, 6
+	near := func(what string, got time.Duration, want float64) {
+		t.Helper()
+		if math.Abs(got.Seconds()-want) > 0.05*want {
+			t.Errorf("%s is %v, want %g s", what, got, want)
+		}
+	}
+	ago := func(ms int) { m.last = time.Now().Add(-time.Duration(ms) * time.Millisecond) }
+
+	ago(10 * 40)
+	m.trained("stage1", 10, 1)
+	// 290 training utterances; a prediction is estimated as a third
+	near("the rest of the seed", p.Left, 290*0.04+60*0.04/3)
+	near("the seed", p.Whole, 300*0.04+60*0.04/3)
+	near("the rest of the epoch", p.EpochLeft, 10*0.04+6*0.04/3)
+	if p.Step != 1 || p.Done < 0.03 || p.Done > 0.04 {
+		t.Errorf("after the first step: %+v", p)
+	}
+	ago(6 * 10)
+	m.predicted(6)
+	near("the rest of the seed", p.Left, 290*0.04+54*0.01)
+	near("the rest of the epoch", p.EpochLeft, 10*0.04)
+	m.now.Phase, m.epochTraining, m.epochTests = "stage2", 40, 0
+	ago(20 * 100) // stage2 takes more time than stage1
+	m.trained("stage2", 20, 1)
+	near("the rest of the seed", p.Left, 90*0.04+180*0.1+54*0.01)
+	near("the rest of the epoch", p.EpochLeft, 20*0.1)
+}
+
+// TestProgressOfASeed trains and tests a seed. The meter counts all of its work, no more and no
+// less, also if a phase ends early.
+func TestProgressOfASeed(t *testing.T) {
+	for _, patience := range []string{"0", "1"} {
+		tr := newTrainer(t, map[string]string{"train.lr": "1e-30", "train.patience": patience,
+			"train.schedule": "constant"})
+		tr.log = slog.New(slog.DiscardHandler)
+		tr.predictor = newPredictor(&tr.config, tr.Learner)
+		tr.predictor.OnBatch = tr.meter.predicted
+		var all []Progress
+		tr.meter.report = func(p Progress) { all = append(all, p) }
+		tr.plan(2)
+		if err := tr.train(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		trained := len(all)
+		for i, p := range all {
+			if p.Done < 0 || p.Done >= 1 || p.Left <= 0 || p.Measured != (p.SavedEpoch > 0) {
+				t.Errorf("patience %s, report %d: %+v", patience, i, p)
+			}
+		}
+		if err := tr.test(context.Background(), []float64{0, 0.5}); err != nil {
+			t.Fatal(err)
+		}
+		p := all[len(all)-1]
+		if p.Phase != TestPhase || p.Epoch != 2 || p.Epochs != 2 || p.Done != 1 || p.Left != 0 ||
+			p.EpochLeft != 0 || p.SavedPhase != "stage2" || len(all) == trained {
+			t.Errorf("patience %s, at the end: %+v", patience, p)
+		}
+		if p := all[trained-1]; p.Phase != "stage2" || p.EpochLeft != 0 {
+			t.Errorf("patience %s, after the last validation: %+v", patience, p)
+		}
+	}
+}
+
+// TestSecondsCountEverything compares the times in the journal with the time on the clock.
+func TestSecondsCountEverything(t *testing.T) {
+	tr := newTrainer(t, nil)
+	tr.log, tr.predictor = slog.New(slog.DiscardHandler), newPredictor(&tr.config, tr.Learner)
+	slow := 0
+	tr.predictor.OnBatch = func(int) { // a slow validation
+		time.Sleep(20 * time.Millisecond)
+		slow++
+	}
+	start := time.Now()
+	if err := tr.train(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	whole, sum := time.Since(start).Seconds(), 0.
+	for _, r := range tr.journal.Records {
+		sum += r.Seconds
+	}
+	if sum > whole || sum < 0.02*float64(slow) || slow == 0 {
+		t.Errorf("the epochs take %g s, %d slow batches; the training takes %g s", sum, slow,
+			whole)
+	}
+}
