@@ -60,14 +60,17 @@ func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 		if err := errors.Join(integers(to.ID[i*to.T:], row[:to.T]),
 			integers(to.Segment[i*to.T:], row[2*to.T:])); err != nil {
 			return 0, l.mismatch(fmt.Sprintf("%s: text_bert: utterance %d", name, i),
-				"token ids and segments from 0 to 2²⁴", err.Error(), "save the tokenizer's output")
+				fmt.Sprintf("token ids and segments from 0 to %d", maxID), err.Error(),
+				"save the tokenizer's output")
 		}
 	}
 	return n, nil
 }
 
-// maxID is the largest token id or segment that is accepted: float32 holds all integers up to it.
-const maxID = 1<<24 - 1
+// maxID is the largest token id that is accepted. The vocabularies of BERT and its multilingual
+// successors have up to 250,000 tokens; a model has a row of its embedding for each id up to the
+// largest one of the data.
+const maxID = 1<<20 - 1
 
 // integers converts token ids or segments.
 func integers(dst []int, src []float32) error {

@@ -186,7 +186,7 @@ func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 		{`[1, 1], [0, 0]]`, `[1, 1], [0]]`,
 			`utterance 1 ("b"): text_bert: row 2 (segments): expected 2 numbers as in the first`},
 		{`[101, 102]`, `[101, -102]`, `utterance 1 ("b"): text_bert: row 0 (ids): number 1: ` +
-			`expected a whole number from 0 to 16777215, found -102`},
+			`expected a whole number from 0 to 1048575, found -102`},
 		{`[1, 1], [0, 0]]`, `[1, 1], [0, 0.5]]`,
 			`row 2 (segments): number 1: expected 0 or 1, found 0.5`},
 		{`[1, 1], [0, 0]]`, `[1, 1], [0, 5]]`,

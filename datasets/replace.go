@@ -105,7 +105,8 @@ func (l *layout) replaced(name string, d dict) (dict, error) {
 			return nil, err
 		}
 		d = slices.DeleteFunc(slices.Clone(d), func(e types.DictEntry) bool {
-			return slices.Contains(r.keys, fmt.Sprint(e.Key))
+			key, ok := e.Key.(string)
+			return ok && slices.Contains(r.keys, key)
 		})
 		for _, key := range r.keys {
 			if v, ok := features.get(key); ok {

@@ -2,7 +2,9 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -28,6 +30,42 @@ type registry struct {
 	params  []Param
 	buffers []Param
 	named   map[string]bool
+	plan    *Plan // nil unless only shapes are wanted
+}
+
+// A Plan lists the tensors of a model without their values.
+type Plan struct {
+	Names  []string         // of parameters and buffers, in order of creation
+	Shapes map[string][]int // by name
+	Size   int              // numbers in all tensors, math.MaxInt if they are more
+}
+
+// PlanParams returns an empty set of parameters that are not created, and the plan that lists them.
+// [Params.New] and [Params.NewBuffer] return nil and draw no values, so that the sizes of a model
+// can be checked before memory is allocated.
+func PlanParams() (*Params, *Plan) {
+	plan := &Plan{Shapes: map[string][]int{}}
+	return &Params{&registry{named: map[string]bool{}, plan: plan}, ""}, plan
+}
+
+func (pl *Plan) add(name string, shape []int) {
+	pl.Names = append(pl.Names, name)
+	pl.Shapes[name] = slices.Clone(shape)
+	if pl.Size += pl.Count(name); pl.Size < 0 {
+		pl.Size = math.MaxInt
+	}
+}
+
+// Count returns the number of elements of a tensor, math.MaxInt if it is larger.
+func (pl *Plan) Count(name string) int {
+	n := 1
+	for _, d := range pl.Shapes[name] {
+		if d < 0 || d > 0 && n > math.MaxInt/d {
+			return math.MaxInt
+		}
+		n *= d
+	}
+	return n
 }
 
 // NewParams returns an empty set of parameters on a device. Initial values are drawn from rng in
@@ -47,7 +85,11 @@ func (p *Params) Sub(name string) *Params {
 // New creates a parameter under p's prefix, with initial values from init. It panics if the name
 // is taken.
 func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
-	x := ag.NewParam(p.dev, p.draw(name, init, shape), shape...)
+	values := p.draw(name, init, shape)
+	var x *ag.Tensor
+	if p.plan == nil {
+		x = ag.NewParam(p.dev, values, shape...)
+	}
 	p.params = append(p.params, Param{p.prefix + name, x})
 	return x
 }
@@ -58,18 +100,26 @@ func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
 // optimizer moves it. The model updates it itself, after Backward, by methods such as
 // [ag.Tensor.AddScaled]. It panics if the name is taken.
 func (p *Params) NewBuffer(name string, init Init, shape ...int) *ag.Tensor {
-	x := ag.NewTensor(p.dev, p.draw(name, init, shape), shape...)
+	values := p.draw(name, init, shape)
+	var x *ag.Tensor
+	if p.plan == nil {
+		x = ag.NewTensor(p.dev, values, shape...)
+	}
 	p.buffers = append(p.buffers, Param{p.prefix + name, x})
 	return x
 }
 
-// draw reserves a name and returns the initial values of its tensor.
+// draw reserves a name and returns the initial values of its tensor, nil for a plan.
 func (p *Params) draw(name string, init Init, shape []int) []float64 {
 	name = p.prefix + name
 	if p.named[name] {
 		panic(fmt.Sprintf("nn: New: parameter %q exists; give each layer its own Sub", name))
 	}
 	p.named[name] = true
+	if p.plan != nil {
+		p.plan.add(name, shape)
+		return nil
+	}
 	n := 1
 	for _, d := range shape {
 		n *= d

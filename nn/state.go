@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -35,36 +36,57 @@ func Save(w io.Writer, ps []Param, meta map[string]string) error {
 // wrote. Names, shapes and precisions must match one to one; otherwise Load changes no tensor and
 // returns an error that lists every mismatch. It panics if two tensors have the same name.
 func Load(file []byte, ps []Param) error {
-	st, err := safetensors.Deserialize(file)
-	if err != nil {
-		return fmt.Errorf("nn: load: not a complete safetensors file: %w", err)
-	}
 	want := byName("Load", ps)
-	var wrong []string
-	for _, p := range ps {
-		if v, ok := st.Tensor(p.Name); !ok {
-			wrong = append(wrong, "missing "+p.Name)
-		} else if found := fmt.Sprint(v.DType(), " ", v.Shape()); found != fmt.Sprint(typeOf(p),
-			" ", p.Shape()) {
-			wrong = append(wrong,
-				fmt.Sprintf("%s: expected %v %v, found %s", p.Name, typeOf(p), p.Shape(), found))
-		}
-	}
-	for _, name := range slices.Sorted(slices.Values(st.Names())) {
-		if _, ok := want[name]; !ok {
-			wrong = append(wrong, "unexpected "+name)
-		}
-	}
-	if wrong != nil {
-		return errors.New("nn: load: the file's tensors are not the model's; load a file that " +
-			"was saved with the same configuration:\n\t" +
-			strings.Join(wrong, "\n\t"))
+	st, err := match(file, slices.Sorted(maps.Keys(want)), func(name string) string {
+		return fmt.Sprint(typeOf(want[name]), " ", want[name].Shape())
+	})
+	if err != nil {
+		return err
 	}
 	for _, p := range ps {
 		v, _ := st.Tensor(p.Name)
 		assign(p, v)
 	}
 	return nil
+}
+
+// Check returns the error that [Load] would return for the tensors of the given names on a device
+// with numbers of the given bits, 32 or 64.
+func (pl *Plan) Check(file []byte, names []string, bits int) error {
+	_, err := match(file, names, func(name string) string {
+		return fmt.Sprintf("F%d %v", bits, pl.Shapes[name])
+	})
+	return err
+}
+
+// match opens a safetensors file. It is an error if the names of its tensors are not those in
+// names, or their types and shapes not those of describe.
+func match(
+	file []byte, names []string, describe func(name string) string,
+) (safetensors.SafeTensors, error) {
+	st, err := safetensors.Deserialize(file)
+	if err != nil {
+		return st, fmt.Errorf("nn: load: not a complete safetensors file: %w", err)
+	}
+	var wrong []string
+	for _, name := range names {
+		if v, ok := st.Tensor(name); !ok {
+			wrong = append(wrong, "missing "+name)
+		} else if found, want := fmt.Sprint(v.DType(), " ", v.Shape()), describe(name); found !=
+			want {
+			wrong = append(wrong, fmt.Sprintf("%s: expected %v, found %s", name, want, found))
+		}
+	}
+	for _, name := range slices.Sorted(slices.Values(st.Names())) {
+		if !slices.Contains(names, name) {
+			wrong = append(wrong, "unexpected "+name)
+		}
+	}
+	if wrong != nil {
+		return st, errors.New("nn: load: the file's tensors are not the model's; load a file " +
+			"that was saved with the same configuration:\n\t" + strings.Join(wrong, "\n\t"))
+	}
+	return st, nil
 }
 
 // Meta returns the metadata of a safetensors file. It returns an error if the file is damaged.

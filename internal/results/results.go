@@ -25,6 +25,10 @@ func Dims(d rundir.Dir) (dims zoo.Dims, err error) {
 				"the checkpoint of a run", path, meta["dims"],
 		)
 	}
+	if err := dims.Check(); err != nil {
+		return dims, fmt.Errorf("results: %s: sizes of the data in the metadata: %w; the file is "+
+			"damaged", path, err)
+	}
 	return dims, nil
 }
 

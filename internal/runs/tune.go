@@ -104,7 +104,8 @@ func (s *Search) writeOrCompare(dir string) error {
 		return fmt.Errorf("runs: search: %w", err)
 	}
 	var old, spec searchSpec
-	if err := errors.Join(yaml.Unmarshal(written, &old), yaml.Unmarshal(text, &spec)); err != nil {
+	if err := errors.Join(settings.UnmarshalYAML(written, &old),
+		settings.UnmarshalYAML(text, &spec)); err != nil {
 		return fmt.Errorf("runs: %s: expected a search, found %w", path, err)
 	}
 	for _, part := range []struct {

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -106,14 +105,14 @@ func assign(to reflect.Value, value any) bool {
 // assignText is like assign, for YAML text and a setting that is not a string.
 func assignText(to reflect.Value, text string) bool {
 	var value any
-	if yaml.Unmarshal([]byte(text), &value) != nil {
+	if UnmarshalYAML([]byte(text), &value) != nil {
 		return false
 	}
 	if _, ok := value.(string); !ok {
 		return assign(to, value)
 	}
 	// without a type to decode into, 1e-3 is a string
-	return to.CanFloat() && yaml.Unmarshal([]byte(text), to.Addr().Interface()) == nil
+	return to.CanFloat() && UnmarshalYAML([]byte(text), to.Addr().Interface()) == nil
 }
 
 // assignList is like assign, for a slice or an array.
@@ -141,8 +140,7 @@ type document yaml.MapSlice
 // parse decodes YAML or JSON. path is for messages.
 func parse(path string, text []byte) (document, error) {
 	var doc yaml.MapSlice
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the byte order mark of some editors
-	if err := yaml.UnmarshalWithOptions(text, &doc, yaml.UseOrderedMap()); err != nil {
+	if err := UnmarshalYAML(text, &doc, yaml.UseOrderedMap()); err != nil {
 		return nil, fmt.Errorf("settings: %s: expected YAML or JSON, found %w", path, err)
 	}
 	return document(doc), nil

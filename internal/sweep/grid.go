@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // DefaultGrid is the search space of "recap tune" if the user gives none. It has the defaults of
@@ -42,7 +42,7 @@ func ParseGrid(name string, text []byte) (Grid, error) {
 		return nil, fmt.Errorf("sweep: %s: %s", name, fmt.Sprintf(format, args...))
 	}
 	var lists map[string][]any
-	if err := yaml.Unmarshal(text, &lists); err != nil {
+	if err := settings.UnmarshalYAML(text, &lists); err != nil {
 		return fail("expected a map from settings to lists, such as\n%sfound %v", DefaultGrid, err)
 	}
 	var g Grid

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -19,8 +21,31 @@ type Learner struct {
 	Device  ag.Device
 }
 
+// maxSize is the largest number of parameters of a model: with gradients and moments in float32
+// they need 64 GB.
+const maxSize = 4_000_000_000
+
+// plan returns the model that c names without its parameters, and their names and shapes. It is an
+// error if they are more than maxSize.
+func plan(c *settings.Config, d zoo.Dims) (zoo.Model, *nn.Plan, error) {
+	p, planned := nn.PlanParams()
+	m := c.Spec().New(p, c.Method, d)
+	if planned.Size > maxSize {
+		largest := slices.MaxFunc(planned.Names, func(a, b string) int {
+			return cmp.Compare(planned.Count(a), planned.Count(b))
+		})
+		return nil, nil, fmt.Errorf("train: model: expected at most %d parameters, found %d; "+
+			"choose smaller widths, the largest tensor is %s %v", maxSize, planned.Size, largest,
+			planned.Shapes[largest])
+	}
+	return m, planned, nil
+}
+
 // NewLearner makes the model that c names.
 func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
+	if _, _, err := plan(c, d); err != nil {
+		return nil, err
+	}
 	dev, err := ag.Open(c.DeviceName())
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)

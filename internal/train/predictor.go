@@ -106,11 +106,32 @@ func (p *Predictor) Test(
 	return all, nil
 }
 
+// fits returns an error if a file does not have the parameters of the model that c and d describe.
+// It creates nothing, since both may be damaged and ask for any amount of memory.
+func fits(file []byte, c *settings.Config, d zoo.Dims) error {
+	m, planned, err := plan(c, d)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range m.PredictParams() {
+		names = append(names, p.Name)
+	}
+	bits := 32
+	if c.Device == "cpu64" {
+		bits = 64
+	}
+	return planned.Check(file, names, bits)
+}
+
 // OpenPredictor creates the model of a seed and loads the first selected checkpoint.
 func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
 	dims, err := results.Dims(d)
 	if err != nil {
 		return nil, err
+	}
+	if err := fits(file, c, dims); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File(rundir.BestFile), err)
 	}
 	l, err := NewLearner(c, dims)
 	if err != nil {

@@ -95,12 +95,12 @@ var opcodes = [256]opcode{
 	0x8d: {"BINUNICODE8", counted8, small},
 	0x8e: {"BINBYTES8", counted8, small},
 	0x8f: {"EMPTY_SET", nothing, 336},
-	0x90: {"ADDITEMS", nothing, small},
+	0x90: {"ADDITEMS", nothing, small}, // and an entry of the set for each item: see step
 	0x91: {"FROZENSET", nothing, 336},
 	0x92: {"NEWOBJ_EX", nothing, 512},
 	0x93: {"STACK_GLOBAL", nothing, 2 * small},
 	0x94: {"MEMOIZE", nothing, memo},
-	0x95: {"FRAME", frameSize, 0},
+	0x95: {"FRAME", frameSize, 48}, // a shift
 	0x96: {"BYTEARRAY8", counted8, small},
 }
 

@@ -40,6 +40,7 @@ type scanner struct {
 	r       *bufio.Reader
 	off     int64 // in the file
 	cost    int64 // bytes of memory that the program may need
+	pushed  int64 // opcodes since items were put into a set
 	program []byte
 	blobs   []*Blob
 	shifts  []shift
@@ -198,6 +199,11 @@ func (w *scanner) step() (stop bool, err error) {
 		return false, err
 	}
 	w.cost += code.cost
+	w.pushed++
+	if op == 0x90 || op == 0x91 { // each item of a set was pushed by an opcode of its own
+		w.cost += memo * w.pushed
+		w.pushed = 0
+	}
 	if limit := BaseMemory + 2*w.file.Size(); w.cost > limit {
 		return false, w.refuse(start, fmt.Sprintf(
 			"expected arrays, found small objects for more than %d MB of memory", limit>>20),

@@ -39,6 +39,25 @@ func TestPicklesInARow(t *testing.T) {
 	}
 }
 
+// Frames and sets need memory that is not that of their bytes in the file.
+func TestSmallObjectsAreCounted(t *testing.T) {
+	var set strings.Builder
+	set.WriteString("\x80\x04\x8f(")
+	for i := range uint32(600_000) {
+		set.WriteString("J" + string(binary.LittleEndian.AppendUint32(nil, i)))
+	}
+	set.WriteString("\x90.")
+	for name, data := range map[string]string{
+		"set":    set.String(),
+		"frames": "\x80\x04" + strings.Repeat("\x95"+strings.Repeat("\x00", 8), 4<<20) + "N.",
+	} {
+		if _, _, err := load(&Loader{Name: name, Class: refuse}, data, 0); err == nil ||
+			!strings.Contains(err.Error(), "found small objects for more than") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLongStringsStayInTheFile(t *testing.T) {
 	long := strings.Repeat("é", 5000)
 	head := "\x80\x03X"

@@ -51,12 +51,12 @@ func (f *File) readLegacy(file io.ReaderAt, size int64) error {
 		)
 	}
 	for _, k := range *keys {
-		key, ok := k.(string)
+		key, _ := k.(string) // "" is not in t.types
 		head := make([]byte, 8)
-		if n, _ := file.ReadAt(head, end); n < 8 || !ok || t.types[key] == "" {
+		if n, _ := file.ReadAt(head, end); n < 8 || t.types[key] == "" {
 			return fmt.Errorf(
-				"%s: byte %d: expected storage %.40v, found none; the file is damaged, "+
-					"download it again", f.Path, end, k,
+				"%s: byte %d: expected a storage of the state dict, found %.40q; the file is "+
+					"damaged, download it again", f.Path, end, key,
 			)
 		}
 		count, left := binary.LittleEndian.Uint64(head), size-end-8

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/types"
@@ -159,7 +160,7 @@ func (t *torch) persistent(id any) (any, error) {
 	d, ok1 := tuple.Get(1).(DType)
 	key, ok2 := tuple.Get(2).(string)
 	count, ok3 := tuple.Get(4).(int)
-	if tuple.Get(0) != "storage" || !ok1 || !ok2 || !ok3 || count < 0 {
+	if tuple.Get(0) != "storage" || !ok1 || !ok2 || key == "" || !ok3 || count < 0 {
 		return nil, errors.New("expected a storage of a known type, found another")
 	}
 	t.types[key] = d
@@ -258,6 +259,18 @@ func (t *torch) collect(v any, name string, depth int) error {
 			unpickle.BaseMemory>>20,
 		)
 	}
+	member := func(key, value any) error {
+		switch key := key.(type) {
+		case string:
+			return t.collect(value, under(name, key), depth+1)
+		case int:
+			return t.collect(value, under(name, strconv.Itoa(key)), depth+1)
+		}
+		return fmt.Errorf(
+			"%s: %.100q: expected keys that are strings or integers, found another; save "+
+				"model.state_dict()", t.file.Path, name,
+		)
+	}
 	switch v := v.(type) {
 	case *rebuilt:
 		x, err := t.tensor(v)
@@ -268,20 +281,20 @@ func (t *torch) collect(v any, name string, depth int) error {
 		return t.file.add(name, x)
 	case *types.Dict:
 		for _, e := range *v {
-			if err := t.collect(e.Value, under(name, e.Key), depth+1); err != nil {
+			if err := member(e.Key, e.Value); err != nil {
 				return err
 			}
 		}
 	case *types.OrderedDict:
 		for e := v.List.Front(); e != nil; e = e.Next() {
 			entry := e.Value.(*types.OrderedDictEntry)
-			if err := t.collect(entry.Value, under(name, entry.Key), depth+1); err != nil {
+			if err := member(entry.Key, entry.Value); err != nil {
 				return err
 			}
 		}
 	case *types.List:
 		for i, e := range *v {
-			if err := t.collect(e, under(name, i), depth+1); err != nil {
+			if err := member(i, e); err != nil {
 				return err
 			}
 		}
@@ -294,9 +307,9 @@ func (t *torch) collect(v any, name string, depth int) error {
 }
 
 // under returns the dotted name of a key in a dict or list.
-func under(name string, key any) string {
+func under(name, key string) string {
 	if name == "" {
-		return fmt.Sprint(key)
+		return key
 	}
-	return fmt.Sprintf("%s.%v", name, key)
+	return name + "." + key
 }

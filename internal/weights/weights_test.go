@@ -291,6 +291,20 @@ func TestHostileFiles(t *testing.T) {
 		"dict in itself": {pth(t, zip.Store, "\x80\x02}q\x00X\x01\x00\x00\x00xh\x00s.", ""),
 			"more than 8 deep"},
 		"dicts of dicts": {pth(t, zip.Store, laughs(), ""), "dicts within dicts"},
+		"dict in itself as a key": {pth(t, zip.Store, "\x80\x02}q\x00(h\x00K\x01u.", ""),
+			"expected keys that are strings or integers"},
+		"tuples as a key": {pth(t, zip.Store, "\x80\x02}()"+strings.Repeat("\x85", 600_000)+
+			"K\x01u.", ""), "expected keys that are strings or integers"},
+		"shared lists as a key": {pth(t, zip.Store, "\x80\x02"+doubled()+"}(h\x20K\x01u.", ""),
+			"expected keys that are strings or integers"},
+		"shared lists as a storage": {[]byte(legacyHead + "\x80\x02" + doubled() +
+			"]h\x20a." + four), "expected a storage of the state dict"},
+		"list in itself as a storage": {[]byte(legacyHead + "\x80\x02]q\x00h\x00a." + four),
+			"expected a storage of the state dict"},
+		"storage without a name": {pth(t, zip.Store,
+			strings.Replace(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"),
+				"X\x01\x00\x00\x000", "X\x00\x00\x00\x00", 1), four),
+			"expected a storage of a known type"},
 		"other pickle": {[]byte("\x80\x02}."),
 			"expected a file of torch.save, found another pickle"},
 	} {
@@ -306,6 +320,20 @@ func TestHostileFiles(t *testing.T) {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(c.data))
 		}
 	}
+}
+
+// legacyHead has the pickles before the keys of a file of torch.save before version 1.6.
+const legacyHead = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03." +
+	"\x80\x02}.\x80\x02}."
+
+// doubled puts into the memo under 32 a list that names a list twice, which names a list twice,
+// and so on: 2³² lists if it is written out.
+func doubled() string {
+	s := "]q\x000"
+	for i := range 32 {
+		s += fmt.Sprintf("](h%ch%ceq%c0", i, i, i+1)
+	}
+	return s
 }
 
 // laughs is a list of ten lists, each of which has ten times the next, and so on.

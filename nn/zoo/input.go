@@ -1,6 +1,9 @@
 package zoo
 
 import (
+	"fmt"
+	"slices"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 )
@@ -32,6 +35,31 @@ type Dims struct {
 
 	// of a pretrained text encoder; nil: TextConfig gives the sizes
 	BERT *nn.BERTConfig `json:",omitempty"`
+}
+
+// Check returns an error if no data set has these sizes.
+func (d *Dims) Check() error {
+	for _, x := range []struct {
+		name  string
+		value int
+		limit int
+	}{
+		{"Vocab", d.Vocab, 1 << 20}, {"TextT", d.TextT, 1 << 16}, {"AudioT", d.AudioT, 1 << 20},
+		{"AudioD", d.AudioD, 1 << 20}, {"VisionT", d.VisionT, 1 << 20},
+		{"VisionD", d.VisionD, 1 << 20}, {"numbers of an utterance's audio", d.AudioT * d.AudioD,
+			1 << 26}, {"numbers of an utterance's vision", d.VisionT * d.VisionD, 1 << 26},
+	} {
+		if x.value < 1 || x.value > x.limit {
+			return fmt.Errorf("%s: expected 1 to %d, found %d", x.name, x.limit, x.value)
+		}
+	}
+	if !slices.Contains([]int{0, 2, 3, 5, 7}, d.Classes) {
+		return fmt.Errorf("Classes: expected 0, 2, 3, 5 or 7, found %d", d.Classes)
+	}
+	if r := d.Range; !(-1e6 <= r[0] && r[0] < r[1] && r[1] <= 1e6) {
+		return fmt.Errorf("Range: expected a smaller and a larger number, found %v", r)
+	}
+	return nil
 }
 
 // An Input holds the features of B samples, either complete or corrupted. In the corrupted version

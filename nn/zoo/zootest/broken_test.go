@@ -79,6 +79,12 @@ var defects = []struct {
 		m.terms(func(_ *ag.Tape, _ *zoo.Batch, r *terms) { r.list[1].Name = "task" })
 	})},
 
+	{"Plan", "are planned, want", specOf(func(m *broken) {
+		if m.p.Device() != nil {
+			m.p.New("unplanned", nn.Ones, 2)
+		}
+	})},
+
 	{"TermsHaveNoSideEffects", "Terms changes parameters or memory", specOf(func(m *broken) {
 		m.terms(func(tp *ag.Tape, _ *zoo.Batch, r *terms) { zoo.Apply(tp, r.updates) })
 	})},

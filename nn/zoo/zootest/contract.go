@@ -47,6 +47,24 @@ func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
+// planned checks that a plan of the model has the shapes of the model itself.
+func planned(t testing.TB, s *zoo.Spec, c zoo.Config) {
+	_, p := New(t, s, c, "cpu", TinyDims)
+	unmade, plan := nn.PlanParams()
+	s.New(unmade, c, TinyDims)
+	size := 0
+	for i, x := range p.State() {
+		size += x.Len()
+		if i >= len(plan.Names) || !slices.Equal(plan.Shapes[x.Name], x.Shape()) {
+			t.Errorf("%s: planned with shape %v, want %v", x.Name, plan.Shapes[x.Name], x.Shape())
+		}
+	}
+	if size != plan.Size || len(plan.Names) != len(p.State()) {
+		t.Errorf("%d numbers in %d tensors are planned, want %d in %d", plan.Size,
+			len(plan.Names), size, len(p.State()))
+	}
+}
+
 // result holds what Terms returns, on the host.
 type result struct {
 	names   []string

@@ -28,6 +28,7 @@ type check struct {
 
 var checks = []check{
 	{"Contract", contract},
+	{"Plan", planned},
 	{"TermsHaveNoSideEffects", noSideEffects},
 	{"ReadsWhatItNeeds", readsWhatItNeeds},
 	{"EveryParameterHasAGradient", everyGradient},

@@ -1,0 +1,34 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestYAMLIsLimited(t *testing.T) {
+	for want, text := range map[string]string{
+		"deep":             "a: " + strings.Repeat("[", 32_000),
+		"32 deep":          strings.Repeat("{a: ", 20_000),
+		"more than 32":     "a: " + strings.Repeat("[", 33) + strings.Repeat("]", 33),
+		"expected at most": strings.Repeat("a: 1\n", 60_000),
+		"spaces":           "a:\n" + strings.Repeat(" ", 1000) + "b: 1",
+		"dashes":           strings.Repeat("- ", 20_000) + "x",
+		"begins with":      strings.Repeat("? ", 20_000) + "x",
+	} {
+		began := time.Now()
+		var v any
+		if err := UnmarshalYAML([]byte(text), &v); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v, want %s", text, err, want)
+		}
+		if s := time.Since(began).Seconds(); s > 1 {
+			t.Errorf("%.20q: %g seconds", text, s)
+		}
+	}
+	var v map[string][]int
+	if err := UnmarshalYAML([]byte("\ufeffa: [1, 2]\nb:\n  - 3\n"), &v); err != nil ||
+		v["b"][0] != 3 {
+		t.Error(v, err)
+	}
+}
