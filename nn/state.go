@@ -36,11 +36,19 @@ func Save(w io.Writer, ps []Param, meta map[string]string) error {
 // wrote. Names, shapes and precisions must match one to one; otherwise Load changes no tensor and
 // returns an error that lists every mismatch. It panics if two tensors have the same name.
 func Load(file []byte, ps []Param) error {
-	want := byName("Load", ps)
-	st, err := match(file, slices.Sorted(maps.Keys(want)), func(name string) string {
-		return fmt.Sprint(typeOf(want[name]), " ", want[name].Shape())
-	})
+	st, err := safetensors.Deserialize(file)
 	if err != nil {
+		return fmt.Errorf("nn: load: not a complete safetensors file: %w", err)
+	}
+	want, found := map[string]string{}, map[string]string{}
+	for name, p := range byName("Load", ps) {
+		want[name] = describe(typeOf(p), p.Shape())
+	}
+	for _, name := range st.Names() {
+		v, _ := st.Tensor(name)
+		found[name] = fmt.Sprint(v.DType(), " ", v.Shape())
+	}
+	if err := match(want, found); err != nil {
 		return err
 	}
 	for _, p := range ps {
@@ -50,43 +58,43 @@ func Load(file []byte, ps []Param) error {
 	return nil
 }
 
-// Check returns the error that [Load] would return for the tensors of the given names on a device
-// with numbers of the given bits, 32 or 64.
-func (pl *Plan) Check(file []byte, names []string, bits int) error {
-	_, err := match(file, names, func(name string) string {
-		return fmt.Sprintf("F%d %v", bits, pl.Shapes[name])
-	})
-	return err
+// Check returns the error that [Load] would return for a file with this header and the tensors of
+// the given names on a device with numbers of the given bits, 32 or 64.
+func (pl *Plan) Check(header *weights.File, names []string, bits int) error {
+	want, found := map[string]string{}, map[string]string{}
+	for _, name := range names {
+		want[name] = fmt.Sprintf("F%d %v", bits, pl.Shapes[name])
+	}
+	for _, name := range header.Names() {
+		t := header.Tensor(name)
+		found[name] = describe(t.Type, t.Shape)
+	}
+	return match(want, found)
 }
 
-// match opens a safetensors file. It is an error if the names of its tensors are not those in
-// names, or their types and shapes not those of describe.
-func match(
-	file []byte, names []string, describe func(name string) string,
-) (safetensors.SafeTensors, error) {
-	st, err := safetensors.Deserialize(file)
-	if err != nil {
-		return st, fmt.Errorf("nn: load: not a complete safetensors file: %w", err)
-	}
+func describe(t weights.DType, shape []int) string { return fmt.Sprint(t, " ", shape) }
+
+// match returns an error that lists the differences between the tensors of a model and of a file,
+// which are described by name.
+func match(want, found map[string]string) error {
 	var wrong []string
-	for _, name := range names {
-		if v, ok := st.Tensor(name); !ok {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if f, ok := found[name]; !ok {
 			wrong = append(wrong, "missing "+name)
-		} else if found, want := fmt.Sprint(v.DType(), " ", v.Shape()), describe(name); found !=
-			want {
-			wrong = append(wrong, fmt.Sprintf("%s: expected %v, found %s", name, want, found))
+		} else if f != want[name] {
+			wrong = append(wrong, fmt.Sprintf("%s: expected %s, found %s", name, want[name], f))
 		}
 	}
-	for _, name := range slices.Sorted(slices.Values(st.Names())) {
-		if !slices.Contains(names, name) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if _, ok := want[name]; !ok {
 			wrong = append(wrong, "unexpected "+name)
 		}
 	}
 	if wrong != nil {
-		return st, errors.New("nn: load: the file's tensors are not the model's; load a file " +
+		return errors.New("nn: load: the file's tensors are not the model's; load a file " +
 			"that was saved with the same configuration:\n\t" + strings.Join(wrong, "\n\t"))
 	}
-	return st, nil
+	return nil
 }
 
 // Meta returns the metadata of a safetensors file. It returns an error if the file is damaged.

@@ -93,7 +93,8 @@ var table = []group{
 		},
 		"internal/train": {
 			"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir",
-			"internal/settings", "internal/tensorboard", "nn", "nn/zoo", "optim",
+			"internal/settings", "internal/tensorboard", "internal/weights", "nn", "nn/zoo",
+			"optim",
 		},
 		"internal/tables": {
 			"internal/literature", "internal/metric", "internal/models", "internal/results",
@@ -115,7 +116,8 @@ var table = []group{
 			"internal/rundir", "internal/settings", "internal/train", "nn", "nn/zoo",
 		},
 		"internal/sweep": {
-			"internal/rundir", "internal/runs", "internal/tables", "internal/train",
+			"internal/rundir", "internal/runs", "internal/settings", "internal/tables",
+			"internal/train",
 		},
 		"internal/report": {
 			"internal/explore", "internal/metric", "internal/plots", "internal/rundir",

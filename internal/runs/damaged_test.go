@@ -80,6 +80,7 @@ func withDims(t *testing.T, file []byte, change func(*zoo.Dims)) []byte {
 		t.Fatal(err)
 	}
 	meta["dims"] = string(dims)
+	delete(meta, "sha256_metadata") // as in older files
 	if header["__metadata__"], err = json.Marshal(meta); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/weights"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -106,10 +107,14 @@ func (p *Predictor) Test(
 	return all, nil
 }
 
-// fits returns an error if a file does not have the parameters of the model that c and d describe.
-// It creates nothing, since both may be damaged and ask for any amount of memory.
-func fits(file []byte, c *settings.Config, d zoo.Dims) error {
+// fits returns an error if a checkpoint does not have the parameters of the model that c and d
+// describe. It creates nothing, since both may be damaged and ask for any amount of memory.
+func fits(path string, c *settings.Config, d zoo.Dims) error {
 	m, planned, err := plan(c, d)
+	if err != nil {
+		return err
+	}
+	header, err := weights.ReadHeader(path)
 	if err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func fits(file []byte, c *settings.Config, d zoo.Dims) error {
 	if c.Device == "cpu64" {
 		bits = 64
 	}
-	return planned.Check(file, names, bits)
+	return planned.Check(header, names, bits)
 }
 
 // OpenPredictor creates the model of a seed and loads the first selected checkpoint.
@@ -130,14 +135,15 @@ func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(file, c, dims); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.File(rundir.BestFile), err)
+	path := d.File(rundir.BestFile)
+	if err := fits(path, c, dims); err != nil {
+		return nil, fmt.Errorf("train: %s: %w", path, err)
 	}
 	l, err := NewLearner(c, dims)
 	if err != nil {
 		return nil, err
 	}
-	if err := rundir.LoadTensors(d.File(rundir.BestFile), l.Model.PredictParams()); err != nil {
+	if err := rundir.LoadTensors(path, l.Model.PredictParams()); err != nil {
 		return nil, fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return newPredictor(c, l), nil
