@@ -89,7 +89,7 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 	}
 }
 
-// TestWeightsAreEquations7And14And19 checks the weight of every term against the paper's numbers.
+// TestWeightsAreEquations7And14And19 checks the weight of every term against the release's numbers.
 func TestWeightsAreEquations7And14And19(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	want := map[string]float64{

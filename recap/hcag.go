@@ -131,8 +131,10 @@ func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
 		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen},
 			zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})
 	}
-	return append(terms,
-		zoo.Term{Name: "disc_chance", Loss: tp.Input([]float32{float32(m.chance())})})
+	if len(m.adversaries) > 0 {
+		terms = append(terms, zoo.Term{Name: "disc_chance", Loss: tp.Full(m.chance())})
+	}
+	return terms
 }
 
 // chance is L_disc where every logit is 0: ln 2 for each pair of segments.
