@@ -16,6 +16,8 @@ type TextConfig struct {
 	BERT string `yaml:"bert" help:"pretrained BERT, a directory or a name; empty: from scratch"`
 	// if not, the features of the pretrained encoder are constants
 	Finetune bool `yaml:"finetune" help:"train a pretrained encoder further"`
+	// if not, AdamW changes all rows of the table in each step, as PyTorch's
+	Sparse bool `yaml:"sparse" help:"update only the token embeddings that a batch reads"`
 
 	Width       int     `yaml:"width" range:"[1,)" help:"width of a token, a multiple of heads"`
 	Layers      int     `yaml:"layers" range:"[1,)" help:"number of layers"`
@@ -26,14 +28,14 @@ type TextConfig struct {
 
 // PaperText returns the sizes of BERT-base, which the papers use.
 func PaperText() TextConfig {
-	return TextConfig{Finetune: true, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072,
-		Dropout: 0.1}
+	return TextConfig{Finetune: true, Sparse: true, Width: 768, Layers: 12, Heads: 12,
+		FeedForward: 3072, Dropout: 0.1}
 }
 
 // QuickText returns the sizes of an encoder that trains from scratch in minutes on a CPU.
 func QuickText() TextConfig {
-	return TextConfig{Finetune: true, Width: 64, Layers: 1, Heads: 4, FeedForward: 128,
-		Dropout: 0.1}
+	return TextConfig{Finetune: true, Sparse: true, Width: 64, Layers: 1, Heads: 4,
+		FeedForward: 128, Dropout: 0.1}
 }
 
 // Check returns an error that names the first setting with an invalid value.
@@ -79,7 +81,7 @@ func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 		Positions:   d.TextT, Types: 2, Dropout: c.Dropout, Attention: c.Dropout, Eps: 1e-12}
 	if d.BERT != nil {
 		b = *d.BERT
-		b.SparseTokens = true
+		b.SparseTokens = c.Sparse
 	}
 	e := &TextEncoder{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
 	if d.BERT != nil && !c.Finetune {

@@ -3,12 +3,14 @@ package zoo_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
+	"github.com/seed-6655bf3b/recap/optim"
 )
 
 var pretrained = nn.BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12,
@@ -130,4 +132,31 @@ func firstRows(n int) []int {
 		rows[i] = i
 	}
 	return rows
+}
+
+// TestSparseTokens trains the token embeddings of a pretrained encoder for two steps. The second
+// batch lacks a token of the first: AdamW changes its embedding again only if text.sparse is false.
+func TestSparseTokens(t *testing.T) {
+	for _, sparse := range []bool{true, false} {
+		dev := zootest.Open(t, "cpu64")
+		p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+		text := zoo.NewTextEncoder(p,
+			zoo.TextConfig{BERT: "somewhere", Finetune: true, Sparse: sparse},
+			zoo.Dims{BERT: &pretrained})
+		table := p.All()[slices.IndexFunc(p.All(), func(x nn.Param) bool {
+			return strings.HasSuffix(x.Name, "word_embeddings.weight")
+		})]
+		opt := optim.NewAdamW(1e-3, 1e-2, p.All())
+		step := func(ids ...int) []float64 {
+			tp := ag.NewTape(dev)
+			opt.Step(tp.Backward(tp.Sum(text.Forward(tp, input(dev, ids...)))))
+			return table.Values()
+		}
+		width := pretrained.Width
+		row := func(table []float64) []float64 { return table[7*width:][:width] }
+		first, second := row(step(2, 7, 3, 0, 0)), row(step(2, 9, 3, 0, 0))
+		if slices.Equal(first, second) != sparse {
+			t.Errorf("sparse %v: token 7 has %.4g, then %.4g", sparse, first, second)
+		}
+	}
 }

@@ -66,8 +66,8 @@ var TinyDims = zoo.Dims{Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 6, V
 
 // TinyText returns the settings of a text encoder of one layer of width 8.
 func TinyText() zoo.TextConfig {
-	return zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2, FeedForward: 8,
-		Dropout: 0.1}
+	return zoo.TextConfig{Finetune: true, Sparse: true, Width: 8, Layers: 1, Heads: 2,
+		FeedForward: 8, Dropout: 0.1}
 }
 
 // TinyBERT returns TinyDims with a pretrained text encoder, which is wider than that of TinyText.
