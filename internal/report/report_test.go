@@ -22,6 +22,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/explore"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -312,6 +313,17 @@ func TestHostileData(t *testing.T) {
 		t.Errorf("the list of runs: %v", err)
 	}
 	wellFormed(t, index.String())
+	var comparison bytes.Buffer
+	row := tables.PairRow{Rate: evil, Scores: [2]string{evil, evil}, Difference: evil, Better: evil}
+	err = (&Comparison{[2]string{evil, evil}, &tables.Pair{Settings: [2]string{evil, evil},
+		Warnings: []string{evil, evil},
+		Metrics:  []tables.PairMetric{{Metric: evil, Rows: []tables.PairRow{row}}}}}).
+		Write(&comparison)
+	if err != nil || strings.Contains(comparison.String(), "<script") ||
+		strings.Contains(comparison.String(), "<img") {
+		t.Errorf("the comparison: %v", err)
+	}
+	wellFormed(t, comparison.String())
 }
 
 func TestQuantize(t *testing.T) {

@@ -425,7 +425,8 @@ func TestCompare(t *testing.T) {
 		t.Error("two comparable runs are called not comparable")
 	}
 	if _, page := get(t, s.URL+"/compare?run=a&run=other", nil); !strings.Contains(page,
-		"not comparable") || !strings.Contains(page, "missing rates: [0 0.5] and [0]") ||
+		"not comparable") || strings.Contains(page, `<th scope="row">mean`) ||
+		!strings.Contains(page, "missing rates: [0 0.5] and [0]") ||
 		!strings.Contains(page, "test splits: of 2 and 2 utterances, not the same ones") {
 		t.Errorf("two runs that are not comparable: %s", after(page, "<main>"))
 	}

@@ -36,7 +36,7 @@ type Pair struct {
 // A PairMetric compares a metric that both summaries have.
 type PairMetric struct {
 	Metric string
-	Rows   []PairRow // a row for each rate of both, and one for the mean over the rates of each
+	Rows   []PairRow // one for each rate of both; if all rates are equal, also one for the mean
 }
 
 // A PairRow compares a metric at one missing rate.
@@ -61,7 +61,9 @@ func NewPair(a, b *Summary) *Pair {
 				m.Rows = append(m.Rows, pairRow(a, b, key, results.FormatNumber(rate)))
 			}
 		}
-		m.Rows = append(m.Rows, pairRow(a, b, key, "mean"))
+		if slices.Equal(a.Rates, b.Rates) {
+			m.Rows = append(m.Rows, pairRow(a, b, key, "mean"))
+		}
 		p.Metrics = append(p.Metrics, m)
 	}
 	return p
