@@ -400,7 +400,8 @@ func TestCompare(t *testing.T) {
 		dir := rundir.Dir(filepath.Dir(journal))
 		put(t, dir.File(rundir.PredictionsFile),
 			"id,rate,label,prediction,alpha_l,alpha_a,alpha_v\n"+predictions)
-		dims := map[string]string{"dims": `{"Range":[-3,3]}`}
+		dims := map[string]string{"dims": `{"Vocab":9,"TextT":4,"AudioT":4,"AudioD":2,` +
+			`"VisionT":4,"VisionD":2,"Range":[-3,3]}`}
 		if err := rundir.SaveTensors(dir.File(rundir.BestFile), nil, dims); err != nil {
 			t.Fatal(err)
 		}

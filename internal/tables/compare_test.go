@@ -57,7 +57,8 @@ func (w *runWriter) write(
 	if _, err := rundir.CreateSeeds(filepath.Dir(string(d)), c, []uint64{seed}); err != nil {
 		w.t.Fatal(err)
 	}
-	dims := map[string]string{"dims": `{"Range":[-3,3]}`}
+	dims := map[string]string{"dims": `{"Vocab":9,"TextT":4,"AudioT":4,"AudioD":2,"VisionT":4,` +
+		`"VisionD":2,"Range":[-3,3]}`}
 	if err := rundir.SaveTensors(d.File(rundir.BestFile), nil, dims); err != nil {
 		w.t.Fatal(err)
 	}
