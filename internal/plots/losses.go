@@ -14,8 +14,8 @@ import (
 
 // Losses returns a figure for each phase of a run: the terms of its loss over the epochs, and the
 // validation scores if the phase has any. The values are means over the seeds that have the epoch,
-// with a band of one standard deviation if there are several. The run may be unfinished, but must
-// have an epoch.
+// with a band of one standard deviation if there are several. The run may be unfinished, which
+// the axes say, but must have an epoch.
 func Losses(dir string) ([]Figure, error) {
 	seeds, err := rundir.SeedDirs(dir)
 	if err != nil {
@@ -48,11 +48,19 @@ func Losses(dir string) ([]Figure, error) {
 		return nil, fmt.Errorf("plots: %s: expected a run with an epoch, found none; "+
 			"continue it with recap train --resume %s", dir, dir)
 	}
+	progress := ""
+	if slices.ContainsFunc(seeds, func(d rundir.Dir) bool { return !d.Finished() }) {
+		progress = " (the run is not finished)"
+	}
 	var list []Figure
 	for _, phase := range phases {
-		f := figure.Curves(3, lossPanels(&c, byPhase[phase])...)
+		panels := lossPanels(&c, byPhase[phase])
+		for i := range panels {
+			panels[i].X += progress
+		}
+		f := figure.Curves(3, panels...)
 		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s, means over %d seeds; %s, %s.",
-			phase, len(byPhase[phase]), c.Dataset, c.SelectedVariant().Label)
+			phase, len(byPhase[phase]), c.Dataset, c.SelectedVariant().Label+progress)
 		list = append(list, Figure{"losses-" + phase, f})
 	}
 	return list, nil

@@ -37,18 +37,27 @@ func (p Figure) Save(dir, format string) (string, error) {
 }
 
 // summaries returns the scores of several runs and a title for each, which has the settings in
-// which the runs differ. Two runs of the same configuration are an error.
+// which the runs differ, and says if a run is not finished. Two runs of the same configuration are
+// an error, and so are different test splits of one data set.
 func summaries(dirs []string) (all []*tables.Summary, titles []string, err error) {
 	for _, dir := range dirs {
 		s, err := tables.SummarizeSeeds(dir, nil)
 		if err != nil {
 			return nil, nil, err
 		}
+		for i, other := range all {
+			if err := tables.CheckSameTest(dirs[i], other, dir, s); err != nil {
+				return nil, nil, err
+			}
+		}
 		all = append(all, s)
 	}
 	texts := differences(all)
 	for i, s := range all {
 		title := s.Label() + texts[i]
+		if s.Unfinished > 0 {
+			title += ", " + s.Progress()
+		}
 		if j := slices.Index(titles, title); j >= 0 {
 			return nil, nil, fmt.Errorf("plots: %s: expected a run that differs from %s, "+
 				"found the same configuration; leave one out", dirs[i], dirs[j])
@@ -97,6 +106,9 @@ func describe(all []*tables.Summary) string {
 	for _, s := range all {
 		text := fmt.Sprintf("%s, %s, %s", s.Config.Dataset, tables.SeedList(s.Seeds),
 			s.Config.Selection())
+		if s.Unfinished > 0 {
+			text += ", " + s.Progress()
+		}
 		if !slices.Contains(list, text) {
 			list = append(list, text)
 		}

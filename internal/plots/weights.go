@@ -21,7 +21,7 @@ func Weights(dirs []string) (Figure, error) {
 	var panels []figure.Panel
 	for i, dir := range dirs {
 		panel := figure.Panel{X: rateAxis, Y: "weight α"}
-		if len(dirs) > 1 {
+		if len(dirs) > 1 || all[i].Unfinished > 0 {
 			panel.Title = titles[i]
 		}
 		if panel.Curves, err = weightCurves(dir); err != nil {

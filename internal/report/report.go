@@ -36,8 +36,9 @@ type Options struct {
 }
 
 // Build collects the content of the page of the run, or of the single seed, in the directory dir.
-// The page of an unfinished run has no results, figures or explorer. Errors of the files, and of
-// the explorer, are returned; figures that cannot be drawn are replaced by a note on the page.
+// The page of an unfinished run says so, unless it is live. If no seed is finished, it has no
+// results, figures or explorer. Errors of the files, and of the explorer, are returned; figures
+// that cannot be drawn are replaced by a note on the page.
 func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page, error) {
 	run, err := rundir.Read(dir)
 	if err != nil {
@@ -49,6 +50,10 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 	}
 	if p.Run, err = journals(run); err != nil {
 		return nil, err
+	}
+	if !run.Finished() && !o.Live {
+		log.Warn("the run is not finished", "run", dir, "continue", "recap train --resume "+dir)
+		p.Note("The run is not finished; recap train --resume continues it.")
 	}
 	if run.HasFinished() {
 		summary, err := tables.Summarize(dir)

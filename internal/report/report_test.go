@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/explore"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -105,6 +106,15 @@ func TestReport(t *testing.T) {
 	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page,
 		"<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
 		t.Error("a live page may not connect to the server")
+	}
+	if err := os.Remove(filepath.Join(dir, "seed8", rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, page := render(t, dir, Options{}); !strings.Contains(page, "The run is not finished;") {
+		t.Error("the page does not say that a seed is not finished")
+	}
+	if _, page := render(t, dir, Options{Live: true}); strings.Contains(page, "not finished;") {
+		t.Error("a live page, which shows the progress, says that the run is not finished")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -12,6 +13,10 @@ import (
 // or of one of its seeds; the file is recorded for all seeds. It is an error if the data are not
 // those that the seeds come from.
 func (r *Runner) MoveData(dir, file string) error {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("runs: data: %w", err)
+	}
 	dirs, err := rundir.PlannedSeeds(dir)
 	if err != nil {
 		return err

@@ -18,12 +18,17 @@ func SummarizeSeeds(dir string, seeds []uint64) (*Summary, error) {
 		return nil, err
 	}
 	var s *Summary
+	unfinished := 0
 	for _, d := range dirs {
 		c, err := d.Config()
 		if err != nil {
 			return nil, err
 		}
-		if !d.Finished() || seeds != nil && !slices.Contains(seeds, c.Seed) {
+		if seeds != nil && !slices.Contains(seeds, c.Seed) {
+			continue
+		}
+		if !d.Finished() {
+			unfinished++
 			continue
 		}
 		if s == nil {
@@ -40,6 +45,7 @@ func SummarizeSeeds(dir string, seeds []uint64) (*Summary, error) {
 	if s == nil {
 		return nil, rundir.UnfinishedError(dir)
 	}
+	s.Unfinished = unfinished
 	return s, nil
 }
 
@@ -79,6 +85,18 @@ func (s *Summary) add(
 type testSplit struct {
 	utterances int
 	hash       [sha256.Size]byte // of ids and labels
+}
+
+// CheckSameTest returns an error unless two runs on data of one name were tested on the same
+// utterances with the same labels; their scores must not be in one figure. The directories are for
+// the message.
+func CheckSameTest(dirA string, a *Summary, dirB string, b *Summary) error {
+	if a.Config.Dataset != b.Config.Dataset || a.test == b.test {
+		return nil
+	}
+	return fmt.Errorf("tables: %s: expected the test split of %s, %d utterances, found another "+
+		"of %d; compare runs with the same data and data.limit",
+		dirB, dirA, a.test.utterances, b.test.utterances)
 }
 
 // testSplitOf returns the identity of the split that was predicted.

@@ -26,6 +26,8 @@ type Summary struct {
 	Rates  []float64
 	Note   string // added to the title
 
+	Unfinished int // other seeds of the run, which are not finished
+
 	Kind    metric.Kind
 	test    testSplit
 	perSeed [][]metric.Scores // [seed][rate]
@@ -115,7 +117,15 @@ func (s *Summary) title() string {
 	if s.Note != "" {
 		title += "; " + s.Note
 	}
+	if s.Unfinished > 0 {
+		title += "; " + s.Progress()
+	}
 	return title
+}
+
+// Progress says how many seeds of the run are finished: "2 of 3 seeds finished".
+func (s *Summary) Progress() string {
+	return fmt.Sprintf("%d of %d seeds finished", len(s.Seeds), len(s.Seeds)+s.Unfinished)
 }
 
 // SeedList returns the seeds as text for a caption.

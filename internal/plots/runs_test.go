@@ -1,0 +1,70 @@
+package plots
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+)
+
+// TestFiguresOfAnUnfinishedRun draws a run of which one seed of two is finished.
+func TestFiguresOfAnUnfinishedRun(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished, err := Curves([]string{dir}, nil)
+	if err != nil || strings.Contains(finished[0].Alt, "finished") {
+		t.Error(finished[0].Alt, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "seed6", rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	want := "1 of 2 seeds finished"
+	if _, titles, err := summaries([]string{dir}); err != nil ||
+		titles[0] != "toy, "+want {
+		t.Errorf("title %q, want %q (%v)", titles, want, err)
+	}
+	curves, e1 := Curves([]string{dir}, nil)
+	weights, e2 := Weights([]string{dir})
+	if e1 != nil || e2 != nil || !strings.Contains(curves[0].Alt, want) ||
+		!strings.Contains(weights.Alt, want) {
+		t.Errorf("%q, %q do not say %q (%v, %v)", curves[0].Alt, weights.Alt, want, e1, e2)
+	}
+	losses, err := Losses(dir)
+	if err != nil || !strings.Contains(losses[0].Alt, "the run is not finished") {
+		t.Error(losses[0].Alt, err)
+	}
+	var svg strings.Builder
+	if err := losses[0].WriteSVG(&svg); err != nil ||
+		!strings.Contains(svg.String(), "epoch (the run is not finished)") {
+		t.Error("the axis does not say that the run is not finished", err)
+	}
+}
+
+// TestOtherTestSplit refuses runs that were tested on different numbers of utterances.
+func TestOtherTestSplit(t *testing.T) {
+	r := runstest.NewRunner(t)
+	var dirs []string
+	for _, limit := range []string{"40", "24"} {
+		dir, _, err := r.Train(t.Context(), settingstest.Resolved(t,
+			map[string]string{"data.limit": limit}), []uint64{5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
+	}
+	_, curves := Curves(dirs, nil)
+	_, confusions := Confusions(dirs, 0.5)
+	_, weights := Weights(dirs)
+	for _, err := range []error{curves, confusions, weights} {
+		if err == nil || !strings.Contains(err.Error(), "40 utterances, found another of 24") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
