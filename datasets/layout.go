@@ -19,6 +19,7 @@ type layout struct {
 	options      Options
 	convert      converter
 	repaired     map[string]int // number of repairs of each kind
+	absences     []string       // a warning for each modality that a split does not have
 	lazily       bool           // leave frames in the file if possible
 	moved        int            // number of sequences that Repad moved
 	replacements []replacement
@@ -44,8 +45,9 @@ func newLayout(
 	return l, root, l.replace(o.Features)
 }
 
-// warnings lists the repairs.
+// warnings lists the repairs and what is absent.
 func (l *layout) warnings() (all []string) {
+	all = append(all, l.absences...)
 	for _, what := range slices.Sorted(maps.Keys(l.repaired)) {
 		all = append(all, fmt.Sprintf("%s: %d times", what, l.repaired[what]))
 	}
@@ -139,8 +141,8 @@ func (l *layout) split(name string, d dict) (*Split, error) {
 	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
 		if _, ok := d.get(m.key); !ok {
 			*m.to = absent(n)
-			l.repaired[fmt.Sprintf("%s: %s: absent, read as a frame of zero; found %s", name,
-				m.key, d.keys())] += n
+			l.absences = append(l.absences, fmt.Sprintf(
+				"%s: %s: absent, read as a frame of zero; found %s", name, m.key, d.keys()))
 			continue
 		}
 		if err := l.frames(name, d, m.key, n, m.to); err != nil {
