@@ -46,7 +46,7 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, s.Table().Render())
+	fmt.Fprint(t.out, s.Text(t.width))
 	return nil
 }
 

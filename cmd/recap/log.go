@@ -63,7 +63,8 @@ func sentence(r slog.Record, attrs []slog.Attr) string {
 		text = strings.TrimSuffix(r.Message+": "+text, ": ")
 	}
 	if r.Level > slog.LevelInfo {
-		text = strings.ToLower(r.Level.String()) + ": " + text
+		level := map[slog.Level]string{slog.LevelWarn: "warning", slog.LevelError: "error"}
+		text = level[r.Level] + ": " + text
 	}
 	return text
 }

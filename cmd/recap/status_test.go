@@ -89,8 +89,8 @@ func TestLogForPeople(t *testing.T) {
 	log.Warn("careful", "parameters", 28432263, "in_checkpoint", 1000, "epochs", "5 of stage1")
 	log.Debug("nothing")
 	want := "of x, stage 2, epoch 3 of 25, loss 0.5, valid MAE 0.25, Corr\n  0.75, 1.25 s\n" +
-		"warn: careful: of x, 28,432,263 parameters, 1,000 of them in\n" +
-		"  the checkpoint, epochs: 5 of stage 1\n"
+		"warning: careful: of x, 28,432,263 parameters, 1,000 of them\n" +
+		"  in the checkpoint, epochs: 5 of stage 1\n"
 	if b.String() != want {
 		t.Errorf("\n%swant\n%s", &b, want)
 	}

@@ -141,8 +141,15 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, summary.Table().Render())
-	fmt.Fprintln(t.out, dir)
+	fmt.Fprint(t.out, summary.Text(t.width))
+	seed := filepath.Join(dir, fmt.Sprintf("seed%d", summary.Seeds[0]))
+	next := fmt.Sprintf("Next: recap report %s (a page with figures), recap serve %s (all runs in "+
+		"the browser), recap predict --run %s --features FILE",
+		typeset.ShellWord(dir), typeset.ShellWord(c.Out), typeset.ShellWord(seed))
+	if t.width > 0 {
+		next = strings.TrimSuffix(typeset.Wrap(next, t.width), "\n")
+	}
+	fmt.Fprintf(t.out, "%s\n%s\n", next, dir)
 	return nil
 }
 

@@ -24,7 +24,7 @@ type Exploration struct {
 	Range      [2]float64 // of the labels, or the first and the last class
 	Classes    int        // 0 if the model predicts labels
 	L, D       int        // the shape [L D] of the features; 0 if the model is not an Inspector
-	Baseline   Baseline
+	Baseline   results.Baseline
 	Samples    []Sample
 }
 
@@ -101,8 +101,9 @@ func Run(ctx context.Context, dir string, o Options, log *slog.Logger) (*Explora
 			"restore the data that it was trained on", d, want, got)
 	}
 	e := &Exploration{Seed: c.Seed, Utterances: set.Test.Len(), Range: set.Range,
-		Classes: c.Data.Classes, Baseline: newBaseline(set.Train.Fraction(c.Data.Labels, c.Seed),
-			tested[0][0], c.Data.Classes, p.Kind())}
+		Classes: c.Data.Classes,
+		Baseline: results.NewBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label,
+			tested[0][0].Label, c.Data.Classes, p.Kind())}
 	if e.Classes > 0 {
 		e.Range = [2]float64{0, float64(e.Classes - 1)}
 	}

@@ -23,6 +23,32 @@ var meanings = map[string]string{
 	"F1_score": "F1 score of the two classes of Mult_acc_2, " + weighted,
 }
 
+// phrases are short forms of the meanings, for a list of columns.
+var phrases = map[string]string{
+	"MAE":           "mean absolute error, smaller is better",
+	"Corr":          "correlation of predictions and labels",
+	"Has0_acc_2":    "accuracy of negative or not",
+	"Has0_F1_score": "F1 of negative or not",
+	"Non0_acc_2":    "accuracy of negative or positive, without labels 0",
+	"Non0_F1_score": "F1 of negative or positive, without labels 0",
+	"Mult_acc_2":    "accuracy of positive or not",
+	"F1_score":      "F1 of positive or not",
+	"Mult_acc_3":    "accuracy of 3 classes",
+	"Mult_acc_5":    "accuracy of 5 classes",
+	"Mult_acc_7":    "accuracy of 7 classes",
+}
+
+// Phrase returns the key of a metric and a few words for what it measures.
+func Phrase(key string) string {
+	words, ok := phrases[key]
+	if _, classes, _ := strings.Cut(key, "Acc_"); !ok && classes != "" {
+		words = "accuracy of " + classes + " classes"
+	} else if !ok {
+		words = "F1 of the classes"
+	}
+	return key + ": " + words
+}
+
 // Meaning returns what a metric measures, as a sentence.
 func Meaning(k Kind, key string) string {
 	switch text, ok := meanings[key]; {

@@ -193,3 +193,16 @@ func TestMeaning(t *testing.T) {
 		t.Error("Mult_acc_5 of MOSI and of SIMS have the same meaning")
 	}
 }
+
+// TestPhrases checks that every metric of the tables has words of its own.
+func TestPhrases(t *testing.T) {
+	for _, key := range slices.Concat(Keys(MOSI), Keys(SIMS)) {
+		if _, ok := phrases[key]; !ok {
+			t.Errorf("%s has no phrase", key)
+		}
+	}
+	if a, f := Phrase("Acc_3"), Phrase("F1_score_3"); a != "Acc_3: accuracy of 3 classes" ||
+		f != "F1_score_3: F1 of the classes" {
+		t.Error(a, f)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -69,8 +70,20 @@ func (r *Runner) Train(
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return dir, nil, err
 	}
-	s, err = tables.SummarizeSeeds(dir, nil)
+	s, err = summarize(dir, data.Set)
 	return dir, s, err
+}
+
+// summarize returns the scores of a run, with those of the constant predictor.
+func summarize(run string, set *datasets.Set) (*tables.Summary, error) {
+	s, err := tables.SummarizeSeeds(run, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, seed := range s.Seeds {
+		s.AddBaseline(set.Train.Fraction(s.Config.Data.Labels, seed).Label)
+	}
+	return s, nil
 }
 
 // Resume continues the unfinished seeds of the run in dir, or the one seed whose directory dir is.
@@ -96,7 +109,7 @@ func (r *Runner) Resume(
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
-	s, err = tables.SummarizeSeeds(run, nil)
+	s, err = summarize(run, data.Set)
 	return run, s, err
 }
 

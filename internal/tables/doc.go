@@ -2,6 +2,7 @@
 // other, and beside the tables of the paper.
 //
 //	summary.go    the scores of one configuration over seeds and rates
+//	final.go      the table at the end of a command, as wide as the terminal
 //	read.go       a summary from a run's directory
 //	collect.go    summaries of all runs under a directory
 //	compare.go    summaries under the same conditions in one table

@@ -76,7 +76,7 @@ func (s *Summary) add(
 	for _, p := range predictions {
 		s.Rates = append(s.Rates, p.Rate)
 	}
-	s.test = testSplitOf(predictions[0])
+	s.test, s.labels = testSplitOf(predictions[0]), predictions[0].Label
 	s.Seeds = append(s.Seeds, c.Seed)
 	s.perSeed = append(s.perSeed, scores)
 }

@@ -30,7 +30,10 @@ type Summary struct {
 
 	Kind    metric.Kind
 	test    testSplit
+	labels  []float32         // of the test split
 	perSeed [][]metric.Scores // [seed][rate]
+
+	baselines []results.Baseline // of each seed; nil if unknown
 }
 
 // Keys returns the metrics that tables show.
@@ -149,10 +152,13 @@ func (s *Summary) Table() table.Writer {
 }
 
 // cells returns the cells of the row of a rate.
-func (s *Summary) cells(rate string) table.Row {
+func (s *Summary) cells(rate string) table.Row { return s.cellsOf(s.Keys(), rate) }
+
+// cellsOf returns the cells with these metrics in the row of a rate.
+func (s *Summary) cellsOf(keys []string, rate string) table.Row {
 	mean, std := s.Find("mean", rate), s.Find("std", rate)
 	var row table.Row
-	for _, key := range s.Keys() {
+	for _, key := range keys {
 		row = append(row, s.cell(mean[key], std[key], 4))
 	}
 	return row
@@ -170,7 +176,9 @@ func (s *Summary) cell(mean, std float64, decimals int) string {
 // NewTable returns an empty table with a left-aligned first column and right-aligned others.
 func NewTable(title, first string, keys []string) table.Writer {
 	t := table.NewWriter()
-	t.SetTitle(title)
+	if title != "" {
+		t.SetTitle(title)
+	}
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Title.Align = text.AlignLeft

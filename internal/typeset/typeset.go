@@ -58,16 +58,16 @@ func row(cells []string) table.Row {
 // Text returns the caption, the table with box-drawing characters, and the notes.
 func (t *Table) Text() string {
 	var b strings.Builder
-	b.WriteString(wrap(t.Caption) + t.writer().Render() + "\n")
+	b.WriteString(Wrap(t.Caption, maxWidth) + t.writer().Render() + "\n")
 	for _, n := range t.Notes {
-		b.WriteString(wrap(n))
+		b.WriteString(Wrap(n, maxWidth))
 	}
 	return b.String()
 }
 
-// wrap breaks a paragraph into lines, at spaces.
-func wrap(paragraph string) string {
-	return padding.ReplaceAllString(text.WrapSoft(paragraph, maxWidth)+"\n", "\n")
+// Wrap breaks a paragraph at spaces into lines of at most width characters.
+func Wrap(paragraph string, width int) string {
+	return padding.ReplaceAllString(text.WrapSoft(paragraph, width)+"\n", "\n")
 }
 
 // padding matches spaces at the end of a line.

@@ -77,7 +77,7 @@ func TestWrap(t *testing.T) {
 		long += strings.Repeat("x", 1+i*7%13) + " "
 	}
 	long = strings.TrimSpace(long)
-	lines := strings.Split(strings.TrimSuffix(wrap(long), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(Wrap(long, maxWidth), "\n"), "\n")
 	if len(lines) < len(long)/maxWidth || strings.Join(lines, " ") != long {
 		t.Errorf("%d lines: %q", len(lines), lines)
 	}

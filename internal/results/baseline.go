@@ -1,10 +1,6 @@
-package explore
+package results
 
-import (
-	"github.com/seed-6655bf3b/recap/datasets"
-	"github.com/seed-6655bf3b/recap/internal/metric"
-	"github.com/seed-6655bf3b/recap/internal/results"
-)
+import "github.com/seed-6655bf3b/recap/internal/metric"
 
 // A Baseline is a predictor that ignores the input: it always predicts the mean of the training
 // labels, or the most frequent class of them. Its scores are the same at each missing rate.
@@ -13,18 +9,17 @@ type Baseline struct {
 	Scores   metric.Scores
 }
 
-// newBaseline returns the baseline of the labelled training utterances for the labels of test.
-func newBaseline(
-	train *datasets.Split, test *results.Predictions, classes int, kind metric.Kind,
-) Baseline {
+// NewBaseline returns the baseline of the training labels for the labels of the test split. With
+// classes, those of the test split are classes, as in [Predictions].
+func NewBaseline(train, test []float32, classes int, kind metric.Kind) Baseline {
 	constant := 0.0
 	if classes == 0 {
-		for _, y := range train.Label {
-			constant += float64(y) / float64(len(train.Label))
+		for _, y := range train {
+			constant += float64(y) / float64(len(train))
 		}
 	} else {
 		count := make([]int, classes)
-		for _, y := range train.Label {
+		for _, y := range train {
 			class := metric.ClassOf(float64(y), classes, kind)
 			count[class]++
 			if count[class] > count[int(constant)] {
@@ -32,8 +27,8 @@ func newBaseline(
 			}
 		}
 	}
-	all := results.Predictions{Label: test.Label}
-	for range test.Label {
+	all := Predictions{Label: test}
+	for range test {
 		all.Score = append(all.Score, float32(constant))
 	}
 	return Baseline{constant, all.Evaluate(kind, classes)}
