@@ -100,7 +100,7 @@ var opcodes = [256]opcode{
 	0x92: {"NEWOBJ_EX", nothing, 512},
 	0x93: {"STACK_GLOBAL", nothing, 2 * small},
 	0x94: {"MEMOIZE", nothing, memo},
-	0x95: {"FRAME", frameSize, 48}, // a shift
+	0x95: {"FRAME", frameSize, 80}, // a shift
 	0x96: {"BYTEARRAY8", counted8, small},
 }
 
