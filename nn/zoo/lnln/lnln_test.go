@@ -193,14 +193,14 @@ func TestAgreesWithPyTorch(t *testing.T) {
 			b := &zoo.Batch{
 				Corrupted: zootest.Tokens(dev, 4, 2, 1, 8, 3, 2, 1, 3, 0, 2, 6, 1, 3),
 				Complete:  zootest.Tokens(dev, 4, 2, 5, 8, 3, 2, 7, 3, 0, 2, 6, 4, 3),
-				Label:     zootest.WaveTensor(dev, 500, 3),
+				Label:     zootest.NoiseTensor(dev, 1005, 3),
 				MissingRates: ag.NewTensor(dev,
 					[]float64{0.4, 0.2, 0.7, 0.9, 0.1, 0.3, 0, 0.5, 0.6}, 3, 3),
 			}
-			b.Corrupted.Audio, b.Corrupted.Vision = zootest.WaveTensor(dev, 100,
-				3, 5, 3), zootest.WaveTensor(dev, 200, 3, 3, 2)
-			b.Complete.Audio, b.Complete.Vision = zootest.WaveTensor(dev, 300,
-				3, 5, 3), zootest.WaveTensor(dev, 400, 3, 3, 2)
+			b.Corrupted.Audio, b.Corrupted.Vision = zootest.NoiseTensor(dev, 1001,
+				3, 5, 3), zootest.NoiseTensor(dev, 1002, 3, 3, 2)
+			b.Complete.Audio, b.Complete.Vision = zootest.NoiseTensor(dev, 1003,
+				3, 5, 3), zootest.NoiseTensor(dev, 1004, 3, 3, 2)
 			want.Agrees(t, tol, m, p, b)
 		})
 	}

@@ -179,13 +179,13 @@ func TestAgreesWithPyTorch(t *testing.T) {
 				m, p := zootest.New(t, &Spec, c, device, d)
 				in := zootest.Tokens(p.Device(), d.TextT, 2, 5, 10, 7, 7, 3, 2, 7, 1, 3,
 					0, 0, 2, 3, 0, 0, 0, 0, 2, 9, 4, 1, 3, 0)
-				in.Audio, in.Vision = zootest.WaveTensor(p.Device(), 100, 4,
-					d.AudioT, d.AudioD), zootest.WaveTensor(p.Device(), 200, 4, d.VisionT,
+				in.Audio, in.Vision = zootest.NoiseTensor(p.Device(), 1001, 4,
+					d.AudioT, d.AudioD), zootest.NoiseTensor(p.Device(), 1002, 4, d.VisionT,
 					d.VisionD)
 				in.AudioLen, in.VisionLen = []int{5, 1, 3, 4}, []int{9, 4, 1, 7}
 				cases[lengths].Agrees(t,
 					tol, m, p, &zoo.Batch{Corrupted: in,
-						Label: zootest.WaveTensor(p.Device(), 300, 4), Epoch: 1})
+						Label: zootest.NoiseTensor(p.Device(), 1003, 4), Epoch: 1})
 			})
 		}
 	}

@@ -484,8 +484,8 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 		audioLen, visionLen = append(audioLen, g.AudioLen[i]), append(visionLen, g.VisionLen[i])
 		y = append(y, float64(g.Labels[i]))
 	}
-	frames := func(phase float64, steps, width int) *ag.Tensor {
-		all := slices.Collect(slices.Chunk(zootest.Wave(phase, len(g.Labels)*steps*width),
+	frames := func(number, steps, width int) *ag.Tensor {
+		all := slices.Collect(slices.Chunk(zootest.Noise(number, len(g.Labels)*steps*width),
 			steps*width))
 		var v []float64
 		for _, i := range rows {
@@ -495,7 +495,7 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 	}
 	in := zootest.Tokens(dev, d.TextT, ids...)
 	in.Segments, in.AudioLen, in.VisionLen = segments, audioLen, visionLen
-	in.Audio, in.Vision = frames(300, d.AudioT, d.AudioD), frames(400, d.VisionT, d.VisionD)
+	in.Audio, in.Vision = frames(1003, d.AudioT, d.AudioD), frames(1004, d.VisionT, d.VisionD)
 	return &zoo.Batch{Corrupted: in, Label: ag.NewTensor(dev, y, len(y)), Index: rows,
 		Epoch: epoch}
 }

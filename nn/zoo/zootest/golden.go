@@ -14,7 +14,7 @@ import (
 )
 
 // The fixtures testdata/*.json of a model's package contain what PyTorch computes for the model;
-// the scripts testdata/make_*.py write them. Parameters and inputs are waves in both places.
+// the scripts testdata/make_*.py write them. Parameters and inputs are [Noise] in both places.
 
 // GoldenDevices lists the devices on which a model is compared with PyTorch, with their
 // tolerances. Fixtures have ten digits.
@@ -29,7 +29,7 @@ type Tolerance struct{ Value, Gradient float64 }
 type Golden struct {
 	Score  []float64
 	Terms  map[string]float64
-	Params []goldenParam // the k-th is a wave of phase k
+	Params []goldenParam // the k-th is noise of number k
 	Grads  [][]float64
 }
 
@@ -55,25 +55,29 @@ func ReadGolden(t *testing.T, name string, into any) {
 	}
 }
 
-// Wave returns the n numbers sin(phase + 1.7·i)/2.
-func Wave(phase float64, n int) []float64 {
+// Noise returns n numbers in [-1/2, 1/2): hashes of the tensor's number and the element's. As
+// matrices they have full rank, so that no factor or direction can stand for another.
+func Noise(number, n int) []float64 {
 	v := make([]float64, n)
 	for i := range v {
-		v[i] = math.Sin(phase+1.7*float64(i)) / 2
+		h := uint32(number)*0x9E3779B1 + uint32(i)*0x85EBCA77
+		h = (h ^ h>>16) * 0x21F0AAAD
+		h = (h ^ h>>15) * 0x735A2D97
+		v[i] = float64(h^h>>15)/(1<<32) - 0.5
 	}
 	return v
 }
 
-// WaveTensor returns a tensor of the numbers of Wave.
-func WaveTensor(dev ag.Device, phase float64, shape ...int) *ag.Tensor {
+// NoiseTensor returns a tensor of the numbers of Noise.
+func NoiseTensor(dev ag.Device, number int, shape ...int) *ag.Tensor {
 	n := 1
 	for _, d := range shape {
 		n *= d
 	}
-	return ag.NewTensor(dev, Wave(phase, n), shape...)
+	return ag.NewTensor(dev, Noise(number, n), shape...)
 }
 
-// Assign sets parameters to their waves, found by name and shape. Weights of norms are shifted by
+// Assign sets parameters to their noise, found by name and shape. Weights of norms are shifted by
 // 1.
 func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 	t.Helper()
@@ -81,7 +85,7 @@ func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 		t.Errorf("%d parameters, PyTorch has %d", len(ps), len(g.Params))
 	}
 	for _, x := range ps {
-		v := Wave(float64(g.find(t, x)), x.Len())
+		v := Noise(g.find(t, x), x.Len())
 		if strings.Contains(strings.ToLower(x.Name), "norm") &&
 			strings.HasSuffix(x.Name, "weight") {
 			for i := range v {
@@ -104,7 +108,7 @@ func (g *Golden) find(t *testing.T, x nn.Param) int {
 	return k
 }
 
-// Agrees sets the model's parameters to their waves, and compares its prediction, the terms of its
+// Agrees sets the model's parameters to their noise, and compares its prediction, the terms of its
 // first pass's loss, and all gradients of the loss.
 func (g *Golden) Agrees(t *testing.T, tol Tolerance, m zoo.Model, p *nn.Params, b *zoo.Batch) {
 	t.Helper()

@@ -3,7 +3,7 @@
     pip install torch && python make_lnln.py
 
 The model is put together from PyTorch's own modules, without dropout, and its parameters have the names of the Go model. They and the inputs are
-wave(phase, shape), which the Go test computes too, so only results are stored. The k-th parameter gets phase k; weights of norms are shifted by 1.
+noise(number, shape), which the Go test computes too, so only results are stored. The k-th parameter has number k; weights of norms are shifted by 1.
 Here the norms of keys have shifts, which the Go model leaves out: that they do nothing is checked on the way.
 """
 
@@ -26,9 +26,13 @@ IDS = {"complete": [[2, 5, 8, 3], [2, 7, 3, 0], [2, 6, 4, 3]], "corrupted": [[2,
 RATES = [0.4, 0.9, 0.0]
 
 
-def wave(phase, *shape):
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
     n = math.prod(shape)
-    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 def attend(q, k, v, heads, mask=None):
@@ -203,15 +207,15 @@ model = LNLN()
 dead = {name for name, _ in model.named_parameters() if name.endswith("norm_k.bias")}
 params = {name: p for name, p in model.named_parameters() if name not in dead}
 for k, (name, p) in enumerate(params.items()):
-    p.data = wave(k, *p.shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
+    p.data = noise(k, *p.shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
 for name, p in model.named_parameters():
     if name in dead:
-        p.data = wave(1000, *p.shape)
+        p.data = noise(2000, *p.shape)
 
 n = len(RATES)
-inputs = lambda name, phase: (
-    torch.tensor(IDS[name]), wave(phase, n, STEPS["a"], WIDTHS["a"]), wave(phase + 100, n, STEPS["v"], WIDTHS["v"]))
-y, terms = model(inputs("corrupted", 100), inputs("complete", 300), torch.tensor(RATES), wave(500, n))
+inputs = lambda name, number: (
+    torch.tensor(IDS[name]), noise(number, n, STEPS["a"], WIDTHS["a"]), noise(number + 1, n, STEPS["v"], WIDTHS["v"]))
+y, terms = model(inputs("corrupted", 1001), inputs("complete", 1003), torch.tensor(RATES), noise(1005, n))
 (CC * terms["cc"] + ADV * terms["adv"] + REC * terms["rec"] + SP * terms["sp"]).backward()
 assert all(p.grad.abs().max() < 1e-15 for name, p in model.named_parameters() if name in dead)
 

@@ -2,8 +2,8 @@
 
     pip install torch && python make_misa.py
 
-The model is put together from PyTorch's own modules, without dropout. Inputs and parameters are wave(phase, shape), which the Go test computes too,
-so only results are stored. The k-th parameter gets phase k; weights of norms are shifted by 1. There are two cases: as many frames of audio and vision
+The model is put together from PyTorch's own modules, without dropout. Inputs and parameters are noise(number, shape), which the Go test computes too,
+so only results are stored. The k-th parameter has number k; weights of norms are shifted by 1. There are two cases: as many frames of audio and vision
 are read as there are tokens, or as many as the recordings have.
 """
 
@@ -26,9 +26,13 @@ TEXT_LENGTHS, AUDIO_LENGTHS, VISION_LENGTHS = [6, 4, 2, 5], [5, 1, 3, 4], [9, 4,
 IDS = [[2, 5, 10, 7, 7, 3], [2, 7, 1, 3, 0, 0], [2, 3, 0, 0, 0, 0], [2, 9, 4, 1, 3, 0]]
 
 
-def wave(phase, *shape):
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
     n = math.prod(shape)
-    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 class Params:
@@ -39,7 +43,7 @@ class Params:
 
     def next(self, name, *shape):
         self.shapes.append([name, list(shape)])
-        return wave(len(self.shapes) - 1, *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
+        return noise(len(self.shapes) - 1, *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
 
     def fill(self, name, module):
         for part, p in module.named_parameters():
@@ -134,8 +138,8 @@ def misa(lengths):
 
     ids = torch.tensor(IDS)
     mask = (ids > 0).double()
-    x_a, x_v = wave(100, len(IDS), *AUDIO), wave(200, len(IDS), *VISION)
-    label = wave(300, len(IDS))
+    x_a, x_v = noise(1001, len(IDS), *AUDIO), noise(1002, len(IDS), *VISION)
+    label = noise(1003, len(IDS))
     l_a, l_v = AUDIO_LENGTHS, VISION_LENGTHS
     if lengths == "text":
         l_a, l_v = ([min(n, steps) for n in TEXT_LENGTHS] for steps in (AUDIO[0], VISION[0]))

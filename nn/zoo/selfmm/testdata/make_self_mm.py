@@ -4,7 +4,7 @@
 
 Six utterances pass three times in two batches, without steps of the optimizer, so that what changes is the labels of text, audio and vision that the
 method makes itself. Stored are the terms of each batch's loss and the tables after it, the gradient of the last batch's loss, and the predictions.
-Inputs and parameters are waves, which the Go test computes too; the k-th parameter has phase k, weights of norms are shifted by 1.
+Inputs and parameters are noise(number, shape), which the Go test computes too; the k-th parameter has number k, weights of norms are shifted by 1.
 """
 
 import json
@@ -25,9 +25,13 @@ EPOCHS = [[[4, 0, 2], [5, 1, 3]], [[1, 2], [0, 5, 3, 4]], [[3, 5, 0], [2, 4, 1]]
 TASKS = ["fusion", "text", "audio", "vision"]
 
 
-def wave(phase, *shape):
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
     n = math.prod(shape)
-    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 class BertLayer(nn.Module):
@@ -106,13 +110,13 @@ step = torch.arange(TEXT)
 mask = (step < torch.tensor(TEXT_LEN)[:, None]).long()
 ids = mask * (1 + (7 * torch.arange(n)[:, None] + 3 * step) % (VOCAB - 1))
 segments = (mask * (step > 2)).long()
-audio, vision = wave(300, n, *AUDIO), wave(400, n, *VISION)
+audio, vision = noise(1003, n, *AUDIO), noise(1004, n, *VISION)
 audio_len, vision_len = torch.tensor(AUDIO_LEN), torch.tensor(VISION_LEN)
 
 model = SelfMM()
 params = dict(model.named_parameters())
 for k, (name, p) in enumerate(params.items()):
-    p.data = wave(k, *p.shape) + ("LayerNorm.weight" in name)
+    p.data = noise(k, *p.shape) + ("LayerNorm.weight" in name)
 
 labels = {x: torch.tensor(LABELS) for x in TASKS}
 human = labels["fusion"]
