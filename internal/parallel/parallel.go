@@ -36,11 +36,7 @@ func For(n, grain int, f func(lo, hi int)) {
 	current.Store(r)
 	wake(extra)
 	r.work()
-	for spins := 0; r.pending.Load() > 0; spins++ {
-		if spins > spinLimit {
-			runtime.Gosched()
-		}
-	}
+	r.wait()
 	if p := r.panicked.Load(); p != nil {
 		panic(*p)
 	}
@@ -69,7 +65,11 @@ func (r *region) work() {
 
 // run runs the chunk that starts at lo, and stores a panic.
 func (r *region) run(lo int) {
-	defer r.pending.Add(-1)
+	defer func() {
+		if r.pending.Add(-1) == 0 {
+			caller.wake()
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			r.panicked.CompareAndSwap(nil, &p)
@@ -78,58 +78,84 @@ func (r *region) run(lo int) {
 	r.f(lo, min(lo+r.grain, r.n))
 }
 
-// spinLimit is the number of times that a worker polls for the next loop before it sleeps, 50 to
-// 100 µs. Waking a sleeping thread costs up to 100 µs on a virtual machine, as much as an entire
-// small loop.
+// wait returns after the last chunk has run. If that takes long, the worker may be waiting for a
+// core, so the caller sleeps: polling would keep the core busy.
+func (r *region) wait() {
+	finished := func() bool { return r.pending.Load() == 0 }
+	if !poll(finished) {
+		caller.sleep(finished)
+	}
+}
+
+// poll reports whether ready returns true, after at most spinLimit calls.
+func poll(ready func() bool) bool {
+	for range spinLimit {
+		if ready() {
+			return true
+		}
+	}
+	return false
+}
+
+// spinLimit is the number of times that a worker polls for the next loop, or a caller for the end
+// of the last chunk, before it sleeps: 50 to 100 µs. Waking a sleeping thread costs up to 100 µs on
+// a virtual machine, as much as an entire small loop.
 const spinLimit = 100000
 
 var (
 	busy    sync.Mutex // locked by the loop that runs
 	current atomic.Pointer[region]
-	workers []*worker // guarded by busy
+	workers []*sleeper     // guarded by busy
+	caller  = newSleeper() // the goroutine that locked busy
 )
 
-// A worker is a goroutine that runs chunks for other goroutines.
-type worker struct {
+// A sleeper is a goroutine that others wake.
+type sleeper struct {
 	asleep atomic.Bool
 	signal chan struct{}
+}
+
+func newSleeper() *sleeper { return &sleeper{signal: make(chan struct{}, 1)} }
+
+// sleep blocks until ready returns true. Whoever makes it true calls wake afterwards.
+func (s *sleeper) sleep(ready func() bool) {
+	for !ready() {
+		s.asleep.Store(true)
+		if ready() && s.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-s.signal
+	}
+}
+
+// wake wakes the goroutine if it sleeps.
+func (s *sleeper) wake() {
+	if s.asleep.CompareAndSwap(true, false) {
+		s.signal <- struct{}{}
+	}
 }
 
 // wake starts workers until n exist, and wakes those that sleep.
 func wake(n int) {
 	for len(workers) < n {
-		w := &worker{signal: make(chan struct{}, 1)}
+		w := newSleeper()
 		workers = append(workers, w)
-		go w.serve()
+		go serve(w)
 	}
 	for _, w := range workers[:n] {
-		if w.asleep.CompareAndSwap(true, false) {
-			w.signal <- struct{}{}
-		}
+		w.wake()
 	}
 }
 
-// serve runs one region after the other.
-func (w *worker) serve() {
+// serve runs one region after the other as the worker w.
+func serve(w *sleeper) {
 	var last *region
+	started := func() bool { return current.Load() != last }
 	for {
-		last = w.await(last)
+		if !poll(started) {
+			w.sleep(started)
+		}
+		last = current.Load()
 		last.work()
-	}
-}
-
-// await waits for a region other than last and returns it.
-func (w *worker) await(last *region) *region {
-	for {
-		for range spinLimit {
-			if r := current.Load(); r != last {
-				return r
-			}
-		}
-		w.asleep.Store(true)
-		if r := current.Load(); r != last && w.asleep.CompareAndSwap(true, false) {
-			return r
-		}
-		<-w.signal
 	}
 }

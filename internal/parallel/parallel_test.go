@@ -1,9 +1,11 @@
 package parallel
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,6 +80,30 @@ func TestSleepingWorkersWake(t *testing.T) {
 	})
 }
 
+// TestCallerSleeps checks that a caller with nothing left to do sleeps while a worker runs the last
+// chunk, and is woken at its end.
+func TestCallerSleeps(t *testing.T) {
+	at(t, 2, func() {
+		started := make(chan bool, 1)
+		For(2, 1, func(int, int) {
+			stack := make([]byte, 4096)
+			stack = stack[:runtime.Stack(stack, false)]
+			if !bytes.Contains(stack, []byte(".serve(")) {
+				<-started // leaves the other chunk to the worker
+				return
+			}
+			started <- true
+			for end := time.Now().Add(10 * time.Second); !caller.asleep.Load(); {
+				if time.Now().After(end) {
+					t.Error("the caller polled for 10 s")
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	})
+}
+
 func TestPanicReachesTheCaller(t *testing.T) {
 	at(t, 2, func() {
 		defer func() {
@@ -102,12 +128,18 @@ func TestOneChunkAllocatesNothing(t *testing.T) {
 	}
 }
 
+// BenchmarkFor times loops of 30 µs and of 1 ms. Run it also beside busy processes, more than
+// there are cores.
 func BenchmarkFor(b *testing.B) {
-	x := make([]float32, 1<<16)
-	for b.Loop() {
-		For(len(x), 1<<13, func(lo, hi int) {
-			for i := range x[lo:hi] {
-				x[lo+i]++
+	for _, n := range []int{1 << 16, 1 << 21} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			x := make([]float32, n)
+			for b.Loop() {
+				For(n, 1<<13, func(lo, hi int) {
+					for i := range x[lo:hi] {
+						x[lo+i]++
+					}
+				})
 			}
 		})
 	}
