@@ -61,7 +61,7 @@ func readJSON(path string, file io.ReaderAt, size int64) (*Split, error) {
 	if err := r.utterances(); err != nil {
 		return nil, err
 	}
-	return r.split(unpickle.BaseMemory + 16*size)
+	return r.split(unpickle.BaseMemory + 2*size)
 }
 
 // utterances reads the whole text.
@@ -298,6 +298,10 @@ func rowName(key string, i int) string {
 	return fmt.Sprintf("frame %d", i)
 }
 
+// utteranceCost is the memory in bytes that an utterance needs besides its numbers,
+// garbage included.
+const utteranceCost = 512
+
 // split returns the utterances, padded to the longest of each modality. It is an error if that
 // needs more memory than limit, in bytes.
 func (r *jsonReader) split(limit int64) (*Split, error) {
@@ -319,11 +323,11 @@ func (r *jsonReader) split(limit int64) (*Split, error) {
 		return nil, r.fail("expected a label in each utterance or in none, found %d of %d", labels,
 			len(r.all))
 	}
-	if need := int64(len(r.all)) *
-		int64(20*s.Language.T+4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
+	if need := int64(len(r.all)) * int64(utteranceCost+20*s.Language.T+
+		4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
 		return nil, fmt.Errorf(
-			"datasets: %s: expected sequences of similar length, found some so long that "+
-				"padding needs %d MB; split the file by length", r.path, need>>20,
+			"datasets: %s: expected sequences of similar length, found some so long or so many "+
+				"utterances that they need %d MB; split the file by length", r.path, need>>20,
 		)
 	}
 	s.fill(r.all)
