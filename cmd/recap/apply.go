@@ -41,8 +41,9 @@ func (c *evalCommand) Run(ctx context.Context, t *terminal) error {
 		}
 	}
 	o := runs.EvalOptions{Rates: c.Rates, Drop: drop, File: c.Data, Features: c.files(),
-		Device: c.Device}
+		Device: c.Device, Progress: func(test, tests int) { t.showSteps("test", test-1, tests) }}
 	s, err := runs.Evaluate(ctx, c.Dir, o, t.log)
+	t.hide()
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,8 @@ func (c *plotTSNECommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	figure, err := plots.Subspaces(ctx, c.Dir, rates, c.Device, t.log)
+	figure, err := plots.Subspaces(ctx, c.Dir, rates, c.Device, t.log, t.showSteps)
+	t.hide()
 	if err != nil {
 		return err
 	}

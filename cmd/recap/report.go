@@ -32,8 +32,10 @@ func (c *reportCommand) Run(ctx context.Context, t *terminal) error {
 	if c.Samples < 0 {
 		return usageError{fmt.Errorf("report: --samples: expected 0 or more, found %d", c.Samples)}
 	}
-	o := report.Options{Samples: c.Samples, Device: c.Device, Vocabulary: c.BERT}
+	o := report.Options{Samples: c.Samples, Device: c.Device, Vocabulary: c.BERT,
+		Progress: t.showSteps}
 	page, err := report.Build(ctx, c.Dir, o, t.log)
+	t.hide()
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,12 @@ func (t *terminal) show(s status) {
 	t.log.Info("progress", attrs...)
 }
 
+// showSteps shows that some of the steps of a computation are done.
+func (t *terminal) showSteps(doing string, done, total int) {
+	t.show(status{doing: fmt.Sprintf("%s: %d of %d", doing, done, total),
+		done: float64(done) / float64(total)})
+}
+
 // hide removes what show shows on a terminal.
 func (t *terminal) hide() {
 	if t.line != nil {

@@ -99,8 +99,10 @@ func (s *screen) wait() int {
 // TestTrainOnTerminals trains on terminals of several widths. No line is wider than the terminal,
 // the first comes before the model is made, and the log has no keys and values.
 func TestTrainOnTerminals(t *testing.T) {
+	dir := ""
 	for _, columns := range []int{60, 80, 120} {
-		s := startOnScreen(t, workDir(t), uint16(columns), "train", "--config", "tiny.yaml",
+		dir = workDir(t)
+		s := startOnScreen(t, dir, uint16(columns), "train", "--config", "tiny.yaml",
 			"-s", "1", "-s", "2")
 		if code := s.wait(); code != 0 {
 			t.Fatalf("exit %d\n%s", code, s.written())
@@ -118,6 +120,12 @@ func TestTrainOnTerminals(t *testing.T) {
 			t.Errorf("%d columns: keys and values for programs:\n%s", columns, text)
 		}
 		checkWidth(t, text, columns)
+	}
+	for command, want := range map[string]string{"eval": "test: 0 of 4", "report": "explorer, "} {
+		s := startOnScreen(t, dir, 80, command, "runs/synthetic/recap/full")
+		if code := s.wait(); code != 0 || !strings.Contains(s.written(), want) {
+			t.Errorf("%s: exit %d, no %q:\n%s", command, code, want, s.written())
+		}
 	}
 }
 

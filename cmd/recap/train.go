@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/train"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 	"github.com/seed-6655bf3b/recap/recap"
 )
@@ -159,9 +161,12 @@ func logStart(t *terminal, c *settings.Config, seeds []uint64) {
 	if v := c.SelectedVariant(); v.Name != "full" {
 		model += ", " + v.Label + ","
 	}
-	dataset := cmp.Or(c.Dataset, filepath.Base(c.Data.File))
+	dataset, key := cmp.Or(c.Dataset, filepath.Base(c.Data.File)), "seeds"
+	if len(seeds) == 1 {
+		key = "seed"
+	}
 	t.log.Info("training "+model+" on "+dataset,
-		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"), "preset", c.Preset, "device", c.Device)
+		key, strings.Trim(fmt.Sprint(seeds), "[]"), "preset", c.Preset, "device", c.Device)
 }
 
 // changes returns the name of a flag that changes a setting, "" if there is none.
@@ -233,7 +238,10 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	summaries, err := runner.Ablate(context.Background(), configs, seeds, drop)
 	t.hide()
 	if err != nil {
-		return continueError(ctx, err)
+		if interrupted := new(train.Interrupted); errors.As(err, &interrupted) {
+			return fmt.Errorf("ablate: interrupted; continue with: %s", thisCommand())
+		}
+		return err
 	}
 	fmt.Fprint(t.out, tables.AblationTable(summaries).Text())
 	return nil

@@ -61,6 +61,7 @@ type Options struct {
 	Device  string // "" for the run's
 	// a pretrained model with the vocabulary of the data (see nn.FindPretrained); "" for the run's
 	Vocabulary string
+	Progress   func(rate, rates int) // called before each rate, from 0 on; may be nil
 }
 
 // maxViews is the largest number of missing rates of an exploration.
@@ -114,7 +115,8 @@ func Run(ctx context.Context, dir string, o Options, log *slog.Logger) (*Explora
 		log.Info("samples are shown at a subset of the rates", "rates", e.Rates,
 			"of", len(tested[0]))
 	}
-	return e, explore(ctx, p, e, d, set.Test, spreadByError(tested[0], o.Samples), tokens)
+	return e, explore(ctx, p, e, d, set.Test, spreadByError(tested[0], o.Samples), tokens,
+		o.Progress)
 }
 
 // spreadByError sorts the utterances by their mean absolute error over all rates and selects n of
@@ -140,7 +142,7 @@ func spreadByError(tested []*results.Predictions, n int) []int {
 // explore sets e.Samples to the utterances of s with the given indices.
 func explore(
 	ctx context.Context, p *train.Predictor, e *Exploration, d rundir.Dir, s *datasets.Split,
-	index []int, tokens *transcriber,
+	index []int, tokens *transcriber, progress func(rate, rates int),
 ) error {
 	for _, i := range index {
 		sample := Sample{ID: s.ID[i], Label: s.Label[i]}
@@ -157,6 +159,9 @@ func explore(
 	for r, rate := range e.Rates {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if progress != nil {
+			progress(r, len(e.Rates))
 		}
 		masks := s.KeepMasks(datasets.FixedRates(s.Len(), rate))
 		for k, i := range index {

@@ -349,7 +349,8 @@ func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
 		t.Errorf("%d bytes of audio.weight in the snapshot differ from those of the state",
 			len(got))
 	}
-	if _, err := Subspaces(context.Background(), dir, []float64{0.5}, "", r.Log); err == nil ||
+	if _, err := Subspaces(context.Background(), dir, []float64{0.5}, "", r.Log,
+		func(string, int, int) {}); err == nil ||
 		!strings.Contains(err.Error(), "expected a run of RECAP with stage 1") {
 		t.Errorf("subspaces of the toy: error %v", err)
 	}

@@ -33,6 +33,7 @@ const maxShown = 200
 // features that are not finite.
 func Subspaces(
 	ctx context.Context, dir string, rates []float64, device string, log *slog.Logger,
+	progress Progress,
 ) (Figure, error) {
 	d, err := rundir.FirstFinished(dir)
 	if err != nil {
@@ -58,6 +59,7 @@ func Subspaces(
 	if err != nil {
 		return Figure{}, err
 	}
+	progress("features", 0, 1)
 	panels, err := panelsOf(ctx, p, split, rates, log)
 	if err == nil {
 		err = checkFinite(panels)
@@ -65,13 +67,17 @@ func Subspaces(
 	if err != nil {
 		return Figure{}, fmt.Errorf("plots: %s: %w", d, err)
 	}
-	f := figure.Scatters(2, embed(panels)...)
+	f := figure.Scatters(2, embed(panels, progress)...)
 	f.Alt = fmt.Sprintf("t-SNE of %d test utterances after stage 1: the spaces in which FID "+
 		"compares language and vision, "+
 		"and generated and real features; %s, %s, seed %d.",
 		min(maxShown, split.Len()), c.Dataset, c.SelectedVariant().Label, c.Seed)
 	return Figure{"tsne", f}, nil
 }
+
+// A Progress is called now and then with what is computed, how many steps of it are done, and how
+// many there are.
+type Progress func(doing string, done, total int)
 
 // An Inspector is a model that returns the features of its first stage, [B L d] for each modality.
 // RECAP's model implements it and describes the methods.

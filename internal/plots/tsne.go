@@ -73,8 +73,16 @@ func checkFinite(panels []panel) error {
 }
 
 // embed maps the features of each panel to points in the plane by t-SNE.
-func embed(panels []panel) []figure.Scatter {
+func embed(panels []panel, progress Progress) []figure.Scatter {
 	scatters := make([]figure.Scatter, len(panels))
+	var mu sync.Mutex
+	steps := 0
+	step := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		progress("t-SNE", steps, len(panels)*iterations)
+		steps++
+	}
 	var all sync.WaitGroup
 	for i, m := range panels {
 		all.Go(func() {
@@ -86,7 +94,7 @@ func embed(panels []panel) []figure.Scatter {
 			}
 			n, _ := x.Dims()
 			o := tsne.Options{Perplexity: min(perplexity, float64(n-1)/3), Iterations: iterations,
-				Seed: tsneSeed}
+				Seed: tsneSeed, Step: step}
 			y, _ := tsne.Embed(x, o)
 			scatters[i] = figure.Scatter{Title: m.title, Clouds: m.clouds}
 			for j := range m.clouds {

@@ -42,7 +42,7 @@ func (p *Page) addFigures(
 	if o.Samples > 0 && o.Live {
 		p.Note("The figure of the feature spaces after stage 1 takes long to compute; recap report draws it.")
 	} else if o.Samples > 0 { // it needs the data and the model, as the explorer does
-		spaces, err := plots.Subspaces(ctx, dir, featureRates, o.Device, log)
+		spaces, err := plots.Subspaces(ctx, dir, featureRates, o.Device, log, o.Progress)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -32,7 +32,8 @@ type Options struct {
 	Device     string // device that computes the explorer's features; "" for the device of the run
 	Vocabulary string // see explore.Options
 	// the page updates itself with the server-sent events at the relative URL "events"
-	Live bool
+	Live     bool
+	Progress plots.Progress // may be nil
 }
 
 // Build collects the content of the page of the run, or of the single seed, in the directory dir.
@@ -40,6 +41,9 @@ type Options struct {
 // results, figures or explorer. Errors of the files, and of the explorer, are returned; figures
 // that cannot be drawn are replaced by a note on the page.
 func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
 	run, err := rundir.Read(dir)
 	if err != nil {
 		return nil, err
@@ -76,8 +80,10 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 
 // addExplorer adds the data of the explorer.
 func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog.Logger) error {
-	e, err := explore.Run(ctx,
-		dir, explore.Options{Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary}, log)
+	e, err := explore.Run(ctx, dir, explore.Options{
+		Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary,
+		Progress: func(rate, rates int) { o.Progress("explorer, missing rate", rate, rates) },
+	}, log)
 	if err != nil {
 		return fmt.Errorf("%w; --samples 0 omits the explorer", err)
 	}

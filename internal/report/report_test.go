@@ -63,7 +63,13 @@ func render(t *testing.T, dir string, o Options) (*Page, string) {
 
 func TestReport(t *testing.T) {
 	dir := trained(t)
-	p, page := render(t, dir, Options{Samples: 6})
+	last := map[string][2]int{} // of each computation
+	progress := func(doing string, done, total int) { last[doing] = [2]int{done, total} }
+	p, page := render(t, dir, Options{Samples: 6, Progress: progress})
+	if got, tsne := last["explorer, missing rate"], last["t-SNE"]; got != [2]int{2, 3} ||
+		tsne[1] == 0 || tsne[0] != tsne[1]-1 {
+		t.Errorf("the last reports of the progress are %v", last)
+	}
 	if _, again := render(t, dir, Options{Samples: 6}); again != page {
 		t.Error("the same run gives another page")
 	}

@@ -20,6 +20,7 @@ type Options struct {
 	Perplexity float64
 	Iterations int
 	Seed       uint64 // of the initial positions
+	Step       func() // called before each iteration; may be nil
 }
 
 const (
@@ -55,6 +56,9 @@ func Embed(x *mat.Dense, o Options) (y [][2]float64, kl float64) {
 	// the authors' gradient lacks the factor 4
 	learningRate := max(float64(n)/exaggeration, 200) / 4
 	for step := range o.Iterations {
+		if o.Step != nil {
+			o.Step()
+		}
 		factor, momentum := 1.0, 0.8
 		if step < exaggerationIterations {
 			factor, momentum = exaggeration, 0.5
