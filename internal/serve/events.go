@@ -72,13 +72,9 @@ func (h *handler) stream(
 		return
 	}
 	s := &stream{w: w, c: http.NewResponseController(w)}
-	// the server's readTimeout would end the stream
-	err := s.c.SetReadDeadline(time.Time{})
-	if err == nil {
-		err = s.send("begin", struct{}{})
-	}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+	err := s.send("begin", struct{}{})
 	for err == nil {
 		if err = h.poll(s, poll); err != nil {
 			break
