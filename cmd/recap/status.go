@@ -77,7 +77,8 @@ const logInterval = 30 * time.Second
 // the log.
 func (t *terminal) show(s status) {
 	if t.line != nil {
-		t.line.show(s.line(t.line.width() - 1)) // the last column would move the cursor
+		const ctrlC = len("^C") // which the terminal prints after the line
+		t.line.show(s.line(t.line.width() - ctrlC - 1))
 		return
 	}
 	now := time.Now()

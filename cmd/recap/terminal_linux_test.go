@@ -129,7 +129,8 @@ func TestTrainOnTerminals(t *testing.T) {
 	}
 }
 
-// checkWidth checks that no line is wider than the terminal, except a path.
+// checkWidth checks that no line is wider than the terminal, except a path, and that there is room
+// for ^C after the status line.
 func checkWidth(t *testing.T, text string, columns int) {
 	t.Helper()
 	ends := func(r rune) bool { return r == '\n' || r == '\r' }
@@ -137,6 +138,8 @@ func checkWidth(t *testing.T, text string, columns int) {
 		line = strings.TrimPrefix(line, "\x1b[K")
 		if n := len([]rune(line)); n > columns && strings.Contains(line, " ") {
 			t.Errorf("%d columns: a line of %d: %s", columns, n, line)
+		} else if strings.Contains(line, ": epoch ") && n+len("^C") >= columns {
+			t.Errorf("%d columns: a status line of %d: %s", columns, n, line)
 		}
 	}
 }
