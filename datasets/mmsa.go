@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // Open reads a data set in the pickle layout of MMSA (thuiar/MMSA, data_loader.py), in which MOSI,
@@ -67,7 +68,7 @@ func OpenWith(path string, o Options) (*Set, error) {
 }
 
 func withFile(path string, use func(io.ReaderAt, int64) error) error {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return fmt.Errorf("datasets: %w", err)
 	}
@@ -75,11 +76,6 @@ func withFile(path string, use func(io.ReaderAt, int64) error) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("datasets: %w", err)
-	}
-	if info.IsDir() {
-		return fmt.Errorf(
-			"datasets: %s: expected a file, found a directory; give the .pkl file itself", path,
-		)
 	}
 	return use(f, info.Size())
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
@@ -65,18 +66,15 @@ func Pack(in, out string, o Options) (warnings []string, err error) {
 	return warnings, err
 }
 
-// save writes the packed file, under another name until it is complete.
+// save writes the packed file, under another name until it is complete. It removes what killed
+// processes have left beside it.
 func (s *Set) save(out string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(out), filepath.Base(out)+".*")
-	if err != nil {
-		return fmt.Errorf("datasets: pack: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	w := bufio.NewWriterSize(tmp, 1<<20)
-	err = errors.Join(weights.Write(w, s.metadata(), s.entries()), w.Flush(),
-		tmp.Chmod(0o644), tmp.Close())
+	err := files.RemoveLeftovers(filepath.Dir(out), filepath.Base(out))
 	if err == nil {
-		err = os.Rename(tmp.Name(), out)
+		err = files.Replace(out, func(f *os.File) error {
+			w := bufio.NewWriterSize(f, 1<<20)
+			return errors.Join(weights.Write(w, s.metadata(), s.entries()), w.Flush())
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("datasets: pack %s: %w", out, err)
@@ -233,7 +231,7 @@ func (p *pickled) Read(dst []float32, first int) error {
 // bytes, 0x80 for instance, but it has no four zeros at the upper ones: 0 is not an opcode, and no
 // argument of a dict's first opcodes has zeros there and '{' at byte 8.
 func isPacked(path string) bool {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return false
 	}

@@ -3,6 +3,7 @@ package datasets
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -140,6 +141,28 @@ func TestPermutedRowsStayInTheFile(t *testing.T) {
 		if x, ok := lazy(v, true); ok != want {
 			t.Errorf("%s: %v, want %v", name, x, want)
 		}
+	}
+}
+
+// TestPackRemovesLeftovers packs to a name at which an earlier process was killed, beside files of
+// others.
+func TestPackRemovesLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pkl"), filepath.Join(dir, "out.safetensors")
+	err := os.WriteFile(in, madePickle(4, 6, 3), 0o600)
+	for _, name := range []string{".out.safetensors.17.partial", ".other.safetensors.17.partial",
+		"out.safetensors.old"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pack(in, out, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 4 || entries[0].Name() != ".other.safetensors.17.partial" {
+		t.Errorf("found %v: %v", entries, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nlpodyssey/gopickle/types"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
@@ -51,16 +52,12 @@ func (l *layout) replace(with Features) error {
 }
 
 func (r *replacement) open() error {
-	f, err := os.Open(r.path)
+	f, err := files.Open(r.path)
 	if err != nil {
 		return fmt.Errorf("datasets: %w", err)
 	}
 	r.file = f
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: expected a file, found something else; give the .pkl file itself",
-			r.path)
-	}
 	if err == nil {
 		var root any
 		loader := unpickle.Loader{Name: r.path, Class: findClass}

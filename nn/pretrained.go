@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
@@ -81,7 +82,7 @@ func (c *BERTConfig) read(path string) error {
 				"Face model", path, maxSize, info.Size(),
 		)
 	}
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path)
 	if err != nil {
 		return fmt.Errorf("nn: BERT: %w", err)
 	}
@@ -270,7 +271,7 @@ func FindPretrained(name string) (dir string, err error) {
 			return dir, nil
 		}
 	}
-	found, _ := filepath.Glob(filepath.Join(model, "snapshots", "*", "config.json"))
+	found, _ := fs.Glob(os.DirFS(model), "snapshots/*/config.json") // the pattern is well formed
 	if len(found) == 0 {
 		return "", fmt.Errorf(
 			"nn: pretrained model %s: expected a folder, or a model of this name in %s, found "+
@@ -278,5 +279,5 @@ func FindPretrained(name string) (dir string, err error) {
 			name, filepath.Join(home, "hub"),
 		)
 	}
-	return filepath.Dir(found[len(found)-1]), nil
+	return filepath.Join(model, filepath.Dir(found[len(found)-1])), nil
 }

@@ -283,7 +283,7 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 }
 
 func TestFindPretrained(t *testing.T) {
-	home := t.TempDir()
+	home := filepath.Join(t.TempDir(), "[home]")
 	t.Setenv("HF_HOME", home)
 	model := filepath.Join(home, "hub", "models--some--bert")
 	for _, commit := range []string{"aaa", "bbb"} {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
@@ -54,7 +55,7 @@ func inspectDir(t *terminal, dir string) error {
 		path := filepath.Join(dir, e.Name())
 		switch e.Name() {
 		case "config.yaml", "config.json", "summary.md":
-			text, err := os.ReadFile(path)
+			text, err := files.Read(path)
 			if err != nil {
 				return fmt.Errorf("inspect: %w", err)
 			}
@@ -70,7 +71,7 @@ func inspectDir(t *terminal, dir string) error {
 // a pickle that begins with the magic number of torch.save, or safetensors other than a packed
 // data set.
 func isWeights(path string) bool {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return false
 	}

@@ -46,6 +46,9 @@ func (c *reportCommand) Run(ctx context.Context, t *terminal) error {
 	if err := page.Write(&b); err != nil {
 		return err
 	}
+	if err := rundir.RemoveLeftovers(c.Output); err != nil {
+		return err
+	}
 	if err := rundir.WriteFile(c.Output, b.Bytes()); err != nil {
 		return err
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/sweep"
@@ -122,7 +122,7 @@ func (c *tuneCommand) grid(base *settings.Config) (sweep.Grid, error) {
 			return base.Has(key) && !c.fixes(key)
 		}), err
 	}
-	text, err := os.ReadFile(c.Grid)
+	text, err := files.Read(c.Grid)
 	if err != nil {
 		return nil, fmt.Errorf("tune: grid: %w", err)
 	}

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +25,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // maxWord is the largest number of characters of a word; a longer word is [UNK].
@@ -82,7 +83,7 @@ func Open(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "vocab.txt")
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("wordpiece: expected the vocabulary of a Hugging Face model: %w",
 			err)
@@ -133,7 +134,7 @@ func readConfig(path string) (lower bool, err error) {
 		Strip  *bool `json:"strip_accents"`
 		Spaces *bool `json:"tokenize_chinese_chars"`
 	}{}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}

@@ -38,7 +38,8 @@ var table = []group{
 		"internal/figure":      {},
 		"internal/tensorboard": {},
 		"internal/unpickle":    {},
-		"internal/weights":     {"internal/unpickle"},
+		"internal/files":       {},
+		"internal/weights":     {"internal/files", "internal/unpickle"},
 	}},
 	{"device", map[string][]string{
 		"internal/device":            {},
@@ -59,7 +60,7 @@ var table = []group{
 		"internal/optable/optest": {"autograd", "autograd/gradcheck", "internal/optable"},
 	}},
 	{"layers", map[string][]string{
-		"nn":    {"autograd", "internal/weights"},
+		"nn":    {"autograd", "internal/files", "internal/weights"},
 		"optim": {"autograd", "nn"},
 	}},
 	{"models", map[string][]string{
@@ -77,24 +78,24 @@ var table = []group{
 		"internal/models": {"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/selfmm", "recap"},
 	}},
 	{"data", map[string][]string{
-		"datasets/wordpiece": {},
-		"datasets":           {"internal/unpickle", "internal/weights"},
+		"datasets/wordpiece": {"internal/files"},
+		"datasets":           {"internal/files", "internal/unpickle", "internal/weights"},
 	}},
 	{"run layers", map[string][]string{
 		"internal/settings": {
-			"datasets", "internal/backend", "internal/models", "nn", "nn/zoo",
+			"datasets", "internal/backend", "internal/files", "internal/models", "nn", "nn/zoo",
 		},
 		"internal/settings/settingstest": {
 			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo",
 		},
-		"internal/rundir": {"internal/settings", "internal/weights", "nn"},
+		"internal/rundir": {"internal/files", "internal/settings", "internal/weights", "nn"},
 		"internal/results": {
 			"internal/metric", "internal/rundir", "internal/settings", "nn/zoo",
 		},
 		"internal/train": {
-			"autograd", "datasets", "internal/metric", "internal/results", "internal/rundir",
-			"internal/settings", "internal/tensorboard", "internal/weights", "nn", "nn/zoo",
-			"optim",
+			"autograd", "datasets", "internal/files", "internal/metric", "internal/results",
+			"internal/rundir", "internal/settings", "internal/tensorboard", "internal/weights",
+			"nn", "nn/zoo", "optim",
 		},
 		"internal/tables": {
 			"internal/literature", "internal/metric", "internal/models", "internal/results",
@@ -106,9 +107,9 @@ var table = []group{
 			"internal/tsne", "nn/zoo",
 		},
 		"internal/runs": {
-			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/metric",
-			"internal/results", "internal/rundir", "internal/settings", "internal/tables",
-			"internal/train", "nn", "nn/zoo",
+			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/files",
+			"internal/metric", "internal/results", "internal/rundir", "internal/settings",
+			"internal/tables", "internal/train", "nn", "nn/zoo",
 		},
 		"internal/runs/runstest": {"internal/rundir", "internal/runs", "internal/settings"},
 		"internal/explore": {
@@ -131,10 +132,10 @@ var table = []group{
 		"scripts/archive": {},
 		"cmd/recap": {
 			"autograd", "autograd/gradcheck", "datasets", "internal/backend", "internal/metric",
-			"internal/models", "internal/optable", "internal/plots", "internal/report",
-			"internal/results", "internal/rundir", "internal/runs", "internal/serve",
-			"internal/settings", "internal/simd", "internal/sweep", "internal/tables",
-			"internal/train", "internal/typeset", "internal/weights", "recap",
+			"internal/files", "internal/models", "internal/optable", "internal/plots",
+			"internal/report", "internal/results", "internal/rundir", "internal/runs",
+			"internal/serve", "internal/settings", "internal/simd", "internal/sweep",
+			"internal/tables", "internal/train", "internal/typeset", "internal/weights", "recap",
 		},
 	}},
 }

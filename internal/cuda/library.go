@@ -11,6 +11,7 @@ import "C"
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,17 +43,20 @@ const install = "install CUDA 11.4 or newer, or the Python packages nvidia-cubla
 // then the default folders of CUDA and of its Python packages.
 func folders() []string {
 	list := append(filepath.SplitList(os.Getenv("RECAP_CUDA")), "")
-	places := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64",
-		"/usr/local/nvidia/lib64"}
-	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), "/usr/local", "/usr"} {
-		if root != "" {
-			places = append(places, root+"/lib/python3*/site-packages/nvidia/*/lib",
-				root+"/lib/python3*/dist-packages/nvidia/*/lib")
+	add := func(root, pattern string) {
+		found, _ := fs.Glob(os.DirFS(root), pattern) // the pattern is well formed
+		for _, dir := range found {
+			list = append(list, filepath.Join(root, dir))
 		}
 	}
-	for _, pattern := range places {
-		found, _ := filepath.Glob(pattern) // the pattern is well formed
-		list = append(list, found...)
+	for _, pattern := range []string{"cuda/lib64", "cuda-*/lib64", "nvidia/lib64"} {
+		add("/usr/local", pattern)
+	}
+	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), "/usr/local", "/usr"} {
+		if root != "" {
+			add(root, "lib/python3*/site-packages/nvidia/*/lib")
+			add(root, "lib/python3*/dist-packages/nvidia/*/lib")
+		}
 	}
 	return list
 }

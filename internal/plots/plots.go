@@ -28,6 +28,9 @@ func (p Figure) Save(dir, format string) (string, error) {
 		return "", fmt.Errorf("plots: figures: %w", err)
 	}
 	path := filepath.Join(dir, p.Name+"."+format)
+	if err := rundir.RemoveLeftovers(path); err != nil {
+		return "", err
+	}
 	return path, rundir.WriteWith(path, func(f *os.File) error {
 		if format == "svg" {
 			return p.WriteSVG(f)

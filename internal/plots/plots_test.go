@@ -316,7 +316,7 @@ func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
 	var state []byte
 	runstest.OnStep(r, func(p runs.Progress) {
 		if p.Phase == "stage2" && p.Step == 1 {
-			paths, _ := filepath.Glob(filepath.Join(r.Out, "*/*/*/seed*/"+rundir.StateFile))
+			paths := runstest.Glob(t, r.Out, "*/*/*/seed*/"+rundir.StateFile)
 			var err error
 			if state, err = os.ReadFile(paths[0]); err != nil {
 				t.Error(err)

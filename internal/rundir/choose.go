@@ -37,14 +37,19 @@ func ChooseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
 // ReuseDir returns the directory of the run with the same configuration if there is one, whose name
 // is stored in c, otherwise the result of [ChooseDir].
 func ReuseDir(out string, c *settings.Config, seeds []uint64) (string, error) {
-	found, err := filepath.Glob(filepath.Join(out, c.Dataset, c.Model, "*", "seed*"))
-	if err != nil {
-		return "", fmt.Errorf("rundir: %s: %w", out, err)
+	base := filepath.Join(out, c.Dataset, c.Model)
+	names, err := os.ReadDir(base)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("rundir: %w", err)
 	}
-	for _, path := range found {
-		if old, err := Dir(path).Config(); err == nil && settings.SameExceptSeed(old, *c) {
-			c.Name = old.Name
-			return filepath.Dir(path), nil
+	for _, name := range names {
+		run := filepath.Join(base, name.Name())
+		dirs, _ := SeedSubdirs(run) // none if it is a file
+		for _, d := range dirs {
+			if old, err := d.Config(); err == nil && settings.SameExceptSeed(old, *c) {
+				c.Name = old.Name
+				return run, nil
+			}
 		}
 	}
 	return ChooseDir(out, c, seeds)

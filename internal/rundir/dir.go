@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
@@ -30,7 +31,7 @@ func (d Dir) LastState() string {
 
 // Config reads the configuration of the seed.
 func (d Dir) Config() (settings.Config, error) {
-	text, err := os.ReadFile(d.File(ConfigFile))
+	text, err := files.Read(d.File(ConfigFile))
 	if err != nil {
 		return settings.Config{}, fmt.Errorf(
 			"rundir: %s: expected the directory of a run, found no %s: %w", d, ConfigFile, err,
@@ -82,7 +83,7 @@ func SeedSubdirs(dir string) ([]Dir, error) {
 
 // WriteConfig creates the directory if it does not exist and writes the configuration into it.
 func (d Dir) WriteConfig(c *settings.Config) error {
-	if err := os.MkdirAll(string(d), 0o755); err != nil {
+	if err := files.MkdirAll(string(d)); err != nil {
 		return fmt.Errorf("rundir: run directory: %w", err)
 	}
 	text, err := c.YAML()

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // Names of the files in the directory of a seed or of a run.
@@ -35,8 +36,7 @@ func (d Dir) Has(name string) bool {
 	return err == nil
 }
 
-// WriteFile writes a temporary file and renames it to path, so that path is written completely or
-// not at all. When it returns, the file is on the disk and not only in the system's memory.
+// WriteFile writes a file as [files.Replace] does.
 func WriteFile(path string, text []byte) error {
 	return WriteWith(path, contents(text))
 }
@@ -50,56 +50,24 @@ func contents(text []byte) func(f *os.File) error {
 
 // WriteWith is [WriteFile] for contents that write produces.
 func WriteWith(path string, write func(f *os.File) error) error {
-	temporary, err := writeTemporary(path, write)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		os.Remove(temporary)
-		return fmt.Errorf("rundir: %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir puts the entries of a directory on the disk: without this, a file that was renamed may
-// have its old name again after a power failure. Windows cannot do it.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("rundir: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	if err := files.Replace(path, write); err != nil {
 		return fmt.Errorf("rundir: %s: %w", path, err)
 	}
 	return nil
 }
 
-// writeTemporary writes a temporary file in the directory of path and returns its path.
-func writeTemporary(path string, write func(f *os.File) error) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return "", fmt.Errorf("rundir: %w", err)
-	}
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		os.Remove(f.Name())
-		return "", fmt.Errorf("rundir: %s: %w", path, err)
-	}
-	return f.Name(), nil
+// RemoveLeftovers removes the temporary files of processes that were killed while they wrote path.
+// No other process must be writing it.
+func RemoveLeftovers(path string) error {
+	return removeLeftovers(filepath.Dir(path), filepath.Base(path))
 }
 
 // RemovePartialFiles removes temporary files of a process that was killed.
-func (d Dir) RemovePartialFiles() error { return removeAll(d.File(".*.*.*")) }
+func (d Dir) RemovePartialFiles() error { return removeLeftovers(string(d)) }
 
-// removeAll removes the files whose paths match a pattern.
-func removeAll(pattern string) error {
-	paths, err := filepath.Glob(pattern)
-	for _, path := range paths {
-		err = errors.Join(err, os.Remove(path))
-	}
-	if err != nil {
+// removeLeftovers is [files.RemoveLeftovers].
+func removeLeftovers(dir string, names ...string) error {
+	if err := files.RemoveLeftovers(dir, names...); err != nil {
 		return fmt.Errorf("rundir: %w", err)
 	}
 	return nil
@@ -108,9 +76,12 @@ func removeAll(pattern string) error {
 // CleanUp removes what a killed process has left in the directory of a finished seed: its lock and
 // temporary files. It leaves the directory alone while another process has locked it.
 func (d Dir) CleanUp() error {
-	left, err := filepath.Glob(d.File(".*.*.*"))
-	if err != nil || left == nil && !d.Has(LockFile) {
-		return err
+	left, err := files.Leftovers(string(d))
+	if err != nil {
+		return fmt.Errorf("rundir: %w", err)
+	}
+	if left == nil && !d.Has(LockFile) {
+		return nil
 	}
 	err = d.WithLock(d.RemovePartialFiles)
 	if errors.As(err, new(*LockedError)) {
@@ -120,4 +91,4 @@ func (d Dir) CleanUp() error {
 }
 
 // CleanUpRun removes the temporary files of summaries. No process must be using a seed of the run.
-func CleanUpRun(run string) error { return removeAll(filepath.Join(run, ".summary.*.*")) }
+func CleanUpRun(run string) error { return removeLeftovers(run, SummaryCSV, SummaryMarkdown) }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // A Holder is the process that holds a lock, as it is written in the lock.
@@ -42,7 +44,7 @@ func (e *LockedError) Error() string {
 // LockHolder returns the holder of the lock at path, nil if there is no lock or its holder has
 // ended.
 func LockHolder(path string) (*LockedError, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

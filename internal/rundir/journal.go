@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // Numbers maps names to values. In JSON, NaN and infinities are null.
@@ -82,7 +83,7 @@ type Journal struct {
 // state. With epoch 0 it starts a new file.
 func OpenJournal(path, phase string, epoch int) (*Journal, error) {
 	j := &Journal{Path: path}
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: journal: %w", err)
 	}
@@ -109,12 +110,7 @@ func (j *Journal) Append(r Record) error {
 	if err != nil {
 		return fmt.Errorf("rundir: journal: %w", err)
 	}
-	f, err := os.OpenFile(j.Path, os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("rundir: journal: %w", err)
-	}
-	_, err = f.Write(append(line, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := files.Append(j.Path, append(line, '\n')); err != nil {
 		return fmt.Errorf("rundir: journal: %w", err)
 	}
 	j.Records = append(j.Records, r)
@@ -134,7 +130,7 @@ func (j *Journal) Find(phase string, epoch int) *Record {
 
 // Records reads the complete lines of the journal. It returns none before the first epoch.
 func (d Dir) Records() ([]Record, error) {
-	text, err := os.ReadFile(d.File(JournalFile))
+	text, err := files.Read(d.File(JournalFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: journal: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // LockFile is the name of the lock in the directory of a seed. It exists while a process trains.
@@ -38,9 +40,9 @@ func tryLock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := writeTemporary(path, contents(text))
+	temporary, err := files.Temporary(path, contents(text))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rundir: lock: %w", err)
 	}
 	defer os.Remove(temporary)
 	release = func() error { return unlock(path, text) }
@@ -71,7 +73,7 @@ func sameFile(a, b string) bool {
 // processes may find at the same time that the holder has ended: only the one that holds the
 // kernel's lock of the file, and finds the file still at path, replaces it.
 func replaceEnded(path, temporary string) error {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errRetry
 	}

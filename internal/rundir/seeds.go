@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
@@ -20,7 +20,7 @@ const seedsFile = "seeds.txt"
 // CreateSeeds creates the directories of the seeds of a run that do not exist, and returns the
 // directories of all seeds.
 func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
-	if err := os.MkdirAll(run, 0o755); err != nil {
+	if err := files.MkdirAll(run); err != nil {
 		return nil, fmt.Errorf("rundir: run directory: %w", err)
 	}
 	existing, err := SeedSubdirs(run)
@@ -49,9 +49,12 @@ func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
 			}
 		}
 	}
-	err = os.Remove(filepath.Join(run, seedsFile))
+	err = files.Remove(filepath.Join(run, seedsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: %w", err)
+	}
+	if err := removeLeftovers(run, seedsFile); err != nil {
+		return nil, err
 	}
 	var dirs []Dir
 	for _, seed := range seeds {
@@ -63,7 +66,7 @@ func CreateSeeds(run string, c settings.Config, seeds []uint64) ([]Dir, error) {
 // listedSeeds returns the seeds in the list of a run, none if it has no list.
 func listedSeeds(run string) (seeds []uint64, err error) {
 	path := filepath.Join(run, seedsFile)
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 	"github.com/seed-6655bf3b/recap/nn"
 )
@@ -106,7 +107,7 @@ func LoadTensors(path string, ps []nn.Param) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.ReadFile(path)
+	file, err := files.Read(path)
 	if err != nil {
 		return fmt.Errorf("rundir: %w", err)
 	}

@@ -24,9 +24,9 @@ import (
 func scalarsOf(t *testing.T, seed string) (values map[string]float64, times map[string]int) {
 	t.Helper()
 	values, times = map[string]float64{}, map[string]int{}
-	paths, err := filepath.Glob(filepath.Join(seed, "*tfevents*"))
-	if err != nil || len(paths) != 1 {
-		t.Fatalf("%s: event files %v, want one: %v", seed, paths, err)
+	paths := runstest.Glob(t, seed, "*tfevents*")
+	if len(paths) != 1 {
+		t.Fatalf("%s: event files %v, want one", seed, paths)
 	}
 	file, err := os.ReadFile(paths[0])
 	if err != nil {
@@ -147,10 +147,9 @@ func TestEventsOfResumed(t *testing.T) {
 	}
 	seed := rundir.Dir(filepath.Join(dir, "seed5"))
 	sameAsJournal(t, string(seed))
-	pattern := seed.File("*tfevents*")
-	old, err := filepath.Glob(pattern)
-	if err != nil || len(old) != 1 {
-		t.Fatal(old, err)
+	old := runstest.Glob(t, string(seed), "*tfevents*")
+	if len(old) != 1 {
+		t.Fatal(old)
 	}
 	events, err := os.ReadFile(old[0])
 	if err != nil {
@@ -168,8 +167,9 @@ func TestEventsOfResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameAsJournal(t, string(seed))
-	if now, err := filepath.Glob(pattern); err != nil || now[0] == old[0] ||
+	if now := runstest.Glob(t, string(seed), "*tfevents*"); now[0] == old[0] ||
 		!strings.Contains(now[0], ".0000000003.") {
-		t.Errorf("the event file is %v, want a new name, since TensorBoard does not read a file again: %v", now, err)
+		t.Errorf("the event file is %v, want a new name, since TensorBoard does not read a file "+
+			"again", now)
 	}
 }

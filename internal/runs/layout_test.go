@@ -81,8 +81,7 @@ func asVersion01(t *testing.T, d rundir.Dir) {
 	err = rundir.WriteWith(d.File(rundir.StateFile), func(f *os.File) error {
 		return weights.Write(f, meta, entries)
 	})
-	starts, _ := filepath.Glob(d.File("*-start.safetensors"))
-	for _, path := range starts {
+	for _, path := range runstest.Glob(t, string(d), "*-start.safetensors") {
 		err = errors.Join(err, os.Remove(path))
 	}
 	if err != nil {

@@ -62,7 +62,9 @@ func TestKilledAtTheEnd(t *testing.T) {
 		writeLock(t, filepath.Join(dir, "seed6", rundir.LockFile), func(h *rundir.Holder) {
 			h.Start++
 		})
-		for _, left := range []string{"seed6/.state.safetensors.1", ".summary.csv.2"} {
+		for _, left := range []string{
+			"seed6/.state.safetensors.1.partial", ".summary.csv.2.partial",
+		} {
 			if err := os.WriteFile(filepath.Join(dir, left), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +75,7 @@ func TestKilledAtTheEnd(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		runstest.SameFiles(t, name, runstest.Contents(t, dir), want)
-		if left, _ := filepath.Glob(filepath.Join(dir, ".summary*")); left != nil {
+		if left := runstest.Glob(t, dir, ".summary*"); left != nil {
 			t.Errorf("%s: left: %v", name, left)
 		}
 	}

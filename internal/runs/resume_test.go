@@ -66,7 +66,7 @@ func addPartialEpoch(t *testing.T, run string) {
 	if !d.Has(rundir.BestFile) {
 		return
 	}
-	if err := os.WriteFile(d.File("."+rundir.BestFile+".tmp"), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(d.File("."+rundir.BestFile+".1.partial"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -78,7 +78,7 @@ func TestKilledBetweenFiles(t *testing.T) {
 	r := runstest.NewRunner(t)
 	var old [][]byte
 	runstest.OnStep(r, func(p runs.Progress) {
-		paths, _ := filepath.Glob(filepath.Join(r.Out, "*/*/*/seed*/"+rundir.StateFile))
+		paths := runstest.Glob(t, r.Out, "*/*/*/seed*/"+rundir.StateFile)
 		if p.Step%3 == 0 && len(paths) == 1 {
 			text, err := os.ReadFile(paths[0])
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -39,7 +40,8 @@ func (r *Runner) TrialScores(s *Search, seeds []uint64) ([]TrialScore, error) {
 		if err != nil {
 			return fmt.Errorf("runs: search: %w", err)
 		}
-		return rundir.WriteFile(filepath.Join(s.dir(r.Out), trialsFile), text)
+		path := filepath.Join(s.dir(r.Out), trialsFile)
+		return errors.Join(rundir.RemoveLeftovers(path), rundir.WriteFile(path, text))
 	})
 	return all, err
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
@@ -87,7 +87,7 @@ func (s *Search) writeOrCompare(dir string) error {
 		return fmt.Errorf("runs: search: %w", err)
 	}
 	path := filepath.Join(dir, searchFile)
-	written, err := os.ReadFile(path)
+	written, err := files.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if seeds, err := rundir.SeedSubdirs(dir); err == nil && seeds != nil {
 			return fmt.Errorf(
@@ -95,10 +95,10 @@ func (s *Search) writeOrCompare(dir string) error {
 				dir,
 			)
 		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := files.MkdirAll(dir); err != nil {
 			return fmt.Errorf("runs: search: %w", err)
 		}
-		return rundir.WriteFile(path, text)
+		return errors.Join(rundir.RemoveLeftovers(path), rundir.WriteFile(path, text))
 	}
 	if err != nil {
 		return fmt.Errorf("runs: search: %w", err)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -99,14 +99,15 @@ func (r *Runner) createSeeds(
 
 // withLock calls f while it holds the lock of Out.
 func (r *Runner) withLock(f func() error) error {
-	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+	if err := files.MkdirAll(r.Out); err != nil {
 		return fmt.Errorf("runs: run directories: %w", err)
 	}
-	release, err := rundir.AwaitLock(filepath.Join(r.Out, ".placing.lock"))
+	path := filepath.Join(r.Out, ".placing.lock")
+	release, err := rundir.AwaitLock(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(), release())
+	return errors.Join(rundir.RemoveLeftovers(path), f(), release())
 }
 
 // updateSummary writes the summary of a run. It repeats this until no seed was finished in the

@@ -78,7 +78,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%v: error %v, want %q", set, err, want)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(r.Out, ".*")); left != nil {
+	if left := runstest.Glob(t, r.Out, ".*"); left != nil {
 		t.Errorf("files left: %v", left)
 	}
 }

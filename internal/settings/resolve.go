@@ -3,11 +3,11 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -138,7 +138,7 @@ func (s *Sources) read() (document, error) {
 	if s.File == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(s.File)
+	text, err := files.Read(s.File)
 	if err != nil {
 		return nil, fmt.Errorf("settings: configuration: %w", err)
 	}

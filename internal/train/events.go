@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
 
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/tensorboard"
 )
 
-// eventPattern is the pattern of the names of event files. The number in a name is the number of
-// epochs when the file was created: a resumed run has a file with a new name, since TensorBoard
-// does not read a file again.
-const eventPattern = "events.out.tfevents.*.recap"
+// eventName matches the names of event files. The number in a name is the number of epochs when the
+// file was created: a resumed run has a file with a new name, since TensorBoard does not read a
+// file again.
+var eventName = regexp.MustCompile(`^events\.out\.tfevents\.[0-9]{10,}\.recap$`)
 
 // An eventFile is an event file of TensorBoard with the values of the journal. A tag is PHASE/NAME,
 // the step is the epoch. The time is the training time, without interruptions, after the time at
@@ -41,10 +42,9 @@ func openEvents(d rundir.Dir, records []rundir.Record) (*eventFile, error) {
 	if err := rundir.WriteFile(e.path, file); err != nil {
 		return nil, err
 	}
-	paths, err := filepath.Glob(d.File(eventPattern))
-	for _, path := range paths {
+	for _, path := range eventFiles(d) {
 		if path != e.path {
-			err = errors.Join(err, os.Remove(path))
+			err = errors.Join(err, files.Remove(path))
 		}
 	}
 	if err != nil {
@@ -53,10 +53,15 @@ func openEvents(d rundir.Dir, records []rundir.Record) (*eventFile, error) {
 	return e, nil
 }
 
-// hasEvents reports whether the seed has an event file.
-func hasEvents(d rundir.Dir) bool {
-	paths, err := filepath.Glob(d.File(eventPattern))
-	return err == nil && paths != nil
+// eventFiles returns the paths of the seed's event files.
+func eventFiles(d rundir.Dir) (paths []string) {
+	entries, _ := os.ReadDir(string(d)) // there are none in a directory that cannot be read
+	for _, e := range entries {
+		if eventName.MatchString(e.Name()) {
+			paths = append(paths, d.File(e.Name()))
+		}
+	}
+	return paths
 }
 
 // encode returns the next epoch in the format of event files.
@@ -78,12 +83,7 @@ func (e *eventFile) encode(r *rundir.Record) []byte {
 
 // add appends the record of an epoch to the file.
 func (e *eventFile) add(r *rundir.Record) error {
-	f, err := os.OpenFile(e.path, os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("train: events: %w", err)
-	}
-	_, err = f.Write(e.encode(r))
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := files.Append(e.path, e.encode(r)); err != nil {
 		return fmt.Errorf("train: events: %w", err)
 	}
 	return nil

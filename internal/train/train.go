@@ -53,7 +53,7 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 		origin: data.Origin, Learner: l,
 		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, l.Dims),
 		predictor: newPredictor(&c, l), log: o.Log,
-		meter: newMeter(o.Progress), recorded: o.TensorBoard || hasEvents(d), stop: o.Stop,
+		meter: newMeter(o.Progress), recorded: o.TensorBoard || eventFiles(d) != nil, stop: o.Stop,
 	}
 	rates, err := settings.ParseRates(c.Eval.Rates)
 	if err != nil {

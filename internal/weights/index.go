@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // OpenIndex opens a model that Hugging Face's libraries saved in several files of tensors (shards).
@@ -57,7 +58,7 @@ func OpenIndex(path string) (*File, error) {
 
 // readIndex returns the name of the file of each tensor.
 func readIndex(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}

@@ -5,10 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"golang.org/x/exp/mmap"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
 // A File is an open file of named tensors.
@@ -35,10 +36,8 @@ type Tensor struct {
 // an error if the file is damaged, of another format, or has classes that a state dict does not
 // need.
 func Open(path string) (*File, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf(
-			"%s: expected a file of tensors, found a directory; give the file in it", path,
-		)
+	if err := files.Check(path); err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
 	}
 	m, err := mmap.Open(path)
 	if err != nil {

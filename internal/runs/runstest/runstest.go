@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,10 +19,24 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
-// NewRunner returns a runner that writes to a temporary directory. It discards the log.
+// NewRunner returns a runner that writes to a temporary directory, whose name is not to be taken
+// for a pattern. It discards the log.
 func NewRunner(t *testing.T) *runs.Runner {
-	log := slog.New(slog.DiscardHandler)
-	return &runs.Runner{Out: t.TempDir(), Log: log, Progress: func(runs.Progress) {}}
+	log, out := slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "[runs]")
+	return &runs.Runner{Out: out, Log: log, Progress: func(runs.Progress) {}}
+}
+
+// Glob returns the paths in dir, and below it, that match a pattern.
+func Glob(t *testing.T, dir, pattern string) []string {
+	t.Helper()
+	names, err := fs.Glob(os.DirFS(dir), pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		names[i] = filepath.Join(dir, name)
+	}
+	return names
 }
 
 // Contents returns the contents of the files in the seeds' directories of a run and of its
@@ -30,9 +45,9 @@ func Contents(t *testing.T, run string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	for _, pattern := range []string{"seed*/*", "summary.*"} {
-		paths, err := filepath.Glob(filepath.Join(run, pattern))
-		if err != nil || paths == nil {
-			t.Fatalf("%s: no files: %v", run, err)
+		paths := Glob(t, run, pattern)
+		if paths == nil {
+			t.Fatalf("%s: no files", run)
 		}
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
