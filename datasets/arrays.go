@@ -20,6 +20,10 @@ func (l *layout) array(
 		return nil, nil, l.mismatch(where, "numbers "+layout, err.Error(),
 			"save it as a numeric array")
 	}
+	if len(shape) == rank && shape[0] == 0 {
+		return nil, nil, l.mismatch(where, "one utterance or more", "none",
+			"move some of another split into this one")
+	}
 	if len(shape) != rank || slices.Contains(shape, 0) {
 		return nil, nil, l.mismatch(where, "numbers "+layout, fmt.Sprint(shape),
 			"save it in this shape")

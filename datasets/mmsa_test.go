@@ -251,6 +251,10 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 		"other shape": {rename(t, shape(3, 40, 8), shape(3, 8, 40)),
 			"valid: expected audio frames of 40 and vision frames of 3 features as in other " +
 				"splits, found text 6, audio 40x8"},
+		"empty split": {pickleOf(&Set{Train: &Split{Language: Tokens{T: 1},
+			Audio: Frames{T: 1, D: 1}, Vision: Frames{T: 1, D: 1}},
+			Valid: madeSplit(2, "valid"), Test: madeSplit(2, "test")}),
+			"train: text_bert: expected one utterance or more, found none"},
 		"wrong shape": {rename(t, shape(3, 40, 8), shape(4, 40, 8)),
 			"train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
 		"other rows": {rename(t, shape(3, 5, 3), shape(5, 3, 3)),
