@@ -160,3 +160,13 @@ func TestSparseTokens(t *testing.T) {
 		}
 	}
 }
+
+func TestSizesOfTheTextEncoder(t *testing.T) {
+	paper := zoo.TextConfig{Finetune: true, Sparse: true, Width: 768, Layers: 12, Heads: 12,
+		FeedForward: 3072, Dropout: 0.1}
+	quick := zoo.TextConfig{Finetune: true, Sparse: true, Width: 64, Layers: 1, Heads: 4,
+		FeedForward: 128, Dropout: 0.1}
+	if zoo.PaperText() != paper || zoo.QuickText() != quick {
+		t.Errorf("%+v and %+v, want %+v and %+v", zoo.PaperText(), zoo.QuickText(), paper, quick)
+	}
+}

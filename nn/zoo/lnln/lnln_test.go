@@ -84,19 +84,38 @@ func TestCheckNamesTheKey(t *testing.T) {
 	})
 }
 
-// TestPresets holds the numbers that differ between data sets.
+// TestPresets has the numbers of the authors' code.
 func TestPresets(t *testing.T) {
-	for dataset, want := range map[string]struct {
-		fusion int
-		loss   LossConfig
-	}{"mosi": {2, LossConfig{0.9, 0.8, 0.1, 1}}, "mosei": {4, LossConfig{0.9, 0.8, 0.1, 1}},
-		"sims": {4, LossConfig{0.9, 0.6, 0.1, 1}}} {
-		c, training := preset("paper", dataset)
-		if c := c.(*Config); c.FusionDepth != want.fusion || c.Loss != want.loss ||
-			training.Epochs["train"] != 200 || training.LR != 1e-4 {
-			t.Errorf("%s: %+v, %+v", dataset, c, training)
-		}
-	}
+	bert, small := zoo.PaperText(), zoo.QuickText()
+	paper := zoo.Training{Batch: 64, Accumulate: 1,
+		Optimizer: "adamw", Schedule: "cosine", LR: 1e-4, WeightDecay: 1e-4,
+		Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
+		Epochs: map[string]int{"train": 200}}
+	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{
+		"mosi": {Config: &Config{
+			Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, HyperHeadWidth: 16,
+			FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 2, Text: bert,
+			Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1,
+				Sentiment: 1}}, Training: paper},
+		"mosei": {Config: &Config{
+			Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, HyperHeadWidth: 16,
+			FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 4, Text: bert,
+			Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1,
+				Sentiment: 1}}, Training: paper},
+		"sims": {Config: &Config{
+			Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, HyperHeadWidth: 16,
+			FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 4, Text: bert,
+			Loss: LossConfig{Completeness: 0.9, Adversarial: 0.6, Reconstruction: 0.1,
+				Sentiment: 1}}, Training: paper},
+	}, zootest.Preset{Config: &Config{
+		Width: 64, Tokens: 8, Heads: 4, HeadWidth: 16, HyperHeadWidth: 16,
+		FeedForward: 64, Depth: 2, HyperDepth: 3, FusionDepth: 2, Text: small,
+		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1,
+			Sentiment: 1}},
+		Training: zoo.Training{Batch: 64, Accumulate: 1,
+			Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
+			Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4}},
+			Epochs: map[string]int{"train": 30}}})
 }
 
 // slopes returns the derivative of a loss along a random direction in the space of the

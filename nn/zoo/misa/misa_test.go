@@ -42,33 +42,42 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// TestPresets has MMSA's numbers.
 func TestPresets(t *testing.T) {
-	type numbers struct {
-		batch            int
-		dropout, clip    float64
-		diff, sim, recon float64
-	}
-	for dataset, want := range map[string]numbers{
-		"mosi": {16, 0.2, 0.8, 0.1, 0.3, 1}, "mosei": {64, 0.5, 0.8, 0.3, 0.8, 1},
-		"sims": {64, 0, 1, 0.3, 1, 0.8}, "synthetic": {16, 0.2, 0.8, 0.1, 0.3, 1},
-	} {
-		config, training := preset("paper", dataset)
-		c := config.(*Config)
-		if got := (numbers{training.Batch, c.Dropout, training.ClipValue, c.Loss.Diff, c.Loss.Sim,
-			c.Loss.Recon}); got != want {
-			t.Errorf("%s: %+v, want %+v", dataset, got, want)
-		}
-		if c.Lengths != "text" || c.Width != 128 || c.FeedForward != 2048 || c.Heads != 2 ||
-			c.TransformerDropout != 0.1 || c.Text != zoo.PaperText() {
-			t.Errorf("%s: %+v", dataset, c)
-		}
-		if training.Accumulate != 2 || training.Patience != 8 || training.LR != 1e-4 ||
-			training.WeightDecay != 0 || training.Optimizer != "adam" ||
-			training.Schedule != "constant" || training.Clip != 0 ||
-			training.Groups["text"] != (zoo.GroupTraining{LR: 1e-4}) {
-			t.Errorf("%s: %+v", dataset, training)
-		}
-	}
+	bert, small := zoo.PaperText(), zoo.QuickText()
+	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{
+		"mosi": {Config: &Config{
+			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
+			TransformerDropout: 0.1, Dropout: 0.2, Lengths: "text",
+			Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}},
+			Training: zoo.Training{Batch: 16, Accumulate: 2,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
+				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
+				ClipValue: 0.8, Patience: 8, Epochs: map[string]int{"train": 200}}},
+		"mosei": {Config: &Config{
+			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
+			TransformerDropout: 0.1, Dropout: 0.5, Lengths: "text",
+			Loss: LossConfig{Diff: 0.3, Sim: 0.8, Recon: 1}},
+			Training: zoo.Training{Batch: 64, Accumulate: 2,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
+				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
+				ClipValue: 0.8, Patience: 8, Epochs: map[string]int{"train": 200}}},
+		"sims": {Config: &Config{
+			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
+			TransformerDropout: 0.1, Dropout: 0, Lengths: "text",
+			Loss: LossConfig{Diff: 0.3, Sim: 1, Recon: 0.8}},
+			Training: zoo.Training{Batch: 64, Accumulate: 2,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
+				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
+				ClipValue: 1, Patience: 8, Epochs: map[string]int{"train": 200}}},
+	}, zootest.Preset{Config: &Config{
+		Text: small, Width: 64, Heads: 2, FeedForward: 256,
+		TransformerDropout: 0.1, Dropout: 0.2, Lengths: "own",
+		Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}},
+		Training: zoo.Training{Batch: 32, Accumulate: 2,
+			Optimizer: "adam", Schedule: "constant", LR: 1e-3,
+			Groups:    map[string]zoo.GroupTraining{"text": {LR: 5e-5}},
+			ClipValue: 0.8, Epochs: map[string]int{"train": 30}}})
 }
 
 func TestCheckNamesTheKey(t *testing.T) {

@@ -361,41 +361,52 @@ func TestParameters(t *testing.T) {
 
 // TestPresets has the table of MMSA's numbers.
 func TestPresets(t *testing.T) {
-	for _, row := range []struct {
-		dataset       string
-		batch         int
-		lr, decay     [4]float64 // text, audio, vision, other
-		widths        [2]int
-		heads         [4]int // fusion, text, audio, vision
-		headsDropouts [4]float64
-	}{
-		{"mosi", 16, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-3, 1e-3, 1e-3},
-			[2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{0, .1, .1, 0}},
-		{"mosei", 32, [4]float64{5e-5, 5e-3, 1e-4, 1e-3}, [4]float64{1e-3, 0, 0, 1e-2},
-			[2]int{16, 32}, [4]int{128, 32, 16, 32}, [4]float64{.1, 0, 0, 0}},
-		{"sims", 32, [4]float64{5e-5, 5e-3, 5e-3, 1e-3}, [4]float64{1e-3, 1e-2, 1e-2, 1e-3},
-			[2]int{16, 64}, [4]int{128, 64, 16, 32}, [4]float64{0, .1, .1, 0}},
-	} {
-		config, tr := preset("paper", row.dataset)
-		c := config.(*Config)
-		got := row
-		got.batch, got.widths = tr.Batch, [2]int{c.AudioWidth, c.VisionWidth}
-		got.lr = [4]float64{tr.Groups["text"].LR, tr.Groups["audio"].LR, tr.Groups["vision"].LR,
-			tr.LR}
-		got.decay = [4]float64{tr.Groups["text"].WeightDecay, tr.Groups["audio"].WeightDecay,
-			tr.Groups["vision"].WeightDecay, tr.WeightDecay}
-		for i, h := range []HeadConfig{c.Heads.Fusion, c.Heads.Text, c.Heads.Audio,
-			c.Heads.Vision} {
-			got.heads[i], got.headsDropouts[i] = h.Width, h.Dropout
-		}
-		if got != row {
-			t.Errorf("preset %+v, want %+v", got, row)
-		}
-		if c.AudioOut != 16 || c.VisionOut != 32 || tr.Accumulate != 4 || tr.Patience != 8 ||
-			tr.Optimizer != "adam" || tr.Schedule != "constant" {
-			t.Errorf("%s: %+v, %+v", row.dataset, c, tr)
-		}
-	}
+	bert, small := zoo.PaperText(), zoo.QuickText()
+	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{
+		"mosi": {Config: &Config{
+			Text: bert, AudioWidth: 16, VisionWidth: 32, AudioOut: 16,
+			VisionOut: 32, Heads: HeadsConfig{Fusion: HeadConfig{128, 0},
+				Text: HeadConfig{32, 0.1}, Audio: HeadConfig{16, 0.1},
+				Vision: HeadConfig{32, 0}}},
+			Training: zoo.Training{Batch: 16, Accumulate: 4,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-3, WeightDecay: 1e-3,
+				Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3},
+					"audio":  {LR: 5e-3, WeightDecay: 1e-3},
+					"vision": {LR: 5e-3, WeightDecay: 1e-3}},
+				Patience: 8, Epochs: map[string]int{"train": 200}}},
+		"mosei": {Config: &Config{
+			Text: bert, AudioWidth: 16, VisionWidth: 32, AudioOut: 16,
+			VisionOut: 32, Heads: HeadsConfig{Fusion: HeadConfig{128, 0.1},
+				Text: HeadConfig{32, 0}, Audio: HeadConfig{16, 0},
+				Vision: HeadConfig{32, 0}}},
+			Training: zoo.Training{Batch: 32, Accumulate: 4,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-3, WeightDecay: 1e-2,
+				Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3},
+					"audio":  {LR: 5e-3, WeightDecay: 0},
+					"vision": {LR: 1e-4, WeightDecay: 0}},
+				Patience: 8, Epochs: map[string]int{"train": 200}}},
+		"sims": {Config: &Config{
+			Text: bert, AudioWidth: 16, VisionWidth: 64, AudioOut: 16,
+			VisionOut: 32, Heads: HeadsConfig{Fusion: HeadConfig{128, 0},
+				Text: HeadConfig{64, 0.1}, Audio: HeadConfig{16, 0.1},
+				Vision: HeadConfig{32, 0}}},
+			Training: zoo.Training{Batch: 32, Accumulate: 4,
+				Optimizer: "adam", Schedule: "constant", LR: 1e-3, WeightDecay: 1e-3,
+				Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3},
+					"audio":  {LR: 5e-3, WeightDecay: 1e-2},
+					"vision": {LR: 5e-3, WeightDecay: 1e-2}},
+				Patience: 8, Epochs: map[string]int{"train": 200}}},
+	}, zootest.Preset{Config: &Config{
+		Text: small, AudioWidth: 16, VisionWidth: 32, AudioOut: 16,
+		VisionOut: 32, Heads: HeadsConfig{Fusion: HeadConfig{128, 0},
+			Text: HeadConfig{32, 0.1}, Audio: HeadConfig{16, 0.1},
+			Vision: HeadConfig{32, 0}}},
+		Training: zoo.Training{Batch: 32, Accumulate: 2,
+			Optimizer: "adam", Schedule: "constant", LR: 1e-3, WeightDecay: 1e-3,
+			Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-3},
+				"audio":  {LR: 5e-3, WeightDecay: 1e-3},
+				"vision": {LR: 5e-3, WeightDecay: 1e-3}},
+			Epochs: map[string]int{"train": 30}}})
 }
 
 // TestGroups sees which parameters of a pretrained BERT decay, and that the heads are in no

@@ -109,10 +109,16 @@ var defects = []struct {
 	})},
 
 	{"ReadsWhatItNeeds", "does not say that it needs", specOf(func(m *broken) {
+		m.phase.Supervised = false
+	})},
+	{"ReadsWhatItNeeds", "does not say that it needs", specOf(func(m *broken) {
 		m.phase.NeedsComplete = false
 	})},
 	{"ReadsWhatItNeeds", "does not say that it needs", specOf(func(m *broken) {
 		m.phase.NeedsKeepMasks = false
+	})},
+	{"ReadsWhatItNeeds", "do not depend on the labels", specOf(func(m *broken) {
+		m.phase.Passes = m.phase.Passes[:1]
 	})},
 	{"ReadsWhatItNeeds", "do not depend on the complete input", specOf(func(m *broken) {
 		m.phase.Passes = m.phase.Passes[1:]
@@ -139,6 +145,13 @@ var defects = []struct {
 	})},
 	{"Derivative", "toy panics: not today", specOf(func(m *broken) {
 		m.terms(func(*ag.Tape, *zoo.Batch, *terms) { panic("not today") })
+	})},
+
+	{"SmallestBatch", "a batch of 1 has loss NaN", specOf(func(m *broken) {
+		m.terms(func(tp *ag.Tape, b *zoo.Batch, r *terms) {
+			x := tp.Sub(b.Label, tp.Mean(b.Label))
+			r.list[0].Loss = tp.Add(r.list[0].Loss, tp.Mean(tp.Div(x, x)))
+		})
 	})},
 
 	{"OverfitsFourSamples", "want less than a tenth", specOf(func(m *broken) {

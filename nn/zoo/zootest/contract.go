@@ -1,6 +1,7 @@
 package zootest
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -146,8 +147,8 @@ func valuesOf(ps []nn.Param) [][]float64 {
 
 func equal(a, b [][]float64) bool { return slices.EqualFunc(a, b, slices.Equal[[]float64]) }
 
-// readsWhatItNeeds checks NeedsComplete and NeedsKeepMasks. Without what a phase does not need its
-// terms stay the same; another value of what it needs changes them.
+// readsWhatItNeeds checks Supervised, NeedsComplete and NeedsKeepMasks. Without what a phase does
+// not need its terms stay the same; another value of what it needs changes them.
 func readsWhatItNeeds(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu", TinyDims)
 	perturb(p)
@@ -158,6 +159,12 @@ func readsWhatItNeeds(t testing.TB, s *zoo.Spec, c zoo.Config) {
 		want := resultsOf(&ph, b)
 
 		absent, changed := *b, *b
+		if changed.Label = other.Label; !ph.Supervised {
+			absent.Label = nil
+		} else if resultsAre(want, resultsOf(&ph, &changed)) {
+			t.Errorf("%s says Supervised, but its terms do not depend on the labels", ph.Name)
+		}
+		changed = *b
 		if changed.Complete = other.Complete; !ph.NeedsComplete {
 			absent.Complete = nil
 		} else if resultsAre(want, resultsOf(&ph, &changed)) {
@@ -184,7 +191,7 @@ func readsWhatItNeeds(t testing.TB, s *zoo.Spec, c zoo.Config) {
 }
 
 func resultsOf(ph *zoo.Phase, b *zoo.Batch) []result {
-	tp := ag.NewTape(b.Label.Device())
+	tp := ag.NewTape(b.Corrupted.Audio.Device())
 	all := make([]result, len(ph.Passes))
 	for i, pass := range ph.Passes {
 		all[i] = resultOf(tp, pass, b)
@@ -204,6 +211,33 @@ func inverted(masks [zoo.Modalities]*ag.Tensor) (inv [zoo.Modalities]*ag.Tensor)
 		inv[i] = ag.NewTensor(x.Device(), v, x.Shape()...)
 	}
 	return inv
+}
+
+// A Preset is what a preset of a model contains.
+type Preset struct {
+	Config   zoo.Config
+	Training zoo.Training
+}
+
+// PresetsAre compares the whole presets of a model: "paper" for mosi, which other data sets share,
+// mosei and sims, and "quick" for all.
+func PresetsAre(t *testing.T, s *zoo.Spec, paper map[string]Preset, quick Preset) {
+	t.Helper()
+	for _, dataset := range []string{"mosi", "mosei", "sims", "synthetic"} {
+		want, ok := paper[dataset]
+		if !ok {
+			want = paper["mosi"]
+		}
+		for name, want := range map[string]Preset{"paper": want, "quick": quick} {
+			c, training := s.Preset(name, dataset)
+			if !reflect.DeepEqual(c, want.Config) {
+				t.Errorf("%s, %s: %+v, want %+v", name, dataset, c, want.Config)
+			}
+			if !reflect.DeepEqual(training, want.Training) {
+				t.Errorf("%s, %s: %+v, want %+v", name, dataset, training, want.Training)
+			}
+		}
+	}
 }
 
 // presets checks every preset of a model.

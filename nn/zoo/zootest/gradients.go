@@ -1,6 +1,7 @@
 package zootest
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -37,6 +38,30 @@ func Gradients(t testing.TB, phase string, grads ag.Grads, pass zoo.Pass) {
 	t.Helper()
 	for _, i := range gradcheck.ZeroGradient(grads, Tensors(pass.Params)) {
 		t.Errorf("%s: %s has no gradient", phase, pass.Params[i].Name)
+	}
+}
+
+// smallestBatch checks that the loss of the smallest batch that a pass can get, and its gradients,
+// are finite.
+func smallestBatch(t testing.TB, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu", TinyDims)
+	for _, ph := range m.Phases() {
+		n := max(1, ph.MinBatch)
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(p.Device(), &TinyDims, n, 1)) {
+			tp := ag.NewTape(p.Device())
+			l := loss(tp)
+			grads := tp.Backward(l)
+			sum := l.Item()
+			for _, x := range ph.Passes[i].Params {
+				if g := grads[x.Tensor]; g != nil {
+					sum += g.Dot(g)
+				}
+			}
+			if math.IsNaN(sum) || math.IsInf(sum, 0) {
+				t.Errorf("%s: a batch of %d has loss %g and a gradient that is not finite",
+					ph.Name, n, l.Item())
+			}
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ var checks = []check{
 	{"ReadsWhatItNeeds", readsWhatItNeeds},
 	{"EveryParameterHasAGradient", everyGradient},
 	{"Derivative", Derivative},
+	{"SmallestBatch", smallestBatch},
 	{"OverfitsFourSamples", overfitsFourSamples},
 	{"SeparatesClasses", separatesClasses},
 	{"StepsAllocateNothing", stepsAllocateNothing},
