@@ -1,6 +1,10 @@
 package autograd
 
-import "github.com/seed-6655bf3b/recap/internal/device"
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
 
 // unary computes an elementwise function y = f(x; a, b). Each device implements f and f′.
 //
@@ -75,9 +79,12 @@ func (t *Tape) GELU(x *Tensor) *Tensor { return t.unary("GELU", device.GELU, x, 
 //	x̄ = ȳ ⊙ σ(x) ⊙ (1 + x·(1 − σ(x)))
 func (t *Tape) SiLU(x *Tensor) *Tensor { return t.unary("SiLU", device.SiLU, x, 0, 0) }
 
-// Clamp returns min(max(x, lo), hi) elementwise.
+// Clamp returns min(max(x, lo), hi) elementwise. It panics unless lo ≤ hi.
 //
 //	x̄ = ȳ where lo ≤ x ≤ hi, 0 elsewhere
 func (t *Tape) Clamp(x *Tensor, lo, hi float64) *Tensor {
+	if !(lo <= hi) {
+		panic(fmt.Sprintf("autograd: Clamp: %v to [%g, %g]: want lo ≤ hi", x.shape, lo, hi))
+	}
 	return t.unary("Clamp", device.Clamp, x, lo, hi)
 }

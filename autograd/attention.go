@@ -3,6 +3,7 @@ package autograd
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
@@ -43,12 +44,13 @@ func (t *Tape) Attention(q, k, v *Tensor, c AttentionConfig) *Tensor {
 	a.Scale = 1 / math.Sqrt(float64(a.Width))
 	if c.Mask != nil {
 		t.CheckOperands("Attention", c.Mask)
-		if c.Mask.Len() != a.Samples*a.Keys {
+		if !slices.Equal(c.Mask.shape, []int{a.Samples, a.Keys}) {
 			panic(fmt.Sprintf("autograd: Attention: mask %v for k %v: want [B Tk]", c.Mask.shape,
 				k.shape))
 		}
 		a.Mask = c.Mask.buf
 	}
+	mustBeProbability("Attention", c.Dropout)
 	if c.Dropout > 0 && !t.inference {
 		a.Dropout, a.Seed = c.Dropout, t.draw()
 	}

@@ -12,6 +12,9 @@ import (
 //
 //	x̄ᵢ = ȳ at the position of xᵢ
 func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
+	if len(xs) == 0 {
+		panic(fmt.Sprintf("autograd: Concat: no tensors along axis %d", axis))
+	}
 	t.CheckOperands("Concat", xs...)
 	shape := slices.Clone(xs[0].shape)
 	t.mustAxis("Concat", xs[0], axis)

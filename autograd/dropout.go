@@ -14,9 +14,7 @@ import (
 //	x̄ = ȳ / (1−p) where kept, 0 elsewhere
 func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {
 	t.CheckOperands("Dropout", x)
-	if p < 0 || p >= 1 {
-		panic(fmt.Sprintf("autograd: Dropout: probability %g: want 0 ≤ p < 1", p))
-	}
+	mustBeProbability("Dropout", p)
 	if t.inference || p == 0 {
 		return x
 	}
@@ -28,6 +26,12 @@ func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {
 		t.dev.Dropout(gx.buf, g.buf, p, seed)
 		return gx
 	}))
+}
+
+func mustBeProbability(op string, p float64) {
+	if !(p >= 0 && p < 1) {
+		panic(fmt.Sprintf("autograd: %s: probability %g: want 0 ≤ p < 1", op, p))
+	}
 }
 
 // draw returns the seed of the next random operation.

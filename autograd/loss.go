@@ -32,9 +32,13 @@ func (t *Tape) L1(p, y *Tensor) *Tensor {
 }
 
 // SmoothL1 returns, for p and y of one shape and d = p − y, the mean of d²/(2·beta) where |d| <
-// beta and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1).
+// beta and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1). It panics
+// unless beta > 0.
 func (t *Tape) SmoothL1(p, y *Tensor, beta float64) *Tensor {
 	t.sameShape("SmoothL1", p, y)
+	if !(beta > 0) {
+		panic(fmt.Sprintf("autograd: SmoothL1: beta %g for %v: want beta > 0", beta, p.shape))
+	}
 	return t.Mean(t.unary("SmoothL1", device.Huber, t.Sub(p, y), beta, 0))
 }
 

@@ -60,11 +60,12 @@ func (t *Tape) Permute(x *Tensor, axes ...int) *Tensor {
 	shape, s := make([]int, x.rank()), make([]int, x.rank())
 	own := device.Strides(x.shape)
 	seen := make([]bool, x.rank())
-	for i, a := range axes {
-		if len(axes) != x.rank() || a < 0 || a >= x.rank() || seen[a] {
+	for i := range max(len(axes), x.rank()) {
+		if len(axes) != x.rank() || axes[i] < 0 || axes[i] >= x.rank() || seen[axes[i]] {
 			panic(fmt.Sprintf("autograd: Permute: axes %v do not permute those of %v", axes,
 				x.shape))
 		}
+		a := axes[i]
 		seen[a] = true
 		shape[i], s[i] = x.shape[a], own[a]
 	}

@@ -1,6 +1,11 @@
 package autograd
 
-import "github.com/seed-6655bf3b/recap/internal/device"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed-6655bf3b/recap/internal/device"
+)
 
 // masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes
 // nothing.
@@ -9,6 +14,11 @@ import "github.com/seed-6655bf3b/recap/internal/device"
 func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	if mask == nil {
 		return x
+	}
+	t.CheckOperands(op, x, mask)
+	if !slices.Equal(broadcast(op, x.shape, mask.shape), x.shape) {
+		panic(fmt.Sprintf("autograd: %s: mask %v does not broadcast to x %v", op, mask.shape,
+			x.shape))
 	}
 	return t.Record(op, t.binary(op, device.Mask, x, mask), Wrt(x, func(g *Tensor) *Tensor {
 		return g

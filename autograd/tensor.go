@@ -126,10 +126,13 @@ func (x *Tensor) mustLive(op string) {
 	}
 }
 
-// size returns the number of elements of a shape.
+// size returns the number of elements of a shape. It panics if a length is negative.
 func size(shape []int) int {
 	n := 1
 	for _, d := range shape {
+		if d < 0 {
+			panic(fmt.Sprintf("autograd: shape %v: want lengths of 0 or more", shape))
+		}
 		n *= d
 	}
 	return n

@@ -1,13 +1,23 @@
 package zoo
 
-import ag "github.com/seed-6655bf3b/recap/autograd"
+import (
+	"fmt"
+	"slices"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
 
 // TaskErrors returns the loss of each sample's prediction, [B]. For regression, with scores [B
 // 1], it is the squared error (ŷ − y)² of RECAP (eq 18), LNLN and MISA; for classification, with
-// logits [B C], the cross-entropy.
+// logits [B C], the cross-entropy. It panics if shapes do not fit.
 func TaskErrors(tp *ag.Tape, score *ag.Tensor, b *Batch, d *Dims) *ag.Tensor {
 	if d.Classes > 0 {
 		return tp.Neg(tp.Pick(tp.LogSoftmax(score, nil), b.Class))
+	}
+	if n := b.Label.Len(); !slices.Equal(b.Label.Shape(), []int{n}) ||
+		!slices.Equal(score.Shape(), []int{n, 1}) {
+		panic(fmt.Sprintf("zoo: TaskErrors: scores %v and labels %v: want [B 1] and [B]",
+			score.Shape(), b.Label.Shape()))
 	}
 	e := tp.Sub(tp.Reshape(score, -1), b.Label)
 	return tp.Mul(e, e)

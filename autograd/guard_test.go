@@ -1,0 +1,131 @@
+package autograd_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+)
+
+// TestArgumentsThatDoNotFit has, for each operation, arguments with which it would return numbers
+// that mean nothing.
+func TestArgumentsThatDoNotFit(t *testing.T) {
+	dev := open(t, "cpu64")
+	tp := ag.NewTape(dev)
+	zeros := func(shape ...int) *ag.Tensor { return tp.Full(0, shape...) }
+	x, cube, one := zeros(2, 3), zeros(2, 3, 4), ag.AttentionConfig{Heads: 1}
+	table := ag.NewTensor(dev, make([]float64, 6), 2, 3)
+	attend := func(c ag.AttentionConfig) func() {
+		return func() { tp.Attention(cube, cube, cube, c) }
+	}
+	for want, f := range map[string]func(){
+		"shape [-2 -3]: want lengths of 0 or more": func() { tp.Reshape(x, -2, -3) },
+		"shape [1 -1 -1]: want lengths of 0 or":    func() { tp.Reshape(zeros(1), -1, -1, -1) },
+		"shape [-1 -2]: want lengths of 0 or more": func() {
+			ag.NewTensor(dev, []float64{1, 2}, -1, -2)
+		},
+		"NewTensor: 2 numbers for shape [3]": func() { ag.NewTensor(dev, []float64{1, 2}, 3) },
+		"Input: 2 numbers for shape [3]":     func() { tp.Input([]float32{1, 2}, 3) },
+		"Assign: 2 numbers for shape [1]":    func() { param(dev, 1).Assign([]float64{1, 2}) },
+		"Item: shape [2 3] holds 6 numbers":  func() { x.Item() },
+
+		"Expand: [2 3] does not broadcast to [3]": func() { tp.Expand(x, 3) },
+		"Permute: axes [] do not permute":         func() { tp.Permute(x) },
+		"Permute: axes [1] do not permute":        func() { tp.Permute(x, 1) },
+		"Permute: axes [0 0] do not permute":      func() { tp.Permute(x, 0, 0) },
+		"Permute: axes [0 1 2] do not permute":    func() { tp.Permute(x, 0, 1, 2) },
+		"Permute: axes [0 2] do not permute":      func() { tp.Permute(x, 0, 2) },
+		"Slice: [1, 1) of axis 1 of [2 3]":        func() { tp.Slice(x, 1, 1, 1) },
+		"Slice: [-1, 1) of axis 1 of [2 3]":       func() { tp.Slice(x, 1, -1, 1) },
+		"Slice: axis -1 of shape [2 3]":           func() { tp.Slice(x, -1, 0, 1) },
+		"Unfold: windows of 4 every 1 along":      func() { tp.Unfold(x, 1, 4, 1) },
+		"Unfold: windows of 2 every 0 along":      func() { tp.Unfold(x, 1, 2, 0) },
+		"Unfold: windows of 0 every 1 along":      func() { tp.Unfold(x, 1, 0, 1) },
+		"Diagonal: shape [2 3]: want [… n n]":     func() { tp.Diagonal(x) },
+		"Concat: no tensors along axis 0":         func() { tp.Concat(0) },
+		"Concat: shapes [2 3] and [2 3 4] have":   func() { tp.Concat(0, x, cube) },
+		"Concat: shapes [2 3] and [2 4] differ":   func() { tp.Concat(0, x, zeros(2, 4)) },
+		"Stack: shapes [2 3] and [3] along":       func() { tp.Stack(0, x, zeros(3)) },
+		"Stack: shapes [2 3] and [2 3] along new": func() { tp.Stack(3, x) },
+
+		"Sum: axis 2 of shape [2 3]":   func() { tp.Sum(x, 2) },
+		"Sum: an axis is named twice":  func() { tp.Sum(x, 1, 1) },
+		"Max: axis -1 of shape [2 3]":  func() { tp.Max(x, -1) },
+		"Softmax: axis -1 of shape []": func() { tp.Softmax(zeros(), nil) },
+
+		"MatMul: shapes [3] and [2 3]: want at": func() { tp.MatMul(zeros(3), x, ag.NN) },
+		"MatMul: shapes [2 3 4] and [3 4 1]: ba": func() {
+			tp.MatMul(cube, zeros(3, 4, 1), ag.NN)
+		},
+		"Linear: x [2 3] and w [3 2]: want x":    func() { tp.Linear(x, zeros(3, 2), nil) },
+		"Linear: w [4 3] and b [3]: want w":      func() { tp.Linear(x, zeros(4, 3), zeros(3)) },
+		"LayerNorm: x [2 3], gamma [2], beta":    func() { tp.LayerNorm(x, zeros(2), zeros(3), 1) },
+		"LayerNorm: x [2 3], gamma [3], beta [2": func() { tp.LayerNorm(x, zeros(3), zeros(2), 1) },
+
+		"Softmax: mask [4 2 3] does not broadcas": func() { tp.Softmax(x, zeros(4, 2, 3)) },
+		"LogSoftmax: mask [5 3] does not broadca": func() {
+			tp.LogSoftmax(zeros(1, 3), zeros(5, 3))
+		},
+		"Attention: q [2 3], k [2 3 4], v [2 3": func() { tp.Attention(x, cube, cube, one) },
+		"Attention: q [2 3 4], k [2 5 4], v [2 3": func() {
+			tp.Attention(cube, zeros(2, 5, 4), cube, one)
+		},
+		"Attention: width 4 does not divide into": attend(ag.AttentionConfig{Heads: 3}),
+		"Attention: mask [3 2] for k [2 3 4]": attend(ag.AttentionConfig{
+			Heads: 1, Mask: zeros(3, 2)}),
+		"Attention: probability 1: want 0 ≤ p": attend(ag.AttentionConfig{Heads: 1, Dropout: 1}),
+		"Attention: probability -0.1: want 0 ≤ p": attend(ag.AttentionConfig{
+			Heads: 1, Dropout: -0.1}),
+		"Dropout: probability 1: want 0 ≤ p < 1":  func() { tp.Dropout(x, 1) },
+		"Dropout: probability -0.1: want 0 ≤ p":   func() { tp.Dropout(x, -0.1) },
+		"Dropout: probability NaN: want 0 ≤ p":    func() { tp.Dropout(x, math.NaN()) },
+		"CosineSimilarity: shapes [3] and [2 3]":  func() { tp.CosineSimilarity(zeros(3), x) },
+		"CosineSimilarity: shapes [2 3] and [2 1": func() { tp.CosineSimilarity(x, zeros(2, 1)) },
+
+		"Gather: index -1 of 2 rows":            func() { tp.Gather(x, []int{-1}) },
+		"Gather: axis 0 of shape []":            func() { tp.Gather(zeros(), []int{0}) },
+		"Lookup: the table was computed on a":   func() { tp.Lookup(x, []int{0}) },
+		"Pick: index 3 of 3 elements":           func() { tp.Pick(x, []int{0, 3}) },
+		"Pick: index -1 of 3 elements":          func() { tp.Pick(x, []int{0, -1}) },
+		"Pick: 1 indices for shape [2 3]: want": func() { tp.Pick(x, []int{0}) },
+		"SetRows: [3] as 1 rows of [2 3]": func() {
+			tp.SetRows(table, []int{0, 1}, zeros(1, 3))
+		},
+		"SetRows: indices [1 1] of 2 rows":      func() { tp.SetRows(table, []int{1, 1}, x) },
+		"SetRows: indices [0 2] of 2 rows":      func() { tp.SetRows(table, []int{0, 2}, x) },
+		"AddScaled: Tensor[2] on cpu64 and Ten": func() { param(dev, 1, 2).AddScaled(1, zeros(3)) },
+		"Dot: Tensor[2] on cpu64 and Tensor[3]": func() { param(dev, 1, 2).Dot(zeros(3)) },
+		"AdamStep: Tensor[2] on cpu64 and Tens": func() {
+			param(dev, 1, 2).AdamStep(zeros(3), param(dev, 0, 0), param(dev, 0, 0), ag.Adam{})
+		},
+		"AdamStep: Tensor[1] on cpu64 and Tens": func() {
+			param(dev, 1, 2).AdamStep(zeros(2), param(dev, 0, 0), param(dev, 0), ag.Adam{})
+		},
+
+		"MSE: prediction [2 1] and target [2]": func() { tp.MSE(zeros(2, 1), zeros(2)) },
+		"L1: prediction [2] and target [2 1]":  func() { tp.L1(zeros(2), zeros(2, 1)) },
+		"SmoothL1: prediction [2 1] and target [2]": func() {
+			tp.SmoothL1(zeros(2, 1), zeros(2), 1)
+		},
+		"SmoothL1: beta 0 for [2]: want beta > 0": func() { tp.SmoothL1(zeros(2), zeros(2), 0) },
+		"BCE: prediction [2 1] and target [2]":    func() { tp.BCE(zeros(2, 1), zeros(2)) },
+		"BCEWithLogits: prediction [2 1] and tar": func() {
+			tp.BCEWithLogits(zeros(2, 1), zeros(2))
+		},
+		"Pick: index 3 of 3 elements ":           func() { tp.CrossEntropy(x, []int{3, 0}) },
+		"Clamp: [2 3] to [1, -1]: want lo ≤ hi":  func() { tp.Clamp(x, 1, -1) },
+		"ClampGradient: gradient Tensor[2 3] on": func() { tp.ClampGradient(x, math.NaN(), 1) },
+		"Backward: loss has shape [2 3], want a": func() { tp.Backward(x) },
+	} {
+		func() {
+			defer func() {
+				got, _ := recover().(string)
+				if !strings.HasPrefix(got, "autograd: "+strings.TrimSpace(want)) {
+					t.Errorf("panic %q, want %q", got, want)
+				}
+			}()
+			f()
+		}()
+	}
+}
