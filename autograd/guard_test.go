@@ -89,7 +89,7 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"Pick: index 3 of 3 elements":           func() { tp.Pick(x, []int{0, 3}) },
 		"Pick: index -1 of 3 elements":          func() { tp.Pick(x, []int{0, -1}) },
 		"Pick: 1 indices for shape [2 3]: want": func() { tp.Pick(x, []int{0}) },
-		"SetRows: [3] as 1 rows of [2 3]": func() {
+		"SetRows: [1 3] as 2 rows of [2 3]": func() {
 			tp.SetRows(table, []int{0, 1}, zeros(1, 3))
 		},
 		"SetRows: indices [1 1] of 2 rows":      func() { tp.SetRows(table, []int{1, 1}, x) },
