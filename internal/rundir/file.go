@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -46,6 +47,15 @@ func contents(text []byte) func(f *os.File) error {
 		_, err := f.Write(text)
 		return err
 	}
+}
+
+// UpdateFile is [WriteFile] unless the file has this text already: a finished run may be in a
+// directory that cannot be written.
+func UpdateFile(path string, text []byte) error {
+	if old, err := files.Read(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	return WriteFile(path, text)
 }
 
 // WriteWith is [WriteFile] for contents that write produces.

@@ -101,6 +101,57 @@ func TestOtherData(t *testing.T) {
 	refused("another seed, changed", err, "the numbers are the same")
 }
 
+// TestResumeOfAListedSeed resumes a run whose second seed was listed, but has no directory since
+// the process was killed. Then nothing is left to do, and nothing is written.
+func TestResumeOfAListedSeed(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "seeds.txt"), []byte("5\n6\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, s, err := r.Resume(t.Context(), dir)
+	if err != nil || len(s.Seeds) != 2 || s.Seeds[1] != 6 {
+		t.Fatal(s, err)
+	}
+	summary := filepath.Join(dir, rundir.SummaryCSV)
+	before, err := os.Stat(summary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Resume(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(summary); err != nil || !os.SameFile(before, after) {
+		t.Error("the summary of a finished run was written again", err)
+	}
+}
+
+// TestMoveOfAnUnknownRun moves the data of a run that does not say from which they come.
+func TestMoveOfAnUnknownRun(t *testing.T) {
+	original, err := os.ReadFile("../../datasets/testdata/protocol4.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{
+		"dataset": "mosi", "data.file": write(t, original)}), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	if err := os.Remove(d.File(rundir.BestFile)); err != nil {
+		t.Fatal(err)
+	}
+	asVersion01(t, d)
+	if err := r.MoveData(dir, write(t, original)); err == nil ||
+		!strings.Contains(err.Error(), "put the file back at") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestUnfinished refuses to test and to predict with a seed that is not finished.
 func TestUnfinished(t *testing.T) {
 	r := runstest.NewRunner(t)

@@ -59,9 +59,11 @@ func TestKilledAtTheEnd(t *testing.T) {
 			return err
 		},
 	} {
-		writeLock(t, filepath.Join(dir, "seed6", rundir.LockFile), func(h *rundir.Holder) {
-			h.Start++
-		})
+		if name == "resume" { // ablate finds temporary files alone
+			writeLock(t, filepath.Join(dir, "seed6", rundir.LockFile), func(h *rundir.Holder) {
+				h.Start++
+			})
+		}
 		for _, left := range []string{
 			"seed6/.state.safetensors.1.partial", ".summary.csv.2.partial",
 		} {

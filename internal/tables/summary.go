@@ -212,10 +212,10 @@ func (s *Summary) Write(dir string) error {
 	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
 		return fmt.Errorf("tables: summary: %w", err)
 	}
-	if err := rundir.WriteFile(filepath.Join(dir, rundir.SummaryCSV), b.Bytes()); err != nil {
+	if err := rundir.UpdateFile(filepath.Join(dir, rundir.SummaryCSV), b.Bytes()); err != nil {
 		return err
 	}
-	return rundir.WriteFile(filepath.Join(dir, rundir.SummaryMarkdown),
+	return rundir.UpdateFile(filepath.Join(dir, rundir.SummaryMarkdown),
 		[]byte(s.Table().RenderMarkdown()+"\n"))
 }
 

@@ -52,11 +52,21 @@ func (d *Data) CheckOrigin(dir rundir.Dir, c *settings.Config) error {
 
 // HasOrigin reports whether a seed says from which data it comes, or has not been trained yet.
 func HasOrigin(dir rundir.Dir) (bool, error) {
-	if !dir.Has(rundir.StateFile) {
-		return !dir.Has(rundir.BestFile), nil
+	trained := false
+	for _, name := range []string{rundir.StateFile, rundir.BestFile} {
+		if !dir.Has(name) {
+			continue
+		}
+		meta, err := rundir.ReadMeta(dir.File(name))
+		if err != nil {
+			return false, fmt.Errorf("train: %w", err)
+		}
+		if meta[dataKey] != "" {
+			return true, nil
+		}
+		trained = true
 	}
-	meta, err := rundir.ReadMeta(dir.File(rundir.StateFile))
-	return meta[dataKey] != "", err
+	return !trained, nil
 }
 
 // mismatch returns the error for a file whose metadata name other data.
