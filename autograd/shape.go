@@ -85,6 +85,26 @@ func (t *Tape) Slice(x *Tensor, axis, from, to int) *Tensor {
 	return t.rearrange("Slice", x, shape, from*s[axis], s, true)
 }
 
+// Pad returns x with zeros along an axis, before elements in front of it and after elements behind
+// it. It panics if one of the numbers is negative.
+//
+//	x̄ = ȳ without the elements before and after
+func (t *Tape) Pad(x *Tensor, axis, before, after int) *Tensor {
+	t.CheckOperands("Pad", x)
+	t.mustAxis("Pad", x, axis)
+	if before < 0 || after < 0 {
+		panic(fmt.Sprintf("autograd: Pad: axis %d of %v by %d and %d: want none negative", axis,
+			x.shape, before, after))
+	}
+	shape := slices.Clone(x.shape)
+	shape[axis] += before + after
+	y, s := t.full(shape, 0), device.Strides(shape)
+	t.dev.Copy(device.Operand{Buf: y.buf, Offset: before * s[axis], Strides: s}, x.shape, dense(x))
+	return t.Record("Pad", y, Wrt(x, func(g *Tensor) *Tensor {
+		return t.Slice(g, axis, before, before+x.shape[axis])
+	}))
+}
+
 // Unfold returns the windows of the given length that start every step elements along an axis:
 // the axis of length n becomes two axes, [(n−length)/step+1 length]. Windows may overlap. It
 // panics if no window fits.

@@ -83,6 +83,17 @@ func ExampleTransformer() {
 	// [3 1 8]
 }
 
+// A convolution with three steps in a window. Without padding the sequence gets two steps shorter.
+func ExampleConv1d() {
+	p := newParams()
+	same := nn.NewConv1d(p.Sub("same"), nn.Conv1dConfig{In: 5, Out: 2, Kernel: 3, Padding: 1})
+	valid := nn.NewConv1d(p.Sub("valid"), nn.Conv1dConfig{In: 5, Out: 2, Kernel: 3, Bias: true})
+	tp := ag.NewInferenceTape(p.Device())
+	x := tp.Full(1, 4, 10, 5)
+	fmt.Println(same.Forward(tp, x).Shape(), valid.Forward(tp, x).Shape(), valid.W.Shape())
+	// Output: [4 10 2] [4 8 2] [2 5 3]
+}
+
 // Two sequences of 4 and 2 steps. The outputs after the end of the second are 0, and its final
 // state is that of its own last step.
 func ExampleLSTM() {

@@ -83,6 +83,21 @@ var goldenCases = []struct {
 			return m.Forward(tp, ids, segments, mask)
 		}, nil
 	}},
+	{"conv1d", convCase(3, 2, true)},
+	{"conv1d_no_padding", convCase(2, 0, false)},
+	{"conv1d_kernel_1", convCase(1, 0, true)},
+}
+
+// convCase is a convolution of width 3 to width 4 on sequences of five steps.
+func convCase(
+	kernel, padding int, bias bool,
+) func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+	return func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		l := NewConv1d(p, Conv1dConfig{In: 3, Out: 4, Kernel: kernel, Padding: padding, Bias: bias})
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return l.Forward(tp, x[0])
+		}, []*ag.Tensor{wave(dev, 100, 2, 5, 3)}
+	}
 }
 
 var (

@@ -42,6 +42,11 @@ var shapes = []Case{
 	moved("Unfold", "step 2 of the last axis", []int{2, 7},
 		12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 2, 2) },
 		func(i int) int { return i/6*7 + i%6/2*2 + i%2 }),
+	moved("Unfold", "steps of sequences", []int{2, 5, 3},
+		54, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 3, 1) },
+		func(i int) int { return i/27*15 + (i%27/9+i%9/3)*3 + i%3 }),
+	padded("", 1, 2, []int{2, 4, 3}),
+	padded("none", 0, 0, []int{2, 4, 3}),
 	moved("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Diagonal(x)
 	},
@@ -89,6 +94,22 @@ var shapes = []Case{
 		Want: func(x [][]float64) []float64 {
 			return each(12, func(i int) float64 { return x[i%6/3][i/6*3+i%3] })
 		}},
+}
+
+// padded is the case of before and after steps of 0 around those of x [B T C].
+func padded(kind string, before, after int, shape []int) Case {
+	steps, width := before+shape[1]+after, shape[2]
+	return Case{Op: "Pad", Kind: kind, Shapes: [][]int{shape},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.Pad(x[0], 1, before, after) },
+		Want: func(x [][]float64) []float64 {
+			return each(shape[0]*steps*width, func(i int) float64 {
+				b, t, c := i/(steps*width), i/width%steps-before, i%width
+				if t < 0 || t >= shape[1] {
+					return 0
+				}
+				return x[0][(b*shape[1]+t)*width+c]
+			})
+		}}
 }
 
 // reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of

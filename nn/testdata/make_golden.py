@@ -101,8 +101,23 @@ def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2):
     return p, x
 
 
+def conv1d(kernel=3, padding=2, bias=True):
+    p = Waves()
+    x = wave(100, 2, 5, 3).transpose(1, 2)
+    y = F.conv1d(x, p("weight", 4, 3, kernel), p("bias", 4) if bias else None, padding=padding)
+    return p, y.transpose(1, 2)
+
+
+def conv1d_no_padding():
+    return conv1d(kernel=2, padding=0, bias=False)
+
+
+def conv1d_kernel_1():
+    return conv1d(kernel=1, padding=0)
+
+
 cases = {}
-for make in (layer_norm, mlp, multi_head, transformer, bert):
+for make in (layer_norm, mlp, multi_head, transformer, bert, conv1d, conv1d_no_padding, conv1d_kernel_1):
     params, y = make()
     cases[make.__name__] = {"params": [[name, list(w.shape)] for name, w in params.items()], "y": y.flatten().tolist()}
 
