@@ -1,12 +1,16 @@
 package recap
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -58,8 +62,10 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	tp := ag.NewTape(dev)
 	b := sample(dev, tinyDims, 8)
-	x, made := m.embedder.Forward(tp, b.Complete), features{}
-	for i, h := range m.generate(tp, m.embedder.Forward(tp, b.Corrupted)) {
+	x, made := m.embedder.Forward(tp, b.Complete), m.generate(tp,
+		m.embedder.Forward(tp, b.Corrupted))
+	terms := m.fid(tp, x, made)
+	for i, h := range made {
 		x[i], made[i] = m.criticInput(tp, x[i]), m.criticInput(tp, h)
 	}
 	for k, q := range m.pairs {
@@ -81,12 +87,120 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 			with(m1), with(m2)).Item()
 
 		const lambda = 0.001
-		got := zoo.Total(tp, q.terms(tp, lambda, x[m1], x[m2], made[m1], made[m2])).Item()
+		got := zoo.Total(tp, only(slices.Clone(terms), func(name string) bool {
+			return strings.HasSuffix(name, "_"+[]string{"la", "lv", "av"}[k])
+		})).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
 			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name,
 				got, want)
 		}
 	}
+}
+
+// TestUpperBoundIsEquation9 compares I_NCE-CLUB with a condition, and the objective of its f*, for
+// each kind of critic. The bound moves features alone, the objective moves f* alone.
+func TestUpperBoundIsEquation9(t *testing.T) {
+	for _, c := range []CriticConfig{{"separable", 5, 0}, {"separable", 5, 1}, {"concat", 5, 0},
+		{"concat", 5, 1}} {
+		t.Run(fmt.Sprintf("%s %d", c.Kind, c.Hidden), func(t *testing.T) {
+			dev, r := open(t, "cpu64"), rand.New(rand.NewPCG(11, 12))
+			const b, n = 4, 3
+			p := nn.NewParams(dev, r)
+			e := newEstimator(p, c, n, 2)
+			for _, x := range p.All() { // sizes at which every unit matters
+				x.Assign(normals(r, x.Len()))
+			}
+			side := func() []*ag.Tensor {
+				return []*ag.Tensor{ag.NewParam(dev, normals(r, b*n), b, n),
+					ag.NewParam(dev, normals(r, b*n), b, n)}
+			}
+			x, y := side(), side()
+			f := func(j, i int) float64 { // f(x_j, y_i)
+				return e.score([][]float64{rowsOf(x[0])[j], rowsOf(x[1])[j]},
+					[][]float64{rowsOf(y[0])[i], rowsOf(y[1])[i]})
+			}
+			bound, nce := 0.0, 0.0
+			for i := range b {
+				sum := 0.0
+				for j := range b {
+					bound -= f(j, i) / (b * b)
+					sum += math.Exp(f(j, i))
+				}
+				bound += f(i, i) / b
+				nce += (f(i, i) - math.Log(sum) + math.Log(b)) / b
+			}
+
+			tp := ag.NewTape(dev)
+			got, learn := e.CLUB(tp, x, y)
+			equal(t, "I_NCE-CLUB (eq. 9)", got.Item(), bound)
+			equal(t, "the objective of f* (eq. 9)", learn.Item(), nce)
+			features := slices.Concat(x, y)
+			moves := func(what string, loss *ag.Tensor, moved, constant []*ag.Tensor) {
+				grads := tp.Backward(loss)
+				for i, z := range constant {
+					if g := grads[z]; g != nil && g.Dot(g) > 0 {
+						t.Errorf("%s (eq. 9) moves tensor %d that it holds constant", what, i)
+					}
+				}
+				for _, i := range gradcheck.ZeroGradient(grads, moved) {
+					t.Errorf("%s (eq. 9) has no gradient for tensor %d", what, i)
+				}
+			}
+			moves("I_NCE-CLUB", got, features, e.params)
+			tp.Reset()
+			_, learn = e.CLUB(tp, x, y)
+			learners := e.params
+			if c.Kind == "concat" { // what its last bias adds to all scores cancels
+				learners = learners[:len(learners)-1]
+			}
+			moves("the objective of f*", learn, learners, features)
+		})
+	}
+}
+
+// TestReconstructionIsEquations12And13 compares L_rec of stage 1: E_rec adds its positions and has
+// two Transformer layers, its input is X', and its target X is standardised over the batch.
+func TestReconstructionIsEquations12And13(t *testing.T) {
+	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
+	const samples = 8
+	b := sample(dev, tinyDims, samples)
+	terms := valuesOf(ag.NewTape(dev), m.stage1(), b)
+	tp := ag.NewInferenceTape(dev)
+	complete := m.embedder.Forward(tp, b.Complete)
+	for i, x := range m.generate(tp, m.embedder.Forward(tp, b.Corrupted)) {
+		e := m.reconstructors[i]
+		if n := len(e.transformer.Stream(tp, x)) - 1; n != 2 {
+			t.Errorf("E_rec (eq. 12) has %d layers, want 2", n)
+		}
+		got := e.transformer.Forward(tp, tp.Add(x, e.positions)).Values()
+		want := complete[i].Values()
+		n := len(want) / samples
+		loss := 0.0
+		for k := range n { // a position and feature
+			mean, square := 0.0, 0.0
+			for s := range samples {
+				mean += want[s*n+k] / samples
+			}
+			for s := range samples {
+				square += (want[s*n+k] - mean) * (want[s*n+k] - mean) / samples
+			}
+			for s := range samples {
+				target := (want[s*n+k] - mean) / (math.Sqrt(square) + 1e-4)
+				loss += (got[s*n+k] - target) * (got[s*n+k] - target) / float64(len(want))
+			}
+		}
+		name := "rec_" + zoo.Modality(i).String()
+		equal(t, name+", L_rec (eqs. 12, 13)", terms[name], loss)
+	}
+}
+
+// valuesOf returns the terms of a phase by name.
+func valuesOf(tp *ag.Tape, ph zoo.Phase, b *zoo.Batch) map[string]float64 {
+	values := map[string]float64{}
+	for _, term := range termsOf(tp, ph, b) {
+		values[term.Name] = term.Loss.Item()
+	}
+	return values
 }
 
 // TestWeightsAreEquations7And14And19 checks the weight of every term against the release's numbers.

@@ -51,15 +51,22 @@ func TestSegmentsAndTheirSuccessors(t *testing.T) {
 }
 
 // TestSimilarityIsEquation2 compares ω with the formula on opposite, orthogonal and equal
-// segments.
+// segments. It is a constant.
 func TestSimilarityIsEquation2(t *testing.T) {
 	dev := open(t, "cpu64")
 	tp := ag.NewTape(dev)
-	now := ag.NewTensor(dev, []float64{1, 0, 1, 0, 3, 4}, 3, 1, 2)
-	next := ag.NewTensor(dev, []float64{-2, 0, 0, 5, 3, 4}, 3, 1, 2)
-	for i, got := range similarity(tp, now, next).Values() {
+	now := ag.NewParam(dev, []float64{1, 0, 1, 0, 3, 4}, 3, 1, 2)
+	next := ag.NewParam(dev, []float64{-2, 0, 0, 5, 3, 4}, 3, 1, 2)
+	omega := similarity(tp, now, next)
+	for i, got := range omega.Values() {
 		if want := []float64{0, 0.5, 1}[i]; math.Abs(got-want) > 1e-12 {
 			t.Errorf("ω of pair %d is %g, want %g", i, got, want)
+		}
+	}
+	grads := tp.Backward(tp.Add(tp.Sum(omega), tp.Sum(tp.Add(now, next))))
+	for _, x := range []*ag.Tensor{now, next} {
+		if g := grads[x].Values(); !slices.Equal(g, []float64{1, 1, 1, 1, 1, 1}) {
+			t.Errorf("ω has a gradient: with the sum of the segments it is %v, want ones", g)
 		}
 	}
 }
