@@ -84,6 +84,7 @@ var helpTexts = kong.Vars{
 	// table, plot
 	"by": "mean: averages over the missing rates, AUILC and the paper's tables (default); " +
 		"rate: each metric at every rate.",
+	"compare":      "Models: print differences from the first, with intervals and p values.",
 	"table_format": "text (default), markdown, csv in MMSA's layout, or latex, which needs the package booktabs.",
 	"curves_metric": "Metrics of one figure, such as MAE,Corr; an unknown one gives a list. Default: " +
 		"two figures, as the paper's Figure 4.",

@@ -16,6 +16,7 @@ type tableCommand struct {
 	Dataset string   `short:"d" placeholder:"NAME" help:"Only this data set."`
 	By      string   `enum:"mean,rate" default:"mean" placeholder:"WHAT" help:"${by}"`
 	Metric  []string `placeholder:"KEY" help:"Only these metrics, such as MAE,Corr; an unknown one gives a list."`
+	Compare []string `placeholder:"A,B" help:"${compare}"`
 	Format  string   `enum:"text,markdown,csv,latex" default:"text" placeholder:"FORMAT" help:"${table_format}"`
 }
 
@@ -29,10 +30,16 @@ paper's tables are printed beside ours, with their known errata.
 A cell of csv is "(mean, std)", multiplied by 100 for every metric, as MMSA writes it: an MAE of
 0.36 is 36.00. The columns after the metrics describe the row; the last one, Metrics_x100, says so.
 
+--compare prints paired differences between models with the same seeds and test utterances instead:
+each model after the first against the first, with 95% intervals, p values, and p values corrected
+for the number of lines. A model is named as in the tables (RECAP, w/o FID), as in csv (recap
+no-fid) or by its run (no-fid, misa/full). Its csv has one number in each cell, not multiplied.
+
 Examples:
   recap table
   recap table -d mosi --format latex > mosi.tex
-  recap table --by rate --metric MAE,Corr --format markdown`
+  recap table --by rate --metric MAE,Corr --format markdown
+  recap table -d mosi --compare recap,misa,no-stage1 --metric MAE,Corr`
 }
 
 func (c *tableCommand) Run(t *terminal) error {
@@ -45,6 +52,9 @@ func (c *tableCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	if c.Compare != nil {
+		return c.compare(t, all, keys)
+	}
 	if c.Format == "csv" {
 		return csv.NewWriter(t.out).WriteAll(tables.CSV(all, keys, c.By == "rate"))
 	}
@@ -55,6 +65,28 @@ func (c *tableCommand) Run(t *terminal) error {
 		}
 	}
 	fmt.Fprint(t.out, strings.Join(tables, "\n"))
+	return nil
+}
+
+// compare prints the differences between the models of --compare.
+func (c *tableCommand) compare(t *terminal, all []*tables.Comparison, keys []string) error {
+	if len(c.Compare) < 2 {
+		return usageError{fmt.Errorf("table: --compare: expected two or more models, such as "+
+			"recap,misa, found %s", strings.Join(c.Compare, ","))}
+	}
+	list, err := tables.CompareRows(all, c.Compare, keys)
+	if err != nil {
+		return err
+	}
+	if c.Format == "csv" {
+		return csv.NewWriter(t.out).WriteAll(tables.DifferencesCSV(list, c.By == "rate"))
+	}
+	for i, d := range list {
+		if i > 0 {
+			fmt.Fprintln(t.out)
+		}
+		fmt.Fprint(t.out, c.render(d.Table(c.By == "rate")))
+	}
 	return nil
 }
 

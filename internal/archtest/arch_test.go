@@ -29,17 +29,18 @@ type group struct {
 // edge that it allows is used.
 var table = []group{
 	{"leaf", map[string][]string{
-		"internal/metric":      {},
-		"internal/parallel":    {},
-		"internal/simd":        {},
-		"internal/literature":  {},
-		"internal/typeset":     {},
-		"internal/tsne":        {},
-		"internal/figure":      {},
-		"internal/tensorboard": {},
-		"internal/unpickle":    {},
-		"internal/files":       {},
-		"internal/weights":     {"internal/files", "internal/unpickle"},
+		"internal/metric":       {},
+		"internal/parallel":     {},
+		"internal/simd":         {},
+		"internal/literature":   {},
+		"internal/significance": {"internal/parallel"},
+		"internal/typeset":      {},
+		"internal/tsne":         {},
+		"internal/figure":       {},
+		"internal/tensorboard":  {},
+		"internal/unpickle":     {},
+		"internal/files":        {},
+		"internal/weights":      {"internal/files", "internal/unpickle"},
 	}},
 	{"device", map[string][]string{
 		"internal/device":            {},
@@ -99,7 +100,8 @@ var table = []group{
 		},
 		"internal/tables": {
 			"internal/literature", "internal/metric", "internal/models", "internal/results",
-			"internal/rundir", "internal/settings", "internal/typeset", "nn/zoo", "recap",
+			"internal/rundir", "internal/settings", "internal/significance", "internal/typeset",
+			"nn/zoo", "recap",
 		},
 		"internal/plots": {
 			"autograd", "datasets", "internal/figure", "internal/metric", "internal/results",

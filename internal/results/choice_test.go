@@ -4,7 +4,9 @@ import (
 	"math"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 func TestSelectedScore(t *testing.T) {
@@ -37,5 +39,22 @@ func TestScoreIsRoundedOnTest(t *testing.T) {
 	}
 	if got := (Choice{Metric: "MAE", onTest: true}).Score(r); got != 0.9877 {
 		t.Errorf("test score %g, want 0.9877", got)
+	}
+}
+
+// TestOfMetric checks that every metric is computed from the predictions that Merge takes for it.
+func TestOfMetric(t *testing.T) {
+	c := settings.Config{Select: settings.SelectTest}
+	var tested [][]*Predictions
+	for i := range Choices(&c, metric.MOSI) {
+		shift := float32(i) * 0.4
+		tested = append(tested, []*Predictions{{Label: []float32{-2, -0.3, 0, 0.6, 1, 2.2},
+			Score: []float32{-1 + shift, -0.1, -0.2 + shift, 0.4 - shift, 1.6, 2 - shift}}})
+	}
+	for key, want := range Merge(&c, metric.MOSI, tested)[0] {
+		got := OfMetric(&c, metric.MOSI, tested, key)[0].Evaluate(metric.MOSI, 0)[key]
+		if got != want {
+			t.Errorf("%s: %g, want %g", key, got, want)
+		}
 	}
 }

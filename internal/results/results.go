@@ -56,6 +56,19 @@ func Read(d rundir.Dir, c *settings.Config, kind metric.Kind) ([][]*Predictions,
 	return all, nil
 }
 
+// OfMetric returns the predictions from which a metric is computed, those of the checkpoint that is
+// selected for it: one element per rate. tested is as [Read] returns it.
+func OfMetric(
+	c *settings.Config, kind metric.Kind, tested [][]*Predictions, key string,
+) []*Predictions {
+	for i, choice := range Choices(c, kind)[1:] {
+		if checkpointMetric(key) == choice.Metric {
+			return tested[i+1]
+		}
+	}
+	return tested[0]
+}
+
 // Merge returns the metrics at each rate, each metric computed from the predictions of the
 // checkpoint that is selected for it. tested is as [Read] returns it.
 func Merge(c *settings.Config, kind metric.Kind, tested [][]*Predictions) []metric.Scores {

@@ -124,6 +124,7 @@ func (k *collector) add(d rundir.Dir) error {
 	if found := k.summaries[key]; found != nil {
 		found.Seeds = append(found.Seeds, c.Seed)
 		found.perSeed = append(found.perSeed, s.perSeed[0])
+		found.dirs = append(found.dirs, d)
 		return nil
 	}
 	k.summaries[key] = s
@@ -138,8 +139,8 @@ func (s *Summary) sort() {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
-	seeds, scores := slices.Clone(s.Seeds), slices.Clone(s.perSeed)
+	seeds, scores, dirs := slices.Clone(s.Seeds), slices.Clone(s.perSeed), slices.Clone(s.dirs)
 	for to, from := range order {
-		s.Seeds[to], s.perSeed[to] = seeds[from], scores[from]
+		s.Seeds[to], s.perSeed[to], s.dirs[to] = seeds[from], scores[from], dirs[from]
 	}
 }

@@ -87,8 +87,17 @@ func (p *Comparison) Keys(extra bool) []string {
 	return p.rows[0].Keys()
 }
 
-// caption describes a table: the metrics, the data, the selection, and the settings of all rows.
+// caption describes a table as [Comparison.describeRuns], and what its cells are.
 func (p *Comparison) caption(what string) string {
+	text := p.describeRuns(what)
+	if slices.ContainsFunc(p.rows, func(s *Summary) bool { return len(s.Seeds) > 1 }) {
+		text += "; mean ± population standard deviation over seeds"
+	}
+	return text + "."
+}
+
+// describeRuns describes the metrics, the data, the selection, and the settings of all rows.
+func (p *Comparison) describeRuns(what string) string {
 	c := &p.rows[0].Config
 	rest := slices.Clone(p.common)
 	data := fmt.Sprintf("test split of %d utterances", p.rows[0].test.utterances)
@@ -106,10 +115,7 @@ func (p *Comparison) caption(what string) string {
 	if len(rest) > 0 {
 		text += "; " + p.describe(rest)
 	}
-	if slices.ContainsFunc(p.rows, func(s *Summary) bool { return len(s.Seeds) > 1 }) {
-		text += "; mean ± population standard deviation over seeds"
-	}
-	return text + "."
+	return text
 }
 
 // Label returns the name of the summary in a table.

@@ -6,6 +6,7 @@
 //	read.go       a summary from a run's directory
 //	collect.go    summaries of all runs under a directory
 //	compare.go    summaries under the same conditions in one table
+//	differences.go  differences between rows, with confidence intervals and p values
 //	pair.go       the headline scores of a run; two runs side by side
 //	published.go  the paper's tables beside ours
 //	mmsa.go       MMSA's CSV layout

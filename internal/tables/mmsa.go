@@ -41,10 +41,7 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 // line returns one line of CSV. Cells of metrics that the data set does not have are empty.
 func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []string {
 	c := &s.Config
-	line := []string{c.Model}
-	if c.Variant != "full" {
-		line[0] += " " + c.Variant
-	}
+	line := []string{s.csvName()}
 	available := s.AllKeys()
 	mean, std := s.Find("mean", rate), s.Find("std", rate)
 	areaMean, areaStd := s.areas()
@@ -66,6 +63,14 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 		fmt.Sprint(s.test.utterances), c.Selection(),
 		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.describe(list[1:]),
 		"all, also MAE and Corr")
+}
+
+// csvName returns the name of the model in CSV.
+func (s *Summary) csvName() string {
+	if s.Config.Variant == "full" {
+		return s.Config.Model
+	}
+	return s.Config.Model + " " + s.Config.Variant
 }
 
 // tuple formats a pair as Python does.

@@ -56,6 +56,7 @@ func (s *Summary) read(d rundir.Dir, c *settings.Config) error {
 		return err
 	}
 	s.add(c, results.Merge(c, s.Kind, tested), tested[0])
+	s.dirs = append(s.dirs, d)
 	return nil
 }
 

@@ -32,6 +32,7 @@ type Summary struct {
 	test    testSplit
 	labels  []float32         // of the test split
 	perSeed [][]metric.Scores // [seed][rate]
+	dirs    []rundir.Dir      // of the seeds; nil if they were not read from directories
 
 	baselines []results.Baseline // of each seed; nil if unknown
 }

@@ -1,0 +1,141 @@
+package significance
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// mean returns a model whose only score is the mean of x over the utterances, [seeds][utterances].
+func mean(x [][]float64) []Trained {
+	var model []Trained
+	for _, row := range x {
+		model = append(model, func(count, scores []float64) {
+			scores[0] = stat.Mean(row, count)
+		})
+	}
+	return model
+}
+
+// table returns a_s + b_i + e_si: an effect of seeds, of utterances, and of both together, with
+// standard deviations sa, sb and se.
+func table(seeds, utterances int, sa, sb, se float64, rng *rand.Rand) [][]float64 {
+	b := make([]float64, utterances)
+	for i := range b {
+		b[i] = sb * rng.NormFloat64()
+	}
+	x := make([][]float64, seeds)
+	for s := range x {
+		x[s] = make([]float64, utterances)
+		a := sa * rng.NormFloat64()
+		for i := range x[s] {
+			x[s][i] = a + b[i] + se*rng.NormFloat64()
+		}
+	}
+	return x
+}
+
+func zeros(seeds, utterances int) [][]float64 {
+	return table(seeds, utterances, 0, 0, 0, rand.New(rand.NewPCG(0, 0)))
+}
+
+// TestNormal compares the interval and p of normal differences with those of the paired t test,
+// once with utterances alone, once with seeds alone.
+func TestNormal(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	for _, c := range []struct {
+		what              string
+		seeds, utterances int
+		sa, sb            float64
+	}{{"utterances", 1, 300, 0, 2}, {"the same utterances for 4 seeds", 4, 300, 0, 2},
+		{"seeds", 200, 1, 2, 0}} {
+		x := table(c.seeds, c.utterances, c.sa, c.sb, 0, rng)
+		d := x[0]
+		if c.utterances == 1 {
+			d = nil
+			for _, row := range x {
+				d = append(d, row[0])
+			}
+		}
+		m, deviation := stat.MeanStdDev(d, nil)
+		n := float64(len(d))
+		student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
+		half := student.Quantile(0.975) * deviation / math.Sqrt(n)
+		p := 2 * student.Survival(math.Abs(m)/deviation*math.Sqrt(n))
+		got := Compare([][]Trained{mean(zeros(c.seeds, c.utterances)), mean(x)}, c.utterances,
+			1)[0][0]
+		if math.Abs(got.Mean-m) > 1e-12 || math.Abs(got.Low-(m-half)) > 0.05*half ||
+			math.Abs(got.High-(m+half)) > 0.05*half || math.Abs(got.P-p) > 0.02 {
+			t.Errorf("%s: %+v, want %.4f [%.4f, %.4f], p %.4f", c.what, got, m, m-half, m+half, p)
+		}
+	}
+}
+
+// TestCoverage counts how often the interval contains the true difference, 0, if seeds, utterances
+// and both together have effects. With utterances drawn for each seed on its own it would be in
+// about 65 and 80 of 100.
+func TestCoverage(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 1))
+	const trials, seeds, utterances = 400, 10, 40
+	for what, sigma := range map[string][3]float64{"utterances": {0.05, 1, 0.3},
+		"seeds and utterances": {0.2, 1, 1}} {
+		hits, rejected := 0, 0
+		for range trials {
+			x := table(seeds, utterances, sigma[0], sigma[1], sigma[2], rng)
+			models := [][]Trained{mean(zeros(seeds, utterances)), mean(x)}
+			d := compare(models, utterances, 1, 400)[0][0]
+			if d.Low <= 0 && 0 <= d.High {
+				hits++
+			}
+			if d.P <= 0.05 {
+				rejected++
+			}
+		}
+		if share := float64(hits) / trials; share < 0.9 || share > 0.985 {
+			t.Errorf("%s: the interval contains the true value in %.3f of the cases", what, share)
+		}
+		if agree := hits + rejected; agree < trials-4 || agree > trials+4 {
+			t.Errorf("%s: p is at most 0.05 in %d cases, 0 outside in %d", what, rejected,
+				trials-hits)
+		}
+	}
+}
+
+// TestIdentical compares a model with itself, and a score that is undefined.
+func TestIdentical(t *testing.T) {
+	x := table(3, 20, 1, 1, 1, rand.New(rand.NewPCG(5, 1)))
+	undefined := []Trained{}
+	for range x {
+		undefined = append(undefined, func(_, scores []float64) { scores[0] = math.NaN() })
+	}
+	all := Compare([][]Trained{mean(x), mean(x), undefined}, 20, 1)
+	if want := (Difference{0, 0, 0, 1}); all[0][0] != want {
+		t.Errorf("%+v, want %+v", all[0][0], want)
+	}
+	if d := all[1][0]; !math.IsNaN(d.Mean+d.Low) || !math.IsNaN(d.High+d.P) {
+		t.Errorf("undefined: %+v", d)
+	}
+}
+
+// TestHolm compares with numbers worked out by hand: 4·0.01, 3·0.02, 2·0.03 and 0.04, which must
+// not be less than the one before it; in another order, and with one that is no test.
+func TestHolm(t *testing.T) {
+	got := Holm([]float64{0.04, 0.01, math.NaN(), 0.03, 0.02})
+	want := []float64{0.06, 0.04, math.NaN(), 0.06, 0.06}
+	for i := range want {
+		if math.Abs(got[i]-want[i]) > 1e-15 || math.IsNaN(got[i]) != math.IsNaN(want[i]) {
+			t.Errorf("%v, want %v", got, want)
+			break
+		}
+	}
+	if got := Holm([]float64{0.6, 0.3}); !slices.Equal(got, []float64{0.6, 0.6}) {
+		t.Error(got)
+	}
+	if got := Holm([]float64{0.7, 0.8}); !slices.Equal(got, []float64{1, 1}) {
+		t.Error(got)
+	}
+}
