@@ -123,9 +123,9 @@ func TestKeptLossIsNotDifferentiatedAgain(t *testing.T) {
 	tp.Backward(loss)
 }
 
-// TestBackwardRecyclesAsItGoes counts the buffers that Backward allocates beside those of the
+// TestBackwardRecyclesAtLastUse counts the buffers that Backward allocates beside those of the
 // forward computation: a few, however long the computation is.
-func TestBackwardRecyclesAsItGoes(t *testing.T) {
+func TestBackwardRecyclesAtLastUse(t *testing.T) {
 	extra := func(length int) int {
 		dev := &counting{Device: open(t, "cpu64")}
 		tp := ag.NewTape(dev)

@@ -33,8 +33,8 @@ func (t *Tape) alloc(shape []int) *Tensor {
 		}
 	}
 	m.refs = 0
-	if t.walking {
-		m.refs = 1 // that of the operation whose gradients are computed
+	if t.inBackward {
+		m.refs = 1 // of the operation whose gradients are being computed
 	}
 	t.inUse = append(t.inUse, m)
 	return &Tensor{shape: shape, buf: m.Buffer, mem: m, generation: m.generation, dev: t.dev,
@@ -93,7 +93,8 @@ func (t *Tape) recycle(m *memory) {
 	t.free[m.Len()] = append(t.free[m.Len()], m)
 }
 
-// recycleAll recycles every memory in use. The next step finds each tensor where this one had it.
+// recycleAll recycles every memory in use. It sorts the free lists, so that each tensor of the next
+// step gets the memory that the same tensor had in this step.
 func (t *Tape) recycleAll() {
 	for _, m := range t.inUse {
 		t.recycle(m)
@@ -104,24 +105,27 @@ func (t *Tape) recycleAll() {
 	}
 }
 
-// A lifetimes counts references to memory during Backward, which recycles a memory when the last
-// one is gone. References have
-//   - the forward computation, to each of its memories, until Backward has passed the first
-//     operation that was recorded after the memory was created: earlier ones do not know it;
-//   - the operation whose gradients are computed, to the memories created meanwhile;
-//   - Grads, to each gradient;
-//   - the caller, to the tensors that it keeps and to the gradients that it handed over.
-type lifetimes struct {
+// A refCounter counts references to memory during Backward, which recycles a memory that has no
+// reference left. These hold references:
+//   - The forward computation holds one to each of its memories, until Backward has passed the
+//     first operation that was recorded after the memory was created. Earlier operations cannot
+//     use it.
+//   - The operation whose gradients are being computed holds one to each memory that is created
+//     meanwhile.
+//   - Grads holds one to each gradient.
+//   - The caller holds one to each tensor that Backward keeps for it, and to each gradient that
+//     it passed to Accumulate.
+type refCounter struct {
 	t       *Tape
 	forward []*memory
 	start   int // in t.inUse, of the memories created for the current operation
 }
 
-// beginWalk starts counting. The gradients in grads get a second reference, the caller's, so that
+// countRefs starts counting. The gradients in grads get a second reference, the caller's, so that
 // they are never changed in place.
-func (t *Tape) beginWalk(grads Grads, keep []*Tensor) *lifetimes {
-	l := &lifetimes{t: t, forward: t.inUse, start: len(t.inUse)}
-	for _, m := range l.forward {
+func (t *Tape) countRefs(grads Grads, keep []*Tensor) *refCounter {
+	c := &refCounter{t: t, forward: t.inUse, start: len(t.inUse)}
+	for _, m := range c.forward {
 		m.refs = 1
 	}
 	for _, x := range keep {
@@ -130,31 +134,33 @@ func (t *Tape) beginWalk(grads Grads, keep []*Tensor) *lifetimes {
 	for _, g := range grads {
 		retain(retain(g))
 	}
-	t.walking = true
-	return l
+	t.inBackward = true
+	return c
 }
 
-// before drops the references of the operations recorded after n.
-func (l *lifetimes) before(n node) {
-	l.t.drop(l.forward[n.memories:])
-	l.forward = l.forward[:n.memories]
+// dropForward drops the references of the forward computation to the memories that only
+// operations recorded after n use.
+func (c *refCounter) dropForward(n node) {
+	c.t.drop(c.forward[n.memories:])
+	c.forward = c.forward[:n.memories]
 }
 
-// after drops the references of an operation, whose gradients were g.
-func (l *lifetimes) after(g []*Tensor) {
-	l.t.drop(l.t.inUse[l.start:])
-	l.start = len(l.t.inUse)
+// dropBackward drops the references of an operation whose gradients have been computed from g, the
+// gradients of its results.
+func (c *refCounter) dropBackward(g []*Tensor) {
+	c.t.drop(c.t.inUse[c.start:])
+	c.start = len(c.t.inUse)
 	for _, x := range g {
-		l.t.release(x)
+		c.t.release(x)
 	}
 }
 
 // end stops counting. The memories that are still referenced stay in use, once each.
-func (l *lifetimes) end() {
-	l.before(node{})
-	l.after(nil)
-	l.t.walking = false
-	l.t.inUse = slices.DeleteFunc(l.t.inUse, func(m *memory) bool {
+func (c *refCounter) end() {
+	c.dropForward(node{})
+	c.dropBackward(nil)
+	c.t.inBackward = false
+	c.t.inUse = slices.DeleteFunc(c.t.inUse, func(m *memory) bool {
 		referenced := m.refs > 0
 		m.refs = 0
 		return !referenced

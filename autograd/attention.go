@@ -12,7 +12,7 @@ import (
 type AttentionConfig struct {
 	Heads   int     // H, which divides the width
 	Mask    *Tensor // [B Tk], 0 excludes a key; nil excludes none
-	Causal  bool    // query i sees key j only where j ≤ i + |Tk − Tq|
+	Causal  bool    // query i attends to key j only if j ≤ i + |Tk − Tq|
 	Dropout float64 // of the attention weights, except on an inference tape
 }
 

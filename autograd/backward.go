@@ -26,9 +26,10 @@ func (t *Tape) Backward(loss *Tensor, keep ...*Tensor) Grads {
 	return grads
 }
 
-// Accumulate is [Tape.Backward] that adds to grads, the gradients of earlier losses since the last
-// Reset, which the caller may have clipped. So one optimizer step follows the sum of several
-// batches' gradients, with the memory of one batch's computation and two sets of gradients.
+// Accumulate is [Tape.Backward], but adds the gradients to grads, which holds those of earlier
+// losses since the last Reset; the caller may have clipped them. With it one optimizer step can
+// use the sum of several batches' gradients, in the memory of one batch's computation and two sets
+// of gradients.
 //
 // The tensors that grads held before are not changed: Accumulate puts the sums in their places.
 // The caller can still read them until the next Backward or Accumulate.
@@ -60,21 +61,21 @@ func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 			"computation; differentiate the sum of both losses")
 	}
 	t.Unrecorded(func() {
-		live := t.beginWalk(grads, keep)
-		defer live.end()
-		t.chainRule(grads, loss, live)
+		refs := t.countRefs(grads, keep)
+		defer refs.end()
+		t.chainRule(grads, loss, refs)
 	})
 	t.forget()
 }
 
 // chainRule walks the recorded operations from the last to the first: when it meets y = f(x), ȳ is
 // complete, because every operation that reads y was recorded later.
-func (t *Tape) chainRule(grads Grads, loss *Tensor, live *lifetimes) {
+func (t *Tape) chainRule(grads Grads, loss *Tensor, refs *refCounter) {
 	if loss.needsGrad {
 		t.add(grads, loss, t.full(loss.shape, 1))
 	}
 	for _, n := range slices.Backward(t.nodes) {
-		live.before(n)
+		refs.dropForward(n)
 		if slices.ContainsFunc(n.out, func(y *Tensor) bool { return grads[y] != nil }) {
 			gy := t.take(grads, n.out)
 			gx := n.vjp(gy)
@@ -83,7 +84,7 @@ func (t *Tape) chainRule(grads Grads, loss *Tensor, live *lifetimes) {
 					t.add(grads, x, t.sumTo(n.op, gx[i], x.shape))
 				}
 			}
-			live.after(gy)
+			refs.dropBackward(gy)
 		}
 	}
 }
@@ -103,8 +104,8 @@ func (t *Tape) add(grads Grads, x, g *Tensor) {
 	}
 }
 
-// take moves the gradients of an operation's results from grads to the caller. It is zero for a
-// result that the loss does not depend on.
+// take removes the gradients of an operation's results from grads and returns them. The gradient
+// of a result that the loss does not depend on is zero.
 func (t *Tape) take(grads Grads, out []*Tensor) []*Tensor {
 	g := make([]*Tensor, len(out))
 	for i, y := range out {

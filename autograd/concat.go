@@ -7,7 +7,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// Concat returns tensors joined along an axis. It panics if their other lengths differ.
+// Concat returns tensors joined along an axis. It panics if the lengths of their other axes differ.
 // [Tape.Split] is its inverse, [Tape.Stack] joins along a new axis.
 //
 //	x̄ᵢ = ȳ at the position of xᵢ
@@ -46,10 +46,10 @@ func (t *Tape) Concat(axis int, xs ...*Tensor) *Tensor {
 	return t.Record("Concat", y, edges...)
 }
 
-// Split returns the parts of x along an axis, of the given lengths, which add up to the axis:
-// the inverse of [Tape.Concat]. Unlike [Tape.Slice] in a loop, whose gradients have x's size
-// each, the backward pass costs what one Concat costs, however many parts there are. It panics
-// if sizes do not divide the axis.
+// Split divides x along an axis into parts of the given lengths: the inverse of [Tape.Concat]. Its
+// backward pass costs as much as one Concat, however many parts there are; with [Tape.Slice] in a
+// loop, each part would have a gradient of x's size. It panics if the sizes do not add up to the
+// length of the axis.
 //
 //	x̄ = Concat(ȳ₁, ȳ₂, …)
 func (t *Tape) Split(x *Tensor, axis int, sizes ...int) []*Tensor {

@@ -30,10 +30,11 @@ func (t *Tape) ReverseGrad(x *Tensor, lambda float64) *Tensor {
 	}))
 }
 
-// A FrozenReplay lets differences check the gradient of a computation that contains StopGradient,
-// Frozen, NoGrad or ReverseGrad. Such a gradient is not the derivative of the computation, but of
-// one whose constants keep their values while the parameters move. The first computation saves
-// these values; each later one, after [FrozenReplay.Replay], uses them again:
+// A FrozenReplay makes it possible to check the gradient of a computation that contains
+// StopGradient, Frozen, NoGrad or ReverseGrad by differences. Such a gradient is not the derivative
+// of the computation, but of one whose constants keep their values while the parameters change. The
+// first computation saves these values; each later one, after [FrozenReplay.Replay], uses them
+// again:
 //
 //	StopGradient(x)    the value x₀ that x had
 //	Frozen, NoGrad     the values that the parameters had
@@ -48,8 +49,8 @@ type FrozenReplay struct {
 	replaying bool
 }
 
-// NewFrozenReplay returns a FrozenReplay for a computation, of which the given parameters will be
-// moved. It saves their present values.
+// NewFrozenReplay returns a FrozenReplay for a computation with the given parameters, which the
+// caller will change. It saves their present values.
 func NewFrozenReplay(params []*Tensor) *FrozenReplay {
 	r := &FrozenReplay{params: params}
 	for _, p := range params {
@@ -72,7 +73,7 @@ func (r *FrozenReplay) next(t *Tape, x *Tensor) *Tensor {
 	return y
 }
 
-// all returns the parameters that will be moved.
+// all returns the parameters that the caller will change.
 func (r *FrozenReplay) all() []*Tensor {
 	if r == nil {
 		return nil
@@ -86,17 +87,17 @@ func (r *FrozenReplay) withSavedValues(params []*Tensor, f func()) {
 		f()
 		return
 	}
-	moved := make([][]float64, len(r.params))
+	changed := make([][]float64, len(r.params))
 	for i, p := range r.params {
 		if slices.Contains(params, p) {
-			moved[i] = p.Values()
+			changed[i] = p.Values()
 			p.Assign(r.values[i])
 		}
 	}
 	f()
 	for i, p := range r.params {
-		if moved[i] != nil {
-			p.Assign(moved[i])
+		if changed[i] != nil {
+			p.Assign(changed[i])
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
-// TestFrozenReplayKeepsConstantsWhileParametersMove checks losses that hold something constant,
+// TestFrozenReplayKeepsConstants checks losses that hold something constant,
 // whose derivative is known, both ways.
-func TestFrozenReplayKeepsConstantsWhileParametersMove(t *testing.T) {
+func TestFrozenReplayKeepsConstants(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := ag.NewParam(dev, []float64{0.5, -1.5, 2}, 3)
 	w := ag.NewParam(dev, []float64{1.25, 0.75, -0.5}, 3)

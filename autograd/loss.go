@@ -25,15 +25,16 @@ func (t *Tape) MSE(p, y *Tensor) *Tensor {
 	return t.Mean(t.Mul(d, d))
 }
 
-// L1 returns the mean absolute error of p and y of one shape, mean |p − y|, a scalar.
+// L1 returns the mean absolute error of p and y of one shape, mean |p − y|, a scalar. It panics if
+// shapes differ.
 func (t *Tape) L1(p, y *Tensor) *Tensor {
 	t.sameShape("L1", p, y)
 	return t.Mean(t.Abs(t.Sub(p, y)))
 }
 
 // SmoothL1 returns, for p and y of one shape and d = p − y, the mean of d²/(2·beta) where |d| <
-// beta and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1). It panics
-// unless beta > 0.
+// beta and |d| − beta/2 elsewhere, a scalar (Girshick 2015, Fast R-CNN, with beta 1). It panics if
+// shapes differ or beta is not positive.
 func (t *Tape) SmoothL1(p, y *Tensor, beta float64) *Tensor {
 	t.sameShape("SmoothL1", p, y)
 	if !(beta > 0) {
@@ -44,8 +45,8 @@ func (t *Tape) SmoothL1(p, y *Tensor, beta float64) *Tensor {
 
 // BCE returns the binary cross-entropy of probabilities, mean −[y ln p + (1−y) ln(1−p)], each
 // logarithm at least −100, so that the loss of a wrong prediction with probability 1 is finite
-// (as in PyTorch). p and y have one shape; the result is a scalar. [Tape.BCEWithLogits] is more
-// precise.
+// (as in PyTorch). p and y have one shape; the result is a scalar. It panics if shapes differ.
+// [Tape.BCEWithLogits] is more precise.
 func (t *Tape) BCE(p, y *Tensor) *Tensor {
 	t.sameShape("BCE", p, y)
 	log := func(x *Tensor) *Tensor { return t.Log(t.Clamp(x, 3.720075976020836e-44, 1)) } // e⁻¹⁰⁰
@@ -54,7 +55,7 @@ func (t *Tape) BCE(p, y *Tensor) *Tensor {
 }
 
 // BCEWithLogits returns the binary cross-entropy of σ(x) and y of one shape, mean softplus(x) −
-// x·y, a scalar, computed without overflow or cancellation.
+// x·y, a scalar, computed without overflow or cancellation. It panics if shapes differ.
 //
 //	x̄ = L̄ (σ(x) − y) / n
 func (t *Tape) BCEWithLogits(x, y *Tensor) *Tensor {
@@ -63,7 +64,7 @@ func (t *Tape) BCEWithLogits(x, y *Tensor) *Tensor {
 }
 
 // CrossEntropy returns mean −ln softmax(x)[class], a scalar, for logits x [B C] and the B true
-// classes. It panics if a class is out of range.
+// classes. It panics if there are not B classes or one is out of range.
 //
 //	x̄ = L̄ (softmax(x) − onehot(class)) / B
 func (t *Tape) CrossEntropy(x *Tensor, class []int) *Tensor {

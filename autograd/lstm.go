@@ -21,10 +21,10 @@ type LSTMWeights struct {
 //	z_t = W_x x_t + b_x + W_h y_{t−1} + b_h,  i, f, o = σ(z_t),  g = tanh(z_t)
 //	c_t = f ⊙ c_{t−1} + i ⊙ g,  y_t = o ⊙ tanh c_t
 //
-// Sample b has lengths[b] steps, from 1 to T. y is 0 after its last step, which is the final
-// state. A reversed network runs from a sample's last step to its first: t+1 stands for t−1, and
-// the final state is y_0. The tape retains lengths until Reset. LSTM panics if shapes do not fit
-// or a length is out of range.
+// Sample b has lengths[b] steps, from 1 to T. Its y is 0 at later steps; y at its last step is the
+// final state. With reverse the network runs from a sample's last step to its first: t+1 stands for
+// t−1, and the final state is y_0. The tape retains lengths until Reset. LSTM panics if shapes do
+// not fit or a length is out of range.
 //
 //	h = ȳ_t + W_hᵀ z̄_{t+1},  c̄_t = h ⊙ o ⊙ (1 − tanh² c_t) + c̄_{t+1} ⊙ f_{t+1}
 //	z̄_t = (c̄_t ⊙ g ⊙ i(1−i), c̄_t ⊙ c_{t−1} ⊙ f(1−f), c̄_t ⊙ i ⊙ (1−g²), h ⊙ tanh c_t ⊙ o(1−o))

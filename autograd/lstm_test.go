@@ -29,15 +29,15 @@ func cells(
 			gates[3],
 		)
 		next := tp.Add(tp.Mul(f, c), tp.Mul(i, g))
-		ys[t] = tp.Mul(tp.Mul(o, tp.Tanh(next)), running(tp, lengths, t))
+		ys[t] = tp.Mul(tp.Mul(o, tp.Tanh(next)), stepMask(tp, lengths, t))
 		// after the last step the state is never used, before the first it stays 0
-		h, c = ys[t], tp.Mul(next, running(tp, lengths, t))
+		h, c = ys[t], tp.Mul(next, stepMask(tp, lengths, t))
 	}
 	return ys
 }
 
-// running is [B 1], 1 where a sequence has a step t.
-func running(tp *ag.Tape, lengths []int, t int) *ag.Tensor {
+// stepMask returns [B 1], 1 where a sequence has a step t.
+func stepMask(tp *ag.Tape, lengths []int, t int) *ag.Tensor {
 	m := make([]float32, len(lengths))
 	for i, n := range lengths {
 		if t < n {
@@ -100,8 +100,8 @@ func TestLSTMIsItsCells(t *testing.T) {
 	}
 }
 
-// TestLSTMIgnoresWhatIsAfterTheEnd changes the inputs there, and the gradient of the outputs.
-func TestLSTMIgnoresWhatIsAfterTheEnd(t *testing.T) {
+// TestLSTMIgnoresPadding changes the inputs there, and the gradient of the outputs.
+func TestLSTMIgnoresPadding(t *testing.T) {
 	dev := open(t, "cpu64")
 	w, lengths := lstmWeights(dev, 2, 3), []int{4, 2}
 	run := func(last float64) []float64 {
@@ -137,8 +137,8 @@ func TestFrozenLSTM(t *testing.T) {
 	}
 }
 
-// TestLSTMInASteadyState sees steps of other lengths take no more memory than the first one.
-func TestLSTMInASteadyState(t *testing.T) {
+// TestLSTMReusesMemory checks that steps with other lengths allocate no memory after the first one.
+func TestLSTMReusesMemory(t *testing.T) {
 	dev := &counting{Device: open(t, "cpu")}
 	w, x := lstmWeights(dev, 2, 3), waves(dev, 5, 3, 6, 2)
 	tp := ag.NewTape(dev)

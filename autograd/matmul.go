@@ -23,7 +23,7 @@ func (tr Trans) b() bool { return tr&1 != 0 }
 
 // MatMul returns the matrix product of the last two axes: for a [… m k] and b [… k n], after the
 // transpositions of tr, it returns [… m n]. The leading axes of a and b are equal, or one of the
-// two is a single matrix that multiplies every matrix of the other.
+// two is a single matrix that multiplies every matrix of the other. It panics if shapes do not fit.
 //
 //	NN: ā = ȳ·bᵀ, b̄ = aᵀ·ȳ     NT: ā = ȳ·b,  b̄ = ȳᵀ·a
 //	TN: ā = b·ȳᵀ, b̄ = a·ȳ      TT: ā = bᵀ·ȳᵀ, b̄ = ȳᵀ·aᵀ
@@ -97,7 +97,8 @@ func matrices(x *Tensor) device.Matrix {
 	return m
 }
 
-// Linear returns x·wᵀ + b for x [… in], w [out in], b [out] or nil, giving [… out].
+// Linear returns x·wᵀ + b, [… out], for x [… in], w [out in] and b [out] or nil. It panics if
+// shapes do not fit.
 //
 //	x̄ = ȳ·w,  w̄ = ȳᵀ·x,  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
@@ -133,7 +134,8 @@ func (t *Tape) Linear(x, w, b *Tensor) *Tensor {
 
 // GELULinear returns GELU(x)·wᵀ + b, the second half of a Transformer's feed-forward network,
 // for x [… in], w [out in], b [out]; it returns [… out]. GELU(x) is not saved for the backward
-// pass but computed again there, for about a hundredth of the time of the matrix products.
+// pass but computed again there, for about a hundredth of the time of the matrix products. It
+// panics if shapes do not fit.
 //
 //	x̄ = ȳ·w ⊙ GELU′(x),  w̄ = ȳᵀ·GELU(x),  b̄ = Σ ȳ over all axes but the last
 func (t *Tape) GELULinear(x, w, b *Tensor) *Tensor {

@@ -7,7 +7,7 @@ import (
 )
 
 // reduce reduces x over the given axes (ascending), which the result does not have. Adjacent axes
-// are reduced in one pass; the reductions of the set all satisfy f(f(x, y), z) = f(x, y, z).
+// are reduced in one pass, which is correct because f(f(x, y), z) = f(x, y, z) for every Reduction.
 func (t *Tape) reduce(op device.Reduction, x *Tensor, axes []int) *Tensor {
 	shape := slices.Clone(x.shape)
 	for end := len(axes); end > 0; {

@@ -29,8 +29,8 @@ func (t *Tape) Reshape(x *Tensor, shape ...int) *Tensor {
 }
 
 // rearrange returns the tensor of the given shape whose elements lie in x at offset and strides.
-// Permute, Slice, Unfold and Diagonal are each one choice of strides. distinct says that no
-// element is read twice.
+// Permute, Slice, Unfold and Diagonal differ only in these. distinct says that no element is read
+// twice.
 //
 //	x̄ = 0, then x̄[offset + strides·i] += ȳ[i]
 func (t *Tape) rearrange(
@@ -124,7 +124,8 @@ func (t *Tape) Unfold(x *Tensor, axis, length, step int) *Tensor {
 	return t.rearrange("Unfold", x, shape, 0, s, step >= length)
 }
 
-// Diagonal returns the diagonals of square matrices, x [… n n] giving [… n].
+// Diagonal returns the diagonals [… n] of square matrices x [… n n]. It panics if x has another
+// shape.
 func (t *Tape) Diagonal(x *Tensor) *Tensor {
 	t.CheckOperands("Diagonal", x)
 	r := x.rank()
@@ -136,7 +137,8 @@ func (t *Tape) Diagonal(x *Tensor) *Tensor {
 	return t.rearrange("Diagonal", x, slices.Clone(x.shape[:r-1]), 0, s, true)
 }
 
-// Expand returns x repeated to a shape to which it broadcasts, as in [Tape.Add].
+// Expand returns x repeated to a shape to which it broadcasts, as in [Tape.Add]. It panics if x
+// does not broadcast to the shape.
 //
 //	x̄ = Σ ȳ over the repeated axes
 func (t *Tape) Expand(x *Tensor, shape ...int) *Tensor {

@@ -10,7 +10,7 @@ import (
 // masked returns x with −Inf where the mask, which broadcasts to x, is 0. A nil mask excludes
 // nothing.
 //
-//	x̄ = ȳ, because the functions that follow give an element of −Inf no gradient
+//	x̄ = ȳ, because the gradient of a softmax is 0 at an element of −Inf
 func (t *Tape) masked(op string, x, mask *Tensor) *Tensor {
 	if mask == nil {
 		return x

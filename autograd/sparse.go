@@ -43,7 +43,8 @@ func (t *Tape) ScaleGradient(g, a *Tensor) *Tensor {
 }
 
 // ClampGradient returns min(max(g, lo), hi) elementwise for a gradient g, dense or row-sparse. The
-// result is a constant of the tape. It panics if lo > 0 or hi < 0, for zero rows stay zero.
+// result is a constant of the tape. It panics if lo > 0 or hi < 0, because rows that are not stored
+// stay zero.
 func (t *Tape) ClampGradient(g *Tensor, lo, hi float64) *Tensor {
 	if !(lo <= 0 && hi >= 0) {
 		panic(fmt.Sprintf("autograd: ClampGradient: gradient %v to [%g, %g]: want 0 to stay 0",

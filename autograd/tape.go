@@ -15,12 +15,12 @@ type Tape struct {
 	// gradients by differences set it: see [FrozenReplay].
 	FrozenReplay *FrozenReplay
 
-	dev       Device
-	nodes     []node
-	recording bool
-	inference bool
-	walking   bool            // in Backward
-	frozen    map[*Tensor]int // how many Frozen calls hold the parameter
+	dev        Device
+	nodes      []node
+	recording  bool
+	inference  bool
+	inBackward bool
+	frozen     map[*Tensor]int // how many Frozen calls hold the parameter
 
 	inUse    []*memory         // since the last Reset, in order of use
 	free     map[int][]*memory // by length; the last is used first
@@ -35,7 +35,7 @@ type node struct {
 	op       string
 	out, in  []*Tensor
 	vjp      func(g []*Tensor) []*Tensor
-	memories int // in use when it was recorded: earlier operations know no later memory
+	memories int // in use when it was recorded; it and earlier operations use no later ones
 }
 
 // NewTape returns a tape on a device that records operations for [Tape.Backward], for training.
@@ -98,8 +98,8 @@ type Edge struct {
 }
 
 // Wrt returns the edge to input x: vjp maps the gradient of the result, which has the result's
-// shape, to the gradient of x. A gradient that is larger than x because x was broadcast may stay
-// so: [Tape.Backward] sums it to x's shape.
+// shape, to the gradient of x. If x was broadcast, vjp may return a gradient of the larger shape:
+// [Tape.Backward] sums it to x's shape.
 func Wrt(x *Tensor, vjp func(g *Tensor) *Tensor) Edge { return Edge{x, vjp} }
 
 // Record notes that operation op computed y from the inputs of the edges, and returns y. Every
@@ -111,16 +111,16 @@ func Wrt(x *Tensor, vjp func(g *Tensor) *Tensor) Edge { return Edge{x, vjp} }
 // [Tape.Empty] returns the result, and [Tensor.Buffer] is what a kernel reads and writes. A vjp is
 // computed in the same two ways; Backward records nothing.
 func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
-	live := make([]Edge, 0, len(edges))
+	kept := make([]Edge, 0, len(edges)) // those to tensors that are not constant
 	in := make([]*Tensor, 0, len(edges))
 	for _, e := range edges {
 		if t.differentiable(e.x) {
-			live, in = append(live, e), append(in, e.x)
+			kept, in = append(kept, e), append(in, e.x)
 		}
 	}
 	t.record(op, []*Tensor{y}, in, func(g []*Tensor) []*Tensor {
-		gx := make([]*Tensor, len(live))
-		for i, e := range live {
+		gx := make([]*Tensor, len(kept))
+		for i, e := range kept {
 			gx[i] = e.vjp(g[0])
 		}
 		return gx
@@ -129,10 +129,10 @@ func (t *Tape) Record(op string, y *Tensor, edges ...Edge) *Tensor {
 }
 
 // RecordJoint is [Tape.Record] for an operation whose vjp computes the gradients of all inputs at
-// once, or which has several results. g has an entry for each tensor in out, zeros where the loss
-// does not depend on it. vjp returns an entry for each tensor in in, nil for an input without
-// gradient. RecordJoint replaces the constants in the slice in by nil, so that vjp can omit their
-// gradients.
+// once, or which has several results. g has an entry for each tensor in out, a tensor of zeros if
+// the loss does not depend on it. vjp returns an entry for each tensor in in, nil for an input
+// without gradient. RecordJoint replaces the constants in the slice in by nil, so that vjp can omit
+// their gradients.
 func (t *Tape) RecordJoint(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Tensor) {
 	t.record(op, out, in, vjp)
 }
@@ -159,7 +159,7 @@ func (t *Tape) record(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Ten
 
 func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x] == 0 }
 
-// NoGrad runs f without recording: what f computes is constant to [Tape.Backward].
+// NoGrad runs f without recording: the tensors that f computes are constants.
 func (t *Tape) NoGrad(f func()) {
 	t.Unrecorded(func() { t.FrozenReplay.withSavedValues(t.FrozenReplay.all(), f) })
 }

@@ -235,7 +235,7 @@ func network(dev ag.Device) (w, b, x *ag.Tensor) {
 		v, 4, 5, 8)
 }
 
-// counting counts the buffers a device hands out.
+// counting counts the buffers that a device allocates.
 type counting struct {
 	ag.Device
 	buffers int
@@ -243,7 +243,7 @@ type counting struct {
 
 func (c *counting) Alloc(n int) device.Buffer { c.buffers++; return c.Device.Alloc(n) }
 
-func TestSteadyState(t *testing.T) {
+func TestStepsReuseMemory(t *testing.T) {
 	dev := &counting{Device: open(t, "cpu")}
 	w, b, x := network(dev)
 	tp := ag.NewTape(dev)
@@ -303,7 +303,7 @@ func TestTapesShareParameters(t *testing.T) {
 	}
 }
 
-func TestWholeNetworkAlongADirection(t *testing.T) {
+func TestDerivativeOfNetworkAlongDirection(t *testing.T) {
 	w, b, x := network(open(t, "cpu64"))
 	agtest.CheckDirection(t, 1e-7, []*ag.Tensor{w, b}, func(tp *ag.Tape) *ag.Tensor {
 		return objective(tp, w, b, x)
@@ -444,8 +444,9 @@ func TestEqualMaximaShareTheGradient(t *testing.T) {
 	}
 }
 
-// A probability of exactly 0 or 1 costs −ln e⁻¹⁰⁰ at most, and has a finite gradient.
-func TestCertainErrorsCostAFiniteAmount(t *testing.T) {
+// TestBCEIsFinite checks that a probability of exactly 0 or 1 has a loss of at most −ln e⁻¹⁰⁰, and
+// a finite gradient.
+func TestBCEIsFinite(t *testing.T) {
 	for name := range devices {
 		dev := open(t, name)
 		p, y := param(dev, 0, 1), ag.NewTensor(dev, []float64{1, 0}, 2)

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// A Device is a place where tensors live. It fixes their precision and runs the kernels that
-// operations are made of.
+// A Device holds the memory of tensors, fixes their precision and runs the kernels of which
+// operations consist.
 type Device = device.Device
 
 // Open returns a device by name: "cpu" computes in float32, "cpu64" in float64, and "cuda:0",
@@ -27,11 +27,11 @@ type Tensor struct {
 	buf        device.Buffer
 	dev        Device
 	needsGrad  bool
-	tape       *Tape   // that created it; nil if the caller did
-	mem        *memory // around buf; nil if the tensor belongs to no tape
+	tape       *Tape   // the one that created it; nil if the caller did
+	mem        *memory // the one that contains buf; nil if the tensor belongs to no tape
 	generation int     // of mem when the tensor was created
-	recorded   bool
-	rows       []int // of a row-sparse gradient, in rising order; nil if dense, see Lookup
+	recorded   bool    // as the result of an operation
+	rows       []int   // of a row-sparse gradient, in rising order; nil if dense, see Lookup
 }
 
 // NewTensor copies data, in row-major order, from the host to a new tensor that belongs to no
@@ -138,7 +138,7 @@ func size(shape []int) int {
 	return n
 }
 
-// dense returns the operand that reads all of x in order.
+// dense returns the operand that reads the elements of x in row-major order.
 func dense(x *Tensor) device.Operand {
 	return device.Dense(x.buf, x.shape)
 }

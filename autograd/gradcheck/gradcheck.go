@@ -1,11 +1,13 @@
-// Package gradcheck compares the derivatives that Backward computes with central differences.
+// Package gradcheck compares the derivatives that Backward computes with central differences, as
+// torch.autograd.gradcheck does. Start with [Check] for an operation and [CheckDirection] for the
+// loss of a complete model.
 //
 // Use it on a float64 device ("cpu64"): in float32 the best difference quotient has three correct
 // digits, which hides real mistakes.
 //
 // A check proves that the backward pass is the derivative of the forward pass. It says nothing
-// about the forward pass: compare that with a reference as well. Package agtest makes tests of
-// these checks.
+// about the forward pass: compare its results with a reference as well. Package agtest has helpers
+// for tests with these checks.
 package gradcheck
 
 import (
@@ -58,13 +60,13 @@ func Compare(f Func, x []*ag.Tensor) []Derivative {
 			return project().Item()
 		}, at, &fd.Settings{Formula: fd.Central})
 		x[i].Assign(at)
-		all = append(all, join(i, analytic[i], numeric)...)
+		all = append(all, derivatives(i, analytic[i], numeric)...)
 	}
 	return all
 }
 
-// join returns the derivatives of an input from its two gradients.
-func join(input int, analytic, numeric []float64) []Derivative {
+// derivatives returns the derivatives of an input from its two gradients.
+func derivatives(input int, analytic, numeric []float64) []Derivative {
 	largest := 0.0
 	for j := range numeric {
 		largest = max(largest, math.Abs(numeric[j]), math.Abs(analytic[j]))
@@ -124,7 +126,7 @@ func RelativeError(analytic, numeric float64) float64 {
 
 // Direction returns the derivative of a scalar loss along [UnitDirection], by Backward and by a
 // five-point difference. The loss is computed with the same dropout seed each time, and what it
-// holds constant keeps its values while the parameters move (see [ag.FrozenReplay]).
+// holds constant keeps its values while the parameters change (see [ag.FrozenReplay]).
 func Direction(
 	params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor,
 ) (analytic, numeric float64) {
