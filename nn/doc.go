@@ -1,4 +1,5 @@
-// Package nn contains layers, and creates, names, saves and loads their parameters.
+// Package nn contains layers, and creates, names, saves and loads their parameters, as torch.nn
+// does. Start with [Params] and [Linear].
 //
 // A layer is a struct of parameters with a method Forward(tp, x). [Params] creates a parameter
 // and registers it under a name. The tape decides between training and inference. Names and

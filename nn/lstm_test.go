@@ -73,7 +73,7 @@ func TestLSTMParameters(t *testing.T) {
 	}
 }
 
-// TestLSTMDropout sees dropout between the layers, not after the last, and none in inference.
+// TestLSTMDropout checks for dropout between the layers, not after the last, and none in inference.
 func TestLSTMDropout(t *testing.T) {
 	dev := open(t, "cpu64")
 	c := tinyLSTM

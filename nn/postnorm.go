@@ -20,7 +20,7 @@ type PostNormLayer struct {
 // PostNormConfig holds the sizes of a [PostNormLayer].
 type PostNormConfig struct {
 	Width       int // d, of input and output
-	Heads       int // that share d
+	Heads       int // H, which divides d
 	FeedForward int // hidden width of the FFN
 	// of the attention weights, the FFN's hidden layer, and both parts' results
 	Dropout float64

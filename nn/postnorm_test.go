@@ -26,7 +26,7 @@ func newPostNorm(dev ag.Device, c PostNormConfig) (*PostNormLayer, *Params) {
 	return l, p
 }
 
-func TestPostNormLayerIsItsFormula(t *testing.T) {
+func TestPostNormLayerEqualsItsFormula(t *testing.T) {
 	for _, name := range []string{"cpu64", "cpu"} {
 		dev := open(t, name)
 		l, p := newPostNorm(dev, tinyPostNorm)
@@ -124,9 +124,9 @@ func constant(l *Linear, b float64) {
 	l.B.Assign(bias)
 }
 
-// TestPostNormLayerDrops sees dropout on a recording tape and not in inference, at each of three
-// places alone: there is nothing to drop at the others.
-func TestPostNormLayerDrops(t *testing.T) {
+// TestPostNormLayerDropout checks for dropout on a recording tape and not in inference, at each of
+// three places alone: there is nothing to drop at the others.
+func TestPostNormLayerDropout(t *testing.T) {
 	dev := open(t, "cpu64")
 	x := wave(dev, 100, 2, 4, 6)
 	for place, isolate := range map[string]func(l *PostNormLayer){
@@ -157,10 +157,10 @@ func TestPostNormLayerDrops(t *testing.T) {
 	}
 }
 
-// TestPostNormLayerDropsTheHiddenLayer has one hidden unit. Where it is dropped nothing is added
+// TestPostNormLayerHiddenDropout has one hidden unit. Where it is dropped nothing is added
 // to any of a position's 12 features, which the dropout of the result alone leaves so once in
 // 4096.
-func TestPostNormLayerDropsTheHiddenLayer(t *testing.T) {
+func TestPostNormLayerHiddenDropout(t *testing.T) {
 	dev := open(t, "cpu64")
 	run := func(weight float64) []float64 {
 		l, _ := newPostNorm(dev, PostNormConfig{Width: 12, Heads: 2, FeedForward: 1, Dropout: 0.5})
@@ -185,9 +185,9 @@ func TestPostNormLayerDropsTheHiddenLayer(t *testing.T) {
 	}
 }
 
-// TestPostNormLayerStartsAsPyTorchs sees weights fill the range they are drawn from, and the
+// TestPostNormLayerInit checks that weights fill the range they are drawn from, and the
 // numbers of a layer of MISA.
-func TestPostNormLayerStartsAsPyTorchs(t *testing.T) {
+func TestPostNormLayerInit(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 	NewPostNormLayer(p, PostNormConfig{Width: 128, Heads: 2, FeedForward: 2048})
 	if n := p.Count(); n != 593024 {

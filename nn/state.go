@@ -75,7 +75,7 @@ func (pl *Plan) Check(header *weights.File, names []string, bits int) error {
 func describe(t weights.DType, shape []int) string { return fmt.Sprint(t, " ", shape) }
 
 // match returns an error that lists the differences between the tensors of a model and of a file,
-// which are described by name.
+// given as a description of each tensor by its name.
 func match(want, found map[string]string) error {
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {

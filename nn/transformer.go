@@ -119,7 +119,7 @@ func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 	return stream
 }
 
-// head returns the layer's first n positions.
+// head returns the first n positions of the layer's result, [B n d], for x [B T d].
 func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	y, hat := x, tp.Normalize(x, l.normQ.Eps)
 	hatY := hat
@@ -129,21 +129,22 @@ func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	return l.update(tp, y, l.attend(tp, hatY, hat))
 }
 
-// cross returns the layer's positions x where keys and values are those of a source.
+// cross returns the layer's result [B n d] for x [B n d], with keys and values from the source [B
+// T d].
 func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	return l.update(tp,
 		x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
 }
 
-// update adds the result of attention to x, and then that of the FFN.
+// update adds the result of attention to x, and then the FFN's.
 func (l *transformerLayer) update(tp *ag.Tape, x, attended *ag.Tensor) *ag.Tensor {
 	x = tp.Add(x, attended)
 	return tp.Add(x, l.feedForward.Forward(tp, l.norm.Forward(tp, x)))
 }
 
 // attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat
-// [B T d]. The bias b_v that LN_v gives the values is that of every weighted mean of them, so it
-// enters after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
+// [B T d]. LN_v adds the bias b_v to every value, so every weighted mean of values contains it, and
+// it can be added after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
 func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor {
 	wq, bq := l.normQ.foldInto(tp, l.attention.Query.W)
 	wk := tp.Mul(l.attention.Key.W, l.scaleK)
@@ -160,19 +161,19 @@ func (l *transformerLayer) attendHeads(
 	q, heads := tp.Linear(hatY, wq, bq), l.attention.Heads
 	n, t, d, w := hatY.Shape()[1], hat.Shape()[1], hat.Shape()[2], wq.Shape()[0]/heads
 	if n*(w*d+t*(d-w)) < t*w*d { // multiplications with and without absorption, over 2·B·H
-		return absorbed(tp, q, hat, wk, wv, heads)
+		return absorbedAttention(tp, q, hat, wk, wv, heads)
 	}
 	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil),
 		ag.AttentionConfig{Heads: heads})
 }
 
-// absorbed is attention for a few queries q [B n H·w], without projecting every position x̂ [B T
-// d] to a key and a value:
+// absorbedAttention is attention for a few queries q [B n H·w]. It does not project every position
+// x̂ [B T d] to a key and a value, but absorbs these projections into the queries and the result:
 //
 //	Q_h (x̂ W_k,hᵀ)ᵀ = (Q_h W_k,h) x̂ᵀ,  P_h (x̂ W_v,hᵀ) = (P_h x̂) W_v,hᵀ
 //
 // So the queries of all heads attend to x̂ itself, as one head of width d.
-func absorbed(tp *ag.Tape, q, hat, wk, wv *ag.Tensor, heads int) *ag.Tensor {
+func absorbedAttention(tp *ag.Tape, q, hat, wk, wv *ag.Tensor, heads int) *ag.Tensor {
 	b, n, d, w := q.Shape()[0], q.Shape()[1], hat.Shape()[2], q.Shape()[2]/heads
 	q = tp.Reshape(tp.Permute(tp.Reshape(q, b, n, heads, w), 2, 0, 1, 3), heads, b*n, w)
 	q = tp.MatMul(q, tp.Reshape(wk, heads, w, d), ag.NN) // [H B·n d]

@@ -55,8 +55,8 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	})
 }
 
-// shaken returns a Transformer whose norms scale and shift too, and its parameters.
-func shaken(dev ag.Device, depth int) (*Transformer, *Params) {
+// perturbed returns a Transformer whose norms scale and shift too, and its parameters.
+func perturbed(dev ag.Device, depth int) (*Transformer, *Params) {
 	c := tinyTransformer
 	c.Depth = depth
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
@@ -75,7 +75,7 @@ func shaken(dev ag.Device, depth int) (*Transformer, *Params) {
 // many.
 func TestCrossAttendsToTheSource(t *testing.T) {
 	dev := open(t, "cpu64")
-	m, p := shaken(dev, 2)
+	m, p := perturbed(dev, 2)
 	for _, n := range []int{1, 9} {
 		x, source := wave(dev, 3, 2, n, 6), wave(dev, 5, 2, 4, 6)
 		var want []float64
@@ -172,15 +172,15 @@ func rows(x *ag.Tensor, n int) [][]float64 { return slices.Collect(slices.Chunk(
 // TestCrossOfOneLayerIsForward takes x for its own source.
 func TestCrossOfOneLayerIsForward(t *testing.T) {
 	dev := open(t, "cpu64")
-	m, _ := shaken(dev, 1)
+	m, _ := perturbed(dev, 1)
 	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
 	mustBeClose(t, 1e-14, m.Cross(tp, x, x).Values(), m.Forward(tp, x).Values())
 }
 
-// TestStreamIsWhatEachLayerMakes compares with Transformers of less depth.
-func TestStreamIsWhatEachLayerMakes(t *testing.T) {
+// TestStreamHasEachLayersOutput compares with Transformers of less depth.
+func TestStreamHasEachLayersOutput(t *testing.T) {
 	dev := open(t, "cpu64")
-	m, p := shaken(dev, 2)
+	m, p := perturbed(dev, 2)
 	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
 	stream := m.Stream(tp, x)
 	if len(stream) != 3 || stream[0] != x {

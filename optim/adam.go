@@ -24,8 +24,8 @@ type Adam struct {
 	Eps          float64
 	Decoupled    bool
 
-	slots         []slot
-	countsInState bool // State has returned the counts; Load may have changed them
+	states        []paramState
+	stateReturned bool // by State: nn.Load may have changed the counts since
 }
 
 // A Group is a set of parameters with a learning rate and weight decay of their own, as an element
@@ -36,8 +36,8 @@ type Group struct {
 	WeightDecay float64
 }
 
-// A slot is a parameter with its optimizer state.
-type slot struct {
+// A paramState is a parameter with its optimizer state.
+type paramState struct {
 	x, m, v, count nn.Param
 	t              int // number of steps
 	group          *Group
@@ -63,7 +63,7 @@ func NewAdamW(lr, decay float64, params []nn.Param) *Adam {
 func (o *Adam) AddGroup(g Group) {
 	o.Groups = append(o.Groups, &g)
 	known := map[*ag.Tensor]bool{}
-	for _, s := range o.slots {
+	for _, s := range o.states {
 		known[s.x.Tensor] = true
 	}
 	for _, p := range g.Params {
@@ -73,9 +73,8 @@ func (o *Adam) AddGroup(g Group) {
 		known[p.Tensor] = true
 		count := nn.Param{Name: "adam." + p.Name + ".step",
 			Tensor: ag.NewTensor(p.Device(), []float64{0})}
-		o.slots = append(o.slots,
-			slot{x: p, m: zerosLike(p, "adam", "exp_avg"), v: zerosLike(p, "adam", "exp_avg_sq"),
-				count: count, group: &g})
+		o.states = append(o.states, paramState{x: p, count: count, group: &g,
+			m: zerosLike(p, "adam", "exp_avg"), v: zerosLike(p, "adam", "exp_avg_sq")})
 	}
 }
 
@@ -86,17 +85,17 @@ func (o *Adam) SetLR(lr float64) {
 	}
 }
 
-// Step updates the parameters that have a gradient in grads. Weight decay too does not change the
-// others.
+// Step updates the parameters that have a gradient in grads. The others do not change, not even by
+// weight decay.
 func (o *Adam) Step(grads ag.Grads) {
-	if o.countsInState {
-		for i := range o.slots {
-			o.slots[i].t = int(o.slots[i].count.Item())
+	if o.stateReturned {
+		for i := range o.states {
+			o.states[i].t = int(o.states[i].count.Item())
 		}
-		o.countsInState = false
+		o.stateReturned = false
 	}
-	for i := range o.slots {
-		s := &o.slots[i]
+	for i := range o.states {
+		s := &o.states[i]
 		g := grads[s.x.Tensor]
 		if g == nil {
 			continue
@@ -116,12 +115,12 @@ func (o *Adam) Step(grads ag.Grads) {
 // State again before each nn.Save: it returns the current step counts.
 func (o *Adam) State() []nn.Param {
 	var ps []nn.Param
-	for _, s := range o.slots {
-		if !o.countsInState {
+	for _, s := range o.states {
+		if !o.stateReturned {
 			s.count.Assign([]float64{float64(s.t)})
 		}
 		ps = append(ps, s.m, s.v, s.count)
 	}
-	o.countsInState = true
+	o.stateReturned = true
 	return ps
 }

@@ -21,7 +21,7 @@ func ClipNorm(tp *ag.Tape, grads ag.Grads, params []nn.Param, limit float64) (no
 		}
 	}
 	norm = tp.Norm(gs...)
-	positive := tp.AddScalar(norm, 1e-6) // as PyTorch has it
+	positive := tp.AddScalar(norm, 1e-6) // as in PyTorch
 	scale := tp.Div(tp.Clamp(positive, 0, limit), positive)
 	for _, p := range params {
 		if g := grads[p.Tensor]; g != nil {

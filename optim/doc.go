@@ -1,4 +1,5 @@
-// Package optim contains optimizers, the clipping of gradients, and a schedule of learning rates.
+// Package optim contains optimizers, the clipping of gradients, and a schedule of learning rates,
+// as torch.optim does. Start with [Adam].
 //
 //	opt := optim.NewAdamW(1e-4, 1e-4, p.All())
 //	for epoch := 1; epoch <= s.Epochs; epoch++ {
@@ -11,8 +12,8 @@
 // autograd.Tape.Accumulate. [ClipNorm] and [ClipValue] clip the gradients of a batch or the sum.
 //
 // An optimizer skips the parameters without a gradient: neither they nor their state change. Its
-// State, saved by nn.Save together with the parameters, lets a training resume. A step allocates
-// no memory on the device.
+// State is saved by nn.Save together with the parameters, so that a training can be resumed. A step
+// allocates no memory on the device.
 //
 // # Reading order
 //

@@ -19,13 +19,13 @@ type WarmupCosine struct {
 
 // At returns the learning rate of an epoch. The first epoch is 1.
 func (s WarmupCosine) At(epoch int) float64 {
-	warm := int(math.Round(0.1 * float64(s.Epochs)))
+	warmup := int(math.Round(0.1 * float64(s.Epochs)))
 	switch i := epoch - 1; {
-	case i < warm:
-		return s.LR * float64(i) / float64(warm)
-	case i == warm:
+	case i < warmup:
+		return s.LR * float64(i) / float64(warmup)
+	case i == warmup:
 		return s.LR
 	default:
-		return s.LR * (1 + math.Cos(math.Pi*float64(i-warm-1)/float64(s.Epochs-warm))) / 2
+		return s.LR * (1 + math.Cos(math.Pi*float64(i-warmup-1)/float64(s.Epochs-warmup))) / 2
 	}
 }
