@@ -25,14 +25,14 @@ type Config struct {
 	Loss          LossConfig `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
-	// Literal implements stage 1 by the letter of the paper, without the three measures against
-	// collapse (docs/guide.md): positions start at N(0,1), critics see raw features, the
-	// reconstruction target is not standardised.
+	// Literal implements stage 1 as it is printed in the paper, without the three measures against
+	// collapse (docs/guide.md): positions are initialised from N(0, 1), critics read the features
+	// without standardisation, and the reconstruction target is not standardised.
 	Literal bool `yaml:"literal" help:"stage 1 as printed, without measures against collapse"`
 }
 
-// GeneratorConfig describes G_m. All but Kind is for "imagebind", the paper's deeper generator for
-// MOSEI.
+// GeneratorConfig describes G_m. All settings but Kind are those of the kind "imagebind", the
+// paper's deeper generator for MOSEI.
 type GeneratorConfig struct {
 	// transformer: of the sizes above; imagebind: blocks of ImageBind between projections
 	Kind string `yaml:"kind" values:"transformer,imagebind" help:"architecture of G_m"`
@@ -45,7 +45,7 @@ type GeneratorConfig struct {
 	Widths []int `yaml:"widths" help:"widths of the file's blocks, by modality; read from the file"`
 }
 
-// CriticConfig describes f of the mutual-information bounds.
+// CriticConfig describes the critics f of the bounds of mutual information.
 type CriticConfig struct {
 	// separable: g(x)·h(y)/√e; concat: an MLP on [x; y]
 	Kind   string `yaml:"kind" values:"separable,concat" help:"architecture of the critics f"`
@@ -64,7 +64,7 @@ type LossConfig struct {
 	Modality       [3]float64 `yaml:"modality" help:"w_l, w_a, w_v of the modalities in L_adv"`
 }
 
-// Ablation switches parts of the method off: the rows of Table 3.
+// Ablation switches off parts of the method, as in the rows of the paper's Table 3.
 type Ablation struct {
 	HCAG          bool `yaml:"hcag" help:"without H-CAG, the generation of stage 1"`
 	FID           bool `yaml:"fid" help:"without FID"`

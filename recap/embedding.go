@@ -55,7 +55,7 @@ func (s *sequence) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 }
 
 // positionSD returns the standard deviation of the initial positions and learned tokens. It is
-// small, so that the input is not lost in their sum.
+// small, so that the input dominates the sum of input and positions.
 func (c *Config) positionSD() float64 {
 	if c.Literal {
 		return 1

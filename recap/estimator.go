@@ -16,8 +16,8 @@ type estimator struct {
 	params       []*ag.Tensor
 }
 
-// A critic scores all pairs of x [B n] and y [B n] in two steps: what can be done for each row
-// alone, u and v, and the rest.
+// A critic scores all pairs of x [B n] and y [B n] in two steps: Sides computes u and v, each from
+// the rows of x or y alone, and Pairs combines them.
 type critic interface {
 	// Sides returns u of x and v of y, [B …].
 	Sides(tp *ag.Tape, x, y *ag.Tensor) (u, v *ag.Tensor)
@@ -28,8 +28,8 @@ type critic interface {
 	PairsTwice(tp *ag.Tape, u, v, cu, cv *ag.Tensor) (scores, constant *ag.Tensor)
 }
 
-// newEstimator makes an estimator for features of the given width, of which each side has parts:
-// 1, or 2 with a condition.
+// newEstimator creates an estimator for features of the given width. Each side has one part, the
+// features, or two with a condition.
 func newEstimator(p *nn.Params, c CriticConfig, width, parts int) *estimator {
 	e := &estimator{
 		headX: nn.NewMLP(p.Sub("head_x"), width, width, width),
@@ -45,8 +45,8 @@ func newEstimator(p *nn.Params, c CriticConfig, width, parts int) *estimator {
 }
 
 // sides returns the two sides of the critic. x and y hold the parts of each side, [B n] each: the
-// features, and the condition where there is one. A head serves all parts of its side, and the
-// projected parts are concatenated.
+// features, and the condition if there is one. All parts of a side are projected by the same head
+// and then concatenated.
 func (e *estimator) sides(tp *ag.Tape, x, y []*ag.Tensor) (u, v *ag.Tensor) {
 	project := func(head *nn.MLP, parts []*ag.Tensor) *ag.Tensor {
 		h := make([]*ag.Tensor, len(parts))
@@ -61,7 +61,8 @@ func (e *estimator) sides(tp *ag.Tape, x, y []*ag.Tensor) (u, v *ag.Tensor) {
 	return e.critic.Sides(tp, project(e.headX, x), project(e.headY, y))
 }
 
-// NCE returns the InfoNCE lower bound (van den Oord, Li, Vinyals 2018), at most ln B:
+// NCE returns the InfoNCE lower bound (van den Oord, Li, Vinyals 2018), a scalar in nats of at most
+// ln B:
 //
 //	I_NCE(x; y) = mean_i f(x_i, y_i) − mean_i [ ln Σ_j e^f(x_j, y_i) − ln B ]
 func (e *estimator) NCE(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
@@ -70,12 +71,12 @@ func (e *estimator) NCE(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
 }
 
 // CLUB returns the upper bound of eq 9, whose critic f* is the estimator's and is held constant,
-// so that only the features move (Cheng et al. 2020; Liang et al. 2023):
+// so that only the features have gradients (Cheng et al. 2020; Liang et al. 2023):
 //
 //	I_NCE-CLUB(x; y) = mean_i f*(x_i, y_i) − mean_ij f*(x_j, y_i)
 //
 // and learn, the lower bound on detached features: maximising it makes the estimator's critic the
-// optimal f* and moves nothing else.
+// optimal f* and trains nothing else.
 func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound, learn *ag.Tensor) {
 	var cu, cv *ag.Tensor
 	tp.Frozen(e.params, func() { cu, cv = e.sides(tp, x, y) })
@@ -127,12 +128,12 @@ func (c separableCritic) PairsTwice(
 
 // A concatCritic is f(x, y) = MLP([x; y]) with ReLU, of one hidden layer or two. Its first layer
 // on [x; y] is W_x x + W_y y + b, so it is applied to B rows of each side rather than to B² pairs;
-// the rest sees every pair, in one pass that never holds all B²×width numbers.
+// the other layers are applied to every pair, in blocks, so that no tensor has B²×width numbers.
 type concatCritic struct {
 	firstX, firstY *nn.Linear // the halves of the first layer; the bias is firstY's
 	second         *nn.Linear // nil for one hidden layer
 	last           *nn.Linear
-	constants      []*ag.Tensor // the weights that see pairs
+	constants      []*ag.Tensor // the parameters of the layers that are applied to pairs
 }
 
 func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {

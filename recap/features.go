@@ -13,13 +13,13 @@ import (
 //	shared: u of X'_l and v of X'_v in I_NCE(X'_l; X'_v), the first term of L_shared
 //	unique: v of X'_l in I_NCE(X_l; X'_l) and v of X'_v in I_NCE(X_v; X'_v), the first terms of L_unique
 //
-// where u of x and v of y are what an estimator computes of each side alone before it scores the
-// pair: f = u·v/√e where the critic is separable, else the halves of its first layer, which are
-// added. These are the closest to what the paper calls its subspaces.
+// where u of x and v of y are the vectors that an estimator computes from each side alone before it
+// scores the pair. For a separable critic f = u·v/√e; for the other, u and v are the halves of its
+// first layer, which are added. They are closest to what the paper calls subspaces.
 //
 // Of u and v only their scores matter: the bound does not change with u → u + c, nor f with u →
-// Au, v → A⁻ᵀv. So the position of one cloud of points relative to the other has no meaning; the
-// form of each has.
+// Au, v → A⁻ᵀv. So the position of one set of points relative to the other has no meaning; the
+// shape of each set has.
 func (m *Model) Subspaces(
 	tp *ag.Tape, language, vision *ag.Tensor,
 ) (shared, unique [2]*ag.Tensor, ok bool) {
@@ -43,8 +43,8 @@ func (m *Model) Reconstruct(
 	tp *ag.Tape, complete, completed [zoo.Modalities]*ag.Tensor,
 ) (target, reconstructed [zoo.Modalities]*ag.Tensor, ok bool) {
 	for i, r := range m.reconstructors {
-		target[i], reconstructed[i] = m.reconstructionTarget(tp, complete[i]), r.Forward(tp,
-			completed[i])
+		target[i] = m.reconstructionTarget(tp, complete[i])
+		reconstructed[i] = r.Forward(tp, completed[i])
 	}
 	return target, reconstructed, m.reconstructors != nil
 }

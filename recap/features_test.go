@@ -23,8 +23,8 @@ func seenFeatures(
 	return complete, completed
 }
 
-// steady is tiny without dropout.
-func steady() Config {
+// withoutDropout returns tiny without dropout.
+func withoutDropout() Config {
 	c := tiny()
 	c.Text.Dropout = 0
 	return c
@@ -56,7 +56,7 @@ func boundOf(u, v *ag.Tensor) float64 {
 // terms of stage 1 are computed: the bounds of language and vision from the vectors of Subspaces,
 // and the errors of the reconstruction.
 func TestFeaturesAgreeWithTerms(t *testing.T) {
-	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
+	m, dev := newTiny(t, "cpu64", withoutDropout(), tinyDims)
 	b := sample(dev, tinyDims, 8)
 	terms := map[string]float64{}
 	for _, term := range termsOf(ag.NewTape(dev), m.Phases()[0], b) {
@@ -95,8 +95,8 @@ func TestFeaturesAgreeWithTerms(t *testing.T) {
 // stage 2 leaves them, and then with the snapshot of stage 1: its plots are those of the end of
 // stage 1. The snapshot contains nothing that they do not need.
 func TestSnapshotIsEnoughForPlots(t *testing.T) {
-	m, dev := newTiny(t, "cpu", steady(), tinyDims)
-	other := New(nn.NewParams(dev, rand.New(rand.NewPCG(9, 9))), steady(), tinyDims)
+	m, dev := newTiny(t, "cpu", withoutDropout(), tinyDims)
+	other := New(nn.NewParams(dev, rand.New(rand.NewPCG(9, 9))), withoutDropout(), tinyDims)
 	b := sample(dev, tinyDims, 8)
 	all := func(m *Model) []float64 {
 		tp := ag.NewInferenceTape(dev)
@@ -118,7 +118,7 @@ func TestSnapshotIsEnoughForPlots(t *testing.T) {
 	}
 	want, kept := all(m), save(m.Phases()[0].Snapshot)
 	for _, p := range m.params("embed", "fuse") { // as stage 2 does
-		move(p)
+		change(p)
 	}
 	if err := errors.Join(nn.Load(save(m.PredictParams()), other.PredictParams()),
 		nn.Load(kept, other.Phases()[0].Snapshot)); err != nil {
@@ -129,16 +129,16 @@ func TestSnapshotIsEnoughForPlots(t *testing.T) {
 	}
 	for _, p := range other.Phases()[0].Snapshot {
 		old := p.Values()
-		move(p)
-		if slices.Equal(all(other), want) && !unseen(p.Name) {
+		change(p)
+		if slices.Equal(all(other), want) && !withoutEffect(p.Name) {
 			t.Errorf("%s is kept, but nothing that is shown depends on it", p.Name)
 		}
 		p.Assign(old)
 	}
 }
 
-// move changes a parameter.
-func move(p nn.Param) {
+// change changes a parameter.
+func change(p nn.Param) {
 	v := p.Values()
 	for i := range v {
 		v[i] += 0.5 * float64(i%3+1)
@@ -146,10 +146,10 @@ func move(p nn.Param) {
 	p.Assign(v)
 }
 
-// unseen reports whether a parameter of the snapshot has no effect on the plots: the half of an
-// estimator of L_unique that reads X_m, since estimators are saved as a unit, and the bias of
+// withoutEffect reports whether a parameter of the snapshot has no effect on the plots: the half of
+// an estimator of L_unique that reads X_m, since estimators are saved as a unit, and the bias of
 // keys, which softmax ignores.
-func unseen(name string) bool {
+func withoutEffect(name string) bool {
 	for _, half := range []string{"fid.lv.own_1.head_x", "fid.lv.own_1.critic.g",
 		"fid.lv.own_2.head_x", "fid.lv.own_2.critic.g"} {
 		if strings.HasPrefix(name, half) {
@@ -159,8 +159,8 @@ func unseen(name string) bool {
 	return strings.HasSuffix(name, ".key.bias")
 }
 
-// TestPicturesOfVariants tells which variants have something to show.
-func TestPicturesOfVariants(t *testing.T) {
+// TestFeaturesOfVariants checks which variants have features for the plots.
+func TestFeaturesOfVariants(t *testing.T) {
 	for _, v := range Spec.AllVariants() {
 		c := tiny()
 		v.Apply(&c)

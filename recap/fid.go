@@ -6,9 +6,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// FID: Factorised Information Decomposition. For each pair of modalities it separates the
-// information that both share from the information that each has alone, by maximising lower bounds
-// and minimising upper bounds of mutual information.
+// This file holds FID, the Factorised Information Decomposition. For each pair of modalities it
+// separates the information that both share from the information that each has alone, by maximising
+// lower bounds and minimising upper bounds of mutual information.
 
 // A pair holds the six estimators of two modalities; each estimates another joint distribution, so
 // none is shared.
@@ -77,8 +77,8 @@ func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
 //	L_shared  = −I_NCE(X'₁; X'₂) + I_CLUB(X'₁; X'₂ | X₁, X₂)                        eq 8
 //	L_unique₁ = −I_NCE(X₁; X'₁) + I_CLUB(X'₁; X'₂) − I_NCE(X'₁; X'₂ | X₁, X₂)      eq 10, and the same for 2
 //
-// The last two bounds of eq 10 are those of both unique terms: one estimator serves both and its
-// value counts twice.
+// The last two bounds of eq 10 are equal in L_unique₁ and L_unique₂: one estimator computes each
+// for both, with twice the weight.
 func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []zoo.Term {
 	one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
 	side1, side2 := []*ag.Tensor{y1, x1}, []*ag.Tensor{y2, x2} // with the condition
@@ -103,7 +103,7 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 	return terms
 }
 
-// criticInput returns what the estimators see of features h [B L d], as [B L·d]: each feature
+// criticInput returns the input [B L·d] of the estimators for features h [B L d]: each feature is
 // standardised over the batch, without learned scale or running statistics, so that scaling the
 // features does not change a bound,
 //

@@ -14,9 +14,9 @@ import (
 
 // A fusion predicts from the sum of the modalities, weighted by attention.
 type fusion struct {
-	qkv  *nn.Linear // d → 3d, shared by the modalities
-	head *nn.Linear // d → 1, or d → C
-	even bool       // without MIR: every weight is 1/3
+	qkv     *nn.Linear // d → 3d, shared by the modalities
+	head    *nn.Linear // d → 1, or d → C
+	uniform bool       // without MIR: every weight is 1/3
 }
 
 // fusionSD is the standard deviation of the initial query, key and value weights. It is small, so
@@ -29,8 +29,8 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	return &fusion{
 		qkv: &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width),
 			B: qkv.New("bias", nn.Zeros, 3*c.Width)},
-		head: nn.NewLinear(p.Sub("head"), c.Width, scores),
-		even: c.Without.MIR,
+		head:    nn.NewLinear(p.Sub("head"), c.Width, scores),
+		uniform: c.Without.MIR,
 	}
 }
 
@@ -50,7 +50,7 @@ func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 	qkv := tp.Split(mu, 2, d, d, d)
 	q, k, v := qkv[0], qkv[1], qkv[2]
 	logits := tp.Scale(tp.Sum(tp.Mul(q, k), 2), 1/math.Sqrt(float64(d)))
-	if f.even {
+	if f.uniform {
 		logits = tp.Scale(tp.StopGradient(logits), 0)
 	}
 	alpha = tp.Softmax(logits, nil)

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// H-CAG: Hierarchical Causality-aware Adversarial Generation. At several granularities the
-// sequence X̃_m is cut into segments; the generator continues each segment, and a discriminator
-// compares the generated segment with the real next one.
+// This file holds H-CAG, Hierarchical Causality-aware Adversarial Generation. At several
+// granularities the sequence X̃_m is divided into segments. The generator predicts the next segment
+// from each, and a discriminator distinguishes the generated segment from the real one.
 
 // A generator is G_m. It maps x [B T d] to [B T d]: a segment to the next one, and corrupted
 // features to complete ones.
@@ -18,8 +18,8 @@ type generator interface {
 	Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor
 }
 
-// newGenerator makes a modality's generator, and the list of its parameters that are held
-// constant.
+// newGenerator creates a modality's generator, and returns it with the list of its parameters that
+// are held constant.
 func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, frozen []*ag.Tensor) {
 	if c.Generator.Kind == "imagebind" {
 		g := newImageBind(p, c, m)
@@ -28,8 +28,8 @@ func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, frozen 
 	return newSequence(p, c, c.Heads, c.Tokens), nil
 }
 
-// A discriminator is D_m: a logit for each position of a segment, positive where it classifies the
-// segment as real.
+// A discriminator is D_m. It returns a logit for each position of a segment, which is positive if
+// it classifies the segment as real.
 type discriminator struct {
 	body  *sequence // nil for the release's two-layer MLP
 	score *nn.MLP
@@ -53,23 +53,23 @@ func (d *discriminator) Forward(tp *ag.Tape, s *ag.Tensor) *ag.Tensor {
 
 // An adversary trains one modality's generator and discriminator against each other.
 type adversary struct {
-	generator      generator // G_m
-	discriminator  *discriminator
-	discriminatorP []*ag.Tensor // the discriminator's parameters
-	granularities  []int        // 𝒢, numbers of segments
+	generator           generator // G_m
+	discriminator       *discriminator
+	discriminatorParams []*ag.Tensor // the discriminator's parameters
+	granularities       []int        // 𝒢, numbers of segments
 }
 
 // Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed
 // over segments and granularities (eq 6). L_gen has gradients for the generator and x, and none
-// for the discriminator; L_disc for the discriminator alone. So one backward pass updates both
-// sides of the game, each by its own loss.
+// for the discriminator; L_disc has gradients for the discriminator alone. So one backward pass
+// trains both, each by its own loss.
 func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
 		now, next := adjacent(tp, x, n)
 		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
-		g, d := a.generatorLoss(tp, generated, omega, x.Shape()[0]), a.discriminatorLoss(tp,
-			generated, next, x.Shape()[0])
+		g := a.generatorLoss(tp, generated, omega, x.Shape()[0])
+		d := a.discriminatorLoss(tp, generated, next, x.Shape()[0])
 		if i == 0 {
 			gen, disc = g, d
 		} else {
@@ -79,8 +79,8 @@ func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
 	return gen, disc
 }
 
-// adjacent cuts x [B L d] into n segments and returns the first n−1 and, in the same order, their
-// successors, both [B·(n−1) L/n d]: all pairs of a granularity are one batch.
+// adjacent divides x [B L d] into n segments and returns the first n−1 and, in the same order,
+// their successors, both [B·(n−1) L/n d], so that all pairs of a granularity are one batch.
 func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
 	l, d := x.Shape()[1], x.Shape()[2]
 	w := l / n
@@ -102,9 +102,9 @@ func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
 func (a *adversary) generatorLoss(
 	tp *ag.Tape, generated, omega *ag.Tensor, batch int,
 ) (loss *ag.Tensor) {
-	tp.Frozen(a.discriminatorP, func() {
-		surprise := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, generated))) // [P T 1]
-		loss = tp.Scale(tp.Sum(tp.Mul(omega, tp.Mean(surprise, 1))), 1/float64(batch))
+	tp.Frozen(a.discriminatorParams, func() {
+		nll := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, generated))) // [P T 1]
+		loss = tp.Scale(tp.Sum(tp.Mul(omega, tp.Mean(nll, 1))), 1/float64(batch))
 	})
 	return loss
 }
@@ -114,14 +114,14 @@ func (a *adversary) generatorLoss(
 func (a *adversary) discriminatorLoss(
 	tp *ag.Tape, generated, real *ag.Tensor, batch int,
 ) *ag.Tensor {
-	missed := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
-	fooled := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(generated)))
-	perPair := tp.Mean(tp.Add(missed, fooled), 1) // [P 1]
+	realLoss := tp.Softplus(tp.Neg(a.discriminator.Forward(tp, tp.StopGradient(real))))
+	generatedLoss := tp.Softplus(a.discriminator.Forward(tp, tp.StopGradient(generated)))
+	perPair := tp.Mean(tp.Add(realLoss, generatedLoss), 1) // [P 1]
 	return tp.Scale(tp.Sum(perPair), 0.5/float64(batch))
 }
 
-// hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality; L_disc of a
-// discriminator that cannot tell is the logged disc_chance.
+// hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality, and disc_chance,
+// the L_disc of a discriminator that cannot distinguish the segments, which is only logged.
 func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
 	var terms []zoo.Term
 	w := m.config.Loss
@@ -137,7 +137,7 @@ func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
 	return terms
 }
 
-// chance is L_disc where every logit is 0: ln 2 for each pair of segments.
+// chance returns L_disc if every logit is 0: ln 2 for each pair of segments.
 func (m *Model) chance() float64 {
 	pairs := 0
 	for _, n := range m.config.Granularities {

@@ -71,8 +71,8 @@ type imageBind struct {
 }
 
 // newImageBind creates the generator of a modality. A block's parameters are named as in the file,
-// from "blocks." on. Parameters that are not loaded are initialised as ImageBind's were: weights
-// Xavier-uniform, biases 0.
+// from "blocks." on. Parameters that are not loaded are initialised as in ImageBind: weights by
+// nn.Xavier, biases as 0.
 func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	t, d := &trunks[m], c.generatorWidth(m)
 	g := &imageBind{trunk: t, project: xavierLinear(p.Sub("project"), c.Width, d)}
@@ -113,7 +113,7 @@ func (c *Config) generatorWidth(m zoo.Modality) int {
 // Forward maps x [B T d] to [B T d]; T is at most L.
 func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
 	tp.Frozen(g.frozen, func() {
-		y = g.condition(tp, g.project.Forward(tp, x))
+		y = g.addPositions(tp, g.project.Forward(tp, x))
 		for i := range g.blocks {
 			y = tp.Scope(func() *ag.Tensor { return g.blocks[i].Forward(tp, y) })
 		}
@@ -122,8 +122,9 @@ func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
 	return y
 }
 
-// condition scales e [B T D] to the scale that the first block expects, and adds the positions.
-func (g *imageBind) condition(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
+// addPositions normalises e [B T D] to the scale that the first block expects, and adds the
+// positions.
+func (g *imageBind) addPositions(tp *ag.Tape, e *ag.Tensor) *ag.Tensor {
 	at := tp.Slice(g.positions, 0, 0, e.Shape()[1])
 	switch {
 	case g.stem == nil:
@@ -175,8 +176,8 @@ func (b *imageBindBlock) attend(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	qkv := tp.Split(b.in.Forward(tp, x), 2, d, d, d)
 	q, k, v := qkv[0], qkv[1], qkv[2]
 	if b.key != nil {
-		k, v = tp.Concat(1, k, tp.Expand(b.key, n, 1, d)), tp.Concat(1,
-			v, tp.Expand(b.value, n, 1, d))
+		k = tp.Concat(1, k, tp.Expand(b.key, n, 1, d))
+		v = tp.Concat(1, v, tp.Expand(b.value, n, 1, d))
 	}
 	return b.out.Forward(tp,
 		tp.Attention(q, k, v, ag.AttentionConfig{Heads: b.heads, Causal: b.causal}))

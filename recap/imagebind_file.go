@@ -15,11 +15,12 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// An imageBindFile is a state dict of ImageBind, imagebind_huge.pth, as PyTorch or safetensors.
+// An imageBindFile is a state dict of ImageBind, such as imagebind_huge.pth, in the format of
+// PyTorch or as safetensors.
 type imageBindFile struct {
 	*weights.File
 	widths []int // D of the generators' trunks
-	depths []int // blocks of them
+	depths []int // number of blocks of each trunk
 }
 
 // openImageBind opens a file and checks that it has all tensors that generators of the given
@@ -100,7 +101,7 @@ type source struct {
 	name  string // of the parameter, in the generator
 	key   string
 	shape []int
-	first bool // the tensor may have more rows; the first are loaded
+	first bool // the tensor may have more rows, of which the first are loaded
 }
 
 // want describes the shapes that fit.
@@ -193,7 +194,8 @@ func (c *Config) Derived(key string) bool {
 	return key == "generator.widths" && c.Generator.File != ""
 }
 
-// LoadPretrained loads the generators from generator.file, if it is set, and logs that.
+// LoadPretrained loads the generators from generator.file, if it is set, and logs it. It returns
+// the error of [Model.LoadGenerator].
 func (m *Model) LoadPretrained(log *slog.Logger) error {
 	g := &m.config.Generator
 	if g.File == "" {

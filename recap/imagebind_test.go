@@ -134,8 +134,9 @@ func (g *plain) forward(x [][]float64, modality string, blocks int) [][]float64 
 	return g.named(g.norm(e, "norm", 1e-6), "output")
 }
 
-// TestImageBindIsItsFormulas compares the three generators, with weights from a file, with loops.
-func TestImageBindIsItsFormulas(t *testing.T) {
+// TestImageBindEqualsItsFormulas compares the three generators, with weights from a file, with
+// loops.
+func TestImageBindEqualsItsFormulas(t *testing.T) {
 	path, _ := writeImageBind(t, nil)
 	m, dev := loadTiny(t, "cpu64", tinyImageBind(t, path))
 	r := rand.New(rand.NewPCG(8, 8))

@@ -5,9 +5,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Inspect predicts as Predict does, and also returns the features on the way: the embedded ones
-// and the completed ones of each modality, [B L d]. Of a corrupted input these are X̃_m and
-// X'_m; of a complete input the embedded ones are X_m.
+// Inspect predicts as Predict does, and also returns the embedded and the completed features of
+// each modality, [B L d]. For a corrupted input these are X̃_m and X'_m; for a complete input the
+// embedded features are X_m.
 func (m *Model) Inspect(
 	tp *ag.Tape, in *zoo.Input,
 ) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output) {

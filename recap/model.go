@@ -8,19 +8,20 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// Model is RECAP: the modules of both stages. A configuration without a part has no module for it.
+// Model holds the modules of both stages of RECAP. The modules of parts that the configuration
+// switches off are not created.
 type Model struct {
 	config Config
 	dims   zoo.Dims
 	all    *nn.Params
 	loaded []nn.Param // of the generators, from generator.file
 
-	embedder   *embedder    // E_m
-	generators []generator  // G_m
-	generatorP []*ag.Tensor // their parameters
-	frozen     []*ag.Tensor // those that generator.freeze holds constant
-	fusion     *fusion
-	predictors []*predictor // g_m
+	embedder        *embedder    // E_m
+	generators      []generator  // G_m
+	generatorParams []*ag.Tensor // their parameters
+	frozen          []*ag.Tensor // those that generator.freeze holds constant
+	fusion          *fusion
+	predictors      []*predictor // g_m
 
 	adversaries    []*adversary // D_m against G_m
 	reconstructors []*sequence  // E_rec
@@ -46,14 +47,14 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 			m.generators, m.frozen = append(m.generators, g), append(m.frozen, frozen...)
 		}
 	}
-	m.generatorP = p.Sub("generate").Tensors()
+	m.generatorParams = p.Sub("generate").Tensors()
 	if !c.Without.Stage1 {
 		m.addStage1(p)
 	}
 	return m
 }
 
-// addStage1 creates the modules that only completion needs.
+// addStage1 creates the modules that only stage 1 needs.
 func (m *Model) addStage1(p *nn.Params) {
 	c := &m.config
 	for i := range zoo.Modalities {
@@ -88,8 +89,8 @@ func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "g
 // TextEncoder returns the text encoder.
 func (m *Model) TextEncoder() *zoo.TextEncoder { return m.embedder.text }
 
-// trained returns params without those of a frozen text encoder and those that
-// generator.freeze holds constant.
+// trained returns the parameters of the named groups of modules, without those of a frozen text
+// encoder and those that generator.freeze holds constant.
 func (m *Model) trained(groups ...string) []nn.Param {
 	fixed := m.frozen
 	if text := m.TextEncoder(); text.Frozen {
@@ -100,8 +101,8 @@ func (m *Model) trained(groups ...string) []nn.Param {
 	})
 }
 
-// groups returns what is pretrained among a phase's parameters: the text encoder, and what
-// generator.file contained.
+// groups returns the groups of pretrained parameters among a phase's: those of the text encoder,
+// and those loaded from generator.file.
 func (m *Model) groups(params []nn.Param) []zoo.Group {
 	loaded := slices.DeleteFunc(slices.Clone(m.loaded), func(p nn.Param) bool {
 		return !slices.Contains(params, p)

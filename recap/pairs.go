@@ -7,9 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// This file holds the operations of the concat critic, which see all pairs of two sets of rows.
-// They are implemented by kernels of the device, so that no tensor of all pairs times all hidden
-// units is ever in memory.
+// This file holds the operations of the concat critic, which are applied to all pairs of two sets
+// of rows. They are implemented by kernels of the device, so that no tensor has the size of all
+// pairs times all hidden units.
 
 // pairScores scores all pairs of the rows of u [N H] and v [M H] by a two-layer perceptron whose
 // first layer was applied to the rows of either side alone. Element (i, j) of the result [M N],
@@ -40,9 +40,9 @@ func pairScores(tp *ag.Tape, u, v, w *ag.Tensor) *ag.Tensor {
 //	ū_j = Σ_i ȳ_ij·r_ij,  v̄_i = Σ_j ȳ_ij·r_ij,  r_ij = w2ᵀ(w ⊙ s_ij) ⊙ [h_ij > 0],  s_ij = [z_ij > 0]
 //	w̄2 = diag(w)·Q,  b̄2 = w ⊙ q,  w̄ = rowsum(w2 ⊙ Q) + b2 ⊙ q,  Q = Σ_ij ȳ_ij·s_ij h_ijᵀ,  q = Σ_ij ȳ_ij·s_ij
 //
-// It computes the pairs in blocks of some thousand and saves for the backward pass, of each
-// pair, only the signs s, one bit a unit: w̄ needs no z, because max(0, z) = s ⊙ z is linear in
-// w2 and b2 for given s. The backward pass computes the hidden layer again.
+// It computes the pairs in blocks of about a thousand. For the backward pass it saves only the
+// signs s of each pair, one bit for each unit: w̄ does not need z, because max(0, z) = s ⊙ z is
+// linear in w2 and b2 for given s. The backward pass computes the hidden layer again.
 func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 	p := newPairNet(tp, "PairScoresDeep", u, v, w2, b2, w)
 	y := p.forward()
@@ -55,9 +55,9 @@ func pairScoresDeep(tp *ag.Tape, u, v, w2, b2, w *ag.Tensor) *ag.Tensor {
 
 // pairScoresTwice returns pairScoresDeep's y and a second result, constant, of the same numbers.
 // The gradient of constant goes to cu and cv alone, as if it had been computed from them with
-// the weights held constant. cu and cv have the values of u and v, but depend on other tensors:
-// so one loss trains the critic on detached features, and another trains the features with the
-// critic held constant, for one forward pass, and a backward pass with one product less.
+// the weights held constant. cu and cv have the values of u and v, but depend on other tensors. So
+// one loss trains the critic on detached features, and another trains the features with the critic
+// held constant, in one forward pass, and in a backward pass with one matrix product less.
 func pairScoresTwice(tp *ag.Tape, u, v, cu, cv, w2, b2, w *ag.Tensor) (y, constant *ag.Tensor) {
 	p := newPairNet(tp, "PairScoresTwice", u, v, w2, b2, w)
 	if checkPairs(tp, "PairScoresTwice", cu, cv, w2.Shape()[1]); cu.Len() != u.Len() ||
@@ -67,7 +67,7 @@ func pairScoresTwice(tp *ag.Tape, u, v, cu, cv, w2, b2, w *ag.Tensor) (y, consta
 			u.Shape(), v.Shape(), cu.Shape(), cv.Shape(),
 		))
 	}
-	if tp.FrozenReplay != nil { // a check by differences moves the two results apart
+	if tp.FrozenReplay != nil { // with frozen values the two results differ
 		tp.Frozen([]*ag.Tensor{w2, b2, w}, func() {
 			constant = pairScoresDeep(tp, cu, cv, w2, b2, w)
 		})
@@ -81,21 +81,21 @@ func pairScoresTwice(tp *ag.Tape, u, v, cu, cv, w2, b2, w *ag.Tensor) (y, consta
 	return y, constant
 }
 
-// A pairNet is one computation of pairScoresDeep.
+// A pairNet holds the operands of one pairScoresDeep, and its pairs in blocks.
 type pairNet struct {
 	tape            *ag.Tape
 	u, v, w2, b2, w *ag.Tensor
 	blocks          []pairBlock
 }
 
-// A pairBlock is the pairs of some rows of v with all rows of u.
+// A pairBlock holds the pairs of some rows of v with all rows of u.
 type pairBlock struct {
 	*pairNet
 	from, rows int        // of v
 	signs      *ag.Tensor // s, packed
 }
 
-// pairsAtOnce is how many pairs make a block: enough for the products to run at full speed.
+// pairsAtOnce is the number of pairs in a block: enough for matrix products at full speed.
 const pairsAtOnce = 1024
 
 func newPairNet(t *ag.Tape, op string, u, v, w2, b2, w *ag.Tensor) *pairNet {

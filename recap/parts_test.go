@@ -225,7 +225,7 @@ func TestStandardisedOverTheBatch(t *testing.T) {
 	}
 }
 
-func TestCollapseIsNoticed(t *testing.T) {
+func TestCollapseWarns(t *testing.T) {
 	m := &Model{pairs: []*pair{{name: "la"}}}
 	first := map[string]float64{"spread_l": 1, "spread_a": 1, "spread_v": 1}
 	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,

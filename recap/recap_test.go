@@ -81,9 +81,9 @@ func clubs(p nn.Param) bool {
 	return strings.Contains(p.Name, ".club.") || strings.Contains(p.Name, ".common_club.")
 }
 
-// movedBy names, for each group of parameters, the terms of a phase that give it a gradient, as
+// trainedBy names, for each group of parameters, the terms of a phase that give it a gradient, as
 // recap.md has it.
-var movedBy = map[string]map[string][]string{
+var trainedBy = map[string]map[string][]string{
 	"stage1": {
 		"embed":        {"gen_", "nce_", "club_", "rec_"},
 		"generate":     {"gen_", "nce_", "club_", "rec_"},
@@ -100,7 +100,7 @@ var movedBy = map[string]map[string][]string{
 	},
 }
 
-// groups divides a model's parameters as movedBy does.
+// groups divides a model's parameters as trainedBy does.
 func groups(m *Model) map[string][]*ag.Tensor {
 	g := map[string][]*ag.Tensor{}
 	for _, p := range m.all.All() {
@@ -116,10 +116,10 @@ func groups(m *Model) map[string][]*ag.Tensor {
 	return g
 }
 
-// TestWhoIsMovedByWhat takes each term of each phase alone: D is moved by L_disc only, f* by its
-// own bound only, g_m by its own error only, and G by everything in stage 1 but these, and by
-// nothing in stage 2.
-func TestWhoIsMovedByWhat(t *testing.T) {
+// TestEachTermTrainsItsModules checks which modules have a gradient for each term alone: D for
+// L_disc only, f* for its own bound only, g_m for its own error only, and G for everything in stage
+// 1 but these, and for nothing in stage 2.
+func TestEachTermTrainsItsModules(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	b := sample(dev, tinyDims, 8)
 	for _, ph := range m.Phases() {
@@ -132,7 +132,7 @@ func TestWhoIsMovedByWhat(t *testing.T) {
 			grads := tp.Backward(termsOf(tp, ph, b)[i].Loss)
 			for name, params := range groups(m) {
 				moved := len(gradcheck.ZeroGradient(grads, params)) < len(params)
-				if prefixes, ok := movedBy[ph.Name][name]; ok || ph.Name == "stage2" {
+				if prefixes, ok := trainedBy[ph.Name][name]; ok || ph.Name == "stage2" {
 					if want := oneOf(prefixes...)(term.Name); moved != want {
 						t.Errorf("%s: does %s move %s? %v, want %v", ph.Name, term.Name,
 							name, moved, want)

@@ -31,8 +31,8 @@ func preset(name, _ string) (zoo.Config, zoo.Training) {
 	return &c, t
 }
 
-// variants names the rows of Table 3, and two more: the whole method without its first stage, and
-// stage 1 by the letter.
+// variants holds the rows of Table 3, and two more: the method without stage 1, and with stage 1 as
+// it is printed in the paper.
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},
@@ -61,8 +61,8 @@ func on(change func(*Config)) func(zoo.Config) {
 	return func(c zoo.Config) { change(c.(*Config)) }
 }
 
-// terms says what the terms are. Of a pair of modalities X and X′ are the features of the first,
-// complete and completed, Y and Y′ of the second.
+// terms holds the titles of the terms for reports. X and X′ are the complete and the completed
+// features of the first modality of a pair, Y and Y′ those of the second.
 var terms = []zoo.TermTitle{
 	{Name: "task", Title: "task, eq 18"},
 	{Name: "gen", Title: "L_gen, eq 3", Unit: "nats"},

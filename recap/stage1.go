@@ -54,18 +54,18 @@ func (m *Model) collapsed(first, last map[string]float64) string {
 			return "the embeddings are collapsing: " + name + " is under a tenth of its start"
 		}
 	}
-	bounds, alive := 0, 0
+	bounds, positive := 0, 0
 	for _, q := range m.pairs {
 		for _, name := range []string{"nce_common_", "nce_own1_", "nce_own2_", "nce_given_"} {
 			if v, ok := last[name+q.name]; ok {
 				bounds++
 				if v > 0.01 {
-					alive++
+					positive++
 				}
 			}
 		}
 	}
-	if bounds > 0 && alive == 0 {
+	if bounds > 0 && positive == 0 {
 		return "every lower bound of mutual information is still 0: the critics see nothing in common"
 	}
 	return ""

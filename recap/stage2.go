@@ -5,18 +5,18 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen,
-// E_m goes on training. Without stage 1 nothing is frozen. Its loss is eq 19,
+// stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen
+// and E_m is trained further. Without stage 1 nothing is frozen. The loss is eq 19,
 //
 //	L_stage2 = λ_task·L_task + λ_rank·L_rank,
 //
-// plus the predictors' own errors, which train the predictors alone.
+// plus the errors of the predictors g_m, which train only the predictors.
 func (m *Model) stage2() zoo.Phase {
-	moves := []string{"embed", "fuse", "predict"}
+	trained := []string{"embed", "fuse", "predict"}
 	if m.config.Without.Stage1 {
-		moves = append(moves, "generate")
+		trained = append(trained, "generate")
 	}
-	params := m.trained(moves...)
+	params := m.trained(trained...)
 	return zoo.Phase{
 		Name: "stage2", Supervised: true, Warn: collapsedWeight,
 		Passes: []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.predictionTerms}},
@@ -48,8 +48,8 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	return terms, nil
 }
 
-// collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0. With the
-// weight vanishes the gradient that could raise it again.
+// collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0. Then its
+// gradient, which could raise it again, is nearly 0 too.
 func collapsedWeight(_, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		if name := "alpha_" + zoo.Modality(i).String(); last[name] < 0.01 {
@@ -61,19 +61,19 @@ func collapsedWeight(_, last map[string]float64) string {
 	return ""
 }
 
-// complete returns X'_m of an input. The generators' weights are constants, except where there was
-// no stage 1 to train them.
+// complete returns X'_m of an input. The generators' weights are constants, except in a model
+// without stage 1.
 func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	corrupted := m.embedder.Forward(tp, in)
 	if m.config.Without.Stage1 {
 		return m.generate(tp, corrupted)
 	}
-	tp.Frozen(m.generatorP, func() { completed = m.generate(tp, corrupted) })
+	tp.Frozen(m.generatorParams, func() { completed = m.generate(tp, corrupted) })
 	return completed
 }
 
-// Predict returns the model's prediction and the weights of the modalities for a corrupted
-// input. Labels, predictors and the ranking loss are not needed for it.
+// Predict returns the prediction and the weights of the modalities for an input, corrupted or
+// complete.
 func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	return m.output(tp, m.complete(tp, in))
 }

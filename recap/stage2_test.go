@@ -14,7 +14,7 @@ import (
 // TestModalityErrorsAreThoseOfEquation15 compares L_MI of the predictors g_m, without dropout, and
 // L_rank from these errors and α.
 func TestModalityErrorsAreThoseOfEquation15(t *testing.T) {
-	m, dev := newTiny(t, "cpu64", steady(), tinyDims)
+	m, dev := newTiny(t, "cpu64", withoutDropout(), tinyDims)
 	const samples = 8
 	b := sample(dev, tinyDims, samples)
 	tp := ag.NewInferenceTape(dev)
@@ -95,7 +95,7 @@ func TestTaskLossIsEquation18(t *testing.T) {
 	for _, classes := range []int{0, 3} {
 		d := tinyDims
 		d.Classes = classes
-		m, dev := newTiny(t, "cpu64", steady(), d)
+		m, dev := newTiny(t, "cpu64", withoutDropout(), d)
 		b := sample(dev, d, samples)
 		want := 0.0
 		if score := m.Predict(ag.NewInferenceTape(dev), b.Corrupted).Score; classes == 0 {
