@@ -7,9 +7,9 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// RandomBatch returns n samples of random tokens and standard normal frames, of which each third
-// is missing, to check models with. Sequences have different lengths. All fields of the batch are
-// set: it is the third of eight of epoch 1.
+// RandomBatch returns n samples of random tokens and standard normal frames, of which every third
+// is missing, for checks of models. Sequences have different lengths. All fields of the batch are
+// set: it is the third of eight batches in epoch 1.
 func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
 	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
@@ -34,7 +34,7 @@ func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	return b
 }
 
-// randomTokens draws the tokens; each third is 0 in the corrupted input.
+// randomTokens draws the tokens; every third is 0 in the corrupted input.
 func (b *Batch) randomTokens(dev ag.Device, d *Dims, n int, r *rand.Rand) {
 	size := n * d.TextT
 	ids, corrupted, host := make([]int, size), make([]int, size), make([]float32, size)
@@ -56,8 +56,8 @@ func (b *Batch) randomTokens(dev ag.Device, d *Dims, n int, r *rand.Rand) {
 	b.KeepMasks[Language] = ag.NewTensor(dev, keep, n, d.TextT)
 }
 
-// randomFrames returns frames [n t w], the same with each third zero, lengths [n] and the keep
-// mask [n t].
+// randomFrames returns frames [n t w], the same frames with every third set to 0, their lengths [n]
+// and the keep mask [n t].
 func randomFrames(
 	dev ag.Device, n, t, w int, r *rand.Rand,
 ) (complete, corrupted *ag.Tensor, lengths []int, keep *ag.Tensor) {
@@ -77,8 +77,8 @@ func randomFrames(
 }
 
 // CheckableLosses returns the loss of each pass on a batch, as functions that can be called any
-// number of times, for gradient checks. If the phase has a memory, the losses see it as it is in
-// the third epoch of training on this batch alone, and b.Epoch is set to 3.
+// number of times, for gradient checks. If the phase has a memory, the losses read that of the
+// third epoch of a training on this batch alone, and b.Epoch is set to 3.
 func (ph *Phase) CheckableLosses(b *Batch) []func(tp *ag.Tape) *ag.Tensor {
 	if ph.NewMemory != nil {
 		ph.NewMemory(float32s(b.Label.Values()))
@@ -101,9 +101,8 @@ func (ph *Phase) CheckableLosses(b *Batch) []func(tp *ag.Tape) *ag.Tensor {
 	return losses
 }
 
-// Perturb adds normal noise of standard deviation sd to parameters. Some parameters start at
-// zeros or ones, where derivatives vanish that do not vanish elsewhere; gradient checks perturb
-// them first.
+// Perturb adds normal noise of standard deviation sd to parameters. Gradient checks perturb them
+// first, because some parameters start at 0 or 1, where some derivatives are 0.
 func Perturb(ps []nn.Param, sd float64, r *rand.Rand) {
 	for _, p := range ps {
 		v := p.Values()

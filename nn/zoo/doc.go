@@ -1,7 +1,7 @@
 // Package zoo is the contract between a model of multimodal sentiment analysis and the code that
 // trains, tests and shows it: what goes in, what comes out, and how training is divided into
-// phases. It contains no model. Each baseline is a package below this one, named after the model
-// (misa, selfmm, lnln); RECAP is package recap.
+// phases. Start with [Model]. The package contains no model: each baseline is a package below this
+// one, named after the model (misa, selfmm, lnln); RECAP is package recap.
 //
 // A model computes losses and predictions; it never runs an optimiser, reads a file of samples or
 // writes a checkpoint. In return one training loop, one evaluation and one set of tables serve all

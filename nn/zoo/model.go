@@ -57,7 +57,7 @@ type Phase struct {
 // others, by [Batch].Step; then no step is made.
 type Pass struct {
 	Name string // unique in the phase; "" for the only pass
-	// that the optimiser updates; other parameters stay even if they have gradients
+	// the parameters that the optimiser updates; others do not change even if they have gradients
 	Params []nn.Param
 	Groups []Group // of Params, with optimiser settings of their own
 	// ClipParams are the parameters over whose gradients Training.Clip takes the norm, if they are
@@ -66,10 +66,10 @@ type Pass struct {
 	ClipParams []nn.Param
 
 	// Terms computes the loss of a batch in parts. It returns terms of the same names and number
-	// for every batch, and no two passes of a phase share a name. Terms has no side effects: what
-	// it would store in the phase's memory it returns as updates, which the caller applies with
-	// [Apply] before it computes gradients. A second call with the same arguments, on a tape with
-	// the same seed, returns the same.
+	// for every batch, and no two passes of a phase share a name. Terms has no side effects: it
+	// returns the changes of the phase's memory as updates, which the caller applies with [Apply]
+	// before it computes gradients. A second call with the same arguments, on a tape with the same
+	// seed, returns the same values.
 	Terms func(tp *ag.Tape, b *Batch) ([]Term, []MemoryUpdate)
 }
 

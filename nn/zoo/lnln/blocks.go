@@ -9,8 +9,8 @@ import (
 
 // The blocks in this file are those of ALMT (Zhang et al., EMNLP 2023).
 
-// An encoder is a Transformer that runs over t learned tokens followed by a sequence, with learned
-// positions. Tokens are initially 0, positions N(0, 1).
+// An encoder is a Transformer on t learned tokens followed by a sequence, with learned positions.
+// Tokens are initially 0, positions drawn from N(0, 1).
 type encoder struct {
 	tokens      *ag.Tensor // [t d]; nil for none
 	positions   *ag.Tensor // [t+T d]
@@ -65,14 +65,14 @@ func newEmbedding(p *nn.Params, c *Config, steps, width int) *embedding {
 		newEncoder(p.Sub("encode"), c, c.Tokens, steps, c.Depth)}
 }
 
-// Forward returns U_m [B n d] for features [B T d_m]. Padding is read like frames.
+// Forward returns U_m [B n d] for features [B T d_m]. Padding is not masked.
 func (e *embedding) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return e.encode.Forward(tp, e.project.Forward(tp, x))
 }
 
-// hyper computes the hyper-modality h: what language, as the query, attends to in audio and
-// vision. Rows of ones have no variance, so the scale of the first norm has no gradient until h⁰
-// has moved.
+// hyper computes the hyper-modality h, in which language, as the query, attends to audio and
+// vision. Rows of ones have no variance, so the scale of the first norm has no gradient before the
+// first change of h⁰.
 type hyper struct {
 	start  *ag.Tensor // h⁰, [n d], initially ones
 	layers []*hyperLayer
@@ -124,8 +124,8 @@ func newHyperLayer(p *nn.Params, c *Config) *hyperLayer {
 //
 //	h ← LN(h) + W_o·(A(L_j, U_a) + A(L_j, U_v)) + b_o,  A(x, y) = softmax(W_q·LN(x) (W_k·LN(y))ᵀ/√w) W_v·LN(y)
 //
-// ALMT's paper adds to h itself, not to its norm. The shift of every norm has an effect: those of
-// audio and vision reach the values too.
+// ALMT's paper adds to h itself, not to LN(h). Unlike nn.Transformer's LN_k, every norm has a shift
+// with an effect: W_v·LN(y) contains it too.
 func (l *hyperLayer) Forward(tp *ag.Tape, h, language, audio, vision *ag.Tensor) *ag.Tensor {
 	q := tp.Linear(l.normL.Forward(tp, language), l.query, nil)
 	attend := func(x, key, value *ag.Tensor) *ag.Tensor {

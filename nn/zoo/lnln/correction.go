@@ -11,9 +11,9 @@ import (
 //
 //	D = (1−w)·P + w·U_l,  P = G(U_a, U_v)
 //
-// The gradient is reversed where P leaves the generator. So the generator, and through it audio
-// and vision, go uphill in every loss that depends on D: L_adv and L_sp. The paper describes a
-// reversal before the discriminator only. w and U_l get the gradient unchanged.
+// The gradient of P is reversed. So the generator, and through it the embeddings of audio and
+// vision, are trained to increase every loss that depends on D: L_adv and L_sp. The paper describes
+// a reversal before the discriminator only. The gradients of w and U_l are not reversed.
 func (m *model) dominant(tp *ag.Tape, u [zoo.Modalities]*ag.Tensor) (dominant, w *ag.Tensor) {
 	w = m.completeness.Forward(tp, u[zoo.Language])
 	p := tp.ReverseGrad(m.proxy.Forward(tp, u[zoo.Audio], u[zoo.Vision]), 1)
@@ -23,8 +23,8 @@ func (m *model) dominant(tp *ag.Tape, u [zoo.Modalities]*ag.Tensor) (dominant, w
 
 // adversarial returns L_adv, the mean cross-entropy of the discriminator over 2·B·n tokens: those
 // of D are of class 1, those of C_l of class 0.
-func (m *model) adversarial(tp *ag.Tape, dominant, clean *ag.Tensor) *ag.Tensor {
-	logits := m.discriminator.Forward(tp, tp.Concat(0, dominant, clean))
+func (m *model) adversarial(tp *ag.Tape, dominant, complete *ag.Tensor) *ag.Tensor {
+	logits := m.discriminator.Forward(tp, tp.Concat(0, dominant, complete))
 	class := make([]int, logits.Len()/2)
 	for i := range len(class) / 2 {
 		class[i] = 1
@@ -45,7 +45,7 @@ func (l *twoLayer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return l.out.Forward(tp, tp.LeakyReLU(l.hidden.Forward(tp, x), 0.1))
 }
 
-// completeness estimates how complete the text is.
+// A completeness estimates w, how complete the text is.
 type completeness struct {
 	encode *encoder // with one token
 	score  *twoLayer
@@ -61,7 +61,7 @@ func (e *completeness) Forward(tp *ag.Tape, text *ag.Tensor) *ag.Tensor {
 	return tp.Reshape(tp.Sigmoid(e.score.Forward(tp, e.encode.Forward(tp, text))), -1, 1)
 }
 
-// proxy is G, which generates a replacement for the features of the text.
+// A proxy is G, which generates a replacement for the features of the text.
 type proxy struct {
 	start    *ag.Tensor // p, [n d], initially ones
 	generate *encoder
@@ -72,8 +72,8 @@ func newProxy(p *nn.Params, c *Config) *proxy {
 		newEncoder(p.Sub("generate"), c, c.Tokens, 3*c.Tokens, c.Depth)}
 }
 
-// Forward returns P [B n d] for U_a and U_v: the encoder's output at its own tokens, which it puts
-// before [p U_a U_v]; not its output at p.
+// Forward returns P [B n d] for U_a and U_v: the encoder's output at its learned tokens, which
+// precede [p U_a U_v]. The output at p is not used.
 func (g *proxy) Forward(tp *ag.Tape, audio, vision *ag.Tensor) *ag.Tensor {
 	return g.generate.Forward(tp, prepend(tp, g.start, tp.Concat(1, audio, vision)))
 }

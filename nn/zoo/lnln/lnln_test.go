@@ -50,8 +50,8 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestStart checks where the tables begin.
-func TestStart(t *testing.T) {
+// TestInit checks the initial values of the learned tables.
+func TestInit(t *testing.T) {
 	p := nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
 	c, _ := preset("quick", "mosi")
 	newModel(p, c, zootest.TinyDims)
@@ -118,10 +118,10 @@ func TestPresets(t *testing.T) {
 			Epochs: map[string]int{"train": 30}}})
 }
 
-// slopes returns the derivative of a loss along a random direction in the space of the
-// parameters, as Backward has it and as it is. Where the gradient is reversed they differ: nothing
-// holds the reversal here, as agtest.Direction does.
-func slopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
+// derivatives returns the derivative of a loss along a random direction in the space of the
+// parameters, by Backward and by differences. They differ where the gradient is reversed, because
+// there is no ag.FrozenReplay here.
+func derivatives(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, truth float64) {
 	tp := ag.NewTape(params[0].Device())
 	eval := func() *ag.Tensor {
 		tp.Reset()
@@ -155,10 +155,11 @@ func slopes(params []*ag.Tensor, loss func(tp *ag.Tape) *ag.Tensor) (backward, t
 	return backward, truth
 }
 
-// TestReversal sees that the gradient is reversed where P leaves the generator, and nowhere
-// else: in every loss that sees P, the table p and the generator go uphill, as do audio and vision
-// in L_adv, which sees them in P only. All else goes downhill, w and U_l too. And where Backward
-// agrees with the truth nothing is detached: the clean targets C_m learn.
+// TestReversal checks that the gradient of P is reversed, and no other: the table p and the
+// generator are trained to increase every loss that depends on P, as are audio and vision for
+// L_adv, which depends on them through P only. All other parameters decrease the losses, also
+// through w and U_l. Where Backward agrees with the difference quotient no tensor is detached: the
+// targets C_m have gradients too.
 func TestReversal(t *testing.T) {
 	m, p := zootest.New(t, &Spec, tiny(), "cpu64", zootest.TinyDims)
 	zoo.Perturb(p.All(), 0.2, rand.New(rand.NewPCG(2, 2))) // a norm maps a table of ones to zeros
@@ -183,7 +184,7 @@ func TestReversal(t *testing.T) {
 				part = append(part, x.Tensor)
 			}
 		}
-		backward, truth := slopes(part, func(tp *ag.Tape) *ag.Tensor {
+		backward, truth := derivatives(part, func(tp *ag.Tape) *ag.Tensor {
 			terms, _ := m.Phases()[0].Passes[0].Terms(tp, b)
 			return terms[slices.IndexFunc(terms, func(x zoo.Term) bool {
 				return x.Name == c.term

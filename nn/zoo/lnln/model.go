@@ -1,9 +1,9 @@
 // Package lnln implements LNLN: Language-dominated Noise-resistant Learning Network (Zhang, Wang,
 // Yu: Towards Robust Multimodal Sentiment Analysis with Incomplete Data; NeurIPS 2024).
 //
-// Language is the dominant modality, as in ALMT (Zhang et al., EMNLP 2023), whose blocks the
-// model is made of. Before it leads, it is corrected: a network estimates the completeness w of
-// the text, and what is missing is replaced by a proxy P, generated from audio and vision.
+// Language is the dominant modality, as in ALMT (Zhang et al., EMNLP 2023), of whose blocks the
+// model consists. It is corrected first: a network estimates the completeness w of the text, and a
+// proxy P, generated from audio and vision, replaces what is missing.
 //
 //	text   ─► U_l ─┬─► completeness w ─┐
 //	               └───────────────────┼─► D = (1−w)·P + w·U_l ─► L_0, L_1, L_2 ─┬─► fusion ─► ŷ
@@ -19,8 +19,8 @@
 //	correction.go  completeness, proxy and discriminator
 //	blocks.go      embedding, hyper-modality and fusion: the blocks of ALMT
 //
-// In shapes, B is the number of samples, n the number of tokens, d the width. Where no source is
-// named, formulas are those of the authors' code. That code has 128 parameters more in each of
+// In shapes, B is the number of samples, n the number of tokens, d the width. Formulas without a
+// source are those of the authors' code. That code has 128 parameters more in each of
 // its 20 attention blocks (22 for MOSEI and SIMS): the shift of LN_k, which has no effect
 // (nn.Transformer).
 package lnln
@@ -105,23 +105,23 @@ func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 //	L_sp  = MSE(ŷ, y), or the cross-entropy of classes
 //
 // r_l is the missing rate with which the tokens' keep mask was drawn, not the share of tokens
-// that is missing. The targets C_m are no constants: embeddings and text encoder get gradients
-// from both of their passes.
+// that is missing. The targets C_m are not constants: embeddings and text encoder get gradients
+// through both U_m and C_m.
 func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	u, clean := m.features(tp, b.Corrupted), m.features(tp, b.Complete)
+	u, complete := m.features(tp, b.Corrupted), m.features(tp, b.Complete)
 	dominant, w := m.dominant(tp, u)
 	rate := tp.Slice(b.MissingRates, 1, 0, 1) // r_l, [B 1]
 	var reconstructed [zoo.Modalities]*ag.Tensor
 	for i, r := range m.reconstructors {
 		reconstructed[i] = r.Forward(tp, u[i])
 	}
-	rec := tp.MSE(tp.Concat(1, reconstructed[:]...), tp.Concat(1, clean[:]...))
+	rec := tp.MSE(tp.Concat(1, reconstructed[:]...), tp.Concat(1, complete[:]...))
 	score := m.sentiment(tp, dominant, u)
 	weight := m.config.Loss
 	return []zoo.Term{
 		{Name: "cc", Weight: weight.Completeness, Loss: tp.MSE(w, tp.AddScalar(tp.Neg(rate), 1))},
 		{Name: "adv", Weight: weight.Adversarial,
-			Loss: m.adversarial(tp, dominant, clean[zoo.Language])},
+			Loss: m.adversarial(tp, dominant, complete[zoo.Language])},
 		{Name: "rec", Weight: weight.Reconstruction, Loss: rec},
 		{Name: "sp", Weight: weight.Sentiment,
 			Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))},
@@ -139,8 +139,8 @@ func (m *model) features(tp *ag.Tape, in *zoo.Input) (u [zoo.Modalities]*ag.Tens
 
 // sentiment returns the scores, [B 1] or [B C]. L_0, L_1, … are the states of the encoder of the
 // dominant language. Each is the query of one layer of the hyper-modality, and the last is fused
-// with it to T. The scores are a linear map of the mean of T over all rows but the first, the
-// class token's. ALMT reads that first row; here no loss reaches it.
+// with the hyper-modality to T. The scores are a linear map of the mean of T over all rows but the
+// first, that of the class token. ALMT predicts from that first row.
 func (m *model) sentiment(
 	tp *ag.Tape, dominant *ag.Tensor, u [zoo.Modalities]*ag.Tensor,
 ) *ag.Tensor {

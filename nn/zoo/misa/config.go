@@ -59,7 +59,7 @@ func (c *Config) Check() error {
 }
 
 // preset returns the settings of MMSA, or small ones for "quick". MMSA's trainer passes no weight
-// decay to the optimiser, whatever is configured, and has no limit of epochs: 200 is our number.
+// decay to the optimiser, whatever is configured, and has no limit of epochs; 200 is chosen here.
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c := &Config{Text: zoo.PaperText(), Width: 128, Heads: 2, FeedForward: 2048,
 		TransformerDropout: 0.1, Dropout: 0.2, Lengths: "text",

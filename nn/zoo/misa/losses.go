@@ -30,8 +30,8 @@ func similarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
 	return tp.Scale(tp.Sum(tp.Sqrt(tp.AddScalar(square, 1e-12))), 1./zoo.Modalities)
 }
 
-// orthogonal lists the six pairs of views that shall be orthogonal, as indices into views.all: the
-// private and the shared view of each modality, and the private views of every two modalities.
+// orthogonal lists the six pairs of views that L_diff makes orthogonal, as indices into views.all:
+// the private and the shared view of each modality, and the private views of every two modalities.
 var orthogonal = [2][]int{{0, 1, 2, 2, 2, 0}, {3, 4, 5, 0, 1, 1}}
 
 // difference returns L_diff for the views [6 B d], the sum of D over the pairs of orthogonal. For
@@ -57,7 +57,7 @@ func difference(tp *ag.Tape, views *ag.Tensor) *ag.Tensor {
 //
 //	r_m = R_m (s_m + c_m) + b
 //
-// The target p_m is no constant: its gradient makes it easier to reconstruct.
+// The target p_m is not a constant: it has a gradient too, which makes it easier to reconstruct.
 func (m *model) reconstruction(tp *ag.Tape, v views) *ag.Tensor {
 	r := tp.Split(tp.Add(v.private, v.shared), 0, 1, 1, 1)
 	for i, sum := range r {

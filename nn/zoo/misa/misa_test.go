@@ -29,7 +29,7 @@ func newTiny(t *testing.T, device string, change func(*Config)) (*model, *nn.Par
 	return m.(*model), p
 }
 
-func readAsManyAsTokens(c *Config) { c.Lengths = "text" }
+func textLengths(c *Config) { c.Lengths = "text" }
 
 // TestParameters counts what the published sizes have besides BERT, less the 3588 numbers that
 // nothing uses.
@@ -92,12 +92,12 @@ func TestCheckNamesTheKey(t *testing.T) {
 	})
 }
 
-// TestOneRow sees a finite gradient where all moments of a batch agree: those of one row, and
-// of equal rows.
-func TestOneRow(t *testing.T) {
+// TestEqualMoments checks for a finite gradient where all moments of a batch are equal: for one
+// row, and for equal rows.
+func TestEqualMoments(t *testing.T) {
 	for _, device := range []string{"cpu64", "cpu"} {
 		for _, n := range []int{1, 3} {
-			m, p := newTiny(t, device, readAsManyAsTokens)
+			m, p := newTiny(t, device, textLengths)
 			b := zoo.RandomBatch(p.Device(), &zootest.TinyDims, n, 1)
 			b.Corrupted = zootest.Tokens(p.Device(), zootest.TinyDims.TextT,
 				slices.Repeat([]int{2, 9, 5, 3, 0}, n)...)
@@ -123,9 +123,9 @@ func TestOneRow(t *testing.T) {
 	}
 }
 
-// TestComputesNoMoreThanIsRead sees that frames which no sentence is long enough for are cut
-// off, and no others.
-func TestComputesNoMoreThanIsRead(t *testing.T) {
+// TestFramesAfterLongestSentenceAreCut checks that the frames after the length of the longest
+// sentence are cut off, and no others.
+func TestFramesAfterLongestSentenceAreCut(t *testing.T) {
 	for lengths, want := range map[string]int{"own": 7, "text": 5} {
 		m, p := newTiny(t, "cpu64", func(c *Config) { c.Lengths = lengths })
 		in := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 2, 1).Corrupted
@@ -136,9 +136,9 @@ func TestComputesNoMoreThanIsRead(t *testing.T) {
 	}
 }
 
-// TestWithoutTokens sees a number where a sentence has no token at all.
+// TestWithoutTokens checks for a finite prediction where a sentence has no token.
 func TestWithoutTokens(t *testing.T) {
-	m, p := newTiny(t, "cpu64", readAsManyAsTokens)
+	m, p := newTiny(t, "cpu64", textLengths)
 	in, sample := zootest.Tokens(p.Device(), zootest.TinyDims.TextT,
 		make([]int, 2*zootest.TinyDims.TextT)...), zoo.RandomBatch(p.Device(), &zootest.TinyDims,
 		2, 1).Corrupted
@@ -150,8 +150,8 @@ func TestWithoutTokens(t *testing.T) {
 	}
 }
 
-// TestDrops sees both dropouts in training and none in inference.
-func TestDrops(t *testing.T) {
+// TestDropout checks for both dropouts in training and none in inference.
+func TestDropout(t *testing.T) {
 	for name, set := range map[string]func(*Config){
 		"none":                func(*Config) {},
 		"transformer_dropout": func(c *Config) { c.TransformerDropout = 0.5 },

@@ -10,21 +10,19 @@
 //	vision ─► BiLSTM ─► norm ─► BiLSTM ─► u_v ─┼─► p_m ┤                     ├─► six tokens ─► Transformer ─► ŷ
 //	audio  ─► BiLSTM ─► norm ─► BiLSTM ─► u_a ─┘       └─► shared ────► c_m ─┘
 //
-// Three loss terms besides the task's give the views their meaning. The shared views of the
-// modalities shall have the same distribution (L_sim), views that shall carry different
-// information shall be orthogonal (L_diff), and s_m + c_m shall be enough to reconstruct p_m
-// (L_recon).
+// Three loss terms besides the task's give the views their meaning. L_sim makes the distributions
+// of the shared views similar. L_diff makes views orthogonal that should contain different
+// information. L_recon makes s_m + c_m sufficient to reconstruct p_m.
 //
 //	config.go   settings and presets
 //	model.go    the model and its loss
 //	encoder.go  from features to p_m
 //	losses.go   L_sim, L_diff, L_recon
 //
-// Where no source is named, formulas are those of the authors' code and of its port in MMSA,
-// which the "paper" preset follows. Modules of that code that no loss reaches are left out:
-// BERT's pooler, a classifier of views (d → 4) and a norm of width 1536, for d = 128 together
-// 3588 parameters besides the pooler's; also the adversarial form of L_sim, which no
-// configuration uses.
+// Formulas without a source are those of the authors' code and of its port in MMSA, which the
+// "paper" preset follows. Modules of that code that get no gradient are left out: BERT's pooler, a
+// classifier of views (d → 4) and a norm of width 1536, for d = 128 together 3588 parameters
+// besides the pooler's; also the adversarial form of L_sim, which no configuration uses.
 package misa
 
 import (
@@ -56,8 +54,8 @@ type model struct {
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
 	m := &model{config: c, dims: d, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
-	m.vision, m.audio = newEncoder(p.Sub("encode.v"), d.VisionD), newEncoder(p.Sub("encode.a"),
-		d.AudioD)
+	m.vision = newEncoder(p.Sub("encode.v"), d.VisionD)
+	m.audio = newEncoder(p.Sub("encode.a"), d.AudioD)
 	for i, in := range []int{m.text.Width, 4 * d.VisionD, 4 * d.AudioD} {
 		name := order[i].String()
 		m.project[i] = newProjection(p.Sub("project").Sub(name), in, c.Width)
@@ -84,8 +82,8 @@ func (m *model) TextEncoder() *zoo.TextEncoder { return m.text }
 // PredictParams returns all parameters but those of the reconstruction.
 func (m *model) PredictParams() []nn.Param { return m.predict }
 
-// Phases returns the only phase. A batch of one sample would have no distribution: its central
-// moments are 0, and so is a feature centred over it.
+// Phases returns the only phase. It needs two samples in a batch: with one, the central moments and
+// the features centred over the batch would all be 0.
 func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
 		Name: "train", Supervised: true, MinBatch: 2,
@@ -136,8 +134,8 @@ func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
 	return v
 }
 
-// fuse returns the scores, [B 1] or [B C]. The six views are the tokens of a sequence, on which
-// one Transformer layer runs, and
+// fuse returns the scores, [B 1] or [B C]. The six views are the tokens of the sequence that one
+// Transformer layer reads, and
 //
 //	ŷ = W_2·ReLU(Dropout(W_1 g + b_1)) + b_2,  g [B 6d] the concatenated outputs of the layer
 func (m *model) fuse(tp *ag.Tape, v views) *ag.Tensor {

@@ -10,43 +10,43 @@ import (
 const epsilon = 1e-8
 
 // newMemory allocates labels and features of N samples: all labels are the human ones, all
-// features are 0. It returns what training will change.
+// features are 0. It returns the tensors that training changes.
 func (m *model) newMemory(labels []float32) []nn.Param {
 	dev, n := m.all.Device(), len(labels)
 	human := make([]float64, n)
 	for i, y := range labels {
 		human[i] = float64(y)
 	}
-	var changing []nn.Param
+	var state []nn.Param
 	for i, x := range m.tasks {
 		width := x.first.W.Shape()[0]
 		x.labels = ag.NewTensor(dev, human, n)
 		x.features = ag.NewTensor(dev, make([]float64, n*width), n, width)
 		if i > 0 {
-			changing = append(changing,
+			state = append(state,
 				nn.Param{Name: "memory.labels." + x.letter(), Tensor: x.labels})
 		}
-		changing = append(changing,
+		state = append(state,
 			nn.Param{Name: "memory.features." + x.letter(), Tensor: x.features})
 	}
-	return changing
+	return state
 }
 
-// updates returns what becomes of the memory of a batch's samples after its loss. The features
-// become the representations F_x of this forward pass. The labels of epoch n > 1 are computed from
-// the sides δ of F_x and F_m,
+// updates returns the new rows of the memory for the samples of a batch. The features become the
+// representations F_x of this forward pass. The labels of epoch n > 1 are computed from the
+// relative distances δ of F_x and F_m,
 //
 //	new = ½·Y_m·δ_x/(δ_m + ε) + ½·(Y_m + δ_x − δ_m), clamped to [−H, H]
 //	Y_x ← (n−1)/(n+1)·Y_x + 2/(n+1)·new
 //
-// Where δ_m is near 0, positive or negative, the quotient is very large and the clamp decides.
+// Where δ_m is near 0, positive or negative, the quotient is very large and new is clamped.
 func (m *model) updates(tp *ag.Tape, b *zoo.Batch, f []*ag.Tensor) (updates []zoo.MemoryUpdate) {
 	if n := float64(b.Epoch); n > 1 {
-		fusion := m.tasks[0].side(tp, f[0])
+		fusion := m.tasks[0].relativeDistance(tp, f[0])
 		for i, x := range m.tasks[1:] {
-			side := x.side(tp, f[i+1])
-			quotient := tp.Div(tp.Mul(b.Label, side), tp.AddScalar(fusion, epsilon))
-			difference := tp.Add(b.Label, tp.Sub(side, fusion))
+			distance := x.relativeDistance(tp, f[i+1])
+			quotient := tp.Div(tp.Mul(b.Label, distance), tp.AddScalar(fusion, epsilon))
+			difference := tp.Add(b.Label, tp.Sub(distance, fusion))
 			label := tp.Clamp(tp.Scale(tp.Add(quotient, difference), 0.5), -m.bound, m.bound)
 			old := tp.Gather(x.labels, b.Index)
 			label = tp.Add(tp.Scale(old, (n-1)/(n+1)), tp.Scale(label, 2/(n+1)))

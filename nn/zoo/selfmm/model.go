@@ -2,9 +2,9 @@
 // with Self-Supervised Multi-Task Learning for Multimodal Sentiment Analysis; AAAI 2021).
 //
 // A regression of the label from all modalities is trained together with one regression from each
-// modality alone. There are no human labels of a single modality. They are generated in training:
-// from how near the representation of a sample is to the centroids of positive and of negative
-// samples.
+// modality alone. There are no human labels of a single modality. They are generated in training,
+// from the distances between the representation of a sample and the centroids of positive and of
+// negative samples.
 //
 //	text   ─► BERT ─► f_t ─┬─► F_t ─► ŷ_t ◄─ Y_t ◄─┐
 //	audio  ─► LSTM ─► f_a ─┼─► F_a ─► ŷ_a ◄─ Y_a ◄─┼─ generated from Y_m and from the
@@ -16,8 +16,8 @@
 //	task.go    one regression
 //	memory.go  generated labels
 //
-// In shapes, B is the number of samples of a batch and N that of the training set. Where no
-// source is named, formulas are those of the paper's code.
+// In shapes, B is the number of samples of a batch and N that of the training set. Formulas without
+// a source are those of the paper's code.
 package selfmm
 
 import (
@@ -118,7 +118,7 @@ func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 //	L = mean |ŷ_m − Y_m| + Σ_x mean w_x·|ŷ_x − Y_x|,  w_x = tanh|Y_x − Y_m|,  x = t, a, v
 //
 // and the updates of the memory. The labels Y_x start as Y_m and change first after the losses of
-// epoch 2; until then their terms are 0 and the fusion learns alone.
+// epoch 2. Until then the terms of x are 0, so that only the task of the fusion is trained.
 func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	if m.tasks[0].labels == nil {
 		panic("selfmm: Terms: the tasks have no labels; call Phase.NewMemory first")

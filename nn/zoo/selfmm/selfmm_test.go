@@ -113,7 +113,7 @@ func (s *naive) distance(x int, f []float64, sign float64) float64 {
 	return math.Sqrt(square)
 }
 
-func (s *naive) side(x int, f []float64) float64 {
+func (s *naive) relativeDistance(x int, f []float64) float64 {
 	return (s.distance(x, f, -1) - s.distance(x, f, 1)) / (s.distance(x, f, 1) + 1e-8)
 }
 
@@ -123,7 +123,7 @@ func (s *naive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
 	var fresh [4][]float64
 	for x := 1; x < 4 && epoch > 1; x++ {
 		for k, i := range index {
-			m, own := s.side(0, f[0][k]), s.side(x, f[x][k])
+			m, own := s.relativeDistance(0, f[0][k]), s.relativeDistance(x, f[x][k])
 			y := (s.human[i]*own/(m+1e-8) + s.human[i] + own - m) / 2
 			if math.Abs(y) > s.bound {
 				clamped++
@@ -143,9 +143,9 @@ func (s *naive) update(epoch int, index []int, f [4][][]float64) (clamped int) {
 	return clamped
 }
 
-// TestAgainstLoops runs epochs in which the parameters move at random, and compares losses
+// TestEqualsNaiveLoops runs epochs in which the parameters move at random, and compares losses
 // and tables with loops that are given the representations of each batch.
-func TestAgainstLoops(t *testing.T) {
+func TestEqualsNaiveLoops(t *testing.T) {
 	// with dropout predictions cannot be computed again
 	for _, dropout := range []float64{0, 0.3} {
 		dev, r := zootest.Open(t, "cpu64"), rand.New(rand.NewPCG(2, 2))
@@ -214,9 +214,9 @@ func (s *naive) losses(m *model, b *zoo.Batch) []float64 {
 	return terms
 }
 
-// TestBeginsWithTheFusion sees that text, audio and vision have no loss of their own in two
+// TestFirstEpochsTrainTheFusion checks that text, audio and vision have no loss of their own in two
 // epochs, exactly, and then have one.
-func TestBeginsWithTheFusion(t *testing.T) {
+func TestFirstEpochsTrainTheFusion(t *testing.T) {
 	for _, name := range []string{"cpu", "cpu64"} {
 		dev := zootest.Open(t, name)
 		m, p, _ := newTiny(dev, 0.1, 1, humanLabels)
@@ -322,14 +322,14 @@ func TestResumes(t *testing.T) {
 	}
 }
 
-// TestDropsInputs sees that the representations remembered are those that the loss was
+// TestInputDropout checks that the representations remembered are those that the loss was
 // computed from, with dropout, and that it is their input's: of their own, elements would be 0 or
 // twice what they are.
-func TestDropsInputs(t *testing.T) {
+func TestInputDropout(t *testing.T) {
 	dev := zootest.Open(t, "cpu64")
 	m, _, _ := newTiny(dev, 0, 1, humanLabels)
 	for _, x := range m.tasks {
-		x.drop = 0.5
+		x.dropout = 0.5
 	}
 	b := batchOf(dev, 1, []int{0, 1, 2, 3}, humanLabels)
 	termsOf(ag.NewTape(dev), m, b)
@@ -409,7 +409,7 @@ func TestPresets(t *testing.T) {
 			Epochs: map[string]int{"train": 30}}})
 }
 
-// TestGroups sees which parameters of a pretrained BERT decay, and that the heads are in no
+// TestGroups checks which parameters of a pretrained BERT decay, and that the heads are in no
 // group.
 func TestGroups(t *testing.T) {
 	m, _ := zootest.New(t, &Spec, tiny(), "cpu", zootest.TinyDims)
@@ -439,7 +439,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
+func TestCheckNamesTheKey(t *testing.T) {
 	zootest.Refuses(t, tiny, map[string]func(*Config){
 		"self-mm: vision_width is 0, want 1 or more": func(c *Config) {
 			c.VisionWidth = 0

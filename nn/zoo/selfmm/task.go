@@ -5,12 +5,12 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
-// A task x is a regression, with the memory that it has of the N samples of the training set.
+// A task x is a regression, with its memory of the N samples of the training set.
 type task struct {
-	name  string // "fusion", "text", "audio" or "vision"
-	drop  float64
-	first *nn.Linear
-	rest  *nn.MLP
+	name    string // "fusion", "text", "audio" or "vision"
+	dropout float64
+	first   *nn.Linear
+	rest    *nn.MLP
 
 	labels *ag.Tensor // Y_x [N]; of the fusion the human labels
 	// Φ_x [N D_x], the representation of each sample when it was last in a batch
@@ -19,11 +19,11 @@ type task struct {
 
 func newTask(p *nn.Params, name string, in int, c HeadConfig) *task {
 	p = p.Sub(name)
-	return &task{name: name, drop: c.Dropout, first: nn.NewLinear(p.Sub("first"), in, c.Width),
+	return &task{name: name, dropout: c.Dropout, first: nn.NewLinear(p.Sub("first"), in, c.Width),
 		rest: nn.NewMLP(p.Sub("rest"), c.Width, c.Width, 1)}
 }
 
-// letter returns x as formulas write it: m, t, a or v.
+// letter returns the index x of the formulas: m, t, a or v.
 func (x *task) letter() string {
 	if x.name == "fusion" {
 		return "m"
@@ -36,26 +36,26 @@ func (x *task) letter() string {
 //	F_x = ReLU(W₁·drop(input) + b₁)
 //	ŷ_x = W₃·ReLU(W₂·F_x + b₂) + b₃
 func (x *task) Forward(tp *ag.Tape, input *ag.Tensor) (f, score *ag.Tensor) {
-	f = tp.ReLU(x.first.Forward(tp, tp.Dropout(input, x.drop)))
+	f = tp.ReLU(x.first.Forward(tp, tp.Dropout(input, x.dropout)))
 	return f, tp.Reshape(x.rest.Forward(tp, f), -1)
 }
 
-// side returns δ_x [B] for representations F_x [B D_x]: by how much each is nearer to the centroid
-// of positive samples than to that of negative ones, in Euclidean distance,
+// relativeDistance returns δ_x [B] for representations F_x [B D_x]. It is positive for one that is
+// nearer to the centroid of positive samples than to that of negative samples,
 //
 //	δ_x = (d⁻ − d⁺)/(d⁺ + ε),  d± = ‖F_x − C_x±‖₂
-func (x *task) side(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
+func (x *task) relativeDistance(tp *ag.Tape, f *ag.Tensor) *ag.Tensor {
 	b, width := f.Shape()[0], f.Shape()[1]
 	difference := tp.Sub(tp.Reshape(f, b, 1, width), x.centroids(tp)) // [B 2 D_x]
 	distances := tp.Sqrt(tp.Sum(tp.Mul(difference, difference), 2))   // [B 2]
-	sides := tp.Split(distances, 1, 1, 1)
-	positive, negative := sides[0], sides[1]
+	each := tp.Split(distances, 1, 1, 1)
+	positive, negative := each[0], each[1]
 	return tp.Reshape(tp.Div(tp.Sub(negative, positive), tp.AddScalar(positive, epsilon)), b)
 }
 
 // centroids returns C_x⁺ and C_x⁻, [2 D_x]: the means of Φ_x over the samples with Y_x > 0 and
 // with Y_x < 0, or 0 where there are none. Samples of label 0 count in neither, as in MMSA; the
-// paper's code counts them as positive. Samples that were in no batch yet count with features 0.
+// paper's code counts them as positive. Samples that have not been in a batch have features 0.
 func (x *task) centroids(tp *ag.Tape) *ag.Tensor {
 	minus := tp.Neg(x.labels)
 	class := tp.Stack(0, tp.Less(minus, x.labels), tp.Less(x.labels, minus)) // [2 N]

@@ -51,8 +51,8 @@ func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 // planned checks that a plan of the model has the shapes of the model itself.
 func planned(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	_, p := New(t, s, c, "cpu", TinyDims)
-	unmade, plan := nn.PlanParams()
-	s.New(unmade, c, TinyDims)
+	planOnly, plan := nn.PlanParams()
+	s.New(planOnly, c, TinyDims)
 	size := 0
 	for i, x := range p.State() {
 		size += x.Len()
@@ -94,8 +94,8 @@ func (r result) equal(o result) bool {
 		equal(r.updates, o.updates)
 }
 
-// noSideEffects calls Terms twice with the same batch: it returns the same, and changes neither
-// parameters nor memory nor the batch. The updates that it returns, once applied, do change the
+// noSideEffects calls Terms twice with the same batch: it returns the same values, and changes
+// neither parameters nor memory nor the batch. Applying the updates that it returns changes the
 // memory.
 func noSideEffects(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu", TinyDims)
@@ -147,8 +147,8 @@ func valuesOf(ps []nn.Param) [][]float64 {
 
 func equal(a, b [][]float64) bool { return slices.EqualFunc(a, b, slices.Equal[[]float64]) }
 
-// readsWhatItNeeds checks Supervised, NeedsComplete and NeedsKeepMasks. Without what a phase does
-// not need its terms stay the same; another value of what it needs changes them.
+// readsWhatItNeeds checks Supervised, NeedsComplete and NeedsKeepMasks: parts of the batch that a
+// phase needs change its terms, and its terms are the same without the other parts.
 func readsWhatItNeeds(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	m, p := New(t, s, c, "cpu", TinyDims)
 	perturb(p)

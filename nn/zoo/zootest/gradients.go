@@ -66,8 +66,8 @@ func smallestBatch(t testing.TB, s *zoo.Spec, c zoo.Config) {
 }
 
 // Derivative checks the derivative of the whole loss of each pass along a random direction in the
-// space of the pass's parameters, in double precision, to 1e-5. Where the loss stops or reverses a
-// gradient, the derivative is that with the stopped values constant.
+// space of the pass's parameters, in double precision, to 1e-5. Values whose gradient the loss
+// stops or reverses are held constant, as ag.FrozenReplay describes.
 func Derivative(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	t.Helper()
 	m, p := New(t, s, c, "cpu64", TinyDims)
@@ -78,7 +78,7 @@ func Derivative(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
-// frozenTextEncoder trains on the features of a pretrained text encoder that stays as it is.
+// frozenTextEncoder checks the gradients of a model with a frozen pretrained text encoder.
 func frozenTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	d := TinyBERT()
 	c.TextEncoder().BERT, c.TextEncoder().Finetune = "somewhere", false
@@ -105,9 +105,9 @@ func frozenTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
-// pretrainedTextEncoder trains a pretrained text encoder further: some pass updates each of its
-// parameters, with a gradient, and at a learning rate of its own, since each is in one group of
-// the pass. A checkpoint contains them.
+// pretrainedTextEncoder checks the training of a pretrained text encoder: some pass updates each of
+// its parameters, which has a gradient and is in one group of the pass, so that it has a learning
+// rate of its own. A checkpoint contains them.
 func pretrainedTextEncoder(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	d := TinyBERT()
 	c.TextEncoder().BERT = "somewhere"

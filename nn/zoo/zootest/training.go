@@ -114,9 +114,9 @@ func stepsAllocateNothing(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	dev := &CountingDevice{Device: Open(t, "cpu")}
 	m := s.New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, TinyDims)
 	for _, ph := range m.Phases() {
-		const warm = 3
+		const warmup = 3
 		var batches []*zoo.Batch
-		for i := range warm + 3 {
+		for i := range warmup + 3 {
 			batches = append(batches, zoo.RandomBatch(dev, &TinyDims, 4, uint64(i)))
 			batches[i].Epoch = 1 + i
 		}
@@ -130,9 +130,9 @@ func stepsAllocateNothing(t testing.TB, s *zoo.Spec, c zoo.Config) {
 			}
 			counts[i] = dev.Buffers
 		}
-		if counts[len(counts)-1] != counts[warm-1] {
+		if counts[len(counts)-1] != counts[warmup-1] {
 			t.Errorf("%s: number of buffers after each step: %v: want no new ones after step %d",
-				ph.Name, counts, warm)
+				ph.Name, counts, warmup)
 		}
 	}
 }

@@ -86,9 +86,9 @@ var paperDims = map[string]zoo.Dims{
 	"sims":  {Vocab: 1, TextT: 39, AudioT: 400, AudioD: 33, VisionT: 55, VisionD: 709},
 }
 
-// PaperParams returns the parameters of the model with the preset "paper" for mosi, mosei or
-// sims, in full size but for the text encoder, and the number of their elements without the text
-// encoder.
+// PaperParams returns the parameters of the model with the preset "paper" for mosi, mosei or sims,
+// in full size except for a small text encoder, and the number of their elements without the text
+// encoder's.
 func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count int) {
 	t.Helper()
 	c, _ := s.Preset("paper", dataset)
@@ -143,10 +143,10 @@ func Tensors(ps []nn.Param) []*ag.Tensor {
 	return ts
 }
 
-// perturb moves parameters a little away from the zeros and ones at which some start.
+// perturb adds a little noise to the parameters, because some start at 0 or 1 (zoo.Perturb).
 func perturb(p *nn.Params) { zoo.Perturb(p.All(), 0.01, rand.New(rand.NewPCG(1, 6))) }
 
-// labels returns the labels of a batch as NewMemory wants them.
+// labels returns the labels of a batch, for NewMemory.
 func labels(b *zoo.Batch) []float32 {
 	var y []float32
 	for _, v := range b.Label.Values() {
