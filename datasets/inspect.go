@@ -9,8 +9,8 @@ import (
 	"math"
 )
 
-// findings are the results of inspecting a data set. [Open] refuses a set with problems; warnings
-// are unusual, and may be an error.
+// findings are the results of inspecting a data set. [Open] refuses a set with problems. Warnings
+// describe what is unusual and may be an error.
 type findings struct{ problems, warnings []string }
 
 func (f *findings) problem(format string, args ...any) {
@@ -39,7 +39,7 @@ func (c *tally) of(n int) string {
 }
 
 // inspect looks for values that no good file has. With frames false it does not read the frames.
-// Padding is not judged by its values: it is read as zeros.
+// The values of padding are not inspected, because they are read as zeros.
 func (f *findings) inspect(name string, s *Split, labels [2]float64, frames bool) {
 	f.tokens(name, s)
 	for _, m := range []struct {
@@ -63,7 +63,7 @@ func (f *findings) inspect(name string, s *Split, labels [2]float64, frames bool
 	if s.Label != nil {
 		f.labels(name, s, labels)
 	}
-	f.identical(name, s.ID)
+	f.duplicateIDs(name, s.ID)
 }
 
 // labels reports labels that are not numbers or out of range, and labels that are all equal.
@@ -94,8 +94,8 @@ func (f *findings) labels(name string, s *Split, allowed [2]float64) {
 	}
 }
 
-// identical reports ids that occur twice.
-func (f *findings) identical(name string, ids []string) {
+// duplicateIDs reports ids that occur twice.
+func (f *findings) duplicateIDs(name string, ids []string) {
 	var twice tally
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -110,8 +110,8 @@ func (f *findings) identical(name string, ids []string) {
 	}
 }
 
-// frames reports valid frames with NaN or Inf, frames after the length that are not zero, and
-// padding at the front.
+// frames reports valid frames with NaN or Inf, values other than zero after the length of a
+// sequence, and padding at the front.
 func (f *findings) frames(name, key string, s *Split, m *Frames) {
 	var notFinite, after, front tally
 	short, first := 0, ""
@@ -174,7 +174,7 @@ func (f *findings) tokens(name string, s *Split) {
 	for i, id := range s.ID {
 		row := s.Language.row(i)
 		switch {
-		case row.values():
+		case row.hasOtherValues():
 			values.add(id)
 		case row.reordered():
 			order.add(id)
@@ -209,7 +209,8 @@ func (f *findings) tokens(name string, s *Split) {
 	}
 }
 
-// sentences reports token sequences that are not a sentence of a tokenizer. The masks are good.
+// sentences reports token sequences that no tokenizer returns for a sentence. The masks must be
+// valid.
 func (f *findings) sentences(name string, s *Split) {
 	var short, first, last, unknown tally
 	for i, id := range s.ID {
@@ -255,8 +256,8 @@ func (t *Tokens) row(i int) tokenRow {
 	return tokenRow{t.ID[at:][:t.T], t.Mask[at:][:t.T], t.Segment[at:][:t.T]}
 }
 
-// values reports whether the mask has a value other than 0 and 1.
-func (r *tokenRow) values() bool {
+// hasOtherValues reports whether the mask has a value other than 0 and 1.
+func (r *tokenRow) hasOtherValues() bool {
 	for _, m := range r.mask {
 		if m != 0 && m != 1 {
 			return true
@@ -313,8 +314,9 @@ func (r *tokenRow) unknown(n int) bool {
 	return n > 2
 }
 
-// Hash returns a SHA-256 of all that models read: ids, tokens, valid frames and labels of the three
-// splits, in hexadecimal digits. It is the same for a pickle and for the file packed from it.
+// Hash returns the SHA-256 of everything that models read: ids, tokens, valid frames and labels of
+// the three splits, in hexadecimal digits. It is the same for a pickle and for the file packed from
+// it.
 func (s *Set) Hash() string {
 	if s.hash != "" {
 		return s.hash

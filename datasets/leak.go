@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// compareSplits warns of ids, videos and utterances that are in two splits. The video of an id
+// compareSplits warns of videos and utterances that are in two splits. The video of an id
 // VIDEO$_$CLIP is what precedes $_$.
 func (f *findings) compareSplits(s *Set) {
 	for j, b := range s.splits() {
@@ -50,7 +50,7 @@ func (f *findings) compareSplits(s *Set) {
 // not name one.
 func (s *Split) video(i int) string {
 	video, _, ok := strings.Cut(s.ID[i], "$_$")
-	if !ok || video == "train" || video == "valid" || video == "test" { // made by split
+	if !ok || video == "train" || video == "valid" || video == "test" { // an id without a video
 		return fmt.Sprintf("%p %d", s, i)
 	}
 	return video
@@ -71,11 +71,11 @@ func (s *Split) digest(i int) string {
 	return string(h.Sum(nil))
 }
 
-// A Correlation is Pearson's correlation of the labels with what ridge regression predicts from
-// one modality: mean and standard deviation of each feature over the valid frames, or the counts of
-// the 500 most frequent tokens. The regression is fitted on the training split with the best of
-// some penalties. On the training split itself each fifth of the videos is predicted from the
-// other four.
+// A Correlation is Pearson's correlation of the labels with the predictions of a ridge regression
+// on one modality. Its inputs are the mean and the standard deviation of each feature over the
+// valid frames, or the counts of the 500 most frequent tokens. It is fitted on the training split
+// with the best of some penalties. In the training split each fifth of the videos is predicted by a
+// regression on the other four.
 type Correlation struct {
 	Modality           string
 	Train, Valid, Test float64
@@ -83,7 +83,7 @@ type Correlation struct {
 
 const (
 	folds      = 5
-	maxColumns = 500 // of the matrix that describes a modality
+	maxColumns = 500 // of the matrix of a modality's inputs
 )
 
 var penalties = []float64{1, 10, 100, 1000, 1e4}
@@ -116,18 +116,18 @@ func (s *Set) correlations() (all []Correlation) {
 
 func (s *Set) correlation(name string, x [3]*mat.Dense) Correlation {
 	fold := s.Train.folds()
-	predicted := make([][]float64, len(penalties)) // from the other folds
+	predicted := make([][]float64, len(penalties)) // by a regression on the other folds
 	for j := range penalties {
 		predicted[j] = make([]float64, s.Train.Len())
 	}
 	for k := range folds {
-		lines := ridge(x[0], s.Train.Label, func(i int) bool { return fold[i] != k })
+		models := ridge(x[0], s.Train.Label, func(i int) bool { return fold[i] != k })
 		for i, own := range fold {
 			if own != k {
 				continue
 			}
-			for j, l := range lines {
-				predicted[j][i] = l.at(x[0].RawRowView(i))
+			for j, l := range models {
+				predicted[j][i] = l.predict(x[0].RawRowView(i))
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Set) correlation(name string, x [3]*mat.Dense) Correlation {
 	return c
 }
 
-// folds returns a fold for each utterance; those of one video are in the same fold.
+// folds returns the number of the fold of each utterance. Those of one video are in the same fold.
 func (s *Split) folds() []int {
 	fold, number := make([]int, s.Len()), map[string]int{}
 	for i := range fold {
@@ -156,25 +156,28 @@ func (s *Split) folds() []int {
 	return fold
 }
 
-// A line is a linear function w·x + bias.
-type line struct {
+// A linearModel is a linear function w·x + bias.
+type linearModel struct {
 	w    *mat.VecDense
 	bias float64
 }
 
-func (l *line) at(x []float64) float64 { return l.bias + mat.Dot(l.w, mat.NewVecDense(len(x), x)) }
+func (l *linearModel) predict(x []float64) float64 {
+	return l.bias + mat.Dot(l.w, mat.NewVecDense(len(x), x))
+}
 
 // score returns the correlation of the function with the labels.
-func (l *line) score(x *mat.Dense, label []float32) float64 {
+func (l *linearModel) score(x *mat.Dense, label []float32) float64 {
 	predicted := make([]float64, len(label))
 	for i := range predicted {
-		predicted[i] = l.at(x.RawRowView(i))
+		predicted[i] = l.predict(x.RawRowView(i))
 	}
 	return pearson(predicted, label)
 }
 
-// ridge minimises Σ (w·x + b - y)² + penalty·|w|² over the rows in use, for each penalty.
-func ridge(x *mat.Dense, label []float32, use func(i int) bool) []line {
+// ridge returns, for each penalty, the model that minimises Σ (w·x + b - y)² + penalty·|w|² over
+// the rows for which use is true.
+func ridge(x *mat.Dense, label []float32, use func(i int) bool) []linearModel {
 	_, d := x.Dims()
 	var rows []float64
 	var y []float64
@@ -188,25 +191,25 @@ func ridge(x *mat.Dense, label []float32, use func(i int) bool) []line {
 		y[i] -= mean
 	}
 	a := mat.NewDense(len(y), d, rows)
-	gram, right := mat.NewSymDense(d, nil), mat.NewVecDense(d, nil)
+	gram, moment := mat.NewSymDense(d, nil), mat.NewVecDense(d, nil)
 	gram.SymOuterK(1, a.T())
-	right.MulVec(a.T(), mat.NewVecDense(len(y), y))
-	lines, before := make([]line, len(penalties)), 0.0
+	moment.MulVec(a.T(), mat.NewVecDense(len(y), y))
+	models, before := make([]linearModel, len(penalties)), 0.0
 	for j, penalty := range penalties {
 		for i := range d {
 			gram.SetSym(i, i, gram.At(i, i)+penalty-before)
 		}
 		before = penalty
 		var c mat.Cholesky
-		lines[j] = line{mat.NewVecDense(d, nil), mean}
+		models[j] = linearModel{mat.NewVecDense(d, nil), mean}
 		if c.Factorize(gram) {
-			c.SolveVecTo(lines[j].w, right) // an error is about precision only
+			c.SolveVecTo(models[j].w, moment) // an error is about precision only
 		}
 	}
-	return lines
+	return models
 }
 
-// pearson returns the correlation, 0 if one of the two is constant.
+// pearson returns Pearson's correlation, 0 if x or label is constant.
 func pearson(x []float64, label []float32) float64 {
 	y := make([]float64, len(label))
 	for i, v := range label {
@@ -218,8 +221,8 @@ func pearson(x []float64, label []float32) float64 {
 	return 0
 }
 
-// moments returns mean and standard deviation of each feature over the valid frames, [N 2D], or
-// maxColumns random sums of them if there are more.
+// moments returns the mean and the standard deviation of each feature over the valid frames, [N
+// 2D]. If these are more than maxColumns, it returns that many sums of them with random signs.
 func (f *Frames) moments() *mat.Dense {
 	x := mat.NewDense(len(f.Len), 2*f.D, nil)
 	row := make([]float32, f.T*f.D)
@@ -250,7 +253,8 @@ func (f *Frames) moments() *mat.Dense {
 	return sums
 }
 
-// frequentTokens returns a column for each of the most frequent tokens of the training split.
+// frequentTokens returns the index of the column of each of the most frequent tokens in the
+// training split, by token id.
 func (s *Set) frequentTokens() map[int]int {
 	count := map[int]int{}
 	for i, id := range s.Train.Language.ID {
@@ -272,7 +276,7 @@ func (s *Set) frequentTokens() map[int]int {
 	return column
 }
 
-// counts returns how often each token of a column is in each utterance.
+// counts returns how often each token that has a column is in each utterance, [N columns].
 func (t *Tokens) counts(column map[int]int) *mat.Dense {
 	n := len(t.ID) / t.T
 	x := mat.NewDense(n, len(column), nil)
@@ -287,8 +291,9 @@ func (t *Tokens) counts(column map[int]int) *mat.Dense {
 	return x
 }
 
-// standardize subtracts the mean of the first matrix from each column of all and divides by its
-// deviation; a column that is constant there becomes 0. It reports whether another is left.
+// standardize subtracts from each column of all matrices the column's mean in the first matrix, and
+// divides by its standard deviation there. A column that is constant there becomes 0. It reports
+// whether any column is not constant.
 func standardize(all []*mat.Dense) bool {
 	n, d := all[0].Dims()
 	column, varies := make([]float64, n), false
@@ -310,28 +315,29 @@ func standardize(all []*mat.Dense) bool {
 }
 
 // correlated warns of features that were learned from labels: they predict the labels of the
-// utterances that they were learned on, but not others. It warns too if validation and test
-// disagree, for then the choice of a checkpoint is of little use. Both need four standard errors
-// of Fisher's transformation.
+// utterances that they were learned on, but not others. It also warns if validation and test
+// disagree, because then a checkpoint that is good on validation may not be good on test. Both
+// warnings need a difference of four standard errors after Fisher's transformation.
 func (f *findings) correlated(s *Set, all []Correlation) {
-	const far = 4
+	const limit = 4
 	n, v, t := s.Train.Len(), s.Valid.Len(), s.Test.Len()
 	for _, c := range all {
 		numbers := fmt.Sprintf("correlation of the label with a ridge regression on %s: %.2f in "+
 			"train by video, %.2f in valid, %.2f in test", c.Modality, c.Train, c.Valid, c.Test)
 		switch {
-		case fisher(c.Train, n, c.Test, t) > far || fisher(c.Valid, v, c.Test, t) > far:
+		case fisher(c.Train, n, c.Test, t) > limit || fisher(c.Valid, v, c.Test, t) > limit:
 			f.warn("%s: the features seem to be learned from labels of other splits than test; "+
 				"no comparison of models should rest on them (%s)", c.Modality, numbers)
 		case min(c.Train, c.Valid, c.Test) > 0.9:
 			f.warn("%s: the features tell the label (%s)", c.Modality, numbers)
-		case math.Abs(fisher(c.Valid, v, c.Test, t)) > far:
+		case math.Abs(fisher(c.Valid, v, c.Test, t)) > limit:
 			f.warn("%s: validation and test disagree (%s)", c.Modality, numbers)
 		}
 	}
 }
 
-// fisher returns the difference of two correlations of n and m utterances in standard errors.
+// fisher returns the difference of the correlations a, over n utterances, and b, over m, in
+// standard errors after Fisher's transformation z = artanh r.
 func fisher(a float64, n int, b float64, m int) float64 {
 	z := func(r float64) float64 { return math.Atanh(min(max(r, -0.999), 0.999)) }
 	return (z(a) - z(b)) / math.Sqrt(1/float64(n-3)+1/float64(m-3))

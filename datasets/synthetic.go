@@ -10,7 +10,7 @@ import (
 // A SyntheticConfig holds the sizes of a synthetic data set.
 type SyntheticConfig struct {
 	Train, Valid, Test int // number of utterances
-	// T; an utterance has between half and all of them
+	// T, the numbers of steps; an utterance has between half of them and all
 	LanguageSteps, AudioSteps, VisionSteps int
 	AudioDim, VisionDim                    int    // D, features of a frame
 	Seed                                   uint64 // of all random numbers
@@ -59,13 +59,13 @@ const (
 
 const (
 	pathSD = 0.5 // standard deviation of a path around its mean
-	// correlation of consecutive steps if the longest modality has referenceSteps
-	pathMemory = 0.85
-	frameGain  = 0.6
-	frameNoise = 0.5
-	wordNoise  = 0.1
-	labelNoise = 0.1
-	labelLimit = 3.0
+	// ρ, the correlation of consecutive steps, if the longest modality has referenceSteps
+	pathCorrelation = 0.85
+	frameGain       = 0.6
+	frameNoise      = 0.5
+	wordNoise       = 0.1
+	labelNoise      = 0.1
+	labelLimit      = 3.0
 
 	referenceSteps = 48
 )
@@ -112,10 +112,10 @@ func SyntheticMaxCorrelation(m int) float64 {
 // SyntheticTruth holds the latent variables of each utterance of a synthetic set, by split.
 type SyntheticTruth struct{ Train, Valid, Test []Latent }
 
-// Synthetic generates a data set and the latent variables behind it. In known amounts, earlier
-// steps predict later ones, the modalities share information about the label, and each modality
-// has information that the others do not have. With z, n, ε independent standard normal numbers at
-// each occurrence,
+// Synthetic generates a data set, and returns it with its latent variables. Earlier steps predict
+// later ones, the modalities share information about the label, and each modality has information
+// that the others do not have; the amounts are known. With z, n, ε independent standard normal
+// numbers at each occurrence,
 //
 //	factors  μ, p_l, p_a, p_v ~ N(0, 1)
 //	label    y = clip(μ + 0.7 p_l + 0.3 p_a + 0.45 p_v + 0.1 ε, ±3)
@@ -144,7 +144,7 @@ func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 	}
 	seeds := rand.New(rand.NewPCG(cfg.Seed, 0))
 	s := synthesizer{cfg: cfg, steps: max(cfg.LanguageSteps, cfg.AudioSteps, cfg.VisionSteps)}
-	s.memory = math.Pow(pathMemory, referenceSteps/float64(s.steps))
+	s.correlation = math.Pow(pathCorrelation, referenceSteps/float64(s.steps))
 	s.audio, s.vision = normals(seeds, 3*cfg.AudioDim), normals(seeds, 3*cfg.VisionDim)
 
 	set := &Set{Name: "synthetic", Range: [2]float64{-labelLimit, labelLimit}}
@@ -165,7 +165,7 @@ func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
 type synthesizer struct {
 	cfg           SyntheticConfig
 	steps         int       // of the paths in the longest utterance
-	memory        float64   // ρ
+	correlation   float64   // ρ
 	audio, vision []float64 // M_m [3 D]
 	rng           *rand.Rand
 }
@@ -216,11 +216,11 @@ func (s *synthesizer) label(z Latent) float32 {
 // path returns n steps of a stationary AR(1) process with the given mean.
 func (s *synthesizer) path(mean float64, n int) []float64 {
 	x := make([]float64, n)
-	innovation := pathSD * math.Sqrt(1-s.memory*s.memory)
+	innovation := pathSD * math.Sqrt(1-s.correlation*s.correlation)
 	deviation := pathSD * s.rng.NormFloat64()
 	for t := range x {
 		x[t] = mean + deviation
-		deviation = s.memory*deviation + innovation*s.rng.NormFloat64()
+		deviation = s.correlation*deviation + innovation*s.rng.NormFloat64()
 	}
 	return x
 }

@@ -260,7 +260,7 @@ func TestSyntheticInformation(t *testing.T) {
 
 // A word predicts the next one better than a later one.
 func TestSyntheticPastPredictsNext(t *testing.T) {
-	s := synthesizer{memory: pathMemory, rng: rand.New(rand.NewPCG(1, 1))}
+	s := synthesizer{correlation: pathCorrelation, rng: rand.New(rand.NewPCG(1, 1))}
 	const n = 400000
 	x := s.path(0.5, n)
 	mean, sd := stat.MeanStdDev(x, nil)
