@@ -1,5 +1,6 @@
 // Package simd has the float32 inner loops of the CPU: Go assembly for AVX-512 and for AVX2 with
-// FMA, and plain Go for all other processors. Each of the three is called a path.
+// FMA, and plain Go for all other processors. Each of the three is called a path. Start with
+// vector.go, row.go and [BLAS].
 //
 // The program in gen, a module of its own, generates the assembly, which is committed; a test
 // compares the two. Each assembly kernel has a reference in plain Go with the same signature,

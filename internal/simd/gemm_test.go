@@ -22,7 +22,7 @@ func onEachPath(t *testing.T, f func(t *testing.T)) {
 	before := active
 	defer func() { active = before }()
 	p := plainProduct(4, 3)
-	for _, s := range append(supported(), set{plain, &p, &plainVector}) {
+	for _, s := range append(supported(), kernelSet{plain, &p, &plainVector}) {
 		active = s
 		t.Run(s.path, f)
 	}

@@ -14,14 +14,14 @@ const (
 	generic = "generic"
 )
 
-// A set is the implementation of one path.
-type set struct {
+// A kernelSet holds the kernels of one path.
+type kernelSet struct {
 	path    string
 	product *product // nil for gonum's Sgemm
 	vector  *vector
 }
 
-// active is the set in use.
+// active is the set of kernels in use.
 var active, choiceErr = choose(os.Getenv("RECAP_CPU"), supported())
 
 // Path returns the path in use: "avx512", "avx2" or "generic". It is the fastest that the CPU
@@ -34,7 +34,7 @@ func Check() error { return choiceErr }
 
 // choose returns the set with the given name, or the first set if the name is empty. On an error
 // it returns the first set too.
-func choose(name string, sets []set) (set, error) {
+func choose(name string, sets []kernelSet) (kernelSet, error) {
 	var names []string
 	for _, s := range sets {
 		if s.path == name {

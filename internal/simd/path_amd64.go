@@ -3,12 +3,12 @@ package simd
 import "golang.org/x/sys/cpu"
 
 // supported returns the sets that the CPU and the operating system support, fastest first.
-func supported() []set {
-	x, sets := cpu.X86, []set{{path: generic, vector: &plainVector}}
+func supported() []kernelSet {
+	x, sets := cpu.X86, []kernelSet{{path: generic, vector: &plainVector}}
 	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
-		sets = append([]set{{avx2, &avx2Product, &avx2Vector}}, sets...)
+		sets = append([]kernelSet{{avx2, &avx2Product, &avx2Vector}}, sets...)
 		if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
-			sets = append([]set{{avx512, &avx512Product, &avx512Vector}}, sets...)
+			sets = append([]kernelSet{{avx512, &avx512Product, &avx512Vector}}, sets...)
 		}
 	}
 	return sets

@@ -3,4 +3,4 @@
 package simd
 
 // supported returns the sets that the CPU supports.
-func supported() []set { return []set{{path: generic, vector: &plainVector}} }
+func supported() []kernelSet { return []kernelSet{{path: generic, vector: &plainVector}} }

@@ -6,10 +6,10 @@ import (
 )
 
 func TestChoose(t *testing.T) {
-	all := []set{{path: avx512}, {path: avx2}, {path: generic}}
+	all := []kernelSet{{path: avx512}, {path: avx2}, {path: generic}}
 	for _, c := range []struct {
 		name string
-		sets []set
+		sets []kernelSet
 		path string
 		err  string
 	}{

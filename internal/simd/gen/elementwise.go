@@ -16,7 +16,7 @@ func (v *isa) elementwise() {
 	v.unary("GELU", gaussConstants, v.gelu)
 	v.unary("ReLU", nil, v.relu)
 	v.binary("GELUGrad", "dx, x, g", gaussConstants, func(x reg.Register, g Op) reg.VecVirtual {
-		y := v.geluSlope(x)
+		y := v.geluGrad(x)
 		VMULPS(g, y, y)
 		return y
 	})
@@ -36,8 +36,8 @@ func (v *isa) elementwise() {
 	v.adam()
 }
 
-// few is the number of vectors in one iteration of the cheap kernels.
-const few = 4
+// unroll is the number of vectors in one iteration of kernels that need few registers.
+const unroll = 4
 
 // unary writes a kernel dst = f(x).
 func (v *isa) unary(name string, constants []float64, f func(x reg.Register) reg.VecVirtual) {
@@ -53,7 +53,7 @@ func (v *isa) unary(name string, constants []float64, f func(x reg.Register) reg
 // unit returns the number of vectors in one iteration: kernels with constants need the registers.
 func (v *isa) unit(constants []float64) int {
 	if constants == nil {
-		return few
+		return unroll
 	}
 	return 1
 }
@@ -90,7 +90,7 @@ func (v *isa) reluGrad(x reg.Register, g Op) reg.VecVirtual {
 func (v *isa) scale() {
 	v.function("Scale", "func(dst []float32, alpha float32, x []float32)", "implements Scale.")
 	p, n, alpha := pointers("dst", "x"), length("dst"), v.scalar("alpha")
-	v.loop("loop", n, few, func(u int, masked bool) {
+	v.loop("loop", n, unroll, func(u int, masked bool) {
 		x := v.get(p[1], u, masked)
 		VMULPS(alpha, x, x)
 		v.put(x, p[0], u, masked)
@@ -101,7 +101,7 @@ func (v *isa) scale() {
 func (v *isa) axpy() {
 	v.function("Axpy", "func(y []float32, alpha float32, x []float32)", "implements Axpy.")
 	p, n, alpha := pointers("y", "x"), length("y"), v.scalar("alpha")
-	v.loop("loop", n, few, func(u int, masked bool) {
+	v.loop("loop", n, unroll, func(u int, masked bool) {
 		y, x := v.get(p[0], u, masked), v.get(p[1], u, masked)
 		VFMADD231PS(x, alpha, y)
 		v.put(y, p[0], u, masked)
@@ -121,8 +121,8 @@ func (v *isa) adam() {
 		s[name] = v.scalar(name)
 	}
 	v.loop("loop", n, 1, func(u int, masked bool) {
-		p, g, m, w := v.get(at[0], u, masked), v.get(at[1], u, masked), v.get(at[2],
-			u, masked), v.get(at[3], u, masked)
+		p, g := v.get(at[0], u, masked), v.get(at[1], u, masked)
+		m, w := v.get(at[2], u, masked), v.get(at[3], u, masked)
 		VFMADD231PS(p, s["decay"], g)
 		VMULPS(s["beta1"], m, m)
 		VFMADD231PS(g, s["rest1"], m)

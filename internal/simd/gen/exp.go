@@ -168,8 +168,8 @@ func (v *isa) gelu(x reg.Register) reg.VecVirtual {
 	return y
 }
 
-// geluSlope returns Φ(x) + x·φ(x) = ½ ± (½ − Φ(−|x|) + |x|·φ(x)), with the sign of x.
-func (v *isa) geluSlope(x reg.Register) reg.VecVirtual {
+// geluGrad returns Φ(x) + x·φ(x) = ½ ± (½ − Φ(−|x|) + |x|·φ(x)), with the sign of x.
+func (v *isa) geluGrad(x reg.Register) reg.VecVirtual {
 	a, e, tail := v.gauss(x)
 	y, sign := v.copyOf(v.c(0.5)), v.vec()
 	VSUBPS(tail, y, y)

@@ -65,12 +65,12 @@ func (v *isa) lstmGrad() {
 	in, p := gates("gates", n), pointers("prev", "cell", "g", "dh", "dc")
 	v.hoist(gateConstants...)
 	// derivative of a sigmoid with value y: y·(1 − y)
-	slope := func(y reg.Register) reg.VecVirtual {
+	sigmoidGrad := func(y reg.Register) reg.VecVirtual {
 		s := v.copyOf(y)
 		VFNMADD213PS(y, y, s)
 		return s
 	}
-	curve := func(y reg.Register) reg.VecVirtual { // derivative of a tanh with value y: 1 − y²
+	tanhGrad := func(y reg.Register) reg.VecVirtual { // derivative of a tanh with value y: 1 − y²
 		s := v.copyOf(y)
 		VFNMADD213PS(v.c(1), y, s)
 		return s
@@ -79,19 +79,19 @@ func (v *isa) lstmGrad() {
 		dh, o := v.get(p[2], u, masked), v.get(in[3], u, masked)
 		VADDPS(v.get(p[3], u, masked), dh, dh)
 		tanh := v.tanh(v.get(p[1], u, masked))
-		along := v.times(dh, o)
+		dTanh := v.times(dh, o)
 		VMULPS(tanh, dh, dh)
-		VMULPS(slope(o), dh, dh)
+		VMULPS(sigmoidGrad(o), dh, dh)
 		v.put(dh, in[3], u, masked)
 
 		dc := v.get(p[4], u, masked)
-		VFMADD231PS(curve(tanh), along, dc)
+		VFMADD231PS(tanhGrad(tanh), dTanh, dc)
 		i, f, g := v.get(in[0], u, masked), v.get(in[1], u, masked), v.get(in[2], u, masked)
 		di, df, dg := v.times(dc, g), v.times(dc, v.get(p[0], u, masked)), v.times(dc, i)
 		VMULPS(f, dc, dc)
 		v.put(dc, p[4], u, masked)
 		for k, d := range []reg.VecVirtual{di, df, dg} {
-			VMULPS([]reg.VecVirtual{slope(i), slope(f), curve(g)}[k], d, d)
+			VMULPS([]reg.VecVirtual{sigmoidGrad(i), sigmoidGrad(f), tanhGrad(g)}[k], d, d)
 			v.put(d, in[k], u, masked)
 		}
 	})

@@ -86,11 +86,11 @@ type column struct {
 func (v *isa) rowsOf(rows int) column {
 	p0, rs := param("a"), stride("rs")
 	none, rs3, rs5, p7 := GP64(), GP64(), GP64(), GP64()
-	type reach struct {
+	type address struct {
 		base, stride reg.GPVirtual
 		scale        uint8
 	}
-	table := []reach{{p0, none, 0}, {p0, rs, 1}, {p0, rs, 2}, {p0, rs3, 1}, {p0, rs, 4},
+	table := []address{{p0, none, 0}, {p0, rs, 1}, {p0, rs, 2}, {p0, rs3, 1}, {p0, rs, 4},
 		{p0, rs5, 1}, {p0, rs3, 2},
 		{p7, none, 0}, {p0, rs, 8}, {p7, rs, 2}, {p0, rs5, 2}, {p7, rs, 4}, {p0, rs3, 4},
 		{p7, rs3, 2}}[:rows]

@@ -134,7 +134,7 @@ func (v *isa) softmax() {
 	scale := v.copyOf(v.c(1))
 	VMAXPS(sum, v.copyOf(v.c(0x1p-126)), sum)
 	VDIVPS(sum, scale, scale)
-	v.loop("scale", n, few, func(u int, masked bool) {
+	v.loop("scale", n, unroll, func(u int, masked bool) {
 		y := v.get(p[0], u, masked)
 		VMULPS(scale, y, y)
 		v.put(y, p[0], u, masked)
@@ -160,7 +160,7 @@ func (v *isa) softmaxGrad() {
 	v.function("SoftmaxGrad", "func(dx, y, g []float32)", "implements SoftmaxGrad.")
 	p, n := pointers("dx", "y", "g"), length("dx")
 	s := v.inner(p[1], p[2], n)
-	v.loop("loop", n, few, func(u int, masked bool) {
+	v.loop("loop", n, unroll, func(u int, masked bool) {
 		g := v.get(p[2], u, masked)
 		VSUBPS(s, g, g)
 		VMULPS(v.get(p[1], u, masked), g, g)
@@ -212,7 +212,7 @@ func (v *isa) layerNorm() {
 	VSQRTPS(rstd, rstd)
 	VDIVPS(rstd, v.copyOf(v.c(1)), rstd)
 	result(rstd, "rstd")
-	v.loop("loop", n, few, func(u int, masked bool) {
+	v.loop("loop", n, unroll, func(u int, masked bool) {
 		x, y := v.get(p[1], u, masked), v.get(p[3], u, masked)
 		VSUBPS(mean, x, x)
 		VMULPS(rstd, x, x)
