@@ -38,7 +38,7 @@ func (d *Device[T]) heads(a device.Attention, n int, f func(h head[T], scratch a
 	})
 }
 
-// An arena is scratch memory that is not yet allocated.
+// An arena is the part of scratch memory that is not yet allocated.
 type arena[T Float] []T
 
 // alloc returns the next n numbers of the arena.
@@ -105,7 +105,7 @@ func (h *head[T]) exclude(p []T, first, rows int) {
 func (h *head[T]) drop(row []T, i int) {
 	scale := T(1 / (1 - h.Dropout))
 	for j := range row {
-		row[j] = choose(device.Keep(h.Seed, (h.index*h.Queries+i)*h.Keys+j, h.Dropout),
+		row[j] = where(device.Keep(h.Seed, (h.index*h.Queries+i)*h.Keys+j, h.Dropout),
 			row[j]*scale, 0)
 	}
 }
@@ -145,8 +145,8 @@ func (d *Device[T]) AttentionGrad(
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
 	maxRows := min(a.Queries, queryBlock)
 	d.heads(a, 5*a.Keys*a.Width+2*maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
-		keysT, valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks), d.transpose(&h,
-			scratch.alloc(h.Keys*h.Width), vs)
+		keysT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks)
+		valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), vs)
 		keys := h.gather(scratch.alloc(h.Keys*h.Width), ks, h.k, h.Keys)
 		keysGrad, valuesGrad := scratch.alloc(h.Keys*h.Width), scratch.alloc(h.Keys*h.Width)
 		queries, outGrad := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Width)

@@ -1,8 +1,9 @@
-// Package cpu computes the kernels of package device on the host, in float32 and in float64. It is
-// the only package whose kernels have a type parameter: above it, the device owns the precision.
+// Package cpu computes the kernels of package device on the host, in float32 and in float64. Start
+// with loops.go, which has the inner loops in plain Go and so shows what a kernel computes. The
+// kernels divide their work into chunks and call an inner loop for each.
 //
-// The kernels divide their work into chunks and call an inner loop for each; loops.go has the
-// inner loops in plain Go, which is the place to read what a kernel computes.
+// It is the only package whose code has the type of a number as a parameter. Packages that use it
+// do not depend on the precision.
 package cpu
 
 import (

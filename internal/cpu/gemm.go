@@ -19,9 +19,8 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
 	}
-	a, b, c := d.data(g.A.Buf)[g.A.Offset:], d.data(g.B.Buf)[g.B.Offset:], d.data(
-		g.C.Buf,
-	)[g.C.Offset:]
+	a, b := d.data(g.A.Buf)[g.A.Offset:], d.data(g.B.Buf)[g.B.Offset:]
+	c := d.data(g.C.Buf)[g.C.Offset:]
 	work := g.M * g.N * max(g.K, 1)
 	if g.Count > 1 {
 		parallel.For(g.Count, max(1, gemmWork/work), func(lo, hi int) {
@@ -44,10 +43,10 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 		nextColumn = g.B.Stride
 	}
 	rows, columns := blocks(g.M, g.N, work)
-	down, across := (g.M+rows-1)/rows, (g.N+columns-1)/columns
-	parallel.For(down*across, 1, func(lo, hi int) {
+	blockRows, blockColumns := (g.M+rows-1)/rows, (g.N+columns-1)/columns
+	parallel.For(blockRows*blockColumns, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
-			i, j := block/across*rows, block%across*columns
+			i, j := block/blockColumns*rows, block%blockColumns*columns
 			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha),
 				a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
 				T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)

@@ -33,7 +33,7 @@ func (d *Device[T]) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 	scale := T(1 / (1 - p))
 	each(len(v), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			y[i] = choose(device.Keep(seed, i, p), v[i]*scale, 0)
+			y[i] = where(device.Keep(seed, i, p), v[i]*scale, 0)
 		}
 	})
 }

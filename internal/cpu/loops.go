@@ -109,7 +109,7 @@ var double = loops[float64]{
 		cdf, pdf := gauss(x)
 		return g * (cdf + x*pdf)
 	}),
-	reluGrad: mappedGrad(func(x, g float64) float64 { return choose(x > 0, g, 0) }),
+	reluGrad: mappedGrad(func(x, g float64) float64 { return where(x > 0, g, 0) }),
 	adam:     adam[float64],
 	sum:      sum[float64], dot: dot[float64], dot64: dot[float64],
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],

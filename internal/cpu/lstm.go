@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A batch is a group of sequences that run together, sorted by length, the longest first. So the
-// sequences that still have a step are the first ones.
+// A batch is a group of sequences that are computed together, sorted by length, the longest first.
+// So those that still have a step are the first ones.
 type batch[T Float] struct {
 	device.LSTM
 	samples []int // indices of the sequences
@@ -94,9 +94,8 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
 	d.batches(l, 6*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
-		zeros, dh, dc, dz := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(
-			n*w,
-		), scratch.alloc(n*4*w)
+		zeros, dh := scratch.alloc(w), scratch.alloc(n*w)
+		dc, dz := scratch.alloc(n*w), scratch.alloc(n*4*w)
 		n = 0
 		for step := l.Lengths[p.samples[0]] - 1; step >= 0; step-- {
 			for n < len(p.samples) && l.Lengths[p.samples[n]] > step {

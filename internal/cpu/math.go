@@ -27,9 +27,9 @@ func gauss(x float64) (cdf, pdf float64) {
 
 func inf[T Float](sign int) T { return T(math.Inf(sign)) }
 
-// choose returns a if yes is true, else b.
-func choose[T Float](yes bool, a, b T) T {
-	if yes {
+// where returns a if condition is true, else b, as torch.where does for each element.
+func where[T Float](condition bool, a, b T) T {
+	if condition {
 		return a
 	}
 	return b

@@ -37,7 +37,7 @@ func (d *Device[T]) LogSoftmax(dst, x device.Buffer, rows, n int) {
 	d.rows(rows, n, func(_ int, v [3][]T) {
 		m, rest := logSumExp(v[1])
 		for i, x := range v[1] {
-			v[0][i] = choose(x == inf[T](-1), x, x-m-rest)
+			v[0][i] = where(x == inf[T](-1), x, x-m-rest)
 		}
 	}, dst, x)
 }

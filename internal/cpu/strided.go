@@ -7,62 +7,62 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/parallel"
 )
 
-// A walk is an iteration over the elements of a shape in several strided arrays at once, as rows
-// of equal length. Axes that are contiguous in every array are merged, so most walks have one or
-// two axes.
-type walk struct {
+// An iterator visits the elements of a shape in several strided arrays at once, as rows of equal
+// length. Axes that are contiguous in every array are merged, so most iterators have one or two
+// axes.
+type iterator struct {
 	outer   []int   // lengths of all axes except the last
 	n       int     // length of a row
 	strides [][]int // for each array, the strides of outer and of the row
 	offset  []int   // for each array, the position of the first element
 }
 
-// newWalk returns the walk over the operands of a shape.
-func newWalk(shape []int, operands ...device.Operand) *walk {
+// newIterator returns the iterator over the operands of a shape.
+func newIterator(shape []int, operands ...device.Operand) *iterator {
 	lengths, strides := device.Merge(shape, operands...)
-	w := &walk{strides: strides, offset: make([]int, len(operands))}
+	it := &iterator{strides: strides, offset: make([]int, len(operands))}
 	for k, o := range operands {
-		w.offset[k] = o.Offset
+		it.offset[k] = o.Offset
 	}
-	w.outer, w.n = lengths[:len(lengths)-1], lengths[len(lengths)-1]
-	return w
+	it.outer, it.n = lengths[:len(lengths)-1], lengths[len(lengths)-1]
+	return it
 }
 
 // rows returns the number of rows.
-func (w *walk) rows() int {
+func (it *iterator) rows() int {
 	n := 1
-	for _, d := range w.outer {
+	for _, d := range it.outer {
 		n *= d
 	}
 	return n
 }
 
 // step returns the distance between the elements of a row in array k.
-func (w *walk) step(k int) int { return w.strides[k][len(w.outer)] }
+func (it *iterator) step(k int) int { return it.strides[k][len(it.outer)] }
 
 // visit calls f for rows lo to hi, with the position of the row's first element in each array.
-func (w *walk) visit(lo, hi int, f func(row int, at []int)) {
-	index, at := make([]int, len(w.outer)), make([]int, len(w.strides))
-	copy(at, w.offset)
-	for axis, rest := len(w.outer)-1, lo; axis >= 0; axis-- {
-		index[axis] = rest % w.outer[axis]
-		rest /= w.outer[axis]
+func (it *iterator) visit(lo, hi int, f func(row int, at []int)) {
+	index, at := make([]int, len(it.outer)), make([]int, len(it.strides))
+	copy(at, it.offset)
+	for axis, rest := len(it.outer)-1, lo; axis >= 0; axis-- {
+		index[axis] = rest % it.outer[axis]
+		rest /= it.outer[axis]
 		for k := range at {
-			at[k] += index[axis] * w.strides[k][axis]
+			at[k] += index[axis] * it.strides[k][axis]
 		}
 	}
 	for row := lo; row < hi; row++ {
 		f(row, at)
-		for axis := len(w.outer) - 1; axis >= 0; axis-- {
+		for axis := len(it.outer) - 1; axis >= 0; axis-- {
 			index[axis]++
 			for k := range at {
-				at[k] += w.strides[k][axis]
+				at[k] += it.strides[k][axis]
 			}
-			if index[axis] < w.outer[axis] {
+			if index[axis] < it.outer[axis] {
 				break
 			}
 			for k := range at {
-				at[k] -= index[axis] * w.strides[k][axis]
+				at[k] -= index[axis] * it.strides[k][axis]
 			}
 			index[axis] = 0
 		}
@@ -72,16 +72,16 @@ func (w *walk) visit(lo, hi int, f func(row int, at []int)) {
 // Copy implements device.Device.
 func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 	y, x := d.data(dst.Buf), d.data(src.Buf)
-	w := newWalk(shape, dst, src)
-	sy, sx := w.step(0), w.step(1)
-	parallel.For(w.rows(), rowGrain(w.n), func(lo, hi int) {
-		w.visit(lo, hi, func(_ int, at []int) {
+	it := newIterator(shape, dst, src)
+	sy, sx := it.step(0), it.step(1)
+	parallel.For(it.rows(), rowGrain(it.n), func(lo, hi int) {
+		it.visit(lo, hi, func(_ int, at []int) {
 			to, from := y[at[0]:], x[at[1]:]
 			if sy == 1 && sx == 1 {
-				copy(to[:w.n], from[:w.n])
+				copy(to[:it.n], from[:it.n])
 				return
 			}
-			for i := range w.n {
+			for i := range it.n {
 				to[i*sy] = from[i*sx]
 			}
 		})
@@ -92,11 +92,11 @@ func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 // occur more than once.
 func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Operand) {
 	y, x := d.data(dst.Buf), d.data(src.Buf)
-	w := newWalk(shape, dst, src)
-	sy, sx := w.step(0), w.step(1)
-	w.visit(0, w.rows(), func(_ int, at []int) {
+	it := newIterator(shape, dst, src)
+	sy, sx := it.step(0), it.step(1)
+	it.visit(0, it.rows(), func(_ int, at []int) {
 		to, from := y[at[0]:], x[at[1]:]
-		for i := range w.n {
+		for i := range it.n {
 			to[i*sy] += from[i*sx]
 		}
 	})
@@ -105,9 +105,9 @@ func (d *Device[T]) Accumulate(dst device.Operand, shape []int, src device.Opera
 // Binary implements device.Device.
 func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, y device.Operand) {
 	z, xs, ys := d.data(dst), d.data(x.Buf), d.data(y.Buf)
-	w := newWalk(shape, device.Dense(dst, shape), x, y)
-	sx, sy := w.step(1), w.step(2)
-	rows, n, split := w.rows(), w.n, 1
+	it := newIterator(shape, device.Dense(dst, shape), x, y)
+	sx, sy := it.step(1), it.step(2)
+	rows, n, split := it.rows(), it.n, 1
 	if rows == 1 { // divide one long row into chunks
 		split = (n + grain - 1) / grain
 	}
@@ -119,7 +119,7 @@ func (d *Device[T]) Binary(op device.Binary, dst device.Buffer, shape []int, x, 
 			}
 			return
 		}
-		w.visit(lo, hi, func(row int, at []int) {
+		it.visit(lo, hi, func(row int, at []int) {
 			d.binary(op, z[row*n:(row+1)*n], xs[at[1]:], ys[at[2]:], sx, sy)
 		})
 	})
@@ -155,15 +155,15 @@ func (d *Device[T]) binary(op device.Binary, z, x, y []T, sx, sy int) {
 		}
 	case device.Equal:
 		for i := range z {
-			z[i] = choose[T](x[i*sx] == y[i*sy], 1, 0)
+			z[i] = where[T](x[i*sx] == y[i*sy], 1, 0)
 		}
 	case device.Less:
 		for i := range z {
-			z[i] = choose[T](x[i*sx] < y[i*sy], 1, 0)
+			z[i] = where[T](x[i*sx] < y[i*sy], 1, 0)
 		}
 	case device.Mask:
 		for i := range z {
-			z[i] = choose(y[i*sy] != 0, x[i*sx], inf[T](-1))
+			z[i] = where(y[i*sy] != 0, x[i*sx], inf[T](-1))
 		}
 	default:
 		panic(fmt.Sprintf("cpu: binary operation %d is unknown", op))

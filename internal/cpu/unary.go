@@ -64,7 +64,7 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 		}
 	case device.LeakyReLU:
 		for i, v := range x {
-			y[i] = choose(v > 0, v, a*v)
+			y[i] = where(v > 0, v, a*v)
 		}
 	case device.Clamp:
 		for i, v := range x {
@@ -73,7 +73,7 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 	case device.Huber:
 		for i, v := range x {
 			v = abs(v)
-			y[i] = choose(v < a, v*v/(2*a), v-a/2)
+			y[i] = where(v < a, v*v/(2*a), v-a/2)
 		}
 	default:
 		panic(fmt.Sprintf("cpu: unary operation %d is unknown", op))
@@ -125,25 +125,25 @@ func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 			dx[i] = g[i] * s * (1 + v*(1-s))
 		}
 	default:
-		unaryGradKinked(op, dx, x, g, a, b)
+		unaryGradPiecewise(op, dx, x, g, a, b)
 	}
 }
 
-// unaryGradKinked is unaryGrad for piecewise functions. A slope of 0 gives 0 even where g is
+// unaryGradPiecewise is unaryGrad for piecewise functions. A slope of 0 gives 0 even where g is
 // infinite.
-func unaryGradKinked[T Float](op device.Unary, dx, x, g []T, a, b T) {
+func unaryGradPiecewise[T Float](op device.Unary, dx, x, g []T, a, b T) {
 	switch op {
 	case device.Abs:
 		for i, v := range x {
-			dx[i] = choose(v > 0, g[i], choose(v < 0, -g[i], 0))
+			dx[i] = where(v > 0, g[i], where(v < 0, -g[i], 0))
 		}
 	case device.LeakyReLU:
 		for i, v := range x {
-			dx[i] = choose(v > 0, g[i], a*g[i])
+			dx[i] = where(v > 0, g[i], a*g[i])
 		}
 	case device.Clamp:
 		for i, v := range x {
-			dx[i] = choose(v >= a && v <= b, g[i], 0)
+			dx[i] = where(v >= a && v <= b, g[i], 0)
 		}
 	case device.Huber:
 		for i, v := range x {

@@ -1,10 +1,10 @@
-// Package device defines the closed set of kernels that the autograd engine is built on.
+// Package device defines the kernels with which the autograd engine computes. Start with [Device].
 //
-// A [Device] owns opaque buffers of one precision and runs kernels on them. No code above this
-// package knows whether a number is a float32 in memory, a float64, or lies on a GPU. There are no
-// optional methods: a kernel is in the set for every device, or not at all, so two devices cannot
-// take different paths unnoticed. Package devicetest defines each kernel a second time, by plain
-// loops in double precision; every device must agree with it.
+// A [Device] owns buffers of numbers of one precision and runs kernels on them. Packages that use
+// it do not depend on whether a number is a float32 or a float64, in host memory or on a GPU. There
+// are no optional methods: every device has every kernel, so that all devices run the same
+// operations. Package devicetest defines each kernel a second time, by plain loops in double
+// precision; every device must agree with it.
 //
 // # Rules for all kernels
 //
@@ -61,7 +61,7 @@ type Device interface {
 	Unary(op Unary, dst, x Buffer, a, b float64)
 	// UnaryGrad writes dx = g·f′(x), given y = f(x).
 	UnaryGrad(op Unary, dx, x, y, g Buffer, a, b float64)
-	// Binary writes dst = f(x, y), where dst is contiguous and x and y are seen through shape.
+	// Binary writes dst = f(x, y) for operands of the given shape; dst is contiguous.
 	Binary(op Binary, dst Buffer, shape []int, x, y Operand)
 	// Dropout writes x/(1−p) where Keep(seed, i, p) is true for element i, and 0 elsewhere.
 	Dropout(dst, x Buffer, p float64, seed uint64)
@@ -74,9 +74,11 @@ type Device interface {
 
 	// Movement of elements and rows.
 
-	// Copy writes dst = src, seen through shape; no two elements of dst are the same number.
+	// Copy writes dst = src for operands of the given shape. No two elements of dst are the same
+	// number in its buffer.
 	Copy(dst Operand, shape []int, src Operand)
-	// Accumulate adds src to dst, seen through shape; elements of dst may be the same number.
+	// Accumulate adds src to dst for operands of the given shape. Elements of dst may be the same
+	// number in its buffer.
 	Accumulate(dst Operand, shape []int, src Operand)
 	// Gather writes dst [len(index) width], whose row i is row index[i] of table [any width].
 	Gather(dst, table Buffer, index []int, width int)
@@ -117,7 +119,7 @@ type Device interface {
 	AttentionGrad(a Attention, dq, dk, dv, g, out, lse, q, k, v Buffer)
 	// LSTM runs a recurrent network over all steps: see [LSTM].
 	LSTM(l LSTM, y, cell, gates, weight Buffer)
-	// LSTMGrad replaces the gates that LSTM left by the gradient of z.
+	// LSTMGrad replaces the values of the gates, which LSTM wrote, by the gradient of z.
 	LSTMGrad(l LSTM, gates, g, cell, weight Buffer)
 	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m
 	// width] and w [width]: a perceptron with one hidden layer on all pairs of rows. It stores no
@@ -131,6 +133,6 @@ type Device interface {
 	// Adam updates the parameter p and its moments m and v in place with gradient g: see [Adam].
 	Adam(a Adam, p, g, m, v Buffer)
 	// AdamRows is Adam for the rows index[i] of p, m and v [any width], all different, with the
-	// gradient g [len(index) width]; it leaves other rows as they are.
+	// gradient g [len(index) width]; it does not change other rows.
 	AdamRows(a Adam, p, g, m, v Buffer, index []int, width int)
 }

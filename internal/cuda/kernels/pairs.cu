@@ -5,8 +5,8 @@ struct pair_scores { float *y; const float *u, *v, *w; i64 m, n, width, parts; }
 KERNEL(pair_scores, 256) {
 	__shared__ float us[16][33], vs[16][33], ws[32];
 	int a = threadIdx.x / 16, b = threadIdx.x % 16;
-	i64 across = (k.n + 15) / 16, down = (k.m + 15) / 16, block = blockIdx.x;
-	i64 j0 = block % across * 16, i0 = block / across % down * 16, part = block / across / down;
+	i64 tile_columns = (k.n + 15) / 16, tile_rows = (k.m + 15) / 16, block = blockIdx.x;
+	i64 j0 = block % tile_columns * 16, i0 = block / tile_columns % tile_rows * 16, part = block / tile_columns / tile_rows;
 	i64 from = part * k.width / k.parts, to = (part + 1) * k.width / k.parts;
 	float sum = 0;
 	for (i64 h0 = from; h0 < to; h0 += 32) {

@@ -72,16 +72,16 @@ struct layer_norm_grad { float *dx; const float *g, *x, *stats, *gamma; i64 n; }
 KERNEL(layer_norm_grad, 256) {
 	__shared__ float part[8];
 	i64 row = blockIdx.x * k.n;
-	float mean = k.stats[2 * blockIdx.x], rstd = k.stats[2 * blockIdx.x + 1], sum = 0, along = 0;
+	float mean = k.stats[2 * blockIdx.x], rstd = k.stats[2 * blockIdx.x + 1], sum_h = 0, sum_hx = 0;
 	for (i64 i = threadIdx.x; i < k.n; i += blockDim.x) {
 		float h = k.g[row + i] * k.gamma[i];
-		sum += h;
-		along += h * ((k.x[row + i] - mean) * rstd);
+		sum_h += h;
+		sum_hx += h * ((k.x[row + i] - mean) * rstd);
 	}
-	sum = block_sum(sum, part) / k.n;
-	along = block_sum(along, part) / k.n;
+	sum_h = block_sum(sum_h, part) / k.n;
+	sum_hx = block_sum(sum_hx, part) / k.n;
 	for (i64 i = threadIdx.x; i < k.n; i += blockDim.x)
-		k.dx[row + i] = rstd * (k.g[row + i] * k.gamma[i] - sum - (k.x[row + i] - mean) * rstd * along);
+		k.dx[row + i] = rstd * (k.g[row + i] * k.gamma[i] - sum_h - (k.x[row + i] - mean) * rstd * sum_hx);
 }
 
 // layer_norm_columns writes Σ g⊙x̂ and Σ g for each chunk of rows, [chunks n]. It has a block for
@@ -89,19 +89,19 @@ KERNEL(layer_norm_grad, 256) {
 struct layer_norm_columns { float *dgamma, *dbeta; const float *g, *x, *stats; i64 rows, n, chunks; };
 KERNEL(layer_norm_columns, 256) {
 	__shared__ float gammas[8][32], betas[8][32];
-	int lane = threadIdx.x % 32, lead = threadIdx.x / 32;
+	int lane = threadIdx.x % 32, first_row = threadIdx.x / 32;
 	i64 tiles = (k.n + 31) / 32, column = blockIdx.x % tiles * 32 + lane, chunk = blockIdx.x / tiles;
 	i64 from = chunk * k.rows / k.chunks, to = (chunk + 1) * k.rows / k.chunks;
 	float dgamma = 0, dbeta = 0;
-	for (i64 r = from + lead; column < k.n && r < to; r += 8) {
+	for (i64 r = from + first_row; column < k.n && r < to; r += 8) {
 		float g = k.g[r * k.n + column];
 		dgamma += g * ((k.x[r * k.n + column] - k.stats[2 * r]) * k.stats[2 * r + 1]);
 		dbeta += g;
 	}
-	gammas[lead][lane] = dgamma;
-	betas[lead][lane] = dbeta;
+	gammas[first_row][lane] = dgamma;
+	betas[first_row][lane] = dbeta;
 	__syncthreads();
-	if (lead > 0 || column >= k.n)
+	if (first_row > 0 || column >= k.n)
 		return;
 	for (int r = 1; r < 8; r++) {
 		dgamma += gammas[r][lane];

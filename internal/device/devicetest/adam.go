@@ -74,8 +74,8 @@ func (s *suite) adamRows() {
 	const rows, width = 7, 5
 	a := device.Adam{LR: 0.0625, Beta1: 0.9, Beta2: 0.98, Eps: 1e-6, WeightDecay: 0.25,
 		Decoupled: true, Correction1: 0.1, Correction2: 0.02}
-	p, m, v, g := s.numbers(rows*width), make([]float64, rows*width), make([]float64,
-		rows*width), s.numbers(3*width)
+	p, g := s.numbers(rows*width), s.numbers(3*width)
+	m, v := make([]float64, rows*width), make([]float64, rows*width)
 	pb, mb, vb := s.put(p), s.put(m), s.put(v)
 	index := []int{0, 4, 6}
 	s.dev.AdamRows(a, pb, s.put(g), mb, vb, index, width)

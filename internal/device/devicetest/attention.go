@@ -53,9 +53,8 @@ func (s *suite) attention() {
 			r.Mask = s.put(r.mask)
 		}
 		queries, keys := c.samples*c.queries*c.heads*c.width, c.samples*c.keys*c.heads*c.width
-		r.q, r.k, r.v, r.g = s.numbers(queries), s.numbers(keys), s.numbers(keys), s.numbers(
-			queries,
-		)
+		r.q, r.k = s.numbers(queries), s.numbers(keys)
+		r.v, r.g = s.numbers(keys), s.numbers(queries)
 		r.out, r.lse = make([]float64, queries), make([]float64, c.samples*c.heads*c.queries)
 		r.dq, r.dk, r.dv = make([]float64, queries), make([]float64, keys), make([]float64, keys)
 		for row := range r.lse {

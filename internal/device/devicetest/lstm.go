@@ -100,9 +100,8 @@ func (q *sequence) forward() {
 					prev = q.cell[b*w+j]
 				}
 			}
-			i, f, g, o := logistic(gate[0]), logistic(gate[1]), math.Tanh(gate[2]), logistic(
-				gate[3],
-			)
+			i, f := logistic(gate[0]), logistic(gate[1])
+			g, o := math.Tanh(gate[2]), logistic(gate[3])
 			for e, v := range []float64{i, f, g, o} {
 				q.gates[(t*4+e)*w+j] = v
 			}
@@ -118,8 +117,8 @@ func (q *sequence) backward(dz []float64) {
 	for k := len(q.times) - 1; k >= 0; k-- {
 		t, next := q.times[k], make([]float64, w)
 		for j := range w {
-			i, f, g, o := q.gates[(t*4)*w+j], q.gates[(t*4+1)*w+j], q.gates[(t*4+2)*w+
-				j], q.gates[(t*4+3)*w+j]
+			i, f := q.gates[(t*4)*w+j], q.gates[(t*4+1)*w+j]
+			g, o := q.gates[(t*4+2)*w+j], q.gates[(t*4+3)*w+j]
 			prev := 0.0
 			if b := q.before(k); b >= 0 {
 				prev = q.cell[b*w+j]

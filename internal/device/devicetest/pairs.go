@@ -8,8 +8,8 @@ func (s *suite) pairs() {
 	for _, c := range [][3]int{{1, 1, 1}, {3, 5, 7}, {5, 3, 33}, {4, 2, 300}, {9, 7, 1030}} {
 		m, n, width := c[0], c[1], c[2]
 		u, v, w, g := s.numbers(n*width), s.numbers(m*width), s.numbers(width), s.numbers(m*n)
-		y, du, dv, dw := make([]float64, m*n), make([]float64, n*width), make([]float64,
-			m*width), make([]float64, width)
+		y, dw := make([]float64, m*n), make([]float64, width)
+		du, dv := make([]float64, n*width), make([]float64, m*width)
 		for i := range m {
 			for j := range n {
 				for h := range width {

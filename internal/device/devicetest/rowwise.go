@@ -13,11 +13,11 @@ var matrices = []struct{ rows, n int }{{1, 1}, {4, 1}, {3, 7}, {5, 33}, {128, 16
 
 // A normalizer defines Softmax or LogSoftmax.
 type normalizer struct {
-	name  string
-	run   func(dev device.Device, dst, x device.Buffer, rows, n int)
-	grad  func(dev device.Device, dx, y, g device.Buffer, rows, n int)
-	f     func(x, lse float64) float64        // an element of y
-	slope func(g, y, gy, sum float64) float64 // of dx, where gy is Σ g⊙y and sum is Σ g
+	name string
+	run  func(dev device.Device, dst, x device.Buffer, rows, n int)
+	grad func(dev device.Device, dx, y, g device.Buffer, rows, n int)
+	f    func(x, lse float64) float64        // an element of y
+	df   func(g, y, gy, sum float64) float64 // an element of dx, where gy is Σ g⊙y and sum is Σ g
 }
 
 var normalizers = []normalizer{
@@ -50,7 +50,7 @@ func (s *suite) softmax() {
 					sum += g[i]
 				}
 				for i := r * c.n; i < (r+1)*c.n; i++ {
-					dx[i] = norm.slope(g[i], y[i], gy, sum)
+					dx[i] = norm.df(g[i], y[i], gy, sum)
 				}
 			}
 			dst, same := s.poison(len(x)), s.put(x)
