@@ -15,8 +15,8 @@ var attentions = []Case{
 	attend("dropout", [][]int{{2, 3, 6}, {2, 5, 6}, {2, 5, 6}}, false, false, 0.4),
 }
 
-// attend is the case of two heads of width 3 on two samples.
-func attend(kind string, shapes [][]int, mask, causal bool, drop float64) Case {
+// attend returns the case of two heads of width 3 on two samples.
+func attend(kind string, shapes [][]int, mask, causal bool, dropout float64) Case {
 	keys := []float64{1, 1, 0, 1, 1, 1, 0, 1, 1, 0}
 	tq, tk := shapes[0][1], shapes[1][1]
 	weight := func(x [][]float64, s, h, i int) []float64 { // of the keys, for one query
@@ -28,9 +28,9 @@ func attend(kind string, shapes [][]int, mask, causal bool, drop float64) Case {
 		})
 		p := softmax(score)
 		for j := range p {
-			if drop > 0 {
-				p[j] /= 1 - drop
-				if !device.Keep(device.Hash(5, 1), ((s*2+h)*tq+i)*tk+j, drop) {
+			if dropout > 0 {
+				p[j] /= 1 - dropout
+				if !device.Keep(device.Hash(5, 1), ((s*2+h)*tq+i)*tk+j, dropout) {
 					p[j] = 0
 				}
 			}
@@ -40,7 +40,7 @@ func attend(kind string, shapes [][]int, mask, causal bool, drop float64) Case {
 	return Case{Op: "Attention", Kind: kind, Shapes: shapes,
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
 			tp.Seed(5)
-			c := ag.AttentionConfig{Heads: 2, Causal: causal, Dropout: drop}
+			c := ag.AttentionConfig{Heads: 2, Causal: causal, Dropout: dropout}
 			if mask {
 				c.Mask = ag.NewTensor(tp.Device(), keys, 2, 5)
 			}
@@ -95,7 +95,7 @@ var indexing = []Case{
 		Want: func(x [][]float64) []float64 { return []float64{x[0][1], x[0][7], x[0][8]} }},
 }
 
-// loss is the case of a loss that is the mean of f over predictions and targets.
+// loss returns the case of a loss that is the mean of want over predictions and targets.
 func loss(
 	op, kind string, d Domain, f func(tp *ag.Tape, p, y *ag.Tensor) *ag.Tensor,
 	want func(p, y float64) float64,

@@ -9,74 +9,74 @@ import (
 type tensors = []*ag.Tensor
 
 var arith = []Case{
-	two("Add", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Add, func(a, b float64) float64 {
+	binary("Add", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Add, func(a, b float64) float64 {
 		return a + b
-	}, same),
-	two("Add", "row", [][]int{{3, 4}, {4}}, (*ag.Tape).Add, func(a, b float64) float64 {
+	}, sameIndex),
+	binary("Add", "row", [][]int{{3, 4}, {4}}, (*ag.Tape).Add, func(a, b float64) float64 {
 		return a + b
 	}, func(i int) (int, int) { return i, i % 4 }),
-	two("Sub", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
+	binary("Sub", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
 		return a - b
-	}, same),
-	two("Sub", "column", [][]int{{3, 1}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
+	}, sameIndex),
+	binary("Sub", "column", [][]int{{3, 1}, {3, 4}}, (*ag.Tape).Sub, func(a, b float64) float64 {
 		return a - b
 	}, func(i int) (int, int) { return i / 4, i }),
-	two("Mul", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
+	binary("Mul", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
 		return a * b
-	}, same),
-	two("Mul", "outer", [][]int{{3, 1}, {4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
+	}, sameIndex),
+	binary("Mul", "outer", [][]int{{3, 1}, {4}}, (*ag.Tape).Mul, func(a, b float64) float64 {
 		return a * b
 	}, func(i int) (int, int) { return i / 4, i % 4 }),
-	two("Mul", "middle", [][]int{{2, 3, 4}, {2, 1, 4}}, (*ag.Tape).Mul,
+	binary("Mul", "middle", [][]int{{2, 3, 4}, {2, 1, 4}}, (*ag.Tape).Mul,
 		func(a, b float64) float64 {
 			return a * b
 		}, func(i int) (int, int) { return i, i/12*4 + i%4 }),
-	two("Div", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Div, func(a, b float64) float64 {
+	binary("Div", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Div, func(a, b float64) float64 {
 		return a / b
-	}, same),
-	two("Div", "scalar", [][]int{{3, 4}, {}}, (*ag.Tape).Div, func(a, b float64) float64 {
+	}, sameIndex),
+	binary("Div", "scalar", [][]int{{3, 4}, {}}, (*ag.Tape).Div, func(a, b float64) float64 {
 		return a / b
 	}, func(i int) (int, int) { return i, 0 }),
-	two("Less", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Less, func(a, b float64) float64 {
+	binary("Less", "", [][]int{{3, 4}, {3, 4}}, (*ag.Tape).Less, func(a, b float64) float64 {
 		if a < b {
 			return 1
 		}
 		return 0
-	}, same),
-	one("Neg", Normal, (*ag.Tape).Neg, func(x float64) float64 { return -x }),
-	one("Scale", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	}, sameIndex),
+	unary("Neg", Normal, (*ag.Tape).Neg, func(x float64) float64 { return -x }),
+	unary("Scale", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Scale(x, 2.5)
 	}, func(x float64) float64 { return 2.5 * x }),
-	one("AddScalar", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	unary("AddScalar", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.AddScalar(x, 2.5)
 	}, func(x float64) float64 { return x + 2.5 }),
 }
 
 var activations = []Case{
-	one("Exp", Normal, (*ag.Tape).Exp, math.Exp),
-	one("Log", Positive, (*ag.Tape).Log, math.Log),
-	one("Sqrt", Positive, (*ag.Tape).Sqrt, math.Sqrt),
-	one("Abs", Normal, (*ag.Tape).Abs, math.Abs),
-	one("Tanh", Normal, (*ag.Tape).Tanh, math.Tanh),
-	one("Sigmoid", Normal, (*ag.Tape).Sigmoid, sigmoid),
-	one("Softplus", Normal, (*ag.Tape).Softplus, func(x float64) float64 {
+	unary("Exp", Normal, (*ag.Tape).Exp, math.Exp),
+	unary("Log", Positive, (*ag.Tape).Log, math.Log),
+	unary("Sqrt", Positive, (*ag.Tape).Sqrt, math.Sqrt),
+	unary("Abs", Normal, (*ag.Tape).Abs, math.Abs),
+	unary("Tanh", Normal, (*ag.Tape).Tanh, math.Tanh),
+	unary("Sigmoid", Normal, (*ag.Tape).Sigmoid, sigmoid),
+	unary("Softplus", Normal, (*ag.Tape).Softplus, func(x float64) float64 {
 		return math.Log1p(math.Exp(x))
 	}),
-	one("ReLU", Normal, (*ag.Tape).ReLU, func(x float64) float64 { return max(x, 0) }),
-	one("LeakyReLU", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	unary("ReLU", Normal, (*ag.Tape).ReLU, func(x float64) float64 { return max(x, 0) }),
+	unary("LeakyReLU", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.LeakyReLU(x, 0.01)
 	}, func(x float64) float64 { return max(x, 0.01*x) }),
-	one("GELU", Normal, (*ag.Tape).GELU, func(x float64) float64 {
+	unary("GELU", Normal, (*ag.Tape).GELU, func(x float64) float64 {
 		return x * 0.5 * math.Erfc(-x/math.Sqrt2)
 	}),
-	one("SiLU", Normal, (*ag.Tape).SiLU, func(x float64) float64 { return x * sigmoid(x) }),
-	one("Clamp", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	unary("SiLU", Normal, (*ag.Tape).SiLU, func(x float64) float64 { return x * sigmoid(x) }),
+	unary("Clamp", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Clamp(x, -0.7, 0.9)
 	}, func(x float64) float64 { return min(max(x, -0.7), 0.9) }),
 }
 
 var constants = []Case{
-	altered(one("StopGradient", Normal, (*ag.Tape).StopGradient, func(x float64) float64 {
+	altered(unary("StopGradient", Normal, (*ag.Tape).StopGradient, func(x float64) float64 {
 		return x
 	}), 0),
 	altered(Case{Op: "Norm", Shapes: [][]int{{3, 4}, {}, {700}},
@@ -84,13 +84,13 @@ var constants = []Case{
 		Want: func(x [][]float64) []float64 {
 			return []float64{math.Sqrt(dot(x[0], x[0]) + dot(x[1], x[1]) + dot(x[2], x[2]))}
 		}}, 0),
-	altered(one("ReverseGrad", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	altered(unary("ReverseGrad", Normal, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.ReverseGrad(x, 0.5)
 	}, func(x float64) float64 { return x }), -0.5),
 }
 
-// one is the case of a function of one variable.
-func one(
+// unary returns the case of a function of one variable.
+func unary(
 	op string, d Domain, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor, want func(float64) float64,
 ) Case {
 	return Case{Op: op, Shapes: [][]int{{3, 37}}, Domain: d,
@@ -100,9 +100,9 @@ func one(
 		}}
 }
 
-// two is the case of a function of two variables; at tells which elements meet in element i of the
-// result.
-func two(
+// binary returns the case of a function of two variables. at returns the indices of the elements of
+// a and b from which element i of the result is computed.
+func binary(
 	op, kind string, shapes [][]int, f func(tp *ag.Tape, a, b *ag.Tensor) *ag.Tensor,
 	want func(a, b float64) float64, at func(i int) (int, int),
 ) Case {
@@ -122,6 +122,6 @@ func altered(c Case, factor float64) Case {
 	return c
 }
 
-func same(i int) (int, int) { return i, i }
+func sameIndex(i int) (int, int) { return i, i }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

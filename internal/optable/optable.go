@@ -1,5 +1,5 @@
 // Package optable lists every operation of the engine with the shapes of its inputs and a
-// reference implementation of its result by naive loops.
+// reference implementation of its result by naive loops. Start with [Case] and [Cases].
 //
 // One table drives the tests of values, gradients, precision and devices, the benchmarks, and
 // `recap gradcheck`.

@@ -47,7 +47,7 @@ func linear(x, w, b []float64, in, out int) []float64 {
 	})
 }
 
-// matmul is the case of a 3×5 by 5×4 product, its operands stored transposed as tr says.
+// matmul returns the case of a product of a 3×5 and a 5×4 matrix, stored transposed as tr says.
 func matmul(kind string, shapes [][]int, tr ag.Trans) Case {
 	batch := max(len(shapes[0]), len(shapes[1])) - 1 // 1 for single matrices, 2 for a batch of two
 	return Case{Op: "MatMul", Kind: kind, Shapes: shapes,

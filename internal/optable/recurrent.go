@@ -13,7 +13,7 @@ var recurrent = []Case{
 	lstm("one step", []int{1, 1, 1}, 1, false),
 }
 
-// lstm is the case of inputs of width 2 and three units.
+// lstm returns the case of an LSTM with inputs of width 2 and three units.
 func lstm(kind string, lengths []int, steps int, reverse bool) Case {
 	const in, width = 2, 3
 	return Case{Op: "LSTM", Kind: kind,

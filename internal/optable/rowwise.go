@@ -16,8 +16,8 @@ func perRow(x []float64, n int, f func(row []float64) []float64) []float64 {
 	return y
 }
 
-// keepMask is the mask of the masked cases: it excludes the last of five elements, and the third
-// of the second row.
+// keepMask returns the mask of the masked cases. It excludes the last of five elements in each row,
+// and the third in the second row.
 func keepMask(tp *ag.Tape) *ag.Tensor {
 	return ag.NewTensor(tp.Device(), []float64{1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0}, 3, 5)
 }
@@ -55,7 +55,7 @@ var rowwise = []Case{
 				return each(5, func(i int) float64 { return r[i] - logSumExp(r) })
 			})
 		}},
-	// −Inf cannot be projected: the first four are compared
+	// tests multiply the result by finite numbers, so the last element, −Inf, is left out
 	{Op: "LogSoftmax", Kind: "mask", Shapes: [][]int{{3, 5}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
 			mask := ag.NewTensor(tp.Device(), []float64{1, 1, 1, 1, 0}, 5)

@@ -6,9 +6,9 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 )
 
-// moved is the case of an operation that only moves elements: element i of its result is element
-// from(i) of x.
-func moved(
+// rearranged returns the case of an operation that only rearranges elements: element i of its
+// result is element from(i) of x.
+func rearranged(
 	op, kind string, shape []int, n int, f func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor,
 	from func(i int) int,
 ) Case {
@@ -20,38 +20,37 @@ func moved(
 }
 
 var shapes = []Case{
-	moved("Reshape", "", []int{3, 4}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Reshape", "", []int{3, 4}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Reshape(x, 2, -1)
 	}, func(i int) int { return i }),
-	moved("Permute", "", []int{2, 3, 4}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Permute", "", []int{2, 3, 4}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Permute(x, 2, 0, 1)
 	},
 		func(i int) int { return i%6/3*12 + i%3*4 + i/6 }),
-	moved("Slice", "", []int{2, 5, 3}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Slice", "", []int{2, 5, 3}, 12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Slice(x, 1, 2, 4)
 	},
 		func(i int) int { return i/6*15 + (i%6/3+2)*3 + i%3 }),
-	moved("Slice", "first axis", []int{5, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Slice", "first axis", []int{5, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Slice(x, 0, 1, 3)
 	},
 		func(i int) int { return i + 3 }),
-	moved("Unfold", "overlapping", []int{7, 2}, 30, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-		return tp.Unfold(x, 0, 3, 1)
-	},
+	rearranged("Unfold", "overlapping", []int{7, 2},
+		30, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 0, 3, 1) },
 		func(i int) int { return (i/6+i%6/2)*2 + i%2 }),
-	moved("Unfold", "step 2 of the last axis", []int{2, 7},
+	rearranged("Unfold", "step 2 of the last axis", []int{2, 7},
 		12, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 2, 2) },
 		func(i int) int { return i/6*7 + i%6/2*2 + i%2 }),
-	moved("Unfold", "steps of sequences", []int{2, 5, 3},
+	rearranged("Unfold", "steps of sequences", []int{2, 5, 3},
 		54, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Unfold(x, 1, 3, 1) },
 		func(i int) int { return i/27*15 + (i%27/9+i%9/3)*3 + i%3 }),
 	padded("", 1, 2, []int{2, 4, 3}),
 	padded("none", 0, 0, []int{2, 4, 3}),
-	moved("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Diagonal", "", []int{2, 3, 3}, 6, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Diagonal(x)
 	},
 		func(i int) int { return i/3*9 + i%3*4 }),
-	moved("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	rearranged("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Expand(x, 2, 3, 4)
 	},
 		func(i int) int { return i % 12 / 4 }),
@@ -96,7 +95,7 @@ var shapes = []Case{
 		}},
 }
 
-// padded is the case of before and after steps of 0 around those of x [B T C].
+// padded returns the case of adding steps of 0 before and after those of x [B T C].
 func padded(kind string, before, after int, shape []int) Case {
 	steps, width := before+shape[1]+after, shape[2]
 	return Case{Op: "Pad", Kind: kind, Shapes: [][]int{shape},
@@ -112,8 +111,8 @@ func padded(kind string, before, after int, shape []int) Case {
 		}}
 }
 
-// reduced is the case of a reduction of x [2 3 4]: f of the numbers that meet in each element of
-// the result.
+// reduced returns the case of a reduction of x [2 3 4]. want computes an element of the result from
+// the numbers that are reduced to it.
 func reduced(
 	op, kind string, axes []int, f func(tp *ag.Tape, x *ag.Tensor, axes ...int) *ag.Tensor,
 	want func(v []float64) float64,

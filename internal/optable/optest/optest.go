@@ -1,5 +1,5 @@
-// Package optest makes tests of a table of operations (package optable): of their values,
-// gradients and precision.
+// Package optest has the tests that the operations of a table (package optable) must pass: of
+// values, of gradients and of precision.
 package optest
 
 import (
@@ -68,7 +68,7 @@ func Precision(t *testing.T, single, double ag.Device, cases []optable.Case) {
 	}
 }
 
-// gradients returns those of Σ f(x)³. (The sum of squares of normalised rows would be constant.)
+// gradients returns the gradients of Σ f(x)³. (For normalised rows, Σ f(x)² would be constant.)
 func gradients(dev ag.Device, c optable.Case) [][]float64 {
 	x := c.Inputs(dev)
 	tp := ag.NewTape(dev)
