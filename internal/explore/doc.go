@@ -1,5 +1,5 @@
 // Package explore computes what the explorer on a run's page shows: the predictions, the modality
-// weights and the features of single test utterances at each missing rate.
+// weights and the features of single test utterances at each missing rate. Start with [Run].
 //
 //	explore.go     an exploration, the choice of the utterances
 //	baseline.go    the constant predictor that a model is compared with

@@ -53,8 +53,8 @@ func (t *transcriber) texts(ids []int, transcript string) []string {
 	return texts
 }
 
-// splitWords splits a text as BERT does before the search in the vocabulary: at white space, and
-// before and after each punctuation mark and each Chinese character.
+// splitWords splits a text as BERT's tokenizer does before it divides words into tokens: at white
+// space, and before and after each punctuation mark and each Chinese character.
 func splitWords(text string) []string {
 	var words []string
 	var word []rune

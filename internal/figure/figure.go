@@ -3,7 +3,7 @@
 // the colour-blind-safe palette of Okabe and Ito (2008). Dashes and markers differ as well as
 // colours. The same data give the same bytes.
 //
-// A figure is a value that can be written in two formats:
+// [Curves], [Confusions] and [Scatters] return a figure, which can be written in two formats:
 //
 //	f := figure.Curves(2, figure.Panel{X: "missing rate", Y: "MAE ↓", Curves: curves}, …)
 //	f.WritePNG(file)

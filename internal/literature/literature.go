@@ -1,5 +1,5 @@
 // Package literature holds the result tables of the RECAP paper (AAAI 2026) as printed, and their
-// known errors.
+// known errors. Start with [Results] and [Ablation].
 package literature
 
 // A Table holds the results for one data set: means over the missing rates 0.0, 0.1, …, 0.9.

@@ -1,6 +1,6 @@
 // Package metric computes the metrics of multimodal sentiment analysis with the definitions and
 // keys of MMSA (https://github.com/thuiar/MMSA), by which results on MOSI, MOSEI and CH-SIMS are
-// compared.
+// compared. Start with [Compute].
 //
 // Scores are not rounded; MMSA rounds each score to four decimals.
 package metric
@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// A Kind is a kind of labels, on which the metrics depend.
+// A Kind is a kind of labels. The metrics depend on it.
 type Kind int
 
 const (

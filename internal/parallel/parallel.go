@@ -1,4 +1,4 @@
-// Package parallel divides loops between the processor's cores.
+// Package parallel divides loops between the processor's cores. Its only function is [For].
 package parallel
 
 import (
@@ -42,8 +42,7 @@ func For(n, grain int, f func(lo, hi int)) {
 	}
 }
 
-// A region is one parallel loop. The chunks are fixed; each worker takes the next chunk when it is
-// free.
+// A region is one parallel loop. Which chunks there are is fixed; a free worker takes the next one.
 type region struct {
 	f             func(lo, hi int)
 	n, grain      int

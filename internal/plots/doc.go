@@ -1,5 +1,5 @@
 // Package plots computes the figures of runs from their predictions, journals and checkpoints.
-// Package figure draws them.
+// Package figure draws them. Start with [Curves].
 //
 //	plots.go      a figure and its files; titles of runs, predictions by seed
 //	curves.go     metrics against the missing rate

@@ -1,4 +1,5 @@
-// Package results holds what a trained seed predicts and which of its checkpoints count.
+// Package results reads and writes the predictions of a trained seed, and selects its checkpoints.
+// Start with [Predictions] and [Read].
 //
 //	predictions.go  predictions at a missing rate, and their CSV file
 //	choice.go       which epoch's checkpoint is selected

@@ -1,5 +1,5 @@
 // Package settings defines the configuration of a run: its keys, their defaults, the sources of
-// their values, and their description in tables.
+// their values, and their description in tables. Start with [Config] and [Resolve].
 //
 //	config.go       Config and its parts, and the checks of their values
 //	document.go     the configuration as YAML: reading, writing, its hash

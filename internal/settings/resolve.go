@@ -211,9 +211,9 @@ func DidYouMean(name string, known []string) string {
 }
 
 // nearest returns the known name with the smallest edit distance from name, or "" if all distances
-// are larger than 1 + len(name)/3. The distance to an element of a known key, such as "batch", and
-// to the end of a known key from an element on count too, plus one. An element with more words
-// after it has distance 2.
+// are larger than 1 + len(name)/3. The distance to an element of a known key, such as "batch", or
+// to the end of a known key from an element on, also counts, plus one. A name that continues an
+// element, such as "batch_size", has distance 2.
 func nearest(name string, known []string) string {
 	name = strings.ToLower(name)
 	best, smallest := "", 2+len(name)/3

@@ -1,5 +1,5 @@
 // Package sweep trains many units (runs.Unit), several at a time. Several machines that share
-// the run directories can work on one sweep.
+// the run directories can work on one sweep. Start with [Pool.Run].
 //
 // Each unit is trained in a process of its own, the worker process, which runs the same
 // executable:

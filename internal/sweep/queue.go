@@ -8,7 +8,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/runs"
 )
 
-// A queue hands out the units that no process trains yet.
+// A queue returns one unit after the other that no process trains yet.
 type queue struct {
 	units []runs.Unit
 	// called once, when other processes of this host hold all remaining units
@@ -18,7 +18,7 @@ type queue struct {
 	waitOnce sync.Once
 
 	mu      sync.Mutex
-	pending []int // indices of units that are not handed out
+	pending []int // indices of units that next has not returned
 	results []Result
 }
 

@@ -1,5 +1,5 @@
-// Package tables turns the predictions of runs into tables: of one run, of several beside each
-// other, and beside the tables of the paper.
+// Package tables makes tables from the predictions of runs: of one run, of several runs, and of
+// runs beside the paper's results. Start with [Summary] and [Compare].
 //
 //	summary.go    the scores of one configuration over seeds and rates
 //	final.go      the table at the end of a command, as wide as the terminal

@@ -9,12 +9,12 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// CSV returns comparisons in the layout of MMSA's result files: a line for each model with the
-// mean over rates; with byRate a line for each model and rate. A cell is "(mean, std)" over seeds,
-// times 100 for every metric. The columns after those of MMSA have areas under the curve and the
-// properties in which lines differ. The names of MMSA's columns do not tell that MAE and Corr are
-// times 100, and they must stay as they are, so that lines can be added to MMSA's files: the last
-// column tells it.
+// CSV returns comparisons in the layout of MMSA's result files: a line for each model with the mean
+// over rates; with byRate a line for each model and rate. A cell is "(mean, std)" over seeds, times
+// 100 for every metric. The columns after those of MMSA have areas under the curve and the
+// properties in which lines differ. MMSA's column names do not say that MAE and Corr are multiplied
+// by 100; they are not changed, so that lines can be added to MMSA's files. The last column says
+// it.
 func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	header := append([]string{"Model"}, keys...)
 	if !byRate {

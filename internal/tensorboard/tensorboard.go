@@ -1,5 +1,5 @@
 // Package tensorboard encodes event files for TensorBoard and for experiment trackers that import
-// them.
+// them. Start with [Record].
 //
 // A file is a sequence of records (TFRecord) with little-endian integers:
 //
@@ -74,8 +74,8 @@ func record(data []byte) []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maskedCRC returns the CRC-32C of data, rotated right by 15 bits, plus a constant. The mask lets
-// data that contain checksums have a useful checksum.
+// maskedCRC returns the CRC-32C of data, rotated right by 15 bits, plus a constant. With
+// the mask, a checksum also protects data that contain checksums.
 func maskedCRC(data []byte) uint32 {
 	c := crc32.Checksum(data, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8

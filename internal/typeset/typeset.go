@@ -1,4 +1,4 @@
-// Package typeset formats tables of results as plain text, Markdown and LaTeX.
+// Package typeset formats tables of results as plain text, Markdown and LaTeX. Start with [Table].
 package typeset
 
 import (
