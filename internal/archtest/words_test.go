@@ -56,6 +56,16 @@ var retired = []struct{ stems, pattern, replacement string }{
 	{"Apart(|Dead(", `\b(agtest|gradcheck)\.(Apart|Dead)\(`, "RelativeError, ZeroGradient"},
 	{"Least", `\bph(ase)?\.(Least|Remember|Labels|Keep)\b`,
 		"MinBatch, NewMemory, Supervised, Snapshot"},
+	{"lifetimes|beginWalk|walking", `\*lifetimes\b|\bbeginWalk\(|\bt\.walking\b`,
+		"refCounter, countRefs, inBackward"},
+	{"newWalk|GradKinked", `\bnewWalk\(|\bunaryGradKinked\b`, "newIterator, unaryGradPiecewise"},
+	{"slot|countsInState", `\[\]slot\b|\bslot\{|\bcountsInState\b`, "paramState, stateReturned"},
+	{"surprise|fooled", `\bsurprise\b|\bfooled\b`, "nll, realLoss, generatedLoss"},
+	{"hill", `\b(uphill|downhill)\b`, "increase or decrease a loss"},
+	{"pathMemory", `\bpathMemory\b`, "pathCorrelation"},
+	{"MovedBy|movedBy|shaken(|geluSlope", `\b[mM]ovedBy\b|\bshaken\(|\bgeluSlope\b`,
+		"trainedBy, perturbed, geluGrad"},
+	{" sees", `// (Test|Benchmark)\w+ sees\b`, "checks"},
 }
 
 // TestRetiredTerms checks that no Go file, script, page or document contains a term of the list.
