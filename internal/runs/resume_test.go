@@ -164,6 +164,24 @@ func TestNaNStopsTheRun(t *testing.T) {
 	}
 }
 
+// TestDivergenceStopsTheRun has one step in each epoch, whose loss is computed before the step
+// makes the parameters useless.
+func TestDivergenceStopsTheRun(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t,
+		map[string]string{"train.batch": "40", "train.lr": "1e30"}), []uint64{5})
+	for _, part := range []string{"phase stage1, epoch 1, root mean square of parameter " +
+		"audio.weight: expected at most 1e+06, found +Inf; a smaller train.lr",
+		"No epoch was finished before"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v does not contain %q", err, part)
+		}
+	}
+	if d := rundir.Dir(filepath.Join(dir, "seed5")); d.Has(rundir.StateFile) {
+		t.Error("the parameters were saved as a good state")
+	}
+}
+
 func TestStateOfAnotherConfiguration(t *testing.T) {
 	r := runstest.NewRunner(t)
 	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -34,6 +35,29 @@ func values(ps []nn.Param) (all []float64) {
 		all = append(all, p.Values()...)
 	}
 	return all
+}
+
+// TestValidationMustBeFinite saves neither a checkpoint nor a state of a model that predicts no
+// numbers.
+func TestValidationMustBeFinite(t *testing.T) {
+	for _, classes := range []string{"0", "3"} {
+		tr := trained(t, map[string]string{"data.classes": classes})
+		best := tr.dir.File(rundir.BestFile)
+		if err := os.Remove(best); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range tr.Model.PredictParams() {
+			p.Multiply(math.NaN())
+		}
+		err := tr.validate(&rundir.Record{Phase: "stage2", Epoch: 4})
+		if err == nil || !strings.Contains(err.Error(), "phase stage2, epoch 4, ") ||
+			!strings.Contains(err.Error(), "expected a finite number, found NaN") {
+			t.Errorf("%s classes: error %v", classes, err)
+		}
+		if tr.dir.Has(rundir.BestFile) {
+			t.Errorf("%s classes: the parameters were selected", classes)
+		}
+	}
 }
 
 // TestFlippedBitsOfARun flips random bits of the state and of the checkpoint of a run: each is

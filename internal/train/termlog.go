@@ -63,9 +63,8 @@ func (t *trainer) flushTerms(ph zoo.Phase, epoch, step int, sums rundir.Numbers)
 		for j, term := range terms {
 			v := values[i][j]
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("train: phase %s, epoch %d, step %d: term %s: expected a "+
-					"finite number, found %v; a smaller train.lr or train.clip=1 may help. %s",
-					ph.Name, epoch, step-len(steps)+1+i, term.Name, v, t.dir.LastState())
+				where := fmt.Sprintf("step %d: term %s", step-len(steps)+1+i, term.Name)
+				return t.diverged(ph.Name, epoch, where, "a finite number", v)
 			}
 			sums[term.Name] += v
 			if term.Weight != 0 {

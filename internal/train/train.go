@@ -241,6 +241,9 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	if err != nil {
 		return err
 	}
+	if err := t.checkParams(ph, epoch); err != nil {
+		return err
+	}
 	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: lr, Terms: terms}
 	if ph.Supervised {
 		if err := t.validate(&r); err != nil {
