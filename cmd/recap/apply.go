@@ -16,7 +16,7 @@ type evalCommand struct {
 	Dir   string   `arg:"" type:"existingdir" help:"${run_dir}"`
 	Rates string   `placeholder:"RATES" help:"Missing rates: first:last:step or a list; default: those of the run."`
 	Drop  []string `placeholder:"MODALITY" help:"${drop}"`
-	Data  string   `type:"existingfile" placeholder:"FILE" help:"Test on this feature file instead of the run's."`
+	Data  string   `type:"path" placeholder:"FILE" help:"Test on this file instead of the run's."`
 	featureFlags
 	Device string `placeholder:"NAME" help:"${run_device}"`
 }

@@ -109,6 +109,79 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// TestExitCodes gives each command each kind of error: 2 means that the command line or the
+// configuration must be corrected, 1 that a file is missing or damaged, or a run not finished.
+func TestExitCodes(t *testing.T) {
+	dir := workDir(t)
+	const unfinished = "runs/mosi/recap/full"
+	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol5.pkl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"small.pkl": string(small), "cut.pkl": string(small[:len(small)/2]),
+		"list.yaml": "[1, 2", "twice.yaml": "seed: 1\n---\nseed: 2\n", "key.yaml": "bach: 3",
+		"bert/config.json": bertConfig, "bert/model.safetensors": string(bertWeights(t)[:999]),
+		"half/config.json": bertConfig[:20], "odd/seed1/config.yaml": "seed: one",
+		unfinished + "/seed1/config.yaml": "dataset: mosi\ndata: {file: gone.pkl}\nseed: 1",
+		"cut.json":                        `[{"id": "a", "text`,
+		"twice/model.safetensors":         twice, "twice/config.json": bertConfig,
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+			os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for code, lines := range map[int][]string{
+		exitUsage: {"train --eposh 1", "train extra", "train --epochs none", "train -s x",
+			"train --config nowhere.yaml", "train --config list.yaml", "train --config key.yaml",
+			"train --config twice.yaml", "train --resume nowhere", "train --variant x",
+			"train --name a/b", "eval", "eval nowhere", "eval odd --rates 2", "eval odd --drop x",
+			"predict --run odd", "predict --run nowhere --text a", "ablate --variants x",
+			"ablate --config list.yaml", "table --by x", "table extra", "plot",
+			"plot curves nowhere", "plot losses", "report",
+			"report odd --samples -1", "sweep --workers 0", "sweep -s 1 -s 1",
+			"sweep --config list.yaml", "serve", "serve odd --addr x", "tune", "tune -n x",
+			"tune -n 1 --grid nowhere.yaml", "tune -n 1 --grid list.yaml",
+			"tune -n 1 --grid twice.yaml", "tune -n 1 --name a/b", "gradcheck x", "data",
+			"data check", "data pack small.pkl", "settings x", "settings -m x", "inspect",
+			"doctor x", "help x", "version x", "completion x", "unit nowhere", "x", "--x"},
+		exitFailure: {"train --data nowhere.pkl -d a", "train --data cut.pkl -d a",
+			"train --data small.pkl -d a --bert nowhere", "train --data small.pkl -d a --bert bert",
+			"train --data small.pkl -d a --bert half", "train --data small.pkl -d a --bert twice",
+			"train --set generator.kind=imagebind --imagebind cut.pkl",
+			"train --resume .", "train --resume odd", "train --resume " + unfinished,
+			"eval .", "eval odd", "eval " + unfinished,
+			"eval " + unfinished + " --data nowhere.pkl",
+			"predict --run . --text a", "predict --run " + unfinished + " --features cut.json",
+			"ablate --data cut.pkl -d a", "ablate --bert half", "table",
+			"plot curves .", "plot curves " + unfinished, "plot losses odd", "plot tsne odd",
+			"plot weights odd", "plot confusion odd", "report .", "report odd",
+			"sweep -d mosi", "sweep --bert half", "tune -n 1 -d mosi",
+			"tune -n 1 --bert half", "data check nowhere.pkl", "data check cut.pkl",
+			"data check twice/model.safetensors", "data pack nowhere.pkl out",
+			"data pack cut.pkl out", "data pack small.pkl nowhere/out", "inspect nowhere",
+			"inspect cut.pkl", "inspect bert/model.safetensors", "unit odd"},
+		exitSuccess: {"", "help train", "data check small.pkl", "data pack small.pkl out",
+			"inspect odd", "settings train", "version", "completion bash", "doctor",
+			"report " + unfinished},
+	} {
+		for _, line := range lines {
+			cmd, stderr := process(t, dir, strings.Fields(line)...)
+			if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code ||
+				strings.Contains(stderr.String(), "goroutine ") {
+				t.Errorf("recap %s: want exit code %d, found %v:\n%s", line, code, err, stderr)
+			}
+		}
+	}
+}
+
+// twice is a safetensors file with two tensors of one name.
+const twice = "\x70\x00\x00\x00\x00\x00\x00\x00" +
+	`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},` +
+	`"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}     ` + "12345678"
+
 // A process is a run of the command that can be killed.
 func process(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()

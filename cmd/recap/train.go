@@ -74,6 +74,9 @@ func (f *settingFlags) resolve(given map[string]string) (settings.Config, []uint
 	maps.DeleteFunc(flags, func(_, value string) bool { return value == "" })
 	sources := settings.Sources{File: f.Config, Env: os.Environ(), Set: f.Set, Flags: flags}
 	c, err := settings.Resolve(sources)
+	if errors.As(err, &settings.FileError{}) {
+		return c, nil, err
+	}
 	if err != nil {
 		return c, nil, usageError{err}
 	}

@@ -26,8 +26,8 @@ type Sources struct {
 }
 
 // Resolve returns the configuration that the sources determine, with absolute paths. It returns a
-// *[KeyError] for an unknown key, and an error for an invalid value, for a file that cannot be
-// read, and for a pretrained model that is not found.
+// *[KeyError] for an unknown key, an error for an invalid value and for a configuration file that
+// cannot be read, and a [FileError] for a pretrained model.
 func Resolve(s Sources) (Config, error) {
 	doc, err := s.read()
 	if err != nil {
@@ -55,13 +55,22 @@ func Resolve(s Sources) (Config, error) {
 		return c, err
 	}
 	if err := c.findBERT(); err != nil {
-		return c, err
+		return c, FileError{err}
 	}
 	if r, ok := c.Method.(Resolver); ok {
-		return c, r.Resolve()
+		if err := r.Resolve(); err != nil {
+			return c, FileError{err}
+		}
 	}
 	return c, nil
 }
+
+// A FileError is an error in the file or folder of a pretrained model. The settings, which name it,
+// are valid.
+type FileError struct{ error }
+
+// Unwrap returns the error itself.
+func (e FileError) Unwrap() error { return e.error }
 
 // Resolver is implemented by the configuration of a model if some settings are derived from
 // others, for example from a file of pretrained weights. Resolve sets the derived settings and

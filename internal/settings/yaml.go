@@ -2,7 +2,9 @@ package settings
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/goccy/go-yaml"
 )
@@ -15,7 +17,7 @@ const (
 )
 
 // UnmarshalYAML decodes YAML or JSON, whose size and depth are limited. A byte order mark, which
-// some editors write, is skipped.
+// some editors write, is skipped. A second document is an error.
 func UnmarshalYAML(text []byte, v any, options ...yaml.DecodeOption) error {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if len(text) > maxYAML {
@@ -38,5 +40,14 @@ func UnmarshalYAML(text []byte, v any, options ...yaml.DecodeOption) error {
 			}
 		}
 	}
-	return yaml.UnmarshalWithOptions(text, v, options...)
+	d := yaml.NewDecoder(bytes.NewReader(text), options...)
+	if err := d.Decode(v); errors.Is(err, io.EOF) {
+		return nil // empty
+	} else if err != nil {
+		return err
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return errors.New("a second document after ---, expected one; remove it")
+	}
+	return nil
 }

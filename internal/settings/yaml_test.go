@@ -32,3 +32,17 @@ func TestYAMLIsLimited(t *testing.T) {
 		t.Error(v, err)
 	}
 }
+
+// TestOneDocument refuses a second document, which would be ignored.
+func TestOneDocument(t *testing.T) {
+	for text, want := range map[string]string{
+		"a: 1": "", "---\na: 1\n": "", "a: 1\n...\n": "", "# nothing": "", "": "",
+		"a: 1\n---\na: 2\n": "a second document", "a: 1\n---\n[": "sequence end",
+	} {
+		var v map[string]any
+		err := UnmarshalYAML([]byte(text), &v)
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -37,8 +38,8 @@ func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 	if _, err := file.ReadAt(header, 8); err != nil {
 		return fault(8, "%v", err)
 	}
-	var meta safetensors.Metadata
-	if err := json.Unmarshal(header, &meta); err != nil {
+	meta, err := parseHeader(header)
+	if err != nil {
 		return fault(8, "expected a header, found %.300s", err.Error())
 	}
 	maps.Copy(f.Meta, meta.Metadata())
@@ -75,4 +76,44 @@ func (f *File) readSafetensors(file io.ReaderAt, size int64) error {
 		return fault(start, "expected %d bytes of data, found %d", end, found)
 	}
 	return nil
+}
+
+func parseHeader(text []byte) (meta safetensors.Metadata, err error) {
+	if key := repeatedKey(text); key != "" {
+		return meta, fmt.Errorf("the key %.60q twice", key)
+	}
+	err = json.Unmarshal(text, &meta)
+	return meta, err
+}
+
+// repeatedKey returns the first key that occurs twice in an object of a JSON text, "" if there is
+// none. [json.Unmarshal] would take the last value.
+func repeatedKey(text []byte) string {
+	type object map[string]bool // nil for an array
+	var open []object
+	key := false // whether the next string is a key
+	for d := json.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := d.Token()
+		if err != nil { // the end, or what Unmarshal reports
+			return ""
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, object{})
+		case json.Delim('['):
+			open = append(open, nil)
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		default:
+			if name, ok := token.(string); ok && key {
+				inside := open[len(open)-1]
+				if inside[name] {
+					return name
+				}
+				inside[name], key = true, false
+				continue
+			}
+		}
+		key = len(open) > 0 && open[len(open)-1] != nil
+	}
 }

@@ -247,6 +247,24 @@ func TestHostileFiles(t *testing.T) {
 			`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
 				`"y":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456",
 		), `tensor "y": expected F32 [1] from byte 4`},
+		"two of one name": {safe(
+			`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+				`"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, "12345678",
+		), `expected a header, found the key "x" twice`},
+		"two of one name and place": {safe(
+			`{"\u0078":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+				`"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234",
+		), `expected a header, found the key "x" twice`},
+		"two shapes": {safe(
+			`{"y":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},`+
+				`"x":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]}}`, "1234",
+		), `expected a header, found the key "shape" twice`},
+		"metadata twice": {safe(`{"__metadata__":{"a":"1","b":"2","a":"1"}}`, ""),
+			`expected a header, found the key "a" twice`},
+		"gap": {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, "123456"),
+			`tensor "x": expected F32 [1] from byte 0`},
+		"reversed": {safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, "1234"),
+			`tensor "x": expected F32 [1] from byte 0`},
 		"shape of 2^64": {safe(
 			`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, "1234",
 		), `tensor "x": expected F32`},
