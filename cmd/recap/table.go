@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
@@ -25,7 +26,8 @@ func (tableCommand) Help() string {
 tested on the same utterances at the same rates and their checkpoints were selected in the same way.
 The caption has the settings that they share, the rows have those in which they differ. The seeds of
 one configuration are one row: mean ± population standard deviation. For mosi, mosei and sims, the
-paper's tables are printed beside ours, with their known errata.
+paper's tables are printed beside ours, with their known errata. The last row is the constant
+predictor, which always answers the mean of the training labels; for it the data are read.
 
 A cell of csv is "(mean, std)", multiplied by 100 for every metric, as MMSA writes it: an MAE of
 0.36 is 36.00. The columns after the metrics describe the row; the last one, Metrics_x100, says so.
@@ -52,6 +54,7 @@ func (c *tableCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	runs.AddBaselines(all, t.log)
 	if c.Compare != nil {
 		return c.compare(t, all, keys)
 	}

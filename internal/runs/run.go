@@ -80,9 +80,7 @@ func summarize(run string, set *datasets.Set) (*tables.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, seed := range s.Seeds {
-		s.AddBaseline(set.Train.Fraction(s.Config.Data.Labels, seed).Label)
-	}
+	addBaselines(s, set)
 	return s, nil
 }
 
@@ -145,6 +143,7 @@ func (r *Runner) Ablate(
 		if err != nil {
 			return nil, err
 		}
+		addBaselines(s, data.Set)
 		all = append(all, s)
 	}
 	return all, nil

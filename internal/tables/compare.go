@@ -17,6 +17,7 @@ type Comparison struct {
 	common      []settings.Setting // settings that all rows have
 	differences []string           // for each row, the settings in which it differs from others
 	names       map[string]string  // short names of files by path
+	constant    *Summary           // the constant predictor as a row; nil if it is unknown
 }
 
 // Compare groups the summaries that may be compared. It keeps their order.
@@ -58,7 +59,11 @@ func newComparison(rows []*Summary) *Comparison {
 			Value: strings.Trim(fmt.Sprint(s.Seeds), "[]")}
 		lists = append(lists, append(s.Config.Settings(), seeds))
 	}
-	p := &Comparison{rows, settings.SharedSettings(lists), nil, settings.FileNames(lists)}
+	p := &Comparison{rows: rows, common: settings.SharedSettings(lists),
+		names: settings.FileNames(lists)}
+	if i := slices.IndexFunc(rows, func(s *Summary) bool { return s.baselines != nil }); i >= 0 {
+		p.constant = rows[i].constant()
+	}
 	for _, list := range lists {
 		differing := slices.DeleteFunc(list, func(x settings.Setting) bool {
 			return slices.Contains(p.common, x)
@@ -120,6 +125,9 @@ func (p *Comparison) describeRuns(what string) string {
 
 // Label returns the name of the summary in a table.
 func (s *Summary) Label() string {
+	if s.isConstant {
+		return constantPredictor
+	}
 	label := s.Config.SelectedVariant().Label
 	if s.Config.Variant == "full" || s.Config.Model == recap.Spec.Name {
 		return label
@@ -127,7 +135,8 @@ func (s *Summary) Label() string {
 	return s.Config.Spec().Label + ", " + label
 }
 
-// table returns a table with a row for each summary; cells returns the cells of a row.
+// table returns a table with a row for each summary, and one for the constant predictor if it is
+// known; cells returns the cells of a row.
 func (p *Comparison) table(
 	caption string, header []string, cells func(s *Summary) []string,
 ) *typeset.Table {
@@ -145,7 +154,26 @@ func (p *Comparison) table(
 		}
 		t.Rows = append(t.Rows, append(row, cells(s)...))
 	}
+	p.addConstant(t, "", cells)
 	return t
+}
+
+// addConstant adds the row of the constant predictor to a table if it is known. prefix begins its
+// label.
+func (p *Comparison) addConstant(
+	t *typeset.Table, prefix string, cells func(s *Summary) []string,
+) {
+	s := p.constant
+	if s == nil {
+		return
+	}
+	row := make([]string, t.LabelColumns)
+	row[0] = prefix + s.Label()
+	for _, cell := range cells(s) {
+		row = append(row, strings.ReplaceAll(cell, "NaN", "–"))
+	}
+	t.Rules = append(t.Rules, len(t.Rows))
+	t.Rows, t.Notes = append(t.Rows, row), append(t.Notes, s.explainBaseline())
 }
 
 // AblationTable returns a table that compares variants of one configuration by means over rates.
@@ -176,7 +204,7 @@ func (p *Comparison) Areas(keys []string) *typeset.Table {
 				return s.cell(mean[key], std[key], 4)
 			})
 		})
-	t.Notes = []string{p.areaNote()}
+	t.Notes = append(t.Notes, p.areaNote())
 	return t
 }
 
@@ -209,7 +237,7 @@ func (p *Comparison) Rates(key string) *typeset.Table {
 		return row
 	})
 	if several {
-		t.Notes = []string{p.areaNote()}
+		t.Notes = append(t.Notes, p.areaNote())
 	}
 	return t
 }

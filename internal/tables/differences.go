@@ -46,6 +46,7 @@ func CompareRows(all []*Comparison, names, keys []string) ([]*Differences, error
 		if err != nil {
 			return nil, err
 		}
+		d.constant = p.constant
 		list = append(list, d)
 	}
 	if list == nil {
@@ -272,6 +273,12 @@ func (d *Differences) Table(byRate bool) *typeset.Table {
 			orDash("%.4f", l.P), orDash("%.4f", l.holm)))
 	}
 	t.Notes = d.notes(len(lines))
+	if s := d.constant; s != nil {
+		t.Notes = append(t.Notes, s.explainBaseline()+" Its scores: "+strings.Join(
+			typeset.MapStrings(d.keys, func(key string) string {
+				return key + " " + s.baseline(key)
+			}), ", ")+".")
+	}
 	return t
 }
 

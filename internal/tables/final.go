@@ -2,9 +2,7 @@ package tables
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -114,14 +112,21 @@ func (s *Summary) transposed() table.Writer {
 
 // baseline returns a score of the constant predictor as text, the mean over seeds.
 func (s *Summary) baseline(key string) string {
-	sum := 0.0
+	return orDash("%.4f", s.constant().perSeed[0][0][key])
+}
+
+// constant returns the constant predictor as a summary of one seed, whose scores are the means over
+// the seeds of s. They are the same at all rates.
+func (s *Summary) constant() *Summary {
+	var all []metric.Scores
 	for _, b := range s.baselines {
-		sum += b.Scores[key] / float64(len(s.baselines))
+		all = append(all, b.Scores)
 	}
-	if math.IsNaN(sum) {
-		return "–"
-	}
-	return strconv.FormatFloat(sum, 'f', 4, 64)
+	mean, _ := metric.MeanStd(all)
+	c := *s
+	c.Seeds, c.isConstant = s.Seeds[:1], true
+	c.perSeed = [][]metric.Scores{slices.Repeat([]metric.Scores{mean}, len(s.Rates))}
+	return &c
 }
 
 // explainRows says in one line what the rows are.

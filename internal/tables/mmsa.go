@@ -10,11 +10,11 @@ import (
 )
 
 // CSV returns comparisons in the layout of MMSA's result files: a line for each model with the mean
-// over rates; with byRate a line for each model and rate. A cell is "(mean, std)" over seeds, times
-// 100 for every metric. The columns after those of MMSA have areas under the curve and the
-// properties in which lines differ. MMSA's column names do not say that MAE and Corr are multiplied
-// by 100; they are not changed, so that lines can be added to MMSA's files. The last column says
-// it.
+// over rates; with byRate a line for each model and rate. The last line of a comparison is that of
+// the constant predictor, if it is known. A cell is "(mean, std)" over seeds, times 100 for every
+// metric. The columns after those of MMSA have areas under the curve and the properties in which
+// lines differ. MMSA's column names do not say that MAE and Corr are multiplied by 100; they are
+// not changed, so that lines can be added to MMSA's files. The last column says it.
 func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 	header := append([]string{"Model"}, keys...)
 	if !byRate {
@@ -33,6 +33,11 @@ func CSV(list []*Comparison, keys []string, byRate bool) [][]string {
 			for _, rate := range rates {
 				rows = append(rows, p.line(s, keys, rate, !byRate))
 			}
+		}
+		if p.constant != nil {
+			line := p.line(p.constant, keys, "mean", !byRate)
+			line[len(line)-3], line[len(line)-2] = "", "" // it has neither seeds nor settings
+			rows = append(rows, line)
 		}
 	}
 	return rows
@@ -67,6 +72,9 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 
 // csvName returns the name of the model in CSV.
 func (s *Summary) csvName() string {
+	if s.isConstant {
+		return constantPredictor
+	}
 	if s.Config.Variant == "full" {
 		return s.Config.Model
 	}

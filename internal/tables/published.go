@@ -44,12 +44,13 @@ func (p *Comparison) Published() *typeset.Table {
 		if ours.differences[i] != "" {
 			row[0] += " (" + ours.differences[i] + ")"
 		}
-		for _, c := range paper.Columns {
-			row = append(row, s.formatMean(c))
-		}
+		row = append(row, typeset.MapStrings(paper.Columns, s.formatMean)...)
 		t.Rows = append(t.Rows, row)
 	}
 	t.Notes = ours.notes(paper)
+	p.addConstant(t, "ours: ", func(s *Summary) []string {
+		return typeset.MapStrings(paper.Columns, s.formatMean)
+	})
 	return t
 }
 
@@ -86,7 +87,9 @@ func (p *Comparison) Ablations() []*typeset.Table {
 	var all []*typeset.Table
 	for _, key := range order {
 		if rows := groups[key]; len(rows) > 1 || rows[0].Config.Variant != "full" {
-			all = append(all, newComparison(rows).ablation(paper))
+			ours := newComparison(rows)
+			ours.constant = p.constant
+			all = append(all, ours.ablation(paper))
 		}
 	}
 	return all
@@ -116,6 +119,13 @@ func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
 		}
 		t.Rows = append(t.Rows, row)
 	}
+	p.addConstant(t, "", func(s *Summary) []string {
+		var cells []string
+		for _, c := range paper.Columns {
+			cells = append(cells, "", s.formatMean(c))
+		}
+		return cells
+	})
 	return t
 }
 

@@ -34,7 +34,8 @@ type Summary struct {
 	perSeed [][]metric.Scores // [seed][rate]
 	dirs    []rundir.Dir      // of the seeds; nil if they were not read from directories
 
-	baselines []results.Baseline // of each seed; nil if unknown
+	baselines  []results.Baseline // of each seed; nil if unknown
+	isConstant bool               // made by [Summary.constant]
 }
 
 // Keys returns the metrics that tables show.
