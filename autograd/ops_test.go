@@ -43,7 +43,8 @@ func TestPrecision(t *testing.T) {
 // notOperations are the methods of Tape that compute nothing differentiable.
 var notOperations = []string{"Accumulate", "Backward", "CheckOperands", "ClampGradient",
 	"Device", "Empty", "Frozen", "Full", "Input", "NoGrad",
-	"Record", "RecordJoint", "Reset", "ScaleGradient", "Scope", "Seed", "SetRows", "Unrecorded"}
+	"Record", "RecordJoint", "Reset", "ScaleGradient", "Scope", "Seed", "SetRows", "Training",
+	"Unrecorded"}
 
 func TestEveryOpIsTested(t *testing.T) {
 	tested := map[string]bool{}

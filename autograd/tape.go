@@ -51,6 +51,10 @@ func NewInferenceTape(dev Device) *Tape {
 	return t
 }
 
+// Training reports whether the tape is for training: false for one of [NewInferenceTape]. Layers
+// that compute something else in inference ask it.
+func (t *Tape) Training() bool { return !t.inference }
+
 // Device returns the device whose kernels the tape runs.
 func (t *Tape) Device() Device { return t.dev }
 

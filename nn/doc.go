@@ -13,6 +13,6 @@
 //
 // # Reading order
 //
-// params.go, init.go, linear.go, mlp.go, norm.go, embedding.go, conv.go, lstm.go, attention.go,
-// transformer.go, postnorm.go, bert.go, state.go.
+// params.go, init.go, linear.go, mlp.go, norm.go, batchnorm.go, embedding.go, conv.go, lstm.go,
+// attention.go, transformer.go, postnorm.go, bert.go, state.go.
 package nn

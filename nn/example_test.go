@@ -94,6 +94,21 @@ func ExampleConv1d() {
 	// Output: [4 10 2] [4 8 2] [2 5 3]
 }
 
+// In training a column is normalised with its own mean and variance, in inference with the running
+// statistics.
+func ExampleBatchNorm1d() {
+	p := newParams()
+	norm := nn.NewBatchNorm1d(p, 1)
+	training := ag.NewTape(p.Device())
+	y := norm.Forward(training, training.Input([]float32{3, 5}, 2, 1))
+	fmt.Printf("%.3f %.2f %.2f\n", y.Values(), norm.Mean.Values(), norm.Var.Values())
+	inference := ag.NewInferenceTape(p.Device())
+	fmt.Printf("%.3f\n", norm.Forward(inference, inference.Input([]float32{4}, 1, 1)).Values())
+	// Output:
+	// [-1.000 1.000] [0.40] [1.10]
+	// [3.432]
+}
+
 // Two sequences of 4 and 2 steps. The outputs after the end of the second are 0, and its final
 // state is that of its own last step.
 func ExampleLSTM() {

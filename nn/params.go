@@ -97,8 +97,9 @@ func (p *Params) New(name string, init Init, shape ...int) *ag.Tensor {
 // NewBuffer creates a buffer under p's prefix, with initial values from init: a tensor that
 // belongs to the model's state but is not trained, such as the running mean of a batch norm
 // (PyTorch's register_buffer). It has no gradient, and [Params.All] does not list it, so no
-// optimizer changes it. The model updates it itself, after Backward, by methods such as
-// [ag.Tensor.AddScaled]. It panics if the name is taken.
+// optimizer changes it. The model updates it itself: after Backward by methods such as
+// [ag.Tensor.AddScaled], within a forward computation by [ag.Tape.SetRows]. It panics if the name
+// is taken.
 func (p *Params) NewBuffer(name string, init Init, shape ...int) *ag.Tensor {
 	values := p.draw(name, init, shape)
 	var x *ag.Tensor
