@@ -73,17 +73,7 @@ func (t *Tape) newLSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) de
 			"T in], [4H in], [4H H], [4H], [4H]",
 			x.shape, w.Input.shape, w.Hidden.shape, w.InputBias.shape, w.HiddenBias.shape))
 	}
-	if len(lengths) != x.shape[0] {
-		panic(fmt.Sprintf("autograd: LSTM: %d lengths for x %v", len(lengths), x.shape))
-	}
-	for i, n := range lengths {
-		if n < 1 || n > x.shape[1] {
-			panic(fmt.Sprintf(
-				"autograd: LSTM: sample %d has length %d: want 1 to the %d steps of x %v",
-				i, n, x.shape[1], x.shape,
-			))
-		}
-	}
+	mustBeLengths("LSTM", x, lengths)
 	return device.LSTM{Samples: x.shape[0], Steps: x.shape[1], Width: w.Hidden.shape[1],
 		Lengths: lengths, Reverse: reverse}
 }

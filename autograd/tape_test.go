@@ -388,6 +388,17 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: LSTM: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
 			tp.LSTM(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 4}, false)
 		}},
+		{"autograd: Pad: axis 1 of [2 3] by 0 and -1", func() { tp.Pad(a, 1, 0, -1) }},
+		{"autograd: MeanPool: x [2 3]: want [B T C]", func() { tp.MeanPool(a, nil) }},
+		{"autograd: MeanPool: 1 lengths for x [2 3 2]", func() {
+			tp.MeanPool(waves(dev, 1, 2, 3, 2), []int{1})
+		}},
+		{"autograd: MaxPool: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
+			tp.MaxPool(waves(dev, 1, 2, 3, 2), []int{1, 4})
+		}},
+		{"autograd: MaxPool: sample 0 has length 0: want 1 to the 3 steps of x [2 3 2]", func() {
+			tp.MaxPool(waves(dev, 1, 2, 3, 2), []int{0, 3})
+		}},
 		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)

@@ -154,6 +154,28 @@ var reductions = []Case{
 	reduced("Max", "first two", []int{0, 1}, (*ag.Tape).Max, largest),
 	reduced("LogSumExp", "", nil, (*ag.Tape).LogSumExp, logSumExp),
 	reduced("LogSumExp", "outer two", []int{0, 2}, (*ag.Tape).LogSumExp, logSumExp),
+	pooled("MeanPool", "", nil, (*ag.Tape).MeanPool, mean),
+	pooled("MeanPool", "lengths", []int{3, 1, 4}, (*ag.Tape).MeanPool, mean),
+	pooled("MaxPool", "", nil, (*ag.Tape).MaxPool, largest),
+	pooled("MaxPool", "lengths", []int{3, 1, 4}, (*ag.Tape).MaxPool, largest),
+}
+
+// pooled is the case of a pooling over time: f of the steps of each sequence in x [3 4 2].
+func pooled(
+	op, kind string, lengths []int, f func(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor,
+	want func(v []float64) float64,
+) Case {
+	return Case{Op: op, Kind: kind, Shapes: [][]int{{3, 4, 2}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return f(tp, x[0], lengths) },
+		Want: func(x [][]float64) []float64 {
+			return each(6, func(i int) float64 {
+				n := 4
+				if lengths != nil {
+					n = lengths[i/2]
+				}
+				return want(each(n, func(t int) float64 { return x[0][(i/2*4+t)*2+i%2] }))
+			})
+		}}
 }
 
 func mean(v []float64) float64 { return sum(v) / float64(len(v)) }
