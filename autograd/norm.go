@@ -1,6 +1,10 @@
 package autograd
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // LayerNorm normalises the last axis of x [… n] to mean 0 and variance 1 and then scales and
 // shifts it by gamma and beta [n] (Ba, Kiros, Hinton 2016, Layer normalization):
@@ -27,6 +31,17 @@ func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
 			return []*Tensor{gx, gg, gb}
 		})
 	return y
+}
+
+// L2Normalize returns x / max(|x|, eps) of each row of x [… n], where |x| is the Euclidean norm of
+// the row. A row of zeros stays 0. PyTorch's normalize has eps 1e-12.
+//
+//	x̄ = (ȳ − y Σ ȳ⊙y) / |x|;  ȳ / eps where |x| < eps
+func (t *Tape) L2Normalize(x *Tensor, eps float64) *Tensor {
+	t.rows("L2Normalize", x)
+	last := x.rank() - 1
+	square := t.Clamp(t.Sum(t.Mul(x, x), last), eps*eps, math.Inf(1))
+	return t.Div(x, t.Reshape(t.Sqrt(square), append(slices.Clone(x.shape[:last]), 1)...))
 }
 
 // Normalize is [Tape.LayerNorm] without scale and shift: it returns x̂, which a model may scale

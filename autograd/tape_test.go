@@ -399,6 +399,13 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: MaxPool: sample 0 has length 0: want 1 to the 3 steps of x [2 3 2]", func() {
 			tp.MaxPool(waves(dev, 1, 2, 3, 2), []int{0, 3})
 		}},
+		{"autograd: LogDet: shape [2 3]: want [… n n]", func() { tp.LogDet(a) }},
+		{"autograd: LogDet: matrix 1 of [2 2 2] is not positive definite: pivot 1 is -3;", func() {
+			tp.LogDet(ag.NewParam(dev, []float64{2, 1, 1, 2, 1, 2, 2, 1}, 2, 2, 2))
+		}},
+		{"autograd: LogDet: matrix 0 of [2 2] is not positive definite: pivot 1 is 0;", func() {
+			tp.LogDet(ag.NewParam(dev, []float64{1, 1, 1, 1}, 2, 2))
+		}},
 		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)

@@ -34,6 +34,48 @@ var products = []Case{
 		Want: func(x [][]float64) []float64 {
 			return linear(x[0], x[1], make([]float64, 4), 5, 4)
 		}},
+	// of the covariance of five rows and of a matrix that is not symmetric
+	{Op: "LogDet", Shapes: [][]int{{2, 5, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.LogDet(tp.MatMul(x[0], x[0], ag.TN))
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(2, func(s int) float64 {
+				rows := x[0][s*15 : s*15+15]
+				return math.Log(determinant(each(9, func(i int) float64 {
+					return sum(each(5, func(r int) float64 {
+						return rows[r*3+i/3] * rows[r*3+i%3]
+					}))
+				})))
+			})
+		}},
+	{Op: "LogDet", Kind: "not symmetric", Shapes: [][]int{{3, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			one := ag.NewTensor(tp.Device(), identity(3), 3, 3)
+			return tp.LogDet(tp.Add(tp.Scale(x[0], 0.2), one))
+		},
+		Want: func(x [][]float64) []float64 {
+			return []float64{math.Log(determinant(each(9, func(i int) float64 {
+				return identity(3)[i] + 0.1*(x[0][i]+x[0][i%3*3+i/3])
+			})))}
+		}},
+}
+
+func identity(n int) []float64 {
+	return each(n*n, func(i int) float64 {
+		if i/n == i%n {
+			return 1
+		}
+		return 0
+	})
+}
+
+// determinant returns that of a 3×3 matrix, by Sarrus' rule.
+func determinant(a []float64) float64 {
+	return sum(each(3, func(i int) float64 {
+		j, k := (i+1)%3, (i+2)%3
+		return a[i]*a[3+j]*a[6+k] - a[k]*a[3+j]*a[6+i]
+	}))
 }
 
 func linear(x, w, b []float64, in, out int) []float64 {

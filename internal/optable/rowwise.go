@@ -79,6 +79,12 @@ var rowwise = []Case{
 		Want: func(x [][]float64) []float64 {
 			return perRow(x[0], 5, func(r []float64) []float64 { return standardised(r, 1e-5) })
 		}},
+	{Op: "L2Normalize", Shapes: [][]int{{2, 3, 5}},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.L2Normalize(x[0], 1e-12) },
+		Want: func(x [][]float64) []float64 { return perRow(x[0], 5, unit(1e-12)) }},
+	{Op: "L2Normalize", Kind: "shorter than eps", Shapes: [][]int{{3, 5}},
+		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.L2Normalize(x[0], 40) },
+		Want: func(x [][]float64) []float64 { return perRow(x[0], 5, unit(40)) }},
 	{Op: "CosineSimilarity", Shapes: [][]int{{3, 5}, {3, 5}},
 		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.CosineSimilarity(x[0], x[1]) },
 		Want: func(x [][]float64) []float64 {
@@ -97,6 +103,15 @@ var rowwise = []Case{
 				return 0
 			})
 		}},
+}
+
+// unit returns the function that divides a row by its norm, but at least by eps.
+func unit(eps float64) func(row []float64) []float64 {
+	return func(row []float64) []float64 {
+		return each(len(row), func(i int) float64 {
+			return row[i] / max(math.Sqrt(dot(row, row)), eps)
+		})
+	}
 }
 
 func dot(a, b []float64) float64 {
