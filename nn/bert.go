@@ -98,11 +98,17 @@ func (c *BERTConfig) norm(p *Params) *LayerNorm {
 	return n
 }
 
-// Forward returns the last hidden state [B T d] of B sequences of T tokens. ids and segments
-// hold the B·T ids and segments (0 or 1) of the tokens, row by row. mask [B T] is 1 at tokens
-// and 0 at padding, to which no token attends. It panics if sizes do not fit, or if T exceeds
-// the number of positions.
+// Forward returns the last hidden state [B T d] of B sequences of T tokens: [BERT.Embed], then all
+// layers of [BERT.Encode].
 func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
+	return b.Encode(tp, b.Embed(tp, ids, segments, mask), mask, 0, b.Layers())
+}
+
+// Embed returns the embeddings [B T d] of B sequences of T tokens, the input of the first layer.
+// ids and segments hold the B·T ids and segments (0 or 1) of the tokens, row by row. mask [B T] is
+// 1 at tokens and 0 at padding. It panics if sizes do not fit, or if T exceeds the number of
+// positions.
+func (b *BERT) Embed(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Tensor {
 	s := mask.Shape()
 	if len(s) != 2 || len(ids) != mask.Len() || len(segments) != mask.Len() {
 		panic(fmt.Sprintf("nn: BERT: %d ids, %d segments, mask %v: want B·T of each and [B T]",
@@ -113,8 +119,20 @@ func (b *BERT) Forward(tp *ag.Tape, ids, segments []int, mask *ag.Tensor) *ag.Te
 	}
 	x := tp.Add(b.tokens.Forward(tp, ids), b.types.Forward(tp, segments))
 	x = tp.Add(tp.Reshape(x, s[0], s[1], -1), tp.Slice(b.positions.W, 0, 0, s[1]))
-	x = tp.Dropout(b.norm.Forward(tp, x), b.dropout)
-	for _, l := range b.layers {
+	return tp.Dropout(b.norm.Forward(tp, x), b.dropout)
+}
+
+// Layers returns the number of layers.
+func (b *BERT) Layers() int { return len(b.layers) }
+
+// Encode runs the layers with from ≤ index < to on hidden states x [B T d], so that a model can
+// change the states between two layers. No token attends to padding, where mask [B T] is 0. It
+// panics if there are no such layers.
+func (b *BERT) Encode(tp *ag.Tape, x, mask *ag.Tensor, from, to int) *ag.Tensor {
+	if from < 0 || from > to || to > len(b.layers) {
+		panic(fmt.Sprintf("nn: BERT: layers %d to %d of %d", from, to, len(b.layers)))
+	}
+	for _, l := range b.layers[from:to] {
 		a := l.attention.Forward(tp, x, x, x, mask)
 		x = l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, b.dropout)))
 		f := l.feedForward.Forward(tp, x)

@@ -109,6 +109,18 @@ func ExampleBatchNorm1d() {
 	// [3.432]
 }
 
+// The first step is padding and has no code.
+func ExampleSinusoidalPositions() {
+	p := newParams()
+	l := nn.NewSinusoidalPositions(p, 10, 4)
+	tp := ag.NewInferenceTape(p.Device())
+	y := l.Forward(tp, tp.Input([]float32{0, 0, 0, 0, 9, 9, 9, 9}, 1, 2, 4)).Values()
+	fmt.Printf("%.4f\n%.4f\n", y[:4], y[4:])
+	// Output:
+	// [0.0000 0.0000 0.0000 0.0000]
+	// [0.9093 0.0002 -0.4161 1.0000]
+}
+
 // Two sequences of 4 and 2 steps. The outputs after the end of the second are 0, and its final
 // state is that of its own last step.
 func ExampleLSTM() {
@@ -143,6 +155,21 @@ func ExampleSave() {
 	// Output:
 	// epoch 7
 	// head.weight: expected F32 [1 3], found F32 [1 2]
+}
+
+// A model can change the hidden states between two layers of a BERT.
+func ExampleBERT_Encode() {
+	p := newParams()
+	bert := nn.NewBERT(p.Sub("bert"), nn.BERTConfig{Vocab: 10, Width: 8, Layers: 3, Heads: 2,
+		FeedForward: 16, Positions: 4, Types: 2, Eps: 1e-12})
+	tp := ag.NewInferenceTape(p.Device())
+	mask := tp.Full(1, 1, 4)
+	x := bert.Embed(tp, []int{1, 2, 3, 4}, []int{0, 0, 0, 0}, mask)
+	x = bert.Encode(tp, x, mask, 0, 1)
+	x = tp.Add(x, tp.Full(0.5, 1, 4, 8)) // for example what audio and vision tell
+	x = bert.Encode(tp, x, mask, 1, bert.Layers())
+	fmt.Println(x.Shape())
+	// Output: [1 4 8]
 }
 
 // A pretrained BERT in the layout of Hugging Face. The folder here holds a tiny one.

@@ -77,15 +77,40 @@ var goldenCases = []struct {
 	}},
 	{"bert", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewBERT(p, tinyBERT)
-		ids, segments := []int{2, 5, 10, 3, 0, 2, 7, 3, 0, 0}, []int{0, 0, 1, 1, 0, 0, 1, 1, 0, 0}
-		mask := ag.NewTensor(dev, []float64{1, 1, 1, 1, 0, 1, 1, 1, 0, 0}, 2, 5)
+		ids, segments, mask := bertTokens(dev)
 		return func(tp *ag.Tape, _ []*ag.Tensor) *ag.Tensor {
 			return m.Forward(tp, ids, segments, mask)
 		}, nil
 	}},
+	{"bert_injected", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		m := NewBERT(p, tinyBERT)
+		ids, segments, mask := bertTokens(dev)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			h := m.Encode(tp, m.Embed(tp, ids, segments, mask), mask, 0, 1)
+			return m.Encode(tp, tp.Add(h, x[0]), mask, 1, m.Layers())
+		}, []*ag.Tensor{wave(dev, 100, 2, 5, 8)}
+	}},
+	{"positions", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		l, x := NewSinusoidalPositions(p, 9, 7), wave(dev, 100, 2, 4, 7).Values()
+		clear(x[2*7 : 3*7])
+		for i := range 7 {
+			x[4*7+i] = math.Copysign(0, -1)
+		}
+		x[5*7] = 0            // padding, though the others are not 0
+		clear(x[6*7+1 : 7*7]) // not padding
+		return func(tp *ag.Tape, y []*ag.Tensor) *ag.Tensor {
+			return tp.Add(y[0], l.Forward(tp, ag.NewTensor(dev, x, 2, 4, 7)))
+		}, []*ag.Tensor{wave(dev, 200, 2, 4, 7)}
+	}},
 	{"conv1d", convCase(3, 2, true)},
 	{"conv1d_no_padding", convCase(2, 0, false)},
 	{"conv1d_kernel_1", convCase(1, 0, true)},
+}
+
+// bertTokens returns two sequences of four and three tokens.
+func bertTokens(dev ag.Device) (ids, segments []int, mask *ag.Tensor) {
+	return []int{2, 5, 10, 3, 0, 2, 7, 3, 0, 0}, []int{0, 0, 1, 1, 0, 0, 1, 1, 0, 0},
+		ag.NewTensor(dev, []float64{1, 1, 1, 1, 0, 1, 1, 1, 0, 0}, 2, 5)
 }
 
 // convCase is a convolution of width 3 to width 4 on sequences of five steps.

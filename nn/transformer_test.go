@@ -239,3 +239,16 @@ func TestBERTIgnoresPadding(t *testing.T) {
 		b.Forward(tp, make([]int, 7), make([]int, 7), wave(dev, 1, 1, 7))
 	})
 }
+
+func TestBERTRefusesLayersThatDoNotExist(t *testing.T) {
+	dev := open(t, "cpu64")
+	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
+	x, mask := wave(dev, 1, 2, 5, 8), ag.NewTensor(dev, make([]float64, 10), 2, 5)
+	for what, r := range map[string][2]int{"a negative layer": {-1, 1}, "layer 3 of 2": {1, 3},
+		"a range that ends before it begins": {2, 1}} {
+		mustPanic(t, what, func() { b.Encode(ag.NewTape(dev), x, mask, r[0], r[1]) })
+	}
+	if b.Encode(ag.NewTape(dev), x, mask, 1, 1) != x {
+		t.Error("no layers change the hidden states")
+	}
+}

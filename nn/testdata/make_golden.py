@@ -79,7 +79,17 @@ def transformer(depth=2, width=6, heads=2, head_width=4, hidden=7):
     return p, x
 
 
-def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2):
+def positions(width=7):
+    x = wave(100, 2, 4, width)
+    x[0, 2], x[1, 0], x[1, 1, 0], x[1, 2, 1:] = 0, -0.0, 0, 0  # the last is not padding
+    half = width // 2
+    f = torch.exp(torch.arange(half) * -(math.log(10000) / (half - 1)))
+    angle = torch.arange(1, 5)[:, None] * f
+    codes = F.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width % 2))
+    return Waves(), wave(200, 2, 4, width) + torch.where(x[:, :, :1] == 0, 0, codes)
+
+
+def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2, inject=None):
     p = Waves()
     ids = torch.tensor([[2, 5, 10, 3, 0], [2, 7, 3, 0, 0]])
     segments = torch.tensor([[0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
@@ -93,12 +103,18 @@ def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2):
     x = p.norm(e + "LayerNorm", x, 1e-12)
     for i in range(depth):
         at = f"encoder.layer.{i}."
+        if i == 1 and inject is not None:
+            x = x + inject
         q, k, v = (p.linear(at + "attention.self." + s, x, width) for s in ("query", "key", "value"))
         y = p.linear(at + "attention.output.dense", attention(q, k, v, heads, mask), width)
         x = p.norm(at + "attention.output.LayerNorm", x + y, 1e-12)
         y = p.linear(at + "output.dense", F.gelu(p.linear(at + "intermediate.dense", x, hidden)), width)
         x = p.norm(at + "output.LayerNorm", x + y, 1e-12)
     return p, x
+
+
+def bert_injected():
+    return bert(inject=wave(100, 2, 5, 8))
 
 
 def conv1d(kernel=3, padding=2, bias=True):
@@ -117,7 +133,8 @@ def conv1d_kernel_1():
 
 
 cases = {}
-for make in (layer_norm, mlp, multi_head, transformer, bert, conv1d, conv1d_no_padding, conv1d_kernel_1):
+layers = (layer_norm, mlp, multi_head, transformer, bert, bert_injected)
+for make in layers + (conv1d, conv1d_no_padding, conv1d_kernel_1, positions):
     params, y = make()
     cases[make.__name__] = {"params": [[name, list(w.shape)] for name, w in params.items()], "y": y.flatten().tolist()}
 
