@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
@@ -65,14 +66,20 @@ func (t *terminal) watch(signals <-chan os.Signal, cancel context.CancelFunc, ex
 	}
 }
 
-// say prints a line for people.
+// say prints a message for people. On a terminal, its lines that are too long are wrapped.
 func (t *terminal) say(text string) {
 	text = "recap: " + text
 	if t.line == nil {
 		fmt.Fprintln(t.err, text)
 		return
 	}
-	fmt.Fprint(t.err, wrapped(text, t.line.width()))
+	width := t.line.width()
+	for line := range strings.SplitSeq(text, "\n") {
+		if utf8.RuneCountInString(line) > width {
+			line = strings.TrimSuffix(wrapped(line, width), "\n")
+		}
+		fmt.Fprintln(t.err, line)
+	}
 }
 
 // thisCommand returns the command line of this process.

@@ -5,12 +5,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 )
 
 // Exit codes; after a signal see interrupts.exitCode.
@@ -66,21 +67,24 @@ func run(args []string) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	go t.watch(signals, cancel, os.Exit)
+	go t.watch(signals, cancel, func(code int) {
+		rundir.ReleaseLocks()
+		os.Exit(code)
+	})
 
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	command, err := newParser().Parse(longFlags(args))
 	if err != nil {
-		fmt.Fprintf(t.err, "recap: %v%s\n", err, helpFor(err))
+		t.say(err.Error() + helpFor(err))
 		return exitUsage
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = t.run(func(t *terminal) error { return command.Run(t) })
 	t.hide()
 	if err != nil {
-		fmt.Fprintf(t.err, "recap: %v%s\n", err, helpFor(err))
+		t.say(err.Error() + helpFor(err))
 		if errors.As(err, &usageError{}) {
 			return exitUsage
 		}

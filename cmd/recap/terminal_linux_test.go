@@ -166,6 +166,33 @@ func TestCtrlC(t *testing.T) {
 			!strings.Contains(text, "press Ctrl-C again to stop now: ") {
 			t.Errorf("%d times: exit %d\n%s", presses, code, s.written())
 		}
+		if left := locks(t, dir); left != nil {
+			t.Errorf("%d times: left: %v", presses, left)
+		}
+	}
+}
+
+// TestErrorsOnTerminals checks that errors are wrapped between words on a terminal, and are one
+// line in a pipe.
+func TestErrorsOnTerminals(t *testing.T) {
+	dir := workDir(t)
+	for _, line := range []string{"train --set data.labels=3 --set train.nothing=2", "table",
+		"train --epoch", "gradcheck Nothing"} {
+		args := strings.Fields(line)
+		cmd, stderr := process(t, dir, args...)
+		cmd.Run()
+		want := stderr.String()
+		for _, columns := range []int{40, 60, 80} {
+			s := startOnScreen(t, dir, uint16(columns), args...)
+			if code := s.wait(); code == 0 {
+				t.Errorf("%s: no error", line)
+			}
+			if strings.Join(strings.Fields(s.written()), " ") !=
+				strings.Join(strings.Fields(want), " ") || strings.Count(want, "\n") > 2 {
+				t.Errorf("%s: in a pipe\n%s\non a terminal\n%s", line, want, s.written())
+			}
+			checkWidth(t, s.written(), columns)
+		}
 	}
 }
 

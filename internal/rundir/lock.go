@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/seed-6655bf3b/recap/internal/files"
@@ -45,11 +46,10 @@ func tryLock(path string) (release func() error, err error) {
 		return nil, fmt.Errorf("rundir: lock: %w", err)
 	}
 	defer os.Remove(temporary)
-	release = func() error { return unlock(path, text) }
 	err = os.Link(temporary, path)
 	// On NFS the answer to a successful link can be lost.
 	if err == nil || sameFile(temporary, path) {
-		return release, nil
+		return hold(path, text), nil
 	}
 	if errors.Is(err, fs.ErrNotExist) { // the holder of the lock removed our temporary file
 		return nil, errRetry
@@ -60,7 +60,28 @@ func tryLock(path string) (release func() error, err error) {
 	if err := replaceEnded(path, temporary); err != nil {
 		return nil, err
 	}
-	return release, nil
+	return hold(path, text), nil
+}
+
+// held has the contents of the locks of this process, by path.
+var held sync.Map
+
+// hold returns the function that removes a lock of this process.
+func hold(path string, content []byte) (release func() error) {
+	held.Store(path, content)
+	return func() error {
+		defer held.Delete(path)
+		return unlock(path, content)
+	}
+}
+
+// ReleaseLocks removes the locks of this process. It must be the last that the process does: what
+// the locks protect is no longer protected.
+func ReleaseLocks() {
+	held.Range(func(path, content any) bool {
+		unlock(path.(string), content.([]byte)) // if it fails, the lock stays as after a kill
+		return true
+	})
 }
 
 func sameFile(a, b string) bool {

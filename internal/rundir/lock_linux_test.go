@@ -220,6 +220,34 @@ func TestWhoseLock(t *testing.T) {
 	}
 }
 
+// TestReleaseLocks removes the locks of this process, but neither one that was released nor one
+// that is another's now.
+func TestReleaseLocks(t *testing.T) {
+	dir := t.TempDir()
+	var paths []string
+	for _, name := range []string{"held", "replaced", "released"} {
+		path := filepath.Join(dir, name)
+		release, err := Lock(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paths = append(paths, path); name == "released" {
+			if err := release(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	others := func(h *Holder) { h.Host = "another" }
+	writeLock(t, paths[1], others)
+	writeLock(t, paths[2], others)
+	ReleaseLocks()
+	for i, want := range []bool{false, true, true} {
+		if _, err := os.Stat(paths[i]); (err == nil) != want {
+			t.Errorf("%s: %v, want it to exist: %v", paths[i], err, want)
+		}
+	}
+}
+
 func TestBrokenLocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), LockFile)
 	if err := os.WriteFile(path, []byte("mine!"), 0o644); err != nil {
