@@ -78,9 +78,14 @@ func TestOtherData(t *testing.T) {
 	evaluate := func() string {
 		t.Helper()
 		log.Reset()
-		if _, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{},
-			slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		s, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{},
+			slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
 			t.Fatal(err)
+		}
+		known := !strings.Contains(log.String(), "changed") // the labels that it learned from
+		if text := s.Text(0); strings.Contains(text, "constant predictor") != known {
+			t.Errorf("the constant predictor:\n%s\n%s", text, &log)
 		}
 		return log.String()
 	}

@@ -42,9 +42,10 @@ func Evaluate(
 	return evaluate(ctx, dirs, nil, o, log)
 }
 
-// evaluate tests seeds of one run on a split. If test is nil, it opens the data of o or of the run.
+// evaluate tests seeds of one run on the test split of a set. If set is nil, it opens the data of o
+// or of the run. If they have the training labels, the scores of the constant predictor are added.
 func evaluate(
-	ctx context.Context, dirs []rundir.Dir, test *datasets.Split, o EvalOptions, log *slog.Logger,
+	ctx context.Context, dirs []rundir.Dir, set *datasets.Set, o EvalOptions, log *slog.Logger,
 ) (*tables.Summary, error) {
 	s := &tables.Summary{Note: o.note()}
 	var origin train.Origin // of the run's own data, if they are tested
@@ -61,18 +62,17 @@ func evaluate(
 		if err != nil {
 			return nil, err
 		}
-		if test == nil {
-			if test, origin, err = o.testSplit(&c); err != nil {
+		if set == nil {
+			if set, origin, err = o.open(&c); err != nil {
 				return nil, err
 			}
 		}
 		if origin.Hash != "" {
-			if err := train.WarnOfOtherData(d, origin, log); err != nil {
+			if set, err = checkData(d, set, origin, log); err != nil {
 				return nil, err
 			}
-			logMissing(test, log)
 		}
-		split, err := train.Fit(test, p.Dims, log)
+		split, err := train.Fit(set.Test, p.Dims, log)
 		if err != nil {
 			return nil, err
 		}
@@ -94,16 +94,35 @@ func evaluate(
 			return nil, err
 		}
 		s.AddTested(&c, p.Kind(), tested)
+		if set.Train != nil {
+			s.AddBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label)
+		}
 	}
 	return s, nil
 }
 
-// testSplit opens the test split of o.File with all its utterances, or that of the run. For the
+// checkData warns of what is unusual in a run's own data. If they have changed, the set that it
+// returns has no training split: the seed learned from other labels.
+func checkData(
+	d rundir.Dir, set *datasets.Set, origin train.Origin, log *slog.Logger,
+) (*datasets.Set, error) {
+	other, err := train.WarnOfOtherData(d, origin, log)
+	if err != nil {
+		return nil, err
+	}
+	logMissing(set.Test, log)
+	if other {
+		return &datasets.Set{Test: set.Test}, nil
+	}
+	return set, nil
+}
+
+// open opens the test split of o.File with all its utterances, or the data of the run. For the
 // run's own features it also returns their origin.
-func (o *EvalOptions) testSplit(c *settings.Config) (*datasets.Split, train.Origin, error) {
+func (o *EvalOptions) open(c *settings.Config) (*datasets.Set, train.Origin, error) {
 	if o.File != "" {
 		s, err := datasets.OpenFeatures(o.File, "test", datasets.Options{Features: o.Features})
-		return s, train.Origin{}, err
+		return &datasets.Set{Test: s}, train.Origin{}, err
 	}
 	own := o.Features
 	c.Data.Text = cmp.Or(own.Language, c.Data.Text)
@@ -116,7 +135,7 @@ func (o *EvalOptions) testSplit(c *settings.Config) (*datasets.Split, train.Orig
 	if own != (datasets.Features{}) {
 		origin = train.Origin{}
 	}
-	return set.Test, origin, nil
+	return set, origin, nil
 }
 
 // labelled returns an error if there are no labels or labels out of the model's range.

@@ -40,6 +40,9 @@ func TestEvaluateOtherData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if text := got.Text(0); strings.Contains(text, "constant") {
+		t.Errorf("other data have no training labels of the run:\n%s", text)
+	}
 	predicted, err := runs.Predict(dir, file, "", r.Log)
 	if err != nil {
 		t.Fatal(err)

@@ -74,6 +74,9 @@ func TestSummary(t *testing.T) {
 			}
 		}
 	}
+	if text := again.Text(0); text != s.Text(0) || !strings.Contains(text, "constant predictor") {
+		t.Errorf("tested again\n%s\nafter training\n%s", text, s.Text(0))
+	}
 	dropped, err := runs.Evaluate(context.Background(),
 		dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
 	if err != nil || len(dropped.Rates) != 1 ||

@@ -138,7 +138,8 @@ func (r *Runner) Ablate(
 		}
 		s, err := tables.SummarizeSeeds(dir, seeds)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, dirs, data.Set.Test, EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, dirs, &datasets.Set{Test: data.Set.Test},
+				EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
 			return nil, err

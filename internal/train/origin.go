@@ -87,16 +87,18 @@ func (d *Data) mismatch(
 		d.Origin.Hash, what, cure)
 }
 
-// WarnOfOtherData writes a warning to the log if the checkpoint of a seed comes from other data.
-func WarnOfOtherData(dir rundir.Dir, found Origin, log *slog.Logger) error {
+// WarnOfOtherData reports whether the checkpoint of a seed comes from other data, and writes a
+// warning to the log if it does.
+func WarnOfOtherData(dir rundir.Dir, found Origin, log *slog.Logger) (other bool, err error) {
 	meta, err := rundir.ReadMeta(dir.File(rundir.BestFile))
 	if err != nil {
-		return fmt.Errorf("train: checkpoint: %w", err)
+		return false, fmt.Errorf("train: checkpoint: %w", err)
 	}
-	if want := meta[dataKey]; want != "" && want != found.Hash {
+	want := meta[dataKey]
+	if other = want != "" && want != found.Hash; other {
 		log.Warn("the data have changed since the run was trained", "run", string(dir),
 			"trained on", meta[utterancesKey], "sha256", want,
 			"tested on", found.sizes(), "found", found.Hash)
 	}
-	return nil
+	return other, nil
 }
