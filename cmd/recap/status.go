@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // A statusLine is the last line of a terminal, which says what a command is doing. What is written
@@ -64,10 +66,10 @@ func (l *statusLine) clear() {
 // A status is what a long command is doing.
 type status struct {
 	doing    string
-	details  string        // shown after the rest, as far as there is room
-	done     float64       // fraction, from 0 to 1
-	left     time.Duration // estimate for the rest
-	measured bool          // whether left is known
+	details  string         // shown after the rest, as far as there is room
+	done     float64        // fraction, from 0 to 1
+	left     train.Estimate // for the rest
+	measured bool           // whether left is known
 }
 
 // logInterval is the time between two lines of the log about the progress.
@@ -91,7 +93,11 @@ func (t *terminal) show(s status) {
 	t.logged = now
 	attrs := []any{"doing", s.doing, "percent", int(100 * s.done)}
 	if s.measured {
-		attrs = append(attrs, "left", s.left.Round(time.Second))
+		key := "left"
+		if s.left.AtLeast {
+			key = "left_at_least"
+		}
+		attrs = append(attrs, key, s.left.Time.Round(time.Second))
 	}
 	t.log.Info("progress", attrs...)
 }
@@ -113,7 +119,7 @@ func (t *terminal) hide() {
 func (s *status) line(width int) string {
 	text := s.doing
 	if s.measured {
-		text += ", about " + approximately(s.left) + " left"
+		text += ", " + estimated(s.left) + " left"
 	}
 	if s.details != "" {
 		text += "; " + s.details
@@ -130,6 +136,14 @@ func (s *status) line(width int) string {
 		return string([]rune(text)[:max(0, width-1)]) + "…"
 	}
 	return text
+}
+
+// estimated returns an estimate in words.
+func estimated(e train.Estimate) string {
+	if e.AtLeast {
+		return "at least " + approximately(e.Time)
+	}
+	return "about " + approximately(e.Time)
 }
 
 // approximately returns a duration in words, with one or two digits.

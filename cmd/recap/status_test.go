@@ -18,7 +18,7 @@ import (
 
 func TestStatusLine(t *testing.T) {
 	s := status{doing: "seed 2 of 3, stage 2: epoch 13 of 25", done: 0.43,
-		left: 40 * time.Second, measured: true}
+		left: train.Estimate{Time: 40 * time.Second}, measured: true}
 	for width, want := range map[int]string{
 		20: "seed 2 of 3, stage …",
 		59: "seed 2 of 3, stage 2: epoch 13 of 25, about 40 s left",
@@ -29,6 +29,10 @@ func TestStatusLine(t *testing.T) {
 		if got := s.line(width); got != want || utf8.RuneCountInString(got) > width {
 			t.Errorf("%d columns: %q, want %q", width, got, want)
 		}
+	}
+	s.left.AtLeast = true
+	if got := s.line(59); !strings.HasSuffix(got, "13 of 25, at least 40 s left") {
+		t.Error(got)
 	}
 	s = status{doing: "1 of 9 units done", details: "a\x1b[31m/seed1 test 1 of 2"}
 	if got := s.line(79); got != "[....................]   0% 1 of 9 units done; "+
@@ -64,7 +68,8 @@ func TestLogAboveStatusLine(t *testing.T) {
 func TestProgressInALog(t *testing.T) {
 	var b bytes.Buffer
 	term := newTerminal(io.Discard, &b)
-	s := status{doing: "stage 1: epoch 1 of 5", done: 0.1, left: 99 * time.Second}
+	s := status{doing: "stage 1: epoch 1 of 5", done: 0.1,
+		left: train.Estimate{Time: 99 * time.Second, AtLeast: true}}
 	term.show(s)
 	term.show(s)
 	if b.Len() > 0 {
@@ -74,7 +79,7 @@ func TestProgressInALog(t *testing.T) {
 	s.measured = true
 	term.show(s)
 	term.show(s)
-	want := `level=INFO msg=progress doing="stage 1: epoch 1 of 5" percent=10 left=1m39s`
+	want := `level=INFO msg=progress doing="stage 1: epoch 1 of 5" percent=10 left_at_least=1m39s`
 	if strings.Count(b.String(), "\n") != 1 || !strings.Contains(b.String(), want) {
 		t.Errorf("after 31 s: %s, want %s", &b, want)
 	}
@@ -109,7 +114,8 @@ func TestAnswers(t *testing.T) {
 	}{
 		{train.Progress{Phase: "stage1", Epoch: 1, EpochLeft: 12 * time.Second},
 			"finishing epoch 1, about 10 s; press Ctrl-C again to stop now: no epoch is saved"},
-		{train.Progress{Phase: "stage1", Epoch: 7, SavedPhase: "stage1", SavedEpoch: 6},
+		{train.Progress{Phase: "stage1", Epoch: 7, SavedPhase: "stage1", SavedEpoch: 6,
+			Measured: true, Left: train.Estimate{Time: time.Minute, AtLeast: true}},
 			"finishing epoch 7, about 1 s; press Ctrl-C again to stop now: " +
 				"the last saved epoch is 6"},
 		{train.Progress{Phase: "stage2", Epoch: 1, SavedPhase: "stage1", SavedEpoch: 5},
@@ -123,8 +129,10 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%+v: %s", c.p, got)
 		}
 	}
-	if !strings.Contains(b.String(), `msg="the rest takes about `) {
-		t.Errorf("the log does not say how long the rest takes: %s", &b)
+	for _, want := range []string{`"the rest takes at least 60 s"`, `"the rest takes about 1 s"`} {
+		if strings.Count(b.String(), want) != 1 {
+			t.Errorf("the log does not say once %s: %s", want, &b)
+		}
 	}
 }
 

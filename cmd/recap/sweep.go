@@ -113,14 +113,14 @@ func (w *unitsTraining) show() {
 	for _, dir := range slices.Sorted(maps.Keys(w.running)) {
 		p := w.running[dir]
 		trained += p.Done
-		measured = measured || p.Measured
+		measured = measured || p.Measured && !p.Left.AtLeast
 		name := filepath.Join(filepath.Base(filepath.Dir(dir)), filepath.Base(dir))
 		list = append(list, name+" "+position(&p))
 	}
 	s := status{doing: fmt.Sprintf("%d of %d units done", w.ended, w.units), measured: measured,
 		done: min(1, (float64(w.ended-w.trained)+trained)/float64(w.units))}
 	if left := float64(w.units) - float64(w.ended-w.trained) - trained; measured {
-		s.left = time.Duration(float64(time.Since(w.start)) * left / trained)
+		s.left.Time = time.Duration(float64(time.Since(w.start)) * left / trained)
 	}
 	s.details = strings.Join(list, ", ")
 	w.t.show(s)

@@ -14,10 +14,10 @@ import (
 type training struct {
 	t *terminal
 
-	mu        sync.Mutex
-	now       runs.Progress
-	began     bool
-	estimated bool
+	mu    sync.Mutex
+	now   runs.Progress
+	began bool
+	told  *train.Estimate // in the log
 }
 
 // newRunner returns a runner that shows its progress. After the first Ctrl-C, which cancels ctx, it
@@ -38,22 +38,25 @@ func newRunner(
 	return &runs.Runner{Out: out, Log: t.log, Progress: w.update, Stop: ctx.Done()}
 }
 
-// update shows the progress. When the first epoch is complete, the log says how long the rest
-// takes.
+// update shows the progress. When the first epoch is complete, the log says how long the rest takes
+// at least; when an epoch of each phase is, how long about.
 func (w *training) update(p runs.Progress) {
+	left := p.TimeLeft()
 	w.mu.Lock()
-	first := p.Measured && !w.estimated
-	w.now, w.began, w.estimated = p, true, p.Measured || w.estimated
+	tell := p.Measured && (w.told == nil || w.told.AtLeast && !left.AtLeast)
+	if w.now, w.began = p, true; tell {
+		w.told = &left
+	}
 	w.mu.Unlock()
-	if first {
-		w.t.log.Info("the rest takes about " + approximately(p.TimeLeft()))
+	if tell {
+		w.t.log.Info("the rest takes " + estimated(left))
 	}
 	doing := position(&p.Progress)
 	if p.Count > 1 {
 		doing = fmt.Sprintf("seed %d of %d, %s", p.Number, p.Count, doing)
 	}
 	done := (float64(p.Number-1) + p.Done) / float64(p.Count)
-	w.t.show(status{doing: doing, done: done, left: p.TimeLeft(), measured: p.Measured})
+	w.t.show(status{doing: doing, done: done, left: left, measured: p.Measured})
 }
 
 // position says where the training of a seed is.

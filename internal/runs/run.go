@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -37,9 +36,7 @@ type Progress struct {
 
 // TimeLeft estimates the time for the rest of this seed and for the seeds after it, as if they had
 // the same work.
-func (p *Progress) TimeLeft() time.Duration {
-	return p.Left + time.Duration(p.Count-p.Number)*p.Whole
-}
+func (p *Progress) TimeLeft() train.Estimate { return p.Left.Add(p.Count-p.Number, p.Whole) }
 
 // Train trains the seeds of a new run one after the other and tests them at all missing rates. It
 // returns the run's directory, which [rundir.ChooseDir] chooses, and the scores. After Stop, and if
@@ -174,6 +171,7 @@ func (r *Runner) openData(c *settings.Config) (*train.Data, error) {
 // trainSeeds trains the unfinished seeds of a run, and completes what a killed process has left
 // undone in its directory.
 func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir.Dir) error {
+	meter := train.NewMeter()
 	for _, d := range dirs {
 		c, err := d.Config()
 		if err != nil {
@@ -185,7 +183,7 @@ func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir
 			}
 			r.Log.Info("finished already", "run", string(d))
 		} else if err := d.WithLock(func() error {
-			return r.trainSeed(ctx, c, data, d)
+			return r.trainSeed(ctx, c, data, d, meter)
 		}); err != nil {
 			return err
 		}
@@ -196,7 +194,7 @@ func (r *Runner) trainSeeds(ctx context.Context, data *train.Data, dirs []rundir
 // trainSeed trains and tests one seed and updates the run's summary. All seeds of the run must come
 // from the same data.
 func (r *Runner) trainSeed(
-	ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir,
+	ctx context.Context, c settings.Config, data *train.Data, d rundir.Dir, meter *train.Meter,
 ) error {
 	all, err := rundir.SeedSubdirs(d.Run())
 	if err != nil {
@@ -209,7 +207,7 @@ func (r *Runner) trainSeed(
 	}
 	r.number++
 	now := Progress{Dir: d, Number: r.number, Count: r.count}
-	o := train.Options{Log: r.Log, TensorBoard: r.TensorBoard, Stop: r.Stop,
+	o := train.Options{Log: r.Log, Meter: meter, TensorBoard: r.TensorBoard, Stop: r.Stop,
 		Progress: func(p train.Progress) {
 			now.Progress = p
 			r.Progress(now)

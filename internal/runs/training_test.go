@@ -80,3 +80,24 @@ func TestModelsResume(t *testing.T) {
 		})
 	}
 }
+
+// TestTimeOfLaterSeeds checks that the time is known from the first step of the second seed on.
+func TestTimeOfLaterSeeds(t *testing.T) {
+	r := runstest.NewRunner(t)
+	first := map[int]runs.Progress{}
+	runstest.OnStep(r, func(p runs.Progress) {
+		if first[p.Number].Step == 0 {
+			first[p.Number] = p
+		}
+	})
+	c := settingstest.Resolved(t, nil)
+	if _, _, err := r.Train(t.Context(), c, []uint64{5, 6}); err != nil {
+		t.Fatal(err)
+	}
+	for seed, want := range map[int]bool{1: false, 2: true} {
+		p := first[seed]
+		if left := p.TimeLeft(); p.Measured != want || left.AtLeast == want {
+			t.Errorf("seed %d: %+v", seed, p)
+		}
+	}
+}

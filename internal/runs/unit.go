@@ -12,6 +12,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
 // A Unit is one seed of one configuration. A sweep trains units.
@@ -78,7 +79,7 @@ func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 		}
 		defer data.Close()
 		r.number, r.count = 0, 1
-		return r.trainSeed(ctx, c, data, d)
+		return r.trainSeed(ctx, c, data, d, train.NewMeter())
 	})
 }
 

@@ -19,16 +19,28 @@ type Progress struct {
 	SavedPhase    string // of the last epoch whose state is on disk; "" if there is none
 	SavedEpoch    int
 
-	// Estimates. Those of the whole seed are rough before the first complete epoch: see Measured.
+	// Estimates. For Done, an epoch of a phase that did not begin takes as long as one of others.
 	Done        float64       // the fraction of the seed's time that is over
 	EpochLeft   time.Duration // until the epoch, or the test at this rate, is complete
-	Left, Whole time.Duration // for the rest of the seed; for a whole seed
-	Measured    bool          // whether an epoch was completed since the start of the process
+	Left, Whole Estimate      // for the rest of the seed; for a whole seed
+	Measured    bool          // whether an epoch of the phase under way was measured
 }
 
-// A meter estimates how long a seed takes. It counts the utterances that the seed's training and
-// predictions go through, and measures the time for each.
-type meter struct {
+// An Estimate is the time for some work.
+type Estimate struct {
+	Time    time.Duration
+	AtLeast bool // Time leaves out phases of which no epoch was measured
+}
+
+// Add returns the estimate for the work of e and n times that of f.
+func (e Estimate) Add(n int, f Estimate) Estimate {
+	return Estimate{e.Time + time.Duration(n)*f.Time, e.AtLeast || n > 0 && f.AtLeast}
+}
+
+// A Meter estimates how long a seed takes. It counts the utterances that the seed's training and
+// predictions go through, and measures the time for each. The seeds of one configuration may have
+// one meter in turn: the later ones profit from what was measured.
+type Meter struct {
 	report func(Progress)
 	last   time.Time        // when the last utterances were counted
 	phases map[string]*work // training
@@ -43,6 +55,7 @@ type work struct {
 	left, total int           // utterances of the seed
 	seen        int           // utterances since the start of the process
 	took        time.Duration // the time for these
+	measured    bool          // whether these are a whole epoch or more
 }
 
 // untestedCost is the time of a prediction relative to that of a training step, before it is
@@ -58,12 +71,11 @@ func (w *work) perUtterance(unmeasured float64) float64 {
 	return float64(w.took) / float64(w.seen)
 }
 
-func newMeter(report func(Progress)) *meter {
-	return &meter{report: report, last: time.Now(), phases: map[string]*work{}}
-}
+// NewMeter returns a meter without measurements.
+func NewMeter() *Meter { return &Meter{phases: map[string]*work{}} }
 
 // training returns the training of a phase.
-func (m *meter) training(phase string) *work {
+func (m *Meter) training(phase string) *work {
 	if m.phases[phase] == nil {
 		m.phases[phase] = &work{}
 	}
@@ -71,7 +83,7 @@ func (m *meter) training(phase string) *work {
 }
 
 // count adds n utterances, which took the time since the last call, and reports the progress.
-func (m *meter) count(w *work, n int) {
+func (m *Meter) count(w *work, n int) {
 	now := time.Now()
 	w.seen += n
 	w.took += now.Sub(m.last)
@@ -82,7 +94,7 @@ func (m *meter) count(w *work, n int) {
 }
 
 // estimate computes the estimates of the progress from the measured times.
-func (m *meter) estimate() {
+func (m *Meter) estimate() {
 	var all work
 	for _, w := range m.phases {
 		all.seen += w.seen
@@ -91,38 +103,56 @@ func (m *meter) estimate() {
 	mean := all.perUtterance(0)
 	test := m.tests.perUtterance(untestedCost * mean)
 	left, whole := test*float64(m.tests.left), test*float64(m.tests.total)
+	m.now.Left, m.now.Whole = Estimate{}, Estimate{}
+	m.now.Left.add(m.tests.seen > 0, test, m.tests.left)
+	m.now.Whole.add(m.tests.seen > 0, test, m.tests.total)
 	for _, w := range m.phases {
-		left += w.perUtterance(mean) * float64(w.left)
-		whole += w.perUtterance(mean) * float64(w.total)
+		cost := w.perUtterance(mean)
+		left += cost * float64(w.left)
+		whole += cost * float64(w.total)
+		m.now.Left.add(w.measured, cost, w.left)
+		m.now.Whole.add(w.measured, cost, w.total)
 	}
 	epoch := test * float64(m.epochTests)
+	m.now.Measured = m.now.Phase == TestPhase
 	if w := m.phases[m.now.Phase]; w != nil {
 		epoch += w.perUtterance(mean) * float64(m.epochTraining)
+		m.now.Measured = w.measured
 	}
-	m.now.Left, m.now.Whole, m.now.EpochLeft = time.Duration(left), time.Duration(whole),
-		time.Duration(epoch)
+	m.now.EpochLeft = time.Duration(epoch)
 	if m.now.Done = 0; whole > 0 {
 		m.now.Done = 1 - left/whole
 	}
 }
 
+// add adds n utterances to the estimate, if the time for each was measured.
+func (e *Estimate) add(measured bool, cost float64, n int) {
+	switch {
+	case measured:
+		e.Time += time.Duration(cost * float64(n))
+	case n > 0:
+		e.AtLeast = true
+	}
+}
+
 // trained counts the utterances of a step.
-func (m *meter) trained(phase string, utterances, step int) {
+func (m *Meter) trained(phase string, utterances, step int) {
 	m.now.Step = step
 	m.epochTraining -= utterances
 	m.count(m.training(phase), utterances)
 }
 
 // predicted counts the utterances of a batch in validation or test.
-func (m *meter) predicted(utterances int) {
+func (m *Meter) predicted(utterances int) {
 	m.now.Step = 0
 	m.epochTests -= utterances
 	m.count(&m.tests, utterances)
 }
 
 // saved says that the state after an epoch is on disk.
-func (m *meter) saved(phase string, epoch int) {
+func (m *Meter) saved(phase string, epoch int) {
 	m.now.SavedPhase, m.now.SavedEpoch = phase, epoch
+	m.training(phase).measured = true
 }
 
 // epochWork returns the numbers of utterances that an epoch of a phase trains on and validates.
@@ -139,14 +169,16 @@ func (t *trainer) epochWork(ph zoo.Phase) (trained, validated int) {
 
 // plan counts the utterances of the whole seed.
 func (t *trainer) plan(rates int) {
+	t.meter.now = Progress{}
 	tests := rates * t.set.Test.Len() * len(results.Choices(&t.config, t.batcher.kind))
 	for _, ph := range t.Model.Phases() {
 		trained, validated := t.epochWork(ph)
 		epochs := t.config.Train.Epochs[ph.Name]
-		*t.meter.training(ph.Name) = work{left: epochs * trained, total: epochs * trained}
+		w := t.meter.training(ph.Name)
+		w.left, w.total = epochs*trained, epochs*trained
 		tests += epochs * validated
 	}
-	t.meter.tests = work{left: tests, total: tests}
+	t.meter.tests.left, t.meter.tests.total = tests, tests
 }
 
 // skip says that some epochs of a phase are not made: they were made before the run was resumed, or

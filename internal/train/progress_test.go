@@ -12,7 +12,8 @@ import (
 // prediction 10 ms.
 func TestMeter(t *testing.T) {
 	var p Progress
-	m := newMeter(func(now Progress) { p = now })
+	m := NewMeter()
+	m.report = func(now Progress) { p = now }
 	m.phases["stage1"] = &work{left: 100, total: 100}
 	m.phases["stage2"] = &work{left: 200, total: 200}
 	m.tests = work{left: 60, total: 60}
@@ -23,26 +24,47 @@ func TestMeter(t *testing.T) {
 			t.Errorf("%s is %v, want %g s", what, got, want)
 		}
 	}
+	atLeast := func(want bool, left, whole float64) {
+		t.Helper()
+		near("the rest of the seed", p.Left.Time, left)
+		near("the seed", p.Whole.Time, whole)
+		if p.Left.AtLeast != want || p.Whole.AtLeast != want {
+			t.Errorf("%+v, %+v, want at least: %v", p.Left, p.Whole, want)
+		}
+	}
 	ago := func(ms int) { m.last = time.Now().Add(-time.Duration(ms) * time.Millisecond) }
 
 	ago(10 * 40)
 	m.trained("stage1", 10, 1)
-	// 290 training utterances; a prediction is estimated as a third
-	near("the rest of the seed", p.Left, 290*0.04+60*0.04/3)
-	near("the seed", p.Whole, 300*0.04+60*0.04/3)
+	atLeast(true, 0, 0)
+	// a prediction is estimated as a third
 	near("the rest of the epoch", p.EpochLeft, 10*0.04+6*0.04/3)
-	if p.Step != 1 || p.Done < 0.03 || p.Done > 0.04 {
+	if p.Step != 1 || p.Done < 0.03 || p.Done > 0.04 || p.Measured {
 		t.Errorf("after the first step: %+v", p)
 	}
 	ago(6 * 10)
 	m.predicted(6)
-	near("the rest of the seed", p.Left, 290*0.04+54*0.01)
 	near("the rest of the epoch", p.EpochLeft, 10*0.04)
+	m.saved("stage1", 1)
+	ago(10 * 40)
+	m.trained("stage1", 10, 2)
+	atLeast(true, 80*0.04+54*0.01, 100*0.04+60*0.01)
+	if !p.Measured {
+		t.Errorf("after an epoch of stage1: %+v", p)
+	}
 	m.now.Phase, m.epochTraining, m.epochTests = "stage2", 40, 0
 	ago(20 * 100) // stage2 takes more time than stage1
 	m.trained("stage2", 20, 1)
-	near("the rest of the seed", p.Left, 90*0.04+180*0.1+54*0.01)
 	near("the rest of the epoch", p.EpochLeft, 20*0.1)
+	if !p.Left.AtLeast || p.Measured {
+		t.Errorf("in the first epoch of stage2: %+v", p)
+	}
+	m.saved("stage2", 1)
+	ago(20 * 100)
+	m.trained("stage2", 20, 2)
+	atLeast(false, 80*0.04+160*0.1+54*0.01, 100*0.04+200*0.1+60*0.01)
+	two := p.Left.Add(2, p.Whole)
+	near("the rest of three seeds", two.Time, 80*0.04+160*0.1+54*0.01+2*(4+20+0.6))
 }
 
 // TestProgressOfASeed trains and tests a seed. The meter counts all of its work, no more and no
@@ -62,7 +84,8 @@ func TestProgressOfASeed(t *testing.T) {
 		}
 		trained := len(all)
 		for i, p := range all {
-			if p.Done < 0 || p.Done >= 1 || p.Left <= 0 || p.Measured != (p.SavedEpoch > 0) {
+			if p.Done < 0 || p.Done >= 1 || p.Left.AtLeast != (p.SavedPhase != "stage2") ||
+				p.Measured != (p.SavedPhase == p.Phase) || p.Left == (Estimate{}) {
 				t.Errorf("patience %s, report %d: %+v", patience, i, p)
 			}
 		}
@@ -70,7 +93,8 @@ func TestProgressOfASeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := all[len(all)-1]
-		if p.Phase != TestPhase || p.Epoch != 2 || p.Epochs != 2 || p.Done != 1 || p.Left != 0 ||
+		if p.Phase != TestPhase || p.Epoch != 2 || p.Epochs != 2 || p.Done != 1 ||
+			p.Left != (Estimate{}) ||
 			p.EpochLeft != 0 || p.SavedPhase != "stage2" || len(all) == trained {
 			t.Errorf("patience %s, at the end: %+v", patience, p)
 		}

@@ -24,6 +24,7 @@ import (
 // Options say how a seed is trained, beside its configuration.
 type Options struct {
 	Log      *slog.Logger
+	Meter    *Meter
 	Progress func(Progress)  // called after each step, and after each batch of predictions
 	Stop     <-chan struct{} // closed to end the training after the epoch under way
 
@@ -53,12 +54,13 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 		origin: data.Origin, Learner: l,
 		tape: ag.NewTape(l.Device), batcher: newBatcher(&c, l.Dims),
 		predictor: newPredictor(&c, l), log: o.Log,
-		meter: newMeter(o.Progress), recorded: o.TensorBoard || eventFiles(d) != nil, stop: o.Stop,
+		meter: o.Meter, recorded: o.TensorBoard || eventFiles(d) != nil, stop: o.Stop,
 	}
 	rates, err := settings.ParseRates(c.Eval.Rates)
 	if err != nil {
 		return err
 	}
+	t.meter.report = o.Progress
 	t.logModel(use.Peak)
 	t.plan(len(rates))
 	t.predictor.OnBatch = t.meter.predicted
@@ -97,7 +99,7 @@ type trainer struct {
 	recorded  bool       // for TensorBoard too
 	events    *eventFile // nil unless recorded
 	log       *slog.Logger
-	meter     *meter
+	meter     *Meter
 	stop      <-chan struct{} // see Options
 	timed     time.Time       // until when the epochs in the journal were timed
 }
@@ -274,7 +276,6 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 		return err
 	}
 	t.meter.saved(ph.Name, epoch)
-	t.meter.now.Measured = true
 	t.log.Info("epoch", r.Attributes(epochs)...)
 	if last && epoch < epochs {
 		t.log.Info("no better validation any more: the phase ends", "phase", ph.Name, "patience",

@@ -84,7 +84,7 @@ func newTrainer(t *testing.T, set map[string]string) *trainer {
 	return &trainer{config: c, dir: rundir.Dir(t.TempDir()), set: data.Set,
 		labelled: data.Set.Train, origin: data.Origin, Learner: l, tape: ag.NewTape(l.Device),
 		batcher: newBatcher(&c, dims),
-		meter:   newMeter(func(Progress) {})}
+		meter:   &Meter{report: func(Progress) {}, phases: map[string]*work{}}}
 }
 
 func TestOutOfPatience(t *testing.T) {
