@@ -33,7 +33,7 @@ type LSTMWeights struct {
 // The products with x_t of all steps are computed as one matrix product, and so are the sums
 // over t.
 func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tensor {
-	l := t.newLSTM(x, w, lengths, reverse)
+	l := device.LSTM{Sequences: t.newSequences("LSTM", 4, x, w, lengths, reverse)}
 	in, shape := x.shape[2], []int{l.Samples, l.Steps, l.Width}
 	y, cell := t.alloc(shape), t.alloc(shape)
 	var gates *Tensor
@@ -62,19 +62,22 @@ func (t *Tape) LSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) *Tens
 	return y
 }
 
-// newLSTM checks the operands of an LSTM and returns its description for the device.
-func (t *Tape) newLSTM(x *Tensor, w LSTMWeights, lengths []int, reverse bool) device.LSTM {
-	t.CheckOperands("LSTM", x, w.Input, w.Hidden, w.InputBias, w.HiddenBias)
+// newSequences checks the operands of a recurrent network with the given number of gates, and
+// returns its description for the device.
+func (t *Tape) newSequences(
+	op string, gates int, x *Tensor, w LSTMWeights, lengths []int, reverse bool,
+) device.Sequences {
+	t.CheckOperands(op, x, w.Input, w.Hidden, w.InputBias, w.HiddenBias)
 	if x.rank() != 3 || w.Input.rank() != 2 || w.Hidden.rank() != 2 ||
-		x.shape[2] != w.Input.shape[1] || w.Hidden.shape[0] != 4*w.Hidden.shape[1] ||
+		x.shape[2] != w.Input.shape[1] || w.Hidden.shape[0] != gates*w.Hidden.shape[1] ||
 		w.Input.shape[0] != w.Hidden.shape[0] || w.InputBias.Len() != w.Hidden.shape[0] ||
 		w.HiddenBias.Len() != w.Hidden.shape[0] {
-		panic(fmt.Sprintf("autograd: LSTM: x %v, weights %v and %v, biases %v and %v: want [B "+
-			"T in], [4H in], [4H H], [4H], [4H]",
-			x.shape, w.Input.shape, w.Hidden.shape, w.InputBias.shape, w.HiddenBias.shape))
+		panic(fmt.Sprintf("autograd: %s: x %v, weights %v and %v, biases %v and %v: want [B "+
+			"T in], [%[7]dH in], [%[7]dH H], [%[7]dH], [%[7]dH]", op,
+			x.shape, w.Input.shape, w.Hidden.shape, w.InputBias.shape, w.HiddenBias.shape, gates))
 	}
-	mustBeLengths("LSTM", x, lengths)
-	return device.LSTM{Samples: x.shape[0], Steps: x.shape[1], Width: w.Hidden.shape[1],
+	mustBeLengths(op, x, lengths)
+	return device.Sequences{Samples: x.shape[0], Steps: x.shape[1], Width: w.Hidden.shape[1],
 		Lengths: lengths, Reverse: reverse}
 }
 

@@ -406,6 +406,9 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: LogDet: matrix 0 of [2 2] is not positive definite: pivot 1 is 0;", func() {
 			tp.LogDet(ag.NewParam(dev, []float64{1, 1, 1, 1}, 2, 2))
 		}},
+		{"autograd: GRU: x [2 3 2], weights [12 2] and [12 3], biases [12] and [12]: want", func() {
+			tp.GRU(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 2}, false)
+		}},
 		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)

@@ -136,6 +136,19 @@ func ExampleLSTM() {
 	// [0 0 0 0 0 0 0 0]
 }
 
+// The outputs of a GRU with two layers and both directions, as wide as both hidden states together.
+func ExampleGRU() {
+	p := newParams()
+	m := nn.NewGRU(p, nn.GRUConfig{In: 3, Hidden: 2, Layers: 2, Bidirectional: true})
+	tp := ag.NewInferenceTape(p.Device())
+	y, final := m.Forward(tp, tp.Full(1, 2, 4, 3), []int{4, 2})
+	fmt.Println(y.Shape(), len(final), final[0].Shape())
+	fmt.Println(p.All()[0].Name, p.All()[0].Shape())
+	// Output:
+	// [2 4 4] 4 [2 2]
+	// weight_ih_l0 [6 3]
+}
+
 // A model is saved as safetensors, with metadata, and loaded into one of the same configuration.
 // The error of another lists what does not match.
 func ExampleSave() {

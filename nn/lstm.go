@@ -9,7 +9,13 @@ import (
 // LSTM is a stack of long short-term memory layers (see autograd.Tape.LSTM), in one direction or
 // in both, on sequences of different lengths, as PyTorch's LSTM on packed sequences. The input
 // of a layer is the concatenation of the previous layer's outputs in both directions.
-type LSTM struct {
+type LSTM struct{ recurrent }
+
+// GRU is a stack of gated recurrent unit layers (see autograd.Tape.GRU), otherwise as [LSTM].
+type GRU struct{ recurrent }
+
+// recurrent is what LSTM and GRU have in common.
+type recurrent struct {
 	layers  [][]ag.LSTMWeights // of each layer: forward, and backward if there is one
 	dropout float64
 }
@@ -23,11 +29,19 @@ type LSTMConfig struct {
 	Dropout       float64 // of the outputs of all layers but the last
 }
 
+// GRUConfig holds the sizes of a [GRU], which are those of an [LSTM].
+type GRUConfig LSTMConfig
+
 // NewLSTM creates "weight_ih_l0" [4·H in], "weight_hh_l0" [4·H H], "bias_ih_l0" and "bias_hh_l0"
 // [4·H], for the other direction the same names followed by "_reverse", and so on for layers 1, 2,
 // …, all from U(−1/√H, 1/√H).
-func NewLSTM(p *Params, c LSTMConfig) *LSTM {
-	l := &LSTM{dropout: c.Dropout}
+func NewLSTM(p *Params, c LSTMConfig) *LSTM { return &LSTM{newRecurrent(p, c, 4)} }
+
+// NewGRU creates the parameters of [NewLSTM] with 3·H in place of 4·H.
+func NewGRU(p *Params, c GRUConfig) *GRU { return &GRU{newRecurrent(p, LSTMConfig(c), 3)} }
+
+func newRecurrent(p *Params, c LSTMConfig, gates int) recurrent {
+	l := recurrent{dropout: c.Dropout}
 	directions := []string{"", "_reverse"}
 	if !c.Bidirectional {
 		directions = directions[:1]
@@ -38,10 +52,10 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 		for _, d := range directions {
 			end := fmt.Sprintf("_l%d%s", i, d)
 			layer = append(layer, ag.LSTMWeights{
-				Input:      p.New("weight_ih"+end, init, 4*c.Hidden, in),
-				Hidden:     p.New("weight_hh"+end, init, 4*c.Hidden, c.Hidden),
-				InputBias:  p.New("bias_ih"+end, init, 4*c.Hidden),
-				HiddenBias: p.New("bias_hh"+end, init, 4*c.Hidden),
+				Input:      p.New("weight_ih"+end, init, gates*c.Hidden, in),
+				Hidden:     p.New("weight_hh"+end, init, gates*c.Hidden, c.Hidden),
+				InputBias:  p.New("bias_ih"+end, init, gates*c.Hidden),
+				HiddenBias: p.New("bias_hh"+end, init, gates*c.Hidden),
 			})
 		}
 		l.layers = append(l.layers, layer)
@@ -58,6 +72,21 @@ func NewLSTM(p *Params, c LSTMConfig) *LSTM {
 func (l *LSTM) Forward(
 	tp *ag.Tape, x *ag.Tensor, lengths []int,
 ) (y *ag.Tensor, final []*ag.Tensor) {
+	return l.forward(tp, x, lengths, tp.LSTM)
+}
+
+// Forward returns the outputs and final hidden states as [LSTM.Forward] does.
+func (l *GRU) Forward(
+	tp *ag.Tape, x *ag.Tensor, lengths []int,
+) (y *ag.Tensor, final []*ag.Tensor) {
+	return l.forward(tp, x, lengths, tp.GRU)
+}
+
+// forward runs all layers; one computes a layer in one direction.
+func (l *recurrent) forward(
+	tp *ag.Tape, x *ag.Tensor, lengths []int,
+	one func(x *ag.Tensor, w ag.LSTMWeights, lengths []int, reverse bool) *ag.Tensor,
+) (y *ag.Tensor, final []*ag.Tensor) {
 	for i, layer := range l.layers {
 		if i > 0 {
 			x = tp.Dropout(x, l.dropout)
@@ -65,7 +94,7 @@ func (l *LSTM) Forward(
 		var ys []*ag.Tensor
 		for k, w := range layer {
 			reverse := k == 1
-			h := tp.LSTM(x, w, lengths, reverse)
+			h := one(x, w, lengths, reverse)
 			ys = append(ys, h)
 			final = append(final, lastStep(tp, h, lengths, reverse))
 		}

@@ -14,16 +14,34 @@ import (
 
 var tinyLSTM = LSTMConfig{In: 3, Hidden: 5, Layers: 2, Bidirectional: true}
 
-// TestLSTMAgreesWithPyTorch compares outputs, final states and all gradients with
-// testdata/lstm.json.
-func TestLSTMAgreesWithPyTorch(t *testing.T) {
+// A recurrentLayer is an LSTM or a GRU.
+type recurrentLayer interface {
+	Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) (y *ag.Tensor, final []*ag.Tensor)
+}
+
+// recurrentLayers are those of PyTorch's results in testdata/NAME.json.
+var recurrentLayers = map[string]func(p *Params, c LSTMConfig) recurrentLayer{
+	"lstm": func(p *Params, c LSTMConfig) recurrentLayer { return NewLSTM(p, c) },
+	"gru":  func(p *Params, c LSTMConfig) recurrentLayer { return NewGRU(p, GRUConfig(c)) },
+}
+
+// TestRecurrentLayersAgreeWithPyTorch compares outputs, final states and all gradients.
+func TestRecurrentLayersAgreeWithPyTorch(t *testing.T) {
+	for name, newLayer := range recurrentLayers {
+		t.Run(name, func(t *testing.T) { compareRecurrent(t, name, newLayer) })
+	}
+}
+
+func compareRecurrent(
+	t *testing.T, name string, newLayer func(p *Params, c LSTMConfig) recurrentLayer,
+) {
 	var want struct {
 		Lengths     []int
 		Params      []goldenParam
 		Y, Final, X []float64
 		Grads       [][]float64
 	}
-	file, err := os.ReadFile("testdata/lstm.json")
+	file, err := os.ReadFile("testdata/" + name + ".json")
 	if err == nil {
 		err = json.Unmarshal(file, &want)
 	}
@@ -37,7 +55,7 @@ func TestLSTMAgreesWithPyTorch(t *testing.T) {
 			forward, gradient = 1e-14, 1e-13
 		}
 		p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-		l := NewLSTM(p, tinyLSTM)
+		l := newLayer(p, tinyLSTM)
 		setWaves(t, p.All(), want.Params)
 		tp := ag.NewTape(dev)
 		x := wave(dev, 100, 4, 7, 3)
@@ -58,11 +76,12 @@ func TestLSTMAgreesWithPyTorch(t *testing.T) {
 	}
 }
 
-func TestLSTMParameters(t *testing.T) {
+func TestRecurrentParameters(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
-	NewLSTM(p, LSTMConfig{In: 20, Hidden: 32, Layers: 1})
-	if n := p.Count(); n != 4*32*(20+32+2) {
-		t.Errorf("%d parameters, want 4·32·(20 + 32 + 2)", n)
+	NewLSTM(p.Sub("lstm"), LSTMConfig{In: 20, Hidden: 32, Layers: 1})
+	NewGRU(p.Sub("gru"), GRUConfig{In: 20, Hidden: 32, Layers: 1})
+	if n := p.Count(); n != (4+3)*32*(20+32+2) {
+		t.Errorf("%d parameters, want (4 + 3)·32·(20 + 32 + 2)", n)
 	}
 	for _, q := range p.All() {
 		v := q.Values()

@@ -70,10 +70,11 @@ func (m *builder[T]) pairs() {
 
 func (m *builder[T]) recurrent() {
 	const samples, steps, width = 20, 9, 33
-	l := device.LSTM{Samples: samples, Steps: steps, Width: width, Reverse: true}
+	q := device.Sequences{Samples: samples, Steps: steps, Width: width, Reverse: true}
 	for i := range samples {
-		l.Lengths = append(l.Lengths, 1+i*i%steps)
+		q.Lengths = append(q.Lengths, 1+i*i%steps)
 	}
+	l, r := device.LSTM{Sequences: q}, device.GRU{Sequences: q}
 	d, y, cell, gates, weight, g := m.dev, m.dev.Alloc(samples*steps*width), m.input(
 		samples*steps*width,
 	), m.input(samples*steps*width*4), m.input(4*width*width), m.input(samples*steps*width)
@@ -81,6 +82,15 @@ func (m *builder[T]) recurrent() {
 	flops := 8 * samples * steps * width * width
 	m.add("LSTM", 0, flops, func() { d.LSTM(l, y, cell, gates, weight) }, y, cell, gates)
 	m.add("LSTMGrad", 0, flops, func() { d.LSTMGrad(l, values, g, given, weight) }, values)
+	n := samples * steps * width
+	out, hidden, gates3, values3, bias := d.Alloc(n), m.input(n), m.input(3*n), m.input(
+		3*n,
+	), m.input(3*width)
+	flops = 6 * n * width
+	m.add("GRU", 0, flops, func() { d.GRU(r, out, hidden, gates3, weight, bias) }, out, hidden,
+		gates3)
+	u := m.input(n)
+	m.add("GRUGrad", 0, flops, func() { d.GRUGrad(r, values3, u, g, given, weight) }, values3, u)
 }
 
 func (m *builder[T]) elementwise() {

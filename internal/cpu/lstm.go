@@ -10,14 +10,14 @@ import (
 // A batch is a group of sequences that are computed together, sorted by length, the longest first.
 // So those that still have a step are the first ones.
 type batch[T Float] struct {
-	device.LSTM
+	device.Sequences
 	samples []int // indices of the sequences
 }
 
 // batches calls f for all sequences, in independent batches, with scratch memory for n numbers a
 // sequence and Width numbers more, all 0. A core reads the weights once for each step of a batch,
 // so where the weights exceed its cache a batch is large.
-func (d *Device[T]) batches(l device.LSTM, n int, f func(p batch[T], scratch arena[T])) {
+func (d *Device[T]) batches(l device.Sequences, n int, f func(p batch[T], scratch arena[T])) {
 	order := make([]int, l.Samples)
 	for i := range order {
 		order[i] = i
@@ -66,7 +66,7 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	weightT := d.borrow(4 * w * w)
 	defer d.recycle(weightT)
 	d.loops.transpose(*weightT, d.data(weight), w, 4*w, w)
-	d.batches(l, 5*w, func(p batch[T], scratch arena[T]) {
+	d.batches(l.Sequences, 5*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
 		zeros, h, z := scratch.alloc(w), scratch.alloc(n*w), scratch.alloc(n*4*w)
 		for step := range l.Lengths[p.samples[0]] {
@@ -92,7 +92,7 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 // the step after, and dc the gradient that the cell of the step after passes back.
 func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	gs, gy, cs, ws, w := d.data(gates), d.data(g), d.data(cell), d.data(weight), l.Width
-	d.batches(l, 6*w, func(p batch[T], scratch arena[T]) {
+	d.batches(l.Sequences, 6*w, func(p batch[T], scratch arena[T]) {
 		n := len(p.samples)
 		zeros, dh := scratch.alloc(w), scratch.alloc(n*w)
 		dc, dz := scratch.alloc(n*w), scratch.alloc(n*4*w)

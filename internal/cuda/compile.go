@@ -28,7 +28,7 @@ var sources embed.FS
 
 // files are the sources of the kernels in reading order, except attention.cu, which is compiled
 // separately for each width of a head.
-var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "pairs",
+var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "gru", "pairs",
 	"adam"}
 
 // kernels are the functions of the compiled sources.

@@ -83,10 +83,13 @@ func (s *step) run(i int) {
 	d.Dropout(s.y, s.x, 0.25, r.Uint64())
 	d.Gather(s.z, s.y, index, width)
 	d.ScatterAdd(s.z, index, s.x, width)
-	l := device.LSTM{Samples: 4, Steps: 5, Width: 8, Lengths: []int{1 + i%5, 5, 1 + i%3, 2},
-		Reverse: true}
+	q := device.Sequences{Samples: 4, Steps: 5, Width: 8,
+		Lengths: []int{1 + i%5, 5, 1 + i%3, 2}, Reverse: true}
+	l, u := device.LSTM{Sequences: q}, device.GRU{Sequences: q}
 	d.LSTM(l, s.y, s.cell, s.z, s.x)
 	d.LSTMGrad(l, s.z, s.y, s.cell, s.x)
+	d.GRU(u, s.y, s.cell, s.z, s.x, s.x)
+	d.GRUGrad(u, s.z, s.cell, s.x, s.y, s.x)
 	d.Gemm(device.Gemm{TransA: true, M: width, N: width, K: rows, Alpha: 1, Count: 1,
 		A: device.Matrix{Buf: s.z, Stride: width},
 		B: device.Matrix{Buf: s.x, Stride: width}, C: device.Matrix{Buf: s.square, Stride: width}})

@@ -4,19 +4,20 @@ package cuda
 
 import "github.com/seed-6655bf3b/recap/internal/device"
 
-// lstmState is scratch memory for the values that the kernels of an LSTM pass from step to step.
-// It has up to three arrays, which are called parts, and the lengths of the sequences.
-type lstmState struct {
+// sequenceState is scratch memory for the values that the kernels of a recurrent network pass from
+// step to step. It has up to three arrays, which are called parts, and the lengths of the
+// sequences.
+type sequenceState struct {
 	lengths uint64    // address of the lengths [samples], as float32
 	parts   [3]uint64 // addresses
 	offsets [3]int    // positions of the parts in scratch
 	size    int       // samples · width
 }
 
-// lstmState allocates scratch memory, with part i of size [samples widths[i]·width], and copies
+// sequenceState allocates scratch memory, with part i of size [samples widths[i]·width], and copies
 // the lengths of the sequences to it, so that the commands do not depend on the lengths.
-func (d *Device) lstmState(l device.LSTM, widths ...int) lstmState {
-	s := lstmState{size: l.Samples * l.Width}
+func (d *Device) sequenceState(l device.Sequences, widths ...int) sequenceState {
+	s := sequenceState{size: l.Samples * l.Width}
 	n := 0
 	for i, w := range widths {
 		s.offsets[i] = n
@@ -36,7 +37,7 @@ func (d *Device) lstmState(l device.LSTM, widths ...int) lstmState {
 }
 
 // matrix returns part i as a matrix with n columns.
-func (d *Device) matrix(s lstmState, i, n int) device.Matrix {
+func (d *Device) matrix(s sequenceState, i, n int) device.Matrix {
 	return device.Matrix{Buf: d.scratch, Offset: s.offsets[i], Stride: n}
 }
 
@@ -45,7 +46,7 @@ func (d *Device) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
 	w := l.Width
-	s := d.lstmState(l, 1, 4)
+	s := d.sequenceState(l.Sequences, 1, 4)
 	h, z := d.matrix(s, 0, w), d.matrix(s, 1, 4*w)
 	for step := range l.Steps {
 		if step > 0 {
@@ -63,7 +64,7 @@ func (d *Device) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer) {
 	d.begin()
 	defer d.mu.Unlock()
 	w := l.Width
-	s := d.lstmState(l, 4, 1, 1)
+	s := d.sequenceState(l.Sequences, 4, 1, 1)
 	dz, dh := d.matrix(s, 0, 4*w), d.matrix(s, 1, w)
 	for step := l.Steps - 1; step >= 0; step-- {
 		d.launch("lstm_grad", s.size, d.data(gates, 0), s.parts[0], s.parts[2], d.data(g, 0),

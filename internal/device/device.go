@@ -121,6 +121,10 @@ type Device interface {
 	LSTM(l LSTM, y, cell, gates, weight Buffer)
 	// LSTMGrad replaces the values of the gates, which LSTM wrote, by the gradient of z.
 	LSTMGrad(l LSTM, gates, g, cell, weight Buffer)
+	// GRU runs a recurrent network over all steps: see [GRU].
+	GRU(r GRU, y, hidden, gates, weight, bias Buffer)
+	// GRUGrad replaces the gates and hidden that GRU left by gradients: see [GRU].
+	GRUGrad(r GRU, gates, hidden, g, y, weight Buffer)
 	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m
 	// width] and w [width]: a perceptron with one hidden layer on all pairs of rows. It stores no
 	// m×n×width array.

@@ -105,14 +105,23 @@ type Attention struct {
 	Seed uint64
 }
 
+// Sequences are the inputs of a recurrent network with one layer and one direction. The step before
+// t is t−1 or, with Reverse, t+1.
+type Sequences struct {
+	Samples, Steps, Width int // Width is the number of units
+
+	Lengths []int // [Samples], each from 1 to Steps
+	Reverse bool  // runs each sequence from its own end to its beginning
+}
+
 // LSTM describes a long short-term memory network with one layer and one direction, on sequences
 // of different lengths. Each step t computes
 //
 //	z_t = gates_t + W·y_before,  i, f, o = σ(z_t),  g = tanh(z_t)
 //	c_t = f ⊙ c_before + i ⊙ g,  y_t = o ⊙ tanh(c_t)
 //
-// where z_t [4·Width] holds the gates i, f, g, o side by side. The step before t is t−1 or, with
-// Reverse, t+1; before the first step, y and c are 0.
+// where z_t [4·Width] holds the gates i, f, g, o side by side. Before the first step, y and c are
+// 0.
 //
 // The method LSTM takes gates [Samples Steps 4·Width], which hold the input's part of z, and
 // weight W [4·Width Width]. It replaces gates by the values i, f, g, o, and writes y and cell
@@ -121,12 +130,26 @@ type Attention struct {
 //
 // LSTMGrad takes the results of LSTM and the gradient g of y, and replaces gates by the gradient
 // of z, which is 0 after the end of a sequence. It does not use g there.
-type LSTM struct {
-	Samples, Steps, Width int
+type LSTM struct{ Sequences }
 
-	Lengths []int // [Samples], each from 1 to Steps
-	Reverse bool  // runs each sequence from its own end to its beginning
-}
+// GRU describes a gated recurrent unit network with one layer and one direction, on sequences of
+// different lengths. Each step t computes
+//
+//	u_t = W·y_before + b,  r, z = σ(gates_t + u_t),  n = tanh(gates_t + r ⊙ u_t)
+//	y_t = (1 − z) ⊙ n + z ⊙ y_before
+//
+// where gates_t and u_t [3·Width] hold the parts of r, z, n side by side. Before the first step, y
+// is 0.
+//
+// The method GRU takes gates [Samples Steps 3·Width], which hold the input's part, weight W
+// [3·Width Width] and bias b [3·Width]. It replaces gates by the values r, z, n, and writes y and
+// hidden [Samples Steps Width], the part of n in u. After the end of a sequence it sets y to 0 and
+// leaves gates and hidden as they are.
+//
+// GRUGrad takes the results of GRU and the gradient g of y. It replaces gates by the gradient of
+// the input's part, and hidden by that of the part of n in u; the gradient of the parts of r and z
+// in u is that of the input's. They are 0 after the end of a sequence, where g is not used.
+type GRU struct{ Sequences }
 
 // Adam describes one step of Adam (Kingma and Ba, ICLR 2015, algorithm 1) or AdamW (Loshchilov and
 // Hutter, ICLR 2019, algorithm 2):

@@ -11,6 +11,10 @@ var recurrent = []Case{
 	lstm("reverse", []int{4, 2, 3}, 4, true),
 	lstm("none as long as x", []int{3, 1, 3}, 5, true),
 	lstm("one step", []int{1, 1, 1}, 1, false),
+	gru("", []int{4, 2, 3}, 4, false),
+	gru("reverse", []int{4, 2, 3}, 4, true),
+	gru("none as long as x", []int{3, 1, 3}, 5, true),
+	gru("one step", []int{1, 1, 1}, 1, false),
 }
 
 // lstm returns the case of an LSTM with inputs of width 2 and three units.
@@ -40,6 +44,43 @@ func lstm(kind string, lengths []int, steps int, reverse bool) Case {
 					for j := range width {
 						c[j] = sigmoid(z[width+j])*c[j] + sigmoid(z[j])*math.Tanh(z[2*width+j])
 						h[j] = sigmoid(z[3*width+j]) * math.Tanh(c[j])
+					}
+					copy(y[t*width:], h)
+				}
+			}
+			return y
+		}}
+}
+
+// gru is the case of inputs of width 2 and three units.
+func gru(kind string, lengths []int, steps int, reverse bool) Case {
+	const in, width = 2, 3
+	return Case{Op: "GRU", Kind: kind,
+		Shapes: [][]int{{len(lengths), steps, in}, {3 * width, in}, {3 * width, width},
+			{3 * width}, {3 * width}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.GRU(x[0],
+				ag.GRUWeights{Input: x[1], Hidden: x[2], InputBias: x[3], HiddenBias: x[4]},
+				lengths, reverse)
+		},
+		Want: func(x [][]float64) []float64 {
+			y := make([]float64, len(lengths)*steps*width)
+			for s, length := range lengths {
+				h := make([]float64, width)
+				for k := range length {
+					t := s*steps + k
+					if reverse {
+						t = s*steps + length - 1 - k
+					}
+					a := each(3*width, func(j int) float64 {
+						return dot(x[1][j*in:][:in], x[0][t*in:]) + x[3][j]
+					})
+					u := each(3*width, func(j int) float64 {
+						return dot(x[2][j*width:][:width], h) + x[4][j]
+					})
+					for j := range width {
+						r, z := sigmoid(a[j]+u[j]), sigmoid(a[width+j]+u[width+j])
+						h[j] = (1-z)*math.Tanh(a[2*width+j]+r*u[2*width+j]) + z*h[j]
 					}
 					copy(y[t*width:], h)
 				}

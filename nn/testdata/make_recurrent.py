@@ -1,6 +1,6 @@
-"""Writes lstm.json: what PyTorch's LSTM computes of packed sequences, in double precision.
+"""Writes lstm.json and gru.json: what PyTorch's LSTM and GRU compute of packed sequences, in double precision.
 
-    pip install torch && python make_lstm.py
+    pip install torch && python make_recurrent.py
 
 Two layers, both directions, batch_first. The input and the k-th parameter are waves, which the Go test computes too; the loss is
 Σ wave·output + Σ wave·final hidden states.
@@ -23,17 +23,24 @@ def wave(phase, *shape):
     return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
 
 
-lstm = torch.nn.LSTM(IN, HIDDEN, num_layers=2, bidirectional=True, batch_first=True)
-params = dict(lstm.named_parameters())
-for k, p in enumerate(params.values()):
-    p.data = wave(k, *p.shape)
-x = wave(100, len(LENGTHS), STEPS, IN).requires_grad_()
-packed, (final, _) = lstm(pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False))
-y, _ = pad_packed_sequence(packed, batch_first=True, total_length=STEPS)
-((wave(200, *y.shape) * y).sum() + (wave(300, *final.shape) * final).sum()).backward()
+def write(kind):
+    model = getattr(torch.nn, kind)(IN, HIDDEN, num_layers=2, bidirectional=True, batch_first=True)
+    params = dict(model.named_parameters())
+    for k, p in enumerate(params.values()):
+        p.data = wave(k, *p.shape)
+    x = wave(100, len(LENGTHS), STEPS, IN).requires_grad_()
+    packed, final = model(pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False))
+    if kind == "LSTM":
+        final = final[0]
+    y, _ = pad_packed_sequence(packed, batch_first=True, total_length=STEPS)
+    ((wave(200, *y.shape) * y).sum() + (wave(300, *final.shape) * final).sum()).backward()
 
-result = {"lengths": LENGTHS, "params": [[name, list(p.shape)] for name, p in params.items()]}
-result |= {"y": y.flatten().tolist(), "final": final.flatten().tolist(), "x": x.grad.flatten().tolist()}
-result["grads"] = [p.grad.flatten().tolist() for p in params.values()]
-text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in result.items())
-pathlib.Path(__file__).with_name("lstm.json").write_text("{\n" + text + "\n}\n")
+    result = {"lengths": LENGTHS, "params": [[name, list(p.shape)] for name, p in params.items()]}
+    result |= {"y": y.flatten().tolist(), "final": final.flatten().tolist(), "x": x.grad.flatten().tolist()}
+    result["grads"] = [p.grad.flatten().tolist() for p in params.values()]
+    text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in result.items())
+    pathlib.Path(__file__).with_name(kind.lower() + ".json").write_text("{\n" + text + "\n}\n")
+
+
+write("LSTM")
+write("GRU")

@@ -44,6 +44,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"LayerNorm", (*suite).layerNorm},
 		{"Attention", (*suite).attention},
 		{"LSTM", (*suite).lstm},
+		{"GRU", (*suite).gru},
 		{"PairScores", (*suite).pairs},
 		{"PackSigns", (*suite).packSigns},
 		{"Adam", (*suite).adam},

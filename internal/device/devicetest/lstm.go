@@ -34,9 +34,8 @@ type sequence struct {
 func (s *suite) lstm() {
 	for _, c := range sequences {
 		for _, reverse := range []bool{false, true} {
-			l := device.LSTM{Samples: len(c.lengths), Steps: c.steps, Width: c.width,
-				Lengths: c.lengths, Reverse: reverse}
-			s.compareLSTM(l)
+			s.compareLSTM(device.LSTM{Sequences: device.Sequences{Samples: len(c.lengths),
+				Steps: c.steps, Width: c.width, Lengths: c.lengths, Reverse: reverse}})
 		}
 	}
 }
