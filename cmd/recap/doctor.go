@@ -10,6 +10,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/internal/backend"
 	"github.com/seed-6655bf3b/recap/internal/simd"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 type doctorCommand struct{}
@@ -17,7 +18,13 @@ type doctorCommand struct{}
 func (doctorCommand) Help() string { return "Example:\n  recap doctor" }
 
 func (c *doctorCommand) Run(t *terminal) error {
-	show := func(what string, value any) { fmt.Fprintf(t.out, "%-10s %v\n", what, value) }
+	show := func(what, value string) {
+		const indent = "\n           "
+		if t.width > len(indent) {
+			value = strings.TrimSuffix(typeset.Wrap(value, t.width-len(indent)+1), "\n")
+		}
+		fmt.Fprintf(t.out, "%-10s %s\n", what, strings.ReplaceAll(value, "\n", indent))
+	}
 	show("recap", versionText())
 	show("go", runtime.Version())
 	show("system", runtime.GOOS+"/"+runtime.GOARCH)

@@ -6,14 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	prettytext "github.com/jedib0t/go-pretty/v6/text"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
@@ -57,8 +55,9 @@ func checkCases(t *terminal, cases []optable.Case, elements bool) error {
 	if err != nil {
 		return err
 	}
-	rows := newRows("operation", "input", "shape", "element", "analytic", "numeric", "error",
-		"tolerance", "")
+	rows := &typeset.Table{LabelColumns: 1, Left: leftColumns, Important: importantColumns,
+		Header: []string{"operation", "input", "shape", "element", "analytic", "numeric", "error",
+			"tolerance", ""}}
 	worst, where, failed := gradcheck.Derivative{}, "", 0
 	for _, k := range cases {
 		derivatives := applyFactor(k, gradcheck.Compare(k.F, k.Inputs(dev)))
@@ -74,25 +73,23 @@ func checkCases(t *terminal, cases []optable.Case, elements bool) error {
 			shown = derivatives
 		}
 		for _, d := range shown {
-			rows.AppendRow(table.Row{k.Name(), d.Input, fmt.Sprint(k.Shapes[d.Input]), d.Element,
+			rows.Rows = append(rows.Rows, []string{k.Name(), fmt.Sprint(d.Input),
+				fmt.Sprint(k.Shapes[d.Input]), fmt.Sprint(d.Element),
 				fmt.Sprintf("% .10f", d.Analytic), fmt.Sprintf("% .10f", d.Numeric),
-				fmt.Sprintf("%.1e", d.Err), tolerance, verdict(d.Err <= tolerance)})
+				fmt.Sprintf("%.1e", d.Err), fmt.Sprint(tolerance), verdict(d.Err <= tolerance)})
 		}
 	}
-	fmt.Fprintln(t.out, rows.Render())
-	fmt.Fprintf(t.out, "largest error %.1e, in %s, input %d, element %d\n", worst.Err, where,
-		worst.Input, worst.Element)
+	fmt.Fprint(t.out, rows.Text(t.width))
+	t.paragraph(fmt.Sprintf("largest error %.1e, in %s, input %d, element %d", worst.Err, where,
+		worst.Input, worst.Element))
 	return conclude(t, len(cases), failed)
 }
 
-// newRows returns an empty table.
-func newRows(titles ...any) table.Writer {
-	rows := table.NewWriter()
-	rows.SetStyle(table.StyleLight)
-	rows.Style().Format.Header = prettytext.FormatDefault
-	rows.AppendHeader(titles)
-	return rows
-}
+// Columns of the tables, see [typeset.Table].
+var (
+	leftColumns      = []string{"phase", "shape", "loss", "analytic", "numeric", "error", ""}
+	importantColumns = []string{"", "error", "phase", "zero gradient", "tolerance", "shape"}
+)
 
 // verdict returns PASS or FAIL.
 func verdict(passed bool) string {
@@ -121,8 +118,9 @@ func (c *gradcheckCommand) models(t *terminal) error {
 	if len(c.Op) > 0 {
 		return usageError{fmt.Errorf("gradcheck: expected operations or models, found both")}
 	}
-	rows := newRows("model", "phase", "parameters", "zero gradient", "loss", "analytic", "numeric",
-		"error", "tolerance", "")
+	rows := &typeset.Table{LabelColumns: 1, Left: leftColumns, Important: importantColumns,
+		Header: []string{"model", "phase", "parameters", "zero gradient", "loss", "analytic",
+			"numeric", "error", "tolerance", ""}}
 	all, failed := 0, 0
 	for _, name := range c.Model {
 		checks, err := runs.Gradcheck(name)
@@ -131,23 +129,24 @@ func (c *gradcheckCommand) models(t *terminal) error {
 		}
 		for _, k := range checks {
 			row, passed := phaseRow(name, &k)
-			rows.AppendRow(row)
+			rows.Rows = append(rows.Rows, row)
 			all++
 			if !passed {
 				failed++
 			}
 		}
 	}
-	fmt.Fprintln(t.out, rows.Render())
+	fmt.Fprint(t.out, rows.Text(t.width))
 	return conclude(t, all, failed)
 }
 
 // phaseRow returns the line for a phase of a model.
-func phaseRow(model string, k *runs.PhaseCheck) (row table.Row, passed bool) {
+func phaseRow(model string, k *runs.PhaseCheck) (row []string, passed bool) {
 	passed = k.Err() <= modelTolerance && k.ZeroGradient == 0
-	return table.Row{model, k.Phase, k.Parameters, k.ZeroGradient, fmt.Sprintf("%.6f", k.Loss),
-		fmt.Sprintf("% .10f", k.Analytic), fmt.Sprintf("% .10f", k.Numeric),
-		fmt.Sprintf("%.1e", k.Err()), modelTolerance, verdict(passed)}, passed
+	return []string{model, k.Phase, fmt.Sprint(k.Parameters), fmt.Sprint(k.ZeroGradient),
+		fmt.Sprintf("%.6f", k.Loss), fmt.Sprintf("% .10f", k.Analytic),
+		fmt.Sprintf("% .10f", k.Numeric), fmt.Sprintf("%.1e", k.Err()),
+		fmt.Sprint(modelTolerance), verdict(passed)}, passed
 }
 
 // selectCases returns the cases of the named operations, all cases if ops is empty.

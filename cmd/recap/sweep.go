@@ -187,7 +187,7 @@ func (c *sweepCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, table.Render())
+	fmt.Fprint(t.out, table.Text(t.width))
 	return continueError(ctx, sweep.Unfinished(results))
 }
 

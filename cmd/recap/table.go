@@ -64,7 +64,7 @@ func (c *tableCommand) Run(t *terminal) error {
 	var tables []string
 	for _, p := range all {
 		for _, table := range c.tables(p, keys) {
-			tables = append(tables, c.render(table))
+			tables = append(tables, c.render(table, t.width))
 		}
 	}
 	fmt.Fprint(t.out, strings.Join(tables, "\n"))
@@ -88,7 +88,7 @@ func (c *tableCommand) compare(t *terminal, all []*tables.Comparison, keys []str
 		if i > 0 {
 			fmt.Fprintln(t.out)
 		}
-		fmt.Fprint(t.out, c.render(d.Table(c.By == "rate")))
+		fmt.Fprint(t.out, c.render(d.Table(c.By == "rate"), t.width))
 	}
 	return nil
 }
@@ -144,12 +144,12 @@ func (c *tableCommand) tables(p *tables.Comparison, keys []string) []*typeset.Ta
 	return slices.DeleteFunc(list, func(t *typeset.Table) bool { return t == nil })
 }
 
-func (c *tableCommand) render(t *typeset.Table) string {
+func (c *tableCommand) render(t *typeset.Table, width int) string {
 	switch c.Format {
 	case "markdown":
 		return t.Markdown()
 	case "latex":
 		return t.LaTeX()
 	}
-	return t.Text()
+	return t.Text(width)
 }

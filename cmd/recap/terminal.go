@@ -12,6 +12,8 @@ import (
 	"golang.org/x/term"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
+
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 // A terminal is where a command writes: results to out, log and progress to err. Both are safe:
@@ -86,6 +88,14 @@ func newTerminal(stdout, stderr io.Writer) *terminal {
 		t.log = slog.New(slog.NewTextHandler(t.err, nil))
 	}
 	return t
+}
+
+// paragraph writes a text to out, on a terminal in lines that fit.
+func (t *terminal) paragraph(text string) {
+	if t.width > 0 {
+		text = strings.TrimSuffix(typeset.Wrap(text, t.width), "\n")
+	}
+	fmt.Fprintln(t.out, text)
 }
 
 // columns returns the width of a terminal, 0 if w is not one.

@@ -172,6 +172,27 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
+// TestTablesOnTerminals checks that no line of a table is wider than the terminal.
+func TestTablesOnTerminals(t *testing.T) {
+	dir := workDir(t)
+	for _, line := range []string{"ablate --config tiny.yaml --variants full,no-fid -s 1,2",
+		"sweep --config tiny.yaml --variants full,no-fid -s 1,2",
+		"tune --config tiny.yaml -n 1", "table", "table --by rate --metric MAE",
+		"table --compare full,no-fid", "gradcheck Add", "gradcheck -m self-mm", "doctor"} {
+		for _, columns := range []int{60, 80} {
+			s := startOnScreen(t, dir, uint16(columns), strings.Fields(line)...)
+			if code := s.wait(); code != 0 {
+				t.Errorf("%s: exit %d", line, code)
+			}
+			text, _, _ := strings.Cut(s.written(), "\nrecap train ") // tune's, to be copied
+			checkWidth(t, text, columns)
+			if !strings.Contains(text, "┌") && line != "doctor" {
+				t.Errorf("%s: no table:\n%s", line, s.written())
+			}
+		}
+	}
+}
+
 // TestErrorsOnTerminals checks that errors are wrapped between words on a terminal, and are one
 // line in a pipe.
 func TestErrorsOnTerminals(t *testing.T) {

@@ -151,10 +151,8 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	next := fmt.Sprintf("Next: recap report %s (a page with figures), recap serve %s (all runs in "+
 		"the browser), recap predict --run %s --features FILE",
 		typeset.ShellWord(dir), typeset.ShellWord(c.Out), typeset.ShellWord(seed))
-	if t.width > 0 {
-		next = strings.TrimSuffix(typeset.Wrap(next, t.width), "\n")
-	}
-	fmt.Fprintf(t.out, "%s\n%s\n", next, dir)
+	t.paragraph(next)
+	fmt.Fprintln(t.out, dir)
 	return nil
 }
 
@@ -246,6 +244,6 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 		}
 		return err
 	}
-	fmt.Fprint(t.out, tables.AblationTable(summaries).Text())
+	fmt.Fprint(t.out, tables.AblationTable(summaries).Text(t.width))
 	return nil
 }

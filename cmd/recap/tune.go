@@ -60,10 +60,10 @@ func (c *tuneCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, s.Table(scores, seeds).Render())
+	fmt.Fprint(t.out, s.Table(scores, seeds).Text(t.width))
 	if best := scores[0]; best.Seeds == len(seeds) {
-		fmt.Fprintf(t.out, "best by validation, test scores were not used: %s\n%s\n", best.Run,
-			c.trainLine(s, best.Trial))
+		t.paragraph("best by validation, test scores were not used: " + best.Run)
+		fmt.Fprintln(t.out, c.trainLine(s, best.Trial))
 	}
 	return continueError(ctx, sweep.Unfinished(results))
 }

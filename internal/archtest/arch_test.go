@@ -111,7 +111,7 @@ var table = []group{
 		"internal/runs": {
 			"autograd", "autograd/gradcheck", "datasets", "datasets/wordpiece", "internal/files",
 			"internal/metric", "internal/results", "internal/rundir", "internal/settings",
-			"internal/tables", "internal/train", "nn", "nn/zoo",
+			"internal/tables", "internal/train", "internal/typeset", "nn", "nn/zoo",
 		},
 		"internal/runs/runstest": {"internal/rundir", "internal/runs", "internal/settings"},
 		"internal/explore": {

@@ -34,7 +34,7 @@ func TestAblateDropped(t *testing.T) {
 		t.Errorf("MAE %g, want the %g of Evaluate", got, want)
 	}
 	// the toy uses audio only: all its predictions are equal
-	if table := tables.AblationTable(all).Text(); !strings.Contains(table, "without audio") ||
+	if table := tables.AblationTable(all).Text(0); !strings.Contains(table, "without audio") ||
 		!strings.Contains(table, "NaN") || !strings.Contains(table, "constant predictor") {
 		t.Error(table)
 	}

@@ -54,7 +54,7 @@ func TestSummary(t *testing.T) {
 			t.Errorf("%s: %g, want %g", what, pair[0], pair[1])
 		}
 	}
-	table := s.Table().Render()
+	table := s.Table().Text(0)
 	for _, part := range []string{"seeds 5 6", "selected by validation MAE at rate 0.5",
 		fmt.Sprintf("%.4f ± %.4f", mae("mean", "0.5"), mae("std", "0.5"))} {
 		if !strings.Contains(table, part) {
@@ -80,7 +80,7 @@ func TestSummary(t *testing.T) {
 	dropped, err := runs.Evaluate(context.Background(),
 		dir, runs.EvalOptions{Rates: "0.2", Drop: []zoo.Modality{zoo.Audio}}, r.Log)
 	if err != nil || len(dropped.Rates) != 1 ||
-		!strings.Contains(dropped.Table().RenderMarkdown(), "without audio") {
+		!strings.Contains(dropped.Table().Markdown(), "without audio") {
 		t.Fatal(dropped, err)
 	}
 	if c := dropped.Find("mean", "mean")["Corr"]; !math.IsNaN(c) { // the toy uses audio only
@@ -143,7 +143,7 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		table := tables.AblationTable(all).Text()
+		table := tables.AblationTable(all).Text(0)
 		if !strings.Contains(table, "w/o dropout") ||
 			!strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
 			t.Error(table)
@@ -169,7 +169,7 @@ func TestSelection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		best, title := map[string]rundir.Numbers{}, s.Table().RenderMarkdown()
+		best, title := map[string]rundir.Numbers{}, s.Table().Markdown()
 		for _, choice := range results.Choices(&c, metric.MOSI) {
 			file, err := os.ReadFile(d.File(choice.File(rundir.BestFile)))
 			if err != nil {
@@ -232,8 +232,8 @@ func TestClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if acc := s.Find("5", "0")["Acc_3"]; !(acc > 0.4) ||
-		!strings.Contains(s.Table().Render(), "Acc_3") {
-		t.Errorf("accuracy %g of 3 classes\n%s", acc, s.Table().Render())
+		!strings.Contains(s.Table().Text(0), "Acc_3") {
+		t.Errorf("accuracy %g of 3 classes\n%s", acc, s.Table().Text(0))
 	}
 	j, err := rundir.OpenJournal(filepath.Join(dir, "seed5", rundir.JournalFile), "stage2", 5)
 	if err != nil || !(j.Records[6].Valid[rundir.LossKey] > 0) {

@@ -11,12 +11,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/tables"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 // A TrialScore is the validation score of a trial: the score that selects its checkpoints.
@@ -123,18 +122,14 @@ func (s *Search) csv(all []TrialScore, seeds int) ([]byte, error) {
 }
 
 // Table returns a table with a row for each trial, in the order of [Runner.TrialScores].
-func (s *Search) Table(all []TrialScore, seeds []uint64) table.Writer {
+func (s *Search) Table(all []TrialScore, seeds []uint64) *typeset.Table {
 	title := fmt.Sprintf("%s, %s, %d trials, %s; validation at rate %g, test scores were not used",
 		s.Base.Dataset, s.Base.Model, len(all), tables.SeedList(seeds), s.Base.Eval.ValidRate)
-	columns := slices.Concat([]string{"run"}, s.Keys,
-		[]string{"seeds", "valid " + s.Choice().Metric})
-	t := tables.NewTable(title, "rank", columns)
+	valid := "valid " + s.Choice().Metric
+	t := &typeset.Table{Title: title, LabelColumns: 1, Important: []string{"run", valid},
+		Header: slices.Concat([]string{"rank", "run"}, s.Keys, []string{"seeds", valid})}
 	for i := range all {
 		y := &all[i]
-		row := table.Row{rank(i, y, len(seeds)), y.Run}
-		for _, v := range s.Trials[y.Trial].Values {
-			row = append(row, v)
-		}
 		cell := ""
 		if y.Seeds > 0 {
 			cell = fmt.Sprintf("%.4f", y.Mean)
@@ -142,7 +137,8 @@ func (s *Search) Table(all []TrialScore, seeds []uint64) table.Writer {
 		if y.Seeds > 1 {
 			cell += fmt.Sprintf(" ± %.4f", y.Std)
 		}
-		t.AppendRow(append(row, fmt.Sprintf("%d/%d", y.Seeds, len(seeds)), cell))
+		t.Rows = append(t.Rows, slices.Concat([]string{rank(i, y, len(seeds)), y.Run},
+			s.Trials[y.Trial].Values, []string{fmt.Sprintf("%d/%d", y.Seeds, len(seeds)), cell}))
 	}
 	return t
 }

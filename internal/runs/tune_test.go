@@ -102,7 +102,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("trials.csv is\n%s(%v), its first row should be\n%s", text, err, best)
 		}
 		if table := s.Table(all,
-			seeds).Render(); !strings.Contains(
+			seeds).Text(0); !strings.Contains(
 			strings.Join(strings.Fields(strings.ReplaceAll(table, "│", "")),
 				" "), "test scores were not used",
 		) || !strings.Contains(table, "tune-003 │     0.02 │   1/2") {

@@ -70,7 +70,7 @@ func TestBaselineInTables(t *testing.T) {
 	list, _ = w.collect("")
 	if err := list[0].AddBaseline(func(*Summary, *settings.Config) ([]float32, error) {
 		return nil, errors.New("no data")
-	}); err == nil || strings.Contains(list[0].Means([]string{"MAE"}).Text(), name) {
+	}); err == nil || strings.Contains(list[0].Means([]string{"MAE"}).Text(0), name) {
 		t.Error("a row without data: ", err)
 	}
 }

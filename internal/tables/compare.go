@@ -141,7 +141,7 @@ func (p *Comparison) table(
 	caption string, header []string, cells func(s *Summary) []string,
 ) *typeset.Table {
 	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...),
-		LabelColumns: 1}
+		LabelColumns: 1, Important: important}
 	differ := slices.ContainsFunc(p.differences, func(s string) bool { return s != "" })
 	if differ {
 		t.Header = slices.Insert(t.Header, 1, "settings")

@@ -307,7 +307,7 @@ func TestPublished(t *testing.T) {
 			"0.433", "1.000"},
 	} {
 		if !slices.ContainsFunc(p.Rows, func(r []string) bool { return slices.Equal(r, row) }) {
-			t.Errorf("no row %q in\n%s", row, p.Text())
+			t.Errorf("no row %q in\n%s", row, p.Text(0))
 		}
 	}
 	if len(p.Rows) != 14 || p.Rules[0] != 12 { // 12 of the paper; full and few
@@ -328,13 +328,13 @@ func TestPublished(t *testing.T) {
 	a := ablations[0]
 	if diff := gocmp.Diff([]string{"w/o FID", "33.67", "66.67", "71.85", "100.00 / 100.00",
 		"0.540", "1.000"}, a.Rows[2]); diff != "" || len(a.Rows) != 10 || a.Rows[1][2] != "" {
-		t.Error(diff, a.Text())
+		t.Error(diff, a.Text(0))
 	}
 	if own.Published() != nil || own.Ablations() != nil {
 		t.Error("a table of the paper for another data set")
 	}
 	if s := sims.Published(); s.Rows[8][4] != "79.43†" || len(sims.Ablations()) != 0 {
-		t.Error(s.Text())
+		t.Error(s.Text(0))
 	}
 }
 

@@ -252,7 +252,8 @@ func (d *Differences) name(row int) string {
 func (d *Differences) Table(byRate bool) *typeset.Table {
 	lines := d.lines(byRate)
 	what := "Differences from " + d.name(0) + " of means over missing rates"
-	t := &typeset.Table{Header: []string{"model", "metric"}, LabelColumns: 2}
+	t := &typeset.Table{Header: []string{"model", "metric"}, LabelColumns: 2,
+		Important: []string{"difference", "p (Holm)", "95% from", "to"}}
 	if byRate {
 		what = "Differences from " + d.name(0) + " at each missing rate"
 		t.Header, t.LabelColumns = append(t.Header, "rate"), 3

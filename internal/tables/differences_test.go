@@ -45,7 +45,7 @@ func TestDifferences(t *testing.T) {
 	if diff := gocmp.Diff(want, table.Rows); diff != "" {
 		t.Error(diff)
 	}
-	text := shortName(strings.ReplaceAll(table.Text(), "\n", " "))
+	text := shortName(strings.ReplaceAll(table.Text(0), "\n", " "))
 	for _, part := range []string{"Differences from RECAP of means over missing rates: mosi",
 		"seeds 5 6. ", "10000 resamples of 2 seeds and of 4 utterances", "the 4 lines of",
 		"2 seeds: where seeds differ more"} {
@@ -56,7 +56,7 @@ func TestDifferences(t *testing.T) {
 	rates := all[0].Table(true)
 	if len(rates.Rows) != 2*2*4 || rates.Rows[1][2] != "0.5" || rates.Rows[1][5] != "+0.2000" ||
 		rates.Rows[1][9] != "0.0032" { // for 16 lines
-		t.Error(rates.Text())
+		t.Error(rates.Text(0))
 	}
 	lines := DifferencesCSV(all, false)
 	if got := shortName(strings.Join(lines[1][:6], " ")); len(lines) != 5 ||

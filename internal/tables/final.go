@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
@@ -20,92 +17,57 @@ func (s *Summary) AddBaseline(train []float32) {
 		results.NewBaseline(train, s.labels, s.Config.Data.Classes, s.Kind))
 }
 
-// importance has the metrics from the most important on; a narrow table has the first of them.
-var importance = []string{"MAE", "Corr", "Non0_acc_2", "Mult_acc_2", "Mult_acc_7", "Mult_acc_5",
-	"F1_score", "Non0_F1_score", "Mult_acc_3", "Has0_acc_2", "Has0_F1_score"}
+// important has the columns of scores from the most important on.
+var important = []string{"mean", "AUILC", "MAE", "Corr", "Non0_acc_2", "Mult_acc_2",
+	"Mult_acc_7", "Mult_acc_5", "F1_score", "Non0_F1_score", "Mult_acc_3", "Has0_acc_2",
+	"Has0_F1_score"}
 
 // Text returns the table with a row for the constant predictor, if there are baselines, and two
 // paragraphs that explain rows and columns. It fits width characters if width is not 0: it has
 // fewer columns, and if two are too many, a row for each metric and only the means over the rates.
 func (s *Summary) Text(width int) string {
-	keys := s.Keys()
+	t, where := s.table(), "Columns"
 	if width == 0 {
-		t := s.table(keys)
-		t.SetTitle(s.title())
-		return t.Render() + "\n" + s.explainRows() + "\n" + explainMetrics("Columns", keys) + "\n"
+		return t.Text(0) + s.explainRows() + "\n" + explainMetrics(where, s.Keys()) + "\n"
 	}
-	rows, metrics := s.explainRows(), "Columns"
-	text := s.table(keys).Render()
-	for len(keys) > 1 && !fits(text, width) {
-		keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
-			return key == leastImportant(keys)
-		})
-		text = s.table(keys).Render()
-	}
-	if len(keys) == 1 {
-		keys = s.Keys()
-		text, metrics = s.transposed().Render(), "Rows"
+	fitted, ok := t.Fit(width)
+	rows, keys := s.explainRows(), s.Keys()
+	if ok {
+		keys = fitted.Header[1:]
+	} else {
+		fitted, where = s.transposed(), "Rows"
 		rows = "The scores are means over the missing rates. " + s.explainBaseline()
 	}
-	if n := len(s.Keys()) - len(keys); n > 0 {
-		text += fmt.Sprintf("\n%d more columns in a wider terminal", n)
-	}
-	return typeset.Wrap(s.title(), width) + text + "\n" + typeset.Wrap(rows, width) +
-		typeset.Wrap(explainMetrics(metrics, keys), width)
-}
-
-func leastImportant(keys []string) string {
-	return slices.MaxFunc(keys, func(a, b string) int {
-		return slices.Index(importance, a) - slices.Index(importance, b)
-	})
-}
-
-// fits reports whether no line of a text is longer than width characters.
-func fits(text string, width int) bool {
-	for line := range strings.Lines(text) {
-		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > width {
-			return false
-		}
-	}
-	return true
+	return fitted.Text(width) + typeset.Wrap(rows, width) +
+		typeset.Wrap(explainMetrics(where, keys), width)
 }
 
 const constantPredictor = "constant predictor"
 
-// table returns a table without title, with a row for each rate, one for the mean over rates and
-// one for the constant predictor.
-func (s *Summary) table(keys []string) table.Writer {
-	t := NewTable("", "rate", keys)
-	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
-		if rate == "mean" {
-			t.AppendSeparator()
-		}
-		t.AppendRow(append(table.Row{rate}, s.cellsOf(keys, rate)...))
-	}
+// table returns the table with a row for the constant predictor.
+func (s *Summary) table() *typeset.Table {
+	t := s.Table()
+	t.Important = important
 	if s.baselines != nil {
-		row := table.Row{constantPredictor}
-		for _, key := range keys {
-			row = append(row, s.baseline(key))
-		}
-		t.AppendRow(row)
+		t.Rows = append(t.Rows,
+			append([]string{constantPredictor}, typeset.MapStrings(s.Keys(), s.baseline)...))
 	}
 	return t
 }
 
-// transposed returns a table without title, with a row for each metric: its mean over rates, and
-// that of the constant predictor.
-func (s *Summary) transposed() table.Writer {
-	header := []string{"mean"}
+// transposed returns a table with a row for each metric: its mean over rates, and that of the
+// constant predictor.
+func (s *Summary) transposed() *typeset.Table {
+	t := &typeset.Table{Title: s.title(), Header: []string{"metric", "mean"}, LabelColumns: 1}
 	if s.baselines != nil {
-		header = append(header, "constant")
+		t.Header = append(t.Header, "constant")
 	}
-	t := NewTable("", "metric", header)
-	for _, key := range s.Keys() {
-		row := append(table.Row{key}, s.cellsOf([]string{key}, "mean")...)
+	for i, key := range s.Keys() {
+		row := []string{key, s.cells("mean")[i]}
 		if s.baselines != nil {
 			row = append(row, s.baseline(key))
 		}
-		t.AppendRow(row)
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }

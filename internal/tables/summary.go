@@ -9,9 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -142,28 +139,21 @@ func SeedList(seeds []uint64) string {
 }
 
 // Table returns a table with a row for each rate and one for the mean over rates.
-func (s *Summary) Table() table.Writer {
-	t := NewTable(s.title(), "rate", s.Keys())
+func (s *Summary) Table() *typeset.Table {
+	t := &typeset.Table{Title: s.title(), Header: append([]string{"rate"}, s.Keys()...),
+		LabelColumns: 1, Rules: []int{len(s.Rates)}}
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
-		if rate == "mean" {
-			t.AppendSeparator()
-		}
-		t.AppendRow(append(table.Row{rate}, s.cells(rate)...))
+		t.Rows = append(t.Rows, append([]string{rate}, s.cells(rate)...))
 	}
 	return t
 }
 
 // cells returns the cells of the row of a rate.
-func (s *Summary) cells(rate string) table.Row { return s.cellsOf(s.Keys(), rate) }
-
-// cellsOf returns the cells with these metrics in the row of a rate.
-func (s *Summary) cellsOf(keys []string, rate string) table.Row {
+func (s *Summary) cells(rate string) []string {
 	mean, std := s.Find("mean", rate), s.Find("std", rate)
-	var row table.Row
-	for _, key := range keys {
-		row = append(row, s.cell(mean[key], std[key], 4))
-	}
-	return row
+	return typeset.MapStrings(s.Keys(), func(key string) string {
+		return s.cell(mean[key], std[key], 4)
+	})
 }
 
 // cell returns a mean over seeds as text, with the standard deviation if there are several.
@@ -173,28 +163,6 @@ func (s *Summary) cell(mean, std float64, decimals int) string {
 		text += " ± " + strconv.FormatFloat(std, 'f', decimals, 64)
 	}
 	return text
-}
-
-// NewTable returns an empty table with a left-aligned first column and right-aligned others.
-func NewTable(title, first string, keys []string) table.Writer {
-	t := table.NewWriter()
-	if title != "" {
-		t.SetTitle(title)
-	}
-	t.SetStyle(table.StyleLight)
-	t.Style().Format.Header = text.FormatDefault
-	t.Style().Title.Align = text.AlignLeft
-	header := table.Row{first}
-	var columns []table.ColumnConfig
-	for i, key := range keys {
-		header = append(header, key)
-		columns = append(columns,
-			table.ColumnConfig{Number: i + 2, Align: text.AlignRight,
-				AlignHeader: text.AlignRight})
-	}
-	t.AppendHeader(header)
-	t.SetColumnConfigs(columns)
-	return t
 }
 
 // Write writes summary.csv, which has one number per line, and summary.md into the directory of a
@@ -218,7 +186,7 @@ func (s *Summary) Write(dir string) error {
 		return err
 	}
 	return rundir.UpdateFile(filepath.Join(dir, rundir.SummaryMarkdown),
-		[]byte(s.Table().RenderMarkdown()+"\n"))
+		[]byte(s.Table().Markdown()))
 }
 
 // Cells returns the summary as text: the names of the metrics, and a row for each rate, for the
@@ -226,11 +194,7 @@ func (s *Summary) Write(dir string) error {
 // with its name. Scores have a standard deviation if there are several seeds.
 func (s *Summary) Cells() (metrics []string, rows [][]string) {
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
-		row := []string{rate}
-		for _, cell := range s.cells(rate) {
-			row = append(row, fmt.Sprint(cell))
-		}
-		rows = append(rows, row)
+		rows = append(rows, append([]string{rate}, s.cells(rate)...))
 	}
 	if len(s.Rates) > 1 {
 		row := []string{"AUILC"}

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 // A Tally counts the units of a run in a sweep by their outcome.
@@ -32,12 +32,14 @@ func Headline(c *settings.Config) []string {
 
 // SweepTable returns a table with a row for each run of a sweep: counts of units, and the scores
 // of the finished seeds, means over rates. elapsed is the duration of the sweep.
-func SweepTable(all []Tally, elapsed time.Duration) (table.Writer, error) {
+func SweepTable(all []Tally, elapsed time.Duration) (*typeset.Table, error) {
 	c := &all[0].Config
 	keys := Headline(c)
-	t := NewTable(fmt.Sprintf("mean over rates %s and finished seeds ± standard deviation; %s",
-		c.Eval.Rates, c.Selection()), "run",
-		append([]string{"done", "skipped", "failed", "left", "time", "seeds"}, keys...))
+	t := &typeset.Table{Title: fmt.Sprintf("mean over rates %s and finished seeds ± standard "+
+		"deviation; %s", c.Eval.Rates, c.Selection()), LabelColumns: 1, Rules: []int{len(all)},
+		Header: append([]string{"run", "done", "skipped", "failed", "left", "time", "seeds"},
+			keys...),
+		Important: []string{keys[0], "failed", "left", "done", keys[1], "seeds"}}
 	total := Tally{}
 	for _, tally := range all {
 		mean, std, n, err := Scores(tally.Run, tally.Seeds)
@@ -46,7 +48,7 @@ func SweepTable(all []Tally, elapsed time.Duration) (table.Writer, error) {
 		}
 		run := filepath.ToSlash(filepath.Join(tally.Config.Dataset,
 			tally.Config.Model, filepath.Base(tally.Run)))
-		row := append(table.Row{run}, tally.counts(tally.Elapsed)...)
+		row := append([]string{run}, tally.counts(tally.Elapsed)...)
 		row = append(row, fmt.Sprintf("%d/%d", n, len(tally.Seeds)))
 		for _, key := range keys {
 			cell := ""
@@ -58,20 +60,21 @@ func SweepTable(all []Tally, elapsed time.Duration) (table.Writer, error) {
 			}
 			row = append(row, cell)
 		}
-		t.AppendRow(row)
+		t.Rows = append(t.Rows, row)
 		total.Done += tally.Done
 		total.Skipped += tally.Skipped
 		total.Failed += tally.Failed
 		total.Remaining += tally.Remaining
 	}
-	t.AppendSeparator()
-	t.AppendRow(append(table.Row{"all, time on the clock"}, total.counts(elapsed)...))
+	last := append([]string{"all, time on the clock"}, total.counts(elapsed)...)
+	t.Rows = append(t.Rows, append(last, make([]string, 1+len(keys))...))
 	return t, nil
 }
 
 // counts returns the cells of the numbers of units, and of a time.
-func (t *Tally) counts(elapsed time.Duration) table.Row {
-	return table.Row{t.Done, t.Skipped, t.Failed, t.Remaining, elapsed.Round(time.Second / 10)}
+func (t *Tally) counts(elapsed time.Duration) []string {
+	counts := typeset.MapStrings([]int{t.Done, t.Skipped, t.Failed, t.Remaining}, strconv.Itoa)
+	return append(counts, elapsed.Round(time.Second/10).String())
 }
 
 // Scores returns the mean and the standard deviation of the metrics over those of the seeds that

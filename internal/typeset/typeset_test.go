@@ -3,6 +3,7 @@ package typeset
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func example() *Table {
@@ -19,7 +20,7 @@ func example() *Table {
 }
 
 func TestText(t *testing.T) {
-	got := example().Text()
+	got := example().Text(0)
 	for _, part := range []string{
 		"Corr of a_b & c, 50% of {x}.\n┌",
 		"│ model   │ settings                    │      Has0_acc_2 │         Acc-2 │\n",
@@ -28,6 +29,43 @@ func TestText(t *testing.T) {
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("no %q in\n%s", part, got)
+		}
+	}
+}
+
+// TestTextFits checks narrower and narrower texts: long labels in several lines, then the most
+// important columns, then a line for each cell.
+func TestTextFits(t *testing.T) {
+	table := example()
+	table.Title, table.Caption = "The title.", "A caption of some words that is longer."
+	table.Header = append(table.Header, "MAE")
+	for i := range table.Rows {
+		table.Rows[i] = append(table.Rows[i], "0.2500")
+	}
+	table.Rows[1][1] = "--batch 64, --epochs 100, --name long"
+	table.Important = []string{"MAE", "Has0_acc_2"}
+	for _, c := range []struct {
+		width    int
+		has, not string
+	}{
+		{100, "│ --batch 64, --epochs 100, --name long │ ", "In a wider"},
+		{85, "│ --batch 64, --epochs 100,    │", "In a wider"},
+		{75, "│ settings                  │      Has0_acc_2 │    MAE │", "│ Acc-2"},
+		{75, "┘\nIn a wider terminal also: Acc-2\n† printed", "│         Acc-2 │"},
+		{50, "│ Acc-2      │ -0.1200 ", "In a wider"},
+		{50, "│ settings   │ --batch 64, --epochs 100, --name", "long, "},
+	} {
+		text := table.Text(c.width)
+		if !strings.HasPrefix(text, "The title.\nA caption") || !strings.Contains(text, c.has) ||
+			strings.Contains(text, c.not) {
+			t.Errorf("%d columns:\n%s", c.width, text)
+		}
+	}
+	for width := 25; width < 110; width++ {
+		for line := range strings.SplitSeq(table.Text(width), "\n") {
+			if utf8.RuneCountInString(line) > width {
+				t.Fatalf("%d columns:\n%s", width, table.Text(width))
+			}
 		}
 	}
 }
