@@ -38,9 +38,11 @@ var helpTexts = kong.Vars{
 		"default: from the path.",
 	"repad": "Move padding from the front to the end, and the rows of text_bert into the order " +
 		"ids, mask, segments.",
-	"vocabulary": "Pretrained model whose vocabulary the tokens of the data belong to; default: the run's own.",
-	"drop":       "Modalities to remove completely in the test: text, audio, vision.",
-	"variant":    "Variant of the model; default: full. recap ablate --help lists them.",
+	"vocabulary":  "Pretrained model whose vocabulary the tokens of the data belong to; default: the run's own.",
+	"drop":        "Modalities to remove completely in the test: text, audio, vision.",
+	"equal_steps": "Train no-stage1 for as many optimiser steps as full in both stages.",
+	"equal_time":  "Train no-stage1 for as long as full in both stages, by its journal.",
+	"variant":     "Variant of the model; default: full. recap ablate --help lists them.",
 
 	// predict, inspect
 	"predict_run":  "Directory of one seed, or of a run with one seed.",

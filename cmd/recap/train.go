@@ -8,9 +8,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/train"
@@ -195,6 +197,9 @@ type ablateCommand struct {
 	configFlags
 	Variants []string `placeholder:"NAME" help:"Variants to compare; default: all."`
 	Drop     []string `placeholder:"MODALITY" help:"${drop}"`
+
+	EqualSteps bool `xor:"equal" help:"${equal_steps}"`
+	EqualTime  bool `xor:"equal" help:"${equal_time}"`
 }
 
 func (ablateCommand) Help() string {
@@ -206,8 +211,14 @@ func (ablateCommand) Help() string {
 The first ten are the rows of the paper's Table 3. For the paper's data sets, recap table prints its
 numbers beside yours.
 
+Stage 1 gives full more training than no-stage1 has, so the difference between them is not that of
+stage 1 alone. With --equal-steps or --equal-time no-stage1 (no other variant) trains stage 2 for
+more epochs: for as many steps, or about as much time, as full trains both stages. The run is named
+no-stage1-equal-steps or no-stage1-equal-time; its train.epochs.stage2 has the number of epochs.
+
 Examples:
   recap ablate --variants full,no-fid,no-stage1 -s 1111,1112,1113 --set data.labels=0.1
+  recap ablate --variants full,no-stage1 --equal-steps -s 1111,1112,1113,1114,1115
   recap ablate -d mosi --data unaligned_50.pkl --drop audio,vision`
 }
 
@@ -224,6 +235,10 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 		}
 		variants = config.Variants()
 	}
+	equal, err := c.equal(variants)
+	if err != nil {
+		return err
+	}
 	var configs []settings.Config
 	var seeds []uint64
 	for _, name := range variants {
@@ -234,6 +249,7 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 		configs, seeds = append(configs, config), list
 	}
 	runner := newRunner(ctx, t, c.Out, func(string) string { return thisCommand() })
+	runner.Equal = equal
 	t.log.Info(fmt.Sprintf("training %d variants of %s", len(configs), configs[0].Spec().Label),
 		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
 	summaries, err := runner.Ablate(context.Background(), configs, seeds, drop)
@@ -246,4 +262,21 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	fmt.Fprint(t.out, tables.AblationTable(summaries).Text(t.width))
 	return nil
+}
+
+// equal returns the value of Runner.Equal for the flags.
+func (c *ablateCommand) equal(variants []string) (string, error) {
+	if !c.EqualSteps && !c.EqualTime {
+		return "", nil
+	}
+	equal := rundir.EqualSteps
+	if c.EqualTime {
+		equal = rundir.EqualTime
+	}
+	full, without := slices.Index(variants, "full"), slices.Index(variants, "no-stage1")
+	if full < 0 || without < full {
+		return "", usageError{fmt.Errorf("ablate: --%s: expected the variants full and, after it, "+
+			"no-stage1, found %s", equal, strings.Join(variants, ","))}
+	}
+	return equal, nil
 }

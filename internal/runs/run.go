@@ -22,6 +22,9 @@ type Runner struct {
 	Progress func(Progress)  // called after each step, and after each batch of predictions
 	Stop     <-chan struct{} // closed to end the training after the epoch under way
 
+	// how Ablate lengthens no-stage1: rundir.EqualSteps or rundir.EqualTime; "" if not
+	Equal string
+
 	TensorBoard bool // write event files too; a resumed run with an event file always continues it
 
 	number, count int // see Progress
@@ -110,7 +113,8 @@ func (r *Runner) Resume(
 
 // Ablate trains several variants of a configuration and returns their summaries in the same order.
 // If there is already a run of a configuration, its finished seeds are reused and its unfinished
-// ones continued. In the test, the modalities in drop are removed completely.
+// ones continued. In the test, the modalities in drop are removed completely. If [Runner.Equal] is
+// set, the variant no-stage1 trains stage 2 longer, as full, which must be before it, trains both.
 func (r *Runner) Ablate(
 	ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality,
 ) ([]*tables.Summary, error) {
@@ -120,14 +124,25 @@ func (r *Runner) Ablate(
 	}
 	defer data.Close()
 	var all []*tables.Summary
+	var full []rundir.Dir
 	r.number, r.count = 0, len(variants)*len(seeds)
 	for _, c := range variants {
 		c.Dataset = variants[0].Dataset
+		base := c.Variant
+		if r.Equal != "" && c.Variant == withoutStage1 {
+			if err := r.lengthen(&c, data, full); err != nil {
+				return nil, err
+			}
+			base += "-" + r.Equal
+		}
 		dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
-			return rundir.ReuseDir(r.Out, &c, seeds)
+			return rundir.ReuseDir(r.Out, base, &c, seeds)
 		})
 		if err != nil {
 			return nil, err
+		}
+		if c.Variant == fullVariant {
+			full = dirs
 		}
 		r.count -= len(dirs) - unfinished(dirs)
 		if err := r.trainSeeds(ctx, data, dirs); err != nil {

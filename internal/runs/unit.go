@@ -47,7 +47,7 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 			if c.Name != "" {
 				return rundir.NamedDir(r.Out, &c)
 			}
-			return rundir.ReuseDir(r.Out, &c, seeds)
+			return rundir.ReuseDir(r.Out, c.Variant, &c, seeds)
 		})
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 	"github.com/seed-6655bf3b/recap/recap"
@@ -129,6 +130,9 @@ func (s *Summary) Label() string {
 		return constantPredictor
 	}
 	label := s.Config.SelectedVariant().Label
+	if equal := rundir.EqualTo(&s.Config); equal != "" {
+		label += " (" + strings.ReplaceAll(equal, "-", " ") + ")"
+	}
 	if s.Config.Variant == "full" || s.Config.Model == recap.Spec.Name {
 		return label
 	}

@@ -155,6 +155,29 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 	return dims, nil
 }
 
+// StepsPerEpoch returns how many steps the optimisers make in an epoch of each phase of a model.
+func (d *Data) StepsPerEpoch(c *settings.Config) (map[string]int, error) {
+	dims, err := d.dims(c)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := plan(c, dims)
+	if err != nil {
+		return nil, err
+	}
+	steps := map[string]int{}
+	for _, ph := range m.Phases() {
+		split := d.Set.Train
+		if ph.Supervised {
+			split = split.Fraction(c.Data.Labels, c.Seed)
+		}
+		batches := len(datasets.Order(split.Len(), c.Train.Batch, ph.MinBatch, nil))
+		each := c.Train.Accumulate
+		steps[ph.Name] = len(ph.Passes) * ((batches + each - 1) / each)
+	}
+	return steps, nil
+}
+
 func shapeOf(d zoo.Dims) datasets.Shape {
 	return datasets.Shape{LanguageSteps: d.TextT, AudioSteps: d.AudioT, AudioD: d.AudioD,
 		VisionSteps: d.VisionT, VisionD: d.VisionD}
