@@ -22,8 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// each buffer is a separate block, so that the emulator detects writes outside of it
-	smallBlock = 0
+	// each buffer is a separate block of its exact size, so that the emulator detects writes
+	// outside of it
+	smallBlock, alignment = 0, 4
 	cudatest.Main(m)
 }
 

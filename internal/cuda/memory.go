@@ -20,10 +20,11 @@ import (
 // guards every block.
 var smallBlock = 8 << 20
 
-const (
-	slabBytes = 64 << 20
-	alignment = 512 // of blocks
-)
+// alignment is that of blocks, in bytes. It is a variable so that tests can set it to the size of
+// one number, for which the emulator guards the end of every buffer.
+var alignment = 512
+
+const slabBytes = 64 << 20
 
 // memory is a caching allocator. It keeps the blocks of buffers that the garbage collector freed,
 // by size, and reuses them: each step gets the memory of the step before. A block can be reused

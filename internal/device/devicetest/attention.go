@@ -29,6 +29,7 @@ var heads = []struct {
 	{2, 2, 9, 33, 70, true, false, 0.25},  // heads so wide that a GPU reads them in slices
 	{1, 2, 70, 35, 130, false, true, 0},
 	{1, 1, 40, 18, 300, false, true, 0.25},
+	{2, 1, 64, 32, 4, true, false, 0}, // exactly one block of queries and of keys
 }
 
 // A reference is one attention, forward and backward, computed by the definition.

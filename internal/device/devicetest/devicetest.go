@@ -50,6 +50,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"Adam", (*suite).adam},
 		{"Adams", (*suite).adams},
 		{"AdamRows", (*suite).adamRows},
+		{"DropoutLimit", (*suite).dropoutLimit},
 	}
 	for i, f := range families {
 		t.Run(f.name, func(t *testing.T) {
@@ -116,10 +117,7 @@ func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) 
 	if len(got) != len(want) {
 		s.Fatalf("%s: %d elements, want %d", what, len(got), len(want))
 	}
-	unit := 0x1p-23
-	if s.dev.Bits() == 64 {
-		unit = 0x1p-52
-	}
+	unit := s.unit()
 	for i, w := range want {
 		if got[i] == w || math.IsNaN(got[i]) && math.IsNaN(w) {
 			continue
@@ -131,6 +129,14 @@ func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) 
 			return
 		}
 	}
+}
+
+// unit returns the unit in the last place of 1.
+func (s *suite) unit() float64 {
+	if s.dev.Bits() == 64 {
+		return 0x1p-52
+	}
+	return 0x1p-23
 }
 
 // buffers checks that Download returns what Upload stored, rounded to the device's precision.

@@ -9,6 +9,7 @@ import (
 // tables are the sizes of tables of rows, with the lengths of lists of row numbers.
 var tables = []struct{ rows, width, length int }{
 	{1, 1, 1}, {5, 1, 12}, {4, 7, 9}, {9, 33, 3}, {50, 20, 3000}, {1, 20000, 3},
+	{4000, 2, 3000}, // most rows occur once or twice, far from each other
 }
 
 // indices returns random row numbers of a table. At least one row occurs twice if length > 1.
@@ -71,6 +72,30 @@ func (s *suite) dropout() {
 				s.expect(fmt.Sprintf("Dropout of %d, p %g, seed %d, in place", n, p, seed),
 					same, want, 0)
 			}
+		}
+	}
+}
+
+// dropoutLimit checks probabilities that are equal to the number of an element, which is kept, and
+// greater by half of the distance between two numbers, which drops it.
+func (s *suite) dropoutLimit() {
+	for seed := range uint64(20) {
+		const i = 2
+		h := float64(device.Hash(seed, i) >> 11)
+		if h >= 1<<52 {
+			continue // h + 1/2 is not a float64
+		}
+		for _, above := range []float64{0, 0.5} {
+			p, want := (h+above)*0x1p-53, make([]float64, i+1)
+			for j := range want {
+				want[j] = indicator(device.Keep(seed, j, p)) / (1 - p)
+			}
+			if kept := want[i] != 0; kept != (above == 0) {
+				s.Errorf("device.Keep(%d, %d, %g) is %t", seed, i, p, kept)
+			}
+			dst := s.poison(i + 1)
+			s.dev.Dropout(dst, s.put(filled(i+1, 1)), p, seed)
+			s.expect(fmt.Sprintf("Dropout with p %g, seed %d", p, seed), dst, want, 0)
 		}
 	}
 }

@@ -5,7 +5,8 @@ import "fmt"
 // pairs compares PairScores and PairScoresGrad with loops over all pairs and hidden units. The
 // inputs are multiples of 1/1024, so no rounding error moves a sum across the kink of ReLU at 0.
 func (s *suite) pairs() {
-	for _, c := range [][3]int{{1, 1, 1}, {3, 5, 7}, {5, 3, 33}, {4, 2, 300}, {9, 7, 1030}} {
+	for _, c := range [][3]int{{1, 1, 1}, {3, 5, 7}, {5, 3, 33}, {4, 2, 300}, {9, 7, 1030},
+		{20, 37, 40}, {33, 17, 290}} {
 		m, n, width := c[0], c[1], c[2]
 		u, v, w, g := s.numbers(n*width), s.numbers(m*width), s.numbers(width), s.numbers(m*n)
 		y, dw := make([]float64, m*n), make([]float64, width)

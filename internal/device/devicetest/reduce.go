@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
@@ -114,22 +115,35 @@ func (s *suite) reduceSpecial() {
 	}
 }
 
-// dot checks that every device sums in double precision: the products of these numbers, and their
-// sums, are exact in it.
+// dot checks that every device multiplies and sums in double precision: the products of these
+// numbers, and their sums, are exact in it. In single precision the products of finePairs cancel.
 func (s *suite) dot() {
-	for _, n := range sizes {
-		x, y, want := s.numbers(n), s.numbers(n), 0.0
-		for i := range x {
-			want += x[i] * y[i]
+	for _, n := range append(sizes, 1100000) {
+		fineX, fineY := finePairs(n)
+		for _, v := range [][2][]float64{{s.numbers(n), s.numbers(n)}, {fineX, fineY}} {
+			want, square := 0.0, 0.0
+			for i, x := range v[0] {
+				want += x * v[1][i]
+				square += x * x
+			}
+			b, dst := s.put(v[0]), s.put([]float64{7, 7, 7})
+			s.dev.Dot(dst, 1, b, s.put(v[1]))
+			s.dev.Dot(dst, 2, b, b)
+			rounded := s.get(s.put([]float64{7, want, square}))
+			if got := s.get(dst); !slices.Equal(got, rounded) {
+				s.Errorf("7, and Dot of %d with another and with itself: %v, want exactly %v",
+					n, got, rounded)
+			}
 		}
-		b, square := s.put(x), 0.0
-		for _, v := range x {
-			square += v * v
-		}
-		dst := s.put([]float64{7, 7, 7})
-		s.dev.Dot(dst, 1, b, s.put(y))
-		s.dev.Dot(dst, 2, b, b)
-		s.expect(fmt.Sprintf("7, and Dot of %d with another and with itself", n),
-			dst, []float64{7, want, square}, 0)
 	}
+}
+
+// finePairs returns two vectors of n elements. The products of two consecutive elements have the
+// sum (1+2⁻¹⁶)² − (1+2⁻¹⁵) = 2⁻³².
+func finePairs(n int) (x, y []float64) {
+	x, y = filled(n, 1+0x1p-16), filled(n, 1+0x1p-16)
+	for i := 1; i < n; i += 2 {
+		x[i], y[i] = 1+0x1p-15, -1
+	}
+	return x, y
 }

@@ -125,6 +125,7 @@ func (s *suite) unary() {
 			dst, same := s.poison(n), s.put(x)
 			s.dev.Unary(op, dst, s.put(x), f.a, f.b)
 			s.expect(fmt.Sprintf("%s of %d", f.name, n), dst, want, 0)
+			s.expectUnbiased(fmt.Sprintf("%s of %d", f.name, n), dst, want)
 			s.dev.Unary(op, same, same, f.a, f.b)
 			s.expect(fmt.Sprintf("%s of %d, in place", f.name, n), same, want, 0)
 		}
@@ -132,6 +133,23 @@ func (s *suite) unary() {
 	x := s.put([]float64{1.5, -2, 0})
 	s.dev.Unary(device.Affine, x, x, -3, 0)
 	s.expect("Affine without b", x, []float64{-4.5, 6, 0}, 0)
+}
+
+// expectUnbiased checks that the mean error of many elements is at most 2 units in the last place.
+// Rounding errors cancel; the error of a constant with too few digits does not.
+func (s *suite) expectUnbiased(what string, b device.Buffer, want []float64) {
+	s.Helper()
+	if len(want) < 1000 {
+		return
+	}
+	sum, scale := 0.0, 0.0
+	for i, v := range s.get(b) {
+		sum += v - want[i]
+		scale += max(1, math.Abs(want[i]))
+	}
+	if limit := 2 * s.unit(); !(math.Abs(sum/scale) <= limit) {
+		s.Errorf("%s: mean relative error %.2g, want at most %.1g", what, sum/scale, limit)
+	}
 }
 
 // unarySpecial checks limits, large arguments, and that NaN gives NaN.
