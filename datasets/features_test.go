@@ -299,6 +299,27 @@ func TestOpenFeaturesBoundsPadding(t *testing.T) {
 	}
 }
 
+// FuzzJSON reads only JSON, while FuzzOpenFeatures reads pickles too.
+func FuzzJSON(f *testing.F) {
+	f.Add(`"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],
+		"audio": [[0.5], [0.1]], "vision": [[2], [3]], "label": 1.5, "raw_text": "x"}`)
+	f.Add("\"text_bert\": [[1],[1],[0]], \"audio\": null}\n{\"vision\": [[1, 2]]}\n")
+	f.Add("\"id\": 3, \"other\": {\"a\": [[[]]]}, \"audio\": [[1e39, -0]]}")
+	f.Fuzz(func(t *testing.T, text string) {
+		text = "{" + text
+		s, err := readFeatures("fuzz", "", strings.NewReader(text), int64(len(text)), Options{})
+		if err != nil {
+			return
+		}
+		if have := s.Shape(); s.Len()*(have.AudioSteps*have.AudioD+have.VisionSteps*
+			have.VisionD+have.LanguageSteps) > 1<<26+8*len(text) {
+			t.Fatalf("%d utterances of %v from %d bytes", s.Len(), have, len(text))
+		}
+		var b Batch
+		b.FillCorrupted(s, []int{0}, s.KeepMasks(FixedRates(s.Len(), 0.5)))
+	})
+}
+
 func FuzzOpenFeatures(f *testing.F) {
 	f.Add([]byte(
 		`[{"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],

@@ -185,3 +185,33 @@ func TestMoveTo(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse reads any configuration. What is valid must be the same when it is written and read.
+func FuzzParse(f *testing.F) {
+	for _, model := range []string{"recap", "misa", "self-mm", "lnln"} {
+		c, err := Preset("quick", model, "mosi")
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := c.YAML()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(`{"seed": 1, "train": {"epochs": 2, "lr": 1e-3}, "data.limit": 4}`))
+	f.Add([]byte("a: &a [*a]\n<<: {b: !!binary x}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := Parse("fuzz", text)
+		if err != nil {
+			return
+		}
+		written, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Parse("fuzz", written); err != nil || again.Hash() != c.Hash() {
+			t.Errorf("%v; written:\n%s", err, written)
+		}
+	})
+}

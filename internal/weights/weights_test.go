@@ -392,17 +392,37 @@ func FuzzRead(f *testing.F) {
 	f.Add(safe(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := read("fuzz", bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			return
+		if err == nil {
+			checkTensors(t, file, len(data))
 		}
-		for _, name := range file.Names() {
-			x := file.Tensor(name)
-			if n := x.Len(); n > 16*len(data) {
-				t.Fatalf("%s: %v in a file of %d bytes", name, x, len(data))
-			}
-			if _, err := x.Floats(); err != nil {
-				t.Fatalf("%s: %v: %v", name, x, err)
-			}
+	})
+}
+
+// checkTensors reads all tensors of a file of the given size.
+func checkTensors(t *testing.T, file *File, size int) {
+	for _, name := range file.Names() {
+		x := file.Tensor(name)
+		if n := x.Len(); n > 16*size {
+			t.Fatalf("%s: %v in a file of %d bytes", name, x, size)
+		}
+		if _, err := x.Floats(); err != nil {
+			t.Fatalf("%s: %v: %v", name, x, err)
+		}
+	}
+}
+
+// FuzzStateDict puts a pickle and a storage into a zip archive, whose checksums FuzzRead would have
+// to guess.
+func FuzzStateDict(f *testing.F) {
+	four := strings.Repeat("\x00", 16)
+	f.Add(tensor("K\x04", "K\x00", "K\x04\x85", "K\x01\x85"), four)
+	f.Add(tensor("K\x04", "K\x01", "K\x03K\x01\x86", "K\x01K\x03\x86"), four)
+	f.Add("\x80\x02ccollections\nOrderedDict\n)R(X\x01\x00\x00\x00xK\x01u.", "")
+	f.Fuzz(func(t *testing.T, program, storage string) {
+		data := pth(t, zip.Store, program, storage)
+		file, err := read("fuzz", bytes.NewReader(data), int64(len(data)))
+		if err == nil {
+			checkTensors(t, file, len(data))
 		}
 	})
 }
