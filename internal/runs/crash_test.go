@@ -16,7 +16,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
 
-// TestPowerFailures resumes a run of two seeds from what a power failure may leave after each
+// TestPowerFailures resumes a run of two seeds from what a power failure may leave before each
 // change of the disk. The files must be those of the uninterrupted run. If no configuration is
 // left, resuming is an error, and the run is trained again.
 func TestPowerFailures(t *testing.T) {
@@ -26,7 +26,7 @@ func TestPowerFailures(t *testing.T) {
 	seeds := []uint64{5, 6}
 	r := runstest.NewRunner(t)
 	root := filepath.Dir(r.Out)
-	disk := filestest.Record(root)
+	disk := filestest.Record()
 	filestest.Use(t, disk)
 	r.TensorBoard = true
 	run, _, err := r.Train(t.Context(), c, seeds)

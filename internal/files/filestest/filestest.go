@@ -12,11 +12,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/files"
 )
 
-// A Disk makes changes below Root, and remembers before each what a power failure might leave. It
-// knows only what goes through package files.
+// A Disk is that of the operating system. It remembers before each change what a power failure
+// might leave of the files and directories that package files created since [Record].
 type Disk struct {
 	files.System
-	Root    string
 	Moments []Moment
 
 	named map[string]*node // by path: what processes see
@@ -48,10 +47,8 @@ func (Fast) Sync(*os.File) error { return nil }
 // SyncDir implements [files.Disk].
 func (Fast) SyncDir(string) error { return nil }
 
-// Record returns a disk that knows an empty directory.
-func Record(root string) *Disk {
-	return &Disk{Root: root, named: map[string]*node{}, safe: map[string]*node{}}
-}
+// Record returns a disk that remembers changes from now on.
+func Record() *Disk { return &Disk{named: map[string]*node{}, safe: map[string]*node{}} }
 
 // next remembers the state before a change.
 func (d *Disk) next() {
