@@ -32,15 +32,15 @@ func TestDamagedSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, damage := range map[string]func(d *zoo.Dims){
-		"Vocab: expected 1 to":          func(d *zoo.Dims) { d.Vocab = 1e12 },
-		"TextT: expected 1 to":          func(d *zoo.Dims) { d.TextT = -1 },
-		"AudioD: expected 1 to":         func(d *zoo.Dims) { d.AudioD = 1e12 },
-		"Classes: expected 0, 2":        func(d *zoo.Dims) { d.Classes = 1e9 },
-		"0, 2, 3, 5 or 7, found":        func(d *zoo.Dims) { d.Classes = -3 },
-		"a smaller and a larger":        func(d *zoo.Dims) { d.Range = [2]float64{3, -3} },
-		"audio: expected 1 to":          func(d *zoo.Dims) { d.AudioT, d.AudioD = 1<<20, 1<<20 },
-		"at most 4000000000 parameters": func(d *zoo.Dims) { d.AudioT, d.AudioD = 1, 1<<20 },
-		"the file's tensors are not":    func(d *zoo.Dims) { d.AudioD++ },
+		"Vocab: expected 1 to":             func(d *zoo.Dims) { d.Vocab = 1e12 },
+		"TextT: expected 1 to":             func(d *zoo.Dims) { d.TextT = -1 },
+		"AudioD: expected 1 to":            func(d *zoo.Dims) { d.AudioD = 1e12 },
+		"number of classes: expected 0, 2": func(d *zoo.Dims) { d.Classes = 1e9 },
+		"0, 2, 3, 5 or 7, found":           func(d *zoo.Dims) { d.Classes = -3 },
+		"a smaller and a larger":           func(d *zoo.Dims) { d.Range = [2]float64{3, -3} },
+		"audio: expected 1 to":             func(d *zoo.Dims) { d.AudioT, d.AudioD = 1<<20, 1<<20 },
+		"at most 4000000000 parameters":    func(d *zoo.Dims) { d.AudioT, d.AudioD = 1, 1<<20 },
+		"the file's tensors are not":       func(d *zoo.Dims) { d.AudioD++ },
 	} {
 		if err := os.WriteFile(path, withDims(t, good, damage), 0o644); err != nil {
 			t.Fatal(err)

@@ -54,10 +54,10 @@ func (d *Dims) Check() error {
 		}
 	}
 	if !slices.Contains([]int{0, 2, 3, 5, 7}, d.Classes) {
-		return fmt.Errorf("Classes: expected 0, 2, 3, 5 or 7, found %d", d.Classes)
+		return fmt.Errorf("number of classes: expected 0, 2, 3, 5 or 7, found %d", d.Classes)
 	}
 	if r := d.Range; !(-1e6 <= r[0] && r[0] < r[1] && r[1] <= 1e6) {
-		return fmt.Errorf("Range: expected a smaller and a larger number, found %v", r)
+		return fmt.Errorf("range of labels: expected a smaller and a larger number, found %v", r)
 	}
 	return nil
 }
