@@ -51,10 +51,8 @@ func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 			}
 		}
 	}
-	if math.Abs(gen.Item()-wantGen) > 1e-9 || math.Abs(disc.Item()-wantDisc) > 1e-9 {
-		t.Errorf("L_gen %.9f and L_disc %.9f, want %.9f and %.9f", gen.Item(), disc.Item(),
-			wantGen, wantDisc)
-	}
+	equal(t, "L_gen (eqs. 1–4, 6)", gen.Item(), wantGen)
+	equal(t, "L_disc (eqs. 1, 4–6)", disc.Item(), wantDisc)
 }
 
 // TestFactorisationIsEquations8To11 recomputes L_FID of each pair from its bounds.
@@ -91,7 +89,7 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 			return strings.HasSuffix(name, "_"+[]string{"la", "lv", "av"}[k])
 		})).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
-			t.Errorf("pair %s: λ·L_FID minus the bounds of f* is %.12f, want %.12f", q.name,
+			t.Errorf("pair %s: λ·L_FID (eqs. 8–11) minus the bounds of f* is %.12f, want %.12f", q.name,
 				got, want)
 		}
 	}

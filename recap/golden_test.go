@@ -91,7 +91,7 @@ func goldenTitle(name string) string {
 func TestAgreesWithPyTorch(t *testing.T) {
 	var file goldenFile
 	zootest.ReadGolden(t, "recap", &file)
-	for name, change := range goldenCases {
+	for _, name := range slices.Sorted(maps.Keys(goldenCases)) {
 		t.Run(name, func(t *testing.T) {
 			want := file.Cases[name]
 			if want == nil {
@@ -99,7 +99,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 			}
 			c, d := goldenConfig(), zoo.Dims{Vocab: 13, TextT: 6, AudioT: 5, AudioD: 2, VisionT: 7,
 				VisionD: 3, Range: [2]float64{-3, 3}}
-			change(&c, &d)
+			goldenCases[name](&c, &d)
 			m, dev := newTiny(t, "cpu64", c, d)
 			for _, p := range m.all.All() {
 				p.Assign(goldenParameter(p))
@@ -205,9 +205,25 @@ func (w *goldenCase) agrees(t *testing.T, m *Model, phase zoo.Phase, b *zoo.Batc
 		}
 		near(t, goldenTitle(term.Name), term.Loss.Item(), want, math.Abs(want))
 	}
-	total := zoo.Total(tp, terms)
+	if w.ByTerm != nil {
+		for i, term := range terms {
+			derivativesAgree(t, term.Name, m.all.All(), tp.Backward(compute()[i].Loss),
+				w.ByTerm[term.Name])
+		}
+	}
+	total := zoo.Total(tp, compute())
 	near(t, goldenTitle(phase.Name), total.Item(), w.Total, math.Abs(w.Total))
+	w.trains(t, phase)
+	grads := tp.Backward(total)
+	derivativesAgree(t, phase.Name, m.all.All(), grads, w.Modules)
+	if w.Parameters != nil {
+		w.gradientsAgree(t, phase, grads)
+	}
+}
 
+// trains compares the modules that a phase trains.
+func (w *goldenCase) trains(t *testing.T, phase zoo.Phase) {
+	t.Helper()
 	trained := map[string]bool{}
 	for _, p := range phase.Params() {
 		trained[goldenModule(p.Name)] = true
@@ -215,16 +231,6 @@ func (w *goldenCase) agrees(t *testing.T, m *Model, phase zoo.Phase, b *zoo.Batc
 	if got, want := slices.Sorted(maps.Keys(trained)),
 		slices.Sorted(maps.Keys(w.Modules)); !slices.Equal(got, want) {
 		t.Errorf("%s trains %v, want %v", phase.Name, got, want)
-	}
-	grads := tp.Backward(total)
-	derivativesAgree(t, phase.Name, m.all.All(), grads, w.Modules)
-	if w.Parameters == nil {
-		return
-	}
-	w.gradientsAgree(t, phase, grads)
-	for i, term := range terms {
-		derivativesAgree(t, term.Name, m.all.All(), tp.Backward(compute()[i].Loss),
-			w.ByTerm[term.Name])
 	}
 }
 
@@ -237,6 +243,10 @@ func (w *goldenCase) gradientsAgree(t *testing.T, phase zoo.Phase, grads ag.Grad
 	}
 	for _, p := range phase.Params() {
 		want := w.Parameters[p.Name]
+		if grads[p.Tensor] == nil {
+			t.Errorf("%s gives %s no gradient", goldenTitle(phase.Name), p.Name)
+			continue
+		}
 		g := grads[p.Tensor].Values()
 		got := [5]float64{2: g[0], 3: g[len(g)/2], 4: g[len(g)-1]}
 		for _, v := range g {
@@ -275,15 +285,15 @@ func derivativesAgree(
 			}
 		}
 	}
-	for module, v := range got {
+	for _, module := range slices.Sorted(maps.Keys(got)) {
 		if _, ok := want[module]; !ok {
 			t.Errorf("%s gives %s a gradient, want none", goldenTitle(loss), module)
 			continue
 		}
-		near(t, fmt.Sprintf("the derivative of %s in %s", goldenTitle(loss), module), v,
+		near(t, fmt.Sprintf("the derivative of %s in %s", goldenTitle(loss), module), got[module],
 			want[module], scale[module])
 	}
-	for module := range want {
+	for _, module := range slices.Sorted(maps.Keys(want)) {
 		if _, ok := got[module]; !ok {
 			t.Errorf("%s gives %s no gradient", goldenTitle(loss), module)
 		}

@@ -60,13 +60,13 @@ func TestSimilarityIsEquation2(t *testing.T) {
 	omega := similarity(tp, now, next)
 	for i, got := range omega.Values() {
 		if want := []float64{0, 0.5, 1}[i]; math.Abs(got-want) > 1e-12 {
-			t.Errorf("ω of pair %d is %g, want %g", i, got, want)
+			t.Errorf("ω of pair %d (eq. 2) is %g, want %g", i, got, want)
 		}
 	}
 	grads := tp.Backward(tp.Add(tp.Sum(omega), tp.Sum(tp.Add(now, next))))
 	for _, x := range []*ag.Tensor{now, next} {
 		if g := grads[x].Values(); !slices.Equal(g, []float64{1, 1, 1, 1, 1, 1}) {
-			t.Errorf("ω has a gradient: with the sum of the segments it is %v, want ones", g)
+			t.Errorf("ω (eq. 2) has a gradient: with the sum of the segments it is %v, want ones", g)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestRankingIsEquation15(t *testing.T) {
 	got := rankingLoss(ag.NewTape(dev), ag.NewTensor(dev, alpha, b, 3),
 		ag.NewTensor(dev, errs, b, 3), margin).Item()
 	if math.Abs(got-want) > 1e-12 {
-		t.Errorf("L_rank is %g, want %g", got, want)
+		t.Errorf("L_rank (eq. 15) is %g, want %g", got, want)
 	}
 }
 
@@ -125,14 +125,14 @@ func TestBoundsAreTheFormulas(t *testing.T) {
 	tp := ag.NewTape(dev)
 	x := []*ag.Tensor{ag.NewTensor(dev, make([]float64, 2*b), b, 2)}
 	if got := e.NCE(tp, x, x).Item(); math.Abs(got-nce) > 1e-12 {
-		t.Errorf("I_NCE is %g, want %g", got, nce)
+		t.Errorf("I_NCE (eqs. 8, 10) is %g, want %g", got, nce)
 	}
 	bound, learn := e.CLUB(tp, x, x)
 	if got := bound.Item(); math.Abs(got-club) > 1e-12 {
-		t.Errorf("I_CLUB is %g, want %g", got, club)
+		t.Errorf("I_CLUB (eq. 9) is %g, want %g", got, club)
 	}
 	if got := learn.Item(); math.Abs(got-nce) > 1e-12 {
-		t.Errorf("the objective of f* is %g, want %g", got, nce)
+		t.Errorf("the objective of f* (eq. 9) is %g, want %g", got, nce)
 	}
 }
 
