@@ -66,9 +66,12 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 	for i, h := range made {
 		x[i], made[i] = m.criticInput(tp, x[i]), m.criticInput(tp, h)
 	}
-	for k, q := range m.pairs {
-		m1, m2 := [][2]zoo.Modality{{0, 1}, {0, 2}, {1, 2}}[k][0], [][2]zoo.Modality{{0, 1},
-			{0, 2}, {1, 2}}[k][1]
+	for k, name := range []string{"la", "lv", "av"} {
+		at := slices.IndexFunc(m.pairs, func(q *pair) bool { return q.name == name })
+		if at < 0 {
+			t.Fatalf("L_FID (eq. 11) has no pair %s", name)
+		}
+		q, m1, m2 := m.pairs[at], []zoo.Modality{0, 0, 1}[k], []zoo.Modality{1, 2, 2}[k]
 		one := func(x *ag.Tensor) []*ag.Tensor { return []*ag.Tensor{x} }
 		with := func(m zoo.Modality) []*ag.Tensor { return []*ag.Tensor{made[m], x[m]} }
 		upper := func(e *estimator, x, y []*ag.Tensor) float64 {
@@ -85,8 +88,8 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 			with(m1), with(m2)).Item()
 
 		const lambda = 0.001
-		got := zoo.Total(tp, only(slices.Clone(terms), func(name string) bool {
-			return strings.HasSuffix(name, "_"+[]string{"la", "lv", "av"}[k])
+		got := zoo.Total(tp, only(slices.Clone(terms), func(term string) bool {
+			return strings.HasSuffix(term, "_"+name)
 		})).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
 			t.Errorf("pair %s: λ·L_FID (eqs. 8–11) minus the bounds of f* is %.12f, want %.12f", q.name,
@@ -144,10 +147,10 @@ func TestUpperBoundIsEquation9(t *testing.T) {
 					t.Errorf("%s (eq. 9) has no gradient for tensor %d", what, i)
 				}
 			}
-			moves("I_NCE-CLUB", got, features, e.params)
+			learners := p.Tensors()
+			moves("I_NCE-CLUB", got, features, learners)
 			tp.Reset()
 			_, learn = e.CLUB(tp, x, y)
-			learners := e.params
 			if c.Kind == "concat" { // what its last bias adds to all scores cancels
 				learners = learners[:len(learners)-1]
 			}

@@ -43,22 +43,25 @@ type goldenCase struct {
 }
 
 // goldenCases has the settings of each case.
-var goldenCases = map[string]func(c *Config, d *zoo.Dims){
-	"stage1": func(*Config, *zoo.Dims) {},
-	"concat critic of one layer, D an MLP": func(c *Config, _ *zoo.Dims) {
+var goldenCases = []struct {
+	name   string
+	change func(c *Config, d *zoo.Dims)
+}{
+	{"stage1", func(*Config, *zoo.Dims) {}},
+	{"stage2", func(*Config, *zoo.Dims) {}},
+	{"concat critic of one layer, D an MLP", func(c *Config, _ *zoo.Dims) {
 		c.Critic.Hidden, c.Discriminator = 0, "mlp"
-	},
-	"separable critic": func(c *Config, _ *zoo.Dims) {
+	}},
+	{"separable critic", func(c *Config, _ *zoo.Dims) {
 		c.Critic.Kind, c.Critic.Hidden = "separable", 0
-	},
-	"deep separable critic, literal": func(c *Config, _ *zoo.Dims) {
+	}},
+	{"deep separable critic, literal", func(c *Config, _ *zoo.Dims) {
 		c.Critic.Kind, c.Literal = "separable", true
-	},
-	"without H-CAG":   func(c *Config, _ *zoo.Dims) { c.Without.HCAG = true },
-	"stage2":          func(*Config, *zoo.Dims) {},
-	"classes":         func(_ *Config, d *zoo.Dims) { d.Classes = 3 },
-	"without MIR":     func(c *Config, _ *zoo.Dims) { c.Without.MIR = true },
-	"without stage 1": func(c *Config, _ *zoo.Dims) { c.Without.Stage1 = true },
+	}},
+	{"without H-CAG", func(c *Config, _ *zoo.Dims) { c.Without.HCAG = true }},
+	{"classes", func(_ *Config, d *zoo.Dims) { d.Classes = 3 }},
+	{"without MIR", func(c *Config, _ *zoo.Dims) { c.Without.MIR = true }},
+	{"without stage 1", func(c *Config, _ *zoo.Dims) { c.Without.Stage1 = true }},
 }
 
 // goldenTitles tells what the terms are, by the beginning of their names.
@@ -91,15 +94,15 @@ func goldenTitle(name string) string {
 func TestAgreesWithPyTorch(t *testing.T) {
 	var file goldenFile
 	zootest.ReadGolden(t, "recap", &file)
-	for _, name := range slices.Sorted(maps.Keys(goldenCases)) {
-		t.Run(name, func(t *testing.T) {
-			want := file.Cases[name]
+	for _, x := range goldenCases {
+		t.Run(x.name, func(t *testing.T) {
+			want := file.Cases[x.name]
 			if want == nil {
-				t.Fatalf("testdata/recap.json has no case %q; run make_recap.py", name)
+				t.Fatalf("testdata/recap.json has no case %q; run make_recap.py", x.name)
 			}
 			c, d := goldenConfig(), zoo.Dims{Vocab: 13, TextT: 6, AudioT: 5, AudioD: 2, VisionT: 7,
 				VisionD: 3, Range: [2]float64{-3, 3}}
-			goldenCases[name](&c, &d)
+			x.change(&c, &d)
 			m, dev := newTiny(t, "cpu64", c, d)
 			for _, p := range m.all.All() {
 				p.Assign(goldenParameter(p))
