@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -239,6 +240,73 @@ func TestClipNormKeepsSmallGradients(t *testing.T) {
 			t.Errorf("%s: the norm of no gradients is %g", name, norm)
 		}
 	}
+}
+
+// TestClipNormOfSmallGradients has gradients of norm 0.05: a limit of 0.5 leaves them as they are,
+// one of 0.01 scales them to it.
+func TestClipNormOfSmallGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	ps := parameters(dev)[:1]
+	for limit, want := range map[float64][]float64{0.5: {0.03, 0, -0.04},
+		0.01: {0.006, 0, -0.008}} {
+		grads := ag.Grads{ps[0].Tensor: ag.NewTensor(dev, []float64{0.03, 0, -0.04}, 3)}
+		ClipNorm(ag.NewTape(dev), grads, ps, limit)
+		mustBeClose(t, 1e-6, grads[ps[0].Tensor].Values(), want)
+	}
+}
+
+// TestParametersWithoutGradient leaves out the gradient of the first, a middle or the last of three
+// parameters: it stays as it is, and the others are clipped and move.
+func TestParametersWithoutGradient(t *testing.T) {
+	dev := open(t, "cpu64")
+	for _, c := range cases {
+		if c.name == "groups" {
+			continue // of two parameters
+		}
+		for without := range 3 {
+			ps := append(parameters(dev), nn.Param{Name: "c", Tensor: wave(dev, 3, 2)})
+			opt := c.make(ps)
+			grads := ag.Grads{}
+			var before [][]float64
+			for i, p := range ps {
+				before = append(before, p.Values())
+				if i != without {
+					grads[p.Tensor] = wave(dev, 10+i, p.Len())
+				}
+			}
+			tp := ag.NewTape(dev)
+			ClipNorm(tp, grads, ps, 0.5)
+			norm := 0.0
+			for _, g := range grads {
+				norm += g.Dot(g)
+			}
+			ClipValue(tp, grads, ps, 0.1)
+			opt.Step(grads)
+			for i, p := range ps {
+				if moved := !slices.Equal(p.Values(), before[i]); moved == (i == without) {
+					t.Errorf("%s: %s, whose gradient is absent: %t, moved: %t", c.name, p.Name,
+						i == without, moved)
+				}
+				for _, v := range values(grads[p.Tensor]) {
+					if math.Abs(v) > 0.1 {
+						t.Errorf("%s: the gradient of %s has %g, want at most 0.1", c.name,
+							p.Name, v)
+					}
+				}
+			}
+			if math.Abs(norm-0.25) > 1e-5 {
+				t.Errorf("%s: the clipped gradients have norm² %g, want 0.25", c.name, norm)
+			}
+		}
+	}
+}
+
+// values returns the elements of x, none if x is nil.
+func values(x *ag.Tensor) []float64 {
+	if x == nil {
+		return nil
+	}
+	return x.Values()
 }
 
 // A counter is a device that counts the buffers it hands out.

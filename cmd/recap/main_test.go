@@ -248,28 +248,43 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 	want := trained(t)
 	for i, signal := range []os.Signal{os.Kill, os.Kill, os.Interrupt} {
+		dir, stderr := killed(t, signal, 3*i+2)
+		if signal == os.Interrupt && (!strings.Contains(stderr, "recap: finishing epoch ") ||
+			!strings.Contains(stderr, "--resume")) {
+			t.Errorf("interrupted: %s", stderr)
+		}
+		again, output := process(t, dir, "train", "--resume", "runs/synthetic/recap/full")
+		if err := again.Run(); err != nil {
+			t.Fatal(err, output)
+		}
+		same(t, fmt.Sprint(signal), bits(t, dir), want)
+	}
+}
+
+// killed trains until the given number of epochs is done, and then sends the signal, which must
+// end the process. A process that is done before that is no test: another one is started.
+func killed(t *testing.T, signal os.Signal, epochs int) (dir, stderr string) {
+	t.Helper()
+	code := map[os.Signal]int{os.Kill: -1, os.Interrupt: 130}[signal]
+	for range 10 {
 		dir := workDir(t)
 		cmd, stderr := process(t, dir, longer...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		awaitEpoch(t, dir, 3*i+2)
-		if err := cmd.Process.Signal(signal); err != nil {
-			t.Log("finished before the signal: ", err)
+		awaitEpoch(t, dir, epochs)
+		sent := cmd.Process.Signal(signal)
+		if err := cmd.Wait(); err == nil {
+			t.Log("finished before the signal:", sent)
+			continue
 		}
-		err := cmd.Wait()
-		if signal == os.Interrupt && err != nil &&
-			(cmd.ProcessState.ExitCode() != 130 ||
-				!strings.Contains(stderr.String(), "recap: finishing epoch ") ||
-				!strings.Contains(stderr.String(), "--resume")) {
-			t.Errorf("interrupted: %v\n%s", err, stderr)
+		if found := cmd.ProcessState.ExitCode(); found != code {
+			t.Fatalf("%v: status %d, want %d\n%s", signal, found, code, stderr)
 		}
-		again, stderr := process(t, dir, "train", "--resume", "runs/synthetic/recap/full")
-		if err := again.Run(); err != nil {
-			t.Fatal(err, stderr)
-		}
-		same(t, fmt.Sprint(signal), bits(t, dir), want)
+		return dir, stderr.String()
 	}
+	t.Fatalf("%v: ten processes were done before the signal", signal)
+	return "", ""
 }
 
 // awaitEpoch waits until the journal has n lines, and then a moment longer: the epoch after is

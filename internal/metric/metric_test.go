@@ -36,6 +36,12 @@ func TestCompute(t *testing.T) {
 			Scores{"Has0_acc_2": .6, "Has0_F1_score": .45, "Non0_acc_2": .5556,
 				"Non0_F1_score": .3968,
 				"Mult_acc_5":    .4, "Mult_acc_7": .4, "MAE": 1.33, "Corr": nan}},
+		{"constant label, MOSI", MOSI, []float32{.1, 1, -.5}, []float32{.3, .3, .3},
+			Scores{"Has0_acc_2": 2. / 3, "Has0_F1_score": .8, Has0F1Swapped: 8. / 15,
+				"Mult_acc_7": 2. / 3, "MAE": 1.7 / 3, "Corr": nan}},
+		{"constant label, SIMS", SIMS, []float32{.1, 1, -.5}, []float32{.3, .3, .3},
+			Scores{"Mult_acc_2": 2. / 3, "F1_score": .8, F1Swapped: 8. / 15,
+				"Mult_acc_5": 0, "MAE": 1.7 / 3, "Corr": nan}},
 		{"golden SIMS", SIMS,
 			[]float32{-1.3, -.71, -.7, -.1, 0, .05, .1, .11, .7, .9},
 			[]float32{-1, -.8, -.4, 0, 0, .2, .2, .6, .8, -.2},
@@ -161,8 +167,10 @@ func TestMeanStd(t *testing.T) {
 	if diff := cmp.Diff(Scores{"MAE": math.Sqrt(3.5), "Corr": nan}, std, fourDigits); diff != "" {
 		t.Errorf("std (-want +got):\n%s", diff)
 	}
-	if _, std := MeanStd([]Scores{{"MAE": 2}}); std["MAE"] != 0 {
-		t.Errorf("std of one run %g, want 0", std["MAE"])
+	mean, std = MeanStd([]Scores{{"MAE": 2, "Corr": nan}})
+	if diff := cmp.Diff([]Scores{{"MAE": 2, "Corr": nan}, {"MAE": 0, "Corr": nan}},
+		[]Scores{mean, std}, fourDigits); diff != "" {
+		t.Errorf("of one run (-want +got):\n%s", diff)
 	}
 }
 
@@ -171,6 +179,9 @@ func TestAUILC(t *testing.T) {
 	if got, want := AUILC([]float64{0, .1, .5},
 		[]float64{4, 2, 1}), .9; math.Abs(got-want) > 1e-12 {
 		t.Errorf("AUILC %g, want %g", got, want)
+	}
+	if got, want := AUILC([]float64{.2, .6}, []float64{1, 2}), .6; math.Abs(got-want) > 1e-12 {
+		t.Errorf("AUILC of two rates %g, want %g", got, want)
 	}
 	if got := AUILC([]float64{.5}, []float64{1}); !math.IsNaN(got) {
 		t.Errorf("AUILC of one rate %g, want NaN", got)

@@ -154,8 +154,12 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	}
 }
 
-// TestSelection checks that each checkpoint is of the best epoch in the journal.
+// TestSelection checks that each checkpoint is of the best epoch in the journal, the first of
+// equals.
 func TestSelection(t *testing.T) {
+	classes := map[string]string{"best-Has0_acc_2.safetensors": "Has0_acc_2",
+		"best-Non0_acc_2.safetensors": "Non0_acc_2", "best-Mult_acc_5.safetensors": "Mult_acc_5",
+		"best-Mult_acc_7.safetensors": "Mult_acc_7"}
 	for _, how := range []string{settings.SelectValid, settings.SelectTest} {
 		r := runstest.NewRunner(t)
 		c := settingstest.Resolved(t,
@@ -164,35 +168,51 @@ func TestSelection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := rundir.Dir(filepath.Join(dir, "seed5"))
-		j, err := rundir.OpenJournal(d.File(rundir.JournalFile), "stage2", 6)
-		if err != nil {
-			t.Fatal(err)
+		journal := readJournal(t, filepath.Join(dir, "seed5", "metrics.jsonl"))[2:]
+		if len(journal) != 6 || journal[0].Phase != "stage2" {
+			t.Fatalf("%d epochs of %s", len(journal), journal[0].Phase)
 		}
-		best, title := map[string]rundir.Numbers{}, s.Table().Markdown()
-		for _, choice := range results.Choices(&c, metric.MOSI) {
-			file, err := os.ReadFile(d.File(choice.File(rundir.BestFile)))
+		files, title := runstest.Glob(t, filepath.Join(dir, "seed5"), "best*.safetensors"),
+			s.Table().Markdown()
+		best := map[string]map[string]any{}
+		for _, path := range files {
+			file, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			epoch := epochOf(t, file)
-			best[choice.Metric] = j.Find("stage2", epoch).Test
-			for _, other := range j.Records[2:] {
-				if choice.Better(choice.Score(&other), choice.Score(j.Find("stage2", epoch))) {
-					t.Errorf("%s, %s: epoch %d was selected, epoch %d is better",
-						how, choice.Metric, epoch, other.Epoch)
+			key, sign := classes[filepath.Base(path)], 1.
+			if key == "" {
+				key, sign = "MAE", -1
+			}
+			want, highest := 0, math.Inf(-1)
+			for i, line := range journal {
+				score := line.Valid[key].(float64)
+				if how == settings.SelectTest {
+					rounded := fmt.Sprintf("%.4f", line.Test[key])
+					if score, err = strconv.ParseFloat(rounded, 64); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if sign*score > highest {
+					want, highest = i+1, sign*score
 				}
 			}
+			if epoch := epochOf(t, file); epoch != want {
+				t.Errorf("%s, %s: epoch %d was selected, epoch %d is better", how, path, epoch,
+					want)
+			}
+			best[key] = journal[want-1].Test
 		}
 		if how == settings.SelectValid {
-			if len(best) != 1 || !strings.Contains(title, "validation MAE") {
-				t.Errorf("%d checkpoints; %s", len(best), title)
+			if len(files) != 1 || !strings.Contains(title, "validation MAE") {
+				t.Errorf("checkpoints %v; %s", files, title)
 			}
 			continue
 		}
-		if len(best) != 5 || !strings.Contains(title, "on TEST at rate 0.5: optimistic") {
-			t.Errorf("%d checkpoints, want those of Has0, Non0, 5 and 7 classes and MAE; %s",
-				len(best), title)
+		if len(best) != 5 || len(files) != 5 ||
+			!strings.Contains(title, "on TEST at rate 0.5: optimistic") {
+			t.Errorf("checkpoints %v, want those of Has0, Non0, 5 and 7 classes and MAE; %s",
+				files, title)
 		}
 		for key, by := range map[string]string{"MAE": "MAE", "Corr": "MAE",
 			"Has0_F1_score": "Has0_acc_2", "Non0_F1_score": "Non0_acc_2",
@@ -202,6 +222,28 @@ func TestSelection(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A journalLine is what a line of metrics.jsonl has for the selection.
+type journalLine struct {
+	Phase       string
+	Valid, Test map[string]any
+}
+
+func readJournal(t *testing.T, path string) (lines []journalLine) {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text := range bytes.Lines(file) {
+		var line journalLine
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // epochOf returns the epoch in the metadata of a safetensors file.

@@ -15,7 +15,8 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
-// TestPatience trains with a learning rate so small that no epoch is better than the first.
+// TestPatience trains with a learning rate so small that no epoch is better than the first, whose
+// checkpoint stays.
 func TestPatience(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := 0
@@ -37,6 +38,9 @@ func TestPatience(t *testing.T) {
 	}
 	whole := runstest.Contents(t, dir)
 	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	if epoch := epochOf(t, []byte(whole["/seed5/best.safetensors"])); epoch != 1 {
+		t.Errorf("of equal epochs the checkpoint is of epoch %d, want the first", epoch)
+	}
 	if err := os.Remove(d.File(rundir.PredictionsFile)); err != nil {
 		t.Fatal(err)
 	}

@@ -162,6 +162,28 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// TestFewRates has one missing rate, of which there is no area, and two.
+func TestFewRates(t *testing.T) {
+	for rates, area := range map[string]string{"0.5": "", "0,0.5": "0.0750"} {
+		w := &runWriter{t, t.TempDir(), fourLabels}
+		w.write("full", recapConfig(t, map[string]string{"eval.rates": rates}), 5, smallOffsets)
+		list, _ := w.collect("")
+		areas, columns := list[0].Areas([]string{"MAE"}), list[0].Rates("MAE").Header
+		_, rows := list[0].rows[0].Cells()
+		last := rows[len(rows)-1]
+		if area == "" {
+			if areas != nil || slices.Contains(columns, "AUILC") || last[0] == "AUILC" {
+				t.Errorf("an area under one rate: %v, %q, %q", areas, columns, last)
+			}
+			continue
+		}
+		if got := areas.Rows[0]; got[len(got)-1] != area || !slices.Contains(columns, "AUILC") ||
+			last[0] != "AUILC" || !slices.Contains(last, area) {
+			t.Errorf("areas %q, columns %q, last row %q, want %s", got, columns, last, area)
+		}
+	}
+}
+
 // TestCollect checks which seeds each row has, and that the log names seeds that are left out.
 func TestCollect(t *testing.T) {
 	w := &runWriter{t, t.TempDir(), fourLabels}

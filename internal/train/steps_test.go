@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,6 +42,15 @@ func TestSteadyStep(t *testing.T) {
 	}
 }
 
+// TestStream checks that the random numbers of a purpose are those of every version: FNV-1a's hash
+// of the text ["stage1" '\x01' "rates"] is the second half of the seed.
+func TestStream(t *testing.T) {
+	want := rand.New(rand.NewPCG(5, 0xa993a2940fa492c0)).Uint64()
+	if got := stream(5, "stage1", 1, "rates").Uint64(); got != want {
+		t.Errorf("stream begins with %d, want %d", got, want)
+	}
+}
+
 func TestMasks(t *testing.T) {
 	tr := newTrainer(t, nil)
 	draw := func(phase string, epoch int) any {
@@ -54,6 +64,10 @@ func TestMasks(t *testing.T) {
 	}
 	tr.config.Data.Resample = "static"
 	static := draw("stage1", 1)
+	rates := datasets.TrainingRates(40, rand.New(rand.NewPCG(1111, 0)))
+	if !cmp.Equal(static, any([]any{rates, tr.set.Train.KeepMasks(rates)})) {
+		t.Error("static masks are not those of the literature's seed")
+	}
 	tr.config.Seed++
 	if !cmp.Equal(static, draw("stage2", 2)) {
 		t.Error("static masks depend on epoch or seed")
