@@ -68,6 +68,24 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 			tp.LogSoftmax(zeros(1, 3), zeros(5, 3))
 		},
 		"Attention: q [2 3], k [2 3 4], v [2 3": func() { tp.Attention(x, cube, cube, one) },
+		"Attention: q [1 3 4], k [2 3 4], v [2 3": func() {
+			tp.Attention(zeros(1, 3, 4), cube, cube, one)
+		},
+		"Attention: q [2 3 4], k [2 3 4], v [1 3": func() {
+			tp.Attention(cube, cube, zeros(1, 3, 4), one)
+		},
+		"Attention: q [2 3 4], k [2 3 5], v [2 3": func() {
+			tp.Attention(cube, zeros(2, 3, 5), cube, one)
+		},
+		"Attention: q [2 3 4], k [2 3 4], v [2 3 5": func() {
+			tp.Attention(cube, cube, zeros(2, 3, 5), one)
+		},
+		"Attention: q [2 3 4], k [2 3], v [2 3 4": func() {
+			tp.Attention(cube, x, cube, one)
+		},
+		"Attention: q [2 3 4], k [2 3 4], v [2 3]": func() {
+			tp.Attention(cube, cube, x, one)
+		},
 		"Attention: q [2 3 4], k [2 5 4], v [2 3": func() {
 			tp.Attention(cube, zeros(2, 5, 4), cube, one)
 		},
@@ -95,6 +113,11 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"SetRows: indices [1 1] of 2 rows":      func() { tp.SetRows(table, []int{1, 1}, x) },
 		"SetRows: indices [0 2] of 2 rows":      func() { tp.SetRows(table, []int{0, 2}, x) },
 		"AddScaled: Tensor[2] on cpu64 and Ten": func() { param(dev, 1, 2).AddScaled(1, zeros(3)) },
+		"Dot: Tensor[2 3] on cpu64 is a row-spars": func() {
+			p := ag.NewParam(dev, make([]float64, 6), 2, 3)
+			rows := ag.NewTape(dev)
+			table.Dot(rows.Backward(rows.Sum(rows.Lookup(p, []int{1})))[p])
+		},
 		"Dot: Tensor[2] on cpu64 and Tensor[3]": func() { param(dev, 1, 2).Dot(zeros(3)) },
 		"AdamStep: Tensor[2] on cpu64 and Tens": func() {
 			param(dev, 1, 2).AdamStep(zeros(3), param(dev, 0, 0), param(dev, 0, 0), ag.Adam{})

@@ -25,6 +25,7 @@ func TestCheckDescribesAFile(t *testing.T) {
 		"  labels                           -1     -0.5        0   2 negative, 1 zero, 0 positive\n",
 		"  train: audio: -Inf, read as 0: 1 times\n",
 		"  test: vision_lengths: not in 1 to 5, clamped: 1 times\n",
+		"\nwarnings:\n  ",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)

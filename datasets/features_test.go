@@ -208,6 +208,15 @@ func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 	}
 }
 
+func TestOpenFeaturesRefusesAnEmptyFile(t *testing.T) {
+	for _, text := range []string{"", " \n", "\ufeff"} {
+		if _, err := features(text, ""); err == nil ||
+			!strings.HasPrefix(err.Error(), "datasets: own: ") {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+}
+
 // TestFitNamesWhatDoesNotFit expects the first utterance that is too long or too wide.
 func TestFitNamesWhatDoesNotFit(t *testing.T) {
 	s, err := features(twoUtterances, "")

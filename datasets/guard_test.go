@@ -270,3 +270,19 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestSmallestIntegers reads the most negative number of each size, and -1.
+func TestSmallestIntegers(t *testing.T) {
+	for size, want := range map[int]int64{1: math.MinInt8, 2: math.MinInt16, 4: math.MinInt32,
+		8: math.MinInt64} {
+		raw := make([]byte, size)
+		raw[size-1] = 0x80
+		if got := (&dtype{kind: 'i', size: size}).signed(raw); got != want {
+			t.Errorf("%d bytes: %d, want %d", size, got, want)
+		}
+		if got := (&dtype{kind: 'i', size: size}).signed(bytes.Repeat([]byte{0xff},
+			size)); got != -1 {
+			t.Errorf("%d bytes: %d, want -1", size, got)
+		}
+	}
+}

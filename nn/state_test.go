@@ -88,6 +88,10 @@ func TestLoadListsEveryMismatch(t *testing.T) {
 		}
 	}
 	mustBeClose(t, 0, ps[0].Values(), []float64{5, 6}) // untouched
+	if err := Load(file[:len(file)-1], ps); err == nil ||
+		!strings.Contains(err.Error(), "not a complete safetensors file") {
+		t.Errorf("a truncated file: error %v", err)
+	}
 }
 
 func TestSaveRefusesOneNameTwice(t *testing.T) {

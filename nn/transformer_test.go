@@ -53,6 +53,14 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	mustPanic(t, "a source of another width", func() {
 		m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 2, 5, 8))
 	})
+	defer func() {
+		if got := recover(); got != "nn: BERT: width 8 does not divide into 3 heads" {
+			t.Errorf("three heads of 8 columns: panic %v", got)
+		}
+	}()
+	c := tinyBERT
+	c.Heads = 3
+	NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c)
 }
 
 // perturbed returns a Transformer whose norms scale and shift too, and its parameters.

@@ -196,6 +196,15 @@ func TestStateIsCurrent(t *testing.T) {
 	}
 }
 
+func TestStateOfSGD(t *testing.T) {
+	ps := parameters(open(t, "cpu"))
+	for momentum, want := range map[float64]int{0: 0, 0.9: 2, 1: 2} {
+		if got := NewSGD(0.1, momentum, ps).State(); len(got) != want {
+			t.Errorf("momentum %g: %d tensors of state, want %d", momentum, len(got), want)
+		}
+	}
+}
+
 func TestAParameterIsInOneGroup(t *testing.T) {
 	defer func() {
 		if recover() == nil {

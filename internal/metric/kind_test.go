@@ -20,3 +20,18 @@ func TestClassOf(t *testing.T) {
 		}
 	}
 }
+
+func TestKindOf(t *testing.T) {
+	for _, c := range []struct {
+		dataset string
+		largest float64
+		want    Kind
+	}{
+		{"sims", 1, SIMS}, {"sims", 3, SIMS}, {"mosi", 1, MOSI}, {"mosi", 3, MOSI},
+		{"mosei", 1, MOSI}, {"mosei", 3, MOSI}, {"own", 1, SIMS}, {"own", 1.5, MOSI},
+	} {
+		if got := KindOf(c.dataset, [2]float64{-c.largest, c.largest}); got != c.want {
+			t.Errorf("%s with labels to %g: kind %d, want %d", c.dataset, c.largest, got, c.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -66,5 +67,50 @@ func TestJSONHasWhatIsKnown(t *testing.T) {
 	if err := WriteJSON(io.Discard, scores); err == nil ||
 		!strings.Contains(err.Error(), `"b": expected finite numbers`) {
 		t.Error(err)
+	}
+}
+
+// TestClassesOfABatch adds two batches of logits, whose probabilities and losses are known: those
+// of ln 3 and 0 are 3/4 and 1/4.
+func TestClassesOfABatch(t *testing.T) {
+	p, z := &Predictions{}, math.Log(3)
+	p.addClasses([]float64{z, 0, 0, z}, []int{0, 0}, 2, 3)
+	p.addClasses([]float64{0, z}, []int{1}, 2, 3)
+	loss := (math.Log(4./3) + math.Log(4) + math.Log(4./3)) / 3
+	if !cmp.Equal(p.Score, []float32{0, 1, 1}) || !cmp.Equal(p.Label, []float32{0, 0, 1}) ||
+		math.Abs(p.Loss-loss) > 1e-12 {
+		t.Errorf("classes %v of labels %v, loss %g, want %g", p.Score, p.Label, p.Loss, loss)
+	}
+	for i, want := range []float64{0.25, 0.75, 0.75} {
+		if got := p.Probability[i]; math.Abs(got[1]-want) > 1e-12 ||
+			math.Abs(got[0]+want-1) > 1e-12 {
+			t.Errorf("probabilities %v, want %g of class 1", got, want)
+		}
+	}
+}
+
+// TestNoPredictions refuses what is not a table of predictions.
+func TestNoPredictions(t *testing.T) {
+	header := strings.Join(predictionColumns, ",") + "\n"
+	for _, c := range []struct{ text, want string }{
+		{"", "line 1: expected a table"},
+		{header, "line 1: expected a table"},
+		{strings.Replace(header, "label", "lable", 1) + "a,0,1,1.5,,,\n",
+			"line 1: expected a table"},
+		{header + "a,x,1,1.5,,,\n", "line 2: expected numbers"},
+		{header + "a,0,x,1.5,,,\n", "line 2: expected numbers"},
+		{header + "a,0,1,1.5,,,\nb,0,1,x,,,\n", "line 3: expected numbers"},
+	} {
+		if _, err := readCSV("file", []byte(c.text)); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestDimsWithoutCheckpoint(t *testing.T) {
+	if _, err := Dims(rundir.Dir(t.TempDir())); err == nil ||
+		!strings.HasPrefix(err.Error(), "results: checkpoint: ") {
+		t.Errorf("error %v, want one of the file", err)
 	}
 }

@@ -33,8 +33,8 @@ func TestReadRun(t *testing.T) {
 		run.Title() != "toy on synthetic" || !slices.Equal(results.Seeds, []uint64{5, 6}) {
 		t.Errorf("run: %+v", run)
 	}
-	if got, want := strings.Join(run.Config.Changes(),
-		" "), "data.limit=40 train.batch=16 train.lr=0.05"; !strings.HasPrefix(got, want) {
+	want := "data.scale=0.2 data.limit=40 train.batch=16 train.lr=0.05"
+	if got := strings.Join(run.Config.Changes(), " "); !strings.HasPrefix(got, want) {
 		t.Errorf("changes %q, want %q and more", got, want)
 	}
 	if text, err := run.YAML(); err != nil || strings.Contains(text, "seed:") ||

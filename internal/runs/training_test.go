@@ -60,7 +60,7 @@ func TestModelsResume(t *testing.T) {
 		t.Run(spec.Name, func(t *testing.T) {
 			c, err := settings.Resolve(settings.Sources{Set: map[string]string{
 				"model": spec.Name, "data.limit": "24",
-				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "4",
+				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "3",
 				"train.schedule": "constant", "eval.rates": "0,0.5"}})
 			if err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestModelsResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := runstest.Contents(t, dir)
-			for _, stop := range []int{2, 5, 8, 12} { // of 3 steps an epoch
+			for _, stop := range []int{2, 5, 8} { // of 3 steps an epoch
 				r := runstest.NewRunner(t)
 				dir, _, err := runstest.TrainUntil(r, c, stop)
 				if !errors.As(err, new(*train.Interrupted)) {

@@ -123,8 +123,8 @@ func init() { models.All = append(models.All, spec) }
 // set have the given values. It fails the test if a value is invalid.
 func Resolved(t *testing.T, set map[string]string) settings.Config {
 	t.Helper()
-	all := map[string]string{"model": "toy", "data.limit": "40", "train.batch": "16",
-		"train.lr": "0.05", "eval.rates": "0,0.5"}
+	all := map[string]string{"model": "toy", "data.limit": "40", "data.scale": "0.2",
+		"train.batch": "16", "train.lr": "0.05", "eval.rates": "0,0.5"}
 	if model := set["model"]; model == "" || model == "toy" || model == "recap" {
 		all["train.epochs.stage1"], all["train.epochs.stage2"] = "2", "3"
 	}
