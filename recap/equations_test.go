@@ -92,7 +92,8 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 			return strings.HasSuffix(term, "_"+name)
 		})).Item()
 		if want := lambda*(shared+unique1+unique2) - learn; math.Abs(got-want) > 1e-12 {
-			t.Errorf("pair %s: λ·L_FID (eqs. 8–11) minus the bounds of f* is %.12f, want %.12f", q.name,
+			t.Errorf("pair %s: λ·L_FID (eqs. 8–11) minus the bounds of f* is %.12f, want %.12f",
+				q.name,
 				got, want)
 		}
 	}

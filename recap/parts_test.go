@@ -66,7 +66,8 @@ func TestSimilarityIsEquation2(t *testing.T) {
 	grads := tp.Backward(tp.Add(tp.Sum(omega), tp.Sum(tp.Add(now, next))))
 	for _, x := range []*ag.Tensor{now, next} {
 		if g := grads[x].Values(); !slices.Equal(g, []float64{1, 1, 1, 1, 1, 1}) {
-			t.Errorf("ω (eq. 2) has a gradient: with the sum of the segments it is %v, want ones", g)
+			t.Errorf("ω (eq. 2) has a gradient: with the sum of the segments it is %v, want ones",
+				g)
 		}
 	}
 }
