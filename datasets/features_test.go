@@ -308,6 +308,15 @@ func TestOpenFeaturesBoundsPadding(t *testing.T) {
 	}
 }
 
+// Many small utterances need more memory than twice their text.
+func TestJSONOfManyUtterances(t *testing.T) {
+	text := strings.Repeat(`{"text_bert":[[101,102],[1,1],[0,0]]}`, 100_000)
+	if _, err := readFeatures("many", "", strings.NewReader(text), int64(len(text)),
+		Options{}); err == nil || !strings.Contains(err.Error(), "split the file by length") {
+		t.Error(err)
+	}
+}
+
 // FuzzJSON reads only JSON, while FuzzOpenFeatures reads pickles too.
 func FuzzJSON(f *testing.F) {
 	f.Add(`"id": "a", "text_bert": [[101, 2307, 102], [1, 1, 1], [0, 0, 0]],

@@ -37,6 +37,7 @@ type matrix struct {
 type jsonReader struct {
 	*json.Decoder
 	path   string
+	limit  int64 // of the memory that the utterances may need, in bytes
 	text   io.ReaderAt
 	start  int64 // offset of the text in the file, after a byte order mark
 	all    []utterance
@@ -52,7 +53,8 @@ type jsonReader struct {
 
 func readJSON(path string, file io.ReaderAt, size int64) (*Split, error) {
 	head := make([]byte, len(byteOrderMark))
-	r := &jsonReader{path: path, widths: map[string]int{}, row: -1, column: -1}
+	r := &jsonReader{path: path, limit: unpickle.BaseMemory + 2*size, widths: map[string]int{},
+		row: -1, column: -1}
 	if _, err := file.ReadAt(head, 0); err == nil && bytes.Equal(head, byteOrderMark) {
 		r.start = int64(len(head))
 	}
@@ -61,7 +63,7 @@ func readJSON(path string, file io.ReaderAt, size int64) (*Split, error) {
 	if err := r.utterances(); err != nil {
 		return nil, err
 	}
-	return r.split(unpickle.BaseMemory + 2*size)
+	return r.split()
 }
 
 // utterances reads the whole text.
@@ -82,6 +84,9 @@ func (r *jsonReader) utterances() error {
 			return err
 		}
 		r.all, r.current = append(r.all, u), nil
+		if need := int64(len(r.all)) * utteranceCost; need > r.limit {
+			return r.tooLarge(need)
+		}
 	}
 	if array {
 		if err := r.delim(']'); err != nil {
@@ -300,11 +305,19 @@ func rowName(key string, i int) string {
 
 // utteranceCost is the memory in bytes that an utterance needs besides its numbers,
 // garbage included.
-const utteranceCost = 512
+const utteranceCost = 1200
+
+// tooLarge returns the error for utterances that need more memory than r.limit.
+func (r *jsonReader) tooLarge(need int64) error {
+	return fmt.Errorf(
+		"datasets: %s: expected sequences of similar length, found some so long or so many "+
+			"utterances that they need %d MB; split the file by length", r.path, need>>20,
+	)
+}
 
 // split returns the utterances, padded to the longest of each modality. It is an error if that
-// needs more memory than limit, in bytes.
-func (r *jsonReader) split(limit int64) (*Split, error) {
+// needs more memory than r.limit.
+func (r *jsonReader) split() (*Split, error) {
 	if len(r.all) == 0 {
 		return nil, r.fail("expected utterances, found an empty array")
 	}
@@ -324,11 +337,8 @@ func (r *jsonReader) split(limit int64) (*Split, error) {
 			len(r.all))
 	}
 	if need := int64(len(r.all)) * int64(utteranceCost+20*s.Language.T+
-		4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > limit {
-		return nil, fmt.Errorf(
-			"datasets: %s: expected sequences of similar length, found some so long or so many "+
-				"utterances that they need %d MB; split the file by length", r.path, need>>20,
-		)
+		4*s.Audio.T*s.Audio.D+4*s.Vision.T*s.Vision.D); need > r.limit {
+		return nil, r.tooLarge(need)
 	}
 	s.fill(r.all)
 	return s, nil
