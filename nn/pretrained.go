@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -242,6 +243,24 @@ func (b *PretrainedBERT) Load(p *Params) error {
 			return fmt.Errorf("nn: BERT: %s: %s: %w", b.Path, name, err)
 		}
 		x.Assign32(values)
+	}
+	return nil
+}
+
+// Check reads the parameters and returns an error if one is NaN or infinite.
+func (b *PretrainedBERT) Check() error {
+	for _, own := range slices.Sorted(maps.Keys(b.names)) {
+		name := b.names[own]
+		values, err := b.file.Tensor(name).Floats()
+		if err != nil {
+			return fmt.Errorf("nn: BERT: %s: %s: %w", b.Path, name, err)
+		}
+		for _, v := range values {
+			if v-v != 0 {
+				return fmt.Errorf("nn: BERT: %s: %s: expected finite numbers, found %v; the file "+
+					"is damaged, download it again", b.Path, name, v)
+			}
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -279,6 +280,38 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		if err == nil {
 			b.Close()
 		}
+	}
+}
+
+func TestPretrainedBERTWithNaN(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/tiny_bert/safe")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.safetensors")
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func() error {
+		b, err := OpenBERT(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		return b.Check()
+	}
+	if err := check(); err != nil {
+		t.Error(err)
+	}
+	first := 8 + binary.LittleEndian.Uint64(file) // the data begin after the header
+	binary.LittleEndian.PutUint32(file[first:], math.Float32bits(float32(math.NaN())))
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); err == nil || !strings.Contains(err.Error(),
+		"expected finite numbers, found NaN; the file is damaged") {
+		t.Error(err)
 	}
 }
 
