@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,11 +81,14 @@ func temporaryFor(temporary string) (name string, ok bool) {
 	return rest[:dot], err == nil
 }
 
-// RemoveLeftovers removes the files that [Leftovers] returns. No process must be writing them.
+// RemoveLeftovers removes the files that [Leftovers] returns. No process must be writing them, but
+// another one may remove them too.
 func RemoveLeftovers(dir string, names ...string) error {
 	paths, err := Leftovers(dir, names...)
 	for _, path := range paths {
-		err = errors.Join(err, Current.Remove(path))
+		if e := Current.Remove(path); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }
