@@ -108,10 +108,14 @@ func (x inMemory) Read(dst []float32, first int) error {
 	return nil
 }
 
-// absent returns frames of a modality that a file does not have: one of zero for each utterance.
-func absent(n int) Frames {
+// oneZero returns frames of a modality that a data set does not have: one of zero for each
+// utterance, as [Open] reads it.
+func oneZero(n int) Frames {
 	return Frames{T: 1, D: 1, X: make([]float32, n), Len: slices.Repeat([]int{1}, n)}
 }
+
+// missing returns frames of a modality that is missing in each utterance to predict: none.
+func missing(n int) Frames { return Frames{X: []float32{}, Len: make([]int, n)} }
 
 func (l *layout) frames(name string, d dict, key string, n int, to *Frames) (err error) {
 	var shape []int

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/nlpodyssey/gopickle/types"
@@ -94,18 +95,19 @@ func readFeatures(
 	return l.features(split, d)
 }
 
-// features reads a split in which audio or vision may be missing.
+// features reads a split whose labels may be absent or of any range. Audio or vision that is absent
+// is missing.
 func (l *layout) features(name string, d dict) (*Split, error) {
-	s, err := l.inspected(name, d)
+	l.absent = missing
+	s, err := l.split(name, d)
 	if err != nil {
 		return nil, err
 	}
-	for key, frames := range map[string]*Frames{"audio": &s.Audio, "vision": &s.Vision} {
-		if _, ok := d.get(key); !ok {
-			*frames = Frames{X: []float32{}, Len: make([]int, s.Len())}
-		}
-	}
-	return s, nil
+	found := &findings{}
+	found.inspect(name, s, [2]float64{math.Inf(-1), math.Inf(1)}, true)
+	s.Audio.clearPadding()
+	s.Vision.clearPadding()
+	return s, found.refuse(l.path)
 }
 
 // withUtterances adds what a dict of one utterance may lack: the axis of utterances, and lengths,

@@ -169,6 +169,25 @@ func TestOpenRefusesWhatCheckReports(t *testing.T) {
 	}
 }
 
+// opened returns the set in a pickle, and in the file that is packed from it, by path.
+func opened(t *testing.T, pickle []byte, o Options) map[string]*Set {
+	t.Helper()
+	path := writeFile(t, "mine.pkl", pickle)
+	packed := filepath.Join(t.TempDir(), "packed")
+	if _, err := Pack(path, packed, o); err != nil {
+		t.Fatal(err)
+	}
+	set, err := OpenWith(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromPacked, err := Open(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*Set{path: set, packed: fromPacked}
+}
+
 func TestPaddingMayHoldAnything(t *testing.T) {
 	want := spoiledSet(func(*Split) {})
 	set := spoiledSet(func(s *Split) {
@@ -176,16 +195,7 @@ func TestPaddingMayHoldAnything(t *testing.T) {
 			s.Audio.X[i] = float32(math.NaN())
 		}
 	})
-	path := writeFile(t, "mine.pkl", pickleOf(set))
-	packed := filepath.Join(t.TempDir(), "packed")
-	if _, err := Pack(path, packed, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{path, packed} {
-		got, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for path, got := range opened(t, pickleOf(set), Options{}) {
 		if diff := cmp.Diff(want.Train.Audio.X, got.Train.Audio.load()); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}
@@ -211,30 +221,17 @@ func TestRepadMovesPaddingToTheEnd(t *testing.T) {
 			}
 		}
 	}
-	path := writeFile(t, "mine.pkl", pickleOf(set))
-	packed := filepath.Join(t.TempDir(), "packed")
-	if _, err := Pack(path, packed, Options{Repad: true}); err != nil {
-		t.Fatal(err)
-	}
-	inMemory, err := OpenWith(path, Options{Repad: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fromFile, err := Open(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, got := range []*Set{inMemory, fromFile} {
+	for path, got := range opened(t, pickleOf(set), Options{Repad: true}) {
 		for i, s := range got.splits() {
 			w := want.splits()[i]
 			if diff := cmp.Diff(w.Language, s.Language) + cmp.Diff(w.Audio.X, s.Audio.load()) +
 				cmp.Diff(w.Vision.X, s.Vision.load()); diff != "" {
-				t.Errorf("%s: %s", splitNames[i], diff)
+				t.Errorf("%s: %s: %s", path, splitNames[i], diff)
 			}
 		}
 	}
 	good := writeFile(t, "good.pkl", pickleOf(want))
-	if _, err := Pack(good, packed, Options{Repad: true}); err == nil ||
+	if _, err := Pack(good, good+".packed", Options{Repad: true}); err == nil ||
 		!strings.Contains(err.Error(), "expected padding at the front, found none") {
 		t.Error(err)
 	}
@@ -249,16 +246,7 @@ func TestSplitsOfOtherLengthsArePadded(t *testing.T) {
 			padded(short.Language.Segment, 2, 6, 4)},
 		Audio:  Frames{T: 25, D: 8, X: padded(short.Audio.X, 2, 40*8, 25*8), Len: short.Audio.Len},
 		Vision: Frames{T: 2, D: 3, X: padded(short.Vision.X, 2, 5*3, 2*3), Len: short.Vision.Len}}
-	path := writeFile(t, "mine.pkl", pickleOf(set))
-	packed := filepath.Join(t.TempDir(), "packed")
-	if _, err := Pack(path, packed, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{path, packed} {
-		got, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for path, got := range opened(t, pickleOf(set), Options{}) {
 		w := want.Valid
 		if diff := cmp.Diff(w.Language, got.Valid.Language) +
 			cmp.Diff(w.Audio.X, got.Valid.Audio.load()) +

@@ -18,10 +18,11 @@ type layout struct {
 	path         string
 	options      Options
 	convert      converter
-	repaired     map[string]int // number of repairs of each kind
-	absences     []string       // a warning for each modality that a split does not have
-	lazily       bool           // leave frames in the file if possible
-	moved        int            // number of sequences that Repad moved
+	repaired     map[string]int     // number of repairs of each kind
+	absent       func(n int) Frames // frames of a modality that a split of n does not have
+	absences     []string           // a warning for each such modality
+	lazily       bool               // leave frames in the file if possible
+	moved        int                // number of sequences that Repad moved
 	replacements []replacement
 }
 
@@ -35,7 +36,7 @@ func newLayout(
 	if err != nil {
 		return nil, nil, fmt.Errorf("datasets: %w", err)
 	}
-	l := &layout{path: path, options: o, repaired: map[string]int{},
+	l := &layout{path: path, options: o, absent: oneZero, repaired: map[string]int{},
 		convert: converter{left: unpickle.BaseMemory + 4*size}}
 	root, ok := asDict(v)
 	if !ok {
@@ -140,7 +141,7 @@ func (l *layout) split(name string, d dict) (*Split, error) {
 		to  *Frames
 	}{{"audio", &s.Audio}, {"vision", &s.Vision}} {
 		if _, ok := d.get(m.key); !ok {
-			*m.to = absent(n)
+			*m.to = l.absent(n)
 			l.absences = append(l.absences, fmt.Sprintf(
 				"%s: %s: absent, read as a frame of zero; found %s", name, m.key, d.keys()))
 			continue

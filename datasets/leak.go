@@ -18,22 +18,31 @@ import (
 // compareSplits warns of videos and utterances that are in two splits. The video of an id
 // VIDEO$_$CLIP is what precedes $_$.
 func (f *findings) compareSplits(s *Set) {
+	kinds := []struct {
+		what string
+		key  func(*Split, int) string
+		keys [][]string // of each split
+	}{
+		{what: "utterances with the same features", key: (*Split).digest},
+		{what: "utterances of the same video", key: (*Split).video},
+	}
 	for j, b := range s.splits() {
-		for i, a := range s.splits()[:j] {
-			for _, kind := range []struct {
-				what string
-				key  func(*Split, int) string
-			}{
-				{"utterances with the same features", (*Split).digest},
-				{"utterances of the same video", (*Split).video},
-			} {
+		for k := range kinds {
+			keys := make([]string, b.Len())
+			for i := range keys {
+				keys[i] = kinds[k].key(b, i)
+			}
+			kinds[k].keys = append(kinds[k].keys, keys)
+		}
+		for i := range j {
+			for _, kind := range kinds {
 				known := map[string]bool{}
-				for k := range a.ID {
-					known[kind.key(a, k)] = true
+				for _, key := range kind.keys[i] {
+					known[key] = true
 				}
 				var both tally
 				for k, id := range b.ID {
-					if known[kind.key(b, k)] {
+					if known[kind.keys[j][k]] {
 						both.add(id)
 					}
 				}

@@ -161,19 +161,6 @@ func (l *layout) labelledSplit(name string, d dict) (*Split, error) {
 	return s, err
 }
 
-// inspected reads a split whose labels may be absent or of any range.
-func (l *layout) inspected(name string, d dict) (*Split, error) {
-	s, err := l.split(name, d)
-	if err != nil {
-		return nil, err
-	}
-	found := &findings{}
-	found.inspect(name, s, [2]float64{math.Inf(-1), math.Inf(1)}, true)
-	s.Audio.clearPadding()
-	s.Vision.clearPadding()
-	return s, found.refuse(l.path)
-}
-
 // pad pads the sequences at the end to the lengths in want, which are not smaller.
 func (s *Split) pad(want Shape) {
 	t := &s.Language

@@ -19,12 +19,7 @@ type gatedSequence struct {
 }
 
 func (s *suite) gru() {
-	for _, c := range sequences {
-		for _, reverse := range []bool{false, true} {
-			s.compareGRU(device.GRU{Sequences: device.Sequences{Samples: len(c.lengths),
-				Steps: c.steps, Width: c.width, Lengths: c.lengths, Reverse: reverse}})
-		}
-	}
+	bothWays(func(l device.Sequences) { s.compareGRU(device.GRU{Sequences: l}) })
 }
 
 func (s *suite) compareGRU(l device.GRU) {
@@ -33,25 +28,15 @@ func (s *suite) compareGRU(l device.GRU) {
 	for i := range weight {
 		weight[i] /= float64(w)
 	}
-	for i := range g { // the device must not read g after the end of a sequence
-		if i/w%l.Steps >= l.Lengths[i/w/l.Steps] {
-			g[i] = math.NaN()
-		}
-	}
+	hideEnds(g, l.Sequences)
 	weight = s.get(s.put(weight)) // rounded as on the device
 	gates, hidden := slices.Clone(x), filled(rows*w, math.NaN())
 	y, dx, du := make([]float64, rows*w), make([]float64, rows*3*w), make([]float64, rows*w)
-	for i, n := range l.Lengths {
+	for i := range l.Lengths {
 		from, to := i*l.Steps, (i+1)*l.Steps
 		q := &gatedSequence{width: w, weight: weight, bias: bias, x: x[from*3*w : to*3*w],
 			gates: gates[from*3*w : to*3*w], hidden: hidden[from*w : to*w], y: y[from*w : to*w],
-			g: g[from*w : to*w]}
-		for step := range n {
-			if l.Reverse {
-				step = n - 1 - step
-			}
-			q.times = append(q.times, step)
-		}
+			g: g[from*w : to*w], times: timesOf(l.Sequences, i)}
 		q.forward()
 		q.backward(dx[from*3*w:to*3*w], du[from*w:to*w])
 	}

@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
@@ -31,13 +32,40 @@ type sequence struct {
 	times      []int     // the times of the steps, in the order in which they run
 }
 
-func (s *suite) lstm() {
+// bothWays calls f for all sizes and both directions.
+func bothWays(f func(device.Sequences)) {
 	for _, c := range sequences {
 		for _, reverse := range []bool{false, true} {
-			s.compareLSTM(device.LSTM{Sequences: device.Sequences{Samples: len(c.lengths),
-				Steps: c.steps, Width: c.width, Lengths: c.lengths, Reverse: reverse}})
+			f(device.Sequences{Samples: len(c.lengths), Steps: c.steps, Width: c.width,
+				Lengths: c.lengths, Reverse: reverse})
 		}
 	}
+}
+
+// hideEnds sets g [samples steps width] to NaN after the end of each sequence, where the device
+// must not read it.
+func hideEnds(g []float64, l device.Sequences) {
+	for i := range g {
+		if i/l.Width%l.Steps >= l.Lengths[i/l.Width/l.Steps] {
+			g[i] = math.NaN()
+		}
+	}
+}
+
+// timesOf returns the times of the steps of sample i, in the order in which they run.
+func timesOf(l device.Sequences, i int) []int {
+	times := make([]int, l.Lengths[i])
+	for t := range times {
+		times[t] = t
+	}
+	if l.Reverse {
+		slices.Reverse(times)
+	}
+	return times
+}
+
+func (s *suite) lstm() {
+	bothWays(func(l device.Sequences) { s.compareLSTM(device.LSTM{Sequences: l}) })
 }
 
 func (s *suite) compareLSTM(l device.LSTM) {
@@ -46,25 +74,15 @@ func (s *suite) compareLSTM(l device.LSTM) {
 	for i := range weight {
 		weight[i] /= float64(w)
 	}
-	for i := range g { // the device must not read g after the end of a sequence
-		if i/w%l.Steps >= l.Lengths[i/w/l.Steps] {
-			g[i] = math.NaN()
-		}
-	}
+	hideEnds(g, l.Sequences)
 	weight = s.get(s.put(weight)) // rounded as on the device
 	gates, dz := append([]float64{}, z...), make([]float64, rows*4*w)
 	y, cell := make([]float64, rows*w), filled(rows*w, math.NaN())
-	for i, n := range l.Lengths {
+	for i := range l.Lengths {
 		from, to := i*l.Steps, (i+1)*l.Steps
 		q := &sequence{width: w, weight: weight, z: z[from*4*w : to*4*w],
 			gates: gates[from*4*w : to*4*w], y: y[from*w : to*w], cell: cell[from*w : to*w],
-			g: g[from*w : to*w]}
-		for step := range n {
-			if l.Reverse {
-				step = n - 1 - step
-			}
-			q.times = append(q.times, step)
-		}
+			g: g[from*w : to*w], times: timesOf(l.Sequences, i)}
 		q.forward()
 		q.backward(dz[from*4*w : to*4*w])
 	}
