@@ -371,6 +371,43 @@ func TestMissingIsDropped(t *testing.T) {
 
 // TestLabelledFraction checks that a phase which needs labels trains on the labelled fraction of
 // the training split only.
+// TestScoresOfTheValidationSplit tests a model on its validation split, and the same model on its
+// test split.
+func TestScoresOfTheValidationSplit(t *testing.T) {
+	r := runstest.NewRunner(t)
+	mae := map[string]float64{}
+	for _, split := range []string{"valid", "test"} {
+		c := settingstest.Resolved(t, map[string]string{"eval.split": split})
+		dir, s, err := r.Train(context.Background(), c, []uint64{5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mae[split] = s.Find("5", "0.5")["MAE"]
+		if split == "valid" {
+			rows, err := rundir.Dir(filepath.Join(dir, "seed5")).Records()
+			if err != nil {
+				t.Fatal(err)
+			}
+			best := math.Inf(1)
+			for _, row := range rows {
+				if v, ok := row.Valid["MAE"]; ok {
+					best = min(best, v)
+				}
+			}
+			if math.Abs(mae[split]-best) > 1e-6 {
+				t.Errorf("MAE %g at rate 0.5, want %g, of the best validation", mae[split], best)
+			}
+		}
+		const caption = "TESTED on the validation split"
+		if found := strings.Contains(s.Table().Text(0), caption); found != (split == "valid") {
+			t.Errorf("eval.split=%s: the caption has %q: %t", split, caption, found)
+		}
+	}
+	if mae["valid"] == mae["test"] {
+		t.Error("the same scores on both splits")
+	}
+}
+
 func TestLabelledFraction(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := map[string]int{}

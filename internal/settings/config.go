@@ -55,6 +55,8 @@ type DataConfig struct {
 type EvalConfig struct {
 	ValidRate float64 `yaml:"valid_rate" range:"[0,1]" help:"missing rate of the validation"`
 	Rates     string  `yaml:"rates" help:"missing rates of the test"` // for [ParseRates]
+	// valid: for choices between settings, so that the test split is read only for the last
+	Split string `yaml:"split" values:"test,valid" help:"split that tests the trained model"`
 }
 
 // CUDAConfig selects the arithmetic of a GPU.
@@ -81,6 +83,12 @@ const (
 	SelectTest = "per-metric-test"
 )
 
+// Splits on which a trained model is tested, the values of EvalConfig.Split.
+const (
+	TestSplit  = "test"
+	ValidSplit = "valid"
+)
+
 // Spec returns the specification of the model, or nil if no model has the name c.Model.
 func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
@@ -95,7 +103,7 @@ func Preset(name, model, dataset string) (Config, error) {
 		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid,
 		Device: "cpu", Seed: 1111,
 		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
-		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1"},
+		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1", Split: TestSplit},
 	}
 	spec := c.Spec()
 	switch {
@@ -131,6 +139,8 @@ func (c *Config) check() error {
 			"0 with per-metric-test, which selects by metrics of regression", c.Data.Classes},
 		{"data.classes", c.Data.Classes == 0 || !c.Spec().Regression,
 			"0 with model " + c.Model + ", which supports only regression", c.Data.Classes},
+		{"eval.split", c.Eval.Split == TestSplit || c.Select == SelectValid,
+			"test with per-metric-test, which selects on it", c.Eval.Split},
 		{"device", err == nil && !name.TF32, devices, c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device,
 			c.CUDA.TF32},
@@ -237,7 +247,11 @@ func (c *Config) Selection() string {
 			c.Eval.ValidRate,
 		)
 	}
-	return fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
+	text := fmt.Sprintf("selected by validation %s at rate %g", score, c.Eval.ValidRate)
+	if c.Eval.Split != TestSplit {
+		text += ", and TESTED on the validation split, for choices only"
+	}
+	return text
 }
 
 // MoveTo sets the device of the run to name, in the format of [backend.Parse]. The setting for

@@ -131,6 +131,8 @@ func TestInvalidSettings(t *testing.T) {
 		{"", "train.groups.text.lr", "-1",
 			"train.groups.text.lr: expected a number above 0, found -1"},
 		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
+		{"{select: per-metric-test, eval: {split: valid}}", "", "",
+			"eval.split: expected test with per-metric-test, which selects on it, found valid"},
 	} {
 		var s Sources
 		if c.file != "" {

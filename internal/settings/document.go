@@ -234,9 +234,12 @@ func addAt(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	return append(doc, yaml.MapItem{Key: path[0], Value: addAt(nil, path[1:], value)})
 }
 
-// implied matches a setting that older versions did not have, at the value as which they acted.
-// The hash leaves it out, so that their runs can be resumed.
-var implied = regexp.MustCompile(`(?m)^(text:\n(?:  .*\n)*?)  sparse: true\n`)
+// implied matches settings that older versions did not have, at the value as which they acted. The
+// hash leaves them out, so that their runs can be resumed.
+var implied = []*regexp.Regexp{
+	regexp.MustCompile(`(?m)^(text:\n(?:  .*\n)*?)  sparse: true\n`),
+	regexp.MustCompile(`(?m)^(eval:\n(?:  .*\n)*?)  split: test\n`),
+}
 
 // Hash returns the SHA-256 hash of all settings except the name of the run, in hexadecimal.
 func (c Config) Hash() string {
@@ -245,7 +248,10 @@ func (c Config) Hash() string {
 	if err != nil {
 		panic("settings: Hash: " + err.Error())
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(implied.ReplaceAll(text, []byte("$1"))))
+	for _, setting := range implied {
+		text = setting.ReplaceAll(text, []byte("$1"))
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
 // SameExceptSeed reports whether two configurations are equal except for name and seed.

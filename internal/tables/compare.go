@@ -106,7 +106,7 @@ func (p *Comparison) caption(what string) string {
 func (p *Comparison) describeRuns(what string) string {
 	c := &p.rows[0].Config
 	rest := slices.Clone(p.common)
-	data := fmt.Sprintf("test split of %d utterances", p.rows[0].test.utterances)
+	data := fmt.Sprintf("%s split of %d utterances", c.Eval.Split, p.rows[0].test.utterances)
 	if i := slices.IndexFunc(rest, func(x settings.Setting) bool {
 		return x.Key == settings.DataSetting
 	}); i >= 0 {

@@ -60,7 +60,7 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit(set, c.Data.Limit)
+	choose(set, c)
 	return set, nil
 }
 
@@ -71,11 +71,11 @@ func OpenWithOrigin(c *settings.Config) (*datasets.Set, Origin, error) {
 		return nil, Origin{}, err
 	}
 	origin := originOf(set)
-	limit(set, c.Data.Limit)
+	choose(set, c)
 	return set, origin, nil
 }
 
-// openWhole is [OpenData] without data.limit.
+// openWhole is [OpenData] without data.limit and eval.split.
 func openWhole(c *settings.Config) (*datasets.Set, error) {
 	if err := c.CheckData(); err != nil {
 		return nil, err
@@ -104,13 +104,16 @@ func openWhole(c *settings.Config) (*datasets.Set, error) {
 	return set, nil
 }
 
-// limit takes the first n utterances of each split, all if n is 0.
-func limit(set *datasets.Set, n int) {
-	if n == 0 {
-		return
+// choose takes the first data.limit utterances of each split, all if it is 0, and makes the split
+// that eval.split names the one that is tested.
+func choose(set *datasets.Set, c *settings.Config) {
+	if n := c.Data.Limit; n > 0 {
+		for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
+			*s = (*s).Subset(Indices(min(n, (*s).Len())))
+		}
 	}
-	for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
-		*s = (*s).Subset(Indices(min(n, (*s).Len())))
+	if c.Eval.Split == settings.ValidSplit {
+		set.Test = set.Valid
 	}
 }
 
