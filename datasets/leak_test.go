@@ -61,6 +61,56 @@ func TestCheckFindsLeaks(t *testing.T) {
 	}
 }
 
+// TestLimitsOfCorrelations has 103, 28 and 103 utterances, whose artanh r have the variances 1/100,
+// 1/25 and 1/100. So four standard errors are 0.566 between train and test, and 0.894 between valid
+// and test.
+func TestLimitsOfCorrelations(t *testing.T) {
+	split := func(n int) *Split { return &Split{ID: make([]string, n)} }
+	set := &Set{Train: split(103), Valid: split(28), Test: split(103)}
+	learned, disagree := "audio: the features seem to be learned", "audio: validation and test disa"
+	tell := "audio: the features tell the label"
+	for _, c := range []struct {
+		train, valid, test float64
+		want               string
+	}{
+		{math.Tanh(0.56), 0, 0, ""},
+		{math.Tanh(0.57), 0, 0, learned},
+		{0, math.Tanh(0.89), 0, ""},
+		{0, math.Tanh(0.90), 0, learned},
+		{0, 0, math.Tanh(0.89), ""},
+		{0, 0, math.Tanh(0.90), disagree},
+		{0.91, 0.91, 0.91, tell},
+		{0.89, 0.91, 0.91, ""},
+		{0.91, 0.89, 0.91, ""},
+		{0.91, 0.91, 0.89, ""},
+		{1, 1, 0.998, tell}, // artanh 1 is infinite
+		{-1, -1, -0.998, ""},
+	} {
+		found := &findings{}
+		found.correlated(set, []Correlation{{"audio", c.train, c.valid, c.test}})
+		if c.want == "" && len(found.warnings) > 0 || c.want != "" &&
+			(len(found.warnings) != 1 || !strings.HasPrefix(found.warnings[0], c.want)) {
+			t.Errorf("%+v: warnings %q", c, found.warnings)
+		}
+	}
+}
+
+// TestWideFeaturesAreSummed has 300 features that are 1 in every frame. The sum of 300 random signs
+// has mean 0 and variance 300.
+func TestWideFeaturesAreSummed(t *testing.T) {
+	const d = 300
+	f := &Frames{T: 1, D: d, Len: []int{1}, X: slices.Repeat([]float32{1}, d)}
+	sums := f.moments().RawRowView(0)
+	mean, square := 0.0, 0.0
+	for _, v := range sums {
+		mean, square = mean+v/float64(len(sums)), square+v*v/float64(len(sums))
+	}
+	if len(sums) != maxColumns || math.Abs(mean) > 4*math.Sqrt(1.*d/maxColumns) ||
+		math.Abs(square-d) > d/4 {
+		t.Errorf("%d sums with mean %g and mean square %g", len(sums), mean, square)
+	}
+}
+
 // With one feature x and standardised columns, ridge regression is y = mean + x·Σxy/(Σx²+penalty),
 // so that its correlation with the labels is that of the feature.
 func TestCorrelationsOfOneFeature(t *testing.T) {

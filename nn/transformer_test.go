@@ -248,6 +248,19 @@ func TestBERTIgnoresPadding(t *testing.T) {
 	})
 }
 
+// TestBERTRefusesOtherSizes embeds ids, segments or a mask that an addition would stretch.
+func TestBERTRefusesOtherSizes(t *testing.T) {
+	dev := open(t, "cpu64")
+	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
+	ids, segments, mask := tinyTokens(dev)
+	tp := ag.NewInferenceTape(dev)
+	mustPanic(t, "one id of eight", func() { b.Embed(tp, ids[:1], segments, mask) })
+	mustPanic(t, "one segment of eight", func() { b.Embed(tp, ids, segments[:1], mask) })
+	mustPanic(t, "a mask [2 4 1]", func() {
+		b.Embed(tp, ids, segments, tp.Reshape(mask, 2, 4, 1))
+	})
+}
+
 func TestBERTRefusesLayersThatDoNotExist(t *testing.T) {
 	dev := open(t, "cpu64")
 	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
