@@ -154,9 +154,20 @@ var defects = []struct {
 		})
 	})},
 
-	{"OverfitsFourSamples", "want less than a tenth", specOf(func(m *broken) {
+	{"OverfitsFourSamples", "want less than 0.15", specOf(func(m *broken) {
 		m.terms(func(tp *ag.Tape, b *zoo.Batch, r *terms) {
 			r.list[0].Loss = tp.MSE(m.Predict(tp, b.Corrupted).Score, tp.Neg(b.Label))
+		})
+	})},
+	{"OverfitsFourSamples", "mean absolute error is 1.500", specOf(func(m *broken) {
+		m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
+			y := m.toy.Predict(tp, in).Score
+			return zoo.Output{Score: tp.Add(tp.Scale(y, 0), tp.Mean(y))}
+		}
+	})},
+	{"OverfitsFourSamples", "training does not change head.weight", specOf(func(m *broken) {
+		m.pass().Params = slices.DeleteFunc(m.pass().Params, func(x nn.Param) bool {
+			return x.Tensor == m.head.W
 		})
 	})},
 	{"SeparatesClasses", "want [4 3]", classes(specOf(func(*broken) {}))},
@@ -192,6 +203,21 @@ var defects = []struct {
 				Weight: tp.Full(0.5, in.Batch(), 2)}
 		}
 	})},
+	{"ReadsEveryModality", "other text changes", fixed(func(in, batch *zoo.Input) {
+		in.IDs = batch.IDs
+	})},
+	{"ReadsEveryModality", "other audio changes", fixed(func(in, batch *zoo.Input) {
+		in.Audio = batch.Audio
+	})},
+	{"ReadsEveryModality", "other vision changes", fixed(func(in, batch *zoo.Input) {
+		in.Vision = batch.Vision
+	})},
+	{"SamplesAreIndependent", "among other samples", specOf(func(m *broken) {
+		m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
+			y := m.toy.Predict(tp, in).Score
+			return zoo.Output{Score: tp.Sub(y, tp.Mean(y))}
+		}
+	})},
 	{"PredictParams", "Predict reads a parameter that is not in PredictParams",
 		specOf(func(m *broken) {
 			m.saved = m.saved[:len(m.saved)-1]
@@ -215,6 +241,10 @@ var defects = []struct {
 	{"Presets", "training {Batch:0", withPreset(func(_ *toyConfig, t *zoo.Training) {
 		t.Batch = 0
 	})},
+	{"Presets", "group repair has learning rate 0", withPreset(
+		func(_ *toyConfig, t *zoo.Training) {
+			t.Groups["repair"] = zoo.GroupTraining{}
+		})},
 	{"Presets", "text.width is 0", withPreset(func(c *toyConfig, _ *zoo.Training) {
 		c.Text.Width = 0
 	})},
@@ -233,6 +263,17 @@ func inexactOnGPU(m *broken) {
 	m.terms(func(tp *ag.Tape, _ *zoo.Batch, r *terms) {
 		if tp.Device().Bits() == 32 {
 			r.list[0].Loss = tp.Scale(r.list[0].Loss, 1.01)
+		}
+	})
+}
+
+// fixed returns the spec of a model that predicts from a part of one batch, whatever the input.
+func fixed(replace func(in, batch *zoo.Input)) *zoo.Spec {
+	return specOf(func(m *broken) {
+		m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
+			other := *in
+			replace(&other, zoo.RandomBatch(m.p.Device(), &TinyDims, in.Batch(), 9).Corrupted)
+			return m.toy.Predict(tp, &other)
 		}
 	})
 }

@@ -248,9 +248,15 @@ func presets(t testing.TB, s *zoo.Spec, _ zoo.Config) {
 			if err := c.Check(); err != nil {
 				t.Errorf("%s, %s: %v", preset, dataset, err)
 			}
+			_, text := training.Groups["text"]
 			if training.Batch < 1 || training.Accumulate < 1 || training.LR <= 0 ||
-				len(training.Epochs) == 0 || training.Groups["text"].LR <= 0 {
+				len(training.Epochs) == 0 || !text {
 				t.Errorf("%s, %s: training %+v", preset, dataset, training)
+			}
+			for name, g := range training.Groups {
+				if !(g.LR > 0) {
+					t.Errorf("%s, %s: group %s has learning rate %g", preset, dataset, name, g.LR)
+				}
 			}
 			for phase := range training.Epochs {
 				training.Epochs[phase] = -1

@@ -35,6 +35,63 @@ func predict(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
+// readsEveryModality checks that predictions depend on each modality: other tokens or frames change
+// them by more than 1e-4. Those of present models change by 3e-4 and more.
+func readsEveryModality(t testing.TB, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu64", TinyDims)
+	perturb(p)
+	in := *zoo.RandomBatch(p.Device(), &TinyDims, 4, 1).Corrupted
+	other := zoo.RandomBatch(p.Device(), &TinyDims, 4, 2).Corrupted
+	text, audio, vision := in, in, in
+	text.IDs, audio.Audio, vision.Vision = other.IDs, other.Audio, other.Vision
+	y := scores(m, &in)
+	for name, changed := range map[string]zoo.Input{"text": text, "audio": audio,
+		"vision": vision} {
+		if d := meanDistance(scores(m, &changed), y); !(d > 1e-4) {
+			t.Errorf("other %s changes the scores %.3f by %g on average", name, y, d)
+		}
+	}
+}
+
+// samplesAreIndependent checks that the prediction of a sample does not depend on the others in its
+// batch: it is the same, up to rounding, among other samples.
+func samplesAreIndependent(t testing.TB, s *zoo.Spec, c zoo.Config) {
+	m, p := New(t, s, c, "cpu64", TinyDims)
+	perturb(p)
+	in := zoo.RandomBatch(p.Device(), &TinyDims, 4, 1).Corrupted
+	other := zoo.RandomBatch(p.Device(), &TinyDims, 4, 2).Corrupted
+	copyFirst(other.IDs, in.IDs)
+	copyFirst(other.HostMask, in.HostMask)
+	copyFirst(other.AudioLen, in.AudioLen)
+	copyFirst(other.VisionLen, in.VisionLen)
+	for to, from := range map[*ag.Tensor]*ag.Tensor{other.Mask: in.Mask, other.Audio: in.Audio,
+		other.Vision: in.Vision} {
+		v := to.Values()
+		copyFirst(v, from.Values())
+		to.Assign(v)
+	}
+	if got, want := scores(m, other)[0], scores(m, in)[0]; !(math.Abs(got-want) <= 1e-9) {
+		t.Errorf("among other samples a sample has score %.12g, want %.12g", got, want)
+	}
+}
+
+// copyFirst overwrites the first of four samples.
+func copyFirst[E any](to, from []E) { copy(to[:len(to)/4], from) }
+
+// scores returns ŷ.
+func scores(m zoo.Model, in *zoo.Input) []float64 {
+	return m.Predict(ag.NewInferenceTape(in.Audio.Device()), in).Score.Values()
+}
+
+// meanDistance returns the mean |a − b|.
+func meanDistance(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += math.Abs(a[i]-b[i]) / float64(len(a))
+	}
+	return sum
+}
+
 // predictParams sets every parameter that is not in PredictParams to NaN: predictions stay
 // finite. And each parameter in PredictParams has an effect on them: a gradient or, if only an
 // earlier phase updates it and Predict holds it constant, another prediction when it changes.

@@ -12,10 +12,10 @@ import (
 // disjoint parameters, and keep masks. Pass "repair" teaches a linear map to reconstruct missing
 // audio frames, pass "task" the rest to predict the label; both read a memory of the last score.
 type toy struct {
-	all                 *nn.Params
-	text                *zoo.TextEncoder
-	repair, audio, head *nn.Linear
-	last                *ag.Tensor // [N] the score of each sample when it was last in a batch
+	all                         *nn.Params
+	text                        *zoo.TextEncoder
+	repair, audio, vision, head *nn.Linear
+	last                        *ag.Tensor // [N] the score of each sample in its last batch
 }
 
 type toyConfig struct{ Text zoo.TextConfig }
@@ -34,7 +34,8 @@ var toySpec = zoo.Spec{
 		m := &toy{all: p, text: zoo.NewTextEncoder(p.Sub("text"), *c.TextEncoder(), d)}
 		m.repair = nn.NewLinear(p.Sub("repair"), d.AudioD, d.AudioD)
 		m.audio = nn.NewLinear(p.Sub("audio"), d.AudioD, m.text.Width)
-		m.head = nn.NewLinear(p.Sub("head"), 2*m.text.Width, 1)
+		m.vision = nn.NewLinear(p.Sub("vision"), d.VisionD, m.text.Width)
+		m.head = nn.NewLinear(p.Sub("head"), 3*m.text.Width, 1)
 		return m
 	},
 }
@@ -89,7 +90,7 @@ func (m *toy) taskTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpda
 
 func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	x := tp.Concat(1, tp.Mean(m.text.Forward(tp, in), 1),
-		tp.Mean(m.audio.Forward(tp, in.Audio), 1))
+		tp.Mean(m.audio.Forward(tp, in.Audio), 1), tp.Mean(m.vision.Forward(tp, in.Vision), 1))
 	return zoo.Output{Score: tp.Reshape(m.head.Forward(tp, x), -1)}
 }
 

@@ -38,6 +38,8 @@ var checks = []check{
 	{"SeparatesClasses", separatesClasses},
 	{"StepsAllocateNothing", stepsAllocateNothing},
 	{"Predict", predict},
+	{"ReadsEveryModality", readsEveryModality},
+	{"SamplesAreIndependent", samplesAreIndependent},
 	{"PredictParams", predictParams},
 	{"FrozenTextEncoder", frozenTextEncoder},
 	{"PretrainedTextEncoder", pretrainedTextEncoder},
