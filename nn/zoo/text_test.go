@@ -13,6 +13,18 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
+// TestTextPresets has the sizes of BERT-base, and those of the small encoder.
+func TestTextPresets(t *testing.T) {
+	if got, want := zoo.PaperText(), (zoo.TextConfig{Finetune: true, Sparse: true, Width: 768,
+		Layers: 12, Heads: 12, FeedForward: 3072, Dropout: 0.1}); got != want {
+		t.Errorf("PaperText is %+v, want %+v", got, want)
+	}
+	if got, want := zoo.QuickText(), (zoo.TextConfig{Finetune: true, Sparse: true, Width: 64,
+		Layers: 1, Heads: 4, FeedForward: 128, Dropout: 0.1}); got != want {
+		t.Errorf("QuickText is %+v, want %+v", got, want)
+	}
+}
+
 var pretrained = nn.BERTConfig{Vocab: 11, Width: 8, Layers: 2, Heads: 2, FeedForward: 12,
 	Positions: 6, Types: 2, Eps: 1e-12, Dropout: 0.5, Attention: 0.5}
 
