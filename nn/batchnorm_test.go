@@ -13,12 +13,12 @@ import (
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
 )
 
-// newBatchNorm returns a layer whose weight and bias are waves.
+// newBatchNorm returns a layer whose weight and bias are noise.
 func newBatchNorm(dev ag.Device, width int) (*Params, *BatchNorm1d) {
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	l := NewBatchNorm1d(p.Sub("bn"), width)
-	l.Gamma.Assign(wave(dev, 1, width).Values())
-	l.Beta.Assign(wave(dev, 2, width).Values())
+	l.Gamma.Assign(noise(dev, 1, width).Values())
+	l.Beta.Assign(noise(dev, 2, width).Values())
 	return p, l
 }
 
@@ -47,9 +47,9 @@ func TestBatchNormAgreesWithPyTorch(t *testing.T) {
 		for k, b := range want.Batches {
 			tp := ag.NewTape(dev)
 			tp.Poison = true
-			x := wave(dev, 100+float64(k), b.N, want.Width)
+			x := noise(dev, 100+k, b.N, want.Width)
 			y := l.Forward(tp, x)
-			g := tp.Backward(tp.Sum(tp.Mul(y, wave(dev, 200+float64(k), y.Shape()...))), y)
+			g := tp.Backward(tp.Sum(tp.Mul(y, noise(dev, 200+k, y.Shape()...))), y)
 			for _, pair := range []struct {
 				got  *ag.Tensor
 				want []float64
@@ -59,7 +59,7 @@ func TestBatchNormAgreesWithPyTorch(t *testing.T) {
 			}
 		}
 		before := append(l.Mean.Values(), l.Var.Values()...)
-		y := l.Forward(ag.NewInferenceTape(dev), wave(dev, 300, 1, want.Width))
+		y := l.Forward(ag.NewInferenceTape(dev), noise(dev, 300, 1, want.Width))
 		mustBeClose(t, tol, y.Values(), want.Inference)
 		if !slices.Equal(before, append(l.Mean.Values(), l.Var.Values()...)) {
 			t.Errorf("%s: inference moves the running statistics", name)
@@ -71,7 +71,7 @@ func TestBatchNormGradients(t *testing.T) {
 	dev := open(t, "cpu64")
 	_, l := newBatchNorm(dev, 3)
 	forward := func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return l.Forward(tp, x[0]) }
-	agtest.CheckGrad(t, 1e-8, gradcheck.Func(forward), wave(dev, 100, 5, 3), l.Gamma, l.Beta)
+	agtest.CheckGrad(t, 1e-8, gradcheck.Func(forward), noise(dev, 100, 5, 3), l.Gamma, l.Beta)
 }
 
 // TestBatchNormStateIsSaved checks that a file has the running statistics, and an optimizer does
@@ -79,7 +79,7 @@ func TestBatchNormGradients(t *testing.T) {
 func TestBatchNormStateIsSaved(t *testing.T) {
 	dev := open(t, "cpu")
 	p, l := newBatchNorm(dev, 3)
-	l.Forward(ag.NewTape(dev), wave(dev, 100, 5, 3))
+	l.Forward(ag.NewTape(dev), noise(dev, 100, 5, 3))
 	var file bytes.Buffer
 	if err := Save(&file, p.State(), nil); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestBatchNormStateIsSaved(t *testing.T) {
 	if err := Load(file.Bytes(), q.State()); err != nil {
 		t.Fatal(err)
 	}
-	x := wave(dev, 300, 1, 3)
+	x := noise(dev, 300, 1, 3)
 	one := l.Forward(ag.NewInferenceTape(dev), x).Values()
 	other := m.Forward(ag.NewInferenceTape(dev), x).Values()
 	if !slices.Equal(one, other) || m.Mean.Values()[0] == 0 {
@@ -106,11 +106,11 @@ func TestBatchNormStateIsSaved(t *testing.T) {
 func TestBatchNormRefusesWhatDoesNotFit(t *testing.T) {
 	dev := open(t, "cpu64")
 	_, l := newBatchNorm(dev, 3)
-	for what, x := range map[string]*ag.Tensor{"a batch of one": wave(dev, 1, 1, 3),
-		"another width": wave(dev, 1, 3, 2), "a sequence": wave(dev, 1, 2, 3, 3)} {
+	for what, x := range map[string]*ag.Tensor{"a batch of one": noise(dev, 1, 1, 3),
+		"another width": noise(dev, 1, 3, 2), "a sequence": noise(dev, 1, 2, 3, 3)} {
 		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), x) })
 	}
-	if y := l.Forward(ag.NewInferenceTape(dev), wave(dev, 1, 1, 3)); y.Len() != 3 {
+	if y := l.Forward(ag.NewInferenceTape(dev), noise(dev, 1, 1, 3)); y.Len() != 3 {
 		t.Errorf("a batch of one in inference gives %v", y)
 	}
 }

@@ -26,13 +26,9 @@ func open(t testing.TB, name string) ag.Device {
 	return dev
 }
 
-// wave returns the numbers of which parameters and inputs of the golden cases are made.
-func wave(dev ag.Device, phase float64, shape ...int) *ag.Tensor {
-	v := make([]float64, product(shape))
-	for i := range v {
-		v[i] = math.Sin(phase+1.7*float64(i)) / 2
-	}
-	return ag.NewParam(dev, v, shape...)
+// noise returns the numbers of which parameters and inputs of the golden cases are made.
+func noise(dev ag.Device, number int, shape ...int) *ag.Tensor {
+	return ag.NewParam(dev, agtest.Noise(number, product(shape)), shape...)
 }
 
 func product(shape []int) int {
@@ -53,13 +49,13 @@ var goldenCases = []struct {
 		l := NewLayerNorm(p.Sub("norm"), 5)
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return l.Forward(tp, x[0])
-		}, []*ag.Tensor{wave(dev, 100, 3, 5)}
+		}, []*ag.Tensor{noise(dev, 100, 3, 5)}
 	}},
 	{"mlp", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewMLP(p, 4, 5, 2)
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return m.Forward(tp, x[0])
-		}, []*ag.Tensor{wave(dev, 100, 2, 3, 4)}
+		}, []*ag.Tensor{noise(dev, 100, 2, 3, 4)}
 	}},
 	{"multi_head", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewMultiHead(p, MultiHeadConfig{Width: 6, Heads: 2, HeadWidth: 4, Bias: true})
@@ -67,13 +63,14 @@ var goldenCases = []struct {
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 				return m.Forward(tp, x[0], x[1], x[2], mask)
 			},
-			[]*ag.Tensor{wave(dev, 100, 2, 3, 6), wave(dev, 200, 2, 4, 6), wave(dev, 300, 2, 4, 6)}
+			[]*ag.Tensor{noise(dev, 100, 2, 3, 6), noise(dev, 200, 2, 4, 6),
+				noise(dev, 300, 2, 4, 6)}
 	}},
 	{"transformer", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewTransformer(p, tinyTransformer)
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return m.Forward(tp, x[0])
-		}, []*ag.Tensor{wave(dev, 100, 2, 5, 6)}
+		}, []*ag.Tensor{noise(dev, 100, 2, 5, 6)}
 	}},
 	{"bert", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewBERT(p, tinyBERT)
@@ -88,10 +85,10 @@ var goldenCases = []struct {
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			h := m.Encode(tp, m.Embed(tp, ids, segments, mask), mask, 0, 1)
 			return m.Encode(tp, tp.Add(h, x[0]), mask, 1, m.Layers())
-		}, []*ag.Tensor{wave(dev, 100, 2, 5, 8)}
+		}, []*ag.Tensor{noise(dev, 100, 2, 5, 8)}
 	}},
 	{"positions", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
-		l, x := NewSinusoidalPositions(p, 9, 7), wave(dev, 100, 2, 4, 7).Values()
+		l, x := NewSinusoidalPositions(p, 9, 7), noise(dev, 100, 2, 4, 7).Values()
 		clear(x[2*7 : 3*7])
 		for i := range 7 {
 			x[4*7+i] = math.Copysign(0, -1)
@@ -100,7 +97,7 @@ var goldenCases = []struct {
 		clear(x[6*7+1 : 7*7]) // not padding
 		return func(tp *ag.Tape, y []*ag.Tensor) *ag.Tensor {
 			return tp.Add(y[0], l.Forward(tp, ag.NewTensor(dev, x, 2, 4, 7)))
-		}, []*ag.Tensor{wave(dev, 200, 2, 4, 7)}
+		}, []*ag.Tensor{noise(dev, 200, 2, 4, 7)}
 	}},
 	{"conv1d", convCase(3, 2, true)},
 	{"conv1d_no_padding", convCase(2, 0, false)},
@@ -121,7 +118,7 @@ func convCase(
 		l := NewConv1d(p, Conv1dConfig{In: 3, Out: 4, Kernel: kernel, Padding: padding, Bias: bias})
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return l.Forward(tp, x[0])
-		}, []*ag.Tensor{wave(dev, 100, 2, 5, 3)}
+		}, []*ag.Tensor{noise(dev, 100, 2, 5, 3)}
 	}
 }
 
@@ -131,7 +128,7 @@ var (
 		Positions: 6, Types: 2, Eps: 1e-12}
 )
 
-// A goldenParam is a name and a shape; its place in the list is the phase of its wave.
+// A goldenParam is a name and a shape; its place in the list is the number of its noise.
 type goldenParam struct {
 	name  string
 	shape []int
@@ -159,8 +156,8 @@ func readGolden(t *testing.T) map[string]golden {
 	return cases
 }
 
-// setWaves gives parameters the values of the golden case, by name, and checks names and shapes.
-func setWaves(t *testing.T, ps []Param, want []goldenParam) {
+// setNoise gives parameters the values of the golden case, by name, and checks names and shapes.
+func setNoise(t *testing.T, ps []Param, want []goldenParam) {
 	t.Helper()
 	if len(ps) != len(want) {
 		t.Errorf("%d parameters, want %d", len(ps), len(want))
@@ -170,7 +167,7 @@ func setWaves(t *testing.T, ps []Param, want []goldenParam) {
 		if k < 0 || !slices.Equal(p.Shape(), want[k].shape) {
 			t.Fatalf("parameter %s %v is not among PyTorch's %v", p.Name, p.Shape(), want)
 		}
-		v := wave(p.Device(), float64(k), p.Shape()...).Values()
+		v := noise(p.Device(), k, p.Shape()...).Values()
 		if strings.Contains(strings.ToLower(p.Name), "norm") &&
 			strings.HasSuffix(p.Name, "weight") {
 			for i := range v {
@@ -190,7 +187,7 @@ func TestLayersAgreeWithPyTorch(t *testing.T) {
 			t.Run(name+"/"+c.name, func(t *testing.T) {
 				p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 				forward, x := c.make(p, dev)
-				setWaves(t, p.All(), cases[c.name].Params)
+				setNoise(t, p.All(), cases[c.name].Params)
 				got := forward(ag.NewInferenceTape(dev), x).Values()
 				mustBeClose(t, tol, got, cases[c.name].Y)
 			})

@@ -56,13 +56,13 @@ func compareRecurrent(
 		}
 		p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 		l := newLayer(p, tinyLSTM)
-		setWaves(t, p.All(), want.Params)
+		setNoise(t, p.All(), want.Params)
 		tp := ag.NewTape(dev)
-		x := wave(dev, 100, 4, 7, 3)
+		x := noise(dev, 100, 4, 7, 3)
 		y, final := l.Forward(tp, x, want.Lengths)
 		states := tp.Stack(0, final...)
-		loss := tp.Add(tp.Sum(tp.Mul(wave(dev, 200, y.Shape()...), y)),
-			tp.Sum(tp.Mul(wave(dev, 300, states.Shape()...), states)))
+		loss := tp.Add(tp.Sum(tp.Mul(noise(dev, 200, y.Shape()...), y)),
+			tp.Sum(tp.Mul(noise(dev, 300, states.Shape()...), states)))
 		g := tp.Backward(loss, y, states)
 		mustBeClose(t, forward, y.Values(), want.Y)
 		mustBeClose(t, forward, states.Values(), want.Final)
@@ -100,7 +100,7 @@ func TestLSTMDropout(t *testing.T) {
 	run := func(tp *ag.Tape, layers int) []float64 {
 		c.Layers = layers
 		y, final := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c).Forward(tp,
-			wave(dev, 1, 2, 4, 3), []int{4, 2})
+			noise(dev, 1, 2, 4, 3), []int{4, 2})
 		return append(y.Values(), tp.Stack(0, final...).Values()...)
 	}
 	for layers, dropped := range map[int]bool{1: false, 2: true} {
@@ -116,7 +116,7 @@ func TestLSTMDropout(t *testing.T) {
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	l := NewLSTM(p, c)
 	agtest.CheckDirection(t, 1e-7, p.Tensors(), func(tp *ag.Tape) *ag.Tensor {
-		y, final := l.Forward(tp, wave(dev, 1, 2, 4, 3), []int{4, 2})
+		y, final := l.Forward(tp, noise(dev, 1, 2, 4, 3), []int{4, 2})
 		return tp.Add(tp.Sum(tp.Mul(y, y)), tp.Sum(final[0]))
 	})
 }
@@ -126,6 +126,6 @@ func TestLSTMRefusesWrongLengths(t *testing.T) {
 	l := NewLSTM(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyLSTM)
 	for what, lengths := range map[string][]int{"a length of 0": {4, 0},
 		"a length beyond T": {5, 4}, "too few lengths": {4}} {
-		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), wave(dev, 1, 2, 4, 3), lengths) })
+		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), noise(dev, 1, 2, 4, 3), lengths) })
 	}
 }

@@ -17,7 +17,7 @@ func newPostNorm(dev ag.Device, c PostNormConfig) (*PostNormLayer, *Params) {
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	l := NewPostNormLayer(p, c)
 	for i, q := range p.All() {
-		v, w := q.Values(), wave(dev, float64(i), q.Shape()...).Values()
+		v, w := q.Values(), noise(dev, i, q.Shape()...).Values()
 		for k := range v {
 			v[k] += w[k]
 		}
@@ -30,7 +30,7 @@ func TestPostNormLayerEqualsItsFormula(t *testing.T) {
 	for _, name := range []string{"cpu64", "cpu"} {
 		dev := open(t, name)
 		l, p := newPostNorm(dev, tinyPostNorm)
-		x := wave(dev, 100, 2, 4, 6)
+		x := noise(dev, 100, 2, 4, 6)
 		got := l.Forward(ag.NewTape(dev), x).Values()
 		mustBeClose(t, map[int]float64{64: 1e-13, 32: 1e-5}[dev.Bits()], got,
 			naivePostNorm(p, x.Values(), 2, 4, 6, 2))
@@ -110,7 +110,7 @@ func TestPostNormLayerHasTheRightGradients(t *testing.T) {
 		agtest.CheckGrad(t, 1e-6, func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return l.Forward(tp, x[0])
 		},
-			append([]*ag.Tensor{wave(dev, 100, 2, 4, 6)}, p.Tensors()...)...)
+			append([]*ag.Tensor{noise(dev, 100, 2, 4, 6)}, p.Tensors()...)...)
 	}
 }
 
@@ -128,7 +128,7 @@ func constant(l *Linear, b float64) {
 // three places alone: there is nothing to drop at the others.
 func TestPostNormLayerDropout(t *testing.T) {
 	dev := open(t, "cpu64")
-	x := wave(dev, 100, 2, 4, 6)
+	x := noise(dev, 100, 2, 4, 6)
 	for place, isolate := range map[string]func(l *PostNormLayer){
 		"the attention weights": func(l *PostNormLayer) { l.dropout = 0 },
 		"the attention's result": func(l *PostNormLayer) {
@@ -172,7 +172,7 @@ func TestPostNormLayerHiddenDropout(t *testing.T) {
 			w[i] = weight
 		}
 		l.out.W.Assign(w)
-		return l.Forward(ag.NewTape(dev), wave(dev, 100, 2, 16, 12)).Values()
+		return l.Forward(ag.NewTape(dev), noise(dev, 100, 2, 16, 12)).Values()
 	}
 	with, without, same := run(1), run(0), 0
 	for i := 0; i < len(with); i += 12 {

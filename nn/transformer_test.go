@@ -19,7 +19,7 @@ func TestHeadIsTheBeginningOfForward(t *testing.T) {
 		c.Depth = depth
 		p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 		m := NewTransformer(p, c)
-		x, u := wave(dev, 1, 2, 5, 6), wave(dev, 2, 2, 3, 6)
+		x, u := noise(dev, 1, 2, 5, 6), noise(dev, 2, 2, 3, 6)
 		run := func(f func(tp *ag.Tape) *ag.Tensor) (*ag.Tensor, ag.Grads) {
 			tp := ag.NewTape(dev)
 			y := f(tp)
@@ -44,14 +44,14 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	m := NewTransformer(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyTransformer)
 	tp := ag.NewInferenceTape(dev)
 	mustPanic(t, "a head longer than the sequence", func() {
-		m.Head(tp, wave(dev, 1, 2, 5, 6), 6)
+		m.Head(tp, noise(dev, 1, 2, 5, 6), 6)
 	})
-	mustPanic(t, "x of two axes", func() { m.Head(tp, wave(dev, 1, 5, 6), 1) })
+	mustPanic(t, "x of two axes", func() { m.Head(tp, noise(dev, 1, 5, 6), 1) })
 	mustPanic(t, "a source of another batch", func() {
-		m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 1, 5, 6))
+		m.Cross(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 1, 5, 6))
 	})
 	mustPanic(t, "a source of another width", func() {
-		m.Cross(tp, wave(dev, 1, 2, 3, 6), wave(dev, 1, 2, 5, 8))
+		m.Cross(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 2, 5, 8))
 	})
 	defer func() {
 		if got := recover(); got != "nn: BERT: width 8 does not divide into 3 heads" {
@@ -70,7 +70,7 @@ func perturbed(dev ag.Device, depth int) (*Transformer, *Params) {
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	m := NewTransformer(p, c)
 	for i, q := range p.All() {
-		v := wave(dev, float64(i), q.Shape()...).Values()
+		v := noise(dev, i, q.Shape()...).Values()
 		for j, at := range q.Values() {
 			v[j] += at
 		}
@@ -85,7 +85,7 @@ func TestCrossAttendsToTheSource(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, p := perturbed(dev, 2)
 	for _, n := range []int{1, 9} {
-		x, source := wave(dev, 3, 2, n, 6), wave(dev, 5, 2, 4, 6)
+		x, source := noise(dev, 3, 2, n, 6), noise(dev, 5, 2, 4, 6)
 		var want []float64
 		for b := range 2 {
 			xs, ys := rows(x, 6)[b*n:][:n], rows(source, 6)[b*4:][:4]
@@ -181,7 +181,7 @@ func rows(x *ag.Tensor, n int) [][]float64 { return slices.Collect(slices.Chunk(
 func TestCrossOfOneLayerIsForward(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, _ := perturbed(dev, 1)
-	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
+	x, tp := noise(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
 	mustBeClose(t, 1e-14, m.Cross(tp, x, x).Values(), m.Forward(tp, x).Values())
 }
 
@@ -189,7 +189,7 @@ func TestCrossOfOneLayerIsForward(t *testing.T) {
 func TestStreamHasEachLayersOutput(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, p := perturbed(dev, 2)
-	x, tp := wave(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
+	x, tp := noise(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
 	stream := m.Stream(tp, x)
 	if len(stream) != 3 || stream[0] != x {
 		t.Fatalf("%d states of two layers; want x and one of each layer", len(stream))
@@ -218,7 +218,7 @@ func TestBERTDropout(t *testing.T) {
 	ids, segments, mask := tinyTokens(dev)
 	agtest.CheckDirection(t, 1e-7, p.Tensors(), func(tp *ag.Tape) *ag.Tensor {
 		y := b.Forward(tp, ids, segments, mask)
-		return tp.Sum(tp.Mul(y, wave(dev, 3, y.Shape()...)))
+		return tp.Sum(tp.Mul(y, noise(dev, 3, y.Shape()...)))
 	})
 	b.dropout = 0 // what remains is the dropout of attention weights
 	tp := ag.NewTape(dev)
@@ -244,7 +244,7 @@ func TestBERTIgnoresPadding(t *testing.T) {
 		t.Error("the padded position itself does not depend on its token")
 	}
 	mustPanic(t, "a sequence longer than the positions", func() {
-		b.Forward(tp, make([]int, 7), make([]int, 7), wave(dev, 1, 1, 7))
+		b.Forward(tp, make([]int, 7), make([]int, 7), noise(dev, 1, 1, 7))
 	})
 }
 
@@ -264,7 +264,7 @@ func TestBERTRefusesOtherSizes(t *testing.T) {
 func TestBERTRefusesLayersThatDoNotExist(t *testing.T) {
 	dev := open(t, "cpu64")
 	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
-	x, mask := wave(dev, 1, 2, 5, 8), ag.NewTensor(dev, make([]float64, 10), 2, 5)
+	x, mask := noise(dev, 1, 2, 5, 8), ag.NewTensor(dev, make([]float64, 10), 2, 5)
 	for what, r := range map[string][2]int{"a negative layer": {-1, 1}, "layer 3 of 2": {1, 3},
 		"a range that ends before it begins": {2, 1}} {
 		mustPanic(t, what, func() { b.Encode(ag.NewTape(dev), x, mask, r[0], r[1]) })

@@ -1,4 +1,5 @@
-// Package agtest makes tests of the checks of package gradcheck.
+// Package agtest makes tests of the checks of package gradcheck, and has the numbers of which tests
+// make parameters and inputs.
 package agtest
 
 import (
@@ -27,4 +28,17 @@ func CheckDirection(
 	if err := gradcheck.CheckDirection(tol, params, loss); err != nil {
 		t.Error(err)
 	}
+}
+
+// Noise returns n numbers in [-1/2, 1/2): hashes of the tensor's number and the element's. As
+// matrices they have full rank, so that no factor or direction can stand for another.
+func Noise(number, n int) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		h := uint32(number)*0x9E3779B1 + uint32(i)*0x85EBCA77
+		h = (h ^ h>>16) * 0x21F0AAAD
+		h = (h ^ h>>15) * 0x735A2D97
+		v[i] = float64(h^h>>15)/(1<<32) - 0.5
+	}
+	return v
 }

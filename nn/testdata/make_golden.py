@@ -2,7 +2,7 @@
 
     pip install torch && python make_golden.py
 
-Inputs and parameters are wave(n, phase), which the Go test computes too, so only results are stored. The layers are
+Inputs and parameters are noise(number, shape), which the Go test computes too, so only results are stored. The layers are
 written out with torch.nn.functional from their papers' formulas.
 """
 
@@ -16,9 +16,13 @@ import torch.nn.functional as F
 torch.set_default_dtype(torch.float64)
 
 
-def wave(phase, *shape):
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
     n = math.prod(shape)
-    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 def attention(q, k, v, heads, mask=None):
@@ -29,11 +33,11 @@ def attention(q, k, v, heads, mask=None):
     return y.transpose(1, 2).reshape(q.shape)
 
 
-class Waves(dict):
-    """Parameters by name, made at first use: the k-th gets phase k. LayerNorm's weights are shifted by 1."""
+class Noise(dict):
+    """Parameters by name, made at first use: the k-th is noise of number k. LayerNorm's weights are shifted by 1."""
 
     def __call__(self, name, *shape):
-        self[name] = wave(len(self), *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
+        self[name] = noise(len(self), *shape) + (1 if "norm" in name.lower() and name.endswith("weight") else 0)
         return self[name]
 
     def linear(self, name, x, out, bias=True):
@@ -46,27 +50,27 @@ class Waves(dict):
 
 
 def layer_norm():
-    p = Waves()
-    return p, p.norm("norm", wave(100, 3, 5), 1e-5)
+    p = Noise()
+    return p, p.norm("norm", noise(100, 3, 5), 1e-5)
 
 
 def mlp():
-    p = Waves()
-    h = F.relu(p.linear("0", wave(100, 2, 3, 4), 5))
+    p = Noise()
+    h = F.relu(p.linear("0", noise(100, 2, 3, 4), 5))
     return p, p.linear("2", h, 2)
 
 
 def multi_head():
-    p = Waves()
-    q, k, v = wave(100, 2, 3, 6), wave(200, 2, 4, 6), wave(300, 2, 4, 6)
+    p = Noise()
+    q, k, v = noise(100, 2, 3, 6), noise(200, 2, 4, 6), noise(300, 2, 4, 6)
     mask = torch.tensor([[1, 1, 0, 1], [1, 1, 1, 0]])
     y = attention(p.linear("query", q, 8), p.linear("key", k, 8), p.linear("value", v, 8), 2, mask)
     return p, p.linear("output", y, 6)
 
 
 def transformer(depth=2, width=6, heads=2, head_width=4, hidden=7):
-    p = Waves()
-    x = wave(100, 2, 5, width)
+    p = Noise()
+    x = noise(100, 2, 5, width)
     for i in range(depth):
         at = f"layers.{i}."
         q, k, v = (
@@ -80,17 +84,17 @@ def transformer(depth=2, width=6, heads=2, head_width=4, hidden=7):
 
 
 def positions(width=7):
-    x = wave(100, 2, 4, width)
+    x = noise(100, 2, 4, width)
     x[0, 2], x[1, 0], x[1, 1, 0], x[1, 2, 1:] = 0, -0.0, 0, 0  # the last is not padding
     half = width // 2
     f = torch.exp(torch.arange(half) * -(math.log(10000) / (half - 1)))
     angle = torch.arange(1, 5)[:, None] * f
     codes = F.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width % 2))
-    return Waves(), wave(200, 2, 4, width) + torch.where(x[:, :, :1] == 0, 0, codes)
+    return Noise(), noise(200, 2, 4, width) + torch.where(x[:, :, :1] == 0, 0, codes)
 
 
 def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2, inject=None):
-    p = Waves()
+    p = Noise()
     ids = torch.tensor([[2, 5, 10, 3, 0], [2, 7, 3, 0, 0]])
     segments = torch.tensor([[0, 0, 1, 1, 0], [0, 1, 1, 0, 0]])
     mask = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
@@ -114,12 +118,12 @@ def bert(vocab=11, width=8, depth=2, heads=2, hidden=12, positions=6, types=2, i
 
 
 def bert_injected():
-    return bert(inject=wave(100, 2, 5, 8))
+    return bert(inject=noise(100, 2, 5, 8))
 
 
 def conv1d(kernel=3, padding=2, bias=True):
-    p = Waves()
-    x = wave(100, 2, 5, 3).transpose(1, 2)
+    p = Noise()
+    x = noise(100, 2, 5, 3).transpose(1, 2)
     y = F.conv1d(x, p("weight", 4, 3, kernel), p("bias", 4) if bias else None, padding=padding)
     return p, y.transpose(1, 2)
 

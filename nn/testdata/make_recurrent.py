@@ -2,8 +2,8 @@
 
     pip install torch && python make_recurrent.py
 
-Two layers, both directions, batch_first. The input and the k-th parameter are waves, which the Go test computes too; the loss is
-Σ wave·output + Σ wave·final hidden states.
+Two layers, both directions, batch_first. The input and the k-th parameter are noise, which the Go test computes too; the loss is
+Σ noise·output + Σ noise·final hidden states.
 """
 
 import json
@@ -18,22 +18,26 @@ torch.set_default_dtype(torch.float64)
 IN, HIDDEN, STEPS, LENGTHS = 3, 5, 7, [4, 7, 1, 6]
 
 
-def wave(phase, *shape):
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
     n = math.prod(shape)
-    return torch.tensor([math.sin(phase + 1.7 * i) / 2 for i in range(n)]).reshape(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 def write(kind):
     model = getattr(torch.nn, kind)(IN, HIDDEN, num_layers=2, bidirectional=True, batch_first=True)
     params = dict(model.named_parameters())
     for k, p in enumerate(params.values()):
-        p.data = wave(k, *p.shape)
-    x = wave(100, len(LENGTHS), STEPS, IN).requires_grad_()
+        p.data = noise(k, *p.shape)
+    x = noise(100, len(LENGTHS), STEPS, IN).requires_grad_()
     packed, final = model(pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False))
     if kind == "LSTM":
         final = final[0]
     y, _ = pad_packed_sequence(packed, batch_first=True, total_length=STEPS)
-    ((wave(200, *y.shape) * y).sum() + (wave(300, *final.shape) * final).sum()).backward()
+    ((noise(200, *y.shape) * y).sum() + (noise(300, *final.shape) * final).sum()).backward()
 
     result = {"lengths": LENGTHS, "params": [[name, list(p.shape)] for name, p in params.items()]}
     result |= {"y": y.flatten().tolist(), "final": final.flatten().tolist(), "x": x.grad.flatten().tolist()}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
@@ -496,7 +497,7 @@ func (g *fixture) batch(dev ag.Device, rows []int, epoch int) *zoo.Batch {
 		y = append(y, float64(g.Labels[i]))
 	}
 	frames := func(number, steps, width int) *ag.Tensor {
-		all := slices.Collect(slices.Chunk(zootest.Noise(number, len(g.Labels)*steps*width),
+		all := slices.Collect(slices.Chunk(agtest.Noise(number, len(g.Labels)*steps*width),
 			steps*width))
 		var v []float64
 		for _, i := range rows {

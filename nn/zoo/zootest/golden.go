@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // The fixtures testdata/*.json of a model's package contain what PyTorch computes for the model;
-// the scripts testdata/make_*.py write them. Parameters and inputs are [Noise] in both places.
+// the scripts testdata/make_*.py write them. Parameters and inputs are [agtest.Noise] in
+// both places.
 
 // GoldenDevices lists the devices on which a model is compared with PyTorch, with their
 // tolerances. Fixtures have ten digits.
@@ -55,26 +57,13 @@ func ReadGolden(t *testing.T, name string, into any) {
 	}
 }
 
-// Noise returns n numbers in [-1/2, 1/2): hashes of the tensor's number and the element's. As
-// matrices they have full rank, so that no factor or direction can stand for another.
-func Noise(number, n int) []float64 {
-	v := make([]float64, n)
-	for i := range v {
-		h := uint32(number)*0x9E3779B1 + uint32(i)*0x85EBCA77
-		h = (h ^ h>>16) * 0x21F0AAAD
-		h = (h ^ h>>15) * 0x735A2D97
-		v[i] = float64(h^h>>15)/(1<<32) - 0.5
-	}
-	return v
-}
-
-// NoiseTensor returns a tensor of the numbers of Noise.
+// NoiseTensor returns a tensor of the numbers of [agtest.Noise].
 func NoiseTensor(dev ag.Device, number int, shape ...int) *ag.Tensor {
 	n := 1
 	for _, d := range shape {
 		n *= d
 	}
-	return ag.NewTensor(dev, Noise(number, n), shape...)
+	return ag.NewTensor(dev, agtest.Noise(number, n), shape...)
 }
 
 // Assign sets parameters to their noise, found by name and shape. Weights of norms are shifted by
@@ -85,7 +74,7 @@ func (g *Golden) Assign(t *testing.T, ps []nn.Param) {
 		t.Errorf("%d parameters, PyTorch has %d", len(ps), len(g.Params))
 	}
 	for _, x := range ps {
-		v := Noise(g.find(t, x), x.Len())
+		v := agtest.Noise(g.find(t, x), x.Len())
 		if strings.Contains(strings.ToLower(x.Name), "norm") &&
 			strings.HasSuffix(x.Name, "weight") {
 			for i := range v {

@@ -1,4 +1,4 @@
-package zootest
+package agtest
 
 import (
 	"math"
