@@ -357,6 +357,27 @@ func TestStepsAllocateNoData(t *testing.T) {
 	}
 }
 
+func TestPositiveWarmupCosine(t *testing.T) {
+	root := math.Sqrt(0.5)
+	for i, want := range []float64{1, 2, 1 + root, 1, 1 - root} {
+		if lr := (WarmupCosine{2, 5, true}).At(i + 1); math.Abs(lr-want) > 1e-15 {
+			t.Errorf("epoch %d of 5: %g, want %g", i+1, lr, want)
+		}
+	}
+	for epochs := 1; epochs <= 200; epochs++ {
+		highest := 0.0
+		for epoch := 1; epoch <= epochs; epoch++ {
+			lr := WarmupCosine{1, epochs, true}.At(epoch)
+			if highest = max(highest, lr); lr <= 0 {
+				t.Errorf("epoch %d of %d: %g", epoch, epochs, lr)
+			}
+		}
+		if highest != 1 {
+			t.Errorf("the highest rate of %d epochs is %g, want 1", epochs, highest)
+		}
+	}
+}
+
 // TestWarmupCosine has the values of the original scheduler for 200 epochs.
 func TestWarmupCosine(t *testing.T) {
 	s := WarmupCosine{LR: 1e-4, Epochs: 200}

@@ -56,7 +56,7 @@ type EvalConfig struct {
 	ValidRate float64 `yaml:"valid_rate" range:"[0,1]" help:"missing rate of the validation"`
 	Rates     string  `yaml:"rates" help:"missing rates of the test"` // for [ParseRates]
 	// valid: for choices between settings, so that the test split is read only for the last
-	Split string `yaml:"split" values:"test,valid" help:"split that tests the trained model"`
+	Split string `yaml:"split" values:"test,valid" older:"test" help:"split of the final test"`
 }
 
 // CUDAConfig selects the arithmetic of a GPU.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -147,8 +146,8 @@ func parse(path string, text []byte) (document, error) {
 	return document(doc), nil
 }
 
-// Parse returns the configuration in text, which is YAML as [Config.YAML] returns it; path is for
-// messages. Parse returns an error if text is not YAML or JSON, a *[KeyError] for an unknown key,
+// Parse returns the configuration in text, which is YAML as [Config.YAML] returned it, possibly in
+// an older version; path is for messages. Parse returns an error if text is not YAML or JSON, a *[KeyError] for an unknown key,
 // and an error for an invalid value.
 func Parse(path string, text []byte) (Config, error) {
 	doc, err := parse(path, text)
@@ -158,12 +157,23 @@ func Parse(path string, text []byte) (Config, error) {
 	c, err := Preset(doc.text("preset", "quick"), doc.text("model", "recap"),
 		doc.text("dataset", ""))
 	if err == nil {
+		c.actAsOlder()
 		err = c.apply(doc)
 	}
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, c.finish()
+}
+
+// actAsOlder gives settings that older versions did not have the values as which they acted.
+func (c *Config) actAsOlder() {
+	for _, s := range zoo.Settings(c) {
+		if s.Older != "" {
+			assign(s.Value, s.Older)
+			s.Store()
+		}
+	}
 }
 
 // text returns the string value of a key at the top level, or byDefault if there is none.
@@ -209,9 +219,11 @@ func (c *Config) hasUnder(key string) bool {
 }
 
 // YAML returns all settings as YAML, which [Parse] reads.
-func (c *Config) YAML() ([]byte, error) {
+func (c *Config) YAML() ([]byte, error) { return yamlOf(zoo.Settings(c)) }
+
+func yamlOf(list []zoo.Setting) ([]byte, error) {
 	var doc yaml.MapSlice
-	for _, s := range zoo.Settings(c) {
+	for _, s := range list {
 		doc = addAt(doc, strings.Split(s.Key, "."), s.Value.Interface())
 	}
 	text, err := yaml.Marshal(doc)
@@ -234,22 +246,16 @@ func addAt(doc yaml.MapSlice, path []string, value any) yaml.MapSlice {
 	return append(doc, yaml.MapItem{Key: path[0], Value: addAt(nil, path[1:], value)})
 }
 
-// implied matches settings that older versions did not have, at the value as which they acted. The
-// hash leaves them out, so that their runs can be resumed.
-var implied = []*regexp.Regexp{
-	regexp.MustCompile(`(?m)^(text:\n(?:  .*\n)*?)  sparse: true\n`),
-	regexp.MustCompile(`(?m)^(eval:\n(?:  .*\n)*?)  split: test\n`),
-}
-
-// Hash returns the SHA-256 hash of all settings except the name of the run, in hexadecimal.
+// Hash returns the SHA-256 hash of all settings except the name of the run, in hexadecimal. It
+// leaves out settings that act as older versions without them did, so that their runs can be
+// resumed.
 func (c Config) Hash() string {
 	c.Name = ""
-	text, err := c.YAML()
+	text, err := yamlOf(slices.DeleteFunc(zoo.Settings(&c), func(s zoo.Setting) bool {
+		return s.Older != "" && s.Older == fmt.Sprint(s.Value.Interface())
+	}))
 	if err != nil {
 		panic("settings: Hash: " + err.Error())
-	}
-	for _, setting := range implied {
-		text = setting.ReplaceAll(text, []byte("$1"))
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }

@@ -1,6 +1,12 @@
 package settings
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
 
 // The hashes are those of version 0.1.0: a setting that is added may not change them, since a run
 // is resumed only if the hash in its state is that of its configuration.
@@ -20,12 +26,48 @@ func TestHashesStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		if found := config.Hash()[:16]; found != c.want {
-			t.Errorf("%s, %s: %s, want %s; a new setting belongs into implied", c.model, c.preset,
+			t.Errorf("%s, %s: %s, want %s; a new setting has a tag older", c.model, c.preset,
 				found, c.want)
 		}
 		config.Method.TextEncoder().Sparse = false
 		if config.Hash()[:16] == c.want {
 			t.Errorf("%s, %s: the same hash without text.sparse", c.model, c.preset)
 		}
+	}
+}
+
+// TestSettingsOfOlderVersions parses a configuration without the settings that were added since.
+func TestSettingsOfOlderVersions(t *testing.T) {
+	c, err := Preset("quick", "recap", "mosi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, added := string(text), map[string]string{}
+	for _, s := range zoo.Settings(&c) {
+		if s.Older != "" {
+			key := s.Key[strings.LastIndex(s.Key, ".")+1:]
+			line := strings.Repeat("  ", strings.Count(s.Key, ".")) +
+				fmt.Sprintf("%s: %v\n", key, s.Value.Interface())
+			if !strings.Contains(older, line) {
+				t.Fatalf("no line %q in\n%s", line, older)
+			}
+			older, added[s.Key] = strings.Replace(older, line, "", 1), s.Older
+		}
+	}
+	if c, err = Parse("config.yaml", []byte(older)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range zoo.Settings(&c) {
+		if want, ok := added[s.Key]; ok && fmt.Sprint(s.Value.Interface()) != want {
+			t.Errorf("%s: %v, want %s, as which older versions acted", s.Key, s.Value, want)
+		}
+	}
+	if c.Eval.Split != "test" || len(added) < 2 {
+		t.Errorf("eval.split is %q; %d settings were added, want at least eval.split and text.sparse",
+			c.Eval.Split, len(added))
 	}
 }

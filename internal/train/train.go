@@ -217,10 +217,12 @@ func (t *trainer) groupTraining(g zoo.Group) zoo.GroupTraining {
 // parameters without a group.
 func (t *trainer) schedule(opt *optim.Adam, pass zoo.Pass, epoch, epochs int) float64 {
 	at := func(peak float64) float64 {
-		if t.config.Train.Schedule == "constant" {
+		kind := t.config.Train.Schedule
+		if kind == "constant" {
 			return peak
 		}
-		return optim.WarmupCosine{LR: peak, Epochs: epochs}.At(epoch)
+		return optim.WarmupCosine{LR: peak, Epochs: epochs, Positive: kind == "cosine-positive"}.
+			At(epoch)
 	}
 	rest, groups := opt.Groups[0], opt.Groups[1:] // see optimizer
 	rest.LR = at(t.config.Train.LR)

@@ -15,11 +15,13 @@ import (
 //	help    the meaning
 //	values  the valid values, with commas between
 //	range   the valid numbers, an interval such as [1,) or (0,1]
+//	older   how runs of versions without the setting acted, a value in YAML
 type Setting struct {
 	Key   string        // "train.lr"
 	Map   string        // key of the map that has the setting, such as "train.epochs"; or empty
 	Value reflect.Value // call Store after a change
 	Help  string
+	Older string // empty for a setting of the first version
 
 	values, interval string
 	store            func()
@@ -40,7 +42,7 @@ func settingsOf(s Setting) []Setting {
 			tag := v.Type().Field(i).Tag
 			name, options, _ := strings.Cut(tag.Get("yaml"), ",")
 			field := Setting{Key: join(s.Key, name), Value: v.Field(i), Help: tag.Get("help"),
-				values: tag.Get("values"), interval: tag.Get("range"), store: s.store}
+				Older: tag.Get("older"), values: tag.Get("values"), interval: tag.Get("range"), store: s.store}
 			if options == "inline" { // a configuration in an interface
 				field.Key, field.Value = s.Key, v.Field(i).Elem().Elem()
 			}

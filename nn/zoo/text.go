@@ -17,7 +17,7 @@ type TextConfig struct {
 	// if not, the features of the pretrained encoder are constants
 	Finetune bool `yaml:"finetune" help:"train a pretrained encoder further"`
 	// if not, AdamW changes all rows of the table in each step, as PyTorch's
-	Sparse bool `yaml:"sparse" help:"update only the token embeddings that a batch reads"`
+	Sparse bool `yaml:"sparse" older:"true" help:"update only the token embeddings a batch reads"`
 
 	Width       int     `yaml:"width" range:"[1,)" help:"width of a token, a multiple of heads"`
 	Layers      int     `yaml:"layers" range:"[1,)" help:"number of layers"`

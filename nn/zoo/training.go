@@ -6,8 +6,9 @@ type Training struct {
 	Accumulate int `yaml:"accumulate" range:"[1,)" help:"batches whose gradients a step adds"`
 	// weight decay of adam is a part of the gradient
 	Optimizer string `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
-	// cosine: linear warm-up over a tenth of the epochs, then half a cosine
-	Schedule string `yaml:"schedule" values:"cosine,constant" help:"course of the learning rate"`
+	// cosine: linear warm-up over a tenth of the epochs, then half a cosine, as in LNLN's code,
+	// with a first epoch at rate 0; cosine-positive: without such an epoch
+	Schedule string `yaml:"schedule" values:"cosine,cosine-positive,constant" help:"learning rates"`
 
 	LR          float64 `yaml:"lr" range:"(0,)" help:"learning rate, the highest of the schedule"`
 	WeightDecay float64 `yaml:"weight_decay" range:"[0,)" help:"decay of parameters in no group"`
