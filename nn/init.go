@@ -26,6 +26,10 @@ func FanIn(n int) Init {
 	return func(rng *rand.Rand) float64 { return bound * (2*rng.Float64() - 1) }
 }
 
+// XavierNormal returns an [Init] that draws from N(0, 2/(in+out)), for the weight of a layer with
+// in inputs and out outputs (Glorot and Bengio 2010, PyTorch's xavier_normal_).
+func XavierNormal(in, out int) Init { return Normal(math.Sqrt(2 / float64(in+out))) }
+
 // Xavier returns an [Init] that draws from U(−√(6/(in+out)), √(6/(in+out))), for the weight of a
 // layer with in inputs and out outputs (Glorot and Bengio 2010, PyTorch's xavier_uniform_).
 func Xavier(in, out int) Init {

@@ -132,6 +132,23 @@ func (p *Params) draw(name string, init Init, shape []int) []float64 {
 	return v
 }
 
+// InitMatrices draws the parameters [out in] under p's prefix again, each from init(in, out), and
+// leaves vectors such as biases as they are: what PyTorch code does with a loop over parameters().
+func (p *Params) InitMatrices(init func(in, out int) Init) {
+	if p.plan != nil {
+		return
+	}
+	for _, x := range p.All() {
+		if s := x.Shape(); len(s) == 2 {
+			one, v := init(s[1], s[0]), make([]float64, x.Len())
+			for i := range v {
+				v[i] = one(p.rng)
+			}
+			x.Assign(v)
+		}
+	}
+}
+
 // All returns the parameters under p's prefix, without the buffers, with their full names, in
 // order of creation.
 func (p *Params) All() []Param { return p.under(p.params) }

@@ -64,6 +64,8 @@ func TestInits(t *testing.T) {
 	}{
 		{"Normal(0.02)", Normal(0.02), 0.02, 0.2},
 		{"FanIn(16)", FanIn(16), 0.25 / math.Sqrt(3), 0.25},
+		{"Xavier(2, 4)", Xavier(2, 4), 1 / math.Sqrt(3), 1},
+		{"XavierNormal(20, 30)", XavierNormal(20, 30), 0.2, 2},
 	} {
 		p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 		sum, squares, most := 0.0, 0.0, 0.0
@@ -78,6 +80,39 @@ func TestInits(t *testing.T) {
 				sd, c.sd, most, c.most)
 		}
 	}
+}
+
+// TestInitMatrices draws the matrices of a layer again, from an init that tells which is which.
+func TestInitMatrices(t *testing.T) {
+	p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 2)))
+	NewLinear(p.Sub("other"), 4, 5)
+	layer := p.Sub("layer")
+	NewLSTM(layer, LSTMConfig{In: 2, Hidden: 3, Layers: 1})
+	layer.New("kernel", Zeros, 2, 3, 4)
+	layer.NewBuffer("table", Zeros, 2, 3)
+	before := map[string][]float64{}
+	for _, x := range p.State() {
+		before[x.Name] = x.Values()
+	}
+	layer.InitMatrices(func(in, out int) Init {
+		return func(rng *rand.Rand) float64 {
+			return float64(100*in+out) + 0.5*float64(rng.IntN(2))
+		}
+	})
+	for _, x := range p.State() {
+		v := x.Values()
+		want, drawn := map[string]float64{"layer.weight_ih_l0": 212,
+			"layer.weight_hh_l0": 312}[x.Name]
+		if !drawn && !slices.Equal(v, before[x.Name]) {
+			t.Errorf("%s was drawn again", x.Name)
+		}
+		if drawn && (slices.Min(v) != want || slices.Max(v) != want+0.5) {
+			t.Errorf("%s is %v, want %g and %g", x.Name, v, want, want+0.5)
+		}
+	}
+	plan, _ := PlanParams()
+	NewLinear(plan, 2, 3)
+	plan.InitMatrices(XavierNormal) // draws nothing
 }
 
 func TestLinearWithoutBias(t *testing.T) {

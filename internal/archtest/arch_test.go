@@ -73,11 +73,14 @@ var table = []group{
 		},
 		"nn/zoo/lnln":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/misa":   {"autograd", "nn", "nn/zoo"},
+		"nn/zoo/mmim":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/selfmm": {"autograd", "nn", "nn/zoo"},
 		"recap": {
 			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
 		},
-		"internal/models": {"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/selfmm", "recap"},
+		"internal/models": {
+			"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm", "recap",
+		},
 	}},
 	{"data", map[string][]string{
 		"datasets/wordpiece": {"internal/files"},

@@ -24,7 +24,8 @@ type PhaseCheck struct {
 func (k *PhaseCheck) Err() float64 { return gradcheck.RelativeError(k.Analytic, k.Numeric) }
 
 // Gradcheck checks the gradient of each phase of the named model with the sizes of the quick
-// preset, in double precision, on a random batch of 16 utterances.
+// preset, in double precision, on a random batch of 15 utterances. With an even number half of the
+// errors may be positive; then mean |ŷ − y| has the gradient 0 for the bias of ŷ.
 func Gradcheck(name string) ([]PhaseCheck, error) {
 	c, err := settings.Preset("quick", name, "")
 	if err != nil {
@@ -40,7 +41,7 @@ func Gradcheck(name string) ([]PhaseCheck, error) {
 	zoo.Perturb(l.Params, 0.01, rand.New(rand.NewPCG(c.Seed, 6)))
 	var checks []PhaseCheck
 	for _, ph := range l.Model.Phases() {
-		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(l.Device, &d, 16, c.Seed)) {
+		for i, loss := range ph.CheckableLosses(zoo.RandomBatch(l.Device, &d, 15, c.Seed)) {
 			trained := ph.Passes[i].Params
 			params := make([]*ag.Tensor, len(trained))
 			for i, p := range trained {

@@ -58,6 +58,9 @@ func (t *trainer) pass(
 		fill(split, index, masks)
 		b := t.batcher.Batch(t.tape, ph, &rates, epoch)
 		b.Step, b.Steps = i, len(batches)
+		if i > 0 {
+			b.Previous = batches[i-1]
+		}
 		terms, updates := pass.Terms(t.tape, b)
 		zoo.Apply(t.tape, updates)
 		t.terms.record(t.tape, terms)

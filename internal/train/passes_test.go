@@ -122,6 +122,33 @@ func TestPassesHaveTheirOwnSettings(t *testing.T) {
 	}
 }
 
+// TestPreviousBatch checks that each batch of a pass knows the samples of the one before it.
+func TestPreviousBatch(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.batch": "12"})
+	ph := tr.Model.Phases()[1]
+	terms := ph.Passes[0].Terms
+	var before []int
+	batches := 0
+	ph.Passes[0].Terms = func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+		if !slices.Equal(b.Previous, before) || (b.Step == 0) != (b.Previous == nil) {
+			t.Errorf("batch %d comes after %v, want %v", b.Step, b.Previous, before)
+		}
+		before = slices.Clone(b.Index)
+		batches++
+		return terms(tp, b)
+	}
+	opts := tr.begin(ph)
+	for epoch := 1; epoch <= 2; epoch++ {
+		if _, err := tr.steps(context.Background(), ph, opts, epoch); err != nil {
+			t.Fatal(err)
+		}
+		before = nil
+	}
+	if batches != 8 {
+		t.Errorf("%d batches, want 8", batches)
+	}
+}
+
 // TestClipParams clips the gradient of a pass that updates some of the parameters: afterwards the
 // norm over these, or over ClipParams, is the limit.
 func TestClipParams(t *testing.T) {

@@ -18,22 +18,26 @@ const stepsPerFlush = 16
 // A termLog collects the terms of each step in a buffer on the device, so that no step waits for a
 // transfer.
 type termLog struct {
-	buffer *ag.Tensor   // [stepsPerFlush terms], zeros after a flush
-	steps  [][]zoo.Term // the terms of each step since the last flush
+	buffers map[int]*ag.Tensor // by number of terms: [stepsPerFlush terms], zeros after a flush
+	steps   [][]zoo.Term       // the terms of each step since the last flush
 }
 
 // record appends the terms of a step to the buffer.
 func (l *termLog) record(tp *ag.Tape, terms []zoo.Term) {
-	if len(l.steps) == 0 && (l.buffer == nil || l.buffer.Shape()[1] != len(terms)) {
-		l.buffer = ag.NewTensor(tp.Device(), make([]float64, stepsPerFlush*len(terms)),
-			stepsPerFlush, len(terms))
+	n := len(terms)
+	if l.buffers == nil {
+		l.buffers = map[int]*ag.Tensor{}
+	}
+	if l.buffers[n] == nil {
+		l.buffers[n] = ag.NewTensor(tp.Device(), make([]float64, stepsPerFlush*n), stepsPerFlush,
+			n)
 	}
 	tp.NoGrad(func() {
-		values := make([]*ag.Tensor, len(terms))
+		values := make([]*ag.Tensor, n)
 		for i, term := range terms {
 			values[i] = tp.Reshape(term.Loss, 1)
 		}
-		l.buffer.AddToRow(len(l.steps), tp.Concat(0, values...))
+		l.buffers[n].AddToRow(len(l.steps), tp.Concat(0, values...))
 	})
 	l.steps = append(l.steps, terms)
 }
@@ -41,12 +45,14 @@ func (l *termLog) record(tp *ag.Tape, terms []zoo.Term) {
 // flush waits for the device and returns the terms of the steps since the last flush and their
 // values, [step][term].
 func (l *termLog) flush() (steps [][]zoo.Term, values [][]float64, err error) {
-	if err := l.buffer.Device().Sync(); err != nil { // a failure may also show as NaN
+	n := len(l.steps[0])
+	buffer := l.buffers[n]
+	if err := buffer.Device().Sync(); err != nil { // a failure may also show as NaN
 		return nil, nil, err
 	}
 	steps, l.steps = l.steps, nil
-	values = slices.Collect(slices.Chunk(l.buffer.Values(), l.buffer.Shape()[1]))
-	l.buffer.Assign(make([]float64, l.buffer.Len()))
+	values = slices.Collect(slices.Chunk(buffer.Values(), n))
+	buffer.Assign(make([]float64, buffer.Len()))
 	return steps, values, nil
 }
 

@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -9,7 +10,7 @@ import (
 
 // RandomBatch returns n samples of random tokens and standard normal frames, of which every third
 // is missing, for checks of models. Sequences have different lengths. All fields of the batch are
-// set: it is the third of eight batches in epoch 1.
+// set: it is the third of eight batches in epoch 1, and the one before it had the same samples.
 func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
 	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
@@ -30,6 +31,7 @@ func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 		b.Index = append(b.Index, i)
 		b.Class = append(b.Class, r.IntN(max(d.Classes, 1)))
 	}
+	b.Previous = slices.Clone(b.Index)
 	b.Label, b.MissingRates = ag.NewTensor(dev, label, n), ag.NewTensor(dev, rates, n, Modalities)
 	return b
 }

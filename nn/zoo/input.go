@@ -114,6 +114,7 @@ type Batch struct {
 	Epoch        int        // epoch of the phase, from 1
 	// number of the batch in its pass of the epoch, from 0, and their total number
 	Step, Steps int
+	Previous    []int // Index of the batch before it in the pass; nil for the first
 }
 
 // An Output is the prediction for B samples.
