@@ -147,8 +147,8 @@ func parse(path string, text []byte) (document, error) {
 }
 
 // Parse returns the configuration in text, which is YAML as [Config.YAML] returned it, possibly in
-// an older version; path is for messages. Parse returns an error if text is not YAML or JSON, a *[KeyError] for an unknown key,
-// and an error for an invalid value.
+// an older version; path is for messages. Parse returns an error if text is not YAML or JSON, a
+// *[KeyError] for an unknown key, and an error for an invalid value.
 func Parse(path string, text []byte) (Config, error) {
 	doc, err := parse(path, text)
 	if err != nil {

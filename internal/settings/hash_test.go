@@ -67,7 +67,7 @@ func TestSettingsOfOlderVersions(t *testing.T) {
 		}
 	}
 	if c.Eval.Split != "test" || len(added) < 2 {
-		t.Errorf("eval.split is %q; %d settings were added, want at least eval.split and text.sparse",
+		t.Errorf("eval.split is %q; %d settings were added, want it and text.sparse at least",
 			c.Eval.Split, len(added))
 	}
 }

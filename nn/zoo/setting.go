@@ -42,7 +42,8 @@ func settingsOf(s Setting) []Setting {
 			tag := v.Type().Field(i).Tag
 			name, options, _ := strings.Cut(tag.Get("yaml"), ",")
 			field := Setting{Key: join(s.Key, name), Value: v.Field(i), Help: tag.Get("help"),
-				Older: tag.Get("older"), values: tag.Get("values"), interval: tag.Get("range"), store: s.store}
+				Older: tag.Get("older"), values: tag.Get("values"), interval: tag.Get("range"),
+				store: s.store}
 			if options == "inline" { // a configuration in an interface
 				field.Key, field.Value = s.Key, v.Field(i).Elem().Elem()
 			}
