@@ -69,8 +69,7 @@ func readFeatures(
 		return nil, fmt.Errorf("datasets: %s: %w", path, err)
 	}
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, byteOrderMark))
-	// not the first byte of a pickle
-	if len(head) > 0 && (head[0] == '[' || head[0] == '{') {
+	if bytes.IndexAny(head, "[{") == 0 { // not the first byte of a pickle
 		if o.Features != (Features{}) {
 			return nil, fmt.Errorf("datasets: %s: expected a pickle when features are replaced, "+
 				"found JSON; put the features into it", path)

@@ -137,8 +137,8 @@ func TestMissingModalities(t *testing.T) {
 		}
 	}
 	s, err := features(`{"vision": [[1, 2]]}`, "")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || s.Language.T != 2 {
+		t.Fatal(s, err)
 	}
 	if s, err = s.Fit(Shape{4, 3, 5, 1, 2}); err != nil {
 		t.Fatal(err)

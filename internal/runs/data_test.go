@@ -95,7 +95,7 @@ func TestOtherData(t *testing.T) {
 	if err := os.WriteFile(moved, changed, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := evaluate(); !strings.Contains(got, "the data have changed") ||
+	if got := evaluate(); !strings.Contains(got, `msg="the data have changed`) ||
 		strings.Count(got, "3, 2, 2") != 2 {
 		t.Errorf("no warning: %s", got)
 	}

@@ -15,6 +15,7 @@ func TestYAMLIsLimited(t *testing.T) {
 		"spaces":           "a:\n" + strings.Repeat(" ", 1000) + "b: 1",
 		"dashes":           strings.Repeat("- ", 20_000) + "x",
 		"begins with":      strings.Repeat("? ", 20_000) + "x",
+		"128 spaces":       strings.Repeat(" ", 129) + "a: 1",
 	} {
 		began := time.Now()
 		var v any
@@ -25,6 +26,10 @@ func TestYAMLIsLimited(t *testing.T) {
 		if s := time.Since(began).Seconds(); s > 1 {
 			t.Errorf("%.20q: %g seconds", text, s)
 		}
+	}
+	limits := strings.Repeat(" ", 128) + "a: " + strings.Repeat("[", 32) + strings.Repeat("]", 32)
+	if err := UnmarshalYAML([]byte(limits), new(any)); err != nil {
+		t.Error(err)
 	}
 	var v map[string][]int
 	if err := UnmarshalYAML([]byte("\ufeffa: [1, 2]\nb:\n  - 3\n"), &v); err != nil ||

@@ -62,6 +62,8 @@ func TestFromEnvironment(t *testing.T) {
 		{"SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=9 " +
 			"SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=1", Shard{}, "",
 			"evenly spaced tasks, found 3 from 1 to 9"},
+		{"SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=4 " +
+			"SLURM_ARRAY_TASK_COUNT=4", Shard{2, 4}, "Slurm array", ""},
 		{"SLURM_ARRAY_TASK_ID=3", Shard{},
 			"", `Slurm array: expected a number in the variable SLURM_ARRAY_TASK_MIN, found ""`},
 		{"JOB_COMPLETION_INDEX=2 RECAP_SHARDS=3", Shard{2, 3}, "Kubernetes indexed Job", ""},

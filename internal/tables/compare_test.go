@@ -358,6 +358,10 @@ func TestPublished(t *testing.T) {
 	if s := sims.Published(); s.Rows[8][4] != "79.43†" || len(sims.Ablations()) != 0 {
 		t.Error(s.Text(0))
 	}
+	mosi.rows[0].Config.Data.Classes = 2
+	if mosi.Published() != nil || mosi.Ablations() != nil {
+		t.Error("a table of the paper, which has none of classes")
+	}
 }
 
 // TestPaperNames checks that the paper's names are ours.

@@ -108,3 +108,16 @@ func TestOutOfPatience(t *testing.T) {
 		t.Error("a phase that is not validated has no patience")
 	}
 }
+
+// TestLimitOfParameters sets all elements of one parameter to about the largest root mean square.
+func TestLimitOfParameters(t *testing.T) {
+	tr := newTrainer(t, nil)
+	ph := tr.Model.Phases()[0]
+	p := ph.Params()[0]
+	for v, want := range map[float64]bool{0.999e6: true, -0.999e6: true, 1.001e6: false} {
+		p.Assign(slices.Repeat([]float64{v}, p.Len()))
+		if err := tr.checkParams(ph, 1); (err == nil) != want {
+			t.Errorf("all elements of %s are %g: error %v", p.Name, v, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -55,6 +56,37 @@ func TestSmallObjectsAreCounted(t *testing.T) {
 			!strings.Contains(err.Error(), "found small objects for more than") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestCostOfObjects compares the memory of many equal objects in a list with what is counted for
+// them. Twice the file's size is free.
+func TestCostOfObjects(t *testing.T) {
+	const n = 20_000
+	for name, object := range map[string]string{
+		"small integers": "M\x00\x03", "floats": "G\x40\x09\x21\xfb\x54\x44\x2d\x18",
+		"large integers":        "\x8a\x09" + strings.Repeat("\x7f", 9),
+		"large decimal numbers": "L" + strings.Repeat("9", 25) + "L\n",
+		"lists":                 "]", "dicts": "}", "sets": "\x8f", "strings": "\x8c\x03abc",
+		"tuples of one": "N\x85", "tuples of two": "NN\x86", "tuples of three": "NNN\x87",
+	} {
+		data := "\x80\x04(" + strings.Repeat(object, n) + "l."
+		counted := int64(2 * len(object))
+		for _, op := range []byte(object) {
+			if counted += opcodes[op].cost; opcodes[op].argument != nothing {
+				break // what follows is the argument
+			}
+		}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		list, _, err := load(&Loader{Name: name, Class: refuse}, data, 0)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if each := int64(after.HeapAlloc-before.HeapAlloc) / n; err != nil || each > counted {
+			t.Errorf("%s: %d bytes each, %d are counted (%v)", name, each, counted, err)
+		}
+		runtime.KeepAlive(list)
 	}
 }
 
