@@ -127,8 +127,9 @@ func typeOf(p Param) weights.DType {
 
 // write writes the tensor's elements, little-endian.
 func (p Param) write(w io.Writer) error {
-	b := make([]byte, 0, 1<<16)
-	for part := range slices.Chunk(p.Values(), 1<<13) {
+	const most = 1 << 13
+	b := make([]byte, 0, 8*min(p.Len(), most))
+	for part := range slices.Chunk(p.Values(), most) {
 		b = b[:0]
 		for _, x := range part {
 			if typeOf(p) == weights.F32 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -185,6 +186,16 @@ func TestMoveTo(t *testing.T) {
 		if got := c.DeviceName(); got != x.want {
 			t.Errorf("%s moved to %q: %s, want %s", x.device, x.to, got, x.want)
 		}
+	}
+}
+
+// TestLongKey checks that an unknown key of 100 KB is refused at once.
+func TestLongKey(t *testing.T) {
+	start := time.Now()
+	_, err := Parse("long", []byte(strings.Repeat("x", 100<<10)+": 1"))
+	if d := time.Since(start); err == nil || strings.Contains(err.Error(), "did you mean") ||
+		d > 5*time.Second {
+		t.Errorf("after %v: %.80v", d, err)
 	}
 }
 

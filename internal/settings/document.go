@@ -25,13 +25,13 @@ func (c *Config) Keys() []string {
 // Has reports whether c has a setting with the key.
 func (c *Config) Has(key string) bool { return slices.Contains(c.Keys(), key) }
 
-// set sets a key to a decoded YAML value. A string is YAML text, unless the setting is a string.
-// The key of a map of single values, such as train.epochs, sets all its elements. set returns a
-// *[KeyError] if the key is unknown, and an error if the value does not have the type of the
-// setting.
-func (c *Config) set(key string, value any) error {
+// set sets a key, one of all settings of c, to a decoded YAML value. A string is YAML text, unless
+// the setting is a string. The key of a map of single values, such as train.epochs, sets all its
+// elements. set returns a *[KeyError] if the key is unknown, and an error if the value does not have
+// the type of the setting.
+func (c *Config) set(all []zoo.Setting, key string, value any) error {
 	found := false
-	for _, s := range zoo.Settings(c) {
+	for _, s := range all {
 		if s.Key != key && (s.Map != key || key == "") {
 			continue
 		}
@@ -187,10 +187,12 @@ func (doc document) text(key, byDefault string) string {
 }
 
 // apply sets all keys in the document.
-func (c *Config) apply(doc document) error { return c.applyUnder("", yaml.MapSlice(doc)) }
+func (c *Config) apply(doc document) error {
+	return c.applyUnder(zoo.Settings(c), "", yaml.MapSlice(doc))
+}
 
-// applyUnder sets the keys in items. The complete keys begin with prefix.
-func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
+// applyUnder sets the keys in items, among all settings of c. The complete keys begin with prefix.
+func (c *Config) applyUnder(all []zoo.Setting, prefix string, items yaml.MapSlice) error {
 	for _, item := range items {
 		key := join(prefix, fmt.Sprint(item.Key))
 		var err error
@@ -200,9 +202,9 @@ func (c *Config) applyUnder(prefix string, items yaml.MapSlice) error {
 				err = &KeyError{key, c.Model, c.known()}
 			}
 		case yaml.MapSlice:
-			err = c.applyUnder(key, v)
+			err = c.applyUnder(all, key, v)
 		default:
-			err = c.set(key, v)
+			err = c.set(all, key, v)
 		}
 		if err != nil {
 			return err

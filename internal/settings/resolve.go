@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // Sources are the sources of the values of a configuration, besides the preset. Each source
@@ -44,9 +45,10 @@ func Resolve(s Sources) (Config, error) {
 	if err != nil {
 		return c, err
 	}
+	all := zoo.Settings(&c)
 	for _, layer := range []map[string]string{env, s.Set, s.Flags} {
 		for _, key := range slices.Sorted(maps.Keys(layer)) {
-			if err := c.set(key, layer[key]); err != nil {
+			if err := c.set(all, key, layer[key]); err != nil {
 				return c, err
 			}
 		}
@@ -222,8 +224,12 @@ func DidYouMean(name string, known []string) string {
 // nearest returns the known name with the smallest edit distance from name, or "" if all distances
 // are larger than 1 + len(name)/3. The distance to an element of a known key, such as "batch", or
 // to the end of a known key from an element on, also counts, plus one. A name that continues an
-// element, such as "batch_size", has distance 2.
+// element, such as "batch_size", has distance 2. A name that is longer than twice any known name is
+// near none; the time for its distances would have no limit.
 func nearest(name string, known []string) string {
+	if !slices.ContainsFunc(known, func(k string) bool { return len(name) <= 2*len(k) }) {
+		return ""
+	}
 	name = strings.ToLower(name)
 	best, smallest := "", 2+len(name)/3
 	for _, k := range known {
