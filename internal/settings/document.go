@@ -27,8 +27,8 @@ func (c *Config) Has(key string) bool { return slices.Contains(c.Keys(), key) }
 
 // set sets a key, one of all settings of c, to a decoded YAML value. A string is YAML text, unless
 // the setting is a string. The key of a map of single values, such as train.epochs, sets all its
-// elements. set returns a *[KeyError] if the key is unknown, and an error if the value does not have
-// the type of the setting.
+// elements. set returns a *[KeyError] if the key is unknown, and an error if the value does not
+// have the type of the setting.
 func (c *Config) set(all []zoo.Setting, key string, value any) error {
 	found := false
 	for _, s := range all {
