@@ -12,6 +12,7 @@ type MultiHead struct {
 	Output            *Linear // [d H·w]
 	Heads             int
 	Dropout           float64 // of the attention weights
+	Causal            bool    // see autograd.AttentionConfig
 }
 
 // MultiHeadConfig holds the sizes of a [MultiHead].
@@ -40,10 +41,23 @@ func NewMultiHead(p *Params, c MultiHeadConfig) *MultiHead {
 	}
 }
 
+// newPackedMultiHead creates the projections of [NewMultiHead] for heads that divide the width d,
+// initialised as in PyTorch's MultiheadAttention: those to queries, keys and values as one matrix
+// [3d d] by [Xavier], the output's by init, and all biases as 0.
+func newPackedMultiHead(p *Params, d int, init Init) *MultiHead {
+	project := func(name string, init Init) *Linear {
+		q := p.Sub(name)
+		return &Linear{W: q.New("weight", init, d, d), B: q.New("bias", Zeros, d)}
+	}
+	packed := Xavier(d, 3*d)
+	return &MultiHead{Query: project("query", packed), Key: project("key", packed),
+		Value: project("value", packed), Output: project("output", init)}
+}
+
 // Forward returns [B Tq d] for queries q [B Tq d], keys k and values v [B Tk d]. Keys where the
 // mask [B Tk] is 0 are excluded; a nil mask excludes none.
 func (m *MultiHead) Forward(tp *ag.Tape, q, k, v, mask *ag.Tensor) *ag.Tensor {
 	heads := tp.Attention(m.Query.Forward(tp, q), m.Key.Forward(tp, k), m.Value.Forward(tp, v),
-		ag.AttentionConfig{Heads: m.Heads, Mask: mask, Dropout: m.Dropout})
+		ag.AttentionConfig{Heads: m.Heads, Mask: mask, Causal: m.Causal, Dropout: m.Dropout})
 	return m.Output.Forward(tp, heads)
 }

@@ -136,6 +136,17 @@ func ExampleLSTM() {
 	// [0 0 0 0 0 0 0 0]
 }
 
+// A sequence of 5 steps attends to another one of 9 steps, as vision attends to text.
+func ExampleCrossmodalTransformer() {
+	p := newParams()
+	m := nn.NewCrossmodalTransformer(p, nn.CrossmodalConfig{Width: 8, Heads: 2, Layers: 3,
+		Positions: nn.NewSinusoidalPositions(p, 9, 8), AttentionDropout: 0.1})
+	tp := ag.NewTape(p.Device())
+	vision, text := tp.Full(1, 2, 5, 8), tp.Full(1, 2, 9, 8)
+	fmt.Println(m.Forward(tp, vision, text).Shape(), m.Forward(tp, vision, nil).Shape())
+	// Output: [2 5 8] [2 5 8]
+}
+
 // The outputs of a GRU with two layers and both directions, as wide as both hidden states together.
 func ExampleGRU() {
 	p := newParams()

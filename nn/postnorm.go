@@ -30,18 +30,11 @@ type PostNormConfig struct {
 // and "norm", initialised as PyTorch does: the projections to queries, keys and values as one
 // matrix [3d d] by [Xavier], and the biases of all projections as 0.
 func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
-	d, self := c.Width, p.Sub("attention")
-	project := func(name string, init Init) *Linear {
-		q := self.Sub(name)
-		return &Linear{W: q.New("weight", init, d, d), B: q.New("bias", Zeros, d)}
-	}
-	packed := Xavier(d, 3*d)
+	d := c.Width
+	attention := newPackedMultiHead(p.Sub("attention"), d, FanIn(d))
+	attention.Heads, attention.Dropout = c.Heads, c.Dropout
 	return &PostNormLayer{
-		attention: &MultiHead{
-			Query: project("query", packed), Key: project("key", packed),
-			Value: project("value", packed), Output: project("output", FanIn(d)),
-			Heads: c.Heads, Dropout: c.Dropout,
-		},
+		attention:     attention,
 		attentionNorm: NewLayerNorm(p.Sub("attention_norm"), d),
 		in:            NewLinear(p.Sub("feed_forward.in"), d, c.FeedForward),
 		out:           NewLinear(p.Sub("feed_forward.out"), c.FeedForward, d),
