@@ -75,11 +75,13 @@ var table = []group{
 		"nn/zoo/misa":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/mmim":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/selfmm": {"autograd", "nn", "nn/zoo"},
+		"nn/zoo/tfrnet": {"autograd", "nn", "nn/zoo"},
 		"recap": {
 			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
 		},
 		"internal/models": {
-			"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm", "recap",
+			"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm",
+			"nn/zoo/tfrnet", "recap",
 		},
 	}},
 	{"data", map[string][]string{

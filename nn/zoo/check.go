@@ -10,10 +10,11 @@ import (
 
 // RandomBatch returns n samples of random tokens and standard normal frames, of which every third
 // is missing, for checks of models. Sequences have different lengths. All fields of the batch are
-// set: it is the third of eight batches in epoch 1, and the one before it had the same samples.
+// set: it is the third of eight batches in epoch 3, because a loss may have all its parts in later
+// epochs only, and the batch before it had the same samples.
 func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 	r := rand.New(rand.NewPCG(seed, 5))
-	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 1, Step: 2, Steps: 8}
+	b := &Batch{Complete: &Input{}, Corrupted: &Input{}, Epoch: 3, Step: 2, Steps: 8}
 	b.randomTokens(dev, d, n, r)
 	b.Complete.Audio, b.Corrupted.Audio, b.Complete.AudioLen, b.KeepMasks[Audio] = randomFrames(
 		dev, n, d.AudioT, d.AudioD, r,

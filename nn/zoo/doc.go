@@ -12,7 +12,7 @@
 //	spec.go      Spec, Config, Variant: how a model is found by its name and configured
 //	training.go  Training: optimiser, learning rates, epochs
 //	text.go      TextEncoder: the BERT with which every model begins
-//	task.go      the loss of a prediction, for regression and for classification
+//	task.go      parts of losses: the loss of a prediction, moments of a batch
 //	check.go     random batches and losses to check models with
 //
 // Package zootest has the tests that every model must pass. docs/zoo.md describes each model and

@@ -34,3 +34,16 @@ func (d *Dims) Output(tp *ag.Tape, score *ag.Tensor) Output {
 	}
 	return Output{Score: score}
 }
+
+// CentralMoments returns the mean and the central moments 2 to k of each column, [P k d], of P sets
+// x [P N d] of N rows: mean x and mean (x − mean x)^j, j = 2 … k.
+func CentralMoments(tp *ag.Tape, x *ag.Tensor, k int) *ag.Tensor {
+	mean := tp.Mean(x, 1) // [P d]
+	centred := tp.Sub(x, tp.Reshape(mean, x.Shape()[0], 1, -1))
+	moments, power := []*ag.Tensor{mean}, centred
+	for range k - 1 {
+		power = tp.Mul(power, centred)
+		moments = append(moments, tp.Mean(power, 1))
+	}
+	return tp.Stack(1, moments...)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -109,6 +110,24 @@ func (e *TextEncoder) Groups() []Group {
 		return nil
 	}
 	return []Group{{Name: "text", Params: e.Params.All()}}
+}
+
+// DecayGroups returns the group of [TextEncoder.Groups] divided in two: biases and weights of norms
+// have no weight decay.
+func (e *TextEncoder) DecayGroups() []Group {
+	var groups []Group
+	for _, g := range e.Groups() {
+		decayed, others := Group{Name: g.Name}, Group{Name: g.Name, NoDecay: true}
+		for _, p := range g.Params {
+			if strings.Contains(p.Name, "bias") || strings.Contains(p.Name, "LayerNorm.weight") {
+				others.Params = append(others.Params, p)
+			} else {
+				decayed.Params = append(decayed.Params, p)
+			}
+		}
+		groups = append(groups, decayed, others)
+	}
+	return groups
 }
 
 // Forward returns the features of the tokens, [B T W]. A frozen encoder computes those of a

@@ -17,14 +17,7 @@ const maxMoment = 5
 // 1). The derivative of a square root is infinite where two moments are equal, so 1e-12 is added
 // under the root; the authors' code does not do this.
 func similarity(tp *ag.Tape, c *ag.Tensor) *ag.Tensor {
-	mean := tp.Mean(c, 1) // [3 d]
-	centred := tp.Sub(c, tp.Reshape(mean, zoo.Modalities, 1, -1))
-	moments, power := []*ag.Tensor{mean}, centred
-	for range maxMoment - 1 {
-		power = tp.Mul(power, centred)
-		moments = append(moments, tp.Mean(power, 1))
-	}
-	each := tp.Stack(1, moments...)                             // [3 K d]
+	each := zoo.CentralMoments(tp, c, maxMoment)                // [3 K d]
 	difference := tp.Sub(each, tp.Gather(each, []int{1, 2, 0})) // of the pairs l v, v a, a l
 	square := tp.Sum(tp.Mul(difference, difference), 2)         // [3 K]
 	return tp.Scale(tp.Sum(tp.Sqrt(tp.AddScalar(square, 1e-12))), 1./zoo.Modalities)

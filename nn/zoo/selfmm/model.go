@@ -21,8 +21,6 @@
 package selfmm
 
 import (
-	"strings"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -81,20 +79,8 @@ func (m *model) Phases() []zoo.Phase {
 // groups returns the parameter groups: one for each encoder. Biases and norms of a pretrained BERT
 // have no weight decay.
 func (m *model) groups() []zoo.Group {
-	groups := []zoo.Group{{Name: "audio", Params: m.params("audio")},
-		{Name: "vision", Params: m.params("vision")}}
-	for _, g := range m.text.Groups() {
-		decayed, others := zoo.Group{Name: g.Name}, zoo.Group{Name: g.Name, NoDecay: true}
-		for _, p := range g.Params {
-			if strings.Contains(p.Name, "bias") || strings.Contains(p.Name, "LayerNorm.weight") {
-				others.Params = append(others.Params, p)
-			} else {
-				decayed.Params = append(decayed.Params, p)
-			}
-		}
-		groups = append(groups, decayed, others)
-	}
-	return groups
+	return append([]zoo.Group{{Name: "audio", Params: m.params("audio")},
+		{Name: "vision", Params: m.params("vision")}}, m.text.DecayGroups()...)
 }
 
 // encode returns the inputs of the tasks, [f_t; f_a; f_v], f_t, f_a and f_v. f_t [B W] is BERT's

@@ -63,6 +63,17 @@ func unused(m *broken) nn.Param {
 	return all[len(all)-1]
 }
 
+// normalize adds a batch norm, whose running statistics Predict reads, and returns its parameters.
+func (m *broken) normalize() *nn.Params {
+	p := m.p.Sub("norm")
+	norm := nn.NewBatchNorm1d(p, 1)
+	m.predict = func(tp *ag.Tape, in *zoo.Input) zoo.Output {
+		score := m.toy.Predict(tp, in).Score
+		return zoo.Output{Score: tp.Reshape(norm.Forward(tp, tp.Reshape(score, -1, 1)), -1)}
+	}
+	return p
+}
+
 // defects lists for each check models that it must refuse, with a part of the message.
 var defects = []struct {
 	check, want string
@@ -218,10 +229,16 @@ var defects = []struct {
 			return zoo.Output{Score: tp.Sub(y, tp.Mean(y))}
 		}
 	})},
-	{"PredictParams", "Predict reads a parameter that is not in PredictParams",
+	{"PredictParams", "Predict reads a parameter or buffer that is not in PredictParams",
 		specOf(func(m *broken) {
 			m.saved = m.saved[:len(m.saved)-1]
 		})},
+	{"PredictParams", "Predict reads a parameter or buffer that is not in PredictParams",
+		specOf(func(m *broken) { m.saved = append(m.saved, m.normalize().All()...) })},
+	{"PredictParams", "unread is in PredictParams and has no effect", specOf(func(m *broken) {
+		m.p.NewBuffer("unread", nn.Ones, 2)
+		m.saved = append(m.saved, m.p.Buffers()...)
+	})},
 	{"PredictParams", "has no effect on the prediction", specOf(func(m *broken) {
 		m.saved = append(m.saved, unused(m))
 	})},

@@ -33,6 +33,7 @@ func GPUGradients(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 	single, p32 := New(t, s, c, gpu, TinyDims)
 	double, p64 := New(t, s, c, "cpu64", TinyDims)
+	perturb(p32)
 	for i, p := range p64.All() {
 		p.Assign(p32.All()[i].Values())
 	}

@@ -27,9 +27,17 @@ func overfitsFourSamples(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	fit(m, b, fitSteps, 0.01)
 	err := meanDistance(scores(m, b.Corrupted), labels)
 	t.Logf("the mean absolute error is %.4f", err)
-	if !(err < 0.15) {
+	limit := 0.15
+	if slices.ContainsFunc(p.Buffers(), func(x nn.Param) bool {
+		return slices.Contains(m.PredictParams(), x)
+	}) {
+		// the running variance of a batch norm is 4/3 of four samples' own: in inference they are
+		// nearer to their mean, by 1 − √(3/4) of 1.5
+		limit += 0.2
+	}
+	if !(err < limit) {
 		t.Errorf("after %d steps on four samples the mean absolute error is %.3f, want less than "+
-			"0.15", fitSteps, err)
+			"%.2f", fitSteps, err, limit)
 	}
 	for i, x := range m.PredictParams() {
 		if slices.Equal(x.Values(), start[i]) {
