@@ -24,11 +24,32 @@ type Config struct {
 	Granularities []int      `yaml:"granularities" help:"numbers of segments; divide tokens"`
 	Loss          LossConfig `yaml:"loss"`
 
+	Study Study `yaml:"study"`
+
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 as it is printed in the paper, without the three measures against
 	// collapse (docs/guide.md): positions are initialised from N(0, 1), critics read the features
 	// without standardisation, and the reconstruction target is not standardised.
 	Literal bool `yaml:"literal" help:"stage 1 as printed, without measures against collapse"`
+}
+
+// Study holds the candidates of docs/method-study.md.
+type Study struct {
+	Tokens   string  `yaml:"tokens" values:"learned,start,pool" help:"E_m"`
+	TokenSD  float64 `yaml:"token_sd" help:"sd of learned tokens"`
+	Mask     bool    `yaml:"mask" help:"padding masked in E_m"`
+	Future   bool    `yaml:"future" help:"real next segments from X"`
+	GenOnly  bool    `yaml:"gen_only" help:"L_gen trains G_m alone"`
+	DiscPair bool    `yaml:"disc_pair" help:"D sees [s_t; s_t+1]"`
+	Target   string  `yaml:"target" values:"moving,raw" help:"reconstruction target"`
+	Aux      float64 `yaml:"aux" help:"weight of unimodal losses into the streams"`
+	Rank     string  `yaml:"rank" values:"sample,batch" help:"errors of the ranking"`
+	Norm     bool    `yaml:"norm" help:"LayerNorm before q, k, v"`
+	Fusion   string  `yaml:"fusion" values:"linear,each,joint" help:"Transformer before q, k, v"`
+	TrainG   bool    `yaml:"train_g" help:"G trained in stage 2"`
+	Heads    bool    `yaml:"heads" help:"FID heads as fused representation"`
+	Pool     bool    `yaml:"pool" help:"critics see the mean over tokens"`
+	Dropout  float64 `yaml:"dropout" help:"in Transformers"`
 }
 
 // GeneratorConfig describes G_m. All settings but Kind are those of the kind "imagebind", the
@@ -91,6 +112,7 @@ func Paper() Config {
 		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1,
 			Rank:   0.01,
 			Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
+		Study: Study{Tokens: "learned", TokenSD: 0.02, Target: "moving", Rank: "sample", Fusion: "linear"},
 	}
 }
 

@@ -27,6 +27,9 @@ func newPair(p *nn.Params, c *Config, m1, m2 zoo.Modality) *pair {
 	name := m1.String() + m2.String()
 	p = p.Sub(name)
 	n := c.Tokens * c.Width
+	if c.Study.Pool {
+		n = c.Width
+	}
 	q := &pair{name: name, m1: m1, m2: m2}
 	if !c.Without.Shared {
 		q.common = newEstimator(p.Sub("common"), c.Critic, n, 1)
@@ -109,6 +112,9 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 //
 //	(x − mean)/√(variance + 1e-8)
 func (m *Model) criticInput(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
+	if m.config.Study.Pool {
+		h = tp.Mean(h, 1)
+	}
 	x := tp.Reshape(h, h.Shape()[0], -1)
 	if m.config.Literal {
 		return x

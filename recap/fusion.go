@@ -17,6 +17,10 @@ type fusion struct {
 	qkv     *nn.Linear // d → 3d, shared by the modalities
 	head    *nn.Linear // d → 1, or d → C
 	uniform bool       // without MIR: every weight is 1/3
+	norm    *nn.LayerNorm
+	body    *sequence
+	joint   bool
+	kind    *ag.Tensor // [3 d]
 }
 
 // fusionSD is the standard deviation of the initial query, key and value weights. It is small, so
@@ -26,12 +30,22 @@ const fusionSD = 0.02
 
 func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 	qkv := p.Sub("qkv")
-	return &fusion{
+	f := &fusion{
 		qkv: &nn.Linear{W: qkv.New("weight", nn.Normal(fusionSD), 3*c.Width, c.Width),
 			B: qkv.New("bias", nn.Zeros, 3*c.Width)},
 		head:    nn.NewLinear(p.Sub("head"), c.Width, scores),
 		uniform: c.Without.MIR,
 	}
+	if c.Study.Norm {
+		f.norm = nn.NewLayerNorm(p.Sub("norm"), c.Width)
+	}
+	switch c.Study.Fusion {
+	case "each":
+		f.body = newSequence(p.Sub("body"), c, c.Heads, c.Tokens)
+	case "joint":
+		f.body, f.joint = newSequence(p.Sub("body"), c, c.Heads, zoo.Modalities*c.Tokens), true
+	}
+	return f
 }
 
 // Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], for X'_m [B L d]. μ_q,
@@ -41,6 +55,26 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 //	logit_m = ⟨μ_q, μ_k⟩/√d,  α = softmax over m    eq 16
 //	f = Σ_m α_m·μ_v                                 eq 17
 func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
+	if f.body != nil {
+		if f.joint {
+			y := f.body.Forward(tp, tp.Concat(1, x[:]...))
+			l := x[0].Shape()[1]
+			for i, t := range tp.Split(y, 1, l, l, l) {
+				x[i] = t
+			}
+		} else {
+			y := f.body.Forward(tp, tp.Concat(0, x[:]...))
+			n := x[0].Shape()[0]
+			for i, t := range tp.Split(y, 0, n, n, n) {
+				x[i] = t
+			}
+		}
+	}
+	if f.norm != nil {
+		for i := range x {
+			x[i] = f.norm.Forward(tp, x[i])
+		}
+	}
 	var means features
 	for i := range x {
 		means[i] = tp.Mean(x[i], 1)

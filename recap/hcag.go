@@ -57,17 +57,27 @@ type adversary struct {
 	discriminator       *discriminator
 	discriminatorParams []*ag.Tensor // the discriminator's parameters
 	granularities       []int        // 𝒢, numbers of segments
+	study               Study
 }
 
 // Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed
 // over segments and granularities (eq 6). L_gen has gradients for the generator and x, and none
 // for the discriminator; L_disc has gradients for the discriminator alone. So one backward pass
 // trains both, each by its own loss.
-func (a *adversary) Losses(tp *ag.Tape, x *ag.Tensor) (gen, disc *ag.Tensor) {
+func (a *adversary) Losses(tp *ag.Tape, x, real *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
 		now, next := adjacent(tp, x, n)
+		if a.study.Future {
+			_, next = adjacent(tp, real, n)
+		}
+		if a.study.GenOnly {
+			now, next = tp.StopGradient(now), tp.StopGradient(next)
+		}
 		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
+		if a.study.DiscPair {
+			generated, next = tp.Concat(1, now, generated), tp.Concat(1, now, next)
+		}
 		g := a.generatorLoss(tp, generated, omega, x.Shape()[0])
 		d := a.discriminatorLoss(tp, generated, next, x.Shape()[0])
 		if i == 0 {
@@ -122,11 +132,11 @@ func (a *adversary) discriminatorLoss(
 
 // hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality, and disc_chance,
 // the L_disc of a discriminator that cannot distinguish the segments, which is only logged.
-func (m *Model) hcag(tp *ag.Tape, corrupted features) []zoo.Term {
+func (m *Model) hcag(tp *ag.Tape, corrupted, complete features) []zoo.Term {
 	var terms []zoo.Term
 	w := m.config.Loss
 	for i, a := range m.adversaries {
-		gen, disc := a.Losses(tp, corrupted[i])
+		gen, disc := a.Losses(tp, corrupted[i], complete[i])
 		name, weight := zoo.Modality(i).String(), w.Adversarial*w.Modality[i]
 		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen},
 			zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})

@@ -25,7 +25,8 @@ type Model struct {
 
 	adversaries    []*adversary // D_m against G_m
 	reconstructors []*sequence  // E_rec
-	pairs          []*pair      // (l, a), (l, v), (a, v)
+	outputs        []*nn.Linear
+	pairs          []*pair // (l, a), (l, v), (a, v)
 }
 
 // New creates the modules under p, for data of the given sizes. The configuration must have passed
@@ -63,11 +64,14 @@ func (m *Model) addStage1(p *nn.Params) {
 			q := p.Sub("discriminate").Sub(name)
 			d := newDiscriminator(q, c)
 			m.adversaries = append(m.adversaries,
-				&adversary{m.generators[i], d, q.Tensors(), c.Granularities})
+				&adversary{m.generators[i], d, q.Tensors(), c.Granularities, c.Study})
 		}
 		if !c.Without.Reconstructor {
-			m.reconstructors = append(m.reconstructors,
-				newSequence(p.Sub("reconstruct").Sub(name), c, c.Heads, c.Tokens))
+			q := p.Sub("reconstruct").Sub(name)
+			m.reconstructors = append(m.reconstructors, newSequence(q, c, c.Heads, c.Tokens))
+			if c.Study.Target == "raw" {
+				m.outputs = append(m.outputs, nn.NewLinear(q.Sub("output"), c.Width, m.rawWidth(i)))
+			}
 		}
 	}
 	if !c.Without.FID {

@@ -25,12 +25,13 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	corrupted := m.embedder.Forward(tp, b.Corrupted) // X̃_m
 	completed := m.generate(tp, corrupted)           // X'_m
 
-	terms := m.hcag(tp, corrupted)
+	terms := m.hcag(tp, corrupted, complete)
 	terms = append(terms, m.fid(tp, complete, completed)...)
-	terms = append(terms, m.reconstruct(tp, complete, completed)...)
+	terms = append(terms, m.reconstruct(tp, complete, completed, b.Complete)...)
 	for i, x := range complete {
 		terms = append(terms,
-			zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)})
+			zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)},
+			zoo.Term{Name: "differ_" + zoo.Modality(i).String(), Loss: tokenDeviation(tp, x)})
 	}
 	return terms, nil
 }
@@ -69,4 +70,12 @@ func (m *Model) collapsed(first, last map[string]float64) string {
 		return "every lower bound of mutual information is still 0: the critics see nothing in common"
 	}
 	return ""
+}
+
+func tokenDeviation(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	b, l, d := x.Shape()[0], x.Shape()[1], x.Shape()[2]
+	mean := tp.Reshape(tp.Mean(x, 1), b, 1, d)
+	c := tp.Sub(x, mean)
+	_ = l
+	return tp.Mean(tp.Sqrt(tp.Mean(tp.Mul(c, c), 1)))
 }

@@ -13,7 +13,7 @@ import (
 // plus the errors of the predictors g_m, which train only the predictors.
 func (m *Model) stage2() zoo.Phase {
 	trained := []string{"embed", "fuse", "predict"}
-	if m.config.Without.Stage1 {
+	if m.config.Without.Stage1 || m.config.Study.TrainG {
 		trained = append(trained, "generate")
 	}
 	params := m.trained(trained...)
@@ -34,11 +34,19 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
-		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, tp.StopGradient(completed[i])), b, &m.dims)
+		in, weight := tp.StopGradient(completed[i]), 1.0
+		if s := m.config.Study; s.Aux > 0 {
+			in, weight = completed[i], s.Aux
+		}
+		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, in), b, &m.dims)
 		terms = append(terms,
-			zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: 1, Loss: tp.Mean(errs[i])})
+			zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: weight, Loss: tp.Mean(errs[i])})
 	}
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
+	if m.config.Study.Rank == "batch" {
+		n := alpha.Shape()[0]
+		mi = tp.Expand(tp.Mean(mi, 0), n, zoo.Modalities)
+	}
 	terms = append(terms,
 		zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
 	for i, a := range tp.Split(alpha, 1, 1, 1, 1) {
@@ -65,7 +73,7 @@ func collapsedWeight(_, last map[string]float64) string {
 // without stage 1.
 func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	corrupted := m.embedder.Forward(tp, in)
-	if m.config.Without.Stage1 {
+	if m.config.Without.Stage1 || m.config.Study.TrainG {
 		return m.generate(tp, corrupted)
 	}
 	tp.Frozen(m.generatorParams, func() { completed = m.generate(tp, corrupted) })
