@@ -33,7 +33,6 @@ type transformerLayer struct {
 	attention    *MultiHead
 	norm         *LayerNorm
 	feedForward  feedForward
-	dropout      float64
 }
 
 // TransformerConfig holds the sizes of a [Transformer].
@@ -43,7 +42,6 @@ type TransformerConfig struct {
 	HeadWidth   int // Heads·HeadWidth need not be Width
 	FeedForward int // hidden width of the FFN
 	Depth       int // layers
-	Dropout     float64
 }
 
 // NewTransformer creates the layers "layers.0", "layers.1", …. Query, key and value projections
@@ -61,7 +59,6 @@ func NewTransformer(p *Params, c TransformerConfig) *Transformer {
 				MultiHeadConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth}),
 			feedForward: feedForward{NewLinear(q.Sub("feed_forward.in"), c.Width, c.FeedForward),
 				NewLinear(q.Sub("feed_forward.out"), c.FeedForward, c.Width)},
-			dropout: c.Dropout,
 		})
 	}
 	return t
@@ -76,12 +73,6 @@ func (t *Transformer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 // depend on: in the last layer the other positions serve as keys and values only. It panics unless
 // 1 ≤ n ≤ T.
 func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
-	return t.MaskedHead(tp, x, n, nil)
-}
-
-// MaskedHead is [Transformer.Head] in which no position attends to those where the mask [B T] is 0;
-// a nil mask excludes none.
-func (t *Transformer) MaskedHead(tp *ag.Tape, x *ag.Tensor, n int, mask *ag.Tensor) *ag.Tensor {
 	if s := x.Shape(); len(s) != 3 || n < 1 || n > s[1] {
 		panic(fmt.Sprintf(
 			"nn: Transformer: the first %d positions of %v: want x [B T d] and 1 ≤ n ≤ T", n, s,
@@ -93,7 +84,7 @@ func (t *Transformer) MaskedHead(tp *ag.Tape, x *ag.Tensor, n int, mask *ag.Tens
 		if i == last {
 			positions = n
 		}
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, positions, mask) })
+		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, positions) })
 	}
 	return x
 }
@@ -122,65 +113,58 @@ func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 	stream := []*ag.Tensor{x}
 	for i := range t.layers {
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, x.Shape()[1], nil) })
+		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, x.Shape()[1]) })
 		stream = append(stream, x)
 	}
 	return stream
 }
 
 // head returns the first n positions of the layer's result, [B n d], for x [B T d].
-func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int, mask *ag.Tensor) *ag.Tensor {
+func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 	y, hat := x, tp.Normalize(x, l.normQ.Eps)
 	hatY := hat
 	if n < x.Shape()[1] {
 		y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
 	}
-	return l.update(tp, y, l.attend(tp, hatY, hat, mask))
+	return l.update(tp, y, l.attend(tp, hatY, hat))
 }
 
 // cross returns the layer's result [B n d] for x [B n d], with keys and values from the source [B
 // T d].
 func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 	return l.update(tp,
-		x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps), nil))
+		x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
 }
 
 // update adds the result of attention to x, and then the FFN's.
 func (l *transformerLayer) update(tp *ag.Tape, x, attended *ag.Tensor) *ag.Tensor {
-	if l.dropout > 0 {
-		attended = tp.Dropout(attended, l.dropout)
-	}
 	x = tp.Add(x, attended)
-	y := l.feedForward.Forward(tp, l.norm.Forward(tp, x))
-	if l.dropout > 0 {
-		y = tp.Dropout(y, l.dropout)
-	}
-	return tp.Add(x, y)
+	return tp.Add(x, l.feedForward.Forward(tp, l.norm.Forward(tp, x)))
 }
 
 // attend returns MultiHead, [B n d], of the queries at hatY [B n d] for the keys and values at hat
 // [B T d]. LN_v adds the bias b_v to every value, so every weighted mean of values contains it, and
 // it can be added after the heads: W_o (o + b_v) + b_o = W_o o + (W_o b_v + b_o).
-func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat, mask *ag.Tensor) *ag.Tensor {
+func (l *transformerLayer) attend(tp *ag.Tape, hatY, hat *ag.Tensor) *ag.Tensor {
 	wq, bq := l.normQ.foldInto(tp, l.attention.Query.W)
 	wk := tp.Mul(l.attention.Key.W, l.scaleK)
 	wv, bv := l.normV.foldInto(tp, l.attention.Value.W)
 	out := l.attention.Output
 	bias := tp.Add(out.B, tp.Reshape(tp.MatMul(out.W, tp.Reshape(bv, -1, 1), ag.NN), -1))
-	return tp.Linear(l.attendHeads(tp, hatY, hat, mask, wq, bq, wk, wv), out.W, bias)
+	return tp.Linear(l.attendHeads(tp, hatY, hat, wq, bq, wk, wv), out.W, bias)
 }
 
 // attendHeads returns the heads, [B n H·w], for projections of x̂.
 func (l *transformerLayer) attendHeads(
-	tp *ag.Tape, hatY, hat, mask, wq, bq, wk, wv *ag.Tensor,
+	tp *ag.Tape, hatY, hat, wq, bq, wk, wv *ag.Tensor,
 ) *ag.Tensor {
 	q, heads := tp.Linear(hatY, wq, bq), l.attention.Heads
 	n, t, d, w := hatY.Shape()[1], hat.Shape()[1], hat.Shape()[2], wq.Shape()[0]/heads
 	if n*(w*d+t*(d-w)) < t*w*d { // multiplications with and without absorption, over 2·B·H
-		return absorbedAttention(tp, q, hat, mask, wk, wv, heads)
+		return absorbedAttention(tp, q, hat, wk, wv, heads)
 	}
 	return tp.Attention(q, tp.Linear(hat, wk, nil), tp.Linear(hat, wv, nil),
-		ag.AttentionConfig{Heads: heads, Mask: mask})
+		ag.AttentionConfig{Heads: heads})
 }
 
 // absorbedAttention is attention for a few queries q [B n H·w]. It does not project every position
@@ -189,13 +173,13 @@ func (l *transformerLayer) attendHeads(
 //	Q_h (x̂ W_k,hᵀ)ᵀ = (Q_h W_k,h) x̂ᵀ,  P_h (x̂ W_v,hᵀ) = (P_h x̂) W_v,hᵀ
 //
 // So the queries of all heads attend to x̂ itself, as one head of width d.
-func absorbedAttention(tp *ag.Tape, q, hat, mask, wk, wv *ag.Tensor, heads int) *ag.Tensor {
+func absorbedAttention(tp *ag.Tape, q, hat, wk, wv *ag.Tensor, heads int) *ag.Tensor {
 	b, n, d, w := q.Shape()[0], q.Shape()[1], hat.Shape()[2], q.Shape()[2]/heads
 	q = tp.Reshape(tp.Permute(tp.Reshape(q, b, n, heads, w), 2, 0, 1, 3), heads, b*n, w)
 	q = tp.MatMul(q, tp.Reshape(wk, heads, w, d), ag.NN) // [H B·n d]
 	q = tp.Scale(q, math.Sqrt(float64(d)/float64(w)))    // Attention divides by √d instead of √w
 	q = tp.Reshape(tp.Permute(tp.Reshape(q, heads, b, n, d), 1, 0, 2, 3), b, heads*n, d)
-	o := tp.Attention(q, hat, hat, ag.AttentionConfig{Heads: 1, Mask: mask})
+	o := tp.Attention(q, hat, hat, ag.AttentionConfig{Heads: 1})
 	o = tp.Reshape(tp.Permute(tp.Reshape(o, b, heads, n, d), 1, 0, 2, 3), heads, b*n, d)
 	o = tp.MatMul(o, tp.Reshape(wv, heads, w, d), ag.NT) // [H B·n w]
 	return tp.Reshape(tp.Permute(tp.Reshape(o, heads, b, n, w), 1, 2, 0, 3), b, n, heads*w)

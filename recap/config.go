@@ -13,7 +13,9 @@ type Config struct {
 	Heads       int `yaml:"heads" range:"[1,)" help:"attention heads of every Transformer"`
 	HeadWidth   int `yaml:"head_width" range:"[1,)" help:"width of one head"`
 	FeedForward int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
-	Depth       int `yaml:"depth" range:"[1,)" help:"layers of every Transformer"`
+	Depth       int `yaml:"depth" range:"[1,)" help:"layers of every Transformer but the fusion's"`
+	// 0: none, as in the authors' release
+	FusionDepth int `yaml:"fusion_depth" range:"[0,)" older:"0" help:"layers before q, k and v"`
 
 	Text      zoo.TextConfig  `yaml:"text"`
 	Generator GeneratorConfig `yaml:"generator"`
@@ -21,35 +23,17 @@ type Config struct {
 	// transformer: the paper's; mlp: that of the authors' release
 	Discriminator string `yaml:"discriminator" values:"transformer,mlp" help:"architecture of D_m"`
 	// the set 𝒢 of eq 6
-	Granularities []int      `yaml:"granularities" help:"numbers of segments; divide tokens"`
-	Loss          LossConfig `yaml:"loss"`
-
-	Study Study `yaml:"study"`
+	Granularities []int `yaml:"granularities" help:"numbers of segments; divide tokens"`
+	// complete: D_m sees segments of X_m, and L_gen trains G_m alone; corrupted: D_m sees segments
+	// of X̃_m, and L_gen trains E_m too
+	Future string     `yaml:"future" values:"complete,corrupted" older:"corrupted" help:"of D_m"`
+	Loss   LossConfig `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 as it is printed in the paper, without the three measures against
 	// collapse (docs/guide.md): positions are initialised from N(0, 1), critics read the features
 	// without standardisation, and the reconstruction target is not standardised.
 	Literal bool `yaml:"literal" help:"stage 1 as printed, without measures against collapse"`
-}
-
-// Study holds the candidates of docs/method-study.md.
-type Study struct {
-	Tokens   string  `yaml:"tokens" values:"learned,start,pool" help:"E_m"`
-	TokenSD  float64 `yaml:"token_sd" help:"sd of learned tokens"`
-	Mask     bool    `yaml:"mask" help:"padding masked in E_m"`
-	Future   bool    `yaml:"future" help:"real next segments from X"`
-	GenOnly  bool    `yaml:"gen_only" help:"L_gen trains G_m alone"`
-	DiscPair bool    `yaml:"disc_pair" help:"D sees [s_t; s_t+1]"`
-	Target   string  `yaml:"target" values:"moving,raw" help:"reconstruction target"`
-	Aux      float64 `yaml:"aux" help:"weight of unimodal losses into the streams"`
-	Rank     string  `yaml:"rank" values:"sample,batch" help:"errors of the ranking"`
-	Norm     bool    `yaml:"norm" help:"LayerNorm before q, k, v"`
-	Fusion   string  `yaml:"fusion" values:"linear,each,joint" help:"Transformer before q, k, v"`
-	TrainG   bool    `yaml:"train_g" help:"G trained in stage 2"`
-	Heads    bool    `yaml:"heads" help:"FID heads as fused representation"`
-	Pool     bool    `yaml:"pool" help:"critics see the mean over tokens"`
-	Dropout  float64 `yaml:"dropout" help:"in Transformers"`
 }
 
 // GeneratorConfig describes G_m. All settings but Kind are those of the kind "imagebind", the
@@ -72,17 +56,21 @@ type CriticConfig struct {
 	Kind   string `yaml:"kind" values:"separable,concat" help:"architecture of the critics f"`
 	Width  int    `yaml:"width" range:"[1,)" help:"hidden width of f, and e of a separable one"`
 	Hidden int    `yaml:"hidden" range:"[0,)" help:"hidden layers after the first; concat: 0 or 1"`
+	// flat: all L·d features; mean: the mean over the L tokens
+	Input string `yaml:"input" values:"flat,mean" older:"flat" help:"what critics see"`
 }
 
 // LossConfig holds the weights of eqs 7, 14, 15 and 19.
 type LossConfig struct {
-	Adversarial    float64    `yaml:"adv" help:"λ_adv, weight of L_adv in stage 1"`
-	Factorisation  float64    `yaml:"fid" help:"λ_fid, weight of L_FID in stage 1"`
-	Reconstruction float64    `yaml:"rec" help:"λ_rec, weight of the reconstruction in stage 1"`
-	Task           float64    `yaml:"task" help:"λ_task, weight of the task's loss in stage 2"`
-	Rank           float64    `yaml:"rank" help:"λ_rank, weight of L_rank in stage 2"`
-	Margin         float64    `yaml:"margin" help:"ε, margin of L_rank"`
-	Modality       [3]float64 `yaml:"modality" help:"w_l, w_a, w_v of the modalities in L_adv"`
+	Adversarial    float64 `yaml:"adv" help:"λ_adv, weight of L_adv in stage 1"`
+	Factorisation  float64 `yaml:"fid" help:"λ_fid, weight of L_FID in stage 1"`
+	Reconstruction float64 `yaml:"rec" help:"λ_rec, weight of the reconstruction in stage 1"`
+	Task           float64 `yaml:"task" help:"λ_task, weight of the task's loss in stage 2"`
+	Rank           float64 `yaml:"rank" help:"λ_rank, weight of L_rank in stage 2"`
+	// 0: the predictors learn from constant features, and eq 19 is as printed
+	Auxiliary float64    `yaml:"aux" range:"[0,)" older:"0" help:"λ_aux, of Σ L_MI in stage 2"`
+	Margin    float64    `yaml:"margin" help:"ε, margin of L_rank"`
+	Modality  [3]float64 `yaml:"modality" help:"w_l, w_a, w_v of the modalities in L_adv"`
 }
 
 // Ablation switches off parts of the method, as in the rows of the paper's Table 3.
@@ -104,15 +92,14 @@ type Ablation struct {
 func Paper() Config {
 	return Config{
 		Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
+		FusionDepth:   2,
 		Text:          zoo.PaperText(),
 		Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
-		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
+		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1, Input: "flat"},
 		Discriminator: "transformer",
-		Granularities: []int{8, 4, 2},
+		Granularities: []int{8, 4, 2}, Future: "complete",
 		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1,
-			Rank:   0.01,
-			Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
-		Study: Study{Tokens: "learned", TokenSD: 0.02, Target: "moving", Rank: "sample", Fusion: "linear"},
+			Rank: 0.01, Auxiliary: 0.2, Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
 	}
 }
 
@@ -122,7 +109,7 @@ func Quick() Config {
 	c.Width, c.Heads, c.HeadWidth, c.FeedForward = 64, 4, 16, 64
 	c.Text = zoo.QuickText()
 	c.Generator.Width = 64
-	c.Critic = CriticConfig{Kind: "separable", Width: 256, Hidden: 0}
+	c.Critic = CriticConfig{Kind: "separable", Width: 256, Input: "mean"}
 	return c
 }
 

@@ -11,86 +11,37 @@ type embedding struct {
 	project *nn.Linear
 	tokens  *ag.Tensor // [L d], learned
 	encode  *sequence
-	study   Study
 }
 
 func newEmbedding(p *nn.Params, c *Config, steps, width int) *embedding {
-	sd := c.positionSD()
-	if !c.Literal {
-		sd = c.Study.TokenSD
-	}
 	return &embedding{
 		project: nn.NewLinear(p.Sub("project"), width, c.Width),
-		tokens:  p.New("tokens", nn.Normal(sd), c.Tokens, c.Width),
-		encode:  newSequence(p.Sub("encode"), c, c.Heads, c.Tokens+steps),
-		study:   c.Study,
+		tokens:  p.New("tokens", nn.Normal(c.positionSD()), c.Tokens, c.Width),
+		encode:  newSequence(p.Sub("encode"), c, c.Heads, c.Tokens+steps, c.Depth),
 	}
 }
 
-// Forward returns h_m [B L d] for x [B T d_m] of which the first lengths[b] steps are valid.
-func (e *embedding) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
+// Forward returns h_m [B L d] for x [B T d_m]: the tokens are prepended to the projected input,
+// and the Transformer's first L positions are read. Its last layer is computed for these alone.
+func (e *embedding) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	l, d := e.tokens.Shape()[0], e.tokens.Shape()[1]
-	b, steps := x.Shape()[0], x.Shape()[1]
-	h := e.project.Forward(tp, x)
-	tokens := tp.Expand(e.tokens, b, l, d)
-	var mask *ag.Tensor
-	if e.study.Tokens == "pool" {
-		if e.study.Mask {
-			mask = lengthMask(tp, lengths, 0, steps)
-		}
-		pos := tp.Slice(e.encode.positions, 0, 0, steps)
-		h = e.encode.transformer.MaskedHead(tp, tp.Add(h, pos), steps, mask)
-		return tp.Add(tokens, tp.MatMul(spans(tp, lengths, l, steps), h, ag.NN))
-	}
-	if e.study.Tokens == "start" {
-		tokens = tp.Add(tokens, tp.MatMul(spans(tp, lengths, l, steps), h, ag.NN))
-	}
-	if e.study.Mask {
-		mask = lengthMask(tp, lengths, l, steps)
-	}
-	h = tp.Concat(1, tokens, h)
-	return e.encode.transformer.MaskedHead(tp, tp.Add(h, tp.Slice(e.encode.positions, 0, 0, l+steps)), l, mask)
+	tokens := tp.Expand(e.tokens, x.Shape()[0], l, d)
+	return e.encode.Head(tp, tp.Concat(1, tokens, e.project.Forward(tp, x)), l)
 }
 
-// lengthMask returns [B before+T]: 1 in the first before positions and the lengths[b] after them.
-func lengthMask(tp *ag.Tape, lengths []int, before, steps int) *ag.Tensor {
-	m := make([]float32, len(lengths)*(before+steps))
-	for i, n := range lengths {
-		for k := range before + n {
-			m[i*(before+steps)+k] = 1
-		}
-	}
-	return tp.Input(m, len(lengths), before+steps)
-}
-
-// spans returns [B L T], the weights of means over l equal spans of the valid steps. A step at the
-// border of two spans belongs to both in part.
-func spans(tp *ag.Tape, lengths []int, l, steps int) *ag.Tensor {
-	w := make([]float32, len(lengths)*l*steps)
-	for b, n := range lengths {
-		size := float64(n) / float64(l)
-		for i := range l {
-			from, to := float64(i)*size, float64(i+1)*size
-			for t := int(from); t < n && float64(t) < to; t++ {
-				w[(b*l+i)*steps+t] = float32((min(to, float64(t+1)) - max(from, float64(t))) / size)
-			}
-		}
-	}
-	return tp.Input(w, len(lengths), l, steps)
-}
-
-// A sequence is a Transformer with learned positions: the body of E_m, G_m, D_m, E_rec and g_m.
+// A sequence is a Transformer with learned positions: the body of E_m, G_m, D_m, E_rec, g_m and
+// of the fusion.
 type sequence struct {
 	positions   *ag.Tensor // [T d]
 	transformer *nn.Transformer
 }
 
-func newSequence(p *nn.Params, c *Config, heads, steps int) *sequence {
+func newSequence(p *nn.Params, c *Config, heads, steps, depth int) *sequence {
 	return &sequence{
 		positions: p.New("positions", nn.Normal(c.positionSD()), steps, c.Width),
 		transformer: nn.NewTransformer(p, nn.TransformerConfig{
 			Width: c.Width, Heads: heads, HeadWidth: c.HeadWidth, FeedForward: c.FeedForward,
-			Depth: c.Depth, Dropout: c.Study.Dropout}),
+			Depth: depth}),
 	}
 }
 
@@ -137,8 +88,8 @@ type features [zoo.Modalities]*ag.Tensor
 func (e *embedder) Forward(tp *ag.Tape, in *zoo.Input) features {
 	text := e.text.Forward(tp, in)
 	return features{
-		e.each[zoo.Language].Forward(tp, text, in.TextLen()),
-		e.each[zoo.Audio].Forward(tp, in.Audio, in.AudioLen),
-		e.each[zoo.Vision].Forward(tp, in.Vision, in.VisionLen),
+		e.each[zoo.Language].Forward(tp, text),
+		e.each[zoo.Audio].Forward(tp, in.Audio),
+		e.each[zoo.Vision].Forward(tp, in.Vision),
 	}
 }

@@ -19,9 +19,11 @@ import (
 func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
 	tp := ag.NewTape(dev)
-	x := m.embedder.Forward(tp, sample(dev, tinyDims, 3).Corrupted)[zoo.Audio]
+	batch := sample(dev, tinyDims, 3)
+	x := m.embedder.Forward(tp, batch.Corrupted)[zoo.Audio]
+	future := m.embedder.Forward(tp, batch.Complete)[zoo.Audio]
 	a := m.adversaries[zoo.Audio]
-	gen, disc := a.Losses(tp, x)
+	gen, disc := a.Losses(tp, x, future)
 
 	bce := func(s *ag.Tensor, target float64) float64 { // mean over the segment's positions
 		sum := 0.0
@@ -35,19 +37,19 @@ func TestAdversarialLossesAreEquations1To6(t *testing.T) {
 	for _, n := range a.granularities {
 		w := 4 / n // tiny has 4 tokens
 		for b := range 3 {
-			segment := func(t int) *ag.Tensor {
+			segment := func(x *ag.Tensor, t int) *ag.Tensor {
 				return tp.Slice(tp.Slice(x, 0, b, b+1), 1, t*w, (t+1)*w)
 			}
 			for t := range n - 1 {
-				made := a.generator.Forward(tp, segment(t))
-				now, next := segment(t).Values(), segment(t+1).Values()
+				made := a.generator.Forward(tp, segment(x, t))
+				now, next := segment(x, t).Values(), segment(future, t+1).Values()
 				var ab, aa, bb float64
 				for i := range now {
 					ab, aa, bb = ab+now[i]*next[i], aa+now[i]*now[i], bb+next[i]*next[i]
 				}
 				omega := (1 + ab/math.Sqrt(aa*bb)) / 2
 				wantGen += omega * bce(made, 1) / 3
-				wantDisc += (bce(segment(t+1), 1) + bce(made, 0)) / 2 / 3
+				wantDisc += (bce(segment(future, t+1), 1) + bce(made, 0)) / 2 / 3
 			}
 		}
 	}
@@ -102,8 +104,9 @@ func TestFactorisationIsEquations8To11(t *testing.T) {
 // TestUpperBoundIsEquation9 compares I_NCE-CLUB with a condition, and the objective of its f*, for
 // each kind of critic. The bound moves features alone, the objective moves f* alone.
 func TestUpperBoundIsEquation9(t *testing.T) {
-	for _, c := range []CriticConfig{{"separable", 5, 0}, {"separable", 5, 1}, {"concat", 5, 0},
-		{"concat", 5, 1}} {
+	for _, c := range []CriticConfig{{Kind: "separable", Width: 5},
+		{Kind: "separable", Width: 5, Hidden: 1}, {Kind: "concat", Width: 5},
+		{Kind: "concat", Width: 5, Hidden: 1}} {
 		t.Run(fmt.Sprintf("%s %d", c.Kind, c.Hidden), func(t *testing.T) {
 			dev, r := open(t, "cpu64"), rand.New(rand.NewPCG(11, 12))
 			const b, n = 4, 3
@@ -214,8 +217,9 @@ func TestWeightsAreEquations7And14And19(t *testing.T) {
 		"nce_common": -0.001, "club_common": 0.001, "nce_own1": -0.001, "nce_own2": -0.001,
 		"club": 0.002, "nce_given": -0.002,
 		"learn_club": -1, "learn_club_common": -1, "rec_l": 0.1, "rec_a": 0.1, "rec_v": 0.1,
-		"task": 1, "rank": 0.01, "probe_l": 1, "probe_a": 1, "probe_v": 1,
-		"disc_chance": 0, "spread_l": 0, "spread_a": 0, "spread_v": 0,
+		"task": 1, "rank": 0.01, "probe_l": 0.2, "probe_a": 0.2, "probe_v": 0.2,
+		"disc_chance": 0, "spread_l": 0, "spread_a": 0, "spread_v": 0, "constant": 0,
+		"token_spread_l": 0, "token_spread_a": 0, "token_spread_v": 0,
 		"alpha_l": 0, "alpha_a": 0, "alpha_v": 0,
 	}
 	for _, ph := range m.Phases() {

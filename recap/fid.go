@@ -1,6 +1,8 @@
 package recap
 
 import (
+	"slices"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -26,9 +28,9 @@ type pair struct {
 func newPair(p *nn.Params, c *Config, m1, m2 zoo.Modality) *pair {
 	name := m1.String() + m2.String()
 	p = p.Sub(name)
-	n := c.Tokens * c.Width
-	if c.Study.Pool {
-		n = c.Width
+	n := c.Width
+	if c.Critic.Input == "flat" {
+		n *= c.Tokens
 	}
 	q := &pair{name: name, m1: m1, m2: m2}
 	if !c.Without.Shared {
@@ -63,7 +65,7 @@ func newPairs(p *nn.Params, c *Config) []*pair {
 // d]. Every bound is a term of its own, so that it is logged; the sum of the weighted terms is
 // λ_fid·L_FID, plus the objectives that train f* alone.
 func (m *Model) fid(tp *ag.Tape, complete, completed features) []zoo.Term {
-	var x, y features // complete and completed, [B L·d]
+	var x, y features // complete and completed, [B n]
 	for i := range x {
 		x[i], y[i] = m.criticInput(tp, complete[i]), m.criticInput(tp, completed[i])
 	}
@@ -106,25 +108,27 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 	return terms
 }
 
-// criticInput returns the input [B L·d] of the estimators for features h [B L d]: each feature is
-// standardised over the batch, without learned scale or running statistics, so that scaling the
-// features does not change a bound,
+// criticInput returns the input [B n] of the estimators for features h [B L d], the L·d features or
+// the d means over tokens. Each is standardised over the batch, without learned scale or running
+// statistics, so that scaling the features does not change a bound,
 //
 //	(x − mean)/√(variance + 1e-8)
 func (m *Model) criticInput(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
-	if m.config.Study.Pool {
+	if m.config.Critic.Input == "mean" {
 		h = tp.Mean(h, 1)
 	}
 	x := tp.Reshape(h, h.Shape()[0], -1)
 	if m.config.Literal {
 		return x
 	}
-	centred, variance := centre(tp, x)
+	centred, variance := centre(tp, x, 0)
 	return tp.Div(centred, tp.Sqrt(tp.AddScalar(variance, 1e-8)))
 }
 
-// centre returns x − mean, and the variance, of each feature over the batch x [B …].
-func centre(tp *ag.Tape, x *ag.Tensor) (centred, variance *ag.Tensor) {
-	centred = tp.Sub(x, tp.Mean(x, 0))
-	return centred, tp.Mean(tp.Mul(centred, centred), 0)
+// centre returns x − mean, and the variance, over an axis of x: the first or the second.
+func centre(tp *ag.Tape, x *ag.Tensor, axis int) (centred, variance *ag.Tensor) {
+	kept := slices.Clone(x.Shape())
+	kept[axis] = 1
+	centred = tp.Sub(x, tp.Reshape(tp.Mean(x, axis), kept...))
+	return centred, tp.Mean(tp.Mul(centred, centred), axis)
 }

@@ -14,13 +14,10 @@ import (
 
 // A fusion predicts from the sum of the modalities, weighted by attention.
 type fusion struct {
+	body    *sequence  // a Transformer on the L positions, shared by the modalities; or nil
 	qkv     *nn.Linear // d → 3d, shared by the modalities
 	head    *nn.Linear // d → 1, or d → C
 	uniform bool       // without MIR: every weight is 1/3
-	norm    *nn.LayerNorm
-	body    *sequence
-	joint   bool
-	kind    *ag.Tensor // [3 d]
 }
 
 // fusionSD is the standard deviation of the initial query, key and value weights. It is small, so
@@ -36,14 +33,8 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 		head:    nn.NewLinear(p.Sub("head"), c.Width, scores),
 		uniform: c.Without.MIR,
 	}
-	if c.Study.Norm {
-		f.norm = nn.NewLayerNorm(p.Sub("norm"), c.Width)
-	}
-	switch c.Study.Fusion {
-	case "each":
-		f.body = newSequence(p.Sub("body"), c, c.Heads, c.Tokens)
-	case "joint":
-		f.body, f.joint = newSequence(p.Sub("body"), c, c.Heads, zoo.Modalities*c.Tokens), true
+	if c.FusionDepth > 0 {
+		f.body = newSequence(p.Sub("body"), c, c.Heads, c.Tokens, c.FusionDepth)
 	}
 	return f
 }
@@ -56,23 +47,9 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 //	f = Σ_m α_m·μ_v                                 eq 17
 func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 	if f.body != nil {
-		if f.joint {
-			y := f.body.Forward(tp, tp.Concat(1, x[:]...))
-			l := x[0].Shape()[1]
-			for i, t := range tp.Split(y, 1, l, l, l) {
-				x[i] = t
-			}
-		} else {
-			y := f.body.Forward(tp, tp.Concat(0, x[:]...))
-			n := x[0].Shape()[0]
-			for i, t := range tp.Split(y, 0, n, n, n) {
-				x[i] = t
-			}
-		}
-	}
-	if f.norm != nil {
-		for i := range x {
-			x[i] = f.norm.Forward(tp, x[i])
+		n := x[0].Shape()[0]
+		for i, y := range tp.Split(f.body.Forward(tp, tp.Concat(0, x[:]...)), 0, n, n, n) {
+			x[i] = y
 		}
 	}
 	var means features
@@ -103,7 +80,7 @@ type predictor struct {
 
 func newPredictor(p *nn.Params, c *Config, scores int) *predictor {
 	return &predictor{
-		body:   newSequence(p, c, predictorHeads, c.Tokens),
+		body:   newSequence(p, c, predictorHeads, c.Tokens, c.Depth),
 		hidden: nn.NewLinear(p.Sub("hidden"), c.Width, 64),
 		score:  nn.NewLinear(p.Sub("score"), 64, scores),
 	}

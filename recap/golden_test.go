@@ -52,11 +52,14 @@ var goldenCases = []struct {
 	{"concat critic of one layer, D an MLP", func(c *Config, _ *zoo.Dims) {
 		c.Critic.Hidden, c.Discriminator = 0, "mlp"
 	}},
-	{"separable critic", func(c *Config, _ *zoo.Dims) {
-		c.Critic.Kind, c.Critic.Hidden = "separable", 0
+	{"separable critic of mean tokens", func(c *Config, _ *zoo.Dims) {
+		c.Critic.Kind, c.Critic.Hidden, c.Critic.Input = "separable", 0, "mean"
 	}},
 	{"deep separable critic, literal", func(c *Config, _ *zoo.Dims) {
-		c.Critic.Kind, c.Literal = "separable", true
+		c.Critic.Kind, c.Literal, c.Future = "separable", true, "corrupted"
+	}},
+	{"stage2 of version 0.1", func(c *Config, _ *zoo.Dims) {
+		c.Loss.Auxiliary, c.FusionDepth = 0, 0
 	}},
 	{"without H-CAG", func(c *Config, _ *zoo.Dims) { c.Without.HCAG = true }},
 	{"classes", func(_ *Config, d *zoo.Dims) { d.Classes = 3 }},
@@ -76,6 +79,7 @@ var goldenTitles = []struct{ name, title string }{
 	{"club_", "I_NCE-CLUB(X'₁; X'₂) (eqs. 9, 10)"},
 	{"learn_club_", "the objective of f* of I_NCE-CLUB(X'₁; X'₂) (eq. 9)"},
 	{"rec_", "L_rec (eqs. 12, 13)"}, {"spread_", "the spread of X"},
+	{"token_spread_", "the spread of X over tokens"}, {"constant", "the error of a constant"},
 	{"task", "L_task (eqs. 16–18)"}, {"rank", "L_rank (eqs. 15, 16)"},
 	{"probe_", "L_MI (eq. 15)"}, {"alpha_", "the mean of α (eq. 16)"},
 	{"stage1", "L_stage1 (eqs. 7, 11, 14)"}, {"stage2", "L_stage2 (eq. 19)"},
@@ -131,7 +135,7 @@ func goldenConfig() Config {
 	c.Critic.Width = 8
 	c.Granularities = []int{4, 2}
 	c.Loss = LossConfig{Adversarial: 0.7, Factorisation: 0.3, Reconstruction: 0.9, Task: 0.8,
-		Rank: 1.3, Margin: 0.15, Modality: [3]float64{0.5, 0.2, 0.3}}
+		Rank: 1.3, Auxiliary: 0.4, Margin: 0.15, Modality: [3]float64{0.5, 0.2, 0.3}}
 	return c
 }
 

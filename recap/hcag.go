@@ -25,7 +25,7 @@ func newGenerator(p *nn.Params, c *Config, m zoo.Modality) (g generator, frozen 
 		g := newImageBind(p, c, m)
 		return g, g.frozen
 	}
-	return newSequence(p, c, c.Heads, c.Tokens), nil
+	return newSequence(p, c, c.Heads, c.Tokens, c.Depth), nil
 }
 
 // A discriminator is D_m. It returns a logit for each position of a segment, which is positive if
@@ -39,7 +39,7 @@ func newDiscriminator(p *nn.Params, c *Config) *discriminator {
 	if c.Discriminator == "mlp" {
 		return &discriminator{score: nn.NewMLP(p.Sub("score"), c.Width, c.Width/2, 1)}
 	}
-	return &discriminator{newSequence(p, c, c.Heads, c.Tokens),
+	return &discriminator{newSequence(p, c, c.Heads, c.Tokens, c.Depth),
 		nn.NewMLP(p.Sub("score"), c.Width, 1)}
 }
 
@@ -57,27 +57,19 @@ type adversary struct {
 	discriminator       *discriminator
 	discriminatorParams []*ag.Tensor // the discriminator's parameters
 	granularities       []int        // 𝒢, numbers of segments
-	study               Study
 }
 
-// Losses returns L_gen and L_disc of eqs 3 and 5 for the embedded input x = X̃_m [B L d], summed
-// over segments and granularities (eq 6). L_gen has gradients for the generator and x, and none
-// for the discriminator; L_disc has gradients for the discriminator alone. So one backward pass
-// trains both, each by its own loss.
-func (a *adversary) Losses(tp *ag.Tape, x, real *ag.Tensor) (gen, disc *ag.Tensor) {
+// Losses returns L_gen and L_disc of eqs 3 and 5, summed over segments and granularities (eq 6).
+// The segments that the generator continues are those of x [B L d], the real next segments those
+// of future [B L d]. L_gen has gradients for the generator and x, and none for the discriminator;
+// L_disc has gradients for the discriminator alone. So one backward pass trains both, each by its
+// own loss.
+func (a *adversary) Losses(tp *ag.Tape, x, future *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
-		now, next := adjacent(tp, x, n)
-		if a.study.Future {
-			_, next = adjacent(tp, real, n)
-		}
-		if a.study.GenOnly {
-			now, next = tp.StopGradient(now), tp.StopGradient(next)
-		}
+		now, _ := segments(tp, x, n)
+		_, next := segments(tp, future, n)
 		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
-		if a.study.DiscPair {
-			generated, next = tp.Concat(1, now, generated), tp.Concat(1, now, next)
-		}
 		g := a.generatorLoss(tp, generated, omega, x.Shape()[0])
 		d := a.discriminatorLoss(tp, generated, next, x.Shape()[0])
 		if i == 0 {
@@ -89,9 +81,9 @@ func (a *adversary) Losses(tp *ag.Tape, x, real *ag.Tensor) (gen, disc *ag.Tenso
 	return gen, disc
 }
 
-// adjacent divides x [B L d] into n segments and returns the first n−1 and, in the same order,
+// segments divides x [B L d] into n segments and returns the first n−1 and, in the same order,
 // their successors, both [B·(n−1) L/n d], so that all pairs of a granularity are one batch.
-func adjacent(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
+func segments(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
 	l, d := x.Shape()[1], x.Shape()[2]
 	w := l / n
 	return tp.Reshape(tp.Slice(x, 1, 0, l-w), -1, w, d), tp.Reshape(tp.Slice(x, 1, w, l), -1, w, d)
@@ -131,12 +123,18 @@ func (a *adversary) discriminatorLoss(
 }
 
 // hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality, and disc_chance,
-// the L_disc of a discriminator that cannot distinguish the segments, which is only logged.
+// the L_disc of a discriminator that cannot distinguish the segments, which is only logged. The
+// generator continues segments of X̃_m. Real are those of X_m, so that it learns to complete; then
+// L_gen trains G_m alone: E_m could lower it by making its tokens alike.
 func (m *Model) hcag(tp *ag.Tape, corrupted, complete features) []zoo.Term {
 	var terms []zoo.Term
 	w := m.config.Loss
 	for i, a := range m.adversaries {
-		gen, disc := a.Losses(tp, corrupted[i], complete[i])
+		x, future := corrupted[i], corrupted[i]
+		if m.config.Future == "complete" {
+			x, future = tp.StopGradient(x), complete[i]
+		}
+		gen, disc := a.Losses(tp, x, future)
 		name, weight := zoo.Modality(i).String(), w.Adversarial*w.Modality[i]
 		terms = append(terms, zoo.Term{Name: "gen_" + name, Weight: weight, Loss: gen},
 			zoo.Term{Name: "disc_" + name, Weight: weight, Loss: disc})

@@ -25,8 +25,7 @@ type Model struct {
 
 	adversaries    []*adversary // D_m against G_m
 	reconstructors []*sequence  // E_rec
-	outputs        []*nn.Linear
-	pairs          []*pair // (l, a), (l, v), (a, v)
+	pairs          []*pair      // (l, a), (l, v), (a, v)
 }
 
 // New creates the modules under p, for data of the given sizes. The configuration must have passed
@@ -64,14 +63,11 @@ func (m *Model) addStage1(p *nn.Params) {
 			q := p.Sub("discriminate").Sub(name)
 			d := newDiscriminator(q, c)
 			m.adversaries = append(m.adversaries,
-				&adversary{m.generators[i], d, q.Tensors(), c.Granularities, c.Study})
+				&adversary{m.generators[i], d, q.Tensors(), c.Granularities})
 		}
 		if !c.Without.Reconstructor {
-			q := p.Sub("reconstruct").Sub(name)
-			m.reconstructors = append(m.reconstructors, newSequence(q, c, c.Heads, c.Tokens))
-			if c.Study.Target == "raw" {
-				m.outputs = append(m.outputs, nn.NewLinear(q.Sub("output"), c.Width, m.rawWidth(i)))
-			}
+			m.reconstructors = append(m.reconstructors,
+				newSequence(p.Sub("reconstruct").Sub(name), c, c.Heads, c.Tokens, c.Depth))
 		}
 	}
 	if !c.Without.FID {

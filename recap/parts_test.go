@@ -1,9 +1,11 @@
 package recap
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -36,14 +38,14 @@ func TestSegmentsAndTheirSuccessors(t *testing.T) {
 	}
 	tp := ag.NewTape(dev)
 	x := ag.NewTensor(dev, v, 2, 4, 1)
-	now, next := adjacent(tp, x, 4)
+	now, next := segments(tp, x, 4)
 	if got, want := now.Values(), []float64{0, 1, 2, 4, 5, 6}; !slices.Equal(got, want) {
 		t.Errorf("segments of 1 are %v, want %v", got, want)
 	}
 	if got, want := next.Values(), []float64{1, 2, 3, 5, 6, 7}; !slices.Equal(got, want) {
 		t.Errorf("their successors are %v, want %v", got, want)
 	}
-	now, next = adjacent(tp, x, 2)
+	now, next = segments(tp, x, 2)
 	if !slices.Equal(now.Shape(), []int{2, 2, 1}) ||
 		!slices.Equal(next.Values(), []float64{2, 3, 6, 7}) {
 		t.Errorf("segments of 2: %v, successors %v", now.Shape(), next.Values())
@@ -230,16 +232,39 @@ func TestCollapseWarns(t *testing.T) {
 	m := &Model{pairs: []*pair{{name: "la"}}}
 	first := map[string]float64{"spread_l": 1, "spread_a": 1, "spread_v": 1}
 	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,
-		"nce_own1_la": 0.7}
+		"token_spread_l": 0.06, "token_spread_a": 0.1, "token_spread_v": 0.2, "nce_own1_la": 0.7}
 	if w := m.collapsed(first, healthy); w != "" {
 		t.Errorf("a healthy epoch warns: %s", w)
 	}
-	narrow := map[string]float64{"spread_l": 1, "spread_a": 0.09, "spread_v": 2,
-		"nce_own1_la": 0.7}
-	blind := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,
-		"nce_own1_la": 0.001, "nce_common_la": 0}
-	if m.collapsed(first, narrow) == "" || m.collapsed(first, blind) == "" {
-		t.Error("a collapse is not noticed")
+	for _, x := range []struct {
+		changed map[string]float64
+		want    string
+	}{
+		{map[string]float64{"spread_a": 0.09}, "embeddings are collapsing: spread_a"},
+		{map[string]float64{"token_spread_v": 0.09}, "nearly the same: token_spread_v"},
+		{map[string]float64{"nce_own1_la": 0.001, "nce_common_la": 0}, "every lower bound"},
+	} {
+		last := maps.Clone(healthy)
+		maps.Copy(last, x.changed)
+		if w := m.collapsed(first, last); !strings.Contains(w, x.want) {
+			t.Errorf("%v: warning %q, want %q", x.changed, w, x.want)
+		}
+	}
+}
+
+// TestWeightCollapseWarns has a modality without weight that is useful, and one that is not.
+func TestWeightCollapseWarns(t *testing.T) {
+	last := map[string]float64{"alpha_l": 0.6, "alpha_a": 0.395, "alpha_v": 0.005, "probe_l": 0.5,
+		"probe_a": 0.9, "probe_v": 0.97, "constant": 1}
+	if w := collapsedWeight(nil, last); w != "" {
+		t.Errorf("a useless modality is ignored, and the warning is %q", w)
+	}
+	last["probe_v"] = 0.8
+	if w := collapsedWeight(nil, last); !strings.Contains(w, "alpha_v is 0.005") {
+		t.Errorf("a useful modality is ignored, and the warning is %q", w)
+	}
+	if w := collapsedWeight(nil, map[string]float64{"task": 1}); w != "" {
+		t.Errorf("a model without weights warns: %q", w)
 	}
 }
 

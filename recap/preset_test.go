@@ -8,18 +8,19 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-// TestPresets has the numbers of the paper and, where it has none, of its authors' release. No
-// number depends on the data set.
+// TestPresets has the numbers of the paper and, where it has none, of its authors' release. Only
+// the kind of generator depends on the data set.
 func TestPresets(t *testing.T) {
 	loss := LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1,
-		Rank: 0.01, Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}}
+		Rank: 0.01, Auxiliary: 0.2, Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}}
 	paper := zootest.Preset{
 		Config: &Config{
 			Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
+			FusionDepth: 2, Future: "complete",
 			Text: zoo.TextConfig{Finetune: true, Sparse: true, Width: 768, Layers: 12, Heads: 12,
 				FeedForward: 3072, Dropout: 0.1},
 			Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
-			Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1},
+			Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1, Input: "flat"},
 			Discriminator: "transformer",
 			Granularities: []int{8, 4, 2}, Loss: loss},
 		Training: zoo.Training{Batch: 64, Accumulate: 1,
@@ -30,18 +31,22 @@ func TestPresets(t *testing.T) {
 	quick := zootest.Preset{
 		Config: &Config{
 			Width: 64, Tokens: 8, Heads: 4, HeadWidth: 16, FeedForward: 64, Depth: 2,
+			FusionDepth: 2, Future: "complete",
 			Text: zoo.TextConfig{Finetune: true, Sparse: true, Width: 64, Layers: 1, Heads: 4,
 				FeedForward: 128, Dropout: 0.1},
 			Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 64},
-			Critic:        CriticConfig{Kind: "separable", Width: 256},
+			Critic:        CriticConfig{Kind: "separable", Width: 256, Input: "mean"},
 			Discriminator: "transformer",
 			Granularities: []int{8, 4, 2}, Loss: loss},
 		Training: zoo.Training{Batch: 64, Accumulate: 1,
-			Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
+			Optimizer: "adamw", Schedule: "cosine-positive", LR: 1e-3, WeightDecay: 1e-4,
 			Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4},
 				"generator": {LR: 1e-5, WeightDecay: 1e-4}},
 			Epochs: map[string]int{"stage1": 5, "stage2": 25}}}
-	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{"mosi": paper}, quick)
+	mosei := Paper()
+	mosei.Generator.Kind = "imagebind"
+	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{"mosi": paper,
+		"mosei": {Config: &mosei, Training: paper.Training}}, quick)
 
 	for _, x := range []struct{ got, want zoo.Config }{{new(Quick()), quick.Config},
 		{new(Paper()), paper.Config}} {

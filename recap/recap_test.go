@@ -2,6 +2,7 @@ package recap
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ func TestConcatCriticDerivative(t *testing.T) {
 // concat returns tiny with concatenating critics.
 func concat(hidden int) *Config {
 	c := tiny()
-	c.Critic = CriticConfig{Kind: "concat", Width: 8, Hidden: hidden}
+	c.Critic = CriticConfig{Kind: "concat", Width: 8, Hidden: hidden, Input: "flat"}
 	return &c
 }
 
@@ -85,7 +86,7 @@ func clubs(p nn.Param) bool {
 // recap.md has it.
 var trainedBy = map[string]map[string][]string{
 	"stage1": {
-		"embed":        {"gen_", "nce_", "club_", "rec_"},
+		"embed":        {"nce_", "club_", "rec_"},
 		"generate":     {"gen_", "nce_", "club_", "rec_"},
 		"discriminate": {"disc_"},
 		"f*":           {"learn_"},
@@ -93,7 +94,7 @@ var trainedBy = map[string]map[string][]string{
 		"reconstruct":  {"rec_"},
 	},
 	"stage2": {
-		"embed":    {"task", "rank"},
+		"embed":    {"task", "rank", "probe_"},
 		"fuse":     {"task", "rank"},
 		"predict":  {"probe_"},
 		"generate": {},
@@ -120,7 +121,23 @@ func groups(m *Model) map[string][]*ag.Tensor {
 // L_disc only, f* for its own bound only, g_m for its own error only, and G for everything in stage
 // 1 but these, and for nothing in stage 2.
 func TestEachTermTrainsItsModules(t *testing.T) {
-	m, dev := newTiny(t, "cpu64", tiny(), tinyDims)
+	eachTermTrains(t, tiny(), trainedBy)
+}
+
+// TestProbesTrainPredictorsAlone is TestEachTermTrainsItsModules without the auxiliary loss: then
+// the errors of g_m do not train E_m.
+func TestProbesTrainPredictorsAlone(t *testing.T) {
+	c := tiny()
+	c.Loss.Auxiliary = 0
+	without := map[string]map[string][]string{"stage1": trainedBy["stage1"],
+		"stage2": maps.Clone(trainedBy["stage2"])}
+	without["stage2"]["embed"] = []string{"task", "rank"}
+	eachTermTrains(t, c, without)
+}
+
+func eachTermTrains(t *testing.T, c Config, trainedBy map[string]map[string][]string) {
+	t.Helper()
+	m, dev := newTiny(t, "cpu64", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
 	for _, ph := range m.Phases() {
 		tp := ag.NewTape(dev)

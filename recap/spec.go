@@ -14,25 +14,28 @@ var Spec = zoo.Spec{
 	New: func(p *nn.Params, c zoo.Config, d zoo.Dims) zoo.Model { return New(p, *c.(*Config), d) },
 }
 
-// preset returns the same numbers for every data set, as the paper does; MOSEI's deeper generator
-// is a setting.
-func preset(name, _ string) (zoo.Config, zoo.Training) {
+// preset returns the same numbers for every data set, as the paper does, but the deeper generator
+// for MOSEI.
+func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c, t := Paper(),
 		zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
 			WeightDecay: 1e-4,
 			Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4},
 				"generator": {LR: 1e-5, WeightDecay: 1e-4}},
 			Epochs: map[string]int{"stage1": 200, "stage2": 200}}
-	if name == "quick" {
-		c, t.LR = Quick(), 1e-3
+	switch {
+	case name == "paper" && dataset == "mosei":
+		c.Generator.Kind = "imagebind"
+	case name == "quick":
+		c, t.Schedule, t.LR = Quick(), "cosine-positive", 1e-3
 		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 		t.Epochs = map[string]int{"stage1": 5, "stage2": 25}
 	}
 	return &c, t
 }
 
-// variants holds the rows of Table 3, and two more: the method without stage 1, and with stage 1 as
-// it is printed in the paper.
+// variants holds the rows of Table 3, and three more: the method without stage 1, as it is printed
+// in the paper, and with stage 1 alone as it is printed.
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},
@@ -52,8 +55,11 @@ var variants = []zoo.Variant{
 	{Name: "no-stage1", Label: "w/o Stage 1", Apply: on(func(c *Config) {
 		c.Without.Stage1 = true
 	})},
+	{Name: "letter", Label: "By the letter", Apply: on(func(c *Config) {
+		c.Literal, c.Critic.Input, c.Future, c.Loss.Auxiliary = true, "flat", "corrupted", 0
+	})},
 	{Name: "literal", Label: "Stage 1 by the letter", Apply: on(func(c *Config) {
-		c.Literal = true
+		c.Literal, c.Critic.Input = true, "flat"
 	})},
 }
 
@@ -76,8 +82,10 @@ var terms = []zoo.TermTitle{
 	{Name: "nce_given", Title: "I_NCE(X′; Y′ | X, Y)", Unit: "nats"},
 	{Name: "club", Title: "I_CLUB(X′; Y′)", Unit: "nats"},
 	{Name: "learn_club", Title: "f* of I_CLUB(X′; Y′)", Unit: "nats"},
-	{Name: "spread", Title: "spread of X"},
+	{Name: "spread", Title: "spread of X over samples"},
+	{Name: "token_spread", Title: "spread of X over tokens"},
 	{Name: "rank", Title: "L_rank, eq 15"},
 	{Name: "probe", Title: "predictors g"},
+	{Name: "constant", Title: "best constant"},
 	{Name: "alpha", Title: "weight α"},
 }

@@ -27,11 +27,11 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 
 	terms := m.hcag(tp, corrupted, complete)
 	terms = append(terms, m.fid(tp, complete, completed)...)
-	terms = append(terms, m.reconstruct(tp, complete, completed, b.Complete)...)
+	terms = append(terms, m.reconstruct(tp, complete, completed)...)
 	for i, x := range complete {
-		terms = append(terms,
-			zoo.Term{Name: "spread_" + zoo.Modality(i).String(), Loss: meanDeviation(tp, x)},
-			zoo.Term{Name: "differ_" + zoo.Modality(i).String(), Loss: tokenDeviation(tp, x)})
+		name := zoo.Modality(i).String()
+		terms = append(terms, zoo.Term{Name: "spread_" + name, Loss: spread(tp, x, 0)},
+			zoo.Term{Name: "token_spread_" + name, Loss: spread(tp, x, 1)})
 	}
 	return terms, nil
 }
@@ -46,13 +46,17 @@ func (m *Model) generate(tp *ag.Tape, corrupted features) features {
 }
 
 // collapsed warns if stage 1 has collapsed: the embeddings of different utterances become nearly
-// equal, which makes every loss but the task's small. It compares the mean terms of the first
-// epoch with those of the last.
+// equal, which makes every loss but the task's small, or the tokens of an utterance do, so that
+// its segments are copies. It compares the mean terms of the first epoch with those of the last.
 func (m *Model) collapsed(first, last map[string]float64) string {
 	for i := range zoo.Modalities {
 		name := "spread_" + zoo.Modality(i).String()
 		if last[name] < first[name]/10 {
 			return "the embeddings are collapsing: " + name + " is under a tenth of its start"
+		}
+		if last["token_"+name] < last[name]/20 {
+			return "the tokens of a modality are nearly the same: token_" + name +
+				" is under a twentieth of " + name
 		}
 	}
 	bounds, positive := 0, 0
@@ -70,12 +74,4 @@ func (m *Model) collapsed(first, last map[string]float64) string {
 		return "every lower bound of mutual information is still 0: the critics see nothing in common"
 	}
 	return ""
-}
-
-func tokenDeviation(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	b, l, d := x.Shape()[0], x.Shape()[1], x.Shape()[2]
-	mean := tp.Reshape(tp.Mean(x, 1), b, 1, d)
-	c := tp.Sub(x, mean)
-	_ = l
-	return tp.Mean(tp.Sqrt(tp.Mean(tp.Mul(c, c), 1)))
 }

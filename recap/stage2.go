@@ -1,6 +1,8 @@
 package recap
 
 import (
+	"fmt"
+
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -10,10 +12,11 @@ import (
 //
 //	L_stage2 = λ_task·L_task + λ_rank·L_rank,
 //
-// plus the errors of the predictors g_m, which train only the predictors.
+// plus λ_aux·Σ_m L_MI^m, "the MI-based auxiliary loss", the errors of the predictors g_m. If λ_aux
+// is 0, they train the predictors, and nothing else.
 func (m *Model) stage2() zoo.Phase {
 	trained := []string{"embed", "fuse", "predict"}
-	if m.config.Without.Stage1 || m.config.Study.TrainG {
+	if m.config.Without.Stage1 {
 		trained = append(trained, "generate")
 	}
 	params := m.trained(trained...)
@@ -34,19 +37,17 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
-		in, weight := tp.StopGradient(completed[i]), 1.0
-		if s := m.config.Study; s.Aux > 0 {
-			in, weight = completed[i], s.Aux
+		x, weight := completed[i], w.Auxiliary
+		if weight == 0 {
+			x, weight = tp.StopGradient(x), 1
 		}
-		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, in), b, &m.dims)
+		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, x), b, &m.dims)
 		terms = append(terms,
-			zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: weight, Loss: tp.Mean(errs[i])})
+			zoo.Term{Name: "probe_" + zoo.Modality(i).String(), Weight: weight,
+				Loss: tp.Mean(errs[i])})
 	}
+	terms = append(terms, zoo.Term{Name: "constant", Loss: zoo.ConstantError(tp, b, &m.dims)})
 	mi := tp.StopGradient(tp.Stack(1, errs[:]...))
-	if m.config.Study.Rank == "batch" {
-		n := alpha.Shape()[0]
-		mi = tp.Expand(tp.Mean(mi, 0), n, zoo.Modalities)
-	}
 	terms = append(terms,
 		zoo.Term{Name: "rank", Weight: w.Rank, Loss: rankingLoss(tp, alpha, mi, w.Margin)})
 	for i, a := range tp.Split(alpha, 1, 1, 1, 1) {
@@ -56,14 +57,19 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 	return terms, nil
 }
 
-// collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0. Then its
-// gradient, which could raise it again, is nearly 0 too.
+// collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0 although
+// its predictor is better than a constant. With the weight, the gradient that could raise it is
+// nearly 0 too. A modality that does not predict the label, for example one of zeros, is rightly
+// ignored.
 func collapsedWeight(_, last map[string]float64) string {
 	for i := range zoo.Modalities {
-		if name := "alpha_" + zoo.Modality(i).String(); last[name] < 0.01 {
-			if _, logged := last[name]; logged {
-				return "an attention weight has collapsed: " + name + " is under 0.01"
-			}
+		name := zoo.Modality(i).String()
+		alpha, logged := last["alpha_"+name]
+		probe, constant := last["probe_"+name], last["constant"]
+		if logged && alpha < 0.01 && probe < 0.95*constant {
+			return fmt.Sprintf("an attention weight has collapsed: alpha_%s is %.3f, although "+
+				"this modality alone predicts with an error of %.3f, and a constant with %.3f",
+				name, alpha, probe, constant)
 		}
 	}
 	return ""
@@ -73,7 +79,7 @@ func collapsedWeight(_, last map[string]float64) string {
 // without stage 1.
 func (m *Model) complete(tp *ag.Tape, in *zoo.Input) (completed features) {
 	corrupted := m.embedder.Forward(tp, in)
-	if m.config.Without.Stage1 || m.config.Study.TrainG {
+	if m.config.Without.Stage1 {
 		return m.generate(tp, corrupted)
 	}
 	tp.Frozen(m.generatorParams, func() { completed = m.generate(tp, corrupted) })

@@ -11,19 +11,30 @@ import (
 // The hashes are those of version 0.1.0: a setting that is added may not change them, since a run
 // is resumed only if the hash in its state is that of its configuration.
 func TestHashesStay(t *testing.T) {
-	for _, c := range []struct{ model, preset, want string }{
-		{"recap", "quick", "72afc5d71d187715"},
-		{"recap", "paper", "dc62d38dff4c1233"},
-		{"misa", "quick", "ff7349ae79a09138"},
-		{"misa", "paper", "5c82c8b4148db972"},
-		{"self-mm", "quick", "b4e89abcf6a28406"},
-		{"self-mm", "paper", "eb25fce0a273dc4b"},
-		{"lnln", "quick", "51e30d648495aec2"},
-		{"lnln", "paper", "a38bb5ffc873954f"},
+	for _, c := range []struct {
+		model, preset, want string
+		then                map[string]any // settings of the preset that were others then
+	}{
+		{"recap", "quick", "72afc5d71d187715", map[string]any{"train.schedule": "cosine",
+			"critic.input": "flat", "loss.aux": 0.0, "future": "corrupted",
+			"fusion_depth": uint64(0)}},
+		{"recap", "paper", "dc62d38dff4c1233", map[string]any{"loss.aux": 0.0,
+			"future": "corrupted", "fusion_depth": uint64(0)}},
+		{"misa", "quick", "ff7349ae79a09138", nil},
+		{"misa", "paper", "5c82c8b4148db972", nil},
+		{"self-mm", "quick", "b4e89abcf6a28406", nil},
+		{"self-mm", "paper", "eb25fce0a273dc4b", nil},
+		{"lnln", "quick", "51e30d648495aec2", map[string]any{"train.schedule": "cosine"}},
+		{"lnln", "paper", "a38bb5ffc873954f", nil},
 	} {
 		config, err := Preset(c.preset, c.model, "mosi")
 		if err != nil {
 			t.Fatal(err)
+		}
+		for key, value := range c.then {
+			if err := config.set(key, value); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if found := config.Hash()[:16]; found != c.want {
 			t.Errorf("%s, %s: %s, want %s; a new setting has a tag older", c.model, c.preset,

@@ -61,6 +61,7 @@ func TestSchedule(t *testing.T) {
 	}{
 		{"constant", []float64{1, 1, 1, 1}},
 		{"cosine", []float64{0, 0.5, 1, (1 + math.Cos(math.Pi*8/18)) / 2}},
+		{"cosine-positive", []float64{1. / 3, 2. / 3, 1, (1 + math.Cos(math.Pi*9/18)) / 2}},
 	} {
 		tr := &trainer{}
 		tr.config.Train = zoo.Training{LR: 0.1, Schedule: c.schedule,

@@ -23,6 +23,21 @@ func TaskErrors(tp *ag.Tape, score *ag.Tensor, b *Batch, d *Dims) *ag.Tensor {
 	return tp.Mul(e, e)
 }
 
+// ConstantError returns the mean of the TaskErrors of the constant prediction that is best for the
+// batch, a scalar: the variance of the labels, or the entropy of the classes in nats.
+func ConstantError(tp *ag.Tape, b *Batch, d *Dims) *ag.Tensor {
+	if d.Classes > 0 {
+		counts := make([]float32, d.Classes)
+		for _, c := range b.Class {
+			counts[c]++
+		}
+		p := tp.Scale(tp.Input(counts, d.Classes), 1/float64(len(b.Class)))
+		return tp.Neg(tp.Sum(tp.Mul(p, tp.Log(tp.Clamp(p, 1e-30, 1))))) // 0·ln 0 = 0
+	}
+	e := tp.Sub(b.Label, tp.Mean(b.Label))
+	return tp.Mean(tp.Mul(e, e))
+}
+
 // OutputWidth returns the width of a model's last layer: 1 for regression, the number of classes
 // for classification.
 func (d *Dims) OutputWidth() int { return max(d.Classes, 1) }

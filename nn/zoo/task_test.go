@@ -1,6 +1,7 @@
 package zoo_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -27,5 +28,21 @@ func TestTaskErrorsDoNotBroadcast(t *testing.T) {
 			zoo.TaskErrors(tp, tp.Full(0, shapes[0]...),
 				&zoo.Batch{Label: tp.Full(0, shapes[1]...)}, &zootest.TinyDims)
 		}()
+	}
+}
+
+// TestConstantError compares the error of the best constant with formulas for labels and classes.
+func TestConstantError(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	tp := ag.NewTape(dev)
+	labels := &zoo.Batch{Label: ag.NewTensor(dev, []float64{1, 2, 6}, 3)}
+	if got := zoo.ConstantError(tp, labels, &zoo.Dims{}).Item(); math.Abs(got-14./3) > 1e-12 {
+		t.Errorf("the variance of 1, 2, 6 is %g, want 14/3", got)
+	}
+	classes := &zoo.Batch{Class: []int{2, 0, 2, 2}}
+	want := -0.75*math.Log(0.75) - 0.25*math.Log(0.25)
+	got := zoo.ConstantError(tp, classes, &zoo.Dims{Classes: 3}).Item()
+	if math.Abs(got-want) > 1e-12 {
+		t.Errorf("the entropy is %g, want %g", got, want)
 	}
 }

@@ -28,7 +28,7 @@ L, D, HEADS, HEAD_WIDTH, HIDDEN, DEPTH = 4, 4, 2, 3, 5, 2
 GRANULARITIES = (4, 2)
 CRITIC = 8  # width
 PREDICTOR_HEADS, PREDICTOR_HIDDEN, DROPOUT, SEED = 4, 64, 0.1, 3
-ADV, FID, REC, TASK, RANK, MARGIN = 0.7, 0.3, 0.9, 0.8, 1.3, 0.15
+ADV, FID, REC, TASK, RANK, AUX, MARGIN = 0.7, 0.3, 0.9, 0.8, 1.3, 0.4, 0.15
 W = {"l": 0.5, "a": 0.2, "v": 0.3}
 UNK = 1
 
@@ -112,10 +112,10 @@ def bert(w, at, ids):
     return norm(w, at + ".output.LayerNorm", x + y, 1e-12)
 
 
-def transformer(w, at, x, steps=L, heads=HEADS):
+def transformer(w, at, x, steps=L, heads=HEADS, depth=DEPTH):
     """Pre-norm, with learned positions, of which a shorter sequence uses the first; no norm at the end."""
     x = x + w(at + ".positions", steps, D)[: x.shape[1]]
-    for i in range(DEPTH):
+    for i in range(depth):
         layer = f"{at}.layers.{i}."
         q, k, v = (
             linear(w, layer + "attention." + name, norm(w, layer + "norm_" + name[0], x, 1e-5, name != "key"), heads * HEAD_WIDTH, False)
@@ -146,7 +146,7 @@ def generate(c, w, h):
 # Stage 1
 
 
-def adversarial(c, w, m, x):
+def adversarial(c, w, m, x, future):
     """Eqs 1 to 6: L_gen and L_disc of a modality, summed over granularities and pairs of adjacent segments."""
 
     def bce(w, s, label):  # eq 4, mean over positions, [B]
@@ -159,8 +159,7 @@ def adversarial(c, w, m, x):
 
     gen = disc = 0
     for n in GRANULARITIES:
-        segments = x.chunk(n, 1)
-        for now, following in zip(segments, segments[1:]):
+        for now, following in zip(x.chunk(n, 1), future.chunk(n, 1)[1:]):
             made = transformer(w, "generate." + m, now)  # eq 1
             # eq 2: "the weights … modulate the generator's loss"; they are not part of what it learns
             omega = (1 + F.cosine_similarity(now.flatten(1), following.flatten(1))).detach() / 2
@@ -173,7 +172,7 @@ def adversarial(c, w, m, x):
 
 def scores(c, w, at, x, y):
     """f(x_j, y_i) in row i and column j. A side has parts, the features and their condition; one head serves the parts of a side."""
-    side = lambda head, parts: torch.cat([mlp(w, f"{at}.{head}", part, L * D, L * D) for part in parts], 1)
+    side = lambda head, parts: torch.cat([mlp(w, f"{at}.{head}", part, part.shape[1], part.shape[1]) for part in parts], 1)
     x, y = side("head_x", x), side("head_y", y)
     b, n = x.shape
     x, y = x.expand(b, b, n), y[:, None].expand(b, b, n)
@@ -215,13 +214,16 @@ def stage1(c, w, batch):
 
     if c["without"] != "hcag":
         for m in MODALITIES:  # eqs 6 and 7
-            gen, disc = adversarial(c, w, m, corrupted[m])
+            # "to distinguish real future segments from generated ones": of the complete sequence, and then the loss of the generator trains it alone;
+            # by the letter all segments are those of the corrupted sequence, and nothing says what its loss trains
+            x = (corrupted[m].detach(), complete[m]) if c["future"] == "complete" else (corrupted[m], corrupted[m])
+            gen, disc = adversarial(c, w, m, *x)
             add("gen_" + m, ADV * W[m], gen)
             add("disc_" + m, ADV * W[m], disc)
         add("disc_chance", 0, torch.tensor(math.log(2) * sum(n - 1 for n in GRANULARITIES)))  # eq 5 for p = 1/2
 
     def seen(h):  # what critics see: standardised over the batch, unless literal
-        h = h.flatten(1)
+        h = h.mean(1) if c["input"] == "mean" else h.flatten(1)
         return h if c["literal"] else (h - h.mean(0)) / (h.var(0, correction=0) + 1e-8).sqrt()
 
     for first, second in PAIRS:  # eq 11
@@ -246,6 +248,7 @@ def stage1(c, w, batch):
         add("rec_" + m, REC, (transformer(w, "reconstruct." + m, completed[m]) - target).square().mean())  # eqs 12 and 13
     for m in MODALITIES:
         add("spread_" + m, 0, deviation[m].sqrt().mean())
+        add("token_spread_" + m, 0, complete[m].std(1, correction=0).mean())
     return terms
 
 
@@ -256,7 +259,8 @@ def fuse(c, w, x):
     """Eqs 16 and 17: the scores and α [B 3]."""
     logits, mu_v = [], []
     for m in MODALITIES:
-        q, k, v = linear(w, "fuse.qkv", x[m], 3 * D).chunk(3, 2)  # of every position
+        h = transformer(w, "fuse.body", x[m], depth=c["fusion"]) if c["fusion"] else x[m]
+        q, k, v = linear(w, "fuse.qkv", h, 3 * D).chunk(3, 2)  # of every position
         logits.append((q.mean(1) * k.mean(1)).sum(1) / math.sqrt(D))
         mu_v.append(v.mean(1))
     logits = torch.stack(logits, 1)
@@ -287,9 +291,15 @@ def stage2(c, w, batch):
     score, alpha = fuse(c, w, x)
     terms = {"task": (TASK, errors(c, score, batch).mean())}  # eqs 18 and 19
     if c["without"] != "mir":
-        # eq 15: "MI scores indicate the predictive reliability" of X'_m as it is: g_m is a probe, on constant features
-        mi = torch.stack([errors(c, predictor(c, w, m, x[m].detach()), batch) for m in MODALITIES], 1)
-        terms |= {"probe_" + m: (1, mi[:, i].mean()) for i, m in enumerate(MODALITIES)}
+        # eq 15: "the MI-based auxiliary loss for modality m"; without a weight g_m is a probe of X'_m as it is, on constant features
+        mi = torch.stack([errors(c, predictor(c, w, m, x[m] if c["aux"] else x[m].detach()), batch) for m in MODALITIES], 1)
+        terms |= {"probe_" + m: (c["aux"] or 1, mi[:, i].mean()) for i, m in enumerate(MODALITIES)}
+        best = batch["label"].var(correction=0)  # of constants
+        if c["classes"]:
+            p = torch.tensor([(batch["class"] == i).sum() / len(batch["class"]) for i in range(c["classes"])])
+            best = -(p * p.log()).sum()
+        terms["constant"] = (0, best)
+        mi = mi.detach()
         rank = 0
         for i in range(3):
             for j in range(3):
@@ -322,14 +332,16 @@ def utterances():
     return batch | {"label": [-1.4, 0.3, 2.1, -0.6, 0.9], "class": [2, 0, 1, 1, 0]}
 
 
-PAPER = {"stage": 1, "critic": "concat", "hidden": 1, "discriminator": "transformer", "classes": 0, "literal": False, "without": ""}
+PAPER = {"stage": 1, "critic": "concat", "hidden": 1, "input": "flat", "discriminator": "transformer", "aux": AUX, "fusion": DEPTH}
+PAPER |= {"future": "complete", "classes": 0, "literal": False, "without": ""}
 CASES = {
     "stage1": PAPER,
     "concat critic of one layer, D an MLP": PAPER | {"hidden": 0, "discriminator": "mlp"},
-    "separable critic": PAPER | {"critic": "separable", "hidden": 0},
-    "deep separable critic, literal": PAPER | {"critic": "separable", "literal": True},
+    "separable critic of mean tokens": PAPER | {"critic": "separable", "hidden": 0, "input": "mean"},
+    "deep separable critic, literal": PAPER | {"critic": "separable", "literal": True, "future": "corrupted"},
     "without H-CAG": PAPER | {"without": "hcag"},
     "stage2": PAPER | {"stage": 2},
+    "stage2 of version 0.1": PAPER | {"stage": 2, "aux": 0, "fusion": 0},
     "classes": PAPER | {"stage": 2, "classes": 3},
     "without MIR": PAPER | {"stage": 2, "without": "mir"},
     "without stage 1": PAPER | {"stage": 2, "without": "stage1"},

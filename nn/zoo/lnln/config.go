@@ -76,8 +76,8 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	switch {
 	case name == "quick":
 		c.Width, c.Heads, c.HeadWidth, c.FeedForward, c.Text = 64, 4, 16, 64, zoo.QuickText()
-		t.LR, t.Groups["text"], t.Epochs["train"] = 1e-3, zoo.GroupTraining{LR: 5e-5,
-			WeightDecay: 1e-4}, 30
+		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
+		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 	case dataset == "mosei":
 		c.FusionDepth = 4
 	case dataset == "sims":

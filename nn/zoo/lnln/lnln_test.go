@@ -113,7 +113,7 @@ func TestPresets(t *testing.T) {
 		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1,
 			Sentiment: 1}},
 		Training: zoo.Training{Batch: 64, Accumulate: 1,
-			Optimizer: "adamw", Schedule: "cosine", LR: 1e-3, WeightDecay: 1e-4,
+			Optimizer: "adamw", Schedule: "cosine-positive", LR: 1e-3, WeightDecay: 1e-4,
 			Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4}},
 			Epochs: map[string]int{"train": 30}}})
 }
