@@ -49,6 +49,8 @@ type DataConfig struct {
 
 	Scale float64 `yaml:"scale" range:"(0,100]" help:"factor of generated sequences' lengths"`
 	Limit int     `yaml:"limit" range:"[0,)" help:"utterances used of each split; 0: all"`
+	// for small sets: see datasets.Set.Resplit
+	Resplit uint64 `yaml:"resplit" older:"0" help:"seed of new splits by video; 0: as in the file"`
 }
 
 // EvalConfig selects the missing rates of validation and test.

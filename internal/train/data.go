@@ -60,8 +60,7 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	choose(set, c)
-	return set, nil
+	return choose(set, c)
 }
 
 // OpenWithOrigin is [OpenData] with the origin of the data, which takes time for a large pickle.
@@ -71,11 +70,11 @@ func OpenWithOrigin(c *settings.Config) (*datasets.Set, Origin, error) {
 		return nil, Origin{}, err
 	}
 	origin := originOf(set)
-	choose(set, c)
-	return set, origin, nil
+	set, err = choose(set, c)
+	return set, origin, err
 }
 
-// openWhole is [OpenData] without data.limit and eval.split.
+// openWhole is [OpenData] without data.resplit, data.limit and eval.split.
 func openWhole(c *settings.Config) (*datasets.Set, error) {
 	if err := c.CheckData(); err != nil {
 		return nil, err
@@ -104,9 +103,15 @@ func openWhole(c *settings.Config) (*datasets.Set, error) {
 	return set, nil
 }
 
-// choose takes the first data.limit utterances of each split, all if it is 0, and makes the split
-// that eval.split names the one that is tested.
-func choose(set *datasets.Set, c *settings.Config) {
+// choose divides the utterances again if data.resplit says so, takes the first data.limit of each
+// split, all if it is 0, and makes the split that eval.split names the one that is tested.
+func choose(set *datasets.Set, c *settings.Config) (*datasets.Set, error) {
+	if c.Data.Resplit != 0 {
+		var err error
+		if set, err = set.Resplit(c.Data.Resplit); err != nil {
+			return nil, err
+		}
+	}
 	if n := c.Data.Limit; n > 0 {
 		for _, s := range []**datasets.Split{&set.Train, &set.Valid, &set.Test} {
 			*s = (*s).Subset(Indices(min(n, (*s).Len())))
@@ -115,6 +120,7 @@ func choose(set *datasets.Set, c *settings.Config) {
 	if c.Eval.Split == settings.ValidSplit {
 		set.Test = set.Valid
 	}
+	return set, nil
 }
 
 // Indices returns 0, 1, …, n−1.

@@ -2,10 +2,12 @@ package train
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -31,5 +33,27 @@ func TestFitChecksSegments(t *testing.T) {
 			!strings.Contains(err.Error(), `utterance 0 ("a"): text_bert: token 1: `+c.want) {
 			t.Errorf("segment %d: %v, want %q", c.segment, err, c.want)
 		}
+	}
+}
+
+// TestResplitSettings opens a set with data.resplit, data.limit and eval.split together.
+func TestResplitSettings(t *testing.T) {
+	open := func(set map[string]string) *datasets.Set {
+		c := settingstest.Resolved(t, set)
+		s, err := OpenData(&c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	whole := open(nil)
+	divided := open(map[string]string{"data.resplit": "3"})
+	if slices.Equal(whole.Test.ID, divided.Test.ID) {
+		t.Error("data.resplit=3: the test split is that of the file")
+	}
+	limited := open(map[string]string{"data.resplit": "3", "data.limit": "2", "eval.split": "valid"})
+	if !slices.Equal(limited.Test.ID, divided.Valid.ID[:2]) {
+		t.Errorf("the test split has %v, want the first two of the new validation split, %v",
+			limited.Test.ID, divided.Valid.ID[:2])
 	}
 }

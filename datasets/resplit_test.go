@@ -1,0 +1,102 @@
+package datasets
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+)
+
+// ofVideos returns a synthetic set in which three consecutive utterances are of one video.
+func ofVideos(train, valid, test int) *Set {
+	c := DefaultSynthetic()
+	c.Train, c.Valid, c.Test = train, valid, test
+	set, _ := Synthetic(c)
+	n := 0
+	for _, p := range set.splits() {
+		for i := range p.ID {
+			p.ID[i] = fmt.Sprintf("video%d$_$%d", n/3, n)
+			n++
+		}
+	}
+	return set
+}
+
+// TestResplit checks that the new splits have all utterances once, about the same sizes, and no
+// video in common, and that an utterance keeps what belongs to it.
+func TestResplit(t *testing.T) {
+	set := ofVideos(60, 15, 24)
+	type row struct{ text, features string }
+	describe := func(p *Split, i int) row {
+		audio := make([]float32, p.Audio.T*p.Audio.D)
+		vision := make([]float32, p.Vision.T*p.Vision.D)
+		p.Audio.Row(audio, i)
+		p.Vision.Row(vision, i)
+		return row{fmt.Sprint(p.Label[i], p.Language.row(i)), fmt.Sprint(audio, vision,
+			p.Audio.Len[i], p.Vision.Len[i])}
+	}
+	rows := func(s *Set) map[string]row {
+		all := map[string]row{}
+		for _, p := range s.splits() {
+			for i, id := range p.ID {
+				all[id] = describe(p, i)
+			}
+		}
+		return all
+	}
+	before := rows(set)
+	var tests [][]string
+	for seed := range uint64(6) {
+		s, err := set.Resplit(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(rows(s), before) || s.Train.Len()+s.Valid.Len()+s.Test.Len() != 99 {
+			t.Fatalf("seed %d: the utterances are not those of before", seed)
+		}
+		split := map[string]int{}
+		for k, p := range s.splits() {
+			for i := range p.ID {
+				if first, ok := split[p.video(i)]; ok && first != k {
+					t.Errorf("seed %d: %s is in two splits", seed, p.video(i))
+				}
+				split[p.video(i)] = k
+			}
+			if want := []int{60, 15, 24}[k]; p.Len() < want-2 || p.Len() > want+2 {
+				t.Errorf("seed %d: split %d has %d utterances, want %d ± 2", seed, k, p.Len(), want)
+			}
+		}
+		tests = append(tests, s.Test.ID)
+	}
+	again, err := set.Resplit(5)
+	if err != nil || !slices.Equal(again.Test.ID, tests[5]) {
+		t.Errorf("the same seed gives another test split (error %v)", err)
+	}
+	if slices.Equal(tests[0], tests[1]) {
+		t.Error("two seeds give the same test split")
+	}
+}
+
+// TestResplitOfFewVideos needs a video for each split.
+func TestResplitOfFewVideos(t *testing.T) {
+	for seed := range uint64(20) {
+		s, err := ofVideos(3, 3, 3).Resplit(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, p := range s.splits() {
+			if p.Len() != 3 {
+				t.Errorf("seed %d: split %d has %d utterances, want 3", seed, k, p.Len())
+			}
+		}
+	}
+	large := ofVideos(30, 1, 2)
+	for seed := range uint64(20) {
+		if s, err := large.Resplit(seed); err != nil || s.Valid.Len() == 0 || s.Train.Len() == 0 {
+			t.Errorf("seed %d: an empty split, error %v", seed, err)
+		}
+	}
+	if _, err := ofVideos(3, 2, 1).Resplit(1); err == nil {
+		t.Error("two videos were divided into three splits")
+	}
+}
