@@ -59,7 +59,8 @@ func (f *findings) compareSplits(s *Set) {
 // not name one.
 func (s *Split) video(i int) string {
 	video, _, ok := strings.Cut(s.ID[i], "$_$")
-	if !ok || video == "train" || video == "valid" || video == "test" { // an id without a video
+	// an id without a video
+	if !ok || slices.Contains([]string{"train", "valid", "test", "synthetic"}, video) {
 		return fmt.Sprintf("%p %d", s, i)
 	}
 	return video

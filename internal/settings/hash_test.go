@@ -32,7 +32,7 @@ func TestHashesStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for key, value := range c.then {
-			if err := config.set(key, value); err != nil {
+			if err := config.set(zoo.Settings(&config), key, value); err != nil {
 				t.Fatal(err)
 			}
 		}

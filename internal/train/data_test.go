@@ -51,7 +51,8 @@ func TestResplitSettings(t *testing.T) {
 	if slices.Equal(whole.Test.ID, divided.Test.ID) {
 		t.Error("data.resplit=3: the test split is that of the file")
 	}
-	limited := open(map[string]string{"data.resplit": "3", "data.limit": "2", "eval.split": "valid"})
+	limited := open(map[string]string{"data.resplit": "3", "data.limit": "2",
+		"eval.split": "valid"})
 	if !slices.Equal(limited.Test.ID, divided.Valid.ID[:2]) {
 		t.Errorf("the test split has %v, want the first two of the new validation split, %v",
 			limited.Test.ID, divided.Valid.ID[:2])
