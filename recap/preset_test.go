@@ -42,7 +42,7 @@ func TestPresets(t *testing.T) {
 			Optimizer: "adamw", Schedule: "cosine-positive", LR: 1e-3, WeightDecay: 1e-4,
 			Groups: map[string]zoo.GroupTraining{"text": {LR: 5e-5, WeightDecay: 1e-4},
 				"generator": {LR: 1e-5, WeightDecay: 1e-4}},
-			Epochs: map[string]int{"stage1": 5, "stage2": 25}}}
+			Epochs: map[string]int{"stage1": 4, "stage2": 18}}}
 	mosei := Paper()
 	mosei.Generator.Kind = "imagebind"
 	zootest.PresetsAre(t, &Spec, map[string]zootest.Preset{"mosi": paper,

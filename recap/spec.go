@@ -29,7 +29,7 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	case name == "quick":
 		c, t.Schedule, t.LR = Quick(), "cosine-positive", 1e-3
 		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
-		t.Epochs = map[string]int{"stage1": 5, "stage2": 25}
+		t.Epochs = map[string]int{"stage1": 4, "stage2": 18}
 	}
 	return &c, t
 }

@@ -17,7 +17,8 @@ func TestHashesStay(t *testing.T) {
 	}{
 		{"recap", "quick", "72afc5d71d187715", map[string]any{"train.schedule": "cosine",
 			"critic.input": "flat", "loss.aux": 0.0, "future": "corrupted",
-			"fusion_depth": uint64(0)}},
+			"fusion_depth": uint64(0), "train.epochs.stage1": uint64(5),
+			"train.epochs.stage2": uint64(25)}},
 		{"recap", "paper", "dc62d38dff4c1233", map[string]any{"loss.aux": 0.0,
 			"future": "corrupted", "fusion_depth": uint64(0)}},
 		{"misa", "quick", "ff7349ae79a09138", nil},
