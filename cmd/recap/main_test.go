@@ -58,7 +58,7 @@ func vocabulary() string {
 	return b.String()
 }
 
-func bertWeights(t *testing.T) []byte {
+func bertWeights(t *testing.T, layers int) []byte {
 	t.Helper()
 	dev, err := ag.Open("cpu")
 	if err != nil {
@@ -66,8 +66,8 @@ func bertWeights(t *testing.T) []byte {
 	}
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	nn.NewBERT(p,
-		nn.BERTConfig{Vocab: 2100, Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Positions: 12,
-			Types: 2, Eps: 1e-12})
+		nn.BERTConfig{Vocab: 2100, Width: 8, Layers: layers, Heads: 2, FeedForward: 8,
+			Positions: 12, Types: 2, Eps: 1e-12})
 	var b bytes.Buffer
 	if err := nn.Save(&b, p.All(), nil); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,8 @@ func bertWeights(t *testing.T) []byte {
 }
 
 // TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout),
-// truncated.pkl and wrongkey.pkl, state.pth of PyTorch, and the folder of a pretrained BERT.
+// truncated.pkl and wrongkey.pkl, state.pth of PyTorch, and the folders of pretrained BERTs of one
+// layer (bert) and of two (deep).
 func TestScripts(t *testing.T) {
 	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
 	if err != nil {
@@ -87,11 +88,14 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deep := strings.Replace(bertConfig, `layers": 1`, `layers": 2`, 1)
 	files := map[string][]byte{
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
 		"state.pth": state, "bert/config.json": []byte(bertConfig),
-		"bert/model.safetensors": bertWeights(t), "bert/vocab.txt": []byte(vocabulary()),
-		"my file.pkl": small, "synthetic.pkl": small,
+		"bert/model.safetensors": bertWeights(t, 1), "bert/vocab.txt": []byte(vocabulary()),
+		"deep/config.json": []byte(deep), "deep/vocab.txt": []byte(vocabulary()),
+		"deep/model.safetensors": bertWeights(t, 2),
+		"my file.pkl":            small, "synthetic.pkl": small,
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{
@@ -121,7 +125,7 @@ func TestExitCodes(t *testing.T) {
 	for name, text := range map[string]string{
 		"small.pkl": string(small), "cut.pkl": string(small[:len(small)/2]),
 		"list.yaml": "[1, 2", "twice.yaml": "seed: 1\n---\nseed: 2\n", "key.yaml": "bach: 3",
-		"bert/config.json": bertConfig, "bert/model.safetensors": string(bertWeights(t)[:999]),
+		"bert/config.json": bertConfig, "bert/model.safetensors": string(bertWeights(t, 1)[:999]),
 		"half/config.json": bertConfig[:20], "odd/seed1/config.yaml": "seed: one",
 		unfinished + "/seed1/config.yaml": "dataset: mosi\ndata: {file: gone.pkl}\nseed: 1",
 		"cut.json":                        `[{"id": "a", "text`,

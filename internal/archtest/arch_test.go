@@ -71,6 +71,7 @@ var table = []group{
 			"autograd", "autograd/agtest", "autograd/gradcheck", "internal/cuda/cudatest",
 			"internal/device", "nn", "nn/zoo", "optim",
 		},
+		"nn/zoo/cenet":  {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/lnln":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/misa":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/mmim":   {"autograd", "nn", "nn/zoo"},
@@ -80,8 +81,8 @@ var table = []group{
 			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
 		},
 		"internal/models": {
-			"nn/zoo", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm",
-			"nn/zoo/tfrnet", "recap",
+			"nn/zoo", "nn/zoo/cenet", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim",
+			"nn/zoo/selfmm", "nn/zoo/tfrnet", "recap",
 		},
 	}},
 	{"data", map[string][]string{

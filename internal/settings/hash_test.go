@@ -27,6 +27,10 @@ func TestHashesStay(t *testing.T) {
 		{"self-mm", "paper", "eb25fce0a273dc4b", nil},
 		{"lnln", "quick", "51e30d648495aec2", map[string]any{"train.schedule": "cosine"}},
 		{"lnln", "paper", "a38bb5ffc873954f", nil},
+		{"mmim", "quick", "4f6dd97a564f65b6", nil},
+		{"mmim", "paper", "6d43dc19b33c78cb", nil},
+		{"cenet", "quick", "4dd58b6208ed5208", nil},
+		{"cenet", "paper", "37901c0fad54d054", nil},
 	} {
 		config, err := Preset(c.preset, c.model, "mosi")
 		if err != nil {
@@ -61,9 +65,11 @@ func TestSettingsOfOlderVersions(t *testing.T) {
 	older, added := string(text), map[string]string{}
 	for _, s := range zoo.Settings(&c) {
 		if s.Older != "" {
-			key := s.Key[strings.LastIndex(s.Key, ".")+1:]
-			line := strings.Repeat("  ", strings.Count(s.Key, ".")) +
-				fmt.Sprintf("%s: %v\n", key, s.Value.Interface())
+			alone, err := yamlOf([]zoo.Setting{s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, line, _ := strings.Cut(string(alone), "\n") // after the name of its group
 			if !strings.Contains(older, line) {
 				t.Fatalf("no line %q in\n%s", line, older)
 			}

@@ -102,6 +102,9 @@ func (c *Config) findBERT() error {
 	}
 	text.Width, text.Layers, text.Heads, text.FeedForward, text.Dropout = b.Width, b.Layers,
 		b.Heads, b.FeedForward, b.Dropout
+	if err := c.Method.Check(); err != nil {
+		return fmt.Errorf("settings: text.bert: %s: %w", dir, err)
+	}
 	return nil
 }
 

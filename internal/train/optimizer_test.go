@@ -94,3 +94,18 @@ func TestMemoryIsOfTheLabelledPart(t *testing.T) {
 		}
 	}
 }
+
+// TestEps checks that train.eps is ε of the optimiser, which has its own if it is 0.
+func TestEps(t *testing.T) {
+	c, err := settings.Preset("quick", "recap", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for eps, want := range map[float64]float64{0: 1e-8, 3e-8: 3e-8} {
+		c.Train.Eps = eps
+		tr := &trainer{config: c}
+		if got := tr.optimizer(zoo.Pass{}).Eps; got != want {
+			t.Errorf("with eps %g the optimiser has %g, want %g", eps, got, want)
+		}
+	}
+}

@@ -193,6 +193,9 @@ func (t *trainer) optimizer(pass zoo.Pass) *optim.Adam {
 	}
 	opt := optim.NewAdam(c.LR, c.WeightDecay, rest)
 	opt.Decoupled = c.Optimizer == "adamw"
+	if c.Eps > 0 {
+		opt.Eps = c.Eps
+	}
 	for _, g := range pass.Groups {
 		own := t.groupTraining(g)
 		opt.AddGroup(optim.Group{Params: g.Params, LR: own.LR, WeightDecay: own.WeightDecay})

@@ -63,6 +63,9 @@ type TextEncoder struct {
 	Width      int  // of a token's features, W
 	Pretrained bool // its sizes are those of a pretrained BERT
 	Frozen     bool // its features are constants
+	Dropout    float64
+
+	embeddingsFrozen bool
 
 	bert       *nn.BERT
 	tape       *ag.Tape             // of a frozen encoder
@@ -84,7 +87,8 @@ func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 		b = *d.BERT
 		b.SparseTokens = c.Sparse
 	}
-	e := &TextEncoder{Params: p, Width: b.Width, Pretrained: d.BERT != nil, bert: nn.NewBERT(p, b)}
+	e := &TextEncoder{Params: p, Width: b.Width, Pretrained: d.BERT != nil, Dropout: b.Dropout,
+		bert: nn.NewBERT(p, b)}
 	if d.BERT != nil && !c.Finetune {
 		e.Frozen, e.cacheSpace, e.cache = true, maxCache, map[string][]float32{}
 		e.tape = ag.NewInferenceTape(p.Device())
@@ -92,13 +96,22 @@ func NewTextEncoder(p *nn.Params, c TextConfig, d Dims) *TextEncoder {
 	return e
 }
 
+// FreezeEmbeddings makes the token, position and type embeddings and their norm constants, if they
+// are pretrained. Call it before Trainable, Groups and Forward.
+func (e *TextEncoder) FreezeEmbeddings() { e.embeddingsFrozen = e.Pretrained }
+
 // Trainable returns the parameters under p that training updates: all but those of a frozen
-// encoder. p holds the parameters of a model, the encoder's among them.
+// encoder, or its frozen embeddings. p holds the parameters of a model, the encoder's among them.
 func (e *TextEncoder) Trainable(p *nn.Params) []nn.Param {
-	if !e.Frozen {
+	var frozen []nn.Param
+	switch {
+	case e.Frozen:
+		frozen = e.Params.All()
+	case e.embeddingsFrozen:
+		frozen = e.Params.Sub("embeddings").All()
+	default:
 		return p.All()
 	}
-	frozen := e.Params.All()
 	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(frozen, x) })
 }
 
@@ -109,7 +122,20 @@ func (e *TextEncoder) Groups() []Group {
 	if !e.Pretrained || e.Frozen {
 		return nil
 	}
-	return []Group{{Name: "text", Params: e.Params.All()}}
+	return []Group{{Name: "text", Params: e.Trainable(e.Params)}}
+}
+
+// SplitDecay divides parameters into those to which the papers' code applies weight decay, and the
+// biases and norms of BERT, to which some of it applies none.
+func SplitDecay(ps []nn.Param) (decayed, others []nn.Param) {
+	for _, p := range ps {
+		if strings.Contains(p.Name, "bias") || strings.Contains(p.Name, "LayerNorm.weight") {
+			others = append(others, p)
+		} else {
+			decayed = append(decayed, p)
+		}
+	}
+	return decayed, others
 }
 
 // DecayGroups returns the group of [TextEncoder.Groups] divided in two: biases and weights of norms
@@ -117,15 +143,9 @@ func (e *TextEncoder) Groups() []Group {
 func (e *TextEncoder) DecayGroups() []Group {
 	var groups []Group
 	for _, g := range e.Groups() {
-		decayed, others := Group{Name: g.Name}, Group{Name: g.Name, NoDecay: true}
-		for _, p := range g.Params {
-			if strings.Contains(p.Name, "bias") || strings.Contains(p.Name, "LayerNorm.weight") {
-				others.Params = append(others.Params, p)
-			} else {
-				decayed.Params = append(decayed.Params, p)
-			}
-		}
-		groups = append(groups, decayed, others)
+		decayed, others := SplitDecay(g.Params)
+		groups = append(groups, Group{Name: g.Name, Params: decayed},
+			Group{Name: g.Name, Params: others, NoDecay: true})
 	}
 	return groups
 }
@@ -134,7 +154,7 @@ func (e *TextEncoder) DecayGroups() []Group {
 // sequence once if the input is [Input.Cacheable].
 func (e *TextEncoder) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
 	if !e.Frozen {
-		return e.bert.Forward(tp, in.IDs, in.Segments, in.Mask)
+		return e.encode(tp, e.embed(tp, in), in, 0, e.bert.Layers())
 	}
 	n := in.Batch()
 	steps := len(in.IDs) / n
@@ -158,6 +178,37 @@ func (e *TextEncoder) Forward(tp *ag.Tape, in *Input) *ag.Tensor {
 		}
 	}
 	return tp.Input(features, n, steps, e.Width)
+}
+
+// ForwardWith is [TextEncoder.Forward] with the hidden states [B T W] after the first n layers
+// replaced by those that change returns. It passes gradients through the layers after them, also
+// through those of a frozen encoder, which then has dropout as in training and no cache. It panics
+// if there are less than n layers.
+func (e *TextEncoder) ForwardWith(
+	tp *ag.Tape, in *Input, n int, change func(h *ag.Tensor) *ag.Tensor,
+) *ag.Tensor {
+	h := change(e.encode(tp, e.embed(tp, in), in, 0, n))
+	return e.encode(tp, h, in, n, e.bert.Layers())
+}
+
+// embed returns the input of the first layer, [B T W].
+func (e *TextEncoder) embed(tp *ag.Tape, in *Input) (x *ag.Tensor) {
+	embed := func() { x = e.bert.Embed(tp, in.IDs, in.Segments, in.Mask) }
+	if e.Frozen || e.embeddingsFrozen {
+		tp.NoGrad(embed)
+	} else {
+		embed()
+	}
+	return x
+}
+
+// encode runs the layers with from ≤ index < to.
+func (e *TextEncoder) encode(tp *ag.Tape, x *ag.Tensor, in *Input, from, to int) *ag.Tensor {
+	if !e.Frozen {
+		return e.bert.Encode(tp, x, in.Mask, from, to)
+	}
+	tp.Frozen(e.Params.Tensors(), func() { x = e.bert.Encode(tp, x, in.Mask, from, to) })
+	return x
 }
 
 // cacheKey returns a string that is different for different sequences.

@@ -182,3 +182,102 @@ func TestSizesOfTheTextEncoder(t *testing.T) {
 		t.Errorf("%+v and %+v, want %+v and %+v", zoo.PaperText(), zoo.QuickText(), paper, quick)
 	}
 }
+
+// TestForwardWith changes the hidden states after the first layer: not at all, which gives the
+// result of Forward, and by a parameter, which has a gradient through the second layer. The
+// parameters of an encoder have gradients unless it is frozen, those of embeddings unless they are.
+func TestForwardWith(t *testing.T) {
+	c := pretrained
+	c.Dropout, c.Attention = 0, 0
+	for _, x := range []struct{ finetune, freezeEmbeddings bool }{{true, false}, {true, true},
+		{false, false}, {false, true}} {
+		dev := zootest.Open(t, "cpu64")
+		p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+		text := zoo.NewTextEncoder(p, zoo.TextConfig{BERT: "somewhere", Finetune: x.finetune},
+			zoo.Dims{BERT: &c})
+		if x.freezeEmbeddings {
+			text.FreezeEmbeddings()
+		}
+		in, tp := input(dev, sequences...), ag.NewTape(dev)
+		shift := ag.NewParam(dev, []float64{0, 0, 0, 0, 0, 0, 0, 0}, 8)
+		shape := []int{}
+		y := text.ForwardWith(tp, in, 1, func(h *ag.Tensor) *ag.Tensor {
+			shape = h.Shape()
+			return tp.Add(h, shift)
+		})
+		want := text.Forward(tp, in).Values()
+		if !slices.Equal(shape, []int{3, 5, 8}) {
+			t.Errorf("%+v: hidden states %v", x, shape)
+		}
+		for i, v := range y.Values() {
+			if d := v - want[i]; d > 1e-6 || d < -1e-6 { // a frozen encoder caches float32
+				t.Fatalf("%+v: element %d is %g, Forward gives %g", x, i, v, want[i])
+			}
+		}
+		grads := tp.Backward(tp.Sum(tp.Mul(y, y)))
+		if g := grads[shift]; g == nil || g.Dot(g) == 0 {
+			t.Errorf("%+v: no gradient of the shift", x)
+		}
+		trained := text.Trainable(p)
+		for _, q := range p.All() {
+			embedding := strings.HasPrefix(q.Name, "embeddings.")
+			want := x.finetune && !(embedding && x.freezeEmbeddings)
+			if got := grads[q.Tensor] != nil; got != want || slices.Contains(trained, q) != want {
+				t.Errorf("%+v: %s has a gradient: %t, want %t", x, q.Name, got, want)
+			}
+		}
+		for _, g := range text.Groups() {
+			if len(g.Params) != len(trained) {
+				t.Errorf("%+v: group %s has %d parameters, want %d", x, g.Name, len(g.Params),
+					len(trained))
+			}
+		}
+	}
+}
+
+// TestEmbeddingsFromScratchAreNotFrozen trains all of an encoder that is not pretrained.
+func TestEmbeddingsFromScratchAreNotFrozen(t *testing.T) {
+	p := nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	text := zoo.NewTextEncoder(p, zootest.TinyText(), zootest.TinyDims)
+	text.FreezeEmbeddings()
+	if n := len(text.Trainable(p)); n != len(p.All()) {
+		t.Errorf("%d of %d parameters are trained", n, len(p.All()))
+	}
+}
+
+// TestTextDropout checks that the encoder has the dropout of its hidden states: that of the
+// settings, or the pretrained model's.
+func TestTextDropout(t *testing.T) {
+	p := nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	text := zoo.NewTextEncoder(p, zootest.TinyText(), zootest.TinyDims)
+	if text.Dropout != 0.1 {
+		t.Errorf("dropout %g, want 0.1", text.Dropout)
+	}
+	c := pretrained
+	c.Attention = 0.25
+	text = zoo.NewTextEncoder(p.Sub("pretrained"), zootest.TinyText(), zoo.Dims{BERT: &c})
+	if text.Dropout != 0.5 {
+		t.Errorf("dropout of a pretrained encoder %g, want 0.5", text.Dropout)
+	}
+}
+
+func TestSplitDecay(t *testing.T) {
+	p := nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	c := pretrained
+	c.Layers = 1
+	nn.NewBERT(p, c)
+	decayed, others := zoo.SplitDecay(p.All())
+	names := func(ps []nn.Param) (s []string) {
+		for _, x := range ps {
+			s = append(s, x.Name)
+		}
+		return s
+	}
+	a, b := names(decayed), names(others)
+	if len(a)+len(b) != len(p.All()) || len(a) != 3+6 ||
+		!slices.Contains(a, "embeddings.word_embeddings.weight") ||
+		!slices.Contains(b, "embeddings.LayerNorm.weight") ||
+		!slices.Contains(b, "encoder.layer.0.output.dense.bias") {
+		t.Errorf("with decay %v, without %v", a, b)
+	}
+}

@@ -5,7 +5,8 @@ type Training struct {
 	Batch      int `yaml:"batch" range:"[1,)" help:"utterances of a batch"`
 	Accumulate int `yaml:"accumulate" range:"[1,)" help:"batches whose gradients a step adds"`
 	// weight decay of adam is a part of the gradient
-	Optimizer string `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
+	Optimizer string  `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
+	Eps       float64 `yaml:"eps" range:"[0,)" older:"0" help:"ε of the optimiser; 0: 1e-8"`
 	// cosine: linear warm-up over a tenth of the epochs, then half a cosine, as in LNLN's code,
 	// with a first epoch at rate 0; cosine-positive: without such an epoch
 	Schedule string `yaml:"schedule" values:"cosine,cosine-positive,constant" help:"learning rates"`

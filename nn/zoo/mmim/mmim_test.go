@@ -103,6 +103,10 @@ func TestInit(t *testing.T) {
 			if math.Abs(got/want-1) > 3/math.Sqrt(2*float64(len(v)))+0.003 {
 				t.Errorf("%s has standard deviation %g, want %g", x.Name, got, want)
 			}
+			if largest := max(slices.Max(v), -slices.Min(v)); largest < 2*want {
+				t.Errorf("the largest element of %s is %g, want a normal distribution", x.Name,
+					largest)
+			}
 		}
 		if want, ok := most[x.Name]; ok {
 			if got := max(slices.Max(v), -slices.Min(v)); got > want || got < 0.5*want {

@@ -94,7 +94,7 @@ var paperDims = map[string]zoo.Dims{
 func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count int) {
 	t.Helper()
 	c, _ := s.Preset("paper", dataset)
-	*c.TextEncoder() = zoo.TextConfig{Finetune: true, Width: 768, Layers: 1,
+	*c.TextEncoder() = zoo.TextConfig{Finetune: true, Width: 768, Layers: 2,
 		Heads: 1, FeedForward: 1}
 	m, p := New(t, s, c, "cpu", paperDims[dataset])
 	return p, p.Count() - m.TextEncoder().Params.Count()
