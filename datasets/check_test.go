@@ -54,3 +54,12 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 		t.Error("no error for a text file")
 	}
 }
+
+func TestSignsOfLabels(t *testing.T) {
+	s := noisy([3]float64{}).Valid.Subset([]int{0, 1, 2, 3, 4, 5})
+	s.Label = []float32{-1, 0, 0, 1, 2, 3}
+	var r SplitReport
+	if r.summarize(s); r.Signs != [3]int{1, 2, 3} {
+		t.Errorf("%v negative, zero and positive labels, want 1, 2 and 3", r.Signs)
+	}
+}

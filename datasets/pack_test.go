@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
@@ -396,8 +397,12 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 			return true
 		},
 	} {
-		if _, err := Open(write(change)); err == nil || !strings.Contains(err.Error(), want) {
+		path := write(change)
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
+		}
+		if open := filestest.Open(filepath.Dir(path)); len(open) > 0 {
+			t.Errorf("%s: not closed: %q", want, open)
 		}
 	}
 }
@@ -422,8 +427,14 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 		}
 		return path
 	}
+	list := filepath.Join(dir, "list.pkl")
+	if err := os.WriteFile(list, []byte("]."), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, f := range map[string]Features{
-		"no such file": {Audio: filepath.Join(dir, "none.pkl")},
+		"no such file": {Language: own("first.pkl", "train$_$0", "train$_$7"),
+			Audio: filepath.Join(dir, "none.pkl")},
+		"found list": {Audio: list},
 		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert",
 			"text_bart")},
 		`id: utterance 0: expected "train$_$0" as in the data set, ` +
@@ -433,6 +444,9 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+	if open := filestest.Open(dir); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
 	}
 	path := packTestdata(t, "protocol4.pkl")
 	if _, err := OpenWith(path, Options{Features: Features{Audio: "x.pkl"}}); err == nil ||
@@ -446,6 +460,10 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 	s, err := OpenFeatures(path, "valid", Options{})
 	if err != nil || s.Len() != 2 {
 		t.Error(err, s)
+	}
+	if _, err := OpenFeatures(path, "vlaid", Options{}); err == nil ||
+		!strings.Contains(err.Error(), `[train valid test], found "vlaid"`) {
+		t.Error(err)
 	}
 }
 

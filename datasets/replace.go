@@ -23,6 +23,7 @@ type replacement struct {
 	path string
 	keys []string
 	file *os.File
+	size int64
 	root dict
 }
 
@@ -41,12 +42,7 @@ func (l *layout) replace(with Features) error {
 			return err
 		}
 		l.replacements = append(l.replacements, r)
-		info, err := r.file.Stat()
-		if err != nil {
-			l.close()
-			return fmt.Errorf("datasets: %w", err)
-		}
-		l.convert.left += 4 * info.Size()
+		l.convert.left += 4 * r.size
 	}
 	return nil
 }
@@ -59,9 +55,10 @@ func (r *replacement) open() error {
 	r.file = f
 	info, err := f.Stat()
 	if err == nil {
+		r.size = info.Size()
 		var root any
 		loader := unpickle.Loader{Name: r.path, Class: findClass}
-		if root, _, err = loader.Load(f, 0, info.Size()); err == nil {
+		if root, _, err = loader.Load(f, 0, r.size); err == nil {
 			var ok bool
 			if r.root, ok = asDict(root); !ok {
 				err = fmt.Errorf(

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
@@ -268,7 +269,8 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		"many layers": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 16777216`),
 			"missing encoder.layer.2.output.dense.weight [12 20]"},
 	} {
-		b, err := OpenBERT(bertDir(t, c.files))
+		dir := bertDir(t, c.files)
+		b, err := OpenBERT(dir)
 		switch {
 		case c.want == "" &&
 			(err != nil || !slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") ||
@@ -279,6 +281,9 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		}
 		if err == nil {
 			b.Close()
+		}
+		if open := filestest.Open(dir); len(open) > 0 {
+			t.Errorf("%s: not closed: %q", name, open)
 		}
 	}
 }

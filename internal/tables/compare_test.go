@@ -392,3 +392,15 @@ func TestPaperNames(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelTellsWhatIsEqual has runs of an ablation that were as long as those of the full model.
+func TestLabelTellsWhatIsEqual(t *testing.T) {
+	for name, want := range map[string]string{"no-fid": "w/o FID",
+		"no-fid-equal-steps":  "w/o FID (equal steps)",
+		"no-fid-equal-time-2": "w/o FID (equal time)"} {
+		s := &Summary{Config: recapConfig(t, map[string]string{"variant": "no-fid", "name": name})}
+		if got := s.Label(); got != want {
+			t.Errorf("the label of run %s is %q, want %q", name, got, want)
+		}
+	}
+}

@@ -6,6 +6,9 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 // TestMeter counts the work of a seed in which a training step takes 40 ms for an utterance, a
@@ -68,11 +71,12 @@ func TestMeter(t *testing.T) {
 }
 
 // TestProgressOfASeed trains and tests a seed. The meter counts all of its work, no more and no
-// less, also if a phase ends early.
+// less, also if a phase ends early, and if the test split is used in each epoch.
 func TestProgressOfASeed(t *testing.T) {
-	for _, patience := range []string{"0", "1"} {
-		tr := newTrainer(t, map[string]string{"train.lr": "1e-30", "train.patience": patience,
-			"train.schedule": "constant"})
+	for _, c := range []struct{ patience, by string }{{"0", "valid"}, {"1", "valid"},
+		{"0", settings.SelectTest}} {
+		tr := newTrainer(t, map[string]string{"train.lr": "1e-30", "train.patience": c.patience,
+			"train.schedule": "constant", "select": c.by})
 		tr.log = slog.New(slog.DiscardHandler)
 		tr.predictor = newPredictor(&tr.config, tr.Learner)
 		tr.predictor.OnBatch = tr.meter.predicted
@@ -86,20 +90,21 @@ func TestProgressOfASeed(t *testing.T) {
 		for i, p := range all {
 			if p.Done < 0 || p.Done >= 1 || p.Left.AtLeast != (p.SavedPhase != "stage2") ||
 				p.Measured != (p.SavedPhase == p.Phase) || p.Left == (Estimate{}) {
-				t.Errorf("patience %s, report %d: %+v", patience, i, p)
+				t.Errorf("%v, report %d: %+v", c, i, p)
 			}
 		}
 		if err := tr.test(context.Background(), []float64{0, 0.5}); err != nil {
 			t.Fatal(err)
 		}
 		p := all[len(all)-1]
-		if p.Phase != TestPhase || p.Epoch != 2 || p.Epochs != 2 || p.Done != 1 ||
+		rates := 2 * len(results.Choices(&tr.config, tr.batcher.kind)) // of all checkpoints
+		if p.Phase != TestPhase || p.Epoch != rates || p.Epochs != rates || p.Done != 1 ||
 			p.Left != (Estimate{}) ||
 			p.EpochLeft != 0 || p.SavedPhase != "stage2" || len(all) == trained {
-			t.Errorf("patience %s, at the end: %+v", patience, p)
+			t.Errorf("%v, at the end: %+v", c, p)
 		}
 		if p := all[trained-1]; p.Phase != "stage2" || p.EpochLeft != 0 {
-			t.Errorf("patience %s, after the last validation: %+v", patience, p)
+			t.Errorf("%v, after the last validation: %+v", c, p)
 		}
 	}
 }

@@ -48,10 +48,7 @@ func OpenIndex(path string) (*File, error) {
 					"download both again", path, tensor, name, len(f.Names()),
 			)
 		}
-		if err := all.add(tensor, t); err != nil {
-			all.close()
-			return nil, err
-		}
+		all.tensors[tensor], all.names = t, append(all.names, tensor)
 	}
 	return all, nil
 }

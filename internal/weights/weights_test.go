@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
@@ -122,7 +123,8 @@ func TestOpenIndex(t *testing.T) {
 	for _, c := range []struct{ index, want string }{
 		{`{"metadata": {"total_size": 3}, "weight_map": {"y": "b", "x": "a"}}`, ""},
 		{`{"weight_map": {"y": "a"}}`, `expected the tensor "y" in a, found 2 tensors without it`},
-		{`{"weight_map": {"y": "c"}}`, "c: no such file"},
+		{`{"weight_map": {"x": "a", "y": "c"}}`, "c: no such file"},
+		{`{"weight_map": {"y": "index.json"}}`, "expected safetensors"},
 		{`{"weight_map": {"y": "` + outside + `"}}`, "expected a file in the same folder"},
 		{`{"weight_map": {"y": ".."}}`, "expected a file in the same folder"},
 		{`{"weight_map": [`, "expected an index of tensors"},
@@ -153,6 +155,9 @@ func TestOpenIndex(t *testing.T) {
 		if _, err := f.Tensor("y").Bytes(); err == nil {
 			t.Error("an element was read from a closed file")
 		}
+	}
+	if open := filestest.Open(dir); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
 	}
 }
 

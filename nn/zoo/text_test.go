@@ -173,13 +173,19 @@ func TestSparseTokens(t *testing.T) {
 	}
 }
 
-func TestSizesOfTheTextEncoder(t *testing.T) {
-	paper := zoo.TextConfig{Finetune: true, Sparse: true, Width: 768, Layers: 12, Heads: 12,
-		FeedForward: 3072, Dropout: 0.1}
-	quick := zoo.TextConfig{Finetune: true, Sparse: true, Width: 64, Layers: 1, Heads: 4,
-		FeedForward: 128, Dropout: 0.1}
-	if zoo.PaperText() != paper || zoo.QuickText() != quick {
-		t.Errorf("%+v and %+v, want %+v and %+v", zoo.PaperText(), zoo.QuickText(), paper, quick)
+// TestGroupsOfTheTextEncoder has a learning rate of its own only for an encoder that is pretrained
+// and trained further.
+func TestGroupsOfTheTextEncoder(t *testing.T) {
+	frozen, dev := newEncoder(t, false)
+	tuned, _ := newEncoder(t, true)
+	scratch := zoo.NewTextEncoder(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))),
+		zoo.QuickText(), zoo.Dims{Vocab: 11, TextT: 5})
+	if g := slices.Concat(frozen.Groups(), scratch.Groups()); len(g) != 0 {
+		t.Errorf("frozen and from scratch: groups %v", g)
+	}
+	if g := tuned.Groups(); len(g) != 1 || g[0].Name != "text" ||
+		len(g[0].Params) != len(tuned.Params.All()) {
+		t.Errorf("groups %v of a pretrained encoder", g)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package filestest simulates power failures for tests.
+// Package filestest simulates power failures for tests, and finds files that are not closed.
 package filestest
 
 import (
