@@ -124,22 +124,30 @@ func TestKeptLossIsNotDifferentiatedAgain(t *testing.T) {
 }
 
 // TestBackwardRecyclesAtLastUse counts the buffers that Backward allocates beside those of the
-// forward computation: a few, however long the computation is.
+// forward computation: a few, however long the computation is, also if it keeps all results.
 func TestBackwardRecyclesAtLastUse(t *testing.T) {
-	extra := func(length int) int {
+	extra := func(length int, keep bool) int {
 		dev := &counting{Device: open(t, "cpu64")}
 		tp := ag.NewTape(dev)
 		x := ag.NewParam(dev, []float64{1, 2, 3}, 3)
 		y := tp.Mul(x, x)
+		var kept []*ag.Tensor
 		for range length {
-			y = tp.Add(tp.Mul(y, x), y) // several gradients of one tensor, added up
+			product := tp.Mul(y, x)
+			y = tp.Add(product, y) // several gradients of one tensor, added up
+			if keep {
+				kept = append(kept, product, y)
+			}
 		}
 		loss := tp.Sum(y)
 		forward := dev.buffers
-		tp.Backward(loss)
+		tp.Backward(loss, kept...)
 		return dev.buffers - forward
 	}
-	if short, long := extra(5), extra(100); long > short {
-		t.Errorf("Backward allocates %d buffers for 5 steps and %d for 100", short, long)
+	for _, keep := range []bool{false, true} {
+		if short, long := extra(5, keep), extra(100, keep); long > short {
+			t.Errorf("Backward (keep %v) allocates %d buffers for 5 steps and %d for 100", keep,
+				short, long)
+		}
 	}
 }

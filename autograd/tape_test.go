@@ -134,6 +134,11 @@ func TestAccumulate(t *testing.T) {
 	grads := tp.Backward(tp.Mul(scalar, scalar))
 	tp.Accumulate(grads, scalar)
 	near(t, "gradient of x² + x", grads[scalar].Item(), 7)
+	five := ag.NewTensor(dev, []float64{5}) // not of the tape
+	grads = ag.Grads{scalar: five}
+	tp.Accumulate(grads, tp.Mul(scalar, scalar))
+	near(t, "gradient of x², and 5", grads[scalar].Item(), 11)
+	near(t, "the gradient that it was added to", five.Item(), 5)
 }
 
 // Scope takes memory back where nothing was recorded, and else leaves it to Backward.

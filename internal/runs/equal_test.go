@@ -63,3 +63,16 @@ func TestStepsPerEpoch(t *testing.T) {
 		}
 	}
 }
+
+func TestLengthenWithoutTheWholeModel(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	for want, full := range map[string][]rundir.Dir{
+		"expected the variant full before it, found none": nil,
+		"config.yaml: no such file":                       {rundir.Dir(t.TempDir())},
+	} {
+		if err := (&Runner{}).lengthen(&c, nil, full); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", full, err, want)
+		}
+	}
+}

@@ -27,7 +27,16 @@ func TestStateOfVersion01(t *testing.T) {
 	for _, stop := range []int{4, 6, 7, 10} { // of 2 epochs of 3 steps, and 3 epochs of 3 steps
 		r := runstest.NewRunner(t)
 		dir, _, _ := runstest.TrainUntil(r, c, stop)
-		asVersion01(t, rundir.Dir(filepath.Join(dir, "seed5")))
+		d := rundir.Dir(filepath.Join(dir, "seed5"))
+		asVersion01(t, d)
+		if stop == 4 { // what the next state needs cannot be written
+			start := d.File(rundir.StartFile("stage1"))
+			blocked := os.Mkdir(start, 0o755)
+			_, _, err := r.Resume(t.Context(), dir)
+			if err == nil || blocked != nil || os.Remove(start) != nil {
+				t.Errorf("resumed without %s: %v, %v", start, err, blocked)
+			}
+		}
 		if _, _, err := r.Resume(t.Context(), dir); err != nil {
 			t.Fatal(err)
 		}

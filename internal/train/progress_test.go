@@ -12,7 +12,7 @@ import (
 )
 
 // TestMeter counts the work of a seed in which a training step takes 40 ms for an utterance, a
-// prediction 10 ms.
+// prediction 30 ms.
 func TestMeter(t *testing.T) {
 	var p Progress
 	m := NewMeter()
@@ -45,13 +45,13 @@ func TestMeter(t *testing.T) {
 	if p.Step != 1 || p.Done < 0.03 || p.Done > 0.04 || p.Measured {
 		t.Errorf("after the first step: %+v", p)
 	}
-	ago(6 * 10)
+	ago(6 * 30)
 	m.predicted(6)
 	near("the rest of the epoch", p.EpochLeft, 10*0.04)
 	m.saved("stage1", 1)
 	ago(10 * 40)
 	m.trained("stage1", 10, 2)
-	atLeast(true, 80*0.04+54*0.01, 100*0.04+60*0.01)
+	atLeast(true, 80*0.04+54*0.03, 100*0.04+60*0.03)
 	if !p.Measured {
 		t.Errorf("after an epoch of stage1: %+v", p)
 	}
@@ -65,9 +65,9 @@ func TestMeter(t *testing.T) {
 	m.saved("stage2", 1)
 	ago(20 * 100)
 	m.trained("stage2", 20, 2)
-	atLeast(false, 80*0.04+160*0.1+54*0.01, 100*0.04+200*0.1+60*0.01)
+	atLeast(false, 80*0.04+160*0.1+54*0.03, 100*0.04+200*0.1+60*0.03)
 	two := p.Left.Add(2, p.Whole)
-	near("the rest of three seeds", two.Time, 80*0.04+160*0.1+54*0.01+2*(4+20+0.6))
+	near("the rest of three seeds", two.Time, 80*0.04+160*0.1+54*0.03+2*(4+20+1.8))
 }
 
 // TestProgressOfASeed trains and tests a seed. The meter counts all of its work, no more and no
