@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -37,11 +38,12 @@ func TestWeightsAreRead(t *testing.T) {
 		if err != nil || len(back) != 1 || !cmp.Equal(back[0].Weight, p.Weight) {
 			t.Errorf("read %v of %v (%v)", back[0].Weight, p.Weight, err)
 		}
-		for _, damaged := range []string{strings.Replace(b.String(), "0.5000", "", 1),
-			strings.Replace(b.String(), "0.5000,0.2500,0.2500", ",,", 1)} {
+		for damaged, line := range map[string]int{strings.Replace(b.String(), "0.5000", "", 1): 2,
+			strings.Replace(b.String(), "0.5000,0.2500,0.2500", ",,", 1): 3} {
+			want := fmt.Sprintf("line %d: expected weights of all three modalities", line)
 			if _, err := readCSV("file", []byte(damaged)); p.Weight != nil &&
-				(err == nil || !strings.Contains(err.Error(), "weights of all three modalities")) {
-				t.Errorf("%q: error %v", damaged, err)
+				(err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%q: error %v, want %q", damaged, err, want)
 			}
 		}
 		p.Weight = nil

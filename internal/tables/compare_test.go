@@ -313,6 +313,8 @@ func TestPublished(t *testing.T) {
 		w.write(name, recapConfig(t, map[string]string{"variant": name}), 5, largeOffsets)
 	}
 	w.write("few", recapConfig(t, map[string]string{"data.labels": "0.1"}), 5, largeOffsets)
+	w.write("literal", recapConfig(t, map[string]string{"data.labels": "0.1",
+		"variant": "literal"}), 5, largeOffsets)
 	w.write("full", recapConfig(t, map[string]string{"dataset": "sims"}), 5, smallOffsets)
 	w.write("full", recapConfig(t, map[string]string{"dataset": "own"}), 5, smallOffsets)
 	list, _ := w.collect("")
@@ -345,7 +347,8 @@ func TestPublished(t *testing.T) {
 	}
 	ablations := mosi.Ablations()
 	if len(ablations) != 1 {
-		t.Fatalf("%d tables beside Table 3, want one: of few there is no variant", len(ablations))
+		t.Fatalf("%d tables beside Table 3, want one: of few there is no variant of the paper",
+			len(ablations))
 	}
 	a := ablations[0]
 	if diff := gocmp.Diff([]string{"w/o FID", "33.67", "66.67", "71.85", "100.00 / 100.00",
