@@ -44,7 +44,7 @@ func TestHostileFiles(t *testing.T) {
 		"eval": {"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.",
 			"found builtins.eval; it was refused"},
 		"instance": {"\x80\x02(ios\nsystem\n.", "found os.system; it was refused"},
-		"bytes in UTF-8": {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8\x86R.",
+		"bytes in UTF-8": {"\x80\x02c_codecs\nencode\n(S'a'\nS'utf-8'\ntR.",
 			"_codecs.encode: expected a string and latin1"},
 		"bytes of nothing": {"\x80\x02c_codecs\nencode\n)R.",
 			"_codecs.encode: expected a string and latin1"},
