@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -21,14 +22,17 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"recap":    main,
+		"recap": func() {
+			debug.SetGCPercent(400) // hundreds of short processes with small heaps
+			main()
+		},
 		"exitcode": func() { fmt.Println("exit", run(os.Args[1:])) },
 	})
 }
 
 // tiny makes every part of the model small.
 const tiny = `
-data: {limit: 16}
+data: {limit: 16, scale: 0.25}
 train: {batch: 8, epochs: {stage1: 2, stage2: 2}}
 eval: {rates: "0:0.5:0.5"}
 width: 8
