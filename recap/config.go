@@ -34,6 +34,11 @@ type Config struct {
 	// collapse (docs/guide.md): positions are initialised from N(0, 1), critics read the features
 	// without standardisation, and the reconstruction target is not standardised.
 	Literal bool `yaml:"literal" help:"stage 1 as printed, without measures against collapse"`
+	// Release implements what the authors' release does otherwise, as far as no other setting does
+	// (docs/guide.md): L_gen trains D_m too; the critics of upper bounds are trained by the bound,
+	// which is clamped at −5; gradients flow into the target X_m; the ranking compares predictors
+	// g_m that are never trained; and stage 2 keeps G_m alone and starts from a new E_m.
+	Release bool `yaml:"release" older:"false" help:"as the authors' release, where it differs"`
 }
 
 // GeneratorConfig describes G_m. All settings but Kind are those of the kind "imagebind", the

@@ -70,8 +70,7 @@ type embedder struct {
 	each [zoo.Modalities]*embedding
 }
 
-func newEmbedder(p *nn.Params, c *Config, d zoo.Dims) *embedder {
-	text := zoo.NewTextEncoder(p.Sub("text"), c.Text, d)
+func newEmbedder(p *nn.Params, c *Config, d zoo.Dims, text *zoo.TextEncoder) *embedder {
 	return &embedder{
 		text: text,
 		each: [zoo.Modalities]*embedding{

@@ -14,6 +14,7 @@ type estimator struct {
 	headX, headY *nn.MLP
 	critic       critic
 	params       []*ag.Tensor
+	release      bool // CLUB is that of the authors' release
 }
 
 // A critic scores all pairs of x [B n] and y [B n] in two steps: Sides computes u and v, each from
@@ -76,14 +77,23 @@ func (e *estimator) NCE(tp *ag.Tape, x, y []*ag.Tensor) *ag.Tensor {
 //	I_NCE-CLUB(x; y) = mean_i f*(x_i, y_i) − mean_ij f*(x_j, y_i)
 //
 // and learn, the lower bound on detached features: maximising it makes the estimator's critic the
-// optimal f* and trains nothing else.
+// optimal f* and trains nothing else. In the authors' release there is no learn: the bound trains
+// its critic too, which can lower it without end, and is clamped.
 func (e *estimator) CLUB(tp *ag.Tape, x, y []*ag.Tensor) (bound, learn *ag.Tensor) {
+	if e.release {
+		u, v := e.sides(tp, x, y)
+		return tp.Clamp(difference(tp, e.critic.Pairs(tp, u, v)), -5, math.Inf(1)), nil
+	}
 	var cu, cv *ag.Tensor
 	tp.Frozen(e.params, func() { cu, cv = e.sides(tp, x, y) })
 	u, v := e.sides(tp, detached(tp, x), detached(tp, y))
 	scores, constant := e.critic.PairsTwice(tp, u, v, cu, cv)
-	bound = tp.Sub(tp.Mean(tp.Diagonal(constant)), tp.Mean(constant))
-	return bound, lowerBound(tp, scores)
+	return difference(tp, constant), lowerBound(tp, scores)
+}
+
+// difference returns the mean score of the pairs that belong together minus that of all pairs.
+func difference(tp *ag.Tape, scores *ag.Tensor) *ag.Tensor {
+	return tp.Sub(tp.Mean(tp.Diagonal(scores)), tp.Mean(scores))
 }
 
 func lowerBound(tp *ag.Tape, scores *ag.Tensor) *ag.Tensor {

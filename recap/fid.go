@@ -43,6 +43,11 @@ func newPair(p *nn.Params, c *Config, m1, m2 zoo.Modality) *pair {
 		q.club = newEstimator(p.Sub("club"), c.Critic, n, 1)
 		q.given = newEstimator(p.Sub("given"), c.Critic, n, 2)
 	}
+	for _, e := range []*estimator{q.commonClub, q.club} {
+		if e != nil {
+			e.release = c.Release
+		}
+	}
 	return q
 }
 
@@ -95,14 +100,18 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 		add("nce_common", -lambda, q.common.NCE(tp, one(y1), one(y2)))
 		bound, learn := q.commonClub.CLUB(tp, side1, side2)
 		add("club_common", lambda, bound)
-		add("learn_club_common", -1, learn)
+		if learn != nil {
+			add("learn_club_common", -1, learn)
+		}
 	}
 	if q.club != nil {
 		add("nce_own1", -lambda, q.own1.NCE(tp, one(x1), one(y1)))
 		add("nce_own2", -lambda, q.own2.NCE(tp, one(x2), one(y2)))
 		bound, learn := q.club.CLUB(tp, one(y1), one(y2))
 		add("club", 2*lambda, bound)
-		add("learn_club", -1, learn)
+		if learn != nil {
+			add("learn_club", -1, learn)
+		}
 		add("nce_given", -2*lambda, q.given.NCE(tp, side1, side2))
 	}
 	return terms

@@ -58,6 +58,7 @@ var goldenCases = []struct {
 	{"deep separable critic, literal", func(c *Config, _ *zoo.Dims) {
 		c.Critic.Kind, c.Literal, c.Future = "separable", true, "corrupted"
 	}},
+	{"release", asRelease}, {"release, stage 2", asRelease},
 	{"stage2 of version 0.1", func(c *Config, _ *zoo.Dims) {
 		c.Loss.Auxiliary, c.FusionDepth = 0, 0
 	}},
@@ -65,6 +66,14 @@ var goldenCases = []struct {
 	{"classes", func(_ *Config, d *zoo.Dims) { d.Classes = 3 }},
 	{"without MIR", func(c *Config, _ *zoo.Dims) { c.Without.MIR = true }},
 	{"without stage 1", func(c *Config, _ *zoo.Dims) { c.Without.Stage1 = true }},
+}
+
+func asRelease(c *Config, _ *zoo.Dims) {
+	loss := c.Loss
+	v, _ := Spec.Variant("release")
+	v.Apply(c)
+	c.Loss = loss
+	c.Loss.Auxiliary = 0
 }
 
 // goldenTitles tells what the terms are, by the beginning of their names.

@@ -17,6 +17,7 @@ type Model struct {
 	loaded []nn.Param // of the generators, from generator.file
 
 	embedder        *embedder    // E_m
+	completer       *embedder    // E_m of stage 1, which is the same unless Release is set
 	generators      []generator  // G_m
 	generatorParams []*ag.Tensor // their parameters
 	frozen          []*ag.Tensor // those that generator.freeze holds constant
@@ -34,7 +35,8 @@ type Model struct {
 // every variant.
 func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 	m := &Model{config: c, dims: d, all: p}
-	m.embedder = newEmbedder(p.Sub("embed"), &c, d)
+	text := zoo.NewTextEncoder(p.Sub("embed.text"), c.Text, d)
+	m.embedder = newEmbedder(p.Sub("embed"), &c, d, text)
 	m.fusion = newFusion(p.Sub("fuse"), &c, d.OutputWidth())
 	for i := range zoo.Modalities {
 		name := zoo.Modality(i).String()
@@ -57,13 +59,20 @@ func New(p *nn.Params, c Config, d zoo.Dims) *Model {
 // addStage1 creates the modules that only stage 1 needs.
 func (m *Model) addStage1(p *nn.Params) {
 	c := &m.config
+	m.completer = m.embedder
+	if c.Release {
+		m.completer = newEmbedder(p.Sub("embed_stage1"), c, m.dims, m.TextEncoder())
+	}
 	for i := range zoo.Modalities {
 		name := zoo.Modality(i).String()
 		if !c.Without.HCAG {
 			q := p.Sub("discriminate").Sub(name)
 			d := newDiscriminator(q, c)
-			m.adversaries = append(m.adversaries,
-				&adversary{m.generators[i], d, q.Tensors(), c.Granularities})
+			a := &adversary{m.generators[i], d, q.Tensors(), c.Granularities}
+			if c.Release {
+				a.discriminatorParams = nil // L_gen trains them too
+			}
+			m.adversaries = append(m.adversaries, a)
 		}
 		if !c.Without.Reconstructor {
 			m.reconstructors = append(m.reconstructors,

@@ -8,6 +8,26 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
+// TestReadings has the settings in which the variants letter and release differ from the paper's
+// preset.
+func TestReadings(t *testing.T) {
+	letter, release := Paper(), Paper()
+	letter.Literal, letter.Future, letter.Loss.Auxiliary = true, "corrupted", 0
+	release.Release, release.Literal, release.Discriminator = true, true, "mlp"
+	release.Future, release.Loss.Auxiliary, release.FusionDepth = "corrupted", 0, 0
+	release.Loss.Reconstruction, release.Loss.Rank = 0.1/3, 0.01/3
+	for name, want := range map[string]Config{"letter": letter, "release": release} {
+		v, ok := Spec.Variant(name)
+		if !ok {
+			t.Fatalf("no variant %s", name)
+		}
+		got := Paper()
+		if v.Apply(&got); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+}
+
 // TestPresets has the numbers of the paper and, where it has none, of its authors' release. Only
 // the kind of generator depends on the data set.
 func TestPresets(t *testing.T) {

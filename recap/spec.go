@@ -34,8 +34,8 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	return &c, t
 }
 
-// variants holds the rows of Table 3, and three more: the method without stage 1, as it is printed
-// in the paper, and with stage 1 alone as it is printed.
+// variants holds the rows of Table 3, and four more: the method without stage 1, as it is printed
+// in the paper, as its authors' release has it, and with stage 1 alone as it is printed.
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},
@@ -57,6 +57,12 @@ var variants = []zoo.Variant{
 	})},
 	{Name: "letter", Label: "By the letter", Apply: on(func(c *Config) {
 		c.Literal, c.Critic.Input, c.Future, c.Loss.Auxiliary = true, "flat", "corrupted", 0
+	})},
+	{Name: "release", Label: "As the release", Apply: on(func(c *Config) {
+		c.Release, c.Literal, c.Discriminator = true, true, "mlp"
+		c.Critic.Input, c.Future, c.Loss.Auxiliary, c.FusionDepth = "flat", "corrupted", 0, 0
+		c.Loss.Reconstruction /= 3 // the release's are means over modalities and pairs
+		c.Loss.Rank /= 3
 	})},
 	{Name: "literal", Label: "Stage 1 by the letter", Apply: on(func(c *Config) {
 		c.Literal, c.Critic.Input = true, "flat"

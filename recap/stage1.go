@@ -12,6 +12,10 @@ import (
 // plus the objectives that train the critics f* of the upper bounds.
 func (m *Model) stage1() zoo.Phase {
 	params := m.trained("embed", "generate", "discriminate", "reconstruct", "fid")
+	if m.config.Release {
+		params = m.trained("embed.text", "embed_stage1", "generate", "discriminate", "reconstruct",
+			"fid")
+	}
 	return zoo.Phase{
 		Name: "stage1", NeedsComplete: true, MinBatch: 8, Warn: m.collapsed,
 		Snapshot: m.snapshot(),
@@ -21,9 +25,14 @@ func (m *Model) stage1() zoo.Phase {
 
 func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
 	var complete features // X_m, the target: a constant
-	tp.NoGrad(func() { complete = m.embedder.Forward(tp, b.Complete) })
-	corrupted := m.embedder.Forward(tp, b.Corrupted) // X̃_m
-	completed := m.generate(tp, corrupted)           // X'_m
+	embed := func() { complete = m.completer.Forward(tp, b.Complete) }
+	if m.config.Release {
+		embed()
+	} else {
+		tp.NoGrad(embed)
+	}
+	corrupted := m.completer.Forward(tp, b.Corrupted) // X̃_m
+	completed := m.generate(tp, corrupted)            // X'_m
 
 	terms := m.hcag(tp, corrupted, complete)
 	terms = append(terms, m.fid(tp, complete, completed)...)

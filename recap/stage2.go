@@ -16,6 +16,9 @@ import (
 // is 0, they train the predictors, and nothing else.
 func (m *Model) stage2() zoo.Phase {
 	trained := []string{"embed", "fuse", "predict"}
+	if m.config.Release {
+		trained = []string{"embed", "fuse"}
+	}
 	if m.config.Without.Stage1 {
 		trained = append(trained, "generate")
 	}
@@ -40,6 +43,9 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 		x, weight := completed[i], w.Auxiliary
 		if weight == 0 {
 			x, weight = tp.StopGradient(x), 1
+		}
+		if m.config.Release {
+			weight = 0
 		}
 		errs[i] = zoo.TaskErrors(tp, g.Forward(tp, x), b, &m.dims)
 		terms = append(terms,

@@ -127,14 +127,14 @@ def transformer(w, at, x, steps=L, heads=HEADS, depth=DEPTH):
     return x
 
 
-def embed(w, x):
+def embed(w, x, at="embed"):
     """E_m: the first L positions after L learned tokens were put before the projected input."""
     h = {}
     for m in MODALITIES:
         frames = bert(w, "embed.text", x["ids"]) if m == "l" else x[m]
-        tokens = w(f"embed.{m}.tokens", L, D).expand(len(frames), L, D)
-        frames = torch.cat([tokens, linear(w, f"embed.{m}.project", frames, D)], 1)
-        h[m] = transformer(w, f"embed.{m}.encode", frames, L + STEPS[m])[:, :L]
+        tokens = w(f"{at}.{m}.tokens", L, D).expand(len(frames), L, D)
+        frames = torch.cat([tokens, linear(w, f"{at}.{m}.project", frames, D)], 1)
+        h[m] = transformer(w, f"{at}.{m}.encode", frames, L + STEPS[m])[:, :L]
     return h
 
 
@@ -163,8 +163,8 @@ def adversarial(c, w, m, x, future):
             made = transformer(w, "generate." + m, now)  # eq 1
             # eq 2: "the weights … modulate the generator's loss"; they are not part of what it learns
             omega = (1 + F.cosine_similarity(now.flatten(1), following.flatten(1))).detach() / 2
-            # eq 3: "generators … seek to fool discriminators", whose weights are constant
-            gen = gen + (omega * bce(constant(w), made, 1)).mean()
+            # eq 3: "generators … seek to fool discriminators", whose weights are constant, but not in the release
+            gen = gen + (omega * bce(w if c["release"] else constant(w), made, 1)).mean()
             # eq 5: "to optimize the discriminator", so both segments are constant
             disc = disc + (bce(w, following.detach(), 1) + bce(w, made.detach(), 0)).mean() / 2
     return gen, disc
@@ -196,6 +196,9 @@ def nce(c, w, at, x, y):
 def club(c, w, at, x, y):
     """Eq 9, and the objective of its critic. The critic f* is the optimal one of the lower bound (FactorCL, Liang et al. 2023): it is constant in
     eq 9, which moves the features, and learns from features that are constant."""
+    if c["release"]:  # one loss for both, which has to be clamped
+        s = scores(c, w, at, x, y)
+        return (s.diagonal().mean() - s.mean()).clamp(min=-5), None
     s = scores(c, constant(w), at, x, y)
     fixed = lambda parts: [part.detach() for part in parts]
     return s.diagonal().mean() - s.mean(), nce(c, w, at, fixed(x), fixed(y))
@@ -203,14 +206,16 @@ def club(c, w, at, x, y):
 
 def stage1(c, w, batch):
     # "We treat the complete features X_m as a surrogate task signal Y": a target is constant (eqs 8, 10, 13)
-    complete = {m: h.detach() for m, h in embed(w, batch["complete"]).items()}
-    corrupted = embed(w, batch["corrupted"])
+    at = "embed_stage1" if c["release"] else "embed"
+    complete = {m: h if c["release"] else h.detach() for m, h in embed(w, batch["complete"], at).items()}
+    corrupted = embed(w, batch["corrupted"], at)
     completed = generate(c, w, corrupted)
     deviation = {m: h.var(0, correction=0) for m, h in complete.items()}
     terms = {}
 
     def add(name, weight, loss):
-        terms[name] = (weight, loss)
+        if loss is not None:
+            terms[name] = (weight, loss)
 
     if c["without"] != "hcag":
         for m in MODALITIES:  # eqs 6 and 7
@@ -293,7 +298,8 @@ def stage2(c, w, batch):
     if c["without"] != "mir":
         # eq 15: "the MI-based auxiliary loss for modality m"; without a weight g_m is a probe of X'_m as it is, on constant features
         mi = torch.stack([errors(c, predictor(c, w, m, x[m] if c["aux"] else x[m].detach()), batch) for m in MODALITIES], 1)
-        terms |= {"probe_" + m: (c["aux"] or 1, mi[:, i].mean()) for i, m in enumerate(MODALITIES)}
+        weight = 0 if c["release"] else c["aux"] or 1
+        terms |= {"probe_" + m: (weight, mi[:, i].mean()) for i, m in enumerate(MODALITIES)}
         best = batch["label"].var(correction=0)  # of constants
         if c["classes"]:
             p = torch.tensor([(batch["class"] == i).sum() / len(batch["class"]) for i in range(c["classes"])])
@@ -333,7 +339,8 @@ def utterances():
 
 
 PAPER = {"stage": 1, "critic": "concat", "hidden": 1, "input": "flat", "discriminator": "transformer", "aux": AUX, "fusion": DEPTH}
-PAPER |= {"future": "complete", "classes": 0, "literal": False, "without": ""}
+PAPER |= {"future": "complete", "classes": 0, "literal": False, "release": False, "without": ""}
+RELEASE = PAPER | {"discriminator": "mlp", "aux": 0, "fusion": 0, "future": "corrupted", "literal": True, "release": True}
 CASES = {
     "stage1": PAPER,
     "concat critic of one layer, D an MLP": PAPER | {"hidden": 0, "discriminator": "mlp"},
@@ -341,6 +348,8 @@ CASES = {
     "deep separable critic, literal": PAPER | {"critic": "separable", "literal": True, "future": "corrupted"},
     "without H-CAG": PAPER | {"without": "hcag"},
     "stage2": PAPER | {"stage": 2},
+    "release": RELEASE,
+    "release, stage 2": RELEASE | {"stage": 2},
     "stage2 of version 0.1": PAPER | {"stage": 2, "aux": 0, "fusion": 0},
     "classes": PAPER | {"stage": 2, "classes": 3},
     "without MIR": PAPER | {"stage": 2, "without": "mir"},
