@@ -52,6 +52,27 @@ func (t *Tape) MaxPool(x *Tensor, lengths []int) *Tensor {
 	}))
 }
 
+// AlignPool returns sequences x [B T C] with another number of steps, as [B steps C]: the means of
+// steps windows of w = ⌈T/steps⌉ steps each, after copies of the last step have filled the windows.
+// So the frames of a modality become as many as the tokens of a text. If steps exceeds T, w is 1,
+// and the last step is repeated. It panics if x has not three axes or steps is not positive.
+func (t *Tape) AlignPool(x *Tensor, steps int) *Tensor {
+	t.mustBeSequences("AlignPool", x, nil)
+	if steps < 1 {
+		panic(fmt.Sprintf("autograd: AlignPool: x %v to %d steps: want at least 1", x.shape, steps))
+	}
+	b, length, width := x.shape[0], x.shape[1], x.shape[2]
+	if length == steps {
+		return x
+	}
+	window := (length + steps - 1) / steps
+	if missing := window*steps - length; missing > 0 {
+		last := t.Slice(x, 1, length-1, length)
+		x = t.Concat(1, x, t.Expand(last, b, missing, width))
+	}
+	return t.Mean(t.Reshape(x, b, steps, window, width), 2)
+}
+
 // untilEnd returns [B T 1], 1 in the first lengths[b] steps of sample b and 0 after them.
 func (t *Tape) untilEnd(lengths []int, steps int) *Tensor {
 	keep := make([]float32, len(lengths)*steps)

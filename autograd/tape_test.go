@@ -398,6 +398,9 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: MeanPool: 1 lengths for x [2 3 2]", func() {
 			tp.MeanPool(waves(dev, 1, 2, 3, 2), []int{1})
 		}},
+		{"autograd: AlignPool: x [2 3 2] to 0 steps: want at least 1", func() {
+			tp.AlignPool(waves(dev, 1, 2, 3, 2), 0)
+		}},
 		{"autograd: MaxPool: sample 1 has length 4: want 1 to the 3 steps of x [2 3 2]", func() {
 			tp.MaxPool(waves(dev, 1, 2, 3, 2), []int{1, 4})
 		}},

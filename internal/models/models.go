@@ -10,13 +10,15 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/misa"
 	"github.com/seed-6655bf3b/recap/nn/zoo/mmim"
 	"github.com/seed-6655bf3b/recap/nn/zoo/selfmm"
+	"github.com/seed-6655bf3b/recap/nn/zoo/tetfn"
 	"github.com/seed-6655bf3b/recap/nn/zoo/tfrnet"
 	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // All lists the models in the order in which tables show them: RECAP, then the baselines by year.
-var All = []zoo.Spec{recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec,
-	lnln.Spec}
+var All = []zoo.Spec{
+	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec, lnln.Spec,
+}
 
 // Names returns the names of all models, in the same order.
 func Names() []string {

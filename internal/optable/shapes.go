@@ -158,6 +158,23 @@ var reductions = []Case{
 	pooled("MeanPool", "lengths", []int{3, 1, 4}, (*ag.Tape).MeanPool, mean),
 	pooled("MaxPool", "", nil, (*ag.Tape).MaxPool, largest),
 	pooled("MaxPool", "lengths", []int{3, 1, 4}, (*ag.Tape).MaxPool, largest),
+	alignPool("", 6, 3), alignPool("filled", 7, 3), alignPool("longer", 2, 5),
+	alignPool("same", 4, 4),
+}
+
+// alignPool is the case of sequences x [2 length 3] that become means of windows.
+func alignPool(kind string, length, steps int) Case {
+	window := (length + steps - 1) / steps
+	return Case{Op: "AlignPool", Kind: kind, Shapes: [][]int{{2, length, 3}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.AlignPool(x[0], steps) },
+		Want: func(x [][]float64) []float64 {
+			return each(2*steps*3, func(i int) float64 {
+				b, s, c := i/3/steps, i/3%steps, i%3
+				return mean(each(window, func(k int) float64 {
+					return x[0][(b*length+min(s*window+k, length-1))*3+c]
+				}))
+			})
+		}}
 }
 
 // pooled is the case of a pooling over time: f of the steps of each sequence in x [3 4 2].

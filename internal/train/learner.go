@@ -25,9 +25,20 @@ type Learner struct {
 // they need 64 GB.
 const maxSize = 4_000_000_000
 
+// DimsChecker is implemented by a configuration that does not fit every data set. CheckDims returns
+// an error that names the setting and what fits.
+type DimsChecker interface {
+	CheckDims(d *zoo.Dims) error
+}
+
 // plan returns the model that c names without its parameters, and their names and shapes. It is an
-// error if they are more than maxSize.
+// error if they are more than maxSize, or if the configuration does not fit d.
 func plan(c *settings.Config, d zoo.Dims) (zoo.Model, *nn.Plan, error) {
+	if f, ok := c.Method.(DimsChecker); ok {
+		if err := f.CheckDims(&d); err != nil {
+			return nil, nil, fmt.Errorf("train: %w", err)
+		}
+	}
 	p, planned := nn.PlanParams()
 	m := c.Spec().New(p, c.Method, d)
 	if planned.Size > maxSize {

@@ -9,10 +9,10 @@ import (
 // epsilon is ε, which keeps quotients finite.
 const epsilon = 1e-8
 
-// newMemory allocates labels and features of N samples: all labels are the human ones, all
+// NewMemory allocates labels and features of N samples: all labels are the human ones, all
 // features are 0. It returns the tensors that training changes.
-func (m *model) newMemory(labels []float32) []nn.Param {
-	dev, n := m.all.Device(), len(labels)
+func (m *Tasks) NewMemory(labels []float32) []nn.Param {
+	dev, n := m.device, len(labels)
 	human := make([]float64, n)
 	for i, y := range labels {
 		human[i] = float64(y)
@@ -40,7 +40,7 @@ func (m *model) newMemory(labels []float32) []nn.Param {
 //	Y_x ← (n−1)/(n+1)·Y_x + 2/(n+1)·new
 //
 // Where δ_m is near 0, positive or negative, the quotient is very large and new is clamped.
-func (m *model) updates(tp *ag.Tape, b *zoo.Batch, f []*ag.Tensor) (updates []zoo.MemoryUpdate) {
+func (m *Tasks) updates(tp *ag.Tape, b *zoo.Batch, f []*ag.Tensor) (updates []zoo.MemoryUpdate) {
 	if n := float64(b.Epoch); n > 1 {
 		fusion := m.tasks[0].relativeDistance(tp, f[0])
 		for i, x := range m.tasks[1:] {

@@ -12,8 +12,8 @@
 //	                       └─► F_m ─► ŷ_m ◄─ Y_m, the human label
 //
 //	config.go  settings and presets
-//	model.go   the model and its loss
-//	task.go    one regression
+//	model.go   the model
+//	task.go    the four regressions and their loss
 //	memory.go  generated labels
 //
 // In shapes, B is the number of samples of a batch and N that of the training set. Formulas without
@@ -28,27 +28,21 @@ import (
 
 // model is Self-MM: an encoder for each modality, and a regression for each and for their fusion.
 type model struct {
+	*Tasks
 	all           *nn.Params
-	bound         float64 // H, the largest label
 	text          *zoo.TextEncoder
 	audio, vision *encoder
-	tasks         []*task // x = m, t, a, v
 }
 
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
-	m := &model{all: p, bound: d.Range[1],
+	m := &model{all: p,
 		text:   zoo.NewTextEncoder(p.Sub("text"), c.Text, d),
 		audio:  newEncoder(p.Sub("audio"), d.AudioD, c.AudioWidth, c.AudioOut),
 		vision: newEncoder(p.Sub("vision"), d.VisionD, c.VisionWidth, c.VisionOut),
 	}
-	heads, t, a, v := p.Sub("heads"), m.text.Width, c.AudioOut, c.VisionOut
-	m.tasks = []*task{
-		newTask(heads, "fusion", t+a+v, c.Heads.Fusion),
-		newTask(heads, "text", t, c.Heads.Text),
-		newTask(heads, "audio", a, c.Heads.Audio),
-		newTask(heads, "vision", v, c.Heads.Vision),
-	}
+	t, a, v := m.text.Width, c.AudioOut, c.VisionOut
+	m.Tasks = NewTasks(p.Sub("heads"), [4]int{t + a + v, t, a, v}, c.Heads, d.Range[1])
 	return m
 }
 
@@ -71,7 +65,7 @@ func (m *model) params(modules ...string) []nn.Param {
 // Phases returns the only phase.
 func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
-		Name: "train", Supervised: true, NewMemory: m.newMemory,
+		Name: "train", Supervised: true, NewMemory: m.NewMemory,
 		Passes: []zoo.Pass{{Params: m.text.Trainable(m.all), Groups: m.groups(), Terms: m.terms}},
 	}}
 }
@@ -95,40 +89,12 @@ func (m *model) encode(tp *ag.Tape, in *zoo.Input) []*ag.Tensor {
 
 // Predict returns ŷ_m.
 func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
-	_, score := m.tasks[0].Forward(tp, m.encode(tp, in)[0])
-	return zoo.Output{Score: score}
+	return m.Score(tp, m.encode(tp, in)[0])
 }
 
-// terms returns the losses of the four tasks, whose sum is
-//
-//	L = mean |ŷ_m − Y_m| + Σ_x mean w_x·|ŷ_x − Y_x|,  w_x = tanh|Y_x − Y_m|,  x = t, a, v
-//
-// and the updates of the memory. The labels Y_x start as Y_m and change first after the losses of
-// epoch 2. Until then the terms of x are 0, so that only the task of the fusion is trained.
+// terms returns the losses of the four tasks and the updates of their memory.
 func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	if m.tasks[0].labels == nil {
-		panic("selfmm: Terms: the tasks have no labels; call Phase.NewMemory first")
-	}
-	var terms, shifts []zoo.Term
-	var f []*ag.Tensor
-	for i, input := range m.encode(tp, b.Corrupted) {
-		x := m.tasks[i]
-		fx, score := x.Forward(tp, input)
-		f = append(f, fx)
-		if i == 0 {
-			terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: tp.L1(score, b.Label)})
-			continue
-		}
-		y := tp.Gather(x.labels, b.Index)
-		shift := tp.Abs(tp.Sub(y, b.Label))
-		loss := tp.Mean(tp.Mul(tp.Tanh(shift), tp.Abs(tp.Sub(score, y))))
-		terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: loss})
-		shifts = append(shifts,
-			zoo.Term{Name: "shift_" + zoo.Modality(i-1).String(), Loss: tp.Mean(shift)})
-	}
-	var updates []zoo.MemoryUpdate
-	tp.NoGrad(func() { updates = m.updates(tp, b, f) })
-	return append(terms, shifts...), updates
+	return m.Terms(tp, b, m.encode(tp, b.Corrupted))
 }
 
 // An encoder maps a sequence of frames to a vector, by the final state of an LSTM.

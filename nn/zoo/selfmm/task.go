@@ -3,7 +3,67 @@ package selfmm
 import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
+
+// Tasks are the regressions of Self-MM, of the fusion and of each modality, with their memory.
+// TETFN has them too.
+type Tasks struct {
+	device ag.Device
+	bound  float64 // H, the largest label
+	tasks  []*task // x = m, t, a, v
+}
+
+// NewTasks creates the regressions "fusion", "text", "audio" and "vision" of inputs of the given
+// widths. The labels that they generate are at most bound.
+func NewTasks(p *nn.Params, widths [4]int, c HeadsConfig, bound float64) *Tasks {
+	return &Tasks{device: p.Device(), bound: bound, tasks: []*task{
+		newTask(p, "fusion", widths[0], c.Fusion),
+		newTask(p, "text", widths[1], c.Text),
+		newTask(p, "audio", widths[2], c.Audio),
+		newTask(p, "vision", widths[3], c.Vision),
+	}}
+}
+
+// Score returns ŷ_m for the input of the fusion.
+func (m *Tasks) Score(tp *ag.Tape, fusion *ag.Tensor) zoo.Output {
+	_, score := m.tasks[0].Forward(tp, fusion)
+	return zoo.Output{Score: score}
+}
+
+// Terms returns the losses of the tasks for their inputs, in the order of [NewTasks]. Their sum is
+//
+//	L = mean |ŷ_m − Y_m| + Σ_x mean w_x·|ŷ_x − Y_x|,  w_x = tanh|Y_x − Y_m|,  x = t, a, v
+//
+// and the updates of the memory. The labels Y_x start as Y_m and change first after the losses of
+// epoch 2. Until then the terms of x are 0, so that only the task of the fusion is trained.
+func (m *Tasks) Terms(
+	tp *ag.Tape, b *zoo.Batch, inputs []*ag.Tensor,
+) ([]zoo.Term, []zoo.MemoryUpdate) {
+	if m.tasks[0].labels == nil {
+		panic("selfmm: Terms: the tasks have no labels; call Phase.NewMemory first")
+	}
+	var terms, shifts []zoo.Term
+	var f []*ag.Tensor
+	for i, input := range inputs {
+		x := m.tasks[i]
+		fx, score := x.Forward(tp, input)
+		f = append(f, fx)
+		if i == 0 {
+			terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: tp.L1(score, b.Label)})
+			continue
+		}
+		y := tp.Gather(x.labels, b.Index)
+		shift := tp.Abs(tp.Sub(y, b.Label))
+		loss := tp.Mean(tp.Mul(tp.Tanh(shift), tp.Abs(tp.Sub(score, y))))
+		terms = append(terms, zoo.Term{Name: x.name, Weight: 1, Loss: loss})
+		shifts = append(shifts,
+			zoo.Term{Name: "shift_" + zoo.Modality(i-1).String(), Loss: tp.Mean(shift)})
+	}
+	var updates []zoo.MemoryUpdate
+	tp.NoGrad(func() { updates = m.updates(tp, b, f) })
+	return append(terms, shifts...), updates
+}
 
 // A task x is a regression, with its memory of the N samples of the training set.
 type task struct {

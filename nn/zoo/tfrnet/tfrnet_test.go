@@ -324,6 +324,17 @@ func TestDropout(t *testing.T) {
 	}
 }
 
+// TestTargetsAreWithoutDropout checks that the features of the complete text have no dropout of
+// their own.
+func TestTargetsAreWithoutDropout(t *testing.T) {
+	m, p := newTiny(t, func(c *Config, _ *zoo.Dims) { c.Dropout.Text = 0.5 })
+	in := zoo.RandomBatch(p.Device(), &zootest.TinyDims, 4, 1).Complete
+	want := m.complete(ag.NewInferenceTape(p.Device()), in)[zoo.Language].Values()
+	if !slices.Equal(m.complete(ag.NewTape(p.Device()), in)[zoo.Language].Values(), want) {
+		t.Error("training drops features of the complete text")
+	}
+}
+
 // TestAttentionDropouts checks which encoders have the attention dropout of which modality: the
 // others that attend to it and, of language, also those of self-attention and reconstruction.
 func TestAttentionDropouts(t *testing.T) {
