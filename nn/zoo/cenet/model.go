@@ -6,10 +6,10 @@
 // every token attends to the frames of audio and to those of vision. What it finds there shifts its
 // hidden state, and the other layers continue with the shifted states.
 //
-//	text ─► embeddings ─► layer 0 ─► h¹ ─► + ─► layers 1 … ─► [CLS] ─► head ─► ŷ
-//	                                 │     ▲
-//	audio  ─► MLP ─► frames A ───────┼─────┤   shift = W_c [c_v; c_a] + b_c,
-//	vision ─► MLP ─► frames V ───────┴─────┘   c_m = softmax(8·q(h¹)·k(M)ᵀ)·v(M)
+//	text ─► embeddings ─► layer 0 ─► h ─┬──────────► + ─► layers 1, 2, … ─► [CLS] ─► head ─► ŷ
+//	                                    │ queries    ▲
+//	vision ─► MLP ─► V ─ keys, values ──┼─► c_v ─┬───┘ W_c [c_v; c_a] + b_c
+//	audio ──► MLP ─► A ─ keys, values ──┴─► c_a ─┘
 //
 //	config.go   settings and presets
 //	model.go    the model and its loss
@@ -40,7 +40,8 @@ type model struct {
 
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
-	m := &model{all: p, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
+	m := &model{all: p, warning: oneFrame(d),
+		text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
 	if c.FreezeEmbeddings {
 		m.text.FreezeEmbeddings()
 	}
@@ -48,6 +49,11 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	m.enhance = newEnhancement(p.Sub("enhance"), d.AudioD, d.VisionD, w)
 	m.hidden = newLinear(p.Sub("head.hidden"), w, w)
 	m.score = newLinear(p.Sub("head.score"), w, 1)
+	return m
+}
+
+// oneFrame returns a warning if a modality has one frame in each utterance, or "".
+func oneFrame(d zoo.Dims) string {
 	var single []string
 	if d.AudioT == 1 {
 		single = append(single, "audio")
@@ -55,11 +61,11 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	if d.VisionT == 1 {
 		single = append(single, "vision")
 	}
-	if len(single) > 0 {
-		m.warning = strings.Join(single, " and ") + ": one frame in each utterance, which is " +
-			"added to all tokens in the same way; its queries and keys are not trained"
+	if single == nil {
+		return ""
 	}
-	return m
+	return strings.Join(single, " and ") + ": one frame in each utterance, which is added to all " +
+		"tokens in the same way; its queries and keys are not trained"
 }
 
 // newLinear creates a layer with weights from N(0, 0.02²) and bias 0, as those of BERT.
