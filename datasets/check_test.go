@@ -55,6 +55,13 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestCheckOfAFileWithoutLabels(t *testing.T) {
+	r, err := Check("testdata/flat.pkl", Options{})
+	if err != nil || len(r.Splits) != 1 || r.Splits[0].Label != nil || len(r.Problems) > 0 {
+		t.Errorf("%v %v", err, r)
+	}
+}
+
 func TestSignsOfLabels(t *testing.T) {
 	s := noisy([3]float64{}).Valid.Subset([]int{0, 1, 2, 3, 4, 5})
 	s.Label = []float32{-1, 0, 0, 1, 2, 3}

@@ -23,6 +23,11 @@ func TestOpenFeaturesReadsASplit(t *testing.T) {
 		!strings.Contains(err.Error(), "found keys train, valid, test") {
 		t.Error(err)
 	}
+	other := writeFile(t, "other.pkl", rename(t, "K\x03K\x28K\x08", "K\x04K\x28K\x08"))
+	if _, err := OpenFeatures(other, "train", Options{}); err == nil ||
+		!strings.Contains(err.Error(), "train: audio: expected numbers [N T D]") {
+		t.Error(err)
+	}
 }
 
 func TestOpenFeaturesReadsAFlatDictWithoutLabels(t *testing.T) {

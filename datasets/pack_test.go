@@ -401,6 +401,9 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+		if _, err := OpenFeatures(path, "train", Options{}); err == nil {
+			t.Errorf("no error for the features of a split, want %s", want)
+		}
 		if open := filestest.Open(filepath.Dir(path)); len(open) > 0 {
 			t.Errorf("%s: not closed: %q", want, open)
 		}

@@ -158,6 +158,9 @@ func TestWhoseLock(t *testing.T) {
 			break
 		}
 	}
+	if _, ended, shown := stat(1 << 30); ended || shown {
+		t.Error("a process that /proc does not show has ended, or is shown")
+	}
 	for _, c := range []struct {
 		what   string
 		change func(h *Holder)

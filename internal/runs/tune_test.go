@@ -105,7 +105,8 @@ func TestSearch(t *testing.T) {
 			seeds).Text(0); !strings.Contains(
 			strings.Join(strings.Fields(strings.ReplaceAll(table, "│", "")),
 				" "), "test scores were not used",
-		) || !strings.Contains(table, "tune-003 │     0.02 │   1/2") {
+		) || !strings.Contains(table, "tune-003 │     0.02 │   1/2") ||
+			strings.Count(table, " ± 0.") != 2 { // of the two trials with two seeds
 			t.Errorf("the table is\n%s", table)
 		}
 	}

@@ -109,6 +109,7 @@ func TestInvalidSettings(t *testing.T) {
 		{"", "data.classes", "4", "data.classes: expected one of 0, 2, 3, 5, 7"},
 		{"", "name", "../x", "name: expected letters"},
 		{"", "heads", "0", "heads: expected 1 or more, found 0"},
+		{"", "granularities", "[7]", "recap: granularities contain 7"},
 		{"train:\n  bach: 3\n", "", "", `unknown key "train.bach", did you mean "train.batch"?`},
 		{"train: {epochs: {stage9: 1}}", "", "", `unknown key "train.epochs.stage9"`},
 		{"{", "", "", "c.yaml: expected YAML or JSON"},
