@@ -29,6 +29,10 @@ func TestHashesStay(t *testing.T) {
 		{"lnln", "paper", "a38bb5ffc873954f", nil},
 		{"mmim", "quick", "4f6dd97a564f65b6", nil},
 		{"mmim", "paper", "6d43dc19b33c78cb", nil},
+		{"tfr-net", "quick", "68bf2ba96e1c0275", nil},
+		{"tfr-net", "paper", "e90401b6423dd923", nil},
+		{"tetfn", "quick", "13257f9bd69c7d97", nil},
+		{"tetfn", "paper", "782c41eb53c85f9b", nil},
 		{"cenet", "quick", "4dd58b6208ed5208", nil},
 		{"cenet", "paper", "37901c0fad54d054", nil},
 	} {

@@ -28,7 +28,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// sequences holds a tensor [B T_m …] or a number for each modality.
+// sequences holds a tensor [B T_m …] for each modality.
 type sequences = [zoo.Modalities]*ag.Tensor
 
 // model is TFR-Net.
