@@ -24,7 +24,7 @@ import (
 )
 
 // smallRecap are settings of a small RECAP model.
-var smallRecap = map[string]string{"model": "recap", "data.limit": "20",
+var smallRecap = map[string]string{"model": "recap", "data.limit": "20", "data.scale": "0.25",
 	"train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0,0.4,0.8",
 	"width": "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",
 	"text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}
