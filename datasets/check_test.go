@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,21 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 func TestCheckOfAFileWithoutLabels(t *testing.T) {
 	r, err := Check("testdata/flat.pkl", Options{})
 	if err != nil || len(r.Splits) != 1 || r.Splits[0].Label != nil || len(r.Problems) > 0 {
+		t.Errorf("%v %v", err, r)
+	}
+}
+
+func TestCheckReportsWhatItCanRead(t *testing.T) {
+	r, err := Check(writeFile(t, "two.pkl", rename(t, "valid", "vaild")), Options{})
+	if err != nil || len(r.Splits) != 2 || len(r.Problems) != 1 ||
+		!strings.Contains(r.Problems[0], "expected split valid") {
+		t.Errorf("%v %v", err, r)
+	}
+	flat := bytes.Replace(readTestdata(t, "flat.pkl"), []byte("K\x03K\x28K\x08"),
+		[]byte("K\x04K\x28K\x08"), 1)
+	r, err = Check(writeFile(t, "flat.pkl", flat), Options{})
+	if err != nil || len(r.Problems) != 1 ||
+		!strings.Contains(r.Problems[0], "audio: expected numbers [N T D]") {
 		t.Errorf("%v %v", err, r)
 	}
 }

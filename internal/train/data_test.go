@@ -58,3 +58,26 @@ func TestResplitSettings(t *testing.T) {
 			limited.Test.ID, divided.Valid.ID[:2])
 	}
 }
+
+// TestPretrainedModelMustFitTheTokens has a model of just the sizes of the data, and smaller ones.
+func TestPretrainedModelMustFitTheTokens(t *testing.T) {
+	tr := newTrainer(t, nil)
+	fits := nn.BERTConfig{Vocab: tr.set.Vocab(), Positions: tr.set.Shape().LanguageSteps,
+		Types: tr.set.LargestSegment() + 1}
+	for want, change := range map[string]func(c *nn.BERTConfig){
+		"":                           func(*nn.BERTConfig) {},
+		"expected tokens below":      func(c *nn.BERTConfig) { c.Vocab-- },
+		"expected sequences of at":   func(c *nn.BERTConfig) { c.Positions-- },
+		"expected segments below 0,": func(c *nn.BERTConfig) { c.Types-- },
+	} {
+		b := &nn.PretrainedBERT{Config: fits}
+		change(&b.Config)
+		dims, err := (&Data{Set: tr.set, bert: b}).dims(&tr.config)
+		switch {
+		case want == "" && (err != nil || *dims.BERT != fits):
+			t.Errorf("a model of just these sizes: %v, %v", dims.BERT, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}

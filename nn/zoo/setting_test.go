@@ -94,3 +94,12 @@ func TestUnboundedRangeExcludesInfinity(t *testing.T) {
 		}
 	}
 }
+
+func TestVariantsOfASpec(t *testing.T) {
+	s := &Spec{Label: "Model", Variants: []Variant{{Name: "none", Label: "w/o all"}}}
+	for name, want := range map[string]string{"full": "Model", "none": "w/o all", "other": ""} {
+		if v, ok := s.Variant(name); v.Label != want || ok != (want != "") {
+			t.Errorf("variant %s: %q, %v", name, v.Label, ok)
+		}
+	}
+}
