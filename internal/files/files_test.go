@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,6 +80,16 @@ func TestMkdirAll(t *testing.T) {
 	for _, path := range []string{file, filepath.Join(file, "a")} {
 		if err := MkdirAll(path); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: error %v", path, err)
+		}
+	}
+}
+
+func TestKindsOfFiles(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{fs.ModeDir | 0o755: "a directory",
+		fs.ModeNamedPipe | 0o600: "a named pipe", fs.ModeSocket | 0o755: "a socket",
+		fs.ModeDevice | fs.ModeCharDevice: "a device", fs.ModeIrregular: "something else"} {
+		if got := kind(mode); got != want {
+			t.Errorf("%v: %s, want %s", mode, got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -405,5 +406,17 @@ func TestLabelTellsWhatIsEqual(t *testing.T) {
 		if got := s.Label(); got != want {
 			t.Errorf("the label of run %s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+func TestSummarizeADamagedSeed(t *testing.T) {
+	run := t.TempDir()
+	path := filepath.Join(run, "seed1", rundir.ConfigFile)
+	if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o700),
+		os.WriteFile(path, []byte("seed: ["), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SummarizeSeeds(run, nil); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v, want one of %s", err, path)
 	}
 }

@@ -40,6 +40,18 @@ func TestPicklesInARow(t *testing.T) {
 	}
 }
 
+// A brokenDisk cannot be read.
+type brokenDisk struct{}
+
+func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("bad sector") }
+
+func TestErrorsOfTheDisk(t *testing.T) {
+	_, _, err := (&Loader{Name: "broken", Class: refuse}).Load(brokenDisk{}, 0, 100)
+	if err == nil || err.Error() != "broken: bad sector" {
+		t.Error(err)
+	}
+}
+
 // Frames and sets need memory that is not that of their bytes in the file.
 func TestSmallObjectsAreCounted(t *testing.T) {
 	var set strings.Builder
