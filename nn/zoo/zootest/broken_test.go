@@ -89,6 +89,9 @@ var defects = []struct {
 	{"Contract", `two terms are called "task"`, specOf(func(m *broken) {
 		m.terms(func(_ *ag.Tape, _ *zoo.Batch, r *terms) { r.list[1].Name = "task" })
 	})},
+	{"Contract", "no title for the term other", specOf(func(m *broken) {
+		m.terms(func(_ *ag.Tape, _ *zoo.Batch, r *terms) { r.list[1].Name = "other" })
+	})},
 
 	{"Plan", "are planned, want", specOf(func(m *broken) {
 		if m.p.Device() != nil {

@@ -3,6 +3,7 @@ package zootest
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -10,7 +11,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// contract checks names and numbers of phases, passes and terms.
+// contract checks names and numbers of phases, passes and terms, and that terms have titles.
 func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if s.Name == "" || s.Label == "" || s.Paper == "" {
 		t.Errorf("the spec has name %q, label %q and paper %q", s.Name, s.Label, s.Paper)
@@ -43,6 +44,11 @@ func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 					t.Errorf("%s: two terms are called %q", ph.Name, term.Name)
 				}
 				terms = append(terms, term.Name)
+				if !slices.ContainsFunc(s.Terms, func(x zoo.TermTitle) bool {
+					return term.Name == x.Name || strings.HasPrefix(term.Name, x.Name+"_")
+				}) {
+					t.Errorf("%s: the spec has no title for the term %s", ph.Name, term.Name)
+				}
 			}
 		}
 	}

@@ -25,6 +25,7 @@ func (c *toyConfig) Check() error                 { return c.Text.Check() }
 
 var toySpec = zoo.Spec{
 	Name: "toy", Label: "Toy", Paper: "none", Regression: true,
+	Terms: []zoo.TermTitle{{Name: "repair"}, {Name: "task"}, {Name: "drift"}},
 	Preset: func(preset, dataset string) (zoo.Config, zoo.Training) {
 		return &toyConfig{zoo.QuickText()}, zoo.Training{Batch: 8, Accumulate: 1, LR: 0.01,
 			Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4}, "repair": {LR: 0.1}},
