@@ -48,6 +48,10 @@ func TestCheckReportsWhatOpenRefuses(t *testing.T) {
 		}) {
 		t.Errorf("%v %v", err, r)
 	}
+	if text := r.String(); strings.Count(text, "\n  tokens ") != 2 ||
+		strings.Contains(text, "no problems") || strings.Contains(text, "correlation") {
+		t.Errorf("expected lengths of two splits:\n%s", text)
+	}
 	if err := os.WriteFile(path, []byte("not a pickle"), 0o600); err != nil {
 		t.Fatal(err)
 	}

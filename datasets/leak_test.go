@@ -58,6 +58,12 @@ func TestCheckFindsLeaks(t *testing.T) {
 			(len(report.Warnings) != 1 || !strings.HasPrefix(report.Warnings[0], c.want)) {
 			t.Errorf("%v: warnings %q, want %q", c.strength, report.Warnings, c.want)
 		}
+		for _, want := range []string{"\ncorrelation with the label ", "\n  vision  ",
+			"\n\nno problems\n"} {
+			if !strings.Contains(report.String(), want) {
+				t.Errorf("%q is not in\n%s", want, report)
+			}
+		}
 	}
 }
 
