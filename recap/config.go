@@ -15,7 +15,7 @@ type Config struct {
 	FeedForward int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
 	Depth       int `yaml:"depth" range:"[1,)" help:"layers of every Transformer but the fusion's"`
 	// 0: none, as in the authors' release
-	FusionDepth int `yaml:"fusion_depth" range:"[0,)" older:"0" help:"layers before q, k and v"`
+	FusionDepth int `yaml:"fusion_depth" range:"[0,)" older:"0" help:"Transformer layers of fusion"`
 
 	Text      zoo.TextConfig  `yaml:"text"`
 	Generator GeneratorConfig `yaml:"generator"`
@@ -26,8 +26,9 @@ type Config struct {
 	Granularities []int `yaml:"granularities" help:"numbers of segments; divide tokens"`
 	// complete: D_m sees segments of X_m, and L_gen trains G_m alone; corrupted: D_m sees segments
 	// of X̃_m, and L_gen trains E_m too
-	Future string     `yaml:"future" values:"complete,corrupted" older:"corrupted" help:"of D_m"`
-	Loss   LossConfig `yaml:"loss"`
+	Future string `yaml:"future" values:"complete,corrupted" older:"corrupted" help:"real for D_m"`
+
+	Loss LossConfig `yaml:"loss"`
 
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 as it is printed in the paper, without the three measures against
@@ -73,7 +74,7 @@ type LossConfig struct {
 	Task           float64 `yaml:"task" help:"λ_task, weight of the task's loss in stage 2"`
 	Rank           float64 `yaml:"rank" help:"λ_rank, weight of L_rank in stage 2"`
 	// 0: the predictors learn from constant features, and eq 19 is as printed
-	Auxiliary float64    `yaml:"aux" range:"[0,)" older:"0" help:"λ_aux, of Σ L_MI in stage 2"`
+	Auxiliary float64    `yaml:"aux" range:"[0,)" older:"0" help:"λ_aux, weight of L_MI in stage 2"`
 	Margin    float64    `yaml:"margin" help:"ε, margin of L_rank"`
 	Modality  [3]float64 `yaml:"modality" help:"w_l, w_a, w_v of the modalities in L_adv"`
 }

@@ -40,8 +40,8 @@ func newFusion(p *nn.Params, c *Config, scores int) *fusion {
 }
 
 // Forward returns the prediction, [B 1] or [B C], and the weights α [B 3], for X'_m [B L d]. μ_q,
-// μ_k and μ_v are the temporal means of queries, keys and values. They are computed from the mean
-// of X'_m, because a linear map commutes with a mean.
+// μ_k and μ_v are the temporal means of queries, keys and values of the body's output, or of X'_m
+// without a body. They are computed from its mean, because a linear map commutes with a mean.
 //
 //	logit_m = ⟨μ_q, μ_k⟩/√d,  α = softmax over m    eq 16
 //	f = Σ_m α_m·μ_v                                 eq 17

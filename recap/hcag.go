@@ -55,15 +55,15 @@ func (d *discriminator) Forward(tp *ag.Tape, s *ag.Tensor) *ag.Tensor {
 type adversary struct {
 	generator           generator // G_m
 	discriminator       *discriminator
-	discriminatorParams []*ag.Tensor // the discriminator's parameters
+	discriminatorParams []*ag.Tensor // constants in L_gen: the discriminator's; Release: none
 	granularities       []int        // 𝒢, numbers of segments
 }
 
 // Losses returns L_gen and L_disc of eqs 3 and 5, summed over segments and granularities (eq 6).
 // The segments that the generator continues are those of x [B L d], the real next segments those
-// of future [B L d]. L_gen has gradients for the generator and x, and none for the discriminator;
-// L_disc has gradients for the discriminator alone. So one backward pass trains both, each by its
-// own loss.
+// of future [B L d]. L_gen has gradients for the generator and x, and none for the
+// discriminatorParams; L_disc has gradients for the discriminator alone. So one backward pass
+// trains both, each by its own loss.
 func (a *adversary) Losses(tp *ag.Tape, x, future *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
 		now, _ := segments(tp, x, n)
@@ -100,7 +100,7 @@ func similarity(tp *ag.Tape, now, next *ag.Tensor) *ag.Tensor {
 }
 
 // generatorLoss returns eq 3, mean over positions and batch, sum over segments, with the
-// discriminator's weights held constant: BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
+// discriminatorParams held constant: BCE(D(ŝ), 1) = softplus(−logit), weighted by ω.
 func (a *adversary) generatorLoss(
 	tp *ag.Tape, generated, omega *ag.Tensor, batch int,
 ) (loss *ag.Tensor) {
@@ -124,8 +124,9 @@ func (a *adversary) discriminatorLoss(
 
 // hcag returns the terms of eq 7, λ_adv·w_m·(L_gen + L_disc) for each modality, and disc_chance,
 // the L_disc of a discriminator that cannot distinguish the segments, which is only logged. The
-// generator continues segments of X̃_m. Real are those of X_m, so that it learns to complete; then
-// L_gen trains G_m alone: E_m could lower it by making its tokens alike.
+// generator continues segments of X̃_m. If Future is "complete", real next segments are those of
+// X_m, so that G_m learns to complete, and L_gen trains G_m alone: E_m could lower it by making
+// its tokens alike. If not, they are those of X̃_m, and L_gen trains E_m too.
 func (m *Model) hcag(tp *ag.Tape, corrupted, complete features) []zoo.Term {
 	var terms []zoo.Term
 	w := m.config.Loss

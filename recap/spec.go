@@ -35,7 +35,8 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 }
 
 // variants holds the rows of Table 3, and four more: the method without stage 1, as it is printed
-// in the paper, as its authors' release has it, and with stage 1 alone as it is printed.
+// in the paper, as its authors' release has it, and without the measures against collapse of stage
+// 1, but otherwise as the default.
 var variants = []zoo.Variant{
 	{Name: "no-hcag", Label: "w/o H-CAG", Apply: on(func(c *Config) { c.Without.HCAG = true })},
 	{Name: "no-fid", Label: "w/o FID", Apply: on(func(c *Config) { c.Without.FID = true })},

@@ -24,7 +24,7 @@ func (m *Model) stage1() zoo.Phase {
 }
 
 func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	var complete features // X_m, the target: a constant
+	var complete features // X_m, the target: a constant unless Release is set
 	embed := func() { complete = m.completer.Forward(tp, b.Complete) }
 	if m.config.Release {
 		embed()

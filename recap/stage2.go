@@ -8,7 +8,8 @@ import (
 )
 
 // stage2 is the fusion and prediction phase. It starts from stage 1's E_m and G_m; G_m is frozen
-// and E_m is trained further. Without stage 1 nothing is frozen. The loss is eq 19,
+// and E_m is trained further; if Release is set, E_m is new. Without stage 1 nothing is frozen. The
+// loss is eq 19,
 //
 //	L_stage2 = λ_task·L_task + λ_rank·L_rank,
 //
