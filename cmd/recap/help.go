@@ -27,9 +27,8 @@ func (c *helpCommand) Run() error {
 
 // helpTexts has the texts that help tags name as ${name}: those that several flags share, and
 // those that are too long for a tag.
-var helpTexts = kong.Vars{
-	"version": "recap " + versionText(),
-	"models":  strings.Join(models.Names()[1:], ", "),
+var helpTexts = map[string]string{
+	"models": strings.Join(models.Names()[1:], ", "),
 
 	// Shared by several commands.
 	"run_dir":    "Run directory, or the directory of one seed.",
@@ -100,4 +99,20 @@ var helpTexts = kong.Vars{
 		"explorer, and neither data nor model are needed.",
 	"addr": "Address to listen on; default: 127.0.0.1:7341, which only this machine can reach. " +
 		"Port 0 selects a free port.",
+}
+
+// expandHelp puts helpTexts in the place of their names. As kong.Vars they would be expanded again
+// for each flag, which is half of the time that a short command takes.
+func expandHelp(parser *kong.Kong) error {
+	var pairs []string
+	for name, text := range helpTexts {
+		pairs = append(pairs, "${"+name+"}", text)
+	}
+	texts := strings.NewReplacer(pairs...)
+	return kong.Visit(parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
+		if value, ok := node.(*kong.Value); ok {
+			value.Help = texts.Replace(value.Help)
+		}
+		return next(nil)
+	})
 }

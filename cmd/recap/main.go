@@ -115,7 +115,8 @@ func newParser() *kong.Kong {
 		kong.Description(
 			"RECAP: multimodal sentiment analysis with incomplete language, audio and vision (AAAI 2026).",
 		),
-		helpTexts,
+		kong.Vars{"version": "recap " + versionText()},
+		kong.PostBuild(expandHelp),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		panic("recap: the declaration of the command line is invalid: " + err.Error())
