@@ -246,7 +246,7 @@ func TestRunsInList(t *testing.T) {
 	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"running",`)
 	appendTo(t, journal, record("stage1", 1))
 	c.expect(`runs [{"name":"synthetic/recap/full","seeds":"0 of 1","phase":"running",` +
-		`"state":"seed 7: stage1, epoch 1 of 5"}]`)
+		`"state":"seed 7: stage1, epoch 1 of 4"}]`)
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
@@ -472,8 +472,8 @@ func TestSharedLook(t *testing.T) {
 		modified time.Time
 		want     string
 	}{
-		{info.ModTime(), "seed 7: stage1, epoch 1 of 5"},
-		{info.ModTime().Add(time.Second), "seed 7: stage1, epoch 3 of 5"},
+		{info.ModTime(), "seed 7: stage1, epoch 1 of 4"},
+		{info.ModTime().Add(time.Second), "seed 7: stage1, epoch 3 of 4"},
 	} {
 		if err := os.Chtimes(journal, c.modified, c.modified); err != nil {
 			t.Fatal(err)
