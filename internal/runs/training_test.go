@@ -53,8 +53,8 @@ func TestPatience(t *testing.T) {
 	runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), whole)
 }
 
-// TestModelsResume interrupts the training of every model of the zoo in each epoch. After it is
-// resumed, the files are the same, including the memory of a phase.
+// TestModelsResume interrupts the training of every model of the zoo in the epochs that begin
+// from a state. After it is resumed, the files are the same, including the memory of a phase.
 func TestModelsResume(t *testing.T) {
 	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestModelsResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := runstest.Contents(t, dir)
-			for _, stop := range []int{2, 5, 8} { // of 3 steps an epoch
+			for _, stop := range []int{5, 8} { // of 3 steps an epoch
 				r := runstest.NewRunner(t)
 				dir, _, err := runstest.TrainUntil(r, c, stop)
 				if !errors.As(err, new(*train.Interrupted)) {
