@@ -13,9 +13,9 @@ type Config struct {
 	Heads       int `yaml:"heads" range:"[1,)" help:"attention heads of every Transformer"`
 	HeadWidth   int `yaml:"head_width" range:"[1,)" help:"width of one head"`
 	FeedForward int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
-	Depth       int `yaml:"depth" range:"[1,)" help:"layers of every Transformer but the fusion's"`
+	Depth       int `yaml:"depth" range:"[1,100]" help:"layers of other Transformers than fusion's"`
 	// 0: none, as in the authors' release
-	FusionDepth int `yaml:"fusion_depth" range:"[0,)" older:"0" help:"Transformer layers of fusion"`
+	FusionDepth int `yaml:"fusion_depth" range:"[0,100]" older:"0" help:"layers of the fusion"`
 
 	Text      zoo.TextConfig  `yaml:"text"`
 	Generator GeneratorConfig `yaml:"generator"`
@@ -61,7 +61,7 @@ type CriticConfig struct {
 	// separable: g(x)·h(y)/√e; concat: an MLP on [x; y]
 	Kind   string `yaml:"kind" values:"separable,concat" help:"architecture of the critics f"`
 	Width  int    `yaml:"width" range:"[1,)" help:"hidden width of f, and e of a separable one"`
-	Hidden int    `yaml:"hidden" range:"[0,)" help:"hidden layers after the first; concat: 0 or 1"`
+	Hidden int    `yaml:"hidden" range:"[0,100]" help:"hidden layers after the first"`
 	// flat: all L·d features; mean: the mean over the L tokens
 	Input string `yaml:"input" values:"flat,mean" older:"flat" help:"what critics see"`
 }

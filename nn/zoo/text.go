@@ -21,7 +21,7 @@ type TextConfig struct {
 	Sparse bool `yaml:"sparse" older:"true" help:"update only the token embeddings a batch reads"`
 
 	Width       int     `yaml:"width" range:"[1,)" help:"width of a token, a multiple of heads"`
-	Layers      int     `yaml:"layers" range:"[1,)" help:"number of layers"`
+	Layers      int     `yaml:"layers" range:"[1,100]" help:"number of layers"`
 	Heads       int     `yaml:"heads" range:"[1,)" help:"attention heads of each layer"`
 	FeedForward int     `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
 	Dropout     float64 `yaml:"dropout" range:"[0,1)" help:"probability of dropout"`

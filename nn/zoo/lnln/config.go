@@ -28,10 +28,10 @@ type Config struct {
 	HyperHeadWidth int `yaml:"hyper_head_width" range:"[1,)" help:"one head of the hyper-modality"`
 	FeedForward    int `yaml:"feed_forward" range:"[1,)" help:"hidden width of feed-forward parts"`
 	// of embeddings, completeness, generator and reconstructors
-	Depth int `yaml:"depth" range:"[1,)" help:"layers of all Transformers but those below"`
+	Depth int `yaml:"depth" range:"[1,100]" help:"layers of all Transformers but those below"`
 	// the dominant language has one less
-	HyperDepth  int `yaml:"hyper_depth" range:"[1,)" help:"layers of the hyper-modality"`
-	FusionDepth int `yaml:"fusion_depth" range:"[1,)" help:"layers of the cross attention"`
+	HyperDepth  int `yaml:"hyper_depth" range:"[1,100]" help:"layers of the hyper-modality"`
+	FusionDepth int `yaml:"fusion_depth" range:"[1,100]" help:"layers of the cross attention"`
 
 	Text zoo.TextConfig `yaml:"text"`
 	Loss LossConfig     `yaml:"loss"`

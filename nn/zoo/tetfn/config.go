@@ -23,7 +23,7 @@ type Config struct {
 
 	Width  int `yaml:"width" range:"[4,)" help:"d, of the encoders; a multiple of heads"`
 	Heads  int `yaml:"heads" range:"[1,)" help:"attention heads of the encoders"`
-	Layers int `yaml:"layers" range:"[1,)" help:"layers of the encoders"`
+	Layers int `yaml:"layers" range:"[1,100]" help:"layers of the encoders"`
 
 	AudioWidth  int `yaml:"audio_width" range:"[1,)" help:"h_a, hidden width of the LSTM"`
 	VisionWidth int `yaml:"vision_width" range:"[1,)" help:"h_v, hidden width of the LSTM"`

@@ -25,14 +25,14 @@ type Config struct {
 	Width int `yaml:"width" range:"[4,)" help:"d, of the encoders; a multiple of heads"`
 	Heads int `yaml:"heads" range:"[1,)" help:"attention heads of the encoders"`
 	// of the encoders that attend to one modality, and of the reconstruction
-	Layers      int `yaml:"layers" range:"[1,)" help:"layers of self-attention and reconstruction"`
-	CrossLayers int `yaml:"cross_layers" range:"[1,)" help:"layers that attend to other modalities"`
+	Layers      int `yaml:"layers" range:"[1,100]" help:"of self-attention and reconstruction"`
+	CrossLayers int `yaml:"cross_layers" range:"[1,100]" help:"that attend to other modalities"`
 
 	Language ModalityConfig `yaml:"language"`
 	Audio    ModalityConfig `yaml:"audio"`
 	Vision   ModalityConfig `yaml:"vision"`
 
-	GRULayers int           `yaml:"gru_layers" range:"[1,)" help:"layers of the GRUs"`
+	GRULayers int           `yaml:"gru_layers" range:"[1,100]" help:"layers of the GRUs"`
 	Hidden    int           `yaml:"hidden" range:"[1,)" help:"hidden width of the head"`
 	Dropout   DropoutConfig `yaml:"dropout"`
 
