@@ -133,7 +133,8 @@ func TestInvalidSettings(t *testing.T) {
 		{"", "train.groups.text.lr", "-1",
 			"train.groups.text.lr: expected a number above 0, found -1"},
 		{"", "train.groups.audio.lr", "1", `unknown key "train.groups.audio.lr"`},
-		{"", "fusion_depth", "100000", "fusion_depth: expected a number from 0 to 100, found 100000"},
+		{"", "fusion_depth", "100000",
+			"fusion_depth: expected a number from 0 to 100, found 100000"},
 		{"{select: per-metric-test, eval: {split: valid}}", "", "",
 			"eval.split: expected test with per-metric-test, which selects on it, found valid"},
 	} {
