@@ -195,9 +195,9 @@ func TestOverfits(t *testing.T) {
 		// share of the start; the target of the reconstruction changes while E_m learns
 		to float64
 	}{{"rec_", 1. / 3}, {"task", 1. / 5}} {
-		first, last := train(m, m.Phases()[i], b, 200, 0.01, oneOf(part.term))
+		first, last := train(m, m.Phases()[i], b, 100, 0.01, oneOf(part.term))
 		if !(last < part.to*first) {
-			t.Errorf("%s fell from %.3f to %.3f in 200 steps on 8 samples; want under %.2f of "+
+			t.Errorf("%s fell from %.3f to %.3f in 100 steps on 8 samples; want under %.2f of "+
 				"the start", part.term, first, last, part.to)
 		}
 	}
@@ -211,9 +211,9 @@ func TestClassification(t *testing.T) {
 	c.Text.Dropout = 0
 	m, dev := newTiny(t, "cpu", c, d)
 	b := sample(dev, d, 8)
-	first, last := train(m, m.Phases()[1], b, 200, 0.01, oneOf("task"))
+	first, last := train(m, m.Phases()[1], b, 100, 0.01, oneOf("task"))
 	if !(last < 0.2*first) {
-		t.Errorf("200 steps reduce the cross-entropy from %.3f to %.3f; want under 0.2 of the start", first, last)
+		t.Errorf("100 steps reduce the cross-entropy from %.3f to %.3f; want under 0.2 of the start", first, last)
 	}
 	out := m.Predict(ag.NewInferenceTape(dev), b.Corrupted)
 	if s := out.Score.Shape(); !slices.Equal(s, []int{8, 3}) {
