@@ -38,6 +38,7 @@ func TestServe(t *testing.T) {
 	if err := train.Run(); err != nil {
 		t.Fatal(err, said)
 	}
+	time.Sleep(1100 * time.Millisecond) // the server looks for runs once a second
 	if page := fetch(t, url+"runs/runs/synthetic/recap/full/"); !strings.Contains(page,
 		"RECAP on synthetic") || !strings.Contains(page, "id=\"explorer\"") {
 		t.Errorf("the page of the run:\n%.300s", page)
