@@ -40,6 +40,7 @@ func TestParameters(t *testing.T) {
 
 // TestAgreesWithPyTorch has two cases: the attention of the reconstruction runs over the batch, or
 // over channels; in the latter vision has the width of the encoders, so that it is not projected.
+// A bias before the batch norm has nearly no gradient: what is left in float32 is mostly rounding.
 func TestAgreesWithPyTorch(t *testing.T) {
 	var cases map[string]*struct {
 		zootest.Golden
@@ -58,6 +59,9 @@ func TestAgreesWithPyTorch(t *testing.T) {
 					variance[i]++
 				}
 				norm.Var.Assign(variance)
+				if device == "cpu" {
+					tol.Gradient *= 2
+				}
 				golden.Agrees(t, tol, m, p, goldenBatch(p.Device(), &d))
 				zootest.Close(t, "running statistics", tol.Value,
 					append(norm.Mean.Values(), norm.Var.Values()...), golden.Running)
