@@ -94,24 +94,22 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 	side1, side2 := []*ag.Tensor{y1, x1}, []*ag.Tensor{y2, x2} // with the condition
 	var terms []zoo.Term
 	add := func(name string, weight float64, bound *ag.Tensor) {
-		terms = append(terms, zoo.Term{Name: name + "_" + q.name, Weight: weight, Loss: bound})
+		if bound != nil { // the release's critics f* have no objective of their own
+			terms = append(terms, zoo.Term{Name: name + "_" + q.name, Weight: weight, Loss: bound})
+		}
 	}
 	if q.common != nil {
 		add("nce_common", -lambda, q.common.NCE(tp, one(y1), one(y2)))
 		bound, learn := q.commonClub.CLUB(tp, side1, side2)
 		add("club_common", lambda, bound)
-		if learn != nil {
-			add("learn_club_common", -1, learn)
-		}
+		add("learn_club_common", -1, learn)
 	}
 	if q.club != nil {
 		add("nce_own1", -lambda, q.own1.NCE(tp, one(x1), one(y1)))
 		add("nce_own2", -lambda, q.own2.NCE(tp, one(x2), one(y2)))
 		bound, learn := q.club.CLUB(tp, one(y1), one(y2))
 		add("club", 2*lambda, bound)
-		if learn != nil {
-			add("learn_club", -1, learn)
-		}
+		add("learn_club", -1, learn)
 		add("nce_given", -2*lambda, q.given.NCE(tp, side1, side2))
 	}
 	return terms

@@ -66,8 +66,7 @@ type adversary struct {
 // trains both, each by its own loss.
 func (a *adversary) Losses(tp *ag.Tape, x, future *ag.Tensor) (gen, disc *ag.Tensor) {
 	for i, n := range a.granularities {
-		now, _ := segments(tp, x, n)
-		_, next := segments(tp, future, n)
+		now, next := segments(tp, x, future, n)
 		generated := a.generator.Forward(tp, now) // eq 1
 		omega := similarity(tp, now, next)
 		g := a.generatorLoss(tp, generated, omega, x.Shape()[0])
@@ -81,12 +80,14 @@ func (a *adversary) Losses(tp *ag.Tape, x, future *ag.Tensor) (gen, disc *ag.Ten
 	return gen, disc
 }
 
-// segments divides x [B L d] into n segments and returns the first n−1 and, in the same order,
-// their successors, both [B·(n−1) L/n d], so that all pairs of a granularity are one batch.
-func segments(tp *ag.Tape, x *ag.Tensor, n int) (now, next *ag.Tensor) {
+// segments divides x and future [B L d] into n segments each and returns the first n−1 of x and, in
+// the same order, their successors in future, both [B·(n−1) L/n d], so that all pairs of a
+// granularity are one batch.
+func segments(tp *ag.Tape, x, future *ag.Tensor, n int) (now, next *ag.Tensor) {
 	l, d := x.Shape()[1], x.Shape()[2]
 	w := l / n
-	return tp.Reshape(tp.Slice(x, 1, 0, l-w), -1, w, d), tp.Reshape(tp.Slice(x, 1, w, l), -1, w, d)
+	return tp.Reshape(tp.Slice(x, 1, 0, l-w), -1, w, d),
+		tp.Reshape(tp.Slice(future, 1, w, l), -1, w, d)
 }
 
 // similarity returns ω of eq 2 for each pair of segments, [P 1], as a constant.

@@ -38,14 +38,14 @@ func TestSegmentsAndTheirSuccessors(t *testing.T) {
 	}
 	tp := ag.NewTape(dev)
 	x := ag.NewTensor(dev, v, 2, 4, 1)
-	now, next := segments(tp, x, 4)
+	now, next := segments(tp, x, x, 4)
 	if got, want := now.Values(), []float64{0, 1, 2, 4, 5, 6}; !slices.Equal(got, want) {
 		t.Errorf("segments of 1 are %v, want %v", got, want)
 	}
 	if got, want := next.Values(), []float64{1, 2, 3, 5, 6, 7}; !slices.Equal(got, want) {
 		t.Errorf("their successors are %v, want %v", got, want)
 	}
-	now, next = segments(tp, x, 2)
+	now, next = segments(tp, x, x, 2)
 	if !slices.Equal(now.Shape(), []int{2, 2, 1}) ||
 		!slices.Equal(next.Values(), []float64{2, 3, 6, 7}) {
 		t.Errorf("segments of 2: %v, successors %v", now.Shape(), next.Values())
