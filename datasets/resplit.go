@@ -35,7 +35,7 @@ func (s *Set) Resplit(seed uint64) (*Set, error) {
 	for i, name := range names {
 		full := len(parts[part]) >= sizes[part]
 		needed := len(names)-i <= len(sizes)-1-part // a video for each of the other splits
-		if part < len(sizes)-1 && len(parts[part]) > 0 && (full || needed) {
+		if part < len(sizes)-1 && (full || needed) {
 			part++
 		}
 		parts[part] = append(parts[part], videos[name]...)

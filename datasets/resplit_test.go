@@ -90,10 +90,12 @@ func TestResplitOfFewVideos(t *testing.T) {
 			}
 		}
 	}
-	large := ofVideos(30, 1, 2)
-	for seed := range uint64(20) {
-		if s, err := large.Resplit(seed); err != nil || s.Valid.Len() == 0 || s.Train.Len() == 0 {
-			t.Errorf("seed %d: an empty split, error %v", seed, err)
+	for _, set := range []*Set{ofVideos(30, 1, 2), ofVideos(1, 1, 7), ofVideos(1, 7, 1)} {
+		for seed := range uint64(20) {
+			s, err := set.Resplit(seed)
+			if err != nil || min(s.Train.Len(), s.Valid.Len(), s.Test.Len()) == 0 {
+				t.Errorf("seed %d: an empty split, error %v", seed, err)
+			}
 		}
 	}
 	if _, err := ofVideos(3, 2, 1).Resplit(1); err == nil {
