@@ -8,17 +8,17 @@ noise(number, shape), which the Go test computes too; the k-th parameter has num
 in the encoders are [time, batch, width], as in MMSA's code.
 """
 
-import json
 import math
 import pathlib
+import sys
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-torch.set_default_dtype(torch.float64)
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+from golden import Words, assign, digits, gradients, noise, tokens, until, write
 
-VOCAB, WORDS, WORD_HEADS, WORD_HIDDEN = 20, 8, 2, 6  # of the text encoder, one layer
+WORDS = 8  # width of the text encoder
 STEPS, WIDTHS, LSTM = {"l": 5, "a": 7, "v": 3}, {"a": 3, "v": 4}, {"a": 3, "v": 2}
 D, HEADS, LAYERS = 4, 2, 2
 KERNEL = {"l": 2, "a": 3, "v": 3}
@@ -28,43 +28,8 @@ EPOCHS = [[[4, 0, 2], [5, 1, 3]], [[1, 2], [0, 5, 3, 4]], [[3, 5, 0], [2, 4, 1]]
 TASKS = ["fusion", "text", "audio", "vision"]
 
 
-def noise(number, *shape):
-    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
-    n = math.prod(shape)
-    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
-        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
-    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
-
-
 def linears(width, *names):
     return {name: nn.Linear(width, width) for name in names}
-
-
-class Words(nn.Module):
-    """One layer of BERT."""
-
-    def __init__(self):
-        super().__init__()
-        sizes = {"word": VOCAB, "position": STEPS["l"], "token_type": 2}
-        self.embeddings = nn.ModuleDict({name + "_embeddings": nn.Embedding(n, WORDS) for name, n in sizes.items()})
-        self.embeddings["LayerNorm"] = nn.LayerNorm(WORDS, eps=1e-12)
-        block = lambda n: nn.ModuleDict({"dense": nn.Linear(n, WORDS), "LayerNorm": nn.LayerNorm(WORDS, eps=1e-12)})
-        own = nn.ModuleDict(linears(WORDS, "query", "key", "value"))
-        layer = {"attention": nn.ModuleDict({"self": own, "output": block(WORDS)}),
-                 "intermediate": nn.ModuleDict({"dense": nn.Linear(WORDS, WORD_HIDDEN)}), "output": block(WORD_HIDDEN)}
-        self.encoder = nn.ModuleDict({"layer": nn.ModuleList([nn.ModuleDict(layer)])})
-
-    def forward(self, ids, mask):
-        e, layer = self.embeddings, self.encoder["layer"][0]
-        x = e["word_embeddings"](ids) + e["position_embeddings"].weight + e["token_type_embeddings"].weight[0]
-        x = e["LayerNorm"](x)
-        split = lambda y: y.unflatten(2, (WORD_HEADS, -1)).transpose(1, 2)
-        q, k, v = (split(p(x)) for p in layer["attention"]["self"].values())
-        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.bool()[:, None, None, :]).transpose(1, 2).flatten(2)
-        x = layer["attention"]["output"]["LayerNorm"](x + layer["attention"]["output"]["dense"](a))
-        y = layer["output"]["dense"](F.gelu(layer["intermediate"]["dense"](x)))
-        return layer["output"]["LayerNorm"](x + y)
 
 
 def positions(x):
@@ -169,15 +134,11 @@ class TETFN(nn.Module):
 
 
 n = len(LABELS)
-step = torch.arange(STEPS["l"])
-mask = (step < torch.tensor(TEXT_LEN)[:, None]).long()
-ids = mask * (1 + (7 * torch.arange(n)[:, None] + 3 * step) % (VOCAB - 1))
+mask, ids = until(TEXT_LEN, STEPS["l"]), tokens(TEXT_LEN)
 audio, vision = noise(1003, n, STEPS["a"], WIDTHS["a"]), noise(1004, n, STEPS["v"], WIDTHS["v"])
 
 model = TETFN()
-params = dict(model.named_parameters())
-for k, (name, p) in enumerate(params.items()):
-    p.data = noise(k, *p.shape) + ("norm" in name.lower() and name.endswith("weight"))
+params = assign(model)
 
 labels = {x: torch.tensor(LABELS) for x in TASKS}
 human = labels["fusion"]
@@ -213,7 +174,6 @@ def update(epoch, rows, f):
         features[x][rows] = f[x]
 
 
-digits = lambda t: [float(f"{v:.10g}") for v in t.flatten().tolist()]
 steps = []
 for epoch, batches in enumerate(EPOCHS, 1):
     for rows in batches:
@@ -233,10 +193,8 @@ for epoch, batches in enumerate(EPOCHS, 1):
         steps.append({"terms": {name: digits(v)[0] for name, v in terms.items()}, "tables": tables})
 
 assert 0 < clamped < 24, "want some labels clamped and some not"
-assert all(p.grad.abs().max() > 0 for p in params.values()), "want no dead parameter"
 
 result = {"text_len": TEXT_LEN, "labels": LABELS, "epochs": EPOCHS}
-result["params"] = [[name, list(p.shape), digits(p.grad)] for name, p in params.items()]
+result["params"] = gradients(params)
 result |= {"steps": steps, "score": digits(model(list(range(n)))["fusion"][1])}
-text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in result.items())
-pathlib.Path(__file__).with_name("tetfn.json").write_text("{\n" + text + "\n}\n")
+write(__file__, "tetfn", result)

@@ -1,0 +1,137 @@
+"""What the scripts testdata/make_*.py of models share: parts of PyTorch models from which they compute the fixtures of golden.go.
+
+A script imports this module from beside package zootest:
+
+    sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+    from golden import Words, BiMamba, assign, batch, digits, noise, write
+
+Modules have the parameter names of the Go model. Everything is in double precision and without dropout. A change here must not change
+the output of a script that imports it.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
+
+VOCAB, STEPS, WIDTHS = 20, {"l": 5, "a": 7, "v": 6}, {"a": 3, "v": 4}  # zootest.TinyDims
+
+
+def noise(number, *shape):
+    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's, agtest.Noise."""
+    n = math.prod(shape)
+    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
+    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
+
+
+def assign(model):
+    """Sets the k-th parameter to the noise of number k, weights of norms shifted by 1, and returns the parameters by name."""
+    params = dict(model.named_parameters())
+    for k, (name, p) in enumerate(params.items()):
+        p.data = noise(k, *p.shape) + ("norm" in name.lower() and name.endswith("weight"))
+    return params
+
+
+def digits(t):
+    return [float(f"{v:.10g}") for v in t.flatten().tolist()]
+
+
+def gradients(params):
+    """Name, shape and gradient of each parameter; none may be absent or zero."""
+    for name, p in params.items():
+        assert p.grad is not None and p.grad.abs().max() > 0, name + " has no gradient"
+    return [[name, list(p.shape), digits(p.grad)] for name, p in params.items()]
+
+
+def write(script, name, result):
+    """Writes the fixture NAME.json beside the script."""
+    text = ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in result.items())
+    pathlib.Path(script).with_name(name + ".json").write_text("{\n" + text + "\n}\n")
+
+
+def until(lengths, steps):
+    """A mask [B steps]: 1 in the first lengths[b] steps."""
+    return (torch.arange(steps) < torch.tensor(lengths)[:, None]).double()
+
+
+def tokens(lengths):
+    """Token ids [B T] of zootest.GoldenTokens; 0 after the lengths."""
+    step = torch.arange(STEPS["l"])
+    return until(lengths, STEPS["l"]).long() * (1 + (7 * torch.arange(len(lengths))[:, None] + 3 * step) % (VOCAB - 1))
+
+
+class Words(nn.Module):
+    """BERT, of one layer unless there are more."""
+
+    def __init__(self, width=8, heads=2, hidden=6, layers=1):
+        super().__init__()
+        self.heads = heads
+        sizes = {"word": VOCAB, "position": STEPS["l"], "token_type": 2}
+        self.embeddings = nn.ModuleDict({name + "_embeddings": nn.Embedding(n, width) for name, n in sizes.items()})
+        self.embeddings["LayerNorm"] = nn.LayerNorm(width, eps=1e-12)
+        block = lambda n: nn.ModuleDict({"dense": nn.Linear(n, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)})
+        own = lambda: nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
+        layer = lambda: nn.ModuleDict({"attention": nn.ModuleDict({"self": own(), "output": block(width)}),
+                                       "intermediate": nn.ModuleDict({"dense": nn.Linear(width, hidden)}), "output": block(hidden)})
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layer() for _ in range(layers))})
+
+    def forward(self, ids, mask):
+        e = self.embeddings
+        x = e["word_embeddings"](ids) + e["position_embeddings"].weight + e["token_type_embeddings"].weight[0]
+        x = e["LayerNorm"](x)
+        split = lambda y: y.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        for layer in self.encoder["layer"]:
+            q, k, v = (split(p(x)) for p in layer["attention"]["self"].values())
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.bool()[:, None, None, :]).transpose(1, 2).flatten(2)
+            x = layer["attention"]["output"]["LayerNorm"](x + layer["attention"]["output"]["dense"](a))
+            y = layer["output"]["dense"](F.gelu(layer["intermediate"]["dense"](x)))
+            x = layer["output"]["LayerNorm"](x + y)
+        return x
+
+
+def scan(u, delta, a, b, c):
+    """Selective scan [B T D]: h_t = exp(delta_t a) h_{t-1} + delta_t b_t u_t, y_t = c_t h_t; a [D N], b and c [B T N]."""
+    h, y = 0, []
+    for t in range(u.shape[1]):
+        h = torch.exp(delta[:, t, :, None] * a) * h + (delta[:, t] * u[:, t])[:, :, None] * b[:, t, None, :]
+        y.append((h * c[:, t, None, :]).sum(2))
+    return torch.stack(y, dim=1)
+
+
+class BiMamba(nn.Module):
+    """Mamba in both directions, version 2: projections in and out are shared, and the directions' mean goes out."""
+
+    KERNEL = 4
+
+    def __init__(self, width, expand, state):
+        super().__init__()
+        inner, rank = expand * width, math.ceil(width / 16)
+        self.sizes = rank, state, state
+        self.in_proj, self.out_proj = nn.Linear(width, 2 * inner, bias=False), nn.Linear(inner, width, bias=False)
+        for s in ("", "_b"):
+            setattr(self, "conv1d" + s, nn.Conv1d(inner, inner, self.KERNEL, groups=inner))
+            setattr(self, "x_proj" + s, nn.Linear(inner, sum(self.sizes), bias=False))
+            setattr(self, "dt_proj" + s, nn.Linear(rank, inner))
+            setattr(self, "D" + s, nn.Parameter(torch.empty(inner)))
+        self.A_log, self.A_b_log = (nn.Parameter(torch.empty(inner, state)) for _ in range(2))
+
+    def direction(self, xz, s, log):
+        x, z = xz.chunk(2, dim=2)
+        conv = getattr(self, "conv1d" + s)
+        u = F.silu(conv(F.pad(x.transpose(1, 2), (self.KERNEL - 1, 0))).transpose(1, 2))
+        rho, b, c = getattr(self, "x_proj" + s)(u).split(self.sizes, dim=2)
+        y = scan(u, F.softplus(getattr(self, "dt_proj" + s)(rho)), -torch.exp(log), b, c)
+        return (y + getattr(self, "D" + s) * u) * F.silu(z)
+
+    def forward(self, x):
+        xz = self.in_proj(x)
+        backward = self.direction(xz.flip(1), "_b", self.A_b_log).flip(1)
+        return self.out_proj((self.direction(xz, "", self.A_log) + backward) / 2)
