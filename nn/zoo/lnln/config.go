@@ -3,6 +3,7 @@ package lnln
 import (
 	"fmt"
 
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -61,6 +62,12 @@ func (c *Config) Check() error {
 		return fmt.Errorf("lnln: %w", err)
 	}
 	return nil
+}
+
+// transformer returns the sizes of a Transformer.
+func (c *Config) transformer(depth int) nn.TransformerConfig {
+	return nn.TransformerConfig{Width: c.Width, Heads: c.Heads, HeadWidth: c.HeadWidth,
+		FeedForward: c.FeedForward, Depth: depth}
 }
 
 // preset returns the settings of the paper's code, or small ones for "quick".

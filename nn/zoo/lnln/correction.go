@@ -4,6 +4,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/almt"
 )
 
 // dominant returns D [B n d], the features of the text as far as they are complete and the proxy
@@ -47,12 +48,12 @@ func (l *twoLayer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 
 // A completeness estimates w, how complete the text is.
 type completeness struct {
-	encode *encoder // with one token
+	encode *almt.Encoder // with one token
 	score  *twoLayer
 }
 
 func newCompleteness(p *nn.Params, c *Config) *completeness {
-	return &completeness{newEncoder(p.Sub("encode"), c, 1, c.Tokens, c.Depth),
+	return &completeness{almt.NewEncoder(p.Sub("encode"), c.transformer(c.Depth), 1, c.Tokens),
 		newTwoLayer(p.Sub("score"), c.Width, 1)}
 }
 
@@ -64,16 +65,16 @@ func (e *completeness) Forward(tp *ag.Tape, text *ag.Tensor) *ag.Tensor {
 // A proxy is G, which generates a replacement for the features of the text.
 type proxy struct {
 	start    *ag.Tensor // p, [n d], initially ones
-	generate *encoder
+	generate *almt.Encoder
 }
 
 func newProxy(p *nn.Params, c *Config) *proxy {
 	return &proxy{p.New("start", nn.Ones, c.Tokens, c.Width),
-		newEncoder(p.Sub("generate"), c, c.Tokens, 3*c.Tokens, c.Depth)}
+		almt.NewEncoder(p.Sub("generate"), c.transformer(c.Depth), c.Tokens, 3*c.Tokens)}
 }
 
 // Forward returns P [B n d] for U_a and U_v: the encoder's output at its learned tokens, which
 // precede [p U_a U_v]. The output at p is not used.
 func (g *proxy) Forward(tp *ag.Tape, audio, vision *ag.Tensor) *ag.Tensor {
-	return g.generate.Forward(tp, prepend(tp, g.start, tp.Concat(1, audio, vision)))
+	return g.generate.Forward(tp, almt.Prepend(tp, g.start, tp.Concat(1, audio, vision)))
 }

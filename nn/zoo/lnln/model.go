@@ -17,7 +17,8 @@
 //	config.go      settings and presets
 //	model.go       the model and its loss
 //	correction.go  completeness, proxy and discriminator
-//	blocks.go      embedding, hyper-modality and fusion: the blocks of ALMT
+//
+// Embedding, hyper-modality and fusion are the blocks of package almt.
 //
 // In shapes, B is the number of samples, n the number of tokens, d the width. Formulas without a
 // source are those of the authors' code. That code has 128 parameters more in each of
@@ -29,6 +30,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/almt"
 )
 
 // model is LNLN.
@@ -37,16 +39,16 @@ type model struct {
 	dims   zoo.Dims
 
 	text         *zoo.TextEncoder
-	embed        [zoo.Modalities]*embedding
+	embed        [zoo.Modalities]*almt.Embedding
 	completeness *completeness
 	proxy        *proxy
-	language     *encoder // of D
-	hyper        *hyper
-	fusion       *fusion
+	language     *almt.Encoder // of D
+	hyper        *almt.Hyper
+	fusion       *almt.Fusion
 	score        *nn.Linear // d → 1, or d → C
 
 	discriminator  *twoLayer
-	reconstructors [zoo.Modalities]*encoder
+	reconstructors [zoo.Modalities]*almt.Encoder
 
 	trained, predict []nn.Param
 }
@@ -57,21 +59,22 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	m := &model{config: c, dims: d, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
 	for i, from := range [zoo.Modalities]struct{ steps, width int }{{d.TextT, m.text.Width},
 		{d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
-		m.embed[i] = newEmbedding(p.Sub("embed").Sub(zoo.Modality(i).String()), c, from.steps,
-			from.width)
+		m.embed[i] = almt.NewEmbedding(p.Sub("embed").Sub(zoo.Modality(i).String()),
+			c.transformer(c.Depth), c.Tokens, from.steps, from.width)
 	}
 	m.completeness = newCompleteness(p.Sub("completeness"), c)
 	m.proxy = newProxy(p.Sub("proxy"), c)
-	m.language = newEncoder(p.Sub("language"), c, 0, c.Tokens, c.HyperDepth-1)
-	m.hyper = newHyper(p.Sub("hyper"), c)
-	m.fusion = newFusion(p.Sub("fusion"), c)
+	m.language = almt.NewEncoder(p.Sub("language"), c.transformer(c.HyperDepth-1), 0, c.Tokens)
+	m.hyper = almt.NewHyper(p.Sub("hyper"), almt.HyperConfig{Width: c.Width, Tokens: c.Tokens,
+		Heads: c.Heads, HeadWidth: c.HyperHeadWidth, Depth: c.HyperDepth})
+	m.fusion = almt.NewFusion(p.Sub("fusion"), c.transformer(c.FusionDepth), c.Tokens, c.Tokens)
 	m.score = nn.NewLinear(p.Sub("score"), c.Width, d.OutputWidth())
 	m.predict = p.All()
 
 	m.discriminator = newTwoLayer(p.Sub("discriminator"), c.Width, 2)
 	for i := range m.reconstructors {
-		m.reconstructors[i] = newEncoder(p.Sub("reconstruct").Sub(zoo.Modality(i).String()),
-			c, 0, c.Tokens, c.Depth)
+		m.reconstructors[i] = almt.NewEncoder(p.Sub("reconstruct").Sub(zoo.Modality(i).String()),
+			c.transformer(c.Depth), 0, c.Tokens)
 	}
 	m.trained = m.text.Trainable(p)
 	return m
