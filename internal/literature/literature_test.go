@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/models"
 )
 
 // value returns a number of a table; of a pair the first.
@@ -89,5 +91,19 @@ func TestTables(t *testing.T) {
 	if !Results("mosei").HasErratum("TETFN", "") || !Results("sims").HasErratum("LNLN", "F1") ||
 		Results("sims").HasErratum("LNLN", "MAE") {
 		t.Error("errata are not found")
+	}
+}
+
+// TestLabels checks that a model has the name of a row of the paper's tables if it is the model of
+// that row, and that an adaptation has another name.
+func TestLabels(t *testing.T) {
+	for _, in := range results {
+		for _, s := range models.All {
+			printed := slices.ContainsFunc(in.Rows, func(r Row) bool { return r.Method == s.Label })
+			if adapted := s.Adaptation != ""; printed == adapted {
+				t.Errorf("%s: a row of %s is called %q: %t; the model is an adaptation: %t",
+					s.Name, in.Dataset, s.Label, printed, adapted)
+			}
+		}
 	}
 }

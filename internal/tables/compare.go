@@ -139,13 +139,28 @@ func (s *Summary) Label() string {
 	return s.Config.Spec().Label + ", " + label
 }
 
+// adaptations returns a note for each model in the rows that is not the one of its paper.
+func (p *Comparison) adaptations() []string {
+	var notes []string
+	for _, s := range p.rows {
+		if s.Config.Spec().Adaptation == "" {
+			continue
+		}
+		if note := s.Config.Spec().Label + ": " + s.Config.Spec().Adaptation; !slices.Contains(
+			notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
 // table returns a table with a row for each summary, and one for the constant predictor if it is
 // known; cells returns the cells of a row.
 func (p *Comparison) table(
 	caption string, header []string, cells func(s *Summary) []string,
 ) *typeset.Table {
 	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...),
-		LabelColumns: 1, Important: important}
+		LabelColumns: 1, Important: important, Notes: p.adaptations()}
 	differ := slices.ContainsFunc(p.differences, func(s string) bool { return s != "" })
 	if differ {
 		t.Header = slices.Insert(t.Header, 1, "settings")

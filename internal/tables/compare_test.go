@@ -420,3 +420,43 @@ func TestSummarizeADamagedSeed(t *testing.T) {
 		t.Errorf("error %v, want one of %s", err, path)
 	}
 }
+
+// TestAdaptations checks that a model that is not its paper's is told from it in every table: by
+// its label, and by a note, which is there once.
+func TestAdaptations(t *testing.T) {
+	misa := recapConfig(t, map[string]string{"model": "misa"})
+	spec := misa.Spec()
+	old := *spec
+	t.Cleanup(func() { *spec = old })
+	spec.Label, spec.Adaptation = "MISA, adapted", "views of two kinds."
+	w := &runWriter{t, t.TempDir(), fourLabels}
+	w.write("full", recapConfig(t, nil), 5, smallOffsets)
+	w.write("full", misa, 5, smallOffsets)
+	w.write("few", recapConfig(t, map[string]string{"model": "misa", "data.labels": "0.1"}), 5,
+		smallOffsets)
+	list, _ := w.collect("")
+	p := list[0]
+	differences, err := CompareRows(list, []string{"recap", "misa/full"}, []string{"MAE"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const note = "MISA, adapted: views of two kinds."
+	for what, table := range map[string]*typeset.Table{"means": p.Means([]string{"MAE"}),
+		"areas": p.Areas([]string{"MAE"}), "rates": p.Rates("MAE"), "published": p.Published(),
+		"differences": differences[0].Table(false)} {
+		label := slices.IndexFunc(table.Rows, func(r []string) bool {
+			return strings.HasSuffix(strings.Split(r[0], " (")[0], "MISA, adapted")
+		})
+		if got := strings.Count(strings.Join(table.Notes, "\n"), note); label < 0 || got != 1 {
+			t.Errorf("%s: the note is there %d times, the label in row %d\n%s", what, got, label,
+				table.Text(0))
+		}
+	}
+	if line := CSV(list, []string{"MAE"}, false)[2]; line[0] != "MISA, adapted" {
+		t.Errorf("the line of CSV is that of %q", line[0])
+	}
+	spec.Adaptation = ""
+	if notes := p.Means([]string{"MAE"}).Notes; len(notes) != 0 {
+		t.Errorf("the paper's model has the notes %q", notes)
+	}
+}

@@ -70,15 +70,20 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 		"all, also MAE and Corr")
 }
 
-// csvName returns the name of the model in CSV.
+// csvName returns the name of the model in CSV. Notes are not in a CSV file, so the name of an
+// adaptation says that it is one.
 func (s *Summary) csvName() string {
 	if s.isConstant {
 		return constantPredictor
 	}
-	if s.Config.Variant == "full" {
-		return s.Config.Model
+	name := s.Config.Model
+	if spec := s.Config.Spec(); spec.Adaptation != "" {
+		name = spec.Label
 	}
-	return s.Config.Model + " " + s.Config.Variant
+	if s.Config.Variant == "full" {
+		return name
+	}
+	return name + " " + s.Config.Variant
 }
 
 // tuple formats a pair as Python does.

@@ -47,7 +47,7 @@ func (p *Comparison) Published() *typeset.Table {
 		row = append(row, typeset.MapStrings(paper.Columns, s.formatMean)...)
 		t.Rows = append(t.Rows, row)
 	}
-	t.Notes = ours.notes(paper)
+	t.Notes = append(ours.adaptations(), ours.notes(paper)...)
 	p.addConstant(t, "ours: ", func(s *Summary) []string {
 		return typeset.MapStrings(paper.Columns, s.formatMean)
 	})

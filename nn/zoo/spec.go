@@ -13,6 +13,11 @@ type Spec struct {
 	Label string // in tables: "MISA"
 	Paper string // "Hazarika, Zimmermann, Poria: …, ACM Multimedia 2020"
 
+	// Adaptation says how the model differs from that of Paper, if it is not the same one: a note
+	// below the tables that have it. Its Label tells it from the paper's: "BI-Mamba, our
+	// adaptation".
+	Adaptation string
+
 	// Preset returns new default settings. The preset "paper" has the settings of the paper's
 	// code for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains
 	// in minutes on a CPU.
