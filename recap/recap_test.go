@@ -119,7 +119,8 @@ func groups(m *Model) map[string][]*ag.Tensor {
 
 // TestEachTermTrainsItsModules checks which modules have a gradient for each term alone: D for
 // L_disc only, f* for its own bound only, g_m for its own error only, and G for everything in stage
-// 1 but these, and for nothing in stage 2.
+// 1 but these, and for nothing in stage 2. A phase updates every parameter of the modules that its
+// terms train, and no others.
 func TestEachTermTrainsItsModules(t *testing.T) {
 	eachTermTrains(t, tiny(), trainedBy)
 }
@@ -140,6 +141,16 @@ func eachTermTrains(t *testing.T, c Config, trainedBy map[string]map[string][]st
 	m, dev := newTiny(t, "cpu64", c, tinyDims)
 	b := sample(dev, tinyDims, 8)
 	for _, ph := range m.Phases() {
+		updated := zootest.Tensors(ph.Params())
+		for name, params := range groups(m) {
+			want := len(trainedBy[ph.Name][name]) > 0
+			for _, x := range params {
+				if slices.Contains(updated, x) != want {
+					t.Errorf("%s: is a parameter %v of %s updated? %v, want %v", ph.Name, x.Shape(),
+						name, !want, want)
+				}
+			}
+		}
 		tp := ag.NewTape(dev)
 		for i, term := range termsOf(tp, ph, b) {
 			if term.Weight == 0 {
@@ -283,6 +294,13 @@ func TestVariants(t *testing.T) {
 					for _, i := range gradcheck.ZeroGradient(grads, zootest.Tensors(ph.Params())) {
 						t.Errorf("%s: %s has no gradient", ph.Name, ph.Params()[i].Name)
 					}
+				}
+			}
+			stage2 := m.stage2()
+			for _, p := range m.PredictParams() {
+				updated := v.Name == "no-stage1" || !strings.HasPrefix(p.Name, "generate.")
+				if slices.Contains(stage2.Params(), p) != updated {
+					t.Errorf("stage2: is %s updated? %v, want %v", p.Name, !updated, updated)
 				}
 			}
 			if alpha := m.Predict(ag.NewInferenceTape(dev),
