@@ -135,3 +135,57 @@ class BiMamba(nn.Module):
         xz = self.in_proj(x)
         backward = self.direction(xz.flip(1), "_b", self.A_b_log).flip(1)
         return self.out_proj((self.direction(xz, "", self.A_log) + backward) / 2)
+
+
+def table(*shape):
+    return nn.Parameter(torch.empty(*shape))
+
+
+class Block(nn.Module):
+    """Layer of nn.Transformer and of ALMT: attention of H heads of any width, of x to itself or to a source."""
+
+    def __init__(self, width, heads, head, hidden):
+        super().__init__()
+        self.heads = heads
+        self.norm_q, self.norm_v, self.norm = (nn.LayerNorm(width) for _ in range(3))
+        self.norm_k = nn.LayerNorm(width, bias=False)  # a shift would have no effect
+        self.attention = nn.ModuleDict({name: nn.Linear(width, heads * head, bias=False) for name in ("query", "key", "value")})
+        self.attention["output"] = nn.Linear(heads * head, width)
+        self.feed_forward = nn.ModuleDict({"in": nn.Linear(width, hidden), "out": nn.Linear(hidden, width)})
+
+    def forward(self, x, source=None):
+        source = x if source is None else source
+        split = lambda y: y.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        a, f = self.attention, self.feed_forward
+        q, k, v = a["query"](self.norm_q(x)), a["key"](self.norm_k(source)), a["value"](self.norm_v(source))
+        x = x + a["output"](F.scaled_dot_product_attention(split(q), split(k), split(v)).transpose(1, 2).flatten(2))
+        return x + f["out"](F.gelu(f["in"](self.norm(x))))
+
+
+class Encoder(nn.Module):
+    """Learned tokens, if any, before a sequence, with learned positions, and blocks."""
+
+    def __init__(self, tokens, steps, depth, width, heads, head, hidden):
+        super().__init__()
+        self.positions, self.tokens = table(tokens + steps, width), table(tokens, width) if tokens else None
+        self.layers = nn.ModuleList(Block(width, heads, head, hidden) for _ in range(depth))
+
+    def forward(self, x):
+        """The list of states: what enters the first layer, then what leaves each."""
+        if self.tokens is not None:
+            x = torch.cat([self.tokens.expand(len(x), -1, -1), x], dim=1)
+        states = [x + self.positions]
+        for layer in self.layers:
+            states.append(layer(states[-1]))
+        return states
+
+
+class Embedding(nn.Module):
+    """ALMT's embedding of a sequence by a number of tokens; sizes are those of Block."""
+
+    def __init__(self, features, tokens, steps, depth, width, *sizes):
+        super().__init__()
+        self.project, self.encode = nn.Linear(features, width), Encoder(tokens, steps, depth, width, *sizes)
+
+    def forward(self, x):
+        return self.encode(self.project(x))[-1][:, :len(self.encode.tokens)]
