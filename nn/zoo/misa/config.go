@@ -12,10 +12,7 @@ var Spec = zoo.Spec{
 	Paper: "Hazarika, Zimmermann, Poria: MISA: Modality-Invariant and -Specific " +
 		"Representations for Multimodal Sentiment Analysis, ACM Multimedia 2020",
 	Preset: preset, New: newModel,
-	Terms: []zoo.TermTitle{
-		{Name: "task", Title: "L_task"}, {Name: "diff", Title: "L_diff, orthogonality"},
-		{Name: "sim", Title: "L_sim, moments"}, {Name: "recon", Title: "L_recon"},
-	},
+	Terms: zoo.ViewTitles,
 }
 
 // Config holds the settings of MISA. YAML names are keys of `recap train --set`.
@@ -30,15 +27,9 @@ type Config struct {
 
 	Dropout float64 `yaml:"dropout" range:"[0,1)" help:"dropout of the head"`
 	// text: as many as tokens (MMSA); own: those of the recording
-	Lengths string     `yaml:"lengths" values:"text,own" help:"frames read of audio and vision"`
-	Loss    LossConfig `yaml:"loss"`
-}
+	Lengths string `yaml:"lengths" values:"text,own" help:"frames read of audio and vision"`
 
-// LossConfig holds the weights of the loss terms; the weight of the task's is 1.
-type LossConfig struct {
-	Diff  float64 `yaml:"diff" help:"weight of L_diff, orthogonality"`
-	Sim   float64 `yaml:"sim" help:"weight of L_sim, moments"`
-	Recon float64 `yaml:"recon" help:"weight of L_recon"`
+	Loss zoo.ViewWeights `yaml:"loss"`
 }
 
 // TextEncoder returns the settings of the text encoder.
@@ -63,7 +54,7 @@ func (c *Config) Check() error {
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c := &Config{Text: zoo.PaperText(), Width: 128, Heads: 2, FeedForward: 2048,
 		TransformerDropout: 0.1, Dropout: 0.2, Lengths: "text",
-		Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}}
+		Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}}
 	t := zoo.Training{Batch: 16, Accumulate: 2, Optimizer: "adam", Schedule: "constant",
 		LR: 1e-4, Groups: map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
 		ClipValue: 0.8, Patience: 8, Epochs: map[string]int{"train": 200}}
@@ -73,9 +64,9 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 		t.Batch, t.LR, t.Groups["text"], t.Patience, t.Epochs["train"] = 32,
 			1e-3, zoo.GroupTraining{LR: 5e-5}, 0, 30
 	case dataset == "mosei":
-		c.Dropout, c.Loss, t.Batch = 0.5, LossConfig{Diff: 0.3, Sim: 0.8, Recon: 1}, 64
+		c.Dropout, c.Loss, t.Batch = 0.5, zoo.ViewWeights{Diff: 0.3, Sim: 0.8, Recon: 1}, 64
 	case dataset == "sims":
-		c.Dropout, c.Loss, t.Batch, t.ClipValue = 0, LossConfig{Diff: 0.3, Sim: 1,
+		c.Dropout, c.Loss, t.Batch, t.ClipValue = 0, zoo.ViewWeights{Diff: 0.3, Sim: 1,
 			Recon: 0.8}, 64, 1
 	}
 	return c, t

@@ -16,7 +16,7 @@ func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 func tiny() zoo.Config {
 	return &Config{Text: zootest.TinyText(), Width: 16, Heads: 2, FeedForward: 8,
 		TransformerDropout: 0.1, Dropout: 0.1, Lengths: "own",
-		Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}}
+		Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}}
 }
 
 // newTiny returns the model without dropout, after a change of its configuration.
@@ -49,7 +49,7 @@ func TestPresets(t *testing.T) {
 		"mosi": {Config: &Config{
 			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
 			TransformerDropout: 0.1, Dropout: 0.2, Lengths: "text",
-			Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}},
+			Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}},
 			Training: zoo.Training{Batch: 16, Accumulate: 2,
 				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
 				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
@@ -57,7 +57,7 @@ func TestPresets(t *testing.T) {
 		"mosei": {Config: &Config{
 			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
 			TransformerDropout: 0.1, Dropout: 0.5, Lengths: "text",
-			Loss: LossConfig{Diff: 0.3, Sim: 0.8, Recon: 1}},
+			Loss: zoo.ViewWeights{Diff: 0.3, Sim: 0.8, Recon: 1}},
 			Training: zoo.Training{Batch: 64, Accumulate: 2,
 				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
 				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
@@ -65,7 +65,7 @@ func TestPresets(t *testing.T) {
 		"sims": {Config: &Config{
 			Text: bert, Width: 128, Heads: 2, FeedForward: 2048,
 			TransformerDropout: 0.1, Dropout: 0, Lengths: "text",
-			Loss: LossConfig{Diff: 0.3, Sim: 1, Recon: 0.8}},
+			Loss: zoo.ViewWeights{Diff: 0.3, Sim: 1, Recon: 0.8}},
 			Training: zoo.Training{Batch: 64, Accumulate: 2,
 				Optimizer: "adam", Schedule: "constant", LR: 1e-4,
 				Groups:    map[string]zoo.GroupTraining{"text": {LR: 1e-4}},
@@ -73,7 +73,7 @@ func TestPresets(t *testing.T) {
 	}, zootest.Preset{Config: &Config{
 		Text: small, Width: 64, Heads: 2, FeedForward: 256,
 		TransformerDropout: 0.1, Dropout: 0.2, Lengths: "own",
-		Loss: LossConfig{Diff: 0.1, Sim: 0.3, Recon: 1}},
+		Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}},
 		Training: zoo.Training{Batch: 32, Accumulate: 2,
 			Optimizer: "adam", Schedule: "constant", LR: 1e-3,
 			Groups:    map[string]zoo.GroupTraining{"text": {LR: 5e-5}},
@@ -184,7 +184,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 			t.Run(device+"/"+lengths, func(t *testing.T) {
 				c := &Config{Text: zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2,
 					FeedForward: 12}, Width: 6, Heads: 2, FeedForward: 7,
-					Lengths: lengths, Loss: LossConfig{Diff: 0.3, Sim: 0.8, Recon: 0.9}}
+					Lengths: lengths, Loss: zoo.ViewWeights{Diff: 0.3, Sim: 0.8, Recon: 0.9}}
 				m, p := zootest.New(t, &Spec, c, device, d)
 				in := zootest.Tokens(p.Device(), d.TextT, 2, 5, 10, 7, 7, 3, 2, 7, 1, 3,
 					0, 0, 2, 3, 0, 0, 0, 0, 2, 9, 4, 1, 3, 0)

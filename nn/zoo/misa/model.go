@@ -17,7 +17,8 @@
 //	config.go   settings and presets
 //	model.go    the model and its loss
 //	encoder.go  from features to p_m
-//	losses.go   L_sim, L_diff, L_recon
+//
+// The three terms are those of zoo.Views.
 //
 // Formulas without a source are those of the authors' code and of its port in MMSA, which the
 // "paper" preset follows. Modules of that code that get no gradient are left out: BERT's pooler, a
@@ -100,24 +101,16 @@ func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 //
 //	L = L_task + w_diff·L_diff + w_sim·L_sim + w_recon·L_recon
 func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	v, w := m.views(tp, b.Corrupted), m.config.Loss
-	return []zoo.Term{
-		{Name: "task", Weight: 1, Loss: tp.Mean(zoo.TaskErrors(tp, m.fuse(tp, v), b, &m.dims))},
-		{Name: "diff", Weight: w.Diff, Loss: difference(tp, v.all)},
-		{Name: "sim", Weight: w.Sim, Loss: similarity(tp, v.shared)},
-		{Name: "recon", Weight: w.Recon, Loss: m.reconstruction(tp, v)},
-	}, nil
+	v := m.views(tp, b.Corrupted)
+	task := zoo.Term{Name: "task", Weight: 1,
+		Loss: tp.Mean(zoo.TaskErrors(tp, m.fuse(tp, v), b, &m.dims))}
+	return append([]zoo.Term{task}, v.Terms(tp, m.reconstruct, m.config.Loss)...), nil
 }
 
-// views holds the representations of B samples.
-type views struct {
-	projected *ag.Tensor // p, [3 B d]
-	private   *ag.Tensor // s = σ(P_m p_m + b), [3 B d]
-	shared    *ag.Tensor // c = σ(C p_m + b), [3 B d]
-	all       *ag.Tensor // s, then c, [6 B d]
-}
-
-func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
+// views returns the views of p_m,
+//
+//	s_m = σ(P_m p_m + b),  c_m = σ(C p_m + b)
+func (m *model) views(tp *ag.Tape, in *zoo.Input) *zoo.Views {
 	vision, visionLen := m.frames(tp, in, in.Vision, in.VisionLen)
 	audio, audioLen := m.frames(tp, in, in.Audio, in.AudioLen)
 	u := [zoo.Modalities]*ag.Tensor{
@@ -128,9 +121,9 @@ func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
 		p[i] = m.project[i].Forward(tp, u[i])
 		s[i] = m.private[i].Forward(tp, p[i])
 	}
-	v := views{projected: tp.Stack(0, p[:]...), private: tp.Sigmoid(tp.Stack(0, s[:]...))}
-	v.shared = tp.Sigmoid(m.shared.Forward(tp, v.projected))
-	v.all = tp.Concat(0, v.private, v.shared)
+	v := &zoo.Views{Target: tp.Stack(0, p[:]...), Private: tp.Sigmoid(tp.Stack(0, s[:]...))}
+	v.Shared = tp.Sigmoid(m.shared.Forward(tp, v.Target))
+	v.All = tp.Concat(0, v.Private, v.Shared)
 	return v
 }
 
@@ -138,8 +131,8 @@ func (m *model) views(tp *ag.Tape, in *zoo.Input) views {
 // Transformer layer reads, and
 //
 //	ŷ = W_2·ReLU(Dropout(W_1 g + b_1)) + b_2,  g [B 6d] the concatenated outputs of the layer
-func (m *model) fuse(tp *ag.Tape, v views) *ag.Tensor {
-	z := m.mix.Forward(tp, tp.Permute(v.all, 1, 0, 2)) // [B 6 d]
+func (m *model) fuse(tp *ag.Tape, v *zoo.Views) *ag.Tensor {
+	z := m.mix.Forward(tp, tp.Permute(v.All, 1, 0, 2)) // [B 6 d]
 	g := tp.Reshape(z, z.Shape()[0], -1)
 	return m.score.Forward(tp, tp.ReLU(tp.Dropout(m.hidden.Forward(tp, g), m.config.Dropout)))
 }
