@@ -33,6 +33,22 @@ func (t *Tape) LayerNorm(x, gamma, beta *Tensor, eps float64) *Tensor {
 	return y
 }
 
+// RMSNorm divides each row of x [… n] by its root mean square and then scales it by gamma [n]
+// (Zhang and Sennrich 2019, Root mean square layer normalization): y = γ ⊙ x·r. It panics if gamma
+// does not have n elements.
+//
+//	r = 1/√(mean(x²) + eps),  x̄ = r·h − x·r³·mean(h ⊙ x),  h = γ ⊙ ȳ
+//	γ̄ = Σ ȳ ⊙ x·r  over all rows
+func (t *Tape) RMSNorm(x, gamma *Tensor, eps float64) *Tensor {
+	if _, n := t.rows("RMSNorm", x); gamma.rank() != 1 || gamma.Len() != n {
+		panic(fmt.Sprintf("autograd: RMSNorm: x %v, gamma %v: want [… n], [n]", x.shape,
+			gamma.shape))
+	}
+	last := x.rank() - 1
+	rms := t.Sqrt(t.AddScalar(t.Mean(t.Mul(x, x), last), eps))
+	return t.Mul(t.Div(x, t.Reshape(rms, append(slices.Clone(x.shape[:last]), 1)...)), gamma)
+}
+
 // L2Normalize returns x / max(|x|, eps) of each row of x [… n], where |x| is the Euclidean norm of
 // the row. A row of zeros stays 0. PyTorch's normalize has eps 1e-12.
 //

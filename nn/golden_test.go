@@ -51,6 +51,12 @@ var goldenCases = []struct {
 			return l.Forward(tp, x[0])
 		}, []*ag.Tensor{noise(dev, 100, 3, 5)}
 	}},
+	{"rms_norm", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
+		l := NewRMSNorm(p.Sub("norm"), 5)
+		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+			return l.Forward(tp, x[0])
+		}, []*ag.Tensor{noise(dev, 100, 3, 5)}
+	}},
 	{"mlp", func(p *Params, dev ag.Device) (layerFunc, []*ag.Tensor) {
 		m := NewMLP(p, 4, 5, 2)
 		return func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {

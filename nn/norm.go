@@ -20,6 +20,23 @@ func (l *LayerNorm) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return tp.LayerNorm(x, l.Gamma, l.Beta, l.Eps)
 }
 
+// RMSNorm divides the last axis by its root mean square, then scales it (Zhang and Sennrich 2019,
+// Root mean square layer normalization): y = γ ⊙ x/√(mean(x²) + Eps).
+type RMSNorm struct {
+	Gamma *ag.Tensor // [n]
+	Eps   float64
+}
+
+// NewRMSNorm creates "weight" γ = 1 of the given width. Eps is 1e-5.
+func NewRMSNorm(p *Params, width int) *RMSNorm {
+	return &RMSNorm{Gamma: p.New("weight", Ones, width), Eps: 1e-5}
+}
+
+// Forward maps x [… n] to [… n].
+func (l *RMSNorm) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
+	return tp.RMSNorm(x, l.Gamma, l.Eps)
+}
+
 // foldInto returns a weight and a bias that, applied to x̂, give the projection w [out n] of the
 // norm's result: w·(γ ⊙ x̂ + β) = (w diag γ)·x̂ + w·β.
 func (l *LayerNorm) foldInto(tp *ag.Tape, w *ag.Tensor) (weight, bias *ag.Tensor) {

@@ -45,6 +45,7 @@ func kernels[T Float](dev *Device[T]) []kernel {
 	m.products()
 	m.pairs()
 	m.recurrent()
+	m.convolution()
 	return m.kernels
 }
 
@@ -91,6 +92,16 @@ func (m *builder[T]) recurrent() {
 		gates3)
 	u := m.input(n)
 	m.add("GRUGrad", 0, flops, func() { d.GRUGrad(r, values3, u, g, given, weight) }, values3, u)
+}
+
+func (m *builder[T]) convolution() {
+	c := device.CausalConv{Samples: 30, Steps: 19, Width: 130, Kernel: 4, Reverse: true}
+	d, n := m.dev, c.Samples*c.Steps*c.Width
+	x, g, w, b := m.input(n), m.input(n), m.input(4*c.Width), m.input(c.Width)
+	y, dx, dw, db := d.Alloc(n), d.Alloc(n), d.Alloc(4*c.Width), d.Alloc(c.Width)
+	m.add("CausalConv", 2*n, 0, func() { d.CausalConv(c, y, x, w, b) }, y)
+	m.add("CausalConvGrad", 3*n, 0, func() { d.CausalConvGrad(c, dx, dw, db, g, x, w) }, dx, dw,
+		db)
 }
 
 func (m *builder[T]) elementwise() {

@@ -87,6 +87,7 @@ func benchKernels() []benchKernel {
 			y, x := s.Alloc(benchSize), s.input(benchSize)
 			return func() { s.Softmax(y, x, benchRows, benchWidth) }
 		}},
+		causalConv(false), causalConv(true),
 		pairs(false), pairs(true),
 		adam(32, 182_000_000/32),
 	}
@@ -144,6 +145,24 @@ func copying(name string, strides ...int) benchKernel {
 			Strides: strides}, device.Operand{Buf: s.input(benchSize),
 			Strides: []int{benchWidth, 1}}
 		return func() { s.Copy(y, []int{benchRows, benchWidth}, x) }
+	}}
+}
+
+// causalConv is the convolution of a Mamba layer on 64 samples of 50 steps with 512 channels.
+func causalConv(backward bool) benchKernel {
+	c := device.CausalConv{Samples: 64, Steps: 50, Width: 512, Kernel: 4}
+	n, name, passes := c.Samples*c.Steps*c.Width, "CausalConv", 2
+	if backward {
+		name, passes = "CausalConvGrad", 3
+	}
+	return benchKernel{name: name, bytes: 4 * passes * n, bind: func(s *benchSource) func() {
+		x, w, b := s.input(n), s.input(4*c.Width), s.input(c.Width)
+		if !backward {
+			y := s.Alloc(n)
+			return func() { s.CausalConv(c, y, x, w, b) }
+		}
+		g, dx, dw, db := s.input(n), s.Alloc(n), s.Alloc(4*c.Width), s.Alloc(c.Width)
+		return func() { s.CausalConvGrad(c, dx, dw, db, g, x, w) }
 	}}
 }
 

@@ -28,8 +28,8 @@ var sources embed.FS
 
 // files are the sources of the kernels in reading order, except attention.cu, which is compiled
 // separately for each width of a head.
-var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "gru", "pairs",
-	"adam"}
+var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "gru", "conv",
+	"pairs", "adam"}
 
 // kernels are the functions of the compiled sources.
 type kernels struct {

@@ -125,6 +125,10 @@ type Device interface {
 	GRU(r GRU, y, hidden, gates, weight, bias Buffer)
 	// GRUGrad replaces the gates and hidden that GRU left by gradients: see [GRU].
 	GRUGrad(r GRU, gates, hidden, g, y, weight Buffer)
+	// CausalConv computes a convolution over time of each channel: see [CausalConv].
+	CausalConv(c CausalConv, y, x, weight, bias Buffer)
+	// CausalConvGrad writes the gradients of x, weight and bias for the gradient g of y.
+	CausalConvGrad(c CausalConv, dx, dweight, dbias, g, x, weight Buffer)
 	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m
 	// width] and w [width]: a perceptron with one hidden layer on all pairs of rows. It stores no
 	// m×n×width array.

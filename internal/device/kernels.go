@@ -151,6 +151,20 @@ type LSTM struct{ Sequences }
 // in u is that of the input's. They are 0 after the end of a sequence, where g is not used.
 type GRU struct{ Sequences }
 
+// CausalConv describes a convolution over time of sequences x [Samples Steps Width] in which each
+// channel j has its own weights and a step depends on no later one. For weight [Width Kernel] and
+// bias [Width] it is
+//
+//	y_tj = bias_j + Σ_k weight_jk·x_{t−d,j},  d = Kernel − 1 − k ≥ 0
+//
+// where steps outside of x are 0. With Reverse, t+d takes the place of t−d: the convolution is
+// causal in reversed time.
+type CausalConv struct {
+	Samples, Steps, Width, Kernel int
+
+	Reverse bool
+}
+
 // Adam describes one step of Adam (Kingma and Ba, ICLR 2015, algorithm 1) or AdamW (Loshchilov and
 // Hutter, ICLR 2019, algorithm 2):
 //

@@ -15,6 +15,35 @@ var recurrent = []Case{
 	gru("reverse", []int{4, 2, 3}, 4, true),
 	gru("none as long as x", []int{3, 1, 3}, 5, true),
 	gru("one step", []int{1, 1, 1}, 1, false),
+	causalConv("", 5, false), causalConv("reverse", 5, true),
+	causalConv("fewer steps than weights", 2, false),
+	causalConv("fewer steps than weights, reverse", 2, true),
+}
+
+// causalConv is the case of two sequences with three channels and four weights of each.
+func causalConv(kind string, steps int, reverse bool) Case {
+	const width, kernel = 3, 4
+	return Case{Op: "CausalConv", Kind: kind,
+		Shapes: [][]int{{2, steps, width}, {width, kernel}, {width}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.CausalConv(x[0], x[1], x[2], reverse)
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(2*steps*width, func(i int) float64 {
+				b, t, j := i/(steps*width), i/width%steps, i%width
+				y := x[2][j]
+				for back := range kernel {
+					from := t - back
+					if reverse {
+						from = t + back
+					}
+					if from >= 0 && from < steps {
+						y += x[1][j*kernel+kernel-1-back] * x[0][(b*steps+from)*width+j]
+					}
+				}
+				return y
+			})
+		}}
 }
 
 // lstm returns the case of an LSTM with inputs of width 2 and three units.

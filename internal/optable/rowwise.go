@@ -79,6 +79,14 @@ var rowwise = []Case{
 		Want: func(x [][]float64) []float64 {
 			return perRow(x[0], 5, func(r []float64) []float64 { return standardised(r, 1e-5) })
 		}},
+	{Op: "RMSNorm", Shapes: [][]int{{2, 3, 5}, {5}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.RMSNorm(x[0], x[1], 1e-5) },
+		Want: func(x [][]float64) []float64 {
+			return perRow(x[0], 5, func(r []float64) []float64 {
+				rms := math.Sqrt(dot(r, r)/5 + 1e-5)
+				return each(5, func(i int) float64 { return x[1][i] * r[i] / rms })
+			})
+		}},
 	{Op: "L2Normalize", Shapes: [][]int{{2, 3, 5}},
 		F:    func(tp *ag.Tape, x tensors) *ag.Tensor { return tp.L2Normalize(x[0], 1e-12) },
 		Want: func(x [][]float64) []float64 { return perRow(x[0], 5, unit(1e-12)) }},

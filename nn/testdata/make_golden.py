@@ -54,6 +54,11 @@ def layer_norm():
     return p, p.norm("norm", noise(100, 3, 5), 1e-5)
 
 
+def rms_norm():
+    p = Noise()
+    return p, F.rms_norm(noise(100, 3, 5), (5,), p("norm.weight", 5), 1e-5)
+
+
 def mlp():
     p = Noise()
     h = F.relu(p.linear("0", noise(100, 2, 3, 4), 5))
@@ -138,7 +143,7 @@ def conv1d_kernel_1():
 
 cases = {}
 layers = (layer_norm, mlp, multi_head, transformer, bert, bert_injected)
-for make in layers + (conv1d, conv1d_no_padding, conv1d_kernel_1, positions):
+for make in layers + (conv1d, conv1d_no_padding, conv1d_kernel_1, positions, rms_norm):
     params, y = make()
     cases[make.__name__] = {"params": [[name, list(w.shape)] for name, w in params.items()], "y": y.flatten().tolist()}
 

@@ -45,6 +45,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"Attention", (*suite).attention},
 		{"LSTM", (*suite).lstm},
 		{"GRU", (*suite).gru},
+		{"CausalConv", (*suite).causalConv},
 		{"PairScores", (*suite).pairs},
 		{"PackSigns", (*suite).packSigns},
 		{"Adam", (*suite).adam},
