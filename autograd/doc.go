@@ -50,6 +50,6 @@
 //
 // tensor.go, tape.go, backward.go, arena.go, broadcast.go, arith.go, activation.go, matmul.go,
 // shape.go, concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, gru.go,
-// index.go, dropout.go, sparse.go, similarity.go, pool.go, logdet.go, loss.go, constant.go,
-// update.go.
+// scan.go, index.go, dropout.go, sparse.go, similarity.go, pool.go, logdet.go, loss.go,
+// constant.go, update.go.
 package autograd

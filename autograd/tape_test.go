@@ -417,6 +417,19 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: GRU: x [2 3 2], weights [12 2] and [12 3], biases [12] and [12]: want", func() {
 			tp.GRU(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 2}, false)
 		}},
+		{"autograd: SelectiveScan: u [2 0 3], step [2 0 3], z [2 0 3], b [2 0 4], c [2 0 4], " +
+			"StepBias [3], Skip [3], ALog [3 4]: want [B T D] with T at least 1, [B T D],", func() {
+			scanOf(dev, tp, []int{2, 0, 3}, []int{2, 0, 4}, []int{3}, []int{3, 4})
+		}},
+		{"autograd: SelectiveScan: u [2 5 3], step [2 5 3], z [2 5 3], b [2 5 4]", func() {
+			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 4}, []int{3}, []int{3, 2})
+		}},
+		{"autograd: SelectiveScan: u [2 3]", func() {
+			scanOf(dev, tp, []int{2, 3}, []int{2, 4}, []int{3}, []int{3, 4})
+		}},
+		{"autograd: SelectiveScan: u [2 5 3], step [2 5 3], z [2 5 3], b [2 5 4]", func() {
+			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 4}, []int{4}, []int{3, 4})
+		}},
 		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)

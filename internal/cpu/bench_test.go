@@ -46,6 +46,7 @@ func kernels[T Float](dev *Device[T]) []kernel {
 	m.pairs()
 	m.recurrent()
 	m.convolution()
+	m.scan()
 	return m.kernels
 }
 
@@ -102,6 +103,23 @@ func (m *builder[T]) convolution() {
 	m.add("CausalConv", 2*n, 0, func() { d.CausalConv(c, y, x, w, b) }, y)
 	m.add("CausalConvGrad", 3*n, 0, func() { d.CausalConvGrad(c, dx, dw, db, g, x, w) }, dx, dw,
 		db)
+}
+
+func (m *builder[T]) scan() {
+	s := device.Scan{Samples: 5, Steps: 37, Width: 130, States: 12, Reverse: true}
+	d, rows, states := m.dev, s.Samples*s.Steps*s.Width, s.Samples*s.Steps*s.States
+	operands := func(f func(n int) device.Buffer) device.ScanOperands {
+		return device.ScanOperands{U: f(rows), Step: f(rows), Z: f(rows), B: f(states),
+			C: f(states), StepBias: f(s.Width), Skip: f(s.Width), ALog: f(s.Width * s.States)}
+	}
+	x, dx, g := operands(m.input), operands(d.Alloc), m.input(rows)
+	out, saved := d.Alloc(rows), m.input(s.Samples*s.Saved()*s.Width*s.States)
+	given := m.input(s.Samples * s.Saved() * s.Width * s.States)
+	m.add("SelectiveScan", rows*s.States, 0, func() { d.SelectiveScan(s, out, saved, x) }, out,
+		saved)
+	m.add("SelectiveScanGrad", rows*s.States, 0, func() {
+		d.SelectiveScanGrad(s, dx, g, given, x)
+	}, dx.U, dx.Step, dx.Z, dx.B, dx.C, dx.StepBias, dx.Skip, dx.ALog)
 }
 
 func (m *builder[T]) elementwise() {

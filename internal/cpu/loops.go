@@ -41,6 +41,12 @@ type loops[T Float] struct {
 
 	lstm     func(gates, z, prev, cell, out []T) // one step of one sequence: simd.LSTM
 	lstmGrad func(gates, prev, cell, g, dh, dc []T)
+
+	// one step of a selective scan, of a block of channels: simd.ScanState
+	scanStep      func(delta, slope, step []T)
+	scanState     func(next, decay, prev, a, delta, x, y, b, c []T)
+	scanStateGrad func(carry, da, decay, prev, a, delta, x, r, kappa, ddelta, b, c, db, dc,
+		sums []T)
 }
 
 // All products go through gonum's extension points, blas32 and blas64, so a program can register
@@ -66,6 +72,8 @@ var single = loops[float32]{
 	softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
 	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
 	lstm: simd.LSTM, lstmGrad: simd.LSTMGrad,
+	scanStep: scanStep[float32], scanState: scanState[float32],
+	scanStateGrad: scanStateGrad[float32],
 }
 
 var double = loops[float64]{
@@ -115,6 +123,8 @@ var double = loops[float64]{
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
 	lstm: lstm[float64], lstmGrad: lstmGrad[float64],
+	scanStep: scanStep[float64], scanState: scanState[float64],
+	scanStateGrad: scanStateGrad[float64],
 }
 
 // mapped returns a loop that applies f to each element.

@@ -129,6 +129,11 @@ type Device interface {
 	CausalConv(c CausalConv, y, x, weight, bias Buffer)
 	// CausalConvGrad writes the gradients of x, weight and bias for the gradient g of y.
 	CausalConvGrad(c CausalConv, dx, dweight, dbias, g, x, weight Buffer)
+	// SelectiveScan writes out [Samples Steps Width], and saved [Samples Saved States Width] for
+	// SelectiveScanGrad: see [Scan].
+	SelectiveScan(s Scan, out, saved Buffer, x ScanOperands)
+	// SelectiveScanGrad writes the gradients dx of all inputs x, for the gradient g of out.
+	SelectiveScanGrad(s Scan, dx ScanOperands, g, saved Buffer, x ScanOperands)
 	// PairScores writes dst [m n], dst_ij = Σ_h w_h·max(0, u_jh + v_ih), for u [n width], v [m
 	// width] and w [width]: a perceptron with one hidden layer on all pairs of rows. It stores no
 	// m×n×width array.

@@ -165,6 +165,37 @@ type CausalConv struct {
 	Reverse bool
 }
 
+// Scan describes the selective scan of Mamba (Gu and Dao 2023, algorithm 2) with one direction, on
+// Samples sequences of Steps steps and Width channels, each with States states. With Δ =
+// softplus(step + stepBias), A = −exp(aLog) and h = 0 before the first step, each step t computes,
+// for channel j and state n,
+//
+//	h_jn ← exp(Δ_j A_jn)·h_jn + Δ_j u_j b_n,  y_j = Σ_n c_n h_jn
+//	out_j = (y_j + skip_j u_j)·z_j·σ(z_j)
+//
+// Above 20, softplus is the identity. The states of all steps are never in memory at once: the
+// method SelectiveScan saves those of every ScanInterval-th step in saved, in an order of its own,
+// and SelectiveScanGrad computes the others again.
+type Scan struct {
+	Samples, Steps, Width, States int
+
+	Reverse bool // runs from the last step to the first
+}
+
+// ScanInterval is the number of steps between two saved states of a selective scan.
+const ScanInterval = 16
+
+// Saved returns the number of steps of a sequence whose states are saved.
+func (s Scan) Saved() int { return (s.Steps - 1) / ScanInterval }
+
+// ScanOperands are the inputs of a selective scan, or their gradients.
+type ScanOperands struct {
+	U, Step, Z     Buffer // [Samples Steps Width]
+	B, C           Buffer // [Samples Steps States]
+	StepBias, Skip Buffer // [Width]
+	ALog           Buffer // [Width States]
+}
+
 // Adam describes one step of Adam (Kingma and Ba, ICLR 2015, algorithm 1) or AdamW (Loshchilov and
 // Hutter, ICLR 2019, algorithm 2):
 //

@@ -15,6 +15,12 @@ var recurrent = []Case{
 	gru("reverse", []int{4, 2, 3}, 4, true),
 	gru("none as long as x", []int{3, 1, 3}, 5, true),
 	gru("one step", []int{1, 1, 1}, 1, false),
+	scan("", 2, 5, 3, 4, false),
+	scan("reverse", 2, 5, 3, 4, true),
+	scan("longer than an interval", 1, 19, 2, 3, false),
+	scan("reverse, longer than two intervals", 1, 35, 1, 2, true),
+	scan("several vectors", 1, 2, 67, 2, false),
+	scan("one step", 2, 1, 1, 1, false),
 	causalConv("", 5, false), causalConv("reverse", 5, true),
 	causalConv("fewer steps than weights", 2, false),
 	causalConv("fewer steps than weights, reverse", 2, true),
@@ -115,5 +121,36 @@ func gru(kind string, lengths []int, steps int, reverse bool) Case {
 				}
 			}
 			return y
+		}}
+}
+
+// scan is the case of a selective scan with its gate.
+func scan(kind string, samples, steps, width, states int, reverse bool) Case {
+	row, state := []int{samples, steps, width}, []int{samples, steps, states}
+	return Case{Op: "SelectiveScan", Kind: kind,
+		Shapes: [][]int{row, row, state, state, row, {width}, {width, states}, {width}},
+		F: func(tp *ag.Tape, x tensors) *ag.Tensor {
+			return tp.SelectiveScan(x[0], x[1], x[2], x[3], x[4],
+				ag.ScanWeights{StepBias: x[5], ALog: x[6], Skip: x[7]}, reverse)
+		},
+		Want: func(x [][]float64) []float64 {
+			return each(samples*steps*width, func(i int) float64 {
+				// y is the sum over the steps s before t of c_t·b_s·Δ_s·u_s times the decay
+				// between them.
+				j, t, first := i%width, i/width, i/width/steps*steps
+				y, decay, back := 0.0, each(states, func(int) float64 { return 1 }), -1
+				if reverse {
+					back = 1
+				}
+				for s := t; s >= first && s < first+steps; s += back {
+					delta := math.Log1p(math.Exp(x[1][s*width+j] + x[5][j]))
+					for n := range states {
+						y += x[3][t*states+n] * x[2][s*states+n] * delta * x[0][s*width+j] *
+							decay[n]
+						decay[n] *= math.Exp(-delta * math.Exp(x[6][j*states+n]))
+					}
+				}
+				return (y + x[7][j]*x[0][i]) * x[4][i] * sigmoid(x[4][i])
+			})
 		}}
 }

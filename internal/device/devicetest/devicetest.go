@@ -46,6 +46,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"LSTM", (*suite).lstm},
 		{"GRU", (*suite).gru},
 		{"CausalConv", (*suite).causalConv},
+		{"SelectiveScan", (*suite).scan},
 		{"PairScores", (*suite).pairs},
 		{"PackSigns", (*suite).packSigns},
 		{"Adam", (*suite).adam},
