@@ -41,7 +41,7 @@ var approximations = []struct {
 	{"SiLU", device.SiLU, func(x float64) float64 {
 		return x / (1 + math.Exp(-x))
 	}, math.NaN(), math.Inf(1), 4, 0x1p-119},
-	{"Log", device.Log, math.Log, math.NaN(), math.Inf(1), 0.5, 0},
+	{"Log", device.Log, math.Log, math.NaN(), math.Inf(1), 2.5, 0},
 	{"Sqrt", device.Sqrt, math.Sqrt, math.NaN(), math.Inf(1), 0.5, 0},
 }
 

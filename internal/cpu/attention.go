@@ -114,22 +114,25 @@ func (h *head[T]) drop(row []T, i int) {
 func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffer) {
 	o, l, qs, ks, vs := d.data(out), d.data(lse), d.data(q), d.data(k), d.data(v)
 	maxRows := min(a.Queries, queryBlock)
-	d.heads(a, 2*a.Keys*a.Width+maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
+	d.heads(a, 2*a.Keys*a.Width+maxRows*(a.Width+a.Keys+1), func(h head[T], scratch arena[T]) {
 		keys := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks)
 		values := h.gather(scratch.alloc(h.Keys*h.Width), vs, h.k, h.Keys)
 		queries, p := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Keys)
+		largest := scratch.alloc(maxRows)
 		for first := 0; first < h.Queries; first += queryBlock {
 			rows, at := min(queryBlock, h.Queries-first), h.q+first*h.stride
 			d.products(&h, p, h.gather(queries, qs, at, rows), keys, rows, h.Scale)
 			h.exclude(p, first, rows)
+			sums := l[h.index*h.Queries+first:][:rows]
 			for i := range rows {
 				row := p[i*h.Keys : (i+1)*h.Keys]
-				m, sum := d.loops.softmax(row, row)
-				l[h.index*h.Queries+first+i] = m + log(sum)
+				largest[i], sums[i] = d.loops.softmax(row, row)
 				if h.Dropout > 0 {
 					h.drop(row, first+i)
 				}
 			}
+			d.loops.log(sums, sums)
+			d.loops.add(sums, largest[:rows], sums)
 			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, h.Width, 0,
 				o[at:], h.stride)
 		}

@@ -22,12 +22,12 @@ type loops[T Float] struct {
 	// rows].
 	transpose func(dst, src []T, stride, rows, n int)
 
-	add, mul                       func(z, x, y []T)
-	scale                          func(y []T, a T, x []T)
-	axpy                           func(y []T, a T, x []T)
-	exp, tanh, sigmoid, gelu, relu func(y, x []T)
-	geluGrad, reluGrad             func(dx, x, g []T)
-	adam                           func(a device.Adam, p, g, m, v []T)
+	add, mul                            func(z, x, y []T)
+	scale                               func(y []T, a T, x []T)
+	axpy                                func(y []T, a T, x []T)
+	exp, log, tanh, sigmoid, gelu, relu func(y, x []T)
+	geluGrad, reluGrad                  func(dx, x, g []T)
+	adam                                func(a device.Adam, p, g, m, v []T)
 
 	sum         func(x []T) T
 	dot         func(x, y []T) T
@@ -61,7 +61,8 @@ var single = loops[float32]{
 	},
 	transpose: simd.Transpose,
 	add:       simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
-	exp: simd.Exp, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU, relu: simd.ReLU,
+	exp: simd.Exp, log: simd.Log, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU,
+	relu:     simd.ReLU,
 	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
 	adam: func(a device.Adam, p, g, m, v []float32) {
 		c := adamOf[float32](a)
@@ -109,6 +110,7 @@ var double = loops[float64]{
 		}
 	},
 	exp:     mapped(math.Exp),
+	log:     mapped(math.Log),
 	tanh:    mapped(math.Tanh),
 	sigmoid: mapped(sigmoid[float64]),
 	gelu:    mapped(func(x float64) float64 { cdf, _ := gauss(x); return x * cdf }),

@@ -35,9 +35,7 @@ func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 	case device.ReLU:
 		d.loops.relu(y, x)
 	case device.Log:
-		for i, v := range x {
-			y[i] = log(v)
-		}
+		d.loops.log(y, x)
 	case device.Sqrt:
 		for i, v := range x {
 			y[i] = sqrt(v)

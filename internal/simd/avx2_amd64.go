@@ -82,6 +82,11 @@ func avx2Transpose(k int, src *float32, rows *int, dst *float32, ld int)
 //go:noescape
 func avx2Exp(dst []float32, x []float32)
 
+// avx2Log implements Log.
+//
+//go:noescape
+func avx2Log(dst []float32, x []float32)
+
 // avx2Tanh implements Tanh.
 //
 //go:noescape

@@ -1541,6 +1541,218 @@ DATA float3f800000<>+24(SB)/4, $0x3f800000
 DATA float3f800000<>+28(SB)/4, $0x3f800000
 GLOBL float3f800000<>(SB), RODATA|NOPTR, $32
 
+// func avx2Log(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2Log(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $0x00000008, DX
+	JL   loopRest
+
+loop:
+	VMOVUPS     (CX)(BX*1), Y0
+	VCMPPS      $0x11, float00800000<>+0(SB), Y0, Y3
+	VMULPS      float4b000000<>+0(SB), Y0, Y1
+	VBLENDVPS   Y3, Y1, Y0, Y1
+	VPSUBD      float3f400000<>+0(SB), Y1, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VCVTDQ2PS   Y4, Y2
+	VPSLLD      $0x17, Y4, Y4
+	VPSUBD      Y4, Y1, Y1
+	VANDPS      float41b80000<>+0(SB), Y3, Y3
+	VSUBPS      Y3, Y2, Y2
+	VADDPS      float3f800000<>+0(SB), Y1, Y3
+	VSUBPS      float3f800000<>+0(SB), Y1, Y1
+	VDIVPS      Y3, Y1, Y1
+	VMULPS      Y1, Y1, Y3
+	VMOVUPS     float3e638e39<>+0(SB), Y4
+	VFMADD213PS float3e924925<>+0(SB), Y3, Y4
+	VFMADD213PS float3ecccccd<>+0(SB), Y3, Y4
+	VFMADD213PS float3f2aaaab<>+0(SB), Y3, Y4
+	VFMADD213PS float40000000<>+0(SB), Y3, Y4
+	VMULPS      Y1, Y4, Y4
+	VFMADD231PS float3f317218<>+0(SB), Y2, Y4
+	VMOVUPS     float7f800000<>+0(SB), Y2
+	VCMPPS      $0x00, Y2, Y0, Y1
+	VBLENDVPS   Y1, Y2, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VCMPPS      $0x19, Y1, Y0, Y1
+	VORPS       Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VCMPPS      $0x00, Y1, Y0, Y1
+	VBLENDVPS   Y1, floatff800000<>+0(SB), Y4, Y4
+	VMOVUPS     Y4, (AX)(BX*1)
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, DX
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000008, DX
+	TESTQ       DX, DX
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y0
+	VMASKMOVPS  (CX)(BX*1), Y0, Y1
+	VCMPPS      $0x11, float00800000<>+0(SB), Y1, Y4
+	VMULPS      float4b000000<>+0(SB), Y1, Y2
+	VBLENDVPS   Y4, Y2, Y1, Y2
+	VPSUBD      float3f400000<>+0(SB), Y2, Y5
+	VPSRAD      $0x17, Y5, Y5
+	VCVTDQ2PS   Y5, Y3
+	VPSLLD      $0x17, Y5, Y5
+	VPSUBD      Y5, Y2, Y2
+	VANDPS      float41b80000<>+0(SB), Y4, Y4
+	VSUBPS      Y4, Y3, Y3
+	VADDPS      float3f800000<>+0(SB), Y2, Y4
+	VSUBPS      float3f800000<>+0(SB), Y2, Y2
+	VDIVPS      Y4, Y2, Y2
+	VMULPS      Y2, Y2, Y4
+	VMOVUPS     float3e638e39<>+0(SB), Y5
+	VFMADD213PS float3e924925<>+0(SB), Y4, Y5
+	VFMADD213PS float3ecccccd<>+0(SB), Y4, Y5
+	VFMADD213PS float3f2aaaab<>+0(SB), Y4, Y5
+	VFMADD213PS float40000000<>+0(SB), Y4, Y5
+	VMULPS      Y2, Y5, Y5
+	VFMADD231PS float3f317218<>+0(SB), Y3, Y5
+	VMOVUPS     float7f800000<>+0(SB), Y3
+	VCMPPS      $0x00, Y3, Y1, Y2
+	VBLENDVPS   Y2, Y3, Y5, Y5
+	VXORPS      Y2, Y2, Y2
+	VCMPPS      $0x19, Y2, Y1, Y2
+	VORPS       Y2, Y5, Y5
+	VXORPS      Y2, Y2, Y2
+	VCMPPS      $0x00, Y2, Y1, Y2
+	VBLENDVPS   Y2, floatff800000<>+0(SB), Y5, Y5
+	VMASKMOVPS  Y5, Y0, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float00800000<>+0(SB)/4, $0x00800000
+DATA float00800000<>+4(SB)/4, $0x00800000
+DATA float00800000<>+8(SB)/4, $0x00800000
+DATA float00800000<>+12(SB)/4, $0x00800000
+DATA float00800000<>+16(SB)/4, $0x00800000
+DATA float00800000<>+20(SB)/4, $0x00800000
+DATA float00800000<>+24(SB)/4, $0x00800000
+DATA float00800000<>+28(SB)/4, $0x00800000
+GLOBL float00800000<>(SB), RODATA|NOPTR, $32
+
+DATA float4b000000<>+0(SB)/4, $0x4b000000
+DATA float4b000000<>+4(SB)/4, $0x4b000000
+DATA float4b000000<>+8(SB)/4, $0x4b000000
+DATA float4b000000<>+12(SB)/4, $0x4b000000
+DATA float4b000000<>+16(SB)/4, $0x4b000000
+DATA float4b000000<>+20(SB)/4, $0x4b000000
+DATA float4b000000<>+24(SB)/4, $0x4b000000
+DATA float4b000000<>+28(SB)/4, $0x4b000000
+GLOBL float4b000000<>(SB), RODATA|NOPTR, $32
+
+DATA float3f400000<>+0(SB)/4, $0x3f400000
+DATA float3f400000<>+4(SB)/4, $0x3f400000
+DATA float3f400000<>+8(SB)/4, $0x3f400000
+DATA float3f400000<>+12(SB)/4, $0x3f400000
+DATA float3f400000<>+16(SB)/4, $0x3f400000
+DATA float3f400000<>+20(SB)/4, $0x3f400000
+DATA float3f400000<>+24(SB)/4, $0x3f400000
+DATA float3f400000<>+28(SB)/4, $0x3f400000
+GLOBL float3f400000<>(SB), RODATA|NOPTR, $32
+
+DATA float41b80000<>+0(SB)/4, $0x41b80000
+DATA float41b80000<>+4(SB)/4, $0x41b80000
+DATA float41b80000<>+8(SB)/4, $0x41b80000
+DATA float41b80000<>+12(SB)/4, $0x41b80000
+DATA float41b80000<>+16(SB)/4, $0x41b80000
+DATA float41b80000<>+20(SB)/4, $0x41b80000
+DATA float41b80000<>+24(SB)/4, $0x41b80000
+DATA float41b80000<>+28(SB)/4, $0x41b80000
+GLOBL float41b80000<>(SB), RODATA|NOPTR, $32
+
+DATA float3e638e39<>+0(SB)/4, $0x3e638e39
+DATA float3e638e39<>+4(SB)/4, $0x3e638e39
+DATA float3e638e39<>+8(SB)/4, $0x3e638e39
+DATA float3e638e39<>+12(SB)/4, $0x3e638e39
+DATA float3e638e39<>+16(SB)/4, $0x3e638e39
+DATA float3e638e39<>+20(SB)/4, $0x3e638e39
+DATA float3e638e39<>+24(SB)/4, $0x3e638e39
+DATA float3e638e39<>+28(SB)/4, $0x3e638e39
+GLOBL float3e638e39<>(SB), RODATA|NOPTR, $32
+
+DATA float3e924925<>+0(SB)/4, $0x3e924925
+DATA float3e924925<>+4(SB)/4, $0x3e924925
+DATA float3e924925<>+8(SB)/4, $0x3e924925
+DATA float3e924925<>+12(SB)/4, $0x3e924925
+DATA float3e924925<>+16(SB)/4, $0x3e924925
+DATA float3e924925<>+20(SB)/4, $0x3e924925
+DATA float3e924925<>+24(SB)/4, $0x3e924925
+DATA float3e924925<>+28(SB)/4, $0x3e924925
+GLOBL float3e924925<>(SB), RODATA|NOPTR, $32
+
+DATA float3ecccccd<>+0(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+4(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+8(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+12(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+16(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+20(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+24(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+28(SB)/4, $0x3ecccccd
+GLOBL float3ecccccd<>(SB), RODATA|NOPTR, $32
+
+DATA float3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL float3f2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA float40000000<>+0(SB)/4, $0x40000000
+DATA float40000000<>+4(SB)/4, $0x40000000
+DATA float40000000<>+8(SB)/4, $0x40000000
+DATA float40000000<>+12(SB)/4, $0x40000000
+DATA float40000000<>+16(SB)/4, $0x40000000
+DATA float40000000<>+20(SB)/4, $0x40000000
+DATA float40000000<>+24(SB)/4, $0x40000000
+DATA float40000000<>+28(SB)/4, $0x40000000
+GLOBL float40000000<>(SB), RODATA|NOPTR, $32
+
+DATA float3f317218<>+0(SB)/4, $0x3f317218
+DATA float3f317218<>+4(SB)/4, $0x3f317218
+DATA float3f317218<>+8(SB)/4, $0x3f317218
+DATA float3f317218<>+12(SB)/4, $0x3f317218
+DATA float3f317218<>+16(SB)/4, $0x3f317218
+DATA float3f317218<>+20(SB)/4, $0x3f317218
+DATA float3f317218<>+24(SB)/4, $0x3f317218
+DATA float3f317218<>+28(SB)/4, $0x3f317218
+GLOBL float3f317218<>(SB), RODATA|NOPTR, $32
+
+DATA float7f800000<>+0(SB)/4, $0x7f800000
+DATA float7f800000<>+4(SB)/4, $0x7f800000
+DATA float7f800000<>+8(SB)/4, $0x7f800000
+DATA float7f800000<>+12(SB)/4, $0x7f800000
+DATA float7f800000<>+16(SB)/4, $0x7f800000
+DATA float7f800000<>+20(SB)/4, $0x7f800000
+DATA float7f800000<>+24(SB)/4, $0x7f800000
+DATA float7f800000<>+28(SB)/4, $0x7f800000
+GLOBL float7f800000<>(SB), RODATA|NOPTR, $32
+
+DATA floatff800000<>+0(SB)/4, $0xff800000
+DATA floatff800000<>+4(SB)/4, $0xff800000
+DATA floatff800000<>+8(SB)/4, $0xff800000
+DATA floatff800000<>+12(SB)/4, $0xff800000
+DATA floatff800000<>+16(SB)/4, $0xff800000
+DATA floatff800000<>+20(SB)/4, $0xff800000
+DATA floatff800000<>+24(SB)/4, $0xff800000
+DATA floatff800000<>+28(SB)/4, $0xff800000
+GLOBL floatff800000<>(SB), RODATA|NOPTR, $32
+
 // func avx2Tanh(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·avx2Tanh(SB), NOSPLIT, $0-48
@@ -1642,16 +1854,6 @@ DATA float4191999a<>+20(SB)/4, $0x4191999a
 DATA float4191999a<>+24(SB)/4, $0x4191999a
 DATA float4191999a<>+28(SB)/4, $0x4191999a
 GLOBL float4191999a<>(SB), RODATA|NOPTR, $32
-
-DATA float40000000<>+0(SB)/4, $0x40000000
-DATA float40000000<>+4(SB)/4, $0x40000000
-DATA float40000000<>+8(SB)/4, $0x40000000
-DATA float40000000<>+12(SB)/4, $0x40000000
-DATA float40000000<>+16(SB)/4, $0x40000000
-DATA float40000000<>+20(SB)/4, $0x40000000
-DATA float40000000<>+24(SB)/4, $0x40000000
-DATA float40000000<>+28(SB)/4, $0x40000000
-GLOBL float40000000<>(SB), RODATA|NOPTR, $32
 
 // func avx2Sigmoid(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -3832,16 +4034,6 @@ DATA floatff7fffff<>+20(SB)/4, $0xff7fffff
 DATA floatff7fffff<>+24(SB)/4, $0xff7fffff
 DATA floatff7fffff<>+28(SB)/4, $0xff7fffff
 GLOBL floatff7fffff<>(SB), RODATA|NOPTR, $32
-
-DATA float00800000<>+0(SB)/4, $0x00800000
-DATA float00800000<>+4(SB)/4, $0x00800000
-DATA float00800000<>+8(SB)/4, $0x00800000
-DATA float00800000<>+12(SB)/4, $0x00800000
-DATA float00800000<>+16(SB)/4, $0x00800000
-DATA float00800000<>+20(SB)/4, $0x00800000
-DATA float00800000<>+24(SB)/4, $0x00800000
-DATA float00800000<>+28(SB)/4, $0x00800000
-GLOBL float00800000<>(SB), RODATA|NOPTR, $32
 
 // func avx2SoftmaxGrad(dx []float32, y []float32, g []float32)
 // Requires: AVX, AVX2, FMA3

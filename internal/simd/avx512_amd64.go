@@ -162,6 +162,11 @@ func avx512Transpose(k int, src *float32, rows *int, dst *float32, ld int)
 //go:noescape
 func avx512Exp(dst []float32, x []float32)
 
+// avx512Log implements Log.
+//
+//go:noescape
+func avx512Log(dst []float32, x []float32)
+
 // avx512Tanh implements Tanh.
 //
 //go:noescape

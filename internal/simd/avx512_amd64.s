@@ -4968,6 +4968,134 @@ DATA float42b20000<>+24(SB)/4, $0x42b20000
 DATA float42b20000<>+28(SB)/4, $0x42b20000
 GLOBL float42b20000<>(SB), RODATA|NOPTR, $32
 
+// func avx512Log(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512Log(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3f317218<>+0(SB), Z1
+	VBROADCASTSS float40000000<>+0(SB), Z2
+	VBROADCASTSS float3f2aaaab<>+0(SB), Z3
+	VBROADCASTSS float3ecccccd<>+0(SB), Z4
+	VBROADCASTSS float3e924925<>+0(SB), Z5
+	VBROADCASTSS float3e638e39<>+0(SB), Z6
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VMOVUPS     (CX)(BX*1), Z7
+	VGETMANTPS  $0x0f, Z7, Z8
+	VGETEXPPS   Z7, Z7
+	VGETEXPPS   Z8, Z9
+	VSUBPS      Z9, Z7, Z7
+	VADDPS      Z0, Z8, Z9
+	VSUBPS      Z0, Z8, Z8
+	VDIVPS      Z9, Z8, Z8
+	VMULPS      Z8, Z8, Z9
+	VMOVUPS     Z6, Z10
+	VFMADD213PS Z5, Z9, Z10
+	VFMADD213PS Z4, Z9, Z10
+	VFMADD213PS Z3, Z9, Z10
+	VFMADD213PS Z2, Z9, Z10
+	VMULPS      Z8, Z10, Z10
+	VFMADD231PS Z1, Z7, Z10
+	VMOVUPS     Z10, (AX)(BX*1)
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, DX
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000010, DX
+	TESTQ       DX, DX
+	JZ          loopDone
+	MOVQ        $0x0000ffff, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (CX)(BX*1), K1, Z7
+	VGETMANTPS  $0x0f, Z7, Z8
+	VGETEXPPS   Z7, Z7
+	VGETEXPPS   Z8, Z9
+	VSUBPS      Z9, Z7, Z7
+	VADDPS      Z0, Z8, Z9
+	VSUBPS      Z0, Z8, Z0
+	VDIVPS      Z9, Z0, Z0
+	VMULPS      Z0, Z0, Z8
+	VMOVUPS     Z6, Z6
+	VFMADD213PS Z5, Z8, Z6
+	VFMADD213PS Z4, Z8, Z6
+	VFMADD213PS Z3, Z8, Z6
+	VFMADD213PS Z2, Z8, Z6
+	VMULPS      Z0, Z6, Z6
+	VFMADD231PS Z1, Z7, Z6
+	VMOVUPS     Z6, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float3f317218<>+0(SB)/4, $0x3f317218
+DATA float3f317218<>+4(SB)/4, $0x3f317218
+DATA float3f317218<>+8(SB)/4, $0x3f317218
+DATA float3f317218<>+12(SB)/4, $0x3f317218
+DATA float3f317218<>+16(SB)/4, $0x3f317218
+DATA float3f317218<>+20(SB)/4, $0x3f317218
+DATA float3f317218<>+24(SB)/4, $0x3f317218
+DATA float3f317218<>+28(SB)/4, $0x3f317218
+GLOBL float3f317218<>(SB), RODATA|NOPTR, $32
+
+DATA float40000000<>+0(SB)/4, $0x40000000
+DATA float40000000<>+4(SB)/4, $0x40000000
+DATA float40000000<>+8(SB)/4, $0x40000000
+DATA float40000000<>+12(SB)/4, $0x40000000
+DATA float40000000<>+16(SB)/4, $0x40000000
+DATA float40000000<>+20(SB)/4, $0x40000000
+DATA float40000000<>+24(SB)/4, $0x40000000
+DATA float40000000<>+28(SB)/4, $0x40000000
+GLOBL float40000000<>(SB), RODATA|NOPTR, $32
+
+DATA float3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA float3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL float3f2aaaab<>(SB), RODATA|NOPTR, $32
+
+DATA float3ecccccd<>+0(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+4(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+8(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+12(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+16(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+20(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+24(SB)/4, $0x3ecccccd
+DATA float3ecccccd<>+28(SB)/4, $0x3ecccccd
+GLOBL float3ecccccd<>(SB), RODATA|NOPTR, $32
+
+DATA float3e924925<>+0(SB)/4, $0x3e924925
+DATA float3e924925<>+4(SB)/4, $0x3e924925
+DATA float3e924925<>+8(SB)/4, $0x3e924925
+DATA float3e924925<>+12(SB)/4, $0x3e924925
+DATA float3e924925<>+16(SB)/4, $0x3e924925
+DATA float3e924925<>+20(SB)/4, $0x3e924925
+DATA float3e924925<>+24(SB)/4, $0x3e924925
+DATA float3e924925<>+28(SB)/4, $0x3e924925
+GLOBL float3e924925<>(SB), RODATA|NOPTR, $32
+
+DATA float3e638e39<>+0(SB)/4, $0x3e638e39
+DATA float3e638e39<>+4(SB)/4, $0x3e638e39
+DATA float3e638e39<>+8(SB)/4, $0x3e638e39
+DATA float3e638e39<>+12(SB)/4, $0x3e638e39
+DATA float3e638e39<>+16(SB)/4, $0x3e638e39
+DATA float3e638e39<>+20(SB)/4, $0x3e638e39
+DATA float3e638e39<>+24(SB)/4, $0x3e638e39
+DATA float3e638e39<>+28(SB)/4, $0x3e638e39
+GLOBL float3e638e39<>(SB), RODATA|NOPTR, $32
+
 // func avx512Tanh(dst []float32, x []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·avx512Tanh(SB), NOSPLIT, $0-48
@@ -5068,16 +5196,6 @@ DATA float80000000<>+20(SB)/4, $0x80000000
 DATA float80000000<>+24(SB)/4, $0x80000000
 DATA float80000000<>+28(SB)/4, $0x80000000
 GLOBL float80000000<>(SB), RODATA|NOPTR, $32
-
-DATA float40000000<>+0(SB)/4, $0x40000000
-DATA float40000000<>+4(SB)/4, $0x40000000
-DATA float40000000<>+8(SB)/4, $0x40000000
-DATA float40000000<>+12(SB)/4, $0x40000000
-DATA float40000000<>+16(SB)/4, $0x40000000
-DATA float40000000<>+20(SB)/4, $0x40000000
-DATA float40000000<>+24(SB)/4, $0x40000000
-DATA float40000000<>+28(SB)/4, $0x40000000
-GLOBL float40000000<>(SB), RODATA|NOPTR, $32
 
 DATA float4191999a<>+0(SB)/4, $0x4191999a
 DATA float4191999a<>+4(SB)/4, $0x4191999a

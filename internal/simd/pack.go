@@ -133,23 +133,25 @@ func Transpose(dst, src []float32, stride, rows, n int) {
 		return
 	}
 	_, _ = dst[n*rows-1], src[(rows-1)*stride+n-1]
-	first := 0
-	if p := active.product; p != nil {
-		w := workspaces.Get().(*workspace)
-		for i := range p.lanes {
-			w.rows[i] = i * stride
-		}
-		for ; first+p.lanes <= rows; first += p.lanes {
-			for j := 0; j < n; j += packRows {
-				p.transpose(min(packRows, n-j), &src[first*stride+j], &w.rows[0],
-					&dst[j*rows+first], rows)
+	p := active.product
+	if p == nil || rows < p.lanes {
+		for i := range rows {
+			for j, v := range src[i*stride:][:n] {
+				dst[j*rows+i] = v
 			}
 		}
-		workspaces.Put(w)
+		return
 	}
-	for i := first; i < rows; i++ {
-		for j, v := range src[i*stride:][:n] {
-			dst[j*rows+i] = v
+	w := workspaces.Get().(*workspace)
+	for i := range p.lanes {
+		w.rows[i] = i * stride
+	}
+	for next := 0; next < rows; next += p.lanes {
+		first := min(next, rows-p.lanes) // the last block may repeat rows of the one before
+		for j := 0; j < n; j += packRows {
+			p.transpose(min(packRows, n-j), &src[first*stride+j], &w.rows[0],
+				&dst[j*rows+first], rows)
 		}
 	}
+	workspaces.Put(w)
 }

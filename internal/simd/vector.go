@@ -5,12 +5,12 @@ import "fmt"
 // A vector holds the kernels of one path that work on rows of numbers. The arguments are those of
 // the exported functions, which have checked the lengths.
 type vector struct {
-	exp, tanh, sigmoid, gelu, relu func(dst, x []float32)
-	geluGrad, reluGrad             func(dx, x, g []float32)
-	add, mul                       func(dst, x, y []float32)
-	scale                          func(dst []float32, alpha float32, x []float32)
-	axpy                           func(y []float32, alpha float32, x []float32)
-	adam                           func(p, g, m, v []float32, keep, decay, beta1, rest1,
+	exp, log, tanh, sigmoid, gelu, relu func(dst, x []float32)
+	geluGrad, reluGrad                  func(dx, x, g []float32)
+	add, mul                            func(dst, x, y []float32)
+	scale                               func(dst []float32, alpha float32, x []float32)
+	axpy                                func(y []float32, alpha float32, x []float32)
+	adam                                func(p, g, m, v []float32, keep, decay, beta1, rest1,
 		beta2, rest2, step, scale, eps float32)
 
 	sum           func(x []float32) float32
@@ -54,6 +54,13 @@ func equal(op string, n int, lengths ...int) {
 func Exp(dst, x []float32) {
 	equal("Exp", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) { active.vector.exp(dst[lo:hi], x[lo:hi]) })
+}
+
+// Log sets dst to ln x, with a relative error of at most 2e-7: −Inf for 0, NaN for negative
+// numbers.
+func Log(dst, x []float32) {
+	equal("Log", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) { active.vector.log(dst[lo:hi], x[lo:hi]) })
 }
 
 // Tanh sets dst to tanh x, with a relative error of at most 3e-7.

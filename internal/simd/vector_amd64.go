@@ -1,7 +1,8 @@
 package simd
 
 var avx512Vector = vector{
-	exp: avx512Exp, tanh: avx512Tanh, sigmoid: avx512Sigmoid, gelu: avx512GELU, relu: avx512ReLU,
+	exp: avx512Exp, log: avx512Log, tanh: avx512Tanh, sigmoid: avx512Sigmoid,
+	gelu: avx512GELU, relu: avx512ReLU,
 	geluGrad: avx512GELUGrad, reluGrad: avx512ReLUGrad,
 	add: avx512Add, mul: avx512Mul, scale: avx512Scale, axpy: avx512Axpy, adam: avx512Adam,
 	sum: avx512Sum, dot: avx512Dot, dot64: avx512Dot64,
@@ -11,7 +12,8 @@ var avx512Vector = vector{
 }
 
 var avx2Vector = vector{
-	exp: avx2Exp, tanh: avx2Tanh, sigmoid: avx2Sigmoid, gelu: avx2GELU, relu: avx2ReLU,
+	exp: avx2Exp, log: avx2Log, tanh: avx2Tanh, sigmoid: avx2Sigmoid,
+	gelu: avx2GELU, relu: avx2ReLU,
 	geluGrad: avx2GELUGrad, reluGrad: avx2ReLUGrad,
 	add: avx2Add, mul: avx2Mul, scale: avx2Scale, axpy: avx2Axpy, adam: avx2Adam,
 	sum: avx2Sum, dot: avx2Dot, dot64: avx2Dot64,

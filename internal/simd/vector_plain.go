@@ -5,6 +5,7 @@ import "math"
 // plainVector holds the references of the vector kernels in plain Go. It is the generic path.
 var plainVector = vector{
 	exp:     func(dst, x []float32) { plainMap(dst, x, exp32) },
+	log:     func(dst, x []float32) { plainMap(dst, x, log32) },
 	tanh:    func(dst, x []float32) { plainMap(dst, x, tanh32) },
 	sigmoid: func(dst, x []float32) { plainMap(dst, x, sigmoid32) },
 	gelu:    plainGELU,
@@ -74,6 +75,28 @@ func exp32(x float32) float32 {
 
 // power2 returns 2ⁿ, which must be a normal number.
 func power2(n float32) float32 { return math.Float32frombits(uint32(int32(n)+127) << 23) }
+
+// log32 returns ln x = e·ln 2 + ln m for x = m·2ᵉ, ¾ ≤ m < 3/2. The series of ln m, with s =
+// (m−1)/(m+1) and |s| ≤ 1/5, is 2(s + s³/3 + s⁵/5 + s⁷/7 + s⁹/9 + …): Abramowitz and Stegun,
+// Handbook of Mathematical Functions (1964), 4.1.27. The rest is less than 1e-8 of it.
+func log32(x float32) float32 {
+	switch {
+	case x == 0:
+		return float32(math.Inf(-1))
+	case !(x > 0 && x <= math.MaxFloat32):
+		return float32(math.Log(float64(x)))
+	}
+	e := float32(0)
+	if x < 0x1p-126 {
+		x, e = x*(1<<23), -23
+	}
+	bits := int32(math.Float32bits(x))
+	n := (bits - int32(math.Float32bits(0.75))) >> 23
+	m := math.Float32frombits(uint32(bits - n<<23))
+	s := (m - 1) / (m + 1)
+	q := s * s
+	return (e+float32(n))*math.Ln2 + s*(2+q*(2./3+q*(2./5+q*(2./7+q*(2./9)))))
+}
 
 // tanh32 returns tanh x = t/(t + 2), where t = e²ˣ − 1 = 2ⁿ·r·q + (2ⁿ − 1). This form is as exact
 // near 0 as elsewhere.

@@ -36,6 +36,7 @@ func TestAccuracy(t *testing.T) {
 		rel, abs float64
 	}{
 		{"Exp", Exp, math.Exp, 1e-7, 1e-45},
+		{"Log", Log, math.Log, 2e-7, 0},
 		{"Tanh", Tanh, math.Tanh, 3e-7, 1e-45},
 		{"Sigmoid", Sigmoid, func(x float64) float64 {
 			return 1 / (1 + math.Exp(-x))
@@ -98,6 +99,10 @@ type routine struct {
 var routines = []routine{
 	{"Exp", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
 		v.exp(o[0], i[0])
+		return nil
+	}},
+	{"Log", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
+		v.log(o[0], i[0])
 		return nil
 	}},
 	{"Tanh", 1, 1, false, func(v *vector, o, i [][]float32) []float64 {
@@ -252,7 +257,7 @@ func (k *routine) near(got, want float64, n int) bool {
 	if k.sums {
 		tolerance += 4e-6 * (math.Abs(want) + float64(n))
 	}
-	return got == want || math.Abs(got-want) <= tolerance
+	return got == want || math.IsNaN(got) && math.IsNaN(want) || math.Abs(got-want) <= tolerance
 }
 
 // TestFixedOrder checks that sums have the same bits on every path.

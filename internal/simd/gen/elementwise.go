@@ -11,6 +11,7 @@ func (v *isa) elementwise() {
 	v.unary("Exp", expConstants, func(x reg.Register) reg.VecVirtual {
 		return v.exp(v.clamp(x, expMin, expMax))
 	})
+	v.unary("Log", logConstants, v.log)
 	v.unary("Tanh", gateConstants, v.tanh)
 	v.unary("Sigmoid", append(expConstants, negativeZero), v.sigmoid)
 	v.unary("GELU", gaussConstants, v.gelu)

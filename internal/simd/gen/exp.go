@@ -110,6 +110,77 @@ const tanhMax = 18.2
 
 var negativeZero = math.Copysign(0, -1)
 
+// The constants of ln x = e·ln 2 + ln m for x = m·2ᵉ, ¾ ≤ m < 3/2, and of the series
+// ln m = 2(s + s³/3 + s⁵/5 + …), s = (m−1)/(m+1); see log32 in vector_plain.go.
+var logConstants = []float64{1, math.Ln2, 2, 2. / 3, 2. / 5, 2. / 7, 2. / 9}
+
+// log returns ln x.
+func (v *isa) log(x reg.Register) reg.VecVirtual {
+	m, e := v.mantissa(x)
+	s, denominator := v.vec(), v.vec()
+	VADDPS(v.c(1), m, denominator)
+	VSUBPS(v.c(1), m, s)
+	VDIVPS(denominator, s, s)
+	square := v.vec()
+	VMULPS(s, s, square)
+	y := v.copyOf(v.c(2. / 9))
+	for _, c := range []float64{2. / 7, 2. / 5, 2. / 3, 2} {
+		VFMADD213PS(v.c(c), square, y)
+	}
+	VMULPS(s, y, y)
+	VFMADD231PS(v.c(math.Ln2), e, y)
+	if !v.wide() {
+		y = logOutside(x, y)
+	}
+	return y
+}
+
+// mantissa returns m and e with x = m·2ᵉ, ¾ ≤ m < 3/2. In 512 bits it is right for every x: e is
+// ±Inf for 0 and Inf, and m NaN for negative numbers. In 256 bits x must be positive and finite.
+func (v *isa) mantissa(x reg.Register) (m, e reg.VecVirtual) {
+	m, e = v.vec(), v.vec()
+	if v.wide() {
+		const threeQuarters, noNegative = 3, 0b1100
+		shift := v.vec()
+		VGETMANTPS(U8(threeQuarters|noNegative), x, m)
+		VGETEXPPS(x, e)
+		VGETEXPPS(m, shift)
+		VSUBPS(shift, e, e)
+		return m, e
+	}
+	// A number below 2⁻¹²⁶ is multiplied by 2²³ first.
+	const less = 17
+	small, scaled, bits, shift := YMM(), YMM(), YMM(), YMM()
+	VCMPPS(U8(less), constant(0x1p-126), x, small)
+	VMULPS(constant(1<<23), x, scaled)
+	VBLENDVPS(small, scaled, x, m)
+	VPSUBD(constant(0.75), m, bits)
+	VPSRAD(U8(23), bits, bits)
+	VCVTDQ2PS(bits, e)
+	VPSLLD(U8(23), bits, bits)
+	VPSUBD(bits, m, m)
+	VANDPS(constant(23), small, shift)
+	VSUBPS(shift, e, e)
+	return m, e
+}
+
+// logOutside returns y with ln x where x is not positive and finite: −Inf for 0, Inf for Inf, NaN
+// for the rest.
+func logOutside(x reg.Register, y reg.VecVirtual) reg.VecVirtual {
+	const equal, notGreaterOrEqual = 0, 25
+	where, infinite := YMM(), YMM()
+	VMOVUPS(constant(math.Inf(1)), infinite)
+	VCMPPS(U8(equal), infinite, x, where)
+	VBLENDVPS(where, infinite, y, y)
+	VXORPS(where, where, where)
+	VCMPPS(U8(notGreaterOrEqual), where, x, where)
+	VORPS(where, y, y)
+	VXORPS(where, where, where)
+	VCMPPS(U8(equal), where, x, where)
+	VBLENDVPS(where, constant(math.Inf(-1)), y, y)
+	return y
+}
+
 // sigmoid returns 1/(1 + e⁻ˣ).
 func (v *isa) sigmoid(x reg.Register) reg.VecVirtual {
 	y := v.vec()
