@@ -160,6 +160,37 @@ func ExampleGRU() {
 	// weight_ih_l0 [6 3]
 }
 
+// A residual layer on sequences of 5 steps, in both directions. The Mamba layer computes in 16
+// channels.
+func ExampleMamba() {
+	p := newParams()
+	norm := nn.NewRMSNorm(p.Sub("norm"), 8)
+	m := nn.NewMamba(p.Sub("mamba"), nn.MambaConfig{Width: 8, Expand: 2, State: 4,
+		Bidirectional: true})
+	tp := ag.NewTape(p.Device())
+	x := tp.Full(1, 2, 5, 8)
+	fmt.Println(tp.Add(x, m.Forward(tp, norm.Forward(tp, x))).Shape(), p.Sub("mamba").Count())
+	// Output: [2 5 8] 1056
+}
+
+// The two streams have weights of their own, but for two matrices, which both read.
+func ExamplePairMamba() {
+	p := newParams()
+	c := nn.MambaConfig{Width: 8, Expand: 2, State: 4, Bidirectional: true}
+	m := nn.NewPairMamba(p, c)
+	tp := ag.NewTape(p.Device())
+	audio, text := m.Forward(tp, tp.Full(1, 2, 5, 8), tp.Full(-1, 2, 5, 8))
+	fmt.Println(audio.Shape(), text.Shape())
+	for _, x := range p.All()[:3] {
+		fmt.Println(x.Name, x.Shape())
+	}
+	// Output:
+	// [2 5 8] [2 5 8]
+	// A_log [16 4]
+	// A_b_log [16 4]
+	// streams.0.in_proj.weight [32 8]
+}
+
 // A model is saved as safetensors, with metadata, and loaded into one of the same configuration.
 // The error of another lists what does not match.
 func ExampleSave() {
