@@ -195,3 +195,27 @@ func TestPairMambaRefusesWrongInputs(t *testing.T) {
 		l.Forward(ag.NewTape(dev), noise(dev, 1, 2, 4, 4), noise(dev, 2, 2, 5, 4))
 	})
 }
+
+// TestMambaBlock compares with a mixer, norm and sum of its own parameters. The mixer's outputs are
+// small at the start, so that ε matters.
+func TestMambaBlock(t *testing.T) {
+	dev := open(t, "cpu64")
+	p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	b := NewMambaBlock(p, MambaConfig{Width: 6, Expand: 2, State: 3})
+	want := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	mixer, norm := NewMamba(want.Sub("mixer"), bidirectional(6, 2, 3)), want.Sub("norm")
+	gamma, beta := norm.New("weight", Ones, 6), norm.New("bias", Zeros, 6)
+	for i, x := range p.All() {
+		if y := want.All()[i]; y.Name != x.Name || !slices.Equal(y.Values(), x.Values()) {
+			t.Errorf("parameter %d is %s, want %s with its initial values", i, x.Name, y.Name)
+		}
+	}
+	tp := ag.NewTape(dev)
+	x := tp.Input([]float32{1, -2, 3, 0.5, 0, 1, 2, 1, -1, 0, 0.25, 3}, 1, 2, 6)
+	y := b.Forward(tp, x).Values()
+	for i, v := range tp.Add(x, tp.LayerNorm(mixer.Forward(tp, x), gamma, beta, 1e-6)).Values() {
+		if math.Abs(y[i]-v) > 1e-14 {
+			t.Errorf("element %d is %.15g, want %.15g", i, y[i], v)
+		}
+	}
+}
