@@ -203,7 +203,7 @@ func TestMambaBlock(t *testing.T) {
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	b := NewMambaBlock(p, MambaConfig{Width: 6, Expand: 2, State: 3})
 	want := NewParams(dev, rand.New(rand.NewPCG(1, 1)))
-	mixer, norm := NewMamba(want.Sub("mixer"), bidirectional(6, 2, 3)), want.Sub("norm")
+	mixer, norm := NewMamba(want.Sub("mamba"), bidirectional(6, 2, 3)), want.Sub("norm")
 	gamma, beta := norm.New("weight", Ones, 6), norm.New("bias", Zeros, 6)
 	for i, x := range p.All() {
 		if y := want.All()[i]; y.Name != x.Name || !slices.Equal(y.Values(), x.Values()) {
