@@ -71,7 +71,7 @@ var table = []group{
 			"autograd", "autograd/agtest", "autograd/gradcheck", "internal/cuda/cudatest",
 			"internal/device", "nn", "nn/zoo", "optim",
 		},
-		"nn/zoo/almt":   {"autograd", "nn"},
+		"nn/zoo/almt":   {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/cenet":  {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/lnln":   {"autograd", "nn", "nn/zoo", "nn/zoo/almt"},
 		"nn/zoo/misa":   {"autograd", "nn", "nn/zoo"},
@@ -83,7 +83,7 @@ var table = []group{
 			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
 		},
 		"internal/models": {
-			"nn/zoo", "nn/zoo/cenet", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim",
+			"nn/zoo", "nn/zoo/almt", "nn/zoo/cenet", "nn/zoo/lnln", "nn/zoo/misa", "nn/zoo/mmim",
 			"nn/zoo/selfmm", "nn/zoo/tetfn", "nn/zoo/tfrnet", "recap",
 		},
 	}},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/nn/zoo/almt"
 	"github.com/seed-6655bf3b/recap/nn/zoo/cenet"
 	"github.com/seed-6655bf3b/recap/nn/zoo/lnln"
 	"github.com/seed-6655bf3b/recap/nn/zoo/misa"
@@ -17,7 +18,8 @@ import (
 
 // All lists the models in the order in which tables show them: RECAP, then the baselines by year.
 var All = []zoo.Spec{
-	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec, lnln.Spec,
+	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec,
+	almt.Spec, lnln.Spec,
 }
 
 // Names returns the names of all models, in the same order.

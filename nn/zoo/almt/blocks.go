@@ -1,5 +1,3 @@
-// Package almt has the blocks of ALMT, an adaptive language-guided multimodal Transformer (Zhang et
-// al., EMNLP 2023), which other models use too.
 package almt
 
 import (
@@ -7,6 +5,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // An Encoder is a Transformer on t learned tokens followed by a sequence, with learned positions.
@@ -73,6 +72,32 @@ func NewEmbedding(
 // Forward returns U_m [B n d] for features [B T d_m]. Padding is not masked.
 func (e *Embedding) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 	return e.encode.Forward(tp, e.project.Forward(tp, x))
+}
+
+// Embeddings are those of the three modalities.
+type Embeddings [zoo.Modalities]*Embedding
+
+// NewEmbeddings creates "l", "a" and "v", for text features of the given width.
+func NewEmbeddings(
+	p *nn.Params, c nn.TransformerConfig, tokens, textWidth int, d zoo.Dims,
+) *Embeddings {
+	e := &Embeddings{}
+	for i, from := range [zoo.Modalities]struct{ steps, width int }{{d.TextT, textWidth},
+		{d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
+		e[i] = NewEmbedding(p.Sub(zoo.Modality(i).String()), c, tokens, from.steps, from.width)
+	}
+	return e
+}
+
+// Forward returns U_m [B n d] of each modality, for features of the text [B T d_l] and the frames
+// of an input.
+func (e *Embeddings) Forward(
+	tp *ag.Tape, text *ag.Tensor, in *zoo.Input,
+) (u [zoo.Modalities]*ag.Tensor) {
+	for i, x := range [zoo.Modalities]*ag.Tensor{text, in.Audio, in.Vision} {
+		u[i] = e[i].Forward(tp, x)
+	}
+	return u
 }
 
 // Hyper computes the hyper-modality h, in which language, as the query, attends to audio and

@@ -39,7 +39,7 @@ type model struct {
 	dims   zoo.Dims
 
 	text         *zoo.TextEncoder
-	embed        [zoo.Modalities]*almt.Embedding
+	embed        *almt.Embeddings
 	completeness *completeness
 	proxy        *proxy
 	language     *almt.Encoder // of D
@@ -57,11 +57,7 @@ type model struct {
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
 	m := &model{config: c, dims: d, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
-	for i, from := range [zoo.Modalities]struct{ steps, width int }{{d.TextT, m.text.Width},
-		{d.AudioT, d.AudioD}, {d.VisionT, d.VisionD}} {
-		m.embed[i] = almt.NewEmbedding(p.Sub("embed").Sub(zoo.Modality(i).String()),
-			c.transformer(c.Depth), c.Tokens, from.steps, from.width)
-	}
+	m.embed = almt.NewEmbeddings(p.Sub("embed"), c.transformer(c.Depth), c.Tokens, m.text.Width, d)
 	m.completeness = newCompleteness(p.Sub("completeness"), c)
 	m.proxy = newProxy(p.Sub("proxy"), c)
 	m.language = almt.NewEncoder(p.Sub("language"), c.transformer(c.HyperDepth-1), 0, c.Tokens)
@@ -133,11 +129,8 @@ func (m *model) terms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 }
 
 // features returns U_m [B n d] of each modality.
-func (m *model) features(tp *ag.Tape, in *zoo.Input) (u [zoo.Modalities]*ag.Tensor) {
-	for i, x := range [zoo.Modalities]*ag.Tensor{m.text.Forward(tp, in), in.Audio, in.Vision} {
-		u[i] = m.embed[i].Forward(tp, x)
-	}
-	return u
+func (m *model) features(tp *ag.Tape, in *zoo.Input) [zoo.Modalities]*ag.Tensor {
+	return m.embed.Forward(tp, m.text.Forward(tp, in), in)
 }
 
 // sentiment returns the scores, [B 1] or [B C]. L_0, L_1, … are the states of the encoder of the

@@ -141,24 +141,33 @@ def table(*shape):
     return nn.Parameter(torch.empty(*shape))
 
 
+def attend(q, k, v, heads):
+    """Attention of heads that are blocks of channels."""
+    split = lambda y: y.unflatten(2, (heads, -1)).transpose(1, 2)
+    return F.scaled_dot_product_attention(split(q), split(k), split(v)).transpose(1, 2).flatten(2)
+
+
+def prepend(rows, x):
+    return torch.cat([rows.expand(len(x), -1, -1), x], dim=1)
+
+
 class Block(nn.Module):
     """Layer of nn.Transformer and of ALMT: attention of H heads of any width, of x to itself or to a source."""
 
     def __init__(self, width, heads, head, hidden):
         super().__init__()
         self.heads = heads
-        self.norm_q, self.norm_v, self.norm = (nn.LayerNorm(width) for _ in range(3))
-        self.norm_k = nn.LayerNorm(width, bias=False)  # a shift would have no effect
+        # a shift of norm_k would have no effect
+        self.norm_q, self.norm_k, self.norm_v, self.norm = (nn.LayerNorm(width, bias=name != "k") for name in ("q", "k", "v", ""))
         self.attention = nn.ModuleDict({name: nn.Linear(width, heads * head, bias=False) for name in ("query", "key", "value")})
         self.attention["output"] = nn.Linear(heads * head, width)
         self.feed_forward = nn.ModuleDict({"in": nn.Linear(width, hidden), "out": nn.Linear(hidden, width)})
 
     def forward(self, x, source=None):
         source = x if source is None else source
-        split = lambda y: y.unflatten(2, (self.heads, -1)).transpose(1, 2)
         a, f = self.attention, self.feed_forward
         q, k, v = a["query"](self.norm_q(x)), a["key"](self.norm_k(source)), a["value"](self.norm_v(source))
-        x = x + a["output"](F.scaled_dot_product_attention(split(q), split(k), split(v)).transpose(1, 2).flatten(2))
+        x = x + a["output"](attend(q, k, v, self.heads))
         return x + f["out"](F.gelu(f["in"](self.norm(x))))
 
 
@@ -172,9 +181,7 @@ class Encoder(nn.Module):
 
     def forward(self, x):
         """The list of states: what enters the first layer, then what leaves each."""
-        if self.tokens is not None:
-            x = torch.cat([self.tokens.expand(len(x), -1, -1), x], dim=1)
-        states = [x + self.positions]
+        states = [(x if self.tokens is None else prepend(self.tokens, x)) + self.positions]
         for layer in self.layers:
             states.append(layer(states[-1]))
         return states
@@ -189,3 +196,61 @@ class Embedding(nn.Module):
 
     def forward(self, x):
         return self.encode(self.project(x))[-1][:, :len(self.encode.tokens)]
+
+
+class HyperLayer(nn.Module):
+    def __init__(self, width, heads, head):
+        super().__init__()
+        self.heads = heads
+        self.norm_l, self.norm_a, self.norm_v, self.norm_h = (nn.LayerNorm(width) for _ in range(4))
+        self.query, self.key_a, self.value_a, self.key_v, self.value_v = (nn.Linear(width, heads * head, bias=False) for _ in range(5))
+        self.output = nn.Linear(heads * head, width)
+
+    def forward(self, h, language, audio, vision):
+        q, a, v = self.query(self.norm_l(language)), self.norm_a(audio), self.norm_v(vision)
+        found = attend(q, self.key_a(a), self.value_a(a), self.heads) + attend(q, self.key_v(v), self.value_v(v), self.heads)
+        return self.norm_h(h) + self.output(found)
+
+
+class Hyper(nn.Module):
+    """ALMT's hyper-modality: language attends to audio and vision."""
+
+    def __init__(self, tokens, depth, width, heads, head):
+        super().__init__()
+        self.start, self.layers = table(tokens, width), nn.ModuleList(HyperLayer(width, heads, head) for _ in range(depth))
+
+    def forward(self, states, audio, vision):
+        h = self.start.expand(len(audio), -1, -1)
+        for layer, state in zip(self.layers, states):
+            h = layer(h, state, audio, vision)
+        return h
+
+
+class Fusion(nn.Module):
+    """ALMT's attention from [class; language] to [class; hyper-modality]; sizes are those of Block."""
+
+    def __init__(self, tokens, depth, width, *sizes):
+        super().__init__()
+        setattr(self, "class", table(1, width))
+        self.target, self.source = table(1 + tokens, width), table(1 + tokens, width)
+        self.layers = nn.ModuleList(Block(width, *sizes) for _ in range(depth))
+
+    def forward(self, language, hyper):
+        first = getattr(self, "class")
+        t, s = prepend(first, language) + self.target, prepend(first, hyper) + self.source
+        for layer in self.layers:
+            t = layer(t, s)
+        return t
+
+
+def shift_keys(model):
+    """Adds the shifts of norm_k, which Go leaves out, and returns a function that checks that their gradients are 0."""
+    shifts = []
+    for b in (b for b in model.modules() if isinstance(b, Block)):
+        b.norm_k.bias = nn.Parameter(noise(2000, *b.norm_k.weight.shape))
+        shifts.append(b.norm_k.bias)
+
+    def check():
+        assert shifts and all(p.grad.abs().max() < 1e-15 for p in shifts)
+
+    return check
