@@ -86,10 +86,9 @@ func TestPresets(t *testing.T) {
 func TestInit(t *testing.T) {
 	p, _ := zootest.PaperParams(t, &Spec, "mosi")
 	for _, x := range p.All() {
-		sd, mean, largest := math.NaN(), 0.0, 0.0 // √ of the mean square
+		sd, mean, largest := 0.0, 0.0, 0.0 // sd: √ of the mean square
 		switch {
 		case strings.HasSuffix(x.Name, ".tokens"), x.Name == "fusion.class":
-			sd = 0
 		case x.Name == "hyper.start":
 			sd, mean = 1, 1
 		case strings.HasSuffix(x.Name, ".positions"), x.Name == "fusion.target",
