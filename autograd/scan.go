@@ -23,7 +23,7 @@ type ScanWeights struct {
 //
 // with states h_t [D N], 0 before the first step. Above 20, softplus is the identity. With reverse
 // the scan runs from the last step to the first: t+1 stands for t−1. SelectiveScan panics if shapes
-// do not fit or there is no step.
+// do not fit or a length is 0.
 //
 // Memory is linear in T, without states: one of 16 is saved, and the backward pass computes the
 // others again. With a_t = exp(Δ_t A), s_t = h_t c_t + Skip ⊙ u_t and r_t = ō_t ⊙ SiLU(z_t),
@@ -62,7 +62,7 @@ func scanOperands(x []*Tensor) device.ScanOperands {
 func (t *Tape) newScan(x []*Tensor) device.Scan {
 	t.CheckOperands("SelectiveScan", x...)
 	u, aLog := x[0].shape, x[7].shape
-	if len(u) == 3 && u[1] > 0 && len(aLog) == 2 {
+	if len(u) == 3 && len(aLog) == 2 && min(x[0].Len(), x[7].Len()) > 0 {
 		s := device.Scan{Samples: u[0], Steps: u[1], Width: u[2], States: aLog[1]}
 		row, state, channel := []int{s.Samples, s.Steps, s.Width},
 			[]int{s.Samples, s.Steps, s.States}, []int{s.Width}
@@ -76,7 +76,7 @@ func (t *Tape) newScan(x []*Tensor) device.Scan {
 		}
 	}
 	panic(fmt.Sprintf("autograd: SelectiveScan: u %v, step %v, z %v, b %v, c %v, StepBias %v, "+
-		"Skip %v, ALog %v: want [B T D] with T at least 1, [B T D], [B T D], [B T N], [B T N], "+
-		"[D], [D], [D N]", u, x[1].shape, x[2].shape, x[3].shape, x[4].shape, x[5].shape,
+		"Skip %v, ALog %v: want [B T D], [B T D], [B T D], [B T N], [B T N], [D], [D], "+
+		"[D N], each at least 1", u, x[1].shape, x[2].shape, x[3].shape, x[4].shape, x[5].shape,
 		x[6].shape, aLog))
 }

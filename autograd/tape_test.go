@@ -418,11 +418,14 @@ func TestMisusePanics(t *testing.T) {
 			tp.GRU(waves(dev, 1, 2, 3, 2), lstmWeights(dev, 2, 3), []int{1, 2}, false)
 		}},
 		{"autograd: SelectiveScan: u [2 0 3], step [2 0 3], z [2 0 3], b [2 0 4], c [2 0 4], " +
-			"StepBias [3], Skip [3], ALog [3 4]: want [B T D] with T at least 1, [B T D],", func() {
+			"StepBias [3], Skip [3], ALog [3 4]: want [B T D], [B T D],", func() {
 			scanOf(dev, tp, []int{2, 0, 3}, []int{2, 0, 4}, []int{3}, []int{3, 4})
 		}},
 		{"autograd: SelectiveScan: u [2 5 3], step [2 5 3], z [2 5 3], b [2 5 4]", func() {
 			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 4}, []int{3}, []int{3, 2})
+		}},
+		{"autograd: SelectiveScan: u [2 5 3]", func() {
+			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 0}, []int{3}, []int{3, 0})
 		}},
 		{"autograd: SelectiveScan: u [2 3]", func() {
 			scanOf(dev, tp, []int{2, 3}, []int{2, 4}, []int{3}, []int{3, 4})

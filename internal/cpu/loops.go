@@ -73,8 +73,7 @@ var single = loops[float32]{
 	softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
 	layerNorm: simd.LayerNorm, layerNormGrad: simd.LayerNormGrad,
 	lstm: simd.LSTM, lstmGrad: simd.LSTMGrad,
-	scanStep: scanStep[float32], scanState: scanState[float32],
-	scanStateGrad: scanStateGrad[float32],
+	scanStep: simd.ScanStep, scanState: simd.ScanState, scanStateGrad: simd.ScanStateGrad,
 }
 
 var double = loops[float64]{

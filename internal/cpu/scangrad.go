@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
 // A scanGrad differentiates a block of channels of a group of samples.
@@ -36,7 +37,7 @@ func (d *Device[T]) SelectiveScanGrad(
 	weights, total := left.alloc(groups*perWeight), left.alloc(perWeight)
 	clear(weights)
 	size := scanLanes*((scanRows+scanGradRows+2*s.States)*device.ScanInterval+2*s.States) +
-		2*scanPartials*s.States
+		2*simd.ScanPartials*s.States
 	parallel.For(groups*p.blocks(), 1, func(lo, _ int) {
 		scratch := d.borrow(size)
 		defer d.recycle(scratch)
@@ -67,7 +68,7 @@ func (p *scanGrad[T]) alloc(scratch *arena[T], weights arena[T]) {
 	p.carry = scratch.alloc(states)
 	p.decay = scratch.alloc(device.ScanInterval * states)
 	p.h = scratch.alloc((device.ScanInterval + 1) * states)
-	p.sums = scratch.alloc(2 * scanPartials * p.States)
+	p.sums = scratch.alloc(2 * simd.ScanPartials * p.States)
 	clear(p.carry)
 }
 
@@ -144,9 +145,6 @@ func (p *scanGrad[T]) inputGrad(first, n int) {
 		p.loops.add(p.dbias, p.dbias, dstep)
 	}
 }
-
-// scanPartials is the largest number of partial sums with which scanGrad adds the channels.
-const scanPartials = 16
 
 // scanStep is simd.ScanStep in plain Go.
 func scanStep[T Float](delta, slope, step []T) {

@@ -191,3 +191,18 @@ func avx2LSTM(gates []float32, z []float32, prev []float32, cell []float32, out 
 //
 //go:noescape
 func avx2LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)
+
+// avx2ScanStep implements ScanStep.
+//
+//go:noescape
+func avx2ScanStep(delta []float32, slope []float32, step []float32)
+
+// avx2ScanState implements ScanState.
+//
+//go:noescape
+func avx2ScanState(next []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, y []float32, b []float32, c []float32)
+
+// avx2ScanStateGrad implements ScanStateGrad.
+//
+//go:noescape
+func avx2ScanStateGrad(carry []float32, da []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, r []float32, kappa []float32, ddelta []float32, b []float32, c []float32, db []float32, dc []float32, sums []float32)

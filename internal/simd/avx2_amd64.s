@@ -5584,3 +5584,463 @@ loopRest:
 loopDone:
 	VZEROUPPER
 	RET
+
+// func avx2ScanStep(delta []float32, slope []float32, step []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ScanStep(SB), NOSPLIT, $0-72
+	MOVQ delta_base+0(FP), AX
+	MOVQ slope_base+24(FP), CX
+	MOVQ step_base+48(FP), DX
+	MOVQ delta_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000008, BX
+	JL   loopRest
+
+loop:
+	VMOVUPS      (DX)(SI*1), Y0
+	VMOVUPS      floatc2d20000<>+0(SB), Y2
+	VORPS        float80000000<>+0(SB), Y0, Y1
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, Y2
+	VMULPS       float3fb8aa3b<>+0(SB), Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS float3f318000<>+0(SB), Y1, Y2
+	VFNMADD231PS floatb95e8083<>+0(SB), Y1, Y2
+	VMOVUPS      float3ab526ae<>+0(SB), Y3
+	VFMADD213PS  float3c091cc7<>+0(SB), Y2, Y3
+	VFMADD213PS  float3d2aac58<>+0(SB), Y2, Y3
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y2, Y3
+	VFMADD213PS  float3efffffe<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       float3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, Y1
+	VADDPS       float40000000<>+0(SB), Y3, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      float3e0f6be1<>+0(SB), Y4
+	VFMADD213PS  float3e0f5e86<>+0(SB), Y2, Y4
+	VFMADD213PS  float3e4ce904<>+0(SB), Y2, Y4
+	VFMADD213PS  float3eaaaa81<>+0(SB), Y2, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y2, Y4
+	VADDPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y0, Y2, Y2
+	VFMADD213PS  Y2, Y1, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
+	VMOVUPS      float3f800000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y0, Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VADDPS       float3f800000<>+0(SB), Y3, Y3
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      Y1, (CX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, BX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000008, BX
+	TESTQ        BX, BX
+	JZ           loopDone
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y0
+	VMASKMOVPS   (DX)(SI*1), Y0, Y1
+	VMOVUPS      floatc2d20000<>+0(SB), Y3
+	VORPS        float80000000<>+0(SB), Y1, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      Y2, Y3
+	VMULPS       float3fb8aa3b<>+0(SB), Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS float3f318000<>+0(SB), Y2, Y3
+	VFNMADD231PS floatb95e8083<>+0(SB), Y2, Y3
+	VMOVUPS      float3ab526ae<>+0(SB), Y4
+	VFMADD213PS  float3c091cc7<>+0(SB), Y3, Y4
+	VFMADD213PS  float3d2aac58<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  float3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       float3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, Y2
+	VADDPS       float40000000<>+0(SB), Y4, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      float3e0f6be1<>+0(SB), Y5
+	VFMADD213PS  float3e0f5e86<>+0(SB), Y3, Y5
+	VFMADD213PS  float3e4ce904<>+0(SB), Y3, Y5
+	VFMADD213PS  float3eaaaa81<>+0(SB), Y3, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y3, Y5
+	VADDPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y1, Y3, Y3
+	VFMADD213PS  Y3, Y2, Y5
+	VMASKMOVPS   Y5, Y0, (AX)(SI*1)
+	VMOVUPS      float3f800000<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VADDPS       float3f800000<>+0(SB), Y4, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float3e0f6be1<>+0(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+4(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+8(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+12(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+16(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+20(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+24(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+28(SB)/4, $0x3e0f6be1
+GLOBL float3e0f6be1<>(SB), RODATA|NOPTR, $32
+
+DATA float3e0f5e86<>+0(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+4(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+8(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+12(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+16(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+20(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+24(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+28(SB)/4, $0x3e0f5e86
+GLOBL float3e0f5e86<>(SB), RODATA|NOPTR, $32
+
+DATA float3e4ce904<>+0(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+4(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+8(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+12(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+16(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+20(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+24(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+28(SB)/4, $0x3e4ce904
+GLOBL float3e4ce904<>(SB), RODATA|NOPTR, $32
+
+DATA float3eaaaa81<>+0(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+4(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+8(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+12(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+16(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+20(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+24(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+28(SB)/4, $0x3eaaaa81
+GLOBL float3eaaaa81<>(SB), RODATA|NOPTR, $32
+
+// func avx2ScanState(next []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, y []float32, b []float32, c []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ScanState(SB), NOSPLIT, $0-216
+	MOVQ next_base+0(FP), AX
+	MOVQ decay_base+24(FP), CX
+	MOVQ prev_base+48(FP), DX
+	MOVQ a_base+72(FP), BX
+	MOVQ b_base+168(FP), SI
+	MOVQ c_base+192(FP), DI
+	MOVQ y_len+152(FP), R8
+	MOVQ b_len+176(FP), R9
+	MOVQ R8, R10
+	SHLQ $0x02, R10
+	XORQ R11, R11
+	SUBQ $0x00000008, R8
+	JL   loopRest
+
+loop:
+	MOVQ    delta_base+96(FP), R12
+	MOVQ    x_base+120(FP), R13
+	VMOVUPS (R12)(R11*1), Y0
+	VMOVUPS (R13)(R11*1), Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    R11, R12
+	XORQ    R13, R13
+
+states:
+	VMOVUPS      floatc2d20000<>+0(SB), Y4
+	VMOVUPS      (BX)(R12*1), Y3
+	VMULPS       Y0, Y3, Y3
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, Y4
+	VMULPS       float3fb8aa3b<>+0(SB), Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS float3f318000<>+0(SB), Y3, Y4
+	VFNMADD231PS floatb95e8083<>+0(SB), Y3, Y4
+	VMOVUPS      float3ab526ae<>+0(SB), Y5
+	VFMADD213PS  float3c091cc7<>+0(SB), Y4, Y5
+	VFMADD213PS  float3d2aac58<>+0(SB), Y4, Y5
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  float3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VFMADD213PS  float3f800000<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       float3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (CX)(R12*1)
+	VMOVUPS      (DX)(R12*1), Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS (SI)(R13*4), Y4
+	VFMADD231PS  Y4, Y1, Y3
+	VMOVUPS      Y3, (AX)(R12*1)
+	VBROADCASTSS (DI)(R13*4), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         R10, R12
+	INCQ         R13
+	CMPQ         R13, R9
+	JL           states
+	MOVQ         y_base+144(FP), R12
+	VMOVUPS      Y2, (R12)(R11*1)
+	ADDQ         $0x00000020, R11
+	SUBQ         $0x00000008, R8
+	JGE          loop
+
+loopRest:
+	ADDQ       $0x00000008, R8
+	TESTQ      R8, R8
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), R12
+	MOVQ       $0x00000008, R13
+	SUBQ       R8, R13
+	VMOVUPS    (R12)(R13*4), Y0
+	MOVQ       delta_base+96(FP), R8
+	MOVQ       x_base+120(FP), R12
+	VMASKMOVPS (R8)(R11*1), Y0, Y1
+	VMASKMOVPS (R12)(R11*1), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       R11, R8
+	XORQ       R12, R12
+
+statesTail:
+	VMOVUPS      floatc2d20000<>+0(SB), Y5
+	VMASKMOVPS   (BX)(R8*1), Y0, Y4
+	VMULPS       Y1, Y4, Y4
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      Y4, Y5
+	VMULPS       float3fb8aa3b<>+0(SB), Y4, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS float3f318000<>+0(SB), Y4, Y5
+	VFNMADD231PS floatb95e8083<>+0(SB), Y4, Y5
+	VMOVUPS      float3ab526ae<>+0(SB), Y6
+	VFMADD213PS  float3c091cc7<>+0(SB), Y5, Y6
+	VFMADD213PS  float3d2aac58<>+0(SB), Y5, Y6
+	VFMADD213PS  float3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  float3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  float3f800000<>+0(SB), Y5, Y6
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       float3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       float3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (CX)(R8*1)
+	VMASKMOVPS   (DX)(R8*1), Y0, Y4
+	VMULPS       Y6, Y4, Y4
+	VBROADCASTSS (SI)(R12*4), Y5
+	VFMADD231PS  Y5, Y2, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(R8*1)
+	VBROADCASTSS (DI)(R12*4), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         R10, R8
+	INCQ         R12
+	CMPQ         R12, R9
+	JL           statesTail
+	MOVQ         y_base+144(FP), AX
+	VMASKMOVPS   Y3, Y0, (AX)(R11*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx2ScanStateGrad(carry []float32, da []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, r []float32, kappa []float32, ddelta []float32, b []float32, c []float32, db []float32, dc []float32, sums []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2ScanStateGrad(SB), NOSPLIT, $0-360
+	MOVQ   carry_base+0(FP), AX
+	MOVQ   da_base+24(FP), CX
+	MOVQ   decay_base+48(FP), DX
+	MOVQ   prev_base+72(FP), BX
+	MOVQ   a_base+96(FP), SI
+	MOVQ   r_len+176(FP), DI
+	MOVQ   b_len+248(FP), R8
+	MOVQ   DI, R9
+	SHLQ   $0x02, R9
+	MOVQ   sums_base+336(FP), R10
+	VXORPS Y0, Y0, Y0
+	MOVQ   R8, R11
+
+clear:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	ADDQ    $0x00000040, R10
+	DECQ    R11
+	JNZ     clear
+	XORQ    R10, R10
+	SUBQ    $0x00000008, DI
+	JL      loopRest
+
+loop:
+	MOVQ    delta_base+120(FP), R11
+	MOVQ    x_base+144(FP), R12
+	MOVQ    r_base+168(FP), R13
+	VMOVUPS (R11)(R10*1), Y0
+	VMOVUPS (R12)(R10*1), Y1
+	VMOVUPS (R13)(R10*1), Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    sums_base+336(FP), R11
+	MOVQ    b_base+240(FP), R12
+	MOVQ    c_base+264(FP), R13
+	MOVQ    R10, R14
+	XORQ    R15, R15
+
+states:
+	VBROADCASTSS (R12)(R15*4), Y5
+	VMOVUPS      (AX)(R14*1), Y6
+	VMOVUPS      (DX)(R14*1), Y7
+	VMOVUPS      (BX)(R14*1), Y8
+	VBROADCASTSS (R13)(R15*4), Y9
+	VFMADD231PS  Y9, Y2, Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VMULPS       Y7, Y8, Y8
+	VMOVUPS      (R11), Y9
+	VFMADD231PS  Y6, Y1, Y9
+	VMOVUPS      Y9, (R11)
+	VMOVUPS      Y8, Y9
+	VFMADD231PS  Y5, Y1, Y9
+	VMOVUPS      32(R11), Y5
+	VFMADD231PS  Y2, Y9, Y5
+	VMOVUPS      Y5, 32(R11)
+	VMULPS       Y6, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, (AX)(R14*1)
+	VMOVUPS      (SI)(R14*1), Y5
+	VFMADD231PS  Y5, Y8, Y4
+	VMOVUPS      (CX)(R14*1), Y5
+	VFMADD231PS  Y0, Y8, Y5
+	VMOVUPS      Y5, (CX)(R14*1)
+	ADDQ         $0x00000040, R11
+	ADDQ         R9, R14
+	INCQ         R15
+	CMPQ         R15, R8
+	JL           states
+	MOVQ         kappa_base+192(FP), R11
+	MOVQ         ddelta_base+216(FP), R12
+	VMOVUPS      Y3, (R11)(R10*1)
+	VMOVUPS      Y4, (R12)(R10*1)
+	ADDQ         $0x00000020, R10
+	SUBQ         $0x00000008, DI
+	JGE          loop
+
+loopRest:
+	ADDQ       $0x00000008, DI
+	TESTQ      DI, DI
+	JZ         loopDone
+	LEAQ       mask<>+0(SB), R11
+	MOVQ       $0x00000008, R12
+	SUBQ       DI, R12
+	VMOVUPS    (R11)(R12*4), Y0
+	MOVQ       delta_base+120(FP), DI
+	MOVQ       x_base+144(FP), R11
+	MOVQ       r_base+168(FP), R12
+	VMASKMOVPS (DI)(R10*1), Y0, Y1
+	VMASKMOVPS (R11)(R10*1), Y0, Y2
+	VMASKMOVPS (R12)(R10*1), Y0, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       sums_base+336(FP), DI
+	MOVQ       b_base+240(FP), R11
+	MOVQ       c_base+264(FP), R12
+	MOVQ       R10, R13
+	XORQ       R14, R14
+
+statesTail:
+	VBROADCASTSS (R11)(R14*4), Y6
+	VMASKMOVPS   (AX)(R13*1), Y0, Y7
+	VMASKMOVPS   (DX)(R13*1), Y0, Y8
+	VMASKMOVPS   (BX)(R13*1), Y0, Y9
+	VBROADCASTSS (R12)(R14*4), Y10
+	VFMADD231PS  Y10, Y3, Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VMULPS       Y8, Y9, Y9
+	VMOVUPS      (DI), Y10
+	VFMADD231PS  Y7, Y2, Y10
+	VMOVUPS      Y10, (DI)
+	VMOVUPS      Y9, Y10
+	VFMADD231PS  Y6, Y2, Y10
+	VMOVUPS      32(DI), Y6
+	VFMADD231PS  Y3, Y10, Y6
+	VMOVUPS      Y6, 32(DI)
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (AX)(R13*1)
+	VMASKMOVPS   (SI)(R13*1), Y0, Y6
+	VFMADD231PS  Y6, Y9, Y5
+	VMASKMOVPS   (CX)(R13*1), Y0, Y6
+	VFMADD231PS  Y1, Y9, Y6
+	VMASKMOVPS   Y6, Y0, (CX)(R13*1)
+	ADDQ         $0x00000040, DI
+	ADDQ         R9, R13
+	INCQ         R14
+	CMPQ         R14, R8
+	JL           statesTail
+	MOVQ         kappa_base+192(FP), AX
+	MOVQ         ddelta_base+216(FP), CX
+	VMASKMOVPS   Y4, Y0, (AX)(R10*1)
+	VMASKMOVPS   Y5, Y0, (CX)(R10*1)
+
+loopDone:
+	MOVQ sums_base+336(FP), AX
+	MOVQ db_base+288(FP), CX
+	MOVQ dc_base+312(FP), DX
+	XORQ BX, BX
+
+fold:
+	VMOVUPS      (AX), Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       X0, (CX)(BX*4)
+	VMOVUPS      32(AX), Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       X0, (DX)(BX*4)
+	ADDQ         $0x00000040, AX
+	INCQ         BX
+	CMPQ         BX, R8
+	JL           fold
+	VZEROUPPER
+	RET

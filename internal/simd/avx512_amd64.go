@@ -271,3 +271,18 @@ func avx512LSTM(gates []float32, z []float32, prev []float32, cell []float32, ou
 //
 //go:noescape
 func avx512LSTMGrad(gates []float32, prev []float32, cell []float32, g []float32, dh []float32, dc []float32)
+
+// avx512ScanStep implements ScanStep.
+//
+//go:noescape
+func avx512ScanStep(delta []float32, slope []float32, step []float32)
+
+// avx512ScanState implements ScanState.
+//
+//go:noescape
+func avx512ScanState(next []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, y []float32, b []float32, c []float32)
+
+// avx512ScanStateGrad implements ScanStateGrad.
+//
+//go:noescape
+func avx512ScanStateGrad(carry []float32, da []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, r []float32, kappa []float32, ddelta []float32, b []float32, c []float32, db []float32, dc []float32, sums []float32)

@@ -8174,3 +8174,460 @@ loopRest:
 loopDone:
 	VZEROUPPER
 	RET
+
+// func avx512ScanStep(delta []float32, slope []float32, step []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512ScanStep(SB), NOSPLIT, $0-72
+	MOVQ         delta_base+0(FP), AX
+	MOVQ         slope_base+24(FP), CX
+	MOVQ         step_base+48(FP), DX
+	MOVQ         delta_len+8(FP), BX
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	VBROADCASTSS float80000000<>+0(SB), Z10
+	VBROADCASTSS float40000000<>+0(SB), Z11
+	VBROADCASTSS float3e0f6be1<>+0(SB), Z12
+	VBROADCASTSS float3e0f5e86<>+0(SB), Z13
+	VBROADCASTSS float3e4ce904<>+0(SB), Z14
+	VBROADCASTSS float3eaaaa81<>+0(SB), Z15
+	XORQ         SI, SI
+	SUBQ         $0x00000010, BX
+	JL           loopRest
+
+loop:
+	VMOVUPS      (DX)(SI*1), Z16
+	VMOVUPS      Z9, Z18
+	VORPS        Z10, Z16, Z17
+	VMAXPS       Z17, Z18, Z17
+	VMOVUPS      Z17, Z18
+	VMULPS       Z1, Z17, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z2, Z17, Z18
+	VFNMADD231PS Z3, Z17, Z18
+	VMOVUPS      Z8, Z19
+	VFMADD213PS  Z7, Z18, Z19
+	VFMADD213PS  Z6, Z18, Z19
+	VFMADD213PS  Z5, Z18, Z19
+	VFMADD213PS  Z4, Z18, Z19
+	VFMADD213PS  Z0, Z18, Z19
+	VFMADD213PS  Z0, Z18, Z19
+	VSCALEFPS    Z17, Z19, Z19
+	VMOVUPS      Z19, Z17
+	VADDPS       Z11, Z19, Z18
+	VDIVPS       Z18, Z17, Z17
+	VMULPS       Z17, Z17, Z18
+	VMOVUPS      Z12, Z20
+	VFMADD213PS  Z13, Z18, Z20
+	VFMADD213PS  Z14, Z18, Z20
+	VFMADD213PS  Z15, Z18, Z20
+	VFMADD213PS  Z0, Z18, Z20
+	VADDPS       Z17, Z17, Z17
+	VXORPS       Z18, Z18, Z18
+	VMAXPS       Z16, Z18, Z18
+	VFMADD213PS  Z18, Z17, Z20
+	VMOVUPS      Z20, (AX)(SI*1)
+	VMOVUPS      Z0, Z17
+	VXORPS       Z18, Z18, Z18
+	VCMPPS       $0x11, Z18, Z16, K2
+	VMOVAPS      Z19, K2, Z17
+	VADDPS       Z0, Z19, Z19
+	VDIVPS       Z19, Z17, Z17
+	VMOVUPS      Z17, (CX)(SI*1)
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, BX
+	JGE          loop
+
+loopRest:
+	ADDQ         $0x00000010, BX
+	TESTQ        BX, BX
+	JZ           loopDone
+	MOVQ         $0x0000ffff, DI
+	BZHIQ        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (DX)(SI*1), K1, Z16
+	VMOVUPS      Z9, Z9
+	VORPS        Z10, Z16, Z10
+	VMAXPS       Z10, Z9, Z10
+	VMOVUPS      Z10, Z9
+	VMULPS       Z1, Z10, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS Z2, Z1, Z9
+	VFNMADD231PS Z3, Z1, Z9
+	VMOVUPS      Z8, Z2
+	VFMADD213PS  Z7, Z9, Z2
+	VFMADD213PS  Z6, Z9, Z2
+	VFMADD213PS  Z5, Z9, Z2
+	VFMADD213PS  Z4, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VFMADD213PS  Z0, Z9, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z2, Z1
+	VADDPS       Z11, Z2, Z3
+	VDIVPS       Z3, Z1, Z1
+	VMULPS       Z1, Z1, Z3
+	VMOVUPS      Z12, Z4
+	VFMADD213PS  Z13, Z3, Z4
+	VFMADD213PS  Z14, Z3, Z4
+	VFMADD213PS  Z15, Z3, Z4
+	VFMADD213PS  Z0, Z3, Z4
+	VADDPS       Z1, Z1, Z1
+	VXORPS       Z3, Z3, Z3
+	VMAXPS       Z16, Z3, Z3
+	VFMADD213PS  Z3, Z1, Z4
+	VMOVUPS      Z4, K1, (AX)(SI*1)
+	VMOVUPS      Z0, Z1
+	VXORPS       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z16, K2
+	VMOVAPS      Z2, K2, Z1
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float3e0f6be1<>+0(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+4(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+8(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+12(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+16(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+20(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+24(SB)/4, $0x3e0f6be1
+DATA float3e0f6be1<>+28(SB)/4, $0x3e0f6be1
+GLOBL float3e0f6be1<>(SB), RODATA|NOPTR, $32
+
+DATA float3e0f5e86<>+0(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+4(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+8(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+12(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+16(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+20(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+24(SB)/4, $0x3e0f5e86
+DATA float3e0f5e86<>+28(SB)/4, $0x3e0f5e86
+GLOBL float3e0f5e86<>(SB), RODATA|NOPTR, $32
+
+DATA float3e4ce904<>+0(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+4(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+8(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+12(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+16(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+20(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+24(SB)/4, $0x3e4ce904
+DATA float3e4ce904<>+28(SB)/4, $0x3e4ce904
+GLOBL float3e4ce904<>(SB), RODATA|NOPTR, $32
+
+DATA float3eaaaa81<>+0(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+4(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+8(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+12(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+16(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+20(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+24(SB)/4, $0x3eaaaa81
+DATA float3eaaaa81<>+28(SB)/4, $0x3eaaaa81
+GLOBL float3eaaaa81<>(SB), RODATA|NOPTR, $32
+
+// func avx512ScanState(next []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, y []float32, b []float32, c []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512ScanState(SB), NOSPLIT, $0-216
+	MOVQ         next_base+0(FP), AX
+	MOVQ         decay_base+24(FP), CX
+	MOVQ         prev_base+48(FP), DX
+	MOVQ         a_base+72(FP), BX
+	MOVQ         b_base+168(FP), SI
+	MOVQ         c_base+192(FP), DI
+	MOVQ         y_len+152(FP), R8
+	MOVQ         b_len+176(FP), R9
+	MOVQ         R8, R10
+	SHLQ         $0x02, R10
+	VBROADCASTSS float3f800000<>+0(SB), Z0
+	VBROADCASTSS float3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS float3f318000<>+0(SB), Z2
+	VBROADCASTSS floatb95e8083<>+0(SB), Z3
+	VBROADCASTSS float3efffffe<>+0(SB), Z4
+	VBROADCASTSS float3e2aaa49<>+0(SB), Z5
+	VBROADCASTSS float3d2aac58<>+0(SB), Z6
+	VBROADCASTSS float3c091cc7<>+0(SB), Z7
+	VBROADCASTSS float3ab526ae<>+0(SB), Z8
+	VBROADCASTSS floatc2d20000<>+0(SB), Z9
+	VBROADCASTSS float42b20000<>+0(SB), Z10
+	XORQ         R11, R11
+	SUBQ         $0x00000010, R8
+	JL           loopRest
+
+loop:
+	MOVQ    delta_base+96(FP), R12
+	MOVQ    x_base+120(FP), R13
+	VMOVUPS (R12)(R11*1), Z10
+	VMOVUPS (R13)(R11*1), Z11
+	VXORPS  Z12, Z12, Z12
+	MOVQ    R11, R12
+	XORQ    R13, R13
+
+states:
+	VMOVUPS      Z9, Z14
+	VMOVUPS      (BX)(R12*1), Z13
+	VMULPS       Z10, Z13, Z13
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, Z14
+	VMULPS       Z1, Z13, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VFNMADD231PS Z2, Z13, Z14
+	VFNMADD231PS Z3, Z13, Z14
+	VMOVUPS      Z8, Z15
+	VFMADD213PS  Z7, Z14, Z15
+	VFMADD213PS  Z6, Z14, Z15
+	VFMADD213PS  Z5, Z14, Z15
+	VFMADD213PS  Z4, Z14, Z15
+	VFMADD213PS  Z0, Z14, Z15
+	VFMADD213PS  Z0, Z14, Z15
+	VSCALEFPS    Z13, Z15, Z15
+	VMOVUPS      Z15, (CX)(R12*1)
+	VMOVUPS      (DX)(R12*1), Z13
+	VMULPS       Z15, Z13, Z13
+	VBROADCASTSS (SI)(R13*4), Z14
+	VFMADD231PS  Z14, Z11, Z13
+	VMOVUPS      Z13, (AX)(R12*1)
+	VBROADCASTSS (DI)(R13*4), Z14
+	VFMADD231PS  Z14, Z13, Z12
+	ADDQ         R10, R12
+	INCQ         R13
+	CMPQ         R13, R9
+	JL           states
+	MOVQ         y_base+144(FP), R12
+	VMOVUPS      Z12, (R12)(R11*1)
+	ADDQ         $0x00000040, R11
+	SUBQ         $0x00000010, R8
+	JGE          loop
+
+loopRest:
+	ADDQ      $0x00000010, R8
+	TESTQ     R8, R8
+	JZ        loopDone
+	MOVQ      $0x0000ffff, R12
+	BZHIQ     R8, R12, R12
+	KMOVW     R12, K1
+	MOVQ      delta_base+96(FP), R8
+	MOVQ      x_base+120(FP), R12
+	VMOVUPS.Z (R8)(R11*1), K1, Z10
+	VMOVUPS.Z (R12)(R11*1), K1, Z11
+	VXORPS    Z12, Z12, Z12
+	MOVQ      R11, R8
+	XORQ      R12, R12
+
+statesTail:
+	VMOVUPS      Z9, Z14
+	VMOVUPS.Z    (BX)(R8*1), K1, Z13
+	VMULPS       Z10, Z13, Z13
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, Z14
+	VMULPS       Z1, Z13, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VFNMADD231PS Z2, Z13, Z14
+	VFNMADD231PS Z3, Z13, Z14
+	VMOVUPS      Z8, Z15
+	VFMADD213PS  Z7, Z14, Z15
+	VFMADD213PS  Z6, Z14, Z15
+	VFMADD213PS  Z5, Z14, Z15
+	VFMADD213PS  Z4, Z14, Z15
+	VFMADD213PS  Z0, Z14, Z15
+	VFMADD213PS  Z0, Z14, Z15
+	VSCALEFPS    Z13, Z15, Z15
+	VMOVUPS      Z15, K1, (CX)(R8*1)
+	VMOVUPS.Z    (DX)(R8*1), K1, Z13
+	VMULPS       Z15, Z13, Z13
+	VBROADCASTSS (SI)(R12*4), Z14
+	VFMADD231PS  Z14, Z11, Z13
+	VMOVUPS      Z13, K1, (AX)(R8*1)
+	VBROADCASTSS (DI)(R12*4), Z14
+	VFMADD231PS  Z14, Z13, Z12
+	ADDQ         R10, R8
+	INCQ         R12
+	CMPQ         R12, R9
+	JL           statesTail
+	MOVQ         y_base+144(FP), AX
+	VMOVUPS      Z12, K1, (AX)(R11*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512ScanStateGrad(carry []float32, da []float32, decay []float32, prev []float32, a []float32, delta []float32, x []float32, r []float32, kappa []float32, ddelta []float32, b []float32, c []float32, db []float32, dc []float32, sums []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512ScanStateGrad(SB), NOSPLIT, $0-360
+	MOVQ   carry_base+0(FP), AX
+	MOVQ   da_base+24(FP), CX
+	MOVQ   decay_base+48(FP), DX
+	MOVQ   prev_base+72(FP), BX
+	MOVQ   a_base+96(FP), SI
+	MOVQ   r_len+176(FP), DI
+	MOVQ   b_len+248(FP), R8
+	MOVQ   DI, R9
+	SHLQ   $0x02, R9
+	MOVQ   sums_base+336(FP), R10
+	VXORPS Z0, Z0, Z0
+	MOVQ   R8, R11
+
+clear:
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z0, 64(R10)
+	ADDQ    $0x00000080, R10
+	DECQ    R11
+	JNZ     clear
+	XORQ    R10, R10
+	SUBQ    $0x00000010, DI
+	JL      loopRest
+
+loop:
+	MOVQ    delta_base+120(FP), R11
+	MOVQ    x_base+144(FP), R12
+	MOVQ    r_base+168(FP), R13
+	VMOVUPS (R11)(R10*1), Z0
+	VMOVUPS (R12)(R10*1), Z1
+	VMOVUPS (R13)(R10*1), Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	MOVQ    sums_base+336(FP), R11
+	MOVQ    b_base+240(FP), R12
+	MOVQ    c_base+264(FP), R13
+	MOVQ    R10, R14
+	XORQ    R15, R15
+
+states:
+	VBROADCASTSS (R12)(R15*4), Z5
+	VMOVUPS      (AX)(R14*1), Z6
+	VMOVUPS      (DX)(R14*1), Z7
+	VMOVUPS      (BX)(R14*1), Z8
+	VBROADCASTSS (R13)(R15*4), Z9
+	VFMADD231PS  Z9, Z2, Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VMULPS       Z7, Z8, Z8
+	VMOVUPS      (R11), Z9
+	VFMADD231PS  Z6, Z1, Z9
+	VMOVUPS      Z9, (R11)
+	VMOVUPS      Z8, Z9
+	VFMADD231PS  Z5, Z1, Z9
+	VMOVUPS      64(R11), Z5
+	VFMADD231PS  Z2, Z9, Z5
+	VMOVUPS      Z5, 64(R11)
+	VMULPS       Z6, Z8, Z8
+	VMULPS       Z6, Z7, Z7
+	VMOVUPS      Z7, (AX)(R14*1)
+	VMOVUPS      (SI)(R14*1), Z5
+	VFMADD231PS  Z5, Z8, Z4
+	VMOVUPS      (CX)(R14*1), Z5
+	VFMADD231PS  Z0, Z8, Z5
+	VMOVUPS      Z5, (CX)(R14*1)
+	ADDQ         $0x00000080, R11
+	ADDQ         R9, R14
+	INCQ         R15
+	CMPQ         R15, R8
+	JL           states
+	MOVQ         kappa_base+192(FP), R11
+	MOVQ         ddelta_base+216(FP), R12
+	VMOVUPS      Z3, (R11)(R10*1)
+	VMOVUPS      Z4, (R12)(R10*1)
+	ADDQ         $0x00000040, R10
+	SUBQ         $0x00000010, DI
+	JGE          loop
+
+loopRest:
+	ADDQ      $0x00000010, DI
+	TESTQ     DI, DI
+	JZ        loopDone
+	MOVQ      $0x0000ffff, R11
+	BZHIQ     DI, R11, R11
+	KMOVW     R11, K1
+	MOVQ      delta_base+120(FP), DI
+	MOVQ      x_base+144(FP), R11
+	MOVQ      r_base+168(FP), R12
+	VMOVUPS.Z (DI)(R10*1), K1, Z0
+	VMOVUPS.Z (R11)(R10*1), K1, Z1
+	VMOVUPS.Z (R12)(R10*1), K1, Z2
+	VXORPS    Z3, Z3, Z3
+	VXORPS    Z4, Z4, Z4
+	MOVQ      sums_base+336(FP), DI
+	MOVQ      b_base+240(FP), R11
+	MOVQ      c_base+264(FP), R12
+	MOVQ      R10, R13
+	XORQ      R14, R14
+
+statesTail:
+	VBROADCASTSS (R11)(R14*4), Z5
+	VMOVUPS.Z    (AX)(R13*1), K1, Z6
+	VMOVUPS.Z    (DX)(R13*1), K1, Z7
+	VMOVUPS.Z    (BX)(R13*1), K1, Z8
+	VBROADCASTSS (R12)(R14*4), Z9
+	VFMADD231PS  Z9, Z2, Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VMULPS       Z7, Z8, Z8
+	VMOVUPS      (DI), Z9
+	VFMADD231PS  Z6, Z1, Z9
+	VMOVUPS      Z9, (DI)
+	VMOVUPS      Z8, Z9
+	VFMADD231PS  Z5, Z1, Z9
+	VMOVUPS      64(DI), Z5
+	VFMADD231PS  Z2, Z9, Z5
+	VMOVUPS      Z5, 64(DI)
+	VMULPS       Z6, Z8, Z8
+	VMULPS       Z6, Z7, Z7
+	VMOVUPS      Z7, K1, (AX)(R13*1)
+	VMOVUPS.Z    (SI)(R13*1), K1, Z5
+	VFMADD231PS  Z5, Z8, Z4
+	VMOVUPS.Z    (CX)(R13*1), K1, Z5
+	VFMADD231PS  Z0, Z8, Z5
+	VMOVUPS      Z5, K1, (CX)(R13*1)
+	ADDQ         $0x00000080, DI
+	ADDQ         R9, R13
+	INCQ         R14
+	CMPQ         R14, R8
+	JL           statesTail
+	MOVQ         kappa_base+192(FP), AX
+	MOVQ         ddelta_base+216(FP), CX
+	VMOVUPS      Z3, K1, (AX)(R10*1)
+	VMOVUPS      Z4, K1, (CX)(R10*1)
+
+loopDone:
+	MOVQ sums_base+336(FP), AX
+	MOVQ db_base+288(FP), CX
+	MOVQ dc_base+312(FP), DX
+	XORQ BX, BX
+
+fold:
+	VMOVUPS       (AX), Z0
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	VMOVSS        X0, (CX)(BX*4)
+	VMOVUPS       64(AX), Z0
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	VMOVSS        X0, (DX)(BX*4)
+	ADDQ          $0x00000080, AX
+	INCQ          BX
+	CMPQ          BX, R8
+	JL            fold
+	VZEROUPPER
+	RET

@@ -17,6 +17,28 @@ func (g *guarded) clone() *guarded {
 	return &guarded{all[at : at+len(g.inside) : at+len(g.inside)], all}
 }
 
+// newGuarded returns n random numbers at a random alignment.
+func newGuarded(r *rand.Rand, n int) *guarded {
+	g := &guarded{all: make([]float32, n+20+r.IntN(4))}
+	for i := range g.all {
+		g.all[i] = float32(2 * r.NormFloat64())
+	}
+	at := len(g.all) - 20 - n
+	g.inside = g.all[at : at+n : at+n]
+	return g
+}
+
+// expectGuarded compares all numbers, those outside included, relative to want and to scale.
+func expectGuarded(t *testing.T, what string, got, want *guarded, scale float64) {
+	t.Helper()
+	for i, w := range want.all {
+		d := math.Abs(float64(got.all[i] - w))
+		if !(d <= 2e-6*(scale+math.Abs(float64(w)))) {
+			t.Fatalf("%s: number %d is %g, reference %g", what, i, got.all[i], w)
+		}
+	}
+}
+
 // TestLSTMReference compares the recurrent kernels with their references over all tails and
 // alignments, and checks that they write nothing outside their results.
 func TestLSTMReference(t *testing.T) {
@@ -32,22 +54,10 @@ func TestLSTMReference(t *testing.T) {
 }
 
 func compareLSTM(t *testing.T, r *rand.Rand, v *vector, n int) {
-	numbers := func(n int) *guarded {
-		g := &guarded{all: make([]float32, n+20+r.IntN(4))}
-		for i := range g.all {
-			g.all[i] = float32(2 * r.NormFloat64())
-		}
-		at := len(g.all) - 20 - n
-		g.inside = g.all[at : at+n : at+n]
-		return g
-	}
+	numbers := func(n int) *guarded { return newGuarded(r, n) }
 	expect := func(what string, got, want *guarded) {
 		t.Helper()
-		for i, w := range want.all {
-			if d := math.Abs(float64(got.all[i] - w)); !(d <= 2e-6*(1+math.Abs(float64(w)))) {
-				t.Fatalf("%d units: %s: number %d is %g, reference %g", n, what, i, got.all[i], w)
-			}
-		}
+		expectGuarded(t, fmt.Sprintf("%d units: %s", n, what), got, want, 1)
 	}
 	gates, cell, out := numbers(4*n), numbers(n), numbers(n)
 	z, prev := numbers(4*n), numbers(n)

@@ -24,6 +24,11 @@ type vector struct {
 
 	lstm     func(gates, z, prev, cell, out []float32)
 	lstmGrad func(gates, prev, cell, g, dh, dc []float32)
+
+	scanStep      func(delta, slope, step []float32)
+	scanState     func(next, decay, prev, a, delta, x, y, b, c []float32)
+	scanStateGrad func(carry, da, decay, prev, a, delta, x, r, kappa, ddelta, b, c, db, dc,
+		sums []float32)
 }
 
 // span is the maximum length for one call of an elementwise kernel, some tens of microseconds,

@@ -9,6 +9,7 @@ var avx512Vector = vector{
 	softmax: avx512Softmax, softmaxGrad: avx512SoftmaxGrad, scoreGrad: avx512ScoreGrad,
 	layerNorm: avx512LayerNorm, layerNormGrad: avx512LayerNormGrad,
 	lstm: avx512LSTM, lstmGrad: avx512LSTMGrad,
+	scanStep: avx512ScanStep, scanState: avx512ScanState, scanStateGrad: avx512ScanStateGrad,
 }
 
 var avx2Vector = vector{
@@ -20,4 +21,5 @@ var avx2Vector = vector{
 	softmax: avx2Softmax, softmaxGrad: avx2SoftmaxGrad, scoreGrad: avx2ScoreGrad,
 	layerNorm: avx2LayerNorm, layerNormGrad: avx2LayerNormGrad,
 	lstm: avx2LSTM, lstmGrad: avx2LSTMGrad,
+	scanStep: avx2ScanStep, scanState: avx2ScanState, scanStateGrad: avx2ScanStateGrad,
 }

@@ -31,6 +31,10 @@ var plainVector = vector{
 
 	lstm:     plainLSTM,
 	lstmGrad: plainLSTMGrad,
+
+	scanStep:      plainScanStep,
+	scanState:     plainScanState,
+	scanStateGrad: plainScanStateGrad,
 }
 
 func plainMap(dst, x []float32, f func(float32) float32) {

@@ -28,5 +28,6 @@ func main() {
 	v.elementwise()
 	v.rowwise()
 	v.recurrent()
+	v.scans()
 	build.Generate()
 }
