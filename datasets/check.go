@@ -114,10 +114,6 @@ func (r *Report) read(file io.ReaderAt, size int64, o Options) error {
 
 // judge compares the splits of a set without problems.
 func (r *Report) judge(s *Set, f *findings) {
-	for _, p := range s.splits() {
-		p.Audio.clearPadding()
-		p.Vision.clearPadding()
-	}
 	f.compareSplits(s)
 	r.Correlations = s.correlations()
 	f.correlated(s, r.Correlations)

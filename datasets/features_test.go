@@ -82,6 +82,9 @@ func TestOpenFeaturesReadsJSON(t *testing.T) {
 	if diff := cmp.Diff(want, fit, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
+	if same, err := got.Fit(got.Shape()); err != nil || same != got {
+		t.Errorf("%v, %v for its own shape, want the split itself", same, err)
+	}
 }
 
 // TestOpenFeaturesReadsOneOrMoreObjects writes the two utterances in other ways.
@@ -180,7 +183,7 @@ func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 			`utterance 1 ("b"): audio: frame 1: expected 2 numbers as in the first, found 1`},
 		{`[7, 8]`, `[]`, `utterance 1 ("b"): audio: frame 1: expected numbers, found none`},
 		{`[7, 8]`, `[7, NaN]`, "audio: frame 1: number 1: byte 228: " +
-			"expected a number of at most ±3.4e38, found `NaN`"},
+			"expected a number of at most ±3.4e38, found `NaN` (invalid character 'N' looking "},
 		{`[7, 8]`, `[7, -1e39]`, "audio: frame 1: number 1: byte 228: " +
 			"expected a number of at most ±3.4e38, found `-1e39`"},
 		{`[7, 8]`, `[null, 8]`, "audio: frame 1: number 0: byte 225: " +

@@ -32,6 +32,7 @@ func TestHostileFiles(t *testing.T) {
 	zero32 := strings.Repeat("0", 32)
 	array := "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
 	float := "cnumpy\ndtype\n(X\x02\x00\x00\x00f4tR"
+	buffer, orderK := "\x80\x02cnumpy.core.numeric\n_frombuffer\n(", "X\x01\x00\x00\x00K"
 	for name, c := range map[string]struct{ data, want string }{
 		"empty": {"", "expected a pickle, found an empty file"},
 		"text": {"<!DOCTYPE html>\nnot found",
@@ -98,6 +99,21 @@ func TestHostileFiles(t *testing.T) {
 			"I00\nC\x00tb.", "expected a shape"},
 		"array without state": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
 			array + "ss.", "array without contents"},
+		"array state of 4 parts": {"\x80\x02" + array + "(K\x01K\x01\x85" + float + "I00\ntb.",
+			"numpy array: expected a state of 5 parts"},
+		"type state of 4 parts": {"\x80\x02" + float + "(K\x03NNNtb.",
+			"numpy type: expected a state of 5 parts or more"},
+		"array of no type": {"\x80\x02" + array + "(K\x01K\x01\x85NI00\nC\x00tb.",
+			"numpy array: expected a shape and a type"},
+		"type without a name": {"\x80\x02cnumpy\ndtype\n(X\x01\x00\x00\x00<tR.",
+			`expected a numpy type, found "<"`},
+		"scalar of objects": {"\x80\x02cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n" +
+			"(X\x01\x00\x00\x00OtRNtR.", "numpy scalar: expected a type and bytes"},
+		"buffer of 3 arguments": {buffer + "NNNtR.", "_frombuffer: expected 4 or 5 arguments"},
+		"order of other axes": {buffer + "C\x00" + float + "K\x01\x85" + orderK +
+			"K\x00K\x01\x86tR.", "numpy array: expected an order of 1 axes"},
+		"order of axis 1 of 1": {buffer + "C\x00" + float + "K\x01\x85" + orderK + "K\x01\x85tR.",
+			"numpy array: expected each of the axes 0 to 0 once, found others"},
 		"escaped string":  {"(dS'a\\x41'\n.", "expected a string without escapes"},
 		"endless unicode": {"(dV" + strings.Repeat("a", 1<<20), "UNICODE: expected 1048577 more"},
 		"opaque deep": {"\x80\x04cpandas\nSeries\nq\x00" +

@@ -3,6 +3,7 @@ package datasets
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 )
 
 func writeFile(t *testing.T, name string, data []byte) string {
@@ -185,6 +188,9 @@ func opened(t *testing.T, pickle []byte, o Options) map[string]*Set {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if open := filestest.Open(filepath.Dir(path)); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
+	}
 	return map[string]*Set{path: set, packed: fromPacked}
 }
 
@@ -317,8 +323,11 @@ func TestHashIsThatOfTheData(t *testing.T) {
 	if err := os.WriteFile(packed, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	want := fmt.Sprintf("expected the data that were packed, SHA-256 %.16s…, found others, ",
+		set.Hash())
 	report, err := Check(packed, Options{})
-	if err != nil || len(report.Problems) == 0 {
-		t.Errorf("%v: no problem with a flipped bit at %d", err, at)
+	if err != nil || len(report.Problems) != 1 || !strings.HasPrefix(report.Problems[0], want) ||
+		strings.Count(report.Problems[0], set.Hash()[:16]) != 1 {
+		t.Errorf("%v: problems %q of a flipped bit at %d, want %s", err, report.Problems, at, want)
 	}
 }

@@ -58,6 +58,10 @@ func TestCheckFindsLeaks(t *testing.T) {
 			(len(report.Warnings) != 1 || !strings.HasPrefix(report.Warnings[0], c.want)) {
 			t.Errorf("%v: warnings %q, want %q", c.strength, report.Warnings, c.want)
 		}
+		if text := report.String(); strings.Contains(text, "\nwarnings:") != (c.want != "") ||
+			strings.Contains(text, "\nproblems:") {
+			t.Errorf("%v: want a title of what there is:\n%s", c.strength, text)
+		}
 		for _, want := range []string{"\ncorrelation with the label ", "\n  vision  ",
 			"\n\nno problems\n"} {
 			if !strings.Contains(report.String(), want) {
@@ -136,6 +140,12 @@ func TestCorrelationsOfOneFeature(t *testing.T) {
 	got := set.correlations()[1]
 	if math.Abs(got.Test-want) > 1e-9 || math.Abs(got.Train-want) > 0.1 {
 		t.Errorf("%v, want %v in test", got, want)
+	}
+	for i := range set.Train.Label {
+		set.Train.Label[i] += 100
+	}
+	if moved := set.correlations()[1]; math.Abs(moved.Train-got.Train) > 1e-4 {
+		t.Errorf("%v in train with labels that are larger by 100, want %v", moved.Train, got.Train)
 	}
 }
 

@@ -1,6 +1,30 @@
 package datasets
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// TestEmptyValuesOfClasses calls the classes that write an empty value: bytes, in protocols 0 to 2,
+// and a defaultdict.
+func TestEmptyValuesOfClasses(t *testing.T) {
+	for _, c := range []struct {
+		module, name string
+		want         any
+	}{{"__builtin__", "bytes", []byte(nil)}, {"builtins", "bytes", []byte(nil)},
+		{"collections", "defaultdict", types.NewDict()}} {
+		class, err := findClass(c.module, c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := class.(types.Callable).Call()
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s.%s: %#v, %v, want %#v", c.module, c.name, got, err, c.want)
+		}
+	}
+}
 
 // TestTextOfArrays decodes an element of each type of array that may hold ids and transcripts.
 func TestTextOfArrays(t *testing.T) {

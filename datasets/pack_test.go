@@ -127,6 +127,22 @@ func TestOpenPackedOfAnyHeaderLength(t *testing.T) {
 }
 
 // Each utterance's audio is in one piece in train, but not in valid.
+// cutFile is an array whose file has become too short.
+type cutFile struct{}
+
+func (cutFile) Read([]float32, int) error { return io.ErrUnexpectedEOF }
+
+// A row that can no longer be read must not be zeros.
+func TestRowOfAFileThatIsCut(t *testing.T) {
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "has changed since it was opened") {
+			t.Errorf("Row panics with %q", got)
+		}
+	}()
+	f := Frames{T: 1, D: 1, Len: []int{1}, file: cutFile{}, fileSteps: 1}
+	f.Row(make([]float32, 1), 0)
+}
+
 func TestPermutedRowsStayInTheFile(t *testing.T) {
 	data := readTestdata(t, "axes.pkl")
 	l, root, err := newLayout("axes.pkl", bytes.NewReader(data), int64(len(data)), Options{})
@@ -447,6 +463,13 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+	good := Options{Features: Features{Audio: own("good.pkl", "train$_$0", "train$_$0")}}
+	_, opened := OpenWith("testdata/protocol4.pkl", good)
+	_, checked := Check("testdata/protocol4.pkl", good)
+	_, packed := Pack("testdata/protocol4.pkl", filepath.Join(t.TempDir(), "packed"), good)
+	if opened != nil || checked != nil || packed != nil {
+		t.Error(opened, checked, packed)
 	}
 	if open := filestest.Open(dir); len(open) > 0 {
 		t.Errorf("not closed: %q", open)

@@ -86,6 +86,9 @@ func TestSyntheticShapes(t *testing.T) {
 	small := DefaultSynthetic()
 	small.Train, small.Valid, small.Test = 100, 20, 50
 	mosi := MOSISynthetic()
+	if n := [...]int{mosi.Train, mosi.Valid, mosi.Test}; n != [...]int{1284, 229, 686} {
+		t.Errorf("MOSI has %d utterances for training, validation and test", n)
+	}
 	mosi.Train, mosi.Valid, mosi.Test = 20, 5, 0
 	for _, cfg := range []SyntheticConfig{small, small.Scale(1.5), mosi} {
 		set, truth := Synthetic(cfg)
