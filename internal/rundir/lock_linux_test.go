@@ -251,6 +251,40 @@ func TestReleaseLocks(t *testing.T) {
 	}
 }
 
+// TestCleanUp has a temporary file, or a lock of a process that has ended or still runs.
+func TestCleanUp(t *testing.T) {
+	for _, c := range []struct {
+		what            string
+		lock, leftover  bool
+		running, cleans bool
+	}{
+		{"a lock and a temporary file", true, true, false, true},
+		{"a lock", true, false, false, true},
+		{"a temporary file", false, true, false, true},
+		{"a lock that is held and a temporary file", true, true, true, false},
+	} {
+		d := Dir(t.TempDir())
+		if c.lock {
+			writeLock(t, d.File(LockFile), func(h *Holder) {
+				if !c.running {
+					h.PID = 1 << 30
+				}
+			})
+		}
+		if c.leftover {
+			if err := os.WriteFile(d.File(".x.1.partial"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.CleanUp(); err != nil {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if left, err := os.ReadDir(string(d)); err != nil || (len(left) == 0) != c.cleans {
+			t.Errorf("%s: %v are left, %v", c.what, left, err)
+		}
+	}
+}
+
 func TestBrokenLocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), LockFile)
 	if err := os.WriteFile(path, []byte("mine!"), 0o644); err != nil {
