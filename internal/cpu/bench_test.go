@@ -127,7 +127,8 @@ func (m *builder[T]) elementwise() {
 	d, x, y, g := m.dev, m.input(n), m.input(n), m.input(n)
 	names := map[device.Unary]string{device.Affine: "Affine", device.Exp: "Exp", device.Log: "Log",
 		device.Tanh: "Tanh", device.Softplus: "Softplus",
-		device.Sigmoid: "Sigmoid", device.GELU: "GELU", device.ReLU: "ReLU"}
+		device.Sigmoid: "Sigmoid", device.GELU: "GELU", device.ReLU: "ReLU",
+		device.SiLU: "SiLU"}
 	for op := range device.NumUnary {
 		if names[op] == "" {
 			continue

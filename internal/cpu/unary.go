@@ -34,6 +34,10 @@ func (d *Device[T]) unary(op device.Unary, y, x []T, a, b T) {
 		d.loops.gelu(y, x)
 	case device.ReLU:
 		d.loops.relu(y, x)
+	case device.SiLU:
+		s := d.sigmoids(x)
+		d.loops.mul(y, x, *s)
+		d.recycle(s)
 	case device.Log:
 		d.loops.log(y, x)
 	case device.Sqrt:
@@ -56,10 +60,6 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 		for i, v := range x {
 			y[i] = softplus(v)
 		}
-	case device.SiLU:
-		for i, v := range x {
-			y[i] = v * sigmoid(v)
-		}
 	case device.LeakyReLU:
 		for i, v := range x {
 			y[i] = where(v > 0, v, a*v)
@@ -76,6 +76,13 @@ func unaryRare[T Float](op device.Unary, y, x []T, a, b T) {
 	default:
 		panic(fmt.Sprintf("cpu: unary operation %d is unknown", op))
 	}
+}
+
+// sigmoids returns σ(x) in scratch memory.
+func (d *Device[T]) sigmoids(x []T) *[]T {
+	s := d.borrow(len(x))
+	d.loops.sigmoid(*s, x)
+	return s
 }
 
 // UnaryGrad implements device.Device.
@@ -117,11 +124,12 @@ func (d *Device[T]) unaryGrad(op device.Unary, dx, x, y, g []T, a, b T) {
 		for i, v := range x {
 			dx[i] = g[i] * sigmoid(v)
 		}
-	case device.SiLU:
-		for i, v := range x {
-			s := sigmoid(v)
-			dx[i] = g[i] * s * (1 + v*(1-s))
+	case device.SiLU: // y·(1−σ) is x·σ·(1−σ)
+		s := d.sigmoids(x)
+		for i, v := range *s {
+			dx[i] = g[i] * (v + y[i]*(1-v))
 		}
+		d.recycle(s)
 	default:
 		unaryGradPiecewise(op, dx, x, g, a, b)
 	}
