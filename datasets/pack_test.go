@@ -183,6 +183,16 @@ func TestPackRemovesLeftovers(t *testing.T) {
 	}
 }
 
+func TestErrorsOfTheDiskWhilePacking(t *testing.T) {
+	in := writeFile(t, "in.pkl", madePickle(4, 6, 3))
+	filestest.ErrorsReachTheCaller(t, "Pack", func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, ".out.17.partial"), nil, 0o600)
+	}, func(dir string) error {
+		_, err := Pack(in, filepath.Join(dir, "out"), Options{})
+		return err
+	})
+}
+
 func TestPackingReadsRowsOnly(t *testing.T) {
 	const n, steps, width = 64, 200, 100 // 5 MB of audio
 	data := madePickle(n, steps, width)

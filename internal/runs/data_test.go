@@ -67,14 +67,19 @@ func TestOtherData(t *testing.T) {
 		t.Error("a refused file was recorded", err)
 	}
 	moved := write(t, original)
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
 	if err := r.MoveData(dir, moved); err != nil {
 		t.Fatal(err)
+	}
+	if want := "msg=data run=" + dir + " file=" + moved + "\n"; !strings.HasSuffix(
+		log.String(), want) {
+		t.Errorf("log %q, want %q", &log, want)
 	}
 	if _, _, err := r.Resume(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 
-	var log bytes.Buffer
 	evaluate := func() string {
 		t.Helper()
 		log.Reset()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,10 +36,17 @@ func TestEvaluateOtherData(t *testing.T) {
 	if err := os.Remove(own); err != nil {
 		t.Fatal(err)
 	}
-	got, err := runs.Evaluate(context.Background(), dir,
-		runs.EvalOptions{File: file, Rates: "0"}, r.Log)
+	var progress [][2]int
+	got, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{File: file, Rates: "0",
+		Progress: func(done, all int) { progress = append(progress, [2]int{done, all}) }}, r.Log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(progress, [][2]int{{1, 1}}) {
+		t.Errorf("progress %v, want the one rate of the one seed", progress)
+	}
+	if text := got.Table().Markdown(); !strings.Contains(text, "data of protocol4.pkl") {
+		t.Errorf("the table does not name the file:\n%s", text)
 	}
 	if text := got.Text(0); strings.Contains(text, "constant") {
 		t.Errorf("other data have no training labels of the run:\n%s", text)

@@ -178,6 +178,11 @@ func TestSearchContinues(t *testing.T) {
 		t.Error("under a new name:", err)
 	}
 	if _, err := r.PlanSearch(changed(func(s *runs.Search) {
+		s.Base.Seed = 7
+	}), seeds); err != nil {
+		t.Error("the settings have another seed, but the runs have seeds of their own:", err)
+	}
+	if _, err := r.PlanSearch(changed(func(s *runs.Search) {
 		s.Name = "tune-001"
 	}), seeds); err == nil ||
 		!strings.Contains(err.Error(), "expected the directory of a search, found a run") {

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -137,6 +138,17 @@ func TestTables(t *testing.T) {
 	if note := p.Areas([]string{"MAE"}).Notes[0]; !strings.Contains(note, "from rate 0 to 0.9") ||
 		!strings.Contains(note, "has 0.9 x") {
 		t.Error(note)
+	}
+
+	for what, table := range map[string]*typeset.Table{"rates": p.Rates("MAE"),
+		"areas": p.Areas([]string{"MAE"})} {
+		if note := strings.Join(table.Notes, ""); strings.Count(note, "has 0.9 x") != 1 {
+			t.Errorf("%s: the notes %q do not say once what the area is", what, note)
+		}
+		if table.LabelColumns != 2 || !slices.Equal(table.Important, important) {
+			t.Errorf("%s: %d columns of names; columns that a narrow terminal keeps: %q", what,
+				table.LabelColumns, table.Important)
+		}
 	}
 
 	// Off by 0.4 or less every class is right, by 0.6 none: shares 1, 1, 0 have the mean 2/3 and
@@ -287,6 +299,9 @@ func TestCaption(t *testing.T) {
 			t.Errorf("the caption does not say %q: %s", part, m.Caption)
 		}
 	}
+	if strings.Count(m.Caption, "unaligned_50.pkl") != 1 {
+		t.Errorf("the caption names the file more than once: %s", m.Caption)
+	}
 	if strings.Contains(m.Caption, "±") {
 		t.Errorf("deviations of one seed: %s", m.Caption)
 	}
@@ -356,6 +371,20 @@ func TestPublished(t *testing.T) {
 		"0.540", "1.000"}, a.Rows[2]); diff != "" || len(a.Rows) != 10 || a.Rows[1][2] != "" {
 		t.Error(diff, a.Text(0))
 	}
+	whole := *mosi.rows[0]
+	whole.test.utterances = 686
+	if notes := newComparison([]*Summary{&whole}).Published().Notes; slices.ContainsFunc(notes,
+		func(n string) bool { return strings.Contains(n, "our test split has") }) {
+		t.Errorf("a note that test splits of 686 utterances differ: %q", notes)
+	}
+	few := *mosi.rows[slices.IndexFunc(mosi.rows, func(s *Summary) bool {
+		return s.Config.Variant == "no-fid"
+	})]
+	few.Config.Data.Labels = 0.2
+	mixed := newComparison([]*Summary{mosi.rows[0], &few}).ablation(literature.Ablation("mosi"))
+	if name := mixed.Rows[2][0]; !strings.HasPrefix(name, "w/o FID (data.labels=0.2") {
+		t.Errorf("our row of other settings is called %q", name)
+	}
 	if own.Published() != nil || own.Ablations() != nil {
 		t.Error("a table of the paper for another data set")
 	}
@@ -405,6 +434,22 @@ func TestLabelTellsWhatIsEqual(t *testing.T) {
 		s := &Summary{Config: recapConfig(t, map[string]string{"variant": "no-fid", "name": name})}
 		if got := s.Label(); got != want {
 			t.Errorf("the label of run %s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestOrderOfRows sorts by data set, then in the order of models, then in that of variants.
+func TestOrderOfRows(t *testing.T) {
+	var all []*Summary
+	for _, set := range []map[string]string{{}, {"variant": "no-hcag"}, {"variant": "no-fid"},
+		{"model": "misa"}, {"dataset": "sims"}} {
+		all = append(all, &Summary{Config: recapConfig(t, set)})
+	}
+	for i, a := range all {
+		for j, b := range all {
+			if got := tableOrder(a, b); got != cmp.Compare(i, j) {
+				t.Errorf("rows %d and %d are ordered %d", i, j, got)
+			}
 		}
 	}
 }

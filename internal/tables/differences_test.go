@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,9 @@ func TestDifferences(t *testing.T) {
 	lines := DifferencesCSV(all, false)
 	if got := shortName(strings.Join(lines[1][:6], " ")); len(lines) != 5 ||
 		len(lines[0]) != len(lines[1]) ||
-		!strings.HasPrefix(got, "mosi w/o FID RECAP MAE mean 0.23333") {
+		!strings.HasPrefix(got, "mosi w/o FID RECAP MAE mean 0.23333") ||
+		!slices.Equal(lines[1][12:14], []string{"0,0.5,0.9", "4"}) ||
+		!slices.Equal(lines[1][15:], []string{"5 6", "10000"}) {
 		t.Error(lines)
 	}
 }
@@ -102,6 +105,8 @@ func TestNotComparable(t *testing.T) {
 	w.write("seeds", recapConfig(t, map[string]string{"variant": "no-mir"}), 7, smallOffsets)
 	w.write("few", recapConfig(t, map[string]string{"data.labels": "0.1"}), 5, smallOffsets)
 	w.write("other", recapConfig(t, map[string]string{"dataset": "own", "variant": "no-lv"}), 5,
+		smallOffsets)
+	w.write("full", recapConfig(t, map[string]string{"dataset": "third", "model": "misa"}), 5,
 		smallOffsets)
 	list, _ := w.collect("")
 	for names, want := range map[string]string{

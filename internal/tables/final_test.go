@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
@@ -85,4 +86,9 @@ func TestConstantPredictor(t *testing.T) {
 	if text := s.Text(0) + s.Text(50); strings.Contains(text, "constant") {
 		t.Errorf("without training labels:\n%s", text)
 	}
+}
+
+func TestErrorsOfTheDisk(t *testing.T) {
+	s := finalSummary(t, metric.MOSI)
+	filestest.ErrorsReachTheCaller(t, "Write", func(string) error { return nil }, s.Write)
 }

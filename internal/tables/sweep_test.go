@@ -1,0 +1,63 @@
+package tables
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+)
+
+// TestSweepTable has runs of which two seeds, one of two and none are finished. MAEs are as in
+// TestTables.
+func TestSweepTable(t *testing.T) {
+	w := &runWriter{t, t.TempDir(), fourLabels}
+	full := recapConfig(t, nil)
+	few := recapConfig(t, map[string]string{"data.labels": "0.1"})
+	w.write("full", full, 9, smallOffsets)
+	w.write("full", full, 10, largeOffsets)
+	w.write("few", few, 9, smallOffsets)
+	run := func(name string) string { return filepath.Join(w.out, "mosi", "recap", name) }
+	for _, name := range []string{"none", "later"} {
+		if _, err := rundir.CreateSeeds(run(name), few, []uint64{9}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, err := SweepTable([]Tally{
+		{Run: run("full"), Config: full, Seeds: []uint64{9, 10}, Done: 1, Skipped: 1,
+			Elapsed: 90 * time.Second},
+		{Run: run("few"), Config: few, Seeds: []uint64{9, 10}, Done: 1, Failed: 1,
+			Elapsed: 1234 * time.Millisecond},
+		{Run: run("none"), Config: few, Seeds: []uint64{9, 10, 11}, Skipped: 2, Failed: 2,
+			Remaining: 3},
+		{Run: run("later"), Config: few, Seeds: []uint64{9}, Remaining: 4},
+	}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{
+		{"mosi/recap/full", "1", "1", "0", "0", "1m30s", "2/2", "0.3333 ± 0.1000",
+			"1.0000 ± 0.0000"},
+		{"mosi/recap/few", "1", "0", "1", "0", "1.2s", "1/2", "0.2333", "1.0000"},
+		{"mosi/recap/none", "0", "2", "2", "3", "0s", "0/3", "", ""},
+		{"mosi/recap/later", "0", "0", "0", "4", "0s", "0/1", "", ""},
+		{"all, time on the clock", "2", "3", "3", "7", "1h0m0s", "", "", ""},
+	}
+	if diff := gocmp.Diff(want, table.Rows); diff != "" {
+		t.Error(diff)
+	}
+	if diff := gocmp.Diff([]int{4}, table.Rules); diff != "" {
+		t.Error("the line above the sum:", diff)
+	}
+}
+
+func TestSeedList(t *testing.T) {
+	for want, seeds := range map[string][]uint64{"seed 7": {7},
+		"seeds 7 8 (mean ± standard deviation)": {7, 8}} {
+		if got := SeedList(seeds); got != want {
+			t.Errorf("%v: %q, want %q", seeds, got, want)
+		}
+	}
+}
