@@ -2,6 +2,7 @@ package autograd_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"testing"
@@ -46,8 +47,11 @@ func TestScanAgreesWithPyTorch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, tol := range map[string]float64{"cpu64": 1e-13, "cpu": 1e-5} {
-		dev := open(t, name)
+	for name := range devices {
+		dev, tol := open(t, name), 1e-5
+		if dev.Bits() == 64 {
+			tol = 1e-13
+		}
 		for _, c := range cases {
 			x := make([]*ag.Tensor, len(c.Shapes))
 			for k, shape := range c.Shapes {
@@ -143,5 +147,34 @@ func TestScanGradients(t *testing.T) {
 		agtest.CheckGrad(t, 1e-8, func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
 			return selectiveScan(tp, x, reverse)
 		}, x...)
+	}
+}
+
+// BenchmarkSelectiveScan measures a scan and its gradients, as benchmarks/peer_scan.py does in
+// PyTorch.
+func BenchmarkSelectiveScan(b *testing.B) {
+	const width, states = 256, 16
+	for _, size := range []struct{ samples, steps int }{
+		{64, 25}, {64, 50}, {32, 100}, {8, 400}, {3, 1024}, {1, 4096},
+	} {
+		dev, row := open(b, "cpu"), []int{size.samples, size.steps, width}
+		state := []int{size.samples, size.steps, states}
+		var x []*ag.Tensor
+		for k, s := range [][]int{row, row, state, state, row, {width}, {width, states}, {width}} {
+			x = append(x, noise(dev, k, 2, s))
+		}
+		g := noise(dev, 100, 1, row)
+		tp := ag.NewTape(dev)
+		for _, part := range []string{"forward", "both"} {
+			b.Run(fmt.Sprintf("T=%d/%s", size.steps, part), func(b *testing.B) {
+				for b.Loop() {
+					tp.Reset()
+					y := selectiveScan(tp, x, false)
+					if part == "both" {
+						tp.Backward(tp.Sum(tp.Mul(g, y)))
+					}
+				}
+			})
+		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 // scanLanes is the number of channels that are computed together, and scanGroups the largest number
 // of groups into which the samples are divided.
 const (
-	scanLanes  = 64
+	scanLanes  = 128
 	scanGroups = 16
 )
 

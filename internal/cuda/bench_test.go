@@ -88,6 +88,7 @@ func benchKernels() []benchKernel {
 			return func() { s.Softmax(y, x, benchRows, benchWidth) }
 		}},
 		causalConv(false), causalConv(true),
+		selectiveScan(false), selectiveScan(true),
 		pairs(false), pairs(true),
 		adam(32, 182_000_000/32),
 	}
@@ -164,6 +165,33 @@ func causalConv(backward bool) benchKernel {
 		g, dx, dw, db := s.input(n), s.Alloc(n), s.Alloc(4*c.Width), s.Alloc(c.Width)
 		return func() { s.CausalConvGrad(c, dx, dw, db, g, x, w) }
 	}}
+}
+
+// selectiveScan counts the rows of channels, which are read and written; the flops are those of the
+// states, with an exponential as one.
+func selectiveScan(backward bool) benchKernel {
+	c := device.Scan{Samples: 64, Steps: 50, Width: 512, States: 16}
+	n, states := c.Samples*c.Steps*c.Width, c.Samples*c.Steps*c.States
+	name, passes, flops := "SelectiveScan", 4, 7
+	if backward {
+		name, passes, flops = "SelectiveScanGrad", 7, 24
+	}
+	return benchKernel{name: name, flops: flops * n * c.States, bytes: 4 * passes * n,
+		bind: func(s *benchSource) func() {
+			operands := func(f func(n int) device.Buffer) device.ScanOperands {
+				return device.ScanOperands{U: f(n), Step: f(n), Z: f(n), B: f(states),
+					C: f(states), StepBias: f(c.Width), Skip: f(c.Width),
+					ALog: f(c.Width * c.States)}
+			}
+			x, out, saved := operands(s.input), s.Alloc(n), s.Alloc(c.Samples*c.Saved()*c.Width*
+				c.States)
+			s.SelectiveScan(c, out, saved, x)
+			if !backward {
+				return func() { s.SelectiveScan(c, out, saved, x) }
+			}
+			g, dx := s.input(n), operands(s.Alloc)
+			return func() { s.SelectiveScanGrad(c, dx, g, saved, x) }
+		}}
 }
 
 func pairs(backward bool) benchKernel {

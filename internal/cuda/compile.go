@@ -29,7 +29,7 @@ var sources embed.FS
 // files are the sources of the kernels in reading order, except attention.cu, which is compiled
 // separately for each width of a head.
 var files = []string{"elementwise", "strided", "index", "reduce", "rowwise", "lstm", "gru", "conv",
-	"pairs", "adam"}
+	"scan", "pairs", "adam"}
 
 // kernels are the functions of the compiled sources.
 type kernels struct {
@@ -79,7 +79,8 @@ func source(files ...string) string {
 // constants returns the constants that the kernels share with Go: the numbers of the operations,
 // and sizes.
 func constants() map[string]int {
-	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile}
+	c := map[string]int{"RANK": maxRank, "ADAM_BLOCK": adamBlock, "TILE": attentionTile,
+		"INTERVAL": device.ScanInterval}
 	for i, name := range [device.NumUnary]string{device.Affine: "AFFINE", device.Exp: "EXP",
 		device.Log: "LOG", device.Sqrt: "SQRT", device.Abs: "ABS",
 		device.Tanh: "TANH", device.Sigmoid: "SIGMOID", device.Softplus: "SOFTPLUS",
