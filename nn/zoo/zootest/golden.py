@@ -40,15 +40,15 @@ def assign(model):
     return params
 
 
-def digits(t):
-    return [float(f"{v:.10g}") for v in t.flatten().tolist()]
+def digits(t, n=10):
+    return [float(f"{v:.{n}g}") for v in t.flatten().tolist()]
 
 
-def gradients(params):
-    """Name, shape and gradient of each parameter; none may be absent or zero."""
+def gradients(params, n=10):
+    """Name, shape and gradient of each parameter, with n digits; none may be absent or zero."""
     for name, p in params.items():
         assert p.grad is not None and p.grad.abs().max() > 0, name + " has no gradient"
-    return [[name, list(p.shape), digits(p.grad)] for name, p in params.items()]
+    return [[name, list(p.shape), digits(p.grad, n)] for name, p in params.items()]
 
 
 def write(script, name, result):
@@ -62,6 +62,11 @@ def until(lengths, steps):
     return (torch.arange(steps) < torch.tensor(lengths)[:, None]).double()
 
 
+def segments(lengths):
+    """Token types [B T]: 1 from the fourth token on."""
+    return (until(lengths, STEPS["l"]) * (torch.arange(STEPS["l"]) > 2)).long()
+
+
 def tokens(lengths):
     """Token ids [B T]: 1 + (7b + 3t) mod 19, and 0 after the lengths."""
     step = torch.arange(STEPS["l"])
@@ -71,10 +76,10 @@ def tokens(lengths):
 class Words(nn.Module):
     """BERT, of one layer unless there are more."""
 
-    def __init__(self, width=8, heads=2, hidden=6, layers=1):
+    def __init__(self, width=8, heads=2, hidden=6, layers=1, vocab=VOCAB, steps=STEPS["l"]):
         super().__init__()
         self.heads = heads
-        sizes = {"word": VOCAB, "position": STEPS["l"], "token_type": 2}
+        sizes = {"word": vocab, "position": steps, "token_type": 2}
         self.embeddings = nn.ModuleDict({name + "_embeddings": nn.Embedding(n, width) for name, n in sizes.items()})
         self.embeddings["LayerNorm"] = nn.LayerNorm(width, eps=1e-12)
         block = lambda n: nn.ModuleDict({"dense": nn.Linear(n, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)})
@@ -83,10 +88,10 @@ class Words(nn.Module):
                                        "intermediate": nn.ModuleDict({"dense": nn.Linear(width, hidden)}), "output": block(hidden)})
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layer() for _ in range(layers))})
 
-    def forward(self, ids, mask):
+    def forward(self, ids, mask, segments=None):
         e = self.embeddings
-        x = e["word_embeddings"](ids) + e["position_embeddings"].weight + e["token_type_embeddings"].weight[0]
-        x = e["LayerNorm"](x)
+        types = e["token_type_embeddings"].weight[0] if segments is None else e["token_type_embeddings"](segments)
+        x = e["LayerNorm"](e["word_embeddings"](ids) + e["position_embeddings"].weight + types)
         split = lambda y: y.unflatten(2, (self.heads, -1)).transpose(1, 2)
         for layer in self.encoder["layer"]:
             q, k, v = (split(p(x)) for p in layer["attention"]["self"].values())
@@ -254,3 +259,128 @@ def shift_keys(model):
         assert shifts and all(p.grad.abs().max() < 1e-15 for p in shifts)
 
     return check
+
+
+def linears(width, *names):
+    return {name: nn.Linear(width, width) for name in names}
+
+
+def positions(x):
+    """Codes of x [time, batch, width]: those of steps 1, 2, ..., and 0 where the first channel is 0."""
+    steps, _, width = x.shape
+    half = width // 2
+    angle = torch.arange(1, steps + 1)[:, None] * torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+    return torch.cat([angle.sin(), angle.cos()], dim=1)[:, None, :] * (x[:, :, :1] != 0)
+
+
+class CrossmodalLayer(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.attention = nn.ModuleDict(linears(width, "query", "key", "value", "output"))
+        self.attention_norm, self.norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.feed_forward = nn.ModuleDict({"in": nn.Linear(width, 4 * width), "out": nn.Linear(4 * width, width)})
+
+    def forward(self, x, source):
+        q = self.attention_norm(x)
+        k = q if source is None else self.attention_norm(source)
+        t, s = len(q), len(k)
+        split = lambda y: y.unflatten(2, (self.heads, -1)).permute(1, 2, 0, 3)  # [batch, head, time, width]
+        q, k, v = split(self.attention["query"](q)), split(self.attention["key"](k)), split(self.attention["value"](k))
+        cut = torch.triu(torch.ones(t, s), diagonal=1 + abs(s - t)).bool()
+        scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).masked_fill(cut, -math.inf)
+        x = x + self.attention["output"]((scores.softmax(3) @ v).permute(2, 0, 1, 3).flatten(2))
+        return x + self.feed_forward["out"](torch.relu(self.feed_forward["in"](self.norm(x))))
+
+
+class CrossmodalTransformer(nn.Module):
+    """MulT's encoder of sequences [time, batch, width], as in MMSA's code."""
+
+    def __init__(self, width, heads, layers, codes=True):
+        super().__init__()
+        self.codes, self.layers, self.norm = codes, nn.ModuleList(CrossmodalLayer(width, heads) for _ in range(layers)), nn.LayerNorm(width)
+
+    def embed(self, x):
+        return math.sqrt(x.shape[2]) * x + (positions(x) if self.codes else 0)
+
+    def forward(self, x, source=None):
+        x, source = self.embed(x), None if source is None else self.embed(source)
+        for layer in self.layers:
+            x = layer(x, source)
+        return self.norm(x)
+
+
+TASKS = ["fusion", "text", "audio", "vision"]
+
+
+class Task(nn.Module):
+    """A regression of Self-MM."""
+
+    def __init__(self, width, hidden):
+        super().__init__()
+        self.first = nn.Linear(width, hidden)
+        self.rest = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, x):
+        f = torch.relu(self.first(x))
+        return f, self.rest(f).squeeze(1)
+
+
+class PseudoLabels:
+    """What Self-MM stores of each utterance: labels of each task, which it makes itself for single modalities, and features."""
+
+    def __init__(self, heads, labels, bound):
+        self.labels = {x: torch.tensor(labels) for x in TASKS}
+        self.human, self.bound, self.clamped = self.labels["fusion"], bound, 0
+        self.features = {x: torch.zeros(len(labels), heads[x].first.out_features) for x in TASKS}
+
+    def centroid(self, x, member):
+        rows = [f for f, y in zip(self.features[x], self.labels[x]) if member(y)]
+        return sum(rows) / len(rows) if rows else torch.zeros(self.features[x].shape[1])
+
+    def score(self, x, f):
+        positive, negative = self.centroid(x, lambda y: y > 0), self.centroid(x, lambda y: y < 0)
+        near, far = torch.linalg.vector_norm(f - positive), torch.linalg.vector_norm(f - negative)
+        return (far - near) / (near + 1e-8)
+
+    def update(self, epoch, rows, f):
+        if epoch > 1:
+            rewritten = {}
+            for x in TASKS[1:]:
+                for k, i in enumerate(rows):
+                    dm, dx = self.score("fusion", f["fusion"][k]), self.score(x, f[x][k])
+                    new = self.human[i] * dx / (dm + 1e-8) / 2 + (self.human[i] + dx - dm) / 2
+                    self.clamped += bool(abs(new) > self.bound)
+                    new = min(max(new, -self.bound), self.bound)
+                    rewritten[x, i] = (epoch - 1) / (epoch + 1) * self.labels[x][i] + 2 / (epoch + 1) * new
+            for (x, i), y in rewritten.items():
+                self.labels[x][i] = y
+        for x in TASKS:
+            self.features[x][rows] = f[x]
+
+    def terms(self, rows, out):
+        terms = {}
+        for x in TASKS:
+            y = self.labels[x][rows].clone()
+            w = torch.ones(len(rows)) if x == "fusion" else torch.tanh((y - self.human[rows]).abs())
+            terms[x] = (w * (out[x][1] - y).abs()).mean()
+        for x in TASKS[1:]:
+            terms["shift_" + ("l" if x == "text" else x[0])] = (self.labels[x] - self.human)[rows].abs().mean()
+        return terms
+
+    def steps(self, model, epochs):
+        """Terms and tables of each batch; the gradients of the last one stay in the model."""
+        steps = []
+        for epoch, batches in enumerate(epochs, 1):
+            for rows in batches:
+                out = model(rows)
+                terms = self.terms(rows, out)
+                model.zero_grad()
+                sum(terms[x] for x in TASKS).backward()
+                with torch.no_grad():
+                    self.update(epoch, rows, {x: out[x][0] for x in TASKS})
+                tables = {"labels." + x[0]: digits(self.labels[x]) for x in TASKS[1:]}
+                tables |= {"features." + ("m" if x == "fusion" else x[0]): digits(self.features[x]) for x in TASKS}
+                steps.append({"terms": {name: digits(v)[0] for name, v in terms.items()}, "tables": tables})
+        assert 0 < self.clamped < 24, "want some labels clamped and some not"
+        return steps

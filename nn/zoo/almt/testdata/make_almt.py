@@ -9,7 +9,6 @@ language enters the fusion, and norms of keys have shifts; that neither has an e
 import pathlib
 import sys
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 

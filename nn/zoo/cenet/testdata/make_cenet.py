@@ -6,28 +6,18 @@ The text encoder has three layers, without dropout. All frames of vision of utte
 which the Go test computes too; the k-th parameter has number k, weights of norms are shifted by 1.
 """
 
-import json
 import math
 import pathlib
+import sys
 
 import torch
 from torch import nn
 
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+from golden import STEPS, VOCAB, WIDTHS, digits, noise, segments, tokens, until, write
 
-VOCAB, WIDTH, HEADS, HIDDEN, LAYERS = 20, 8, 2, 6, 3
-TEXT, AUDIO, VISION = 5, (7, 3), (6, 4)  # steps and widths of the inputs
+WIDTH, HEADS, HIDDEN, LAYERS = 8, 2, 6, 3
 TEXT_LEN = [5, 3, 4, 2, 1]
-
-
-def noise(number, *shape):
-    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
-    n = math.prod(shape)
-    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
-        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
-    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 class Attention(nn.Module):
@@ -47,17 +37,17 @@ class Attention(nn.Module):
 class CENET(nn.Module):
     def __init__(self):
         super().__init__()
-        self.tables = nn.ModuleList([nn.Embedding(n, WIDTH) for n in (VOCAB, TEXT, 2)])
+        self.tables = nn.ModuleList([nn.Embedding(n, WIDTH) for n in (VOCAB, STEPS["l"], 2)])
         self.norm = nn.LayerNorm(WIDTH, eps=1e-12)
         self.layers = nn.ModuleList([
             nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, dropout=0, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
             for _ in range(LAYERS)])
-        self.audio, self.vision, self.merge = Attention(AUDIO[1]), Attention(VISION[1]), nn.Linear(2 * WIDTH, WIDTH)
+        self.audio, self.vision, self.merge = Attention(WIDTHS["a"]), Attention(WIDTHS["v"]), nn.Linear(2 * WIDTH, WIDTH)
         self.hidden, self.score = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 1)
 
     def forward(self):
         word, position, kind = self.tables
-        h = self.norm(word(ids) + position.weight + kind(segments))
+        h = self.norm(word(ids) + position.weight + kind(types))
         for i, layer in enumerate(self.layers):
             if i == 1:
                 h = h + self.merge(torch.cat([self.vision(h, vision), self.audio(h, audio)], dim=-1))
@@ -94,11 +84,8 @@ class CENET(nn.Module):
 
 
 n = len(TEXT_LEN)
-step = torch.arange(TEXT)
-mask = (step < torch.tensor(TEXT_LEN)[:, None]).long()
-ids = mask * (1 + (7 * torch.arange(n)[:, None] + 3 * step) % (VOCAB - 1))
-segments = (mask * (step > 2)).long()
-audio, vision = noise(1003, n, *AUDIO), noise(1004, n, *VISION)
+mask, ids, types = until(TEXT_LEN, STEPS["l"]), tokens(TEXT_LEN), segments(TEXT_LEN)
+audio, vision = noise(1003, n, STEPS["a"], WIDTHS["a"]), noise(1004, n, STEPS["v"], WIDTHS["v"])
 label = torch.tensor([-1.0, -0.5, -2.0, 0.5, -1.25])
 vision[2] = 0
 
@@ -115,11 +102,9 @@ assert sum(math.prod(s) for _, s in params) == sum(p.numel() for p in model.para
 y = model()
 loss = (y - label).abs().mean()
 loss.backward()
-digits = lambda t: [float(f"{v:.10g}") for v in t.flatten().tolist()]
 grads = [digits(part_of(getattr(module, part).grad, rows)) for _, module, part, rows in pieces]
 dead = [name for (name, *_), g in zip(pieces, grads) if max(map(abs, g)) == 0]
 assert not dead, f"{dead} have no gradient"
 
 result = {"score": digits(y), "terms": {"task": float(loss.detach())}, "params": params, "grads": grads}
-text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in result.items())
-pathlib.Path(__file__).with_name("cenet.json").write_text("{\n" + text + "\n}\n")
+write(__file__, "cenet", result)

@@ -7,16 +7,16 @@ so only results are stored. The k-th parameter has number k; weights of norms ar
 are read as there are tokens, or as many as the recordings have.
 """
 
-import json
-import math
 import pathlib
+import sys
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-torch.set_default_dtype(torch.float64)
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+from golden import Words, digits, noise, write
 
 VOCAB, WORDS, WORD_HEADS, WORD_HIDDEN = 11, 8, 2, 12
 TOKENS, AUDIO, VISION = 6, (5, 2), (9, 3)  # steps and widths
@@ -24,15 +24,6 @@ WIDTH, HEADS, HIDDEN = 6, 2, 7
 DIFF, SIM, RECON = 0.3, 0.8, 0.9
 TEXT_LENGTHS, AUDIO_LENGTHS, VISION_LENGTHS = [6, 4, 2, 5], [5, 1, 3, 4], [9, 4, 1, 7]
 IDS = [[2, 5, 10, 7, 7, 3], [2, 7, 1, 3, 0, 0], [2, 3, 0, 0, 0, 0], [2, 9, 4, 1, 3, 0]]
-
-
-def noise(number, *shape):
-    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
-    n = math.prod(shape)
-    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
-        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
-    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
 
 
 class Params:
@@ -56,33 +47,6 @@ class Params:
         n = p.shape[0] // len(names)
         p.data = torch.cat([self.next(name, n, *p.shape[1:]) for name in names])
         self.gradients += [lambda i=i: p.grad[i * n : (i + 1) * n] for i in range(len(names))]
-
-
-class Bert:
-    """One layer of BERT without dropout."""
-
-    def __init__(self, params):
-        fill = lambda name, module: params.fill("text." + name, module)
-        linear = lambda name, n, m: fill("encoder.layer.0." + name, nn.Linear(n, m))
-        norm = lambda name: fill(name + ".LayerNorm", nn.LayerNorm(WORDS, eps=1e-12))
-        self.words = fill("embeddings.word_embeddings", nn.Embedding(VOCAB, WORDS))
-        self.positions = fill("embeddings.position_embeddings", nn.Embedding(TOKENS, WORDS))
-        self.types = fill("embeddings.token_type_embeddings", nn.Embedding(2, WORDS))
-        self.norm = norm("embeddings")
-        self.query, self.key, self.value = (linear("attention.self." + n, WORDS, WORDS) for n in ("query", "key", "value"))
-        self.output = linear("attention.output.dense", WORDS, WORDS)
-        self.attention_norm = norm("encoder.layer.0.attention.output")
-        self.rise = linear("intermediate.dense", WORDS, WORD_HIDDEN)
-        self.fall = linear("output.dense", WORD_HIDDEN, WORDS)
-        self.output_norm = norm("encoder.layer.0.output")
-
-    def __call__(self, ids, mask):
-        x = self.norm(self.words(ids) + self.positions(torch.arange(TOKENS)) + self.types(torch.zeros_like(ids)))
-        split = lambda x: x.reshape(*ids.shape, WORD_HEADS, -1).transpose(1, 2)
-        heads = F.scaled_dot_product_attention(
-            split(self.query(x)), split(self.key(x)), split(self.value(x)), attn_mask=mask.bool()[:, None, None, :])
-        x = self.attention_norm(x + self.output(heads.transpose(1, 2).reshape(x.shape)))
-        return self.output_norm(x + self.fall(F.gelu(self.rise(x))))
 
 
 class Encoder:
@@ -126,7 +90,7 @@ def apart(x, y):
 
 def misa(lengths):
     params = Params()
-    bert = Bert(params)
+    bert = params.fill("text", Words(WORDS, WORD_HEADS, WORD_HIDDEN, vocab=VOCAB, steps=TOKENS))
     vision, audio = Encoder(params, "encode.v", VISION[1]), Encoder(params, "encode.a", AUDIO[1])
     linear = {m: params.fill(f"project.{m}.linear", nn.Linear(w, WIDTH)) for m, w in zip("lva", (WORDS, 4 * VISION[1], 4 * AUDIO[1]))}
     norm = {m: params.fill(f"project.{m}.norm", nn.LayerNorm(WIDTH)) for m in "lva"}
@@ -144,7 +108,7 @@ def misa(lengths):
     if lengths == "text":
         l_a, l_v = ([min(n, steps) for n in TEXT_LENGTHS] for steps in (AUDIO[0], VISION[0]))
 
-    words = bert(ids, mask)
+    words = bert(ids, mask, torch.zeros_like(ids))
     u = {"l": (mask[..., None] * words).sum(1) / mask.sum(1, keepdim=True), "v": vision(x_v, l_v), "a": audio(x_a, l_a)}
     p = {m: norm[m](F.relu(linear[m](u[m]))) for m in "lva"}
     s = {m: torch.sigmoid(private[m](p[m])) for m in "lva"}
@@ -159,10 +123,8 @@ def misa(lengths):
         "recon": sum(F.mse_loss(recon[m](s[m] + c[m]), p[m]) for m in "lva") / 3,
     }
     (terms["task"] + DIFF * terms["diff"] + SIM * terms["sim"] + RECON * terms["recon"]).backward()
-    digits = lambda x: [float(f"{v:.10g}") for v in x.flatten().tolist()]
     return {"score": digits(y), "terms": {n: t.item() for n, t in terms.items()}, "params": params.shapes,
             "grads": [digits(g()) for g in params.gradients]}
 
 
-text = ",\n".join(f'"{lengths}": {json.dumps(misa(lengths))}' for lengths in ("text", "own"))
-pathlib.Path(__file__).with_name("misa.json").write_text("{\n" + text + "\n}\n")
+write(__file__, "misa", {lengths: misa(lengths) for lengths in ("text", "own")})

@@ -7,19 +7,17 @@ pass, the gradients of the last batch's; terms and gradients of the first batch 
 Inputs, parameters and buffers are noise(number, shape), which the Go test computes too; the k-th has number k, weights of norms are shifted by 1.
 """
 
-import json
-import math
 import pathlib
+import sys
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+from golden import STEPS, VOCAB, WIDTHS, digits, noise, segments, tokens, until, write
 
-VOCAB, WIDTH, HEADS, HIDDEN = 20, 8, 2, 6  # of the text encoder, one layer
-TEXT, AUDIO, VISION = 5, (7, 3), (6, 4)  # steps and widths of the inputs
+WIDTH, HEADS, HIDDEN = 8, 2, 6  # of the text encoder, one layer
 AUDIO_WIDTH, VISION_WIDTH, AUDIO_OUT, VISION_OUT, FUSION = 3, 2, 8, 12, 7
 ALPHA, BETA = 0.3, 0.2
 TEXT_LEN = [5, 3, 4, 2, 5, 1, 4, 5, 2, 3, 5, 4]
@@ -28,21 +26,12 @@ LABELS = [0.5, -0.75, 0.0, 3.0, -2.25, 1.25, -1.0, 0.25, -0.5, 1.75, -3.0, 0.0]
 BATCHES = [[4, 0, 2], [5, 1, 3, 7], [6, 9, 11, 8, 10]]
 
 
-def noise(number, *shape):
-    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
-    n = math.prod(shape)
-    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
-        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
-    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
-
-
 class Bert(nn.Module):
     """One layer of BERT, put together from PyTorch's encoder layer, whose packed projection is filled afterwards."""
 
     def __init__(self):
         super().__init__()
-        self.tables = nn.ModuleList([nn.Embedding(n, WIDTH) for n in (VOCAB, TEXT, 2)])
+        self.tables = nn.ModuleList([nn.Embedding(n, WIDTH) for n in (VOCAB, STEPS["l"], 2)])
         self.norm = nn.LayerNorm(WIDTH, eps=1e-12)
         self.layer = nn.TransformerEncoderLayer(
             WIDTH, HEADS, HIDDEN, dropout=0, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
@@ -98,14 +87,14 @@ class Predictor(nn.Module):
 class MMIM(nn.Module):
     def __init__(self):
         super().__init__()
-        self.audio, self.vision = Recurrent(AUDIO[1], AUDIO_WIDTH, AUDIO_OUT), Recurrent(VISION[1], VISION_WIDTH, VISION_OUT)
+        self.audio, self.vision = Recurrent(WIDTHS["a"], AUDIO_WIDTH, AUDIO_OUT), Recurrent(WIDTHS["v"], VISION_WIDTH, VISION_OUT)
         self.fusion = nn.ModuleDict({
             "first": nn.Linear(WIDTH + AUDIO_OUT + VISION_OUT, FUSION), "second": nn.Linear(FUSION, FUSION), "score": nn.Linear(FUSION, 1)})
         self.contrast = nn.ModuleDict({"l": nn.Linear(FUSION, WIDTH), "a": nn.Linear(FUSION, AUDIO_OUT), "v": nn.Linear(FUSION, VISION_OUT)})
         self.predictors = nn.ModuleDict({"a": Predictor(AUDIO_OUT), "v": Predictor(VISION_OUT)})
 
     def encode(self, rows):
-        return {"l": bert(ids[rows], segments[rows], mask[rows])[:, 0],
+        return {"l": bert(ids[rows], types[rows], mask[rows])[:, 0],
                 "a": self.audio(audio[rows], audio_len[rows]), "v": self.vision(vision[rows], vision_len[rows])}
 
     def fuse(self, x):
@@ -115,11 +104,8 @@ class MMIM(nn.Module):
 
 
 n = len(LABELS)
-step = torch.arange(TEXT)
-mask = (step < torch.tensor(TEXT_LEN)[:, None]).long()
-ids = mask * (1 + (7 * torch.arange(n)[:, None] + 3 * step) % (VOCAB - 1))
-segments = (mask * (step > 2)).long()
-audio, vision = noise(1003, n, *AUDIO), noise(1004, n, *VISION)
+mask, ids, types = until(TEXT_LEN, STEPS["l"]), tokens(TEXT_LEN), segments(TEXT_LEN)
+audio, vision = noise(1003, n, STEPS["a"], WIDTHS["a"]), noise(1004, n, STEPS["v"], WIDTHS["v"])
 audio_len, vision_len = torch.tensor(AUDIO_LEN), torch.tensor(VISION_LEN)
 labels = torch.tensor(LABELS)
 
@@ -132,9 +118,6 @@ for k, (name, module, part, rows) in enumerate(pieces):
     p = values(getattr(module, part).data, rows)
     p.copy_(noise(k, *p.shape) + ("norm" in name.lower() and part == "weight"))
     params.append([name, list(p.shape)])
-
-digits = lambda t: [float(f"{v:.10g}") for v in t.flatten().tolist()]
-
 
 def gradients(loss):
     """The gradient of each piece, none where there is none, and their norm."""
@@ -183,5 +166,4 @@ dead = [p[0] for p, g in zip(params, grads) if g and max(map(abs, g)) == 0]
 assert not dead, f"{dead} have no gradient"
 
 result |= {"norm": norm, "steps": steps, "score": digits(model.fuse(model.encode(list(range(n))))[1].detach()), "grads": [g or [] for g in grads]}
-text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in result.items())
-pathlib.Path(__file__).with_name("mmim.json").write_text("{\n" + text + "\n}\n")
+write(__file__, "mmim", result)

@@ -8,16 +8,16 @@ The model is without dropout. Parameters and inputs are noise(number, shape), wh
 has number k, weights of norms are shifted by 1. Sequences in the encoders are [time, batch, width], as in the authors' code.
 """
 
-import json
-import math
 import pathlib
+import sys
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-torch.set_default_dtype(torch.float64)
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "zootest"))
+from golden import CrossmodalTransformer, Words, assign, digits, gradients, noise, until, write
 
 VOCAB, WORDS, WORD_HEADS, WORD_HIDDEN = 11, 6, 2, 5  # of the text encoder, one layer
 STEPS = {"l": 5, "a": 4, "v": 6}
@@ -32,88 +32,6 @@ MISSING = {"a": [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0]],
            "v": [[0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0]]}
 
 
-def noise(number, *shape):
-    """A tensor of numbers in [-1/2, 1/2): a hash of the tensor's number and the element's."""
-    n = math.prod(shape)
-    h = (number * 0x9E3779B1 + torch.arange(n) * 0x85EBCA77) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
-        h = ((h ^ (h >> shift)) * factor) & 0xFFFFFFFF
-    return ((h ^ (h >> 15)) / 2**32 - 0.5).reshape(shape)
-
-
-def linears(width, *names):
-    return {name: nn.Linear(width, width) for name in names}
-
-
-class Words(nn.Module):
-    """One layer of BERT."""
-
-    def __init__(self):
-        super().__init__()
-        sizes = {"word": VOCAB, "position": STEPS["l"], "token_type": 2}
-        self.embeddings = nn.ModuleDict({name + "_embeddings": nn.Embedding(n, WORDS) for name, n in sizes.items()})
-        self.embeddings["LayerNorm"] = nn.LayerNorm(WORDS, eps=1e-12)
-        block = lambda n: nn.ModuleDict({"dense": nn.Linear(n, WORDS), "LayerNorm": nn.LayerNorm(WORDS, eps=1e-12)})
-        own = nn.ModuleDict(linears(WORDS, "query", "key", "value"))
-        layer = {"attention": nn.ModuleDict({"self": own, "output": block(WORDS)}),
-                 "intermediate": nn.ModuleDict({"dense": nn.Linear(WORDS, WORD_HIDDEN)}), "output": block(WORD_HIDDEN)}
-        self.encoder = nn.ModuleDict({"layer": nn.ModuleList([nn.ModuleDict(layer)])})
-
-    def forward(self, ids, mask):
-        e, layer = self.embeddings, self.encoder["layer"][0]
-        x = e["word_embeddings"](ids) + e["position_embeddings"].weight + e["token_type_embeddings"].weight[0]
-        x = e["LayerNorm"](x)
-        split = lambda y: y.unflatten(2, (WORD_HEADS, -1)).transpose(1, 2)
-        q, k, v = (split(p(x)) for p in layer["attention"]["self"].values())
-        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.bool()[:, None, None, :]).transpose(1, 2).flatten(2)
-        x = layer["attention"]["output"]["LayerNorm"](x + layer["attention"]["output"]["dense"](a))
-        y = layer["output"]["dense"](F.gelu(layer["intermediate"]["dense"](x)))
-        return layer["output"]["LayerNorm"](x + y)
-
-
-def positions(x):
-    """Codes of x [time, batch, width]: those of steps 1, 2, ..., and 0 where the first channel is 0."""
-    steps, _, width = x.shape
-    half = width // 2
-    angle = torch.arange(1, steps + 1)[:, None] * torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
-    return torch.cat([angle.sin(), angle.cos()], dim=1)[:, None, :] * (x[:, :, :1] != 0)
-
-
-class Layer(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.attention = nn.ModuleDict(linears(width, "query", "key", "value", "output"))
-        self.attention_norm, self.norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.feed_forward = nn.ModuleDict({"in": nn.Linear(width, 4 * width), "out": nn.Linear(4 * width, width)})
-
-    def forward(self, x, source):
-        q = self.attention_norm(x)
-        k = q if source is None else self.attention_norm(source)
-        t, s = len(q), len(k)
-        split = lambda y: y.unflatten(2, (self.heads, -1)).permute(1, 2, 0, 3)  # [batch, head, time, width]
-        q, k, v = split(self.attention["query"](q)), split(self.attention["key"](k)), split(self.attention["value"](k))
-        cut = torch.triu(torch.ones(t, s), diagonal=1 + abs(s - t)).bool()
-        scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).masked_fill(cut, -math.inf)
-        x = x + self.attention["output"]((scores.softmax(3) @ v).permute(2, 0, 1, 3).flatten(2))
-        return x + self.feed_forward["out"](torch.relu(self.feed_forward["in"](self.norm(x))))
-
-
-class Transformer(nn.Module):
-    def __init__(self, width, heads, layers, codes=True):
-        super().__init__()
-        self.codes, self.layers, self.norm = codes, nn.ModuleList(Layer(width, heads) for _ in range(layers)), nn.LayerNorm(width)
-
-    def embed(self, x):
-        return math.sqrt(x.shape[2]) * x + (positions(x) if self.codes else 0)
-
-    def forward(self, x, source=None):
-        x, source = self.embed(x), None if source is None else self.embed(source)
-        for layer in self.layers:
-            x = layer(x, source)
-        return self.norm(x)
-
-
 class Enhance(nn.Module):
     """Everything that modality m does to become h_m, with the sources P."""
 
@@ -122,7 +40,7 @@ class Enhance(nn.Module):
         self.m = m
         if width != D:
             self.project = nn.Conv1d(width, D, KERNEL[m], padding=(KERNEL[m] - 1) // 2, bias=False)
-        self.attend = nn.ModuleDict({s: Transformer(D, HEADS, LAYERS if s == m else cross) for s in "lav"})
+        self.attend = nn.ModuleDict({s: CrossmodalTransformer(D, HEADS, LAYERS if s == m else cross) for s in "lav"})
 
     def projected(self, x):
         if hasattr(self, "project"):
@@ -152,7 +70,7 @@ class Reconstruct(nn.Module):
     def __init__(self, steps, width):
         super().__init__()
         heads = RECONSTRUCTION_HEADS if steps % RECONSTRUCTION_HEADS == 0 else 1
-        self.encode, self.out = Transformer(steps, heads, LAYERS, codes=False), nn.Linear(3 * D, width)
+        self.encode, self.out = CrossmodalTransformer(steps, heads, LAYERS, codes=False), nn.Linear(3 * D, width)
 
     def forward(self, h, axis):
         if axis == "batch":  # time is the batch, the batch are the channels
@@ -163,7 +81,7 @@ class Reconstruct(nn.Module):
 class TFRNet(nn.Module):
     def __init__(self, widths, cross):
         super().__init__()
-        self.text = Words()
+        self.text = Words(WORDS, WORD_HEADS, WORD_HIDDEN, vocab=VOCAB)
         self.encode = nn.ModuleDict({m: Enhance(m, widths[m], cross) for m in "lav"})
         self.summary = nn.ModuleDict({m: Summary(GRU[m]) for m in "lav"})
         total = sum(GRU.values())
@@ -194,19 +112,17 @@ def rec(made, x, missing):
     return (smooth + CMD * cmd) / (missing.sum() + 1e-4)
 
 
-digits = lambda x: [float(f"{v:.11g}") for v in x.flatten().tolist()]
 n, cases = len(COMPLETE), {}
 for axis, widths in {"batch": {"l": WORDS, "a": 3, "v": 2}, "channel": {"l": WORDS, "a": 3, "v": D}}.items():
     model = TFRNet(widths, CROSS[axis])
-    for k, (name, p) in enumerate(model.named_parameters()):
-        p.data = noise(k, *p.shape) + ("norm" in name.lower() and name.endswith("weight"))
+    params = assign(model)
     norm = model.head["norm"]
     norm.running_mean, norm.running_var = noise(2001, norm.num_features), noise(2002, norm.num_features) + 1
 
     ids, holes = torch.tensor(COMPLETE), torch.tensor(CORRUPTED)
     valid, missing, complete, corrupted = {"l": (ids > 0).long()}, {"l": (ids != holes).long()}, {}, {}
     for m, number in (("a", 1001), ("v", 1002)):
-        valid[m] = (torch.arange(STEPS[m]) < torch.tensor(LENGTHS[m])[:, None]).long()
+        valid[m] = until(LENGTHS[m], STEPS[m]).long()
         missing[m] = torch.tensor(MISSING[m])
         assert (missing[m] <= valid[m]).all()
         complete[m] = 3 * noise(number, n, STEPS[m], widths[m]) * valid[m][:, :, None]
@@ -218,10 +134,7 @@ for axis, widths in {"batch": {"l": WORDS, "a": 3, "v": 2}, "channel": {"l": WOR
     terms = {"task": (y - noise(1004, n)).abs().mean()}
     terms |= {"rec_" + m: rec(model.reconstruct[m](h[m], axis), complete[m], missing[m]) for m in "lav"}
     (terms["task"] + sum(WEIGHT[m] * terms["rec_" + m] for m in "lav")).backward()
-    assert all(p.grad.abs().max() > 0 for p in model.parameters()), "want no dead parameter"
-    cases[axis] = {"score": digits(score), "terms": {name: digits(t)[0] for name, t in terms.items()},
-                   "running": digits(torch.cat([norm.running_mean, norm.running_var])),
-                   "params": [[name, list(p.shape), digits(p.grad)] for name, p in model.named_parameters()]}
+    cases[axis] = {"score": digits(score, 11), "terms": {name: digits(t, 11)[0] for name, t in terms.items()},
+                   "running": digits(torch.cat([norm.running_mean, norm.running_var]), 11), "params": gradients(params, 11)}
 
-text = ",\n".join(f'"{axis}": {json.dumps(case)}' for axis, case in cases.items())
-pathlib.Path(__file__).with_name("tfr_net.json").write_text("{\n" + text + "\n}\n")
+write(__file__, "tfr_net", cases)
