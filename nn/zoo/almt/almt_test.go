@@ -151,6 +151,9 @@ func TestGroups(t *testing.T) {
 		pass := m.Phases()[0].Passes[0]
 		of := map[string]string{}
 		for _, g := range pass.Groups {
+			if g.NoDecay {
+				t.Errorf("%s: a group %q without weight decay, want none", name, g.Name)
+			}
 			for _, x := range g.Params {
 				of[x.Name] = g.Name
 			}
