@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/nn/zoo/almt"
+	"github.com/seed-6655bf3b/recap/nn/zoo/bimamba"
 	"github.com/seed-6655bf3b/recap/nn/zoo/cenet"
 	"github.com/seed-6655bf3b/recap/nn/zoo/lnln"
 	"github.com/seed-6655bf3b/recap/nn/zoo/misa"
@@ -19,7 +20,7 @@ import (
 // All lists the models in the order in which tables show them: RECAP, then the baselines by year.
 var All = []zoo.Spec{
 	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec,
-	almt.Spec, lnln.Spec,
+	almt.Spec, bimamba.Spec, lnln.Spec,
 }
 
 // Names returns the names of all models, in the same order.
