@@ -79,14 +79,15 @@ var table = []group{
 		"nn/zoo/mmim":    {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/selfmm":  {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/tetfn":   {"autograd", "nn", "nn/zoo", "nn/zoo/selfmm"},
+		"nn/zoo/tfmamba": {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/tfrnet":  {"autograd", "nn", "nn/zoo"},
 		"recap": {
 			"autograd", "internal/device", "internal/optable", "nn", "nn/zoo", "internal/weights",
 		},
 		"internal/models": {
 			"nn/zoo", "nn/zoo/almt", "nn/zoo/bimamba", "nn/zoo/cenet", "nn/zoo/lnln",
-			"nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm", "nn/zoo/tetfn", "nn/zoo/tfrnet",
-			"recap",
+			"nn/zoo/misa", "nn/zoo/mmim", "nn/zoo/selfmm", "nn/zoo/tetfn", "nn/zoo/tfmamba",
+			"nn/zoo/tfrnet", "recap",
 		},
 	}},
 	{"data", map[string][]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/mmim"
 	"github.com/seed-6655bf3b/recap/nn/zoo/selfmm"
 	"github.com/seed-6655bf3b/recap/nn/zoo/tetfn"
+	"github.com/seed-6655bf3b/recap/nn/zoo/tfmamba"
 	"github.com/seed-6655bf3b/recap/nn/zoo/tfrnet"
 	"github.com/seed-6655bf3b/recap/recap"
 )
@@ -20,7 +21,7 @@ import (
 // All lists the models in the order in which tables show them: RECAP, then the baselines by year.
 var All = []zoo.Spec{
 	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec,
-	almt.Spec, bimamba.Spec, lnln.Spec,
+	almt.Spec, bimamba.Spec, lnln.Spec, tfmamba.Spec,
 }
 
 // Names returns the names of all models, in the same order.

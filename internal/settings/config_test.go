@@ -205,7 +205,8 @@ func TestLongKey(t *testing.T) {
 
 // FuzzParse reads any configuration. What is valid must be the same when it is written and read.
 func FuzzParse(f *testing.F) {
-	for _, model := range []string{"recap", "misa", "self-mm", "tfr-net", "tetfn", "almt", "lnln"} {
+	for _, model := range []string{"recap", "misa", "self-mm", "tfr-net", "tetfn", "almt", "lnln",
+		"tf-mamba"} {
 		c, err := Preset("quick", model, "mosi")
 		if err != nil {
 			f.Fatal(err)

@@ -35,6 +35,8 @@ func TestHashesStay(t *testing.T) {
 		{"tetfn", "paper", "782c41eb53c85f9b", nil},
 		{"cenet", "quick", "4dd58b6208ed5208", nil},
 		{"cenet", "paper", "37901c0fad54d054", nil},
+		{"tf-mamba", "quick", "b6e87a42e9dc5a98", nil},
+		{"tf-mamba", "paper", "519b887c37a7f107", nil},
 	} {
 		config, err := Preset(c.preset, c.model, "mosi")
 		if err != nil {
