@@ -8,6 +8,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 )
 
 // TestHeadIsTheBeginningOfForward compares values and all gradients with those of a slice of the

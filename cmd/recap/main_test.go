@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -17,15 +16,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"recap": func() {
-			debug.SetGCPercent(400) // hundreds of short processes with small heaps
-			main()
-		},
+		"recap":    main,
 		"exitcode": func() { fmt.Println("exit", run(os.Args[1:])) },
 	})
 }

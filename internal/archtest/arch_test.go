@@ -41,6 +41,7 @@ var table = []group{
 		"internal/unpickle":        {},
 		"internal/files":           {},
 		"internal/files/filestest": {"internal/files"},
+		"internal/gctest":          {},
 		"internal/weights":         {"internal/files", "internal/unpickle"},
 	}},
 	{"device", map[string][]string{
@@ -69,7 +70,7 @@ var table = []group{
 		"nn/zoo": {"autograd", "nn"},
 		"nn/zoo/zootest": {
 			"autograd", "autograd/agtest", "autograd/gradcheck", "internal/cuda/cudatest",
-			"internal/device", "nn", "nn/zoo", "optim",
+			"internal/device", "internal/gctest", "nn", "nn/zoo", "optim",
 		},
 		"nn/zoo/almt":    {"autograd", "nn", "nn/zoo"},
 		"nn/zoo/bimamba": {"autograd", "nn", "nn/zoo", "nn/zoo/almt"},
@@ -125,7 +126,9 @@ var table = []group{
 			"internal/metric", "internal/results", "internal/rundir", "internal/settings",
 			"internal/tables", "internal/train", "internal/typeset", "nn", "nn/zoo",
 		},
-		"internal/runs/runstest": {"internal/rundir", "internal/runs", "internal/settings"},
+		"internal/runs/runstest": {
+			"internal/gctest", "internal/rundir", "internal/runs", "internal/settings",
+		},
 		"internal/explore": {
 			"autograd", "datasets", "datasets/wordpiece", "internal/metric", "internal/results",
 			"internal/rundir", "internal/settings", "internal/train", "nn", "nn/zoo",

@@ -8,6 +8,7 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/nn/zoo"

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
