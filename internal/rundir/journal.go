@@ -87,21 +87,29 @@ func OpenJournal(path, phase string, epoch int) (*Journal, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: journal: %w", err)
 	}
-	kept := 0
-	for rest := text; epoch > 0 && j.Find(phase, epoch) == nil; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
+	kept, err := j.read(text, phase, epoch)
+	if err != nil {
+		return nil, err
+	}
+	return j, WriteFile(path, text[:kept])
+}
+
+// read reads the lines up to that of the given epoch, and returns how many bytes they are.
+func (j *Journal) read(text []byte, phase string, epoch int) (kept int, err error) {
+	for found := epoch <= 0; !found; {
+		line, _, whole := bytes.Cut(text[kept:], []byte("\n"))
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil || !whole {
-			return nil, fmt.Errorf(
+			return 0, fmt.Errorf(
 				"rundir: %s: expected a line for epoch %d of %s, to which state.safetensors "+
-					"belongs, found none; train again", path, epoch, phase,
+					"belongs, found none; train again", j.Path, epoch, phase,
 			)
 		}
 		j.Records = append(j.Records, r)
 		kept += len(line) + 1
-		rest = after
+		found = r.Phase == phase && r.Epoch == epoch
 	}
-	return j, WriteFile(path, text[:kept])
+	return kept, nil
 }
 
 // Append appends a line.
@@ -134,13 +142,18 @@ func (d Dir) Records() ([]Record, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rundir: journal: %w", err)
 	}
+	return parseRecords(d.File(JournalFile), text)
+}
+
+// parseRecords reads the complete lines of the journal at path.
+func parseRecords(path string, text []byte) ([]Record, error) {
 	list := []Record{} // not nil, since the report has it as JSON
 	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf(
 				"rundir: %s: line %d: expected an epoch, found %w; resume the run",
-				d.File(JournalFile), len(list)+1, err,
+				path, len(list)+1, err,
 			)
 		}
 		list = append(list, r)
