@@ -134,6 +134,52 @@ func TestScanByHand(t *testing.T) {
 	}
 }
 
+// TestScanSharesTransitions checks that the gradient of an ALog that two scans share is the sum of
+// the gradients that each gives alone.
+func TestScanSharesTransitions(t *testing.T) {
+	dev := open(t, "cpu64")
+	log := noise(dev, 7, 2, []int{3, 2})
+	gradient := func(scans ...int) []float64 {
+		tp := ag.NewTape(dev)
+		loss := tp.Full(0)
+		for _, k := range scans {
+			x := []*ag.Tensor{noise(dev, k, 2, []int{2, 5, 3}), noise(dev, k+1, 2, []int{2, 5, 3}),
+				noise(dev, k+2, 2, []int{2, 5, 2}), noise(dev, k+3, 2, []int{2, 5, 2}),
+				noise(dev, k+4, 2, []int{2, 5, 3}), noise(dev, k+5, 2, []int{3}), log,
+				noise(dev, k+6, 2, []int{3})}
+			loss = tp.Add(loss, tp.Sum(selectiveScan(tp, x, k > 10)))
+		}
+		return tp.Backward(loss)[log].Values()
+	}
+	first, second := gradient(10), gradient(20)
+	for i := range first {
+		first[i] += second[i]
+	}
+	mustAgree(t, "gradient of the shared ALog", 1e-15, gradient(10, 20), first)
+}
+
+// TestLongScan compares float32 with float64 over a long sequence.
+func TestLongScan(t *testing.T) {
+	results := map[string][][]float64{}
+	for _, name := range []string{"cpu", "cpu64"} {
+		dev, row, state := open(t, name), []int{1, 1500, 5}, []int{1, 1500, 3}
+		var x []*ag.Tensor
+		for k, shape := range [][]int{row, row, state, state, row, {5}, {5, 3}, {5}} {
+			x = append(x, noise(dev, k, 2, shape))
+		}
+		tp := ag.NewTape(dev)
+		y := selectiveScan(tp, x, false)
+		grads := tp.Backward(tp.Sum(tp.Mul(noise(dev, 100, 1, row), y)), y)
+		results[name] = append(results[name], y.Values())
+		for _, v := range x {
+			results[name] = append(results[name], grads[v].Values())
+		}
+	}
+	for k, what := range append([]string{"o"}, scanInputs...) {
+		mustAgree(t, what, 2e-5, results["cpu"][k], results["cpu64"][k])
+	}
+}
+
 // TestScanGradients compares the gradients with central differences, closer than for the other
 // operations.
 func TestScanGradients(t *testing.T) {
