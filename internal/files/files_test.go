@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,22 @@ func TestMkdirAll(t *testing.T) {
 		if err := MkdirAll(path); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: error %v", path, err)
 		}
+	}
+}
+
+// The system's errors are returned: of a file that is closed, and of a directory that is not there.
+func TestSyncFails(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := (System{}).Sync(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error %v of a closed file", err)
+	}
+	err = System{}.SyncDir(filepath.Join(t.TempDir(), "none"))
+	if runtime.GOOS != "windows" && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v of a directory that is not there", err)
 	}
 }
 

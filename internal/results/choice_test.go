@@ -2,6 +2,7 @@ package results
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
@@ -39,6 +40,33 @@ func TestScoreIsRoundedOnTest(t *testing.T) {
 	}
 	if got := (Choice{Metric: "MAE", onTest: true}).Score(r); got != 0.9877 {
 		t.Errorf("test score %g, want 0.9877", got)
+	}
+}
+
+// TestChoices checks which checkpoints are selected by which score, and the names of their files.
+func TestChoices(t *testing.T) {
+	r := &rundir.Record{Valid: rundir.Numbers{"MAE": 1, "Mult_acc_7": 1, "loss": 1},
+		Test: rundir.Numbers{"MAE": 2, "Mult_acc_7": 2, "loss": 2}}
+	for _, c := range []struct {
+		config settings.Config
+		score  float64
+		first  []string // files
+	}{
+		{settings.Config{Select: settings.SelectValid}, 1, []string{"best.safetensors"}},
+		{settings.Config{Select: settings.SelectValid, Data: settings.DataConfig{Classes: 3}}, 1,
+			[]string{"best.safetensors"}},
+		{settings.Config{Select: settings.SelectTest}, 2, []string{"best.safetensors",
+			"best-Has0_acc_2.safetensors"}},
+	} {
+		all := Choices(&c.config, metric.MOSI)
+		var files []string
+		for _, choice := range all[:len(c.first)] {
+			files = append(files, choice.File("best.safetensors"))
+		}
+		if got := all[0].Score(r); got != c.score || !slices.Equal(files, c.first) {
+			t.Errorf("%+v: score %g, files %q, want %g and %q", c.config, got, files, c.score,
+				c.first)
+		}
 	}
 }
 

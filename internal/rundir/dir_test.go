@@ -1,6 +1,10 @@
 package rundir
 
 import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,5 +24,22 @@ func TestConfigurationSurvivesTheFile(t *testing.T) {
 	back, err := d.Config()
 	if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// TestLargestSeed finds the directory of the largest seed, and not that of a name that is no seed.
+func TestLargestSeed(t *testing.T) {
+	c, run := settingstest.Resolved(t, nil), t.TempDir()
+	seeds := []uint64{0, math.MaxUint64}
+	if _, err := CreateSeeds(run, c, append(seeds, 7)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(run, "seed7"), filepath.Join(run, "seed7a")); err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := SeedSubdirs(run)
+	if err != nil || len(dirs) != 2 || filepath.Base(string(dirs[1])) !=
+		fmt.Sprint("seed", seeds[1]) {
+		t.Errorf("%v, %v", dirs, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/train"
@@ -128,8 +129,19 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("log of unit %d: %q (%v), want %q", i, text, err, part)
 		}
 	}
+	if open := filestest.Open(filepath.Dir(units[0].Dir)); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
+	}
+	if all := Tallies(units, results); len(all) != 1 || all[0].Run != units[0].Run() ||
+		all[0].Done != 3 || all[0].Skipped != 1 || all[0].Failed != 4 || all[0].Remaining != 0 ||
+		!slices.Equal(all[0].Seeds, []uint64{0, 1, 2, 3, 4, 5, 6, 7}) {
+		t.Errorf("tallies %+v, want 3 done, 1 skipped and 4 failed of 8 seeds", all)
+	}
 	if r := &results[0]; r.Elapsed < 20*time.Millisecond || r.Memory < 1e6 || r.Memory > 1e9 {
 		t.Errorf("a unit took %v and %d bytes", r.Elapsed, r.Memory)
+	} else if want := fmt.Sprintf(" seconds=%.1f MB=%d remaining=", r.Elapsed.Seconds(),
+		r.Memory/1e6); !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, &log)
 	}
 	for part, n := range map[string]int{"msg=done": 3, "msg=failed": 4,
 		`msg="finished already"`: 1, `msg="another process locked the unit first"`: 1,
@@ -209,9 +221,9 @@ func TestLockedUnits(t *testing.T) {
 	if got, want := outcomes(results), []Outcome{Done, Locked}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if !strings.Contains(log.String(),
-		`msg="waiting for units that other processes of this host train" units=1`) {
-		t.Errorf("no log message about waiting:\n%s", &log)
+	if strings.Count(log.String(),
+		`msg="waiting for units that other processes of this host train" units=1`) != 1 {
+		t.Errorf("want one log message about waiting:\n%s", &log)
 	}
 	err = Unfinished(results)
 	for _, part := range []string{fmt.Sprintf(

@@ -50,6 +50,30 @@ func TestErrorsOfTheDisk(t *testing.T) {
 	if err == nil || err.Error() != "broken: bad sector" {
 		t.Error(err)
 	}
+	if _, err := (&Blob{io.NewSectionReader(brokenDisk{}, 0, 100), 'X'}).Text(); err == nil {
+		t.Error("no error of a long string")
+	}
+}
+
+// TestEscapes decodes Latin-1 with escapes, of which some are incomplete or no escapes.
+func TestEscapes(t *testing.T) {
+	for text, want := range map[string]string{"a\xe9": "aé", `\u00e9b`: "éb", `\U0001f600c`: "😀c",
+		`\uZZZZ`: `\uZZZZ`, `\u00e`: "\x0e", `\n\\`: `\n\\`, `\`: `\`} {
+		if got := string(unescape([]byte(text))); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestLongestInteger reads an integer of 255 bytes, and refuses one of 256.
+func TestLongestInteger(t *testing.T) {
+	for n, valid := range map[int]bool{255: true, 256: false} {
+		length := binary.LittleEndian.AppendUint32(nil, uint32(n))
+		data := "\x80\x02\x8b" + string(length) + strings.Repeat("\x01", n) + "."
+		if _, _, err := load(&Loader{Name: "long", Class: refuse}, data, 0); (err == nil) != valid {
+			t.Errorf("%d bytes: error %v", n, err)
+		}
+	}
 }
 
 // Frames and sets need memory that is not that of their bytes in the file.
@@ -148,7 +172,7 @@ func TestPersistentIDs(t *testing.T) {
 		t.Error("an integer is not an id here:", err)
 	}
 	if _, _, err := load(&Loader{Name: "ids", Class: refuse}, data, 0); err == nil ||
-		!strings.Contains(err.Error(), "expected no persistent id") {
+		!strings.HasPrefix(err.Error(), "ids: expected no persistent id") {
 		t.Error(err)
 	}
 }

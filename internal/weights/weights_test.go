@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -195,6 +197,75 @@ func TestLongTensorsAreReadInParts(t *testing.T) {
 	}
 }
 
+// TestHalf converts numbers of each kind: subnormal, the smallest normal, infinite and none.
+func TestHalf(t *testing.T) {
+	for h, want := range map[uint16]float32{0: 0, 1: 1. / (1 << 24), 0x83ff: -1023. / (1 << 24),
+		0x400: 1. / (1 << 14), 0x3c00: 1, 0xc500: -5, 0x7bff: 65504,
+		0x7c00: float32(math.Inf(1)), 0xfc00: float32(math.Inf(-1))} {
+		if got := Half(h); got != want {
+			t.Errorf("%04x: %g, want %g", h, got, want)
+		}
+	}
+	if got := Half(0x7e00); got == got {
+		t.Errorf("7e00: %g, want NaN", got)
+	}
+}
+
+// TestWrite reads what was written, and refuses entries of another length and errors of a disk.
+func TestWrite(t *testing.T) {
+	entry := func(name string, kind DType, raw string, shape ...int) Entry {
+		return Entry{name, kind, shape, func(w io.Writer) error {
+			_, err := io.WriteString(w, raw[:1])
+			if err == nil {
+				_, err = io.WriteString(w, raw[1:])
+			}
+			return err
+		}}
+	}
+	good := []Entry{entry("b", U8, "\x05\x06\x07", 3), entry("c", I16, "\x01\x00\x02\x00", 2, 1),
+		entry("a", U8, "\x09\x08", 2)}
+	var b bytes.Buffer
+	if err := Write(&b, map[string]string{"epoch": "3"}, good); err != nil {
+		t.Fatal(err)
+	}
+	f, err := read("written", bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]float32{}
+	for _, name := range f.Names() {
+		got[name], err = f.Tensor(name).Floats()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	want := map[string][]float32{"a": {9, 8}, "b": {5, 6, 7}, "c": {1, 2}}
+	if diff := cmp.Diff(want, got); diff != "" || f.Meta["epoch"] != "3" ||
+		f.Tensor("c").String() != "I16 [2 1]" {
+		t.Error(diff, f.Meta, f.Tensor("c"))
+	}
+	if err := Write(io.Discard, nil, []Entry{entry("x", U8, "12", 3)}); err == nil ||
+		!strings.Contains(err.Error(), "x: expected 3 bytes, 2 were written") {
+		t.Errorf("error %v of an entry that is too short", err)
+	}
+	for room := range b.Len() {
+		if err := Write(&limited{room}, f.Meta, good); !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("error %v of a disk with %d bytes left", err, room)
+		}
+	}
+}
+
+// limited is a disk with some bytes left.
+type limited struct{ left int }
+
+func (d *limited) Write(p []byte) (int, error) {
+	if len(p) > d.left {
+		return 0, io.ErrShortWrite
+	}
+	d.left -= len(p)
+	return len(p), nil
+}
+
 // safe returns a safetensors file.
 func safe(header, data string) []byte {
 	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...),
@@ -302,6 +373,12 @@ func TestHostileFiles(t *testing.T) {
 		"expanded": {pth(t, zip.Store,
 			tensor("K\x04", "K\x00", "J\x00\x00\x00\x40\x85", "K\x00\x85"), four),
 			"expected a tensor within its storage"},
+		"negative size": {pth(t, zip.Store,
+			tensor("K\x04", "K\x00", "J\xff\xff\xff\xff\x85", "K\x01\x85"), four),
+			"tensor: expected a storage, an offset, a shape and strides"},
+		"text as a stride": {pth(t, zip.Store,
+			tensor("K\x04", "K\x00", "K\x04\x85", "X\x01\x00\x00\x001\x85"), four),
+			"tensor: expected a storage, an offset, a shape and strides"},
 		"overflow": {pth(t, zip.Store,
 			tensor("K\x04", "K\x00", "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x04\x86",
 				"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40K\x01\x86"), four),
