@@ -33,6 +33,8 @@ func TestHashesStay(t *testing.T) {
 		{"tfr-net", "paper", "e90401b6423dd923", nil},
 		{"tetfn", "quick", "13257f9bd69c7d97", nil},
 		{"tetfn", "paper", "782c41eb53c85f9b", nil},
+		{"almt", "quick", "5eb9db7bc79bc9b8", nil},
+		{"almt", "paper", "d9a0509609b8653a", nil},
 		{"cenet", "quick", "4dd58b6208ed5208", nil},
 		{"cenet", "paper", "37901c0fad54d054", nil},
 		{"tf-mamba", "quick", "b6e87a42e9dc5a98", nil},
