@@ -151,3 +151,48 @@ func TestBackwardRecyclesAtLastUse(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsOnRowSparseGradients scales a gradient of a table, clamps it and takes its norm:
+// only rows that were read are stored.
+func TestOperationsOnRowSparseGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	table, u := ag.NewParam(dev, make([]float64, 8), 4, 2), ag.NewTensor(dev, []float64{3, 4}, 2)
+	tp := ag.NewTape(dev)
+	g := tp.Backward(tp.Sum(tp.Mul(tp.Lookup(table, []int{2}), u)))[table]
+	if got := g.Dot(g); got != 25 {
+		t.Errorf("the square of the norm is %g, want 25", got)
+	}
+	for what, c := range map[string]struct {
+		got  *ag.Tensor
+		want []float64
+	}{
+		"scaled":  {tp.ScaleGradient(g, ag.NewTensor(dev, []float64{2}, 1)), []float64{6, 8}},
+		"clamped": {tp.ClampGradient(g, -1, 3.5), []float64{3, 3.5}},
+	} {
+		want := slices.Concat(make([]float64, 4), c.want, make([]float64, 2))
+		if got := c.got.Values(); !slices.Equal(got, want) ||
+			!slices.Equal(c.got.Shape(), []int{4, 2}) {
+			t.Errorf("%s: %v of shape %v, want %v", what, got, c.got.Shape(), want)
+		}
+	}
+}
+
+// TestStepsUseTheSameMemory checks that each tensor of a step has the memory that it had in the
+// step before.
+func TestStepsUseTheSameMemory(t *testing.T) {
+	dev := open(t, "cpu64")
+	x, tp := ag.NewTensor(dev, []float64{1, 2}, 2), ag.NewTape(dev)
+	step := func() (list []string) {
+		tp.Reset()
+		for range 4 {
+			list = append(list, fmt.Sprintf("%p", tp.Exp(x).Buffer()))
+		}
+		return list
+	}
+	first := step()
+	for range 2 {
+		if again := step(); !slices.Equal(again, first) {
+			t.Errorf("memory %v, before %v", again, first)
+		}
+	}
+}

@@ -137,6 +137,33 @@ func TestFrozenLSTM(t *testing.T) {
 	}
 }
 
+// TestRecurrenceOverConstants has inputs that need no gradient, as features do: the weights have
+// the same gradients.
+func TestRecurrenceOverConstants(t *testing.T) {
+	dev := open(t, "cpu64")
+	lengths, x := []int{4, 2}, waves(dev, 5, 2, 4, 2)
+	lstm, gru := lstmWeights(dev, 2, 3), lstmWeights(dev, 2, 3)
+	gru.Input, gru.Hidden = waves(dev, 1, 9, 2), waves(dev, 2, 9, 3)
+	gru.InputBias, gru.HiddenBias = waves(dev, 3, 9), waves(dev, 4, 9)
+	gradients := func(x *ag.Tensor) []float64 {
+		tp := ag.NewTape(dev)
+		y := tp.Add(tp.LSTM(x, lstm, lengths, false), tp.GRU(x, gru, lengths, true))
+		g := tp.Backward(tp.Sum(tp.Mul(y, y)))
+		var all []float64
+		for _, w := range []*ag.Tensor{lstm.Input, lstm.Hidden, lstm.InputBias, lstm.HiddenBias,
+			gru.Input, gru.Hidden, gru.InputBias, gru.HiddenBias} {
+			if g[w] == nil {
+				t.Fatalf("a weight %v has no gradient", w.Shape())
+			}
+			all = append(all, g[w].Values()...)
+		}
+		return all
+	}
+	if got, want := gradients(x.Clone()), gradients(x); !slices.Equal(got, want) {
+		t.Errorf("gradients %v over constants, %v over a parameter", got, want)
+	}
+}
+
 // TestLSTMReusesMemory checks that steps with other lengths allocate no memory after the first one.
 func TestLSTMReusesMemory(t *testing.T) {
 	dev := &counting{Device: open(t, "cpu")}

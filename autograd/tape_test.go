@@ -320,7 +320,7 @@ func TestMisusePanics(t *testing.T) {
 	a, b := ag.NewTensor(dev, make([]float64, 6), 2, 3), ag.NewTensor(dev, make([]float64, 8),
 		4, 2)
 	tp := ag.NewTape(dev)
-	stale := tp.Exp(a)
+	stale, staleBias := tp.Exp(a), tp.Exp(param(dev, 1, 2, 3, 4))
 	tp.Reset()
 	for _, c := range []struct {
 		want string
@@ -332,6 +332,12 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: Add: shapes [2 3] and [4 2] do not broadcast", func() { tp.Add(a, b) }},
 		{"autograd: Exp: the operand's memory was recycled", func() { tp.Exp(stale) }},
 		{"autograd: Values: the operand's memory was recycled", func() { stale.Values() }},
+		{"autograd: LSTM: the operand's memory was recycled", func() {
+			w := lstmWeights(dev, 3, 1)
+			tp.LSTM(tp.Reshape(a, 2, 1, 3), ag.LSTMWeights{Input: w.Input, Hidden: w.Hidden,
+				InputBias: w.InputBias, HiddenBias: staleBias}, []int{1, 1}, false)
+		}},
+		{"autograd: L2Normalize: ", func() { tp.L2Normalize(tp.Sum(a), 1e-12) }},
 		{"autograd: Exp: operand belongs to another tape", func() {
 			tp.Exp(ag.NewTape(dev).Exp(a))
 		}},

@@ -263,6 +263,14 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 			"embeddings.word_embeddings.weight: expected [16777216 12], found [19 12]"},
 		"negative": {with(`"vocab_size": 19`, `"vocab_size": -1`),
 			"vocab_size: expected a number from 1 to 16777216, found -1"},
+		"dropout of attention": {with(`"attention_probs_dropout_prob": 0.1`,
+			`"attention_probs_dropout_prob": 1`), "dropout below 1, found 1e-12, 0.1 and 1"},
+		"negative dropout": {with(`"attention_probs_dropout_prob": 0.1`,
+			`"attention_probs_dropout_prob": -0.1`), "dropout below 1, found 1e-12, 0.1 and -0.1"},
+		"dropout": {with(`"hidden_dropout_prob": 0.1`, `"hidden_dropout_prob": 1`),
+			"dropout below 1, found 1e-12, 1 and 0.1"},
+		"eps": {with(`"layer_norm_eps": 1e-12`, `"layer_norm_eps": 0`),
+			"expected layer_norm_eps above 0"},
 		"a layer more": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 3`),
 			"missing encoder.layer.2.output.dense.weight [12 20]"},
 		"a layer less": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 1`), ""},
@@ -285,6 +293,18 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		if open := filestest.Open(dir); len(open) > 0 {
 			t.Errorf("%s: not closed: %q", name, open)
 		}
+	}
+}
+
+// TestDefaultsOfBERT reads a configuration that leaves out what transformers has defaults for.
+func TestDefaultsOfBERT(t *testing.T) {
+	dir := bertDir(t, map[string]string{"config.json": `{"vocab_size": 19, "hidden_size": 12,
+		"num_hidden_layers": 1, "num_attention_heads": 3, "intermediate_size": 20,
+		"max_position_embeddings": 9}`})
+	want := BERTConfig{Vocab: 19, Width: 12, Layers: 1, Heads: 3, FeedForward: 20, Positions: 9,
+		Types: 2, Eps: 1e-12, Dropout: 0.1, Attention: 0.1}
+	if got, err := ReadBERTConfig(dir); err != nil || got != want {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 }
 

@@ -2,6 +2,8 @@ package nn
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -99,6 +101,17 @@ func TestSaveRefusesOneNameTwice(t *testing.T) {
 	mustPanic(t, "saving a name twice", func() {
 		_ = Save(&bytes.Buffer{}, []Param{{"a", x}, {"a", x}}, nil)
 	})
+}
+
+// fullDisk refuses every byte.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestSaveToAFullDisk(t *testing.T) {
+	if err := Save(fullDisk{}, someParams(t, "cpu"), nil); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // FuzzLoad reads damaged files, which must give an error, or load, but never panic.

@@ -149,6 +149,20 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestWhiteSpace separates words by each kind of white space, and removes control characters.
+func TestWhiteSpace(t *testing.T) {
+	tokenizer, err := New([]string{"[CLS]", "[SEP]", "[UNK]", "good", "film"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"good film", "good\tfilm", "good\nfilm", "good\rfilm",
+		"good\u00a0film", "good\u3000film", " go\x00od\u200b film\ufffd\n"} {
+		if got, want := tokenizer.Encode(text, 9), []int{0, 3, 4, 1}; !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // TestTheLastOfEqualTokensCounts expects the ids of Hugging Face's loaders.
 func TestTheLastOfEqualTokensCounts(t *testing.T) {
 	tokenizer, err := New([]string{"[CLS]", "film", "[SEP]", "", "[UNK]", "film", ""}, true)

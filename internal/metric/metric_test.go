@@ -208,8 +208,8 @@ func TestMeaning(t *testing.T) {
 // TestPhrases checks that every metric of the tables has words of its own.
 func TestPhrases(t *testing.T) {
 	for _, key := range slices.Concat(Keys(MOSI), Keys(SIMS)) {
-		if _, ok := phrases[key]; !ok {
-			t.Errorf("%s has no phrase", key)
+		if want, ok := phrases[key]; !ok || Phrase(key) != key+": "+want {
+			t.Errorf("%s has no phrase, or not this: %q", key, Phrase(key))
 		}
 	}
 	if a, f := Phrase("Acc_3"), Phrase("F1_score_3"); a != "Acc_3: accuracy of 3 classes" ||

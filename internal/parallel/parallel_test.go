@@ -22,6 +22,7 @@ func at(t testing.TB, cores int, f func()) {
 func TestEveryElementOnce(t *testing.T) {
 	for _, cores := range []int{1, 2, 4} {
 		at(t, cores, func() {
+			For(0, 1, func(lo, hi int) { t.Errorf("no elements: chunk [%d, %d)", lo, hi) })
 			for _, n := range []int{0, 1, 2, 7, 64, 1000} {
 				for _, grain := range []int{0, 1, 3, 64, 2000} {
 					seen := make([]int, n)
@@ -40,6 +41,22 @@ func TestEveryElementOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPoll counts the calls until a condition holds.
+func TestPoll(t *testing.T) {
+	for _, c := range []struct {
+		holds int // from this call on
+		ready bool
+		calls int
+	}{{1, true, 1}, {3, true, 3}, {spinLimit, true, spinLimit}, {spinLimit + 1, false, spinLimit}} {
+		calls := 0
+		ready := poll(func() bool { calls++; return calls >= c.holds })
+		if ready != c.ready || calls != c.calls {
+			t.Errorf("ready from call %d on: %v after %d calls, want %v after %d", c.holds, ready,
+				calls, c.ready, c.calls)
+		}
 	}
 }
 
