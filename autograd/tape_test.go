@@ -433,6 +433,9 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: SelectiveScan: u [2 5 3]", func() {
 			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 0}, []int{3}, []int{3, 0})
 		}},
+		{"autograd: SelectiveScan: u [2 5 3]", func() {
+			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 4}, []int{3}, []int{4, 4})
+		}},
 		{"autograd: SelectiveScan: u [2 3]", func() {
 			scanOf(dev, tp, []int{2, 3}, []int{2, 4}, []int{3}, []int{3, 4})
 		}},
