@@ -9,6 +9,7 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/bimamba"
 	"github.com/seed-6655bf3b/recap/nn/zoo/cenet"
 	"github.com/seed-6655bf3b/recap/nn/zoo/lnln"
+	"github.com/seed-6655bf3b/recap/nn/zoo/mascfstyle"
 	"github.com/seed-6655bf3b/recap/nn/zoo/misa"
 	"github.com/seed-6655bf3b/recap/nn/zoo/mmim"
 	"github.com/seed-6655bf3b/recap/nn/zoo/selfmm"
@@ -21,7 +22,7 @@ import (
 // All lists the models in the order in which tables show them: RECAP, then the baselines by year.
 var All = []zoo.Spec{
 	recap.Spec, misa.Spec, selfmm.Spec, mmim.Spec, tfrnet.Spec, cenet.Spec, tetfn.Spec,
-	almt.Spec, bimamba.Spec, lnln.Spec, tfmamba.Spec,
+	almt.Spec, bimamba.Spec, lnln.Spec, tfmamba.Spec, mascfstyle.Spec,
 }
 
 // Names returns the names of all models, in the same order.

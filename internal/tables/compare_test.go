@@ -500,6 +500,12 @@ func TestAdaptations(t *testing.T) {
 	if line := CSV(list, []string{"MAE"}, false)[2]; line[0] != "MISA, adapted" {
 		t.Errorf("the line of CSV is that of %q", line[0])
 	}
+	before := len(p.Published().Rows)
+	spec.FromTitle = true
+	beside := p.Published()
+	if text := beside.Text(0); len(beside.Rows) != before-2 || strings.Contains(text, "adapted") {
+		t.Errorf("a model that is designed from a title is beside the paper's rows:\n%s", text)
+	}
 	spec.Adaptation = ""
 	if notes := p.Means([]string{"MAE"}).Notes; len(notes) != 0 {
 		t.Errorf("the paper's model has the notes %q", notes)

@@ -10,11 +10,14 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// Published returns the paper's Table 1 or 2 with the rows of our models, without ablations,
-// below. It returns nil if the paper has no table for the data set.
+// Published returns the paper's Table 1 or 2 with the rows of our models below, without ablations
+// and without models that are designed from a title. It returns nil if the paper has no table for
+// the data set, or there is no such row.
 func (p *Comparison) Published() *typeset.Table {
 	paper := literature.Results(p.dataset())
-	ours := p.filter(func(s *Summary) bool { return s.Config.Variant == "full" })
+	ours := p.filter(func(s *Summary) bool {
+		return s.Config.Variant == "full" && !s.Config.Spec().FromTitle
+	})
 	if paper == nil || ours == nil || p.rows[0].Config.Data.Classes > 0 {
 		return nil
 	}

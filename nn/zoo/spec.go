@@ -17,6 +17,9 @@ type Spec struct {
 	// below the tables that have it. Its Label tells it from the paper's: "BI-Mamba, our
 	// adaptation".
 	Adaptation string
+	// FromTitle says that Paper was not available and the model is designed from its title. It has
+	// no row beside published results.
+	FromTitle bool
 
 	// Preset returns new default settings. The preset "paper" has the settings of the paper's
 	// code for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains

@@ -1,0 +1,72 @@
+package mascfstyle
+
+import (
+	"fmt"
+
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// Spec describes the model.
+var Spec = zoo.Spec{
+	Name: "mascf-style", Label: "MASCF-style (re-designed from the title)",
+	Paper: "after the title of Chen, Tang, Liu: Mamba-assisted modality subspace complementary " +
+		"fusion for multimodal sentiment analysis, Pattern Recognition Letters, 2025",
+	Adaptation: "the paper was not available, so this is MISA's views with Mamba encoders and a " +
+		"fusion of our own design. It reproduces no number of MASCF and says nothing about it.",
+	FromTitle: true, Preset: preset, New: newModel, Terms: zoo.ViewTitles,
+}
+
+// Config holds the settings of the model. YAML names are keys of `recap train --set`.
+type Config struct {
+	Text zoo.TextConfig `yaml:"text"`
+
+	Width  int `yaml:"width" range:"[1,)" help:"d, of all tokens and views"`
+	Expand int `yaml:"expand" range:"[1,)" help:"E: a Mamba layer computes in E·d channels"`
+	State  int `yaml:"state" range:"[1,)" help:"N, states of a channel"`
+	Tokens int `yaml:"tokens" range:"[1,)" help:"n, tokens to which a modality is pooled"`
+
+	Dropout float64         `yaml:"dropout" range:"[0,1)" help:"dropout of the head"`
+	Loss    zoo.ViewWeights `yaml:"loss"`
+}
+
+// TextEncoder returns the settings of the text encoder.
+func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
+
+// Check returns an error that names the first setting with an invalid value.
+func (c *Config) Check() error {
+	if err := zoo.CheckSettings(c); err != nil {
+		return fmt.Errorf("mascf-style: %w", err)
+	}
+	if err := c.Text.Check(); err != nil {
+		return fmt.Errorf("mascf-style: %w", err)
+	}
+	return nil
+}
+
+// mamba returns the sizes of all Mamba layers.
+func (c *Config) mamba() nn.MambaConfig {
+	return nn.MambaConfig{Width: c.Width, Expand: c.Expand, State: c.State}
+}
+
+// preset returns settings of our choice: the training of LNLN's code, and in the loss and the head
+// those of MISA in MMSA. There are no published ones. "quick" has small sizes.
+func preset(name, dataset string) (zoo.Config, zoo.Training) {
+	c := &Config{Text: zoo.PaperText(), Width: 128, Expand: 2, State: 16, Tokens: 8, Dropout: 0.2,
+		Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}}
+	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
+		WeightDecay: 1e-4,
+		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
+		Epochs:      map[string]int{"train": 200}}
+	switch {
+	case name == "quick":
+		c.Text, c.Width, c.State = zoo.QuickText(), 64, 8
+		t.Batch, t.Schedule, t.LR, t.Epochs["train"] = 32, "cosine-positive", 1e-3, 30
+		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
+	case dataset == "mosei":
+		c.Dropout, c.Loss = 0.5, zoo.ViewWeights{Diff: 0.3, Sim: 0.8, Recon: 1}
+	case dataset == "sims":
+		c.Dropout, c.Loss = 0, zoo.ViewWeights{Diff: 0.3, Sim: 1, Recon: 0.8}
+	}
+	return c, t
+}
