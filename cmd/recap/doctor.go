@@ -32,6 +32,9 @@ func (c *doctorCommand) Run(t *terminal) error {
 	show("processor", strings.Join(cpuFeatures(), " "))
 	show("kernels",
 		simd.Path()+" (of avx512, avx2 and generic; the variable RECAP_CPU selects another)")
+	if class := simd.Class(); class != "" {
+		show("", class)
+	}
 	var open []string
 	for _, name := range []string{"cpu", "cpu64"} {
 		if d, err := ag.Open(name); err == nil {

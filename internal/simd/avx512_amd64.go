@@ -2,6 +2,9 @@
 
 package simd
 
+// cpuid executes CPUID for a leaf without subleaves.
+func cpuid(leaf uint32) (a uint32, b uint32, c uint32, d uint32)
+
 // avx512Product1x1 is the micro-kernel for 1 rows and 1 vectors of columns.
 //
 //go:noescape
@@ -141,6 +144,21 @@ func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c
 //
 //go:noescape
 func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead12x2 is the micro-kernel for 12 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead13x2 is the micro-kernel for 13 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead14x2 is the micro-kernel for 14 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
 
 // avx512Pack1 copies k rows of strips of 1 vectors; see packer.
 //

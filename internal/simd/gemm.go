@@ -5,12 +5,14 @@ package simd
 // of C stays in registers while a panel of B and a block of A stay in the caches. The operands are
 // packed where that makes the product faster.
 type product struct {
-	lanes     int         // numbers in a vector
-	rows      int         // maximum number of rows of a tile; the widest tile has 2·lanes columns
-	masked    bool        // kernels read B's last columns through a mask, so they need no packing
-	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
-	pack      [2]packer   // pack[w−1] copies strips of w vectors
-	transpose transposer
+	lanes  int  // numbers in a vector
+	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
+	masked bool // kernels read B's last columns through a mask, so they need no packing
+	// rows of C from which packing B makes a product faster, found by measurement
+	packFromRows int
+	kernels      [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
+	pack         [2]packer   // pack[w−1] copies strips of w vectors
+	transpose    transposer
 }
 
 // A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs

@@ -17,14 +17,16 @@ const plain = "plain"
 
 var transposes = []blas.Transpose{blas.NoTrans, blas.Trans}
 
-// onEachPath runs a test on every path that this CPU supports, and on the references.
+// onEachPath runs a test on every path that this CPU supports, for both classes of cores, and on
+// the references.
 func onEachPath(t *testing.T, f func(t *testing.T)) {
 	before := active
 	defer func() { active = before }()
 	p := plainProduct(4, 3)
-	for _, s := range append(supported(), kernelSet{plain, &p, &plainVector}) {
+	references := kernelSet{path: plain, product: &p, vector: &plainVector}
+	for _, s := range append(supported(), references) {
 		active = s
-		t.Run(s.path, f)
+		t.Run(s.path+s.class, f)
 	}
 }
 
@@ -157,7 +159,7 @@ func TestSgemmLarge(t *testing.T) {
 }
 
 // TestSgemmSplit checks that the bits of C do not depend on how the caller divides the product, on
-// other products that run at the same time, or on the AVX path.
+// other products that run at the same time, on the AVX path, or on the class of cores.
 func TestSgemmSplit(t *testing.T) {
 	for _, tA := range transposes {
 		for _, tB := range transposes {

@@ -30,9 +30,8 @@ type block struct {
 	tile   int // distance between tiles; 0 if rs determines it
 }
 
-// The minimum sizes at which packing makes a product faster.
+// The minimum sizes at which packing makes a product faster; see also product.packFromRows.
 const (
-	packFromRows   = 56  // of C
 	packFromStride = 128 // of an operand
 	packFromCols   = 256 // of C
 	packFromK      = 256 // length of a sum
@@ -59,13 +58,15 @@ type panel struct {
 // many strips read them.
 func (p *product) packs(g *gemm) (a, b bool) {
 	a = g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
-	b = g.b.trans || !p.masked && g.n%p.lanes > 0 || g.m >= packFromRows && g.b.ld > packFromStride
+	b = g.b.trans || !p.masked && g.n%p.lanes > 0 ||
+		g.m >= p.packFromRows && g.b.ld > packFromStride
 	return a, b
 }
 
 // packA packs the rows of tiles first to last. It copies a matrix that is not transposed row by
 // row, with a stride a little larger than k, so that a column does not map to a single cache set.
-// In a transposed matrix, a tile becomes k rows of one vector.
+// In a transposed matrix, a tile becomes k rows of one vector; tiles of the same height are packed
+// together, since the rows of the matrix are far apart.
 func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	row, _ := cut(g.m, tiles, first)
 	_, end := cut(g.m, tiles, last-1)
@@ -79,9 +80,14 @@ func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
 	}
 	size := g.k * p.lanes
 	v := grown(&w.a, (last-first)*size)
-	for t := first; t < last; t++ {
+	for t, strips := first, 0; t < last; t += strips {
 		i, end := cut(g.m, tiles, t)
-		p.pack[0](g.k, 1, &g.a.v[i], g.a.ld, 0, &v[(t-first)*size], size, end-i)
+		for strips = 1; strips < packStrips && t+strips < last; strips++ {
+			if from, to := cut(g.m, tiles, t+strips); to-from != end-i {
+				break
+			}
+		}
+		p.pack[0](g.k, strips, &g.a.v[i], g.a.ld, end-i, &v[(t-first)*size], size, end-i)
 	}
 	return block{v: v, rs: 1, cs: p.lanes, tile: size}
 }

@@ -1,7 +1,9 @@
 package simd
 
+import "slices"
+
 var avx512Product = product{
-	lanes: 16, rows: 14, masked: true,
+	lanes: 16, rows: 14, masked: true, packFromRows: 56,
 	kernels: [][2]kernel{
 		{avx512Product1x1, avx512Product1x2}, {avx512Product2x1, avx512Product2x2},
 		{avx512Product3x1, avx512Product3x2}, {avx512Product4x1, avx512Product4x2},
@@ -15,8 +17,20 @@ var avx512Product = product{
 	transpose: avx512Transpose,
 }
 
+// aheadProduct is avx512Product for full-width cores. Its kernels load B ahead, so B needs no
+// packing where few tiles read it.
+var aheadProduct = ahead(avx512Product)
+
+func ahead(p product) product {
+	p.packFromRows, p.kernels = 160, slices.Clone(p.kernels)
+	for i, k := range []kernel{avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2} {
+		p.kernels[11+i][1] = k
+	}
+	return p
+}
+
 var avx2Product = product{
-	lanes: 8, rows: 6,
+	lanes: 8, rows: 6, packFromRows: 56,
 	kernels: [][2]kernel{
 		{avx2Product1x1, avx2Product1x2}, {avx2Product2x1, avx2Product2x2},
 		{avx2Product3x1, avx2Product3x2}, {avx2Product4x1, avx2Product4x2},

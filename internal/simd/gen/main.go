@@ -8,6 +8,7 @@ import (
 	"log"
 
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
@@ -23,6 +24,9 @@ func main() {
 	default:
 		log.Fatalf("gen: -isa: expected avx512 or avx2, found %q", *name)
 	}
+	if v.wide() {
+		identification()
+	}
 	v.products()
 	v.packing()
 	v.elementwise()
@@ -30,4 +34,17 @@ func main() {
 	v.recurrent()
 	v.scans()
 	build.Generate()
+}
+
+// identification writes a function that executes CPUID.
+func identification() {
+	build.TEXT("cpuid", build.NOSPLIT, "func(leaf uint32) (a, b, c, d uint32)")
+	build.Doc("cpuid executes CPUID for a leaf without subleaves.")
+	build.Load(build.Param("leaf"), reg.EAX)
+	build.XORL(reg.ECX, reg.ECX)
+	build.CPUID()
+	for i, r := range []reg.Register{reg.EAX, reg.EBX, reg.ECX, reg.EDX} {
+		build.Store(r, build.ReturnIndex(i))
+	}
+	build.RET()
 }

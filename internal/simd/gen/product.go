@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -12,21 +13,40 @@ const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb in
 	"ldc int, tail int, alpha, beta float32)"
 
 // products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
-// or two vectors of columns.
+// or two vectors of columns, and for AVX-512 the ahead kernels.
 func (v *isa) products() {
 	for rows := 1; rows <= v.rows; rows++ {
 		for width := 1; width <= 2; width++ {
-			v.product(rows, width)
+			v.product(rows, width, false)
+		}
+	}
+	if v.wide() {
+		for rows := aheadRows; rows <= v.rows; rows++ {
+			v.product(rows, 2, true)
 		}
 	}
 }
 
+// aheadRows is the number of rows of the smallest ahead kernel. Large products have no smaller
+// tiles, except for few rows.
+const aheadRows = 12
+
 // product writes C ← alpha·A·B + beta·C for a tile of rows×(width·lanes) numbers of C. All of them
 // stay in registers over the k steps of the sum, and each is one chain of fused multiply-adds.
-func (v *isa) product(rows, width int) {
-	v.function(fmt.Sprintf("Product%dx%d", rows, width), productSignature,
+//
+// While it computes, it loads the tile of C into the cache. An ahead kernel loads one row of C in
+// each of the first steps, since loads of all rows at once delay those of A and B, and it loads B
+// 12 steps ahead. Without that, a core that computes a step in 14 cycles waits for B.
+func (v *isa) product(rows, width int, ahead bool) {
+	name := "Product"
+	if ahead {
+		name = "Ahead"
+	}
+	v.function(fmt.Sprintf("%s%dx%d", name, rows, width), productSignature,
 		fmt.Sprintf("is the micro-kernel for %d rows and %d vectors of columns.", rows, width))
-	prefetch(rows, width)
+	if !ahead {
+		prefetch(rows, width)
+	}
 	if v.wide() {
 		v.maskOf(param("tail"))
 	}
@@ -40,26 +60,67 @@ func (v *isa) product(rows, width int) {
 		}
 	}
 
-	Label("step")
-	col := v.vecs(width)
-	for j, r := range col {
-		v.load(Mem{Base: b, Disp: v.bytes(j)}, r, v.wide() && j == width-1)
-	}
-	for i := range acc {
-		x := v.vec()
-		VBROADCASTSS(a.at[i], x)
-		for j := range col {
-			VFMADD231PS(col[j], x, acc[i][j])
+	step := func(between map[int]func()) {
+		col := v.vecs(width)
+		for j, r := range col {
+			v.load(Mem{Base: b, Disp: v.bytes(j)}, r, v.wide() && j == width-1)
 		}
+		for i := range acc {
+			if f := between[i]; f != nil {
+				f()
+			}
+			x := v.vec()
+			VBROADCASTSS(a.at[i], x)
+			for j := range col {
+				VFMADD231PS(col[j], x, acc[i][j])
+			}
+		}
+		for _, p := range a.pointers {
+			ADDQ(cs, p)
+		}
+		ADDQ(ldb, b)
 	}
-	for _, p := range a.pointers {
-		ADDQ(cs, p)
+	if !ahead {
+		v.steps(k, "step", func() { step(nil) })
+	} else {
+		v.aheadSteps(rows, k, b, ldb, step)
 	}
-	ADDQ(ldb, b)
-	DECQ(k)
-	JNZ(LabelRef("step"))
-
 	v.epilogue(acc)
+}
+
+// steps writes a loop of k steps.
+func (v *isa) steps(k reg.Register, label string, step func()) {
+	Label(label)
+	step()
+	DECQ(k)
+	JNZ(LabelRef(label))
+}
+
+// aheadSteps writes the k steps of an ahead kernel: as many as there are rows load C too. The
+// loads are between the rows of a step.
+func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map[int]func())) {
+	c, ldc, first, limit, ldb3 := param("c"), stride("ldc"), GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: ldb, Index: ldb, Scale: 2}, ldb3)
+	load := func(at Mem) func() { return func() { PREFETCHT0(at) } }
+	loads := map[int]func(){
+		7:  load(Mem{Base: b, Index: ldb3, Scale: 4}),
+		10: load(Mem{Base: b, Index: ldb3, Scale: 4, Disp: v.bytes(1)}),
+	}
+	MOVQ(k, first)
+	MOVQ(U32(rows), limit)
+	CMPQ(first, limit)
+	CMOVQGT(limit, first)
+	SUBQ(first, k)
+	v.steps(first, "first", func() {
+		both := maps.Clone(loads)
+		both[2], both[5] = load(Mem{Base: c}), load(Mem{Base: c, Disp: v.bytes(1)})
+		step(both)
+		ADDQ(ldc, c)
+	})
+	TESTQ(k, k)
+	JZ(LabelRef("done"))
+	v.steps(k, "step", func() { step(loads) })
+	Label("done")
 }
 
 // prefetch loads the tile of C into the cache while the sums are computed.
