@@ -39,7 +39,10 @@ func (t *Tape) MaxPool(x *Tensor, lengths []int) *Tensor {
 	b, steps, width := x.shape[0], x.shape[1], x.shape[2]
 	read := x // with −Inf after the ends
 	if lengths != nil {
-		t.Unrecorded(func() { read = t.masked("MaxPool", x, t.untilEnd(lengths, steps)) })
+		t.Unrecorded(func() {
+			keep := t.Reshape(t.UntilEnd(lengths, steps), b, steps, 1)
+			read = t.masked("MaxPool", x, keep)
+		})
 	}
 	y := t.reduce(device.Max, read, []int{1})
 	return t.Record("MaxPool", y, Wrt(x, func(g *Tensor) *Tensor {
@@ -73,15 +76,15 @@ func (t *Tape) AlignPool(x *Tensor, steps int) *Tensor {
 	return t.Mean(t.Reshape(x, b, steps, window, width), 2)
 }
 
-// untilEnd returns [B T 1], 1 in the first lengths[b] steps of sample b and 0 after them.
-func (t *Tape) untilEnd(lengths []int, steps int) *Tensor {
+// UntilEnd returns [B T], 1 in the first lengths[b] steps of sample b and 0 after them.
+func (t *Tape) UntilEnd(lengths []int, steps int) *Tensor {
 	keep := make([]float32, len(lengths)*steps)
 	for i, n := range lengths {
 		for k := range n {
 			keep[i*steps+k] = 1
 		}
 	}
-	return t.Input(keep, len(lengths), steps, 1)
+	return t.Input(keep, len(lengths), steps)
 }
 
 // countDown returns n, n−1, …, 1 as [n 1].

@@ -68,21 +68,10 @@ func momentDistance(tp *ag.Tape, x, y *ag.Tensor) *ag.Tensor {
 // corrupted input, 0 at the others and at padding.
 func missingSteps(tp *ag.Tape, b *zoo.Batch) (m sequences) {
 	in := b.Corrupted
-	recorded := sequences{in.Mask, untilEnd(tp, in.AudioLen, in.Audio.Shape()[1]),
-		untilEnd(tp, in.VisionLen, in.Vision.Shape()[1])}
+	recorded := sequences{in.Mask, tp.UntilEnd(in.AudioLen, in.Audio.Shape()[1]),
+		tp.UntilEnd(in.VisionLen, in.Vision.Shape()[1])}
 	for i, keep := range b.KeepMasks {
 		m[i] = tp.Reshape(tp.Sub(recorded[i], keep), in.Batch(), -1, 1)
 	}
 	return m
-}
-
-// untilEnd returns [B steps]: 1 in the first lengths[b] steps of sample b, 0 after them.
-func untilEnd(tp *ag.Tape, lengths []int, steps int) *ag.Tensor {
-	recorded := make([]float32, len(lengths)*steps)
-	for i, n := range lengths {
-		for t := range n {
-			recorded[i*steps+t] = 1
-		}
-	}
-	return tp.Input(recorded, len(lengths), steps)
 }

@@ -203,8 +203,8 @@ func TestNothingMissing(t *testing.T) {
 	b.Corrupted = b.Complete
 	tp := ag.NewTape(p.Device())
 	b.KeepMasks = sequences{b.Complete.Mask,
-		untilEnd(tp, b.Complete.AudioLen, zootest.TinyDims.AudioT),
-		untilEnd(tp, b.Complete.VisionLen, zootest.TinyDims.VisionT)}
+		tp.UntilEnd(b.Complete.AudioLen, zootest.TinyDims.AudioT),
+		tp.UntilEnd(b.Complete.VisionLen, zootest.TinyDims.VisionT)}
 	terms, _ := m.terms(tp, b)
 	for _, term := range terms[1:] {
 		zootest.Close(t, term.Name, 1e-12, []float64{term.Loss.Item()}, []float64{0.15})
