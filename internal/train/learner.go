@@ -57,6 +57,11 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 	if _, _, err := plan(c, d); err != nil {
 		return nil, err
 	}
+	return newLearner(c, d)
+}
+
+// newLearner is [NewLearner] for a configuration that [plan] has checked.
+func newLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 	dev, err := ag.Open(c.DeviceName())
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
