@@ -22,7 +22,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"recap":    main,
+		"recap": func() {
+			drawInterval = 0 // no training is too short to be seen
+			main()
+		},
 		"exitcode": func() { fmt.Println("exit", run(os.Args[1:])) },
 	})
 }
@@ -37,6 +40,8 @@ heads: 2
 head_width: 4
 feed_forward: 8
 depth: 1
+fusion_depth: 1
+granularities: [4, 2]
 text: {width: 8, layers: 1, heads: 2, feed_forward: 8}
 critic: {width: 8}
 `

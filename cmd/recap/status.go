@@ -39,8 +39,8 @@ func (l *statusLine) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// drawInterval is the shortest time between two drawings.
-const drawInterval = 200 * time.Millisecond
+// drawInterval is the shortest time between two drawings. Tests change it.
+var drawInterval = 200 * time.Millisecond
 
 // show replaces the status line; text must have no control characters. It does nothing if the line
 // was drawn a moment ago.

@@ -103,7 +103,7 @@ func TestTrainOnTerminals(t *testing.T) {
 	for _, columns := range []int{60, 80, 120} {
 		dir = workDir(t)
 		s := startOnScreen(t, dir, uint16(columns), "train", "--config", "tiny.yaml",
-			"-s", "1", "-s", "2", "--set", "data.limit=100") // longer than a drawing's interval
+			"-s", "1", "-s", "2")
 		if code := s.wait(); code != 0 {
 			t.Fatalf("exit %d\n%s", code, s.written())
 		}
