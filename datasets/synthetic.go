@@ -112,6 +112,9 @@ func SyntheticMaxCorrelation(m int) float64 {
 // SyntheticTruth holds the latent variables of each utterance of a synthetic set, by split.
 type SyntheticTruth struct{ Train, Valid, Test []Latent }
 
+// MinLanguageSteps is the smallest number of language steps of a synthetic set.
+const MinLanguageSteps = 5
+
 // Synthetic generates a data set, and returns it with its latent variables. Earlier steps predict
 // later ones, the modalities share information about the label, and each modality has information
 // that the others do not have; the amounts are known. With z, n, ε independent standard normal
@@ -131,10 +134,10 @@ type SyntheticTruth struct{ Train, Valid, Test []Latent }
 // The same configuration gives the same set on every machine. Each split has its own generator
 // (PCG), so that a smaller split is the beginning of a larger one. Values are rounded to multiples
 // of 2⁻¹², which removes the last bits of exp and of fused multiply-adds, in which processors
-// differ. Synthetic panics if a size is too small: the smallest are 5 language steps, 1 for the
+// differ. Synthetic panics if a size is too small: the smallest are [MinLanguageSteps], 1 for the
 // other steps and dimensions, and 0 utterances.
 func Synthetic(cfg SyntheticConfig) (*Set, SyntheticTruth) {
-	if cfg.LanguageSteps < 5 ||
+	if cfg.LanguageSteps < MinLanguageSteps ||
 		min(cfg.AudioSteps, cfg.VisionSteps, cfg.AudioDim, cfg.VisionDim) < 1 ||
 		min(cfg.Train, cfg.Valid, cfg.Test) < 0 {
 		panic(fmt.Sprintf(

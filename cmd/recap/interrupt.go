@@ -68,7 +68,7 @@ func (t *terminal) watch(signals <-chan os.Signal, cancel context.CancelFunc, ex
 
 // say prints a message for people. On a terminal, its lines that are too long are wrapped.
 func (t *terminal) say(text string) {
-	text = "recap: " + text
+	text = "recap: " + strings.TrimPrefix(text, "recap: ") // the model's errors begin with its name
 	if t.line == nil {
 		fmt.Fprintln(t.err, text)
 		return

@@ -5,8 +5,10 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -93,20 +95,27 @@ func run(args []string) int {
 	return exitSuccess
 }
 
-// helpFor returns a line that says which command's help explains an error in a command line, and ""
-// for other errors.
+// helpFor returns lines that say what to do about an error in a command line, and which command's
+// help explains it. It returns "" for other errors.
 func helpFor(err error) string {
 	parse := new(kong.ParseError)
 	if !errors.As(err, &parse) {
 		return ""
 	}
-	command := "recap"
+	command, cure := "recap", ""
 	for _, p := range parse.Context.Path {
 		if p.Command != nil {
 			command = p.Command.FullPath()
 		}
 	}
-	return "\nsee " + command + " --help"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		cure = "\nexpected the directory of a run, such as runs/synthetic/recap/full; " +
+			"recap train prints it at its end"
+	case command == "recap table" && strings.HasPrefix(err.Error(), "unexpected argument "):
+		cure = "\ngive the directory of the runs with --runs DIR"
+	}
+	return cure + "\nsee " + command + " --help"
 }
 
 // newParser returns the parser of the command line.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +140,9 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 		if err := config.CheckData(); err != nil {
 			return err
 		}
-		logStart(t, &config, seeds)
+		if config.Data.File != "" {
+			t.log.Info("opening " + filepath.Base(config.Data.File))
+		}
 		dir, summary, err = runner.Train(context.Background(), config, seeds)
 	}
 	t.hide()
@@ -152,24 +153,11 @@ func (c *trainCommand) Run(ctx context.Context, t *terminal) error {
 	seed := filepath.Join(dir, fmt.Sprintf("seed%d", summary.Seeds[0]))
 	next := fmt.Sprintf("Next: recap report %s (a page with figures), recap serve %s (all runs in "+
 		"the browser), recap predict --run %s --features FILE",
-		typeset.ShellWord(dir), typeset.ShellWord(c.Out), typeset.ShellWord(seed))
+		typeset.ShellWord(dir), typeset.ShellWord(rundir.Root(dir, &summary.Config)),
+		typeset.ShellWord(seed))
 	t.paragraph(next)
 	fmt.Fprintln(t.out, dir)
 	return nil
-}
-
-// logStart says at once what is trained; opening the data and making the model take a while.
-func logStart(t *terminal, c *settings.Config, seeds []uint64) {
-	model := c.Spec().Label
-	if v := c.SelectedVariant(); v.Name != "full" {
-		model += ", " + v.Label + ","
-	}
-	dataset, key := cmp.Or(c.Dataset, filepath.Base(c.Data.File)), "seeds"
-	if len(seeds) == 1 {
-		key = "seed"
-	}
-	t.log.Info("training "+model+" on "+dataset,
-		key, strings.Trim(fmt.Sprint(seeds), "[]"), "preset", c.Preset, "device", c.Device)
 }
 
 // changes returns the name of a flag that changes a setting, "" if there is none.
@@ -250,8 +238,6 @@ func (c *ablateCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	runner := newRunner(ctx, t, c.Out, func(string) string { return thisCommand() })
 	runner.Equal = equal
-	t.log.Info(fmt.Sprintf("training %d variants of %s", len(configs), configs[0].Spec().Label),
-		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
 	summaries, err := runner.Ablate(context.Background(), configs, seeds, drop)
 	t.hide()
 	if err != nil {

@@ -21,6 +21,17 @@ func (d Dir) Finished() bool { return d.Has(PredictionsFile) }
 // Run returns the directory of the run.
 func (d Dir) Run() string { return filepath.Join(string(d), "..") }
 
+// Root returns the directory that has a run as DATASET/MODEL/NAME, and the directory of the run
+// itself if it was moved to another place.
+func Root(run string, c *settings.Config) string {
+	model := filepath.Dir(run)
+	dataset := filepath.Dir(model)
+	if filepath.Base(model) != c.Model || filepath.Base(dataset) != c.Dataset {
+		return run
+	}
+	return filepath.Dir(dataset)
+}
+
 // LastState describes for an error message where the state of the last complete epoch is.
 func (d Dir) LastState() string {
 	if d.Has(StateFile) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
 
@@ -41,5 +42,18 @@ func TestLargestSeed(t *testing.T) {
 	if err != nil || len(dirs) != 2 || filepath.Base(string(dirs[1])) !=
 		fmt.Sprint("seed", seeds[1]) {
 		t.Errorf("%v, %v", dirs, err)
+	}
+}
+
+// TestRoot finds the directory of the run directories, unless the run is not where train made it.
+func TestRoot(t *testing.T) {
+	c := settings.Config{Dataset: "mosi", Model: "misa"}
+	for run, want := range map[string]string{
+		"runs/mosi/misa/full": "runs", "mosi/misa/full-2": ".", "/a/b/mosi/misa/x": "/a/b",
+		"full": "full", ".": ".", "kept/misa/full": "kept/misa/full",
+	} {
+		if got := filepath.ToSlash(Root(filepath.FromSlash(run), &c)); got != want {
+			t.Errorf("%s: %s, want %s", run, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
@@ -52,6 +53,10 @@ func (r *Runner) Train(
 		return "", nil, err
 	}
 	defer data.Close()
+	if err := data.Check(&c); err != nil {
+		return "", nil, err
+	}
+	r.logStart(&c, seeds)
 	c.Seed = seeds[0]
 	use, err := data.Prepare(&c)
 	if err != nil {
@@ -72,6 +77,20 @@ func (r *Runner) Train(
 	}
 	s, err = summarize(dir, data.Set)
 	return dir, s, err
+}
+
+// logStart says what is trained before the model is made, which takes a while.
+func (r *Runner) logStart(c *settings.Config, seeds []uint64) {
+	model := c.Spec().Label
+	if v := c.SelectedVariant(); v.Name != fullVariant {
+		model += ", " + v.Label + ","
+	}
+	key := "seeds"
+	if len(seeds) == 1 {
+		key = "seed"
+	}
+	r.Log.Info("training "+model+" on "+c.Dataset, key, strings.Trim(fmt.Sprint(seeds), "[]"),
+		"preset", c.Preset, "device", c.Device)
 }
 
 // summarize returns the scores of a run, with those of the constant predictor.
@@ -123,6 +142,14 @@ func (r *Runner) Ablate(
 		return nil, err
 	}
 	defer data.Close()
+	for _, c := range variants {
+		c.Dataset = variants[0].Dataset
+		if err := data.Check(&c); err != nil {
+			return nil, err
+		}
+	}
+	r.Log.Info(fmt.Sprintf("training %d variants of %s", len(variants), variants[0].Spec().Label),
+		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
 	var all []*tables.Summary
 	var full []rundir.Dir
 	r.number, r.count = 0, len(variants)*len(seeds)

@@ -168,6 +168,16 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 	return dims, nil
 }
 
+// Check returns an error if the model of c is too large, or does not fit the data.
+func (d *Data) Check(c *settings.Config) error {
+	dims, err := d.dims(c)
+	if err != nil {
+		return err
+	}
+	_, _, err = plan(c, dims)
+	return err
+}
+
 // StepsPerEpoch returns how many steps the optimisers make in an epoch of each phase of a model.
 func (d *Data) StepsPerEpoch(c *settings.Config) (map[string]int, error) {
 	dims, err := d.dims(c)
