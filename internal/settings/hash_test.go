@@ -37,6 +37,8 @@ func TestHashesStay(t *testing.T) {
 		{"almt", "paper", "d9a0509609b8653a", nil},
 		{"cenet", "quick", "4dd58b6208ed5208", nil},
 		{"cenet", "paper", "37901c0fad54d054", nil},
+		{"mascf-style", "quick", "02ec0e44c792daa4", nil},
+		{"mascf-style", "paper", "3e96c7a05347adf9", nil},
 		{"tf-mamba", "quick", "b6e87a42e9dc5a98", nil},
 		{"tf-mamba", "paper", "519b887c37a7f107", nil},
 	} {

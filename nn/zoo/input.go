@@ -62,6 +62,17 @@ func (d *Dims) Check() error {
 	return nil
 }
 
+// OneFrame names those of audio and vision that have one frame in each utterance.
+func (d *Dims) OneFrame() (names []string) {
+	if d.AudioT == 1 {
+		names = append(names, "audio")
+	}
+	if d.VisionT == 1 {
+		names = append(names, "vision")
+	}
+	return names
+}
+
 // An Input holds the features of B samples, either complete or corrupted. In the corrupted version
 // missing tokens are [UNK] and missing frames are zeros.
 type Input struct {

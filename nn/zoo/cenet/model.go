@@ -54,13 +54,7 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 
 // oneFrame returns a warning if a modality has one frame in each utterance, or "".
 func oneFrame(d zoo.Dims) string {
-	var single []string
-	if d.AudioT == 1 {
-		single = append(single, "audio")
-	}
-	if d.VisionT == 1 {
-		single = append(single, "vision")
-	}
+	single := d.OneFrame()
 	if single == nil {
 		return ""
 	}

@@ -36,16 +36,7 @@ func newEncoder(p *nn.Params, width int, c *Config) *encoder {
 func (e *encoder) Forward(tp *ag.Tape, x *ag.Tensor, lengths []int) *ag.Tensor {
 	h := e.mix.Forward(tp, e.norm.Forward(tp, e.project.Forward(tp, x)))
 	score := tp.Scale(tp.MatMul(e.queries, h, ag.NT), 1/math.Sqrt(float64(h.Shape()[2])))
-	return tp.MatMul(tp.Softmax(score, until(tp, lengths, x.Shape()[1])), h, ag.NN)
-}
-
-// until returns a mask [B 1 steps]: 1 in the first lengths[b] steps of sample b.
-func until(tp *ag.Tape, lengths []int, steps int) *ag.Tensor {
-	mask := make([]float32, len(lengths)*steps)
-	for i, n := range lengths {
-		for k := range n {
-			mask[i*steps+k] = 1
-		}
-	}
-	return tp.Input(mask, len(lengths), 1, steps)
+	b, steps := len(lengths), x.Shape()[1]
+	mask := tp.Reshape(tp.UntilEnd(lengths, steps), b, 1, steps)
+	return tp.MatMul(tp.Softmax(score, mask), h, ag.NN)
 }

@@ -84,18 +84,12 @@ func (m *model) Phases() []zoo.Phase {
 
 // warning names the modalities of one frame in each utterance.
 func (m *model) warning() string {
-	var single []string
-	if m.dims.AudioT == 1 {
-		single = append(single, "audio")
-	}
-	if m.dims.VisionT == 1 {
-		single = append(single, "vision")
-	}
+	single := m.dims.OneFrame()
 	if single == nil {
 		return ""
 	}
 	return strings.Join(single, " and ") + ": one frame in each utterance, so its tokens are all " +
-		"equal; its queries and the states of its Mamba layer are not trained"
+		"equal; its queries and the matrices A of its Mamba layer are not trained"
 }
 
 // Predict returns ŷ.

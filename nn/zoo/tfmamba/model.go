@@ -78,13 +78,7 @@ func (m *model) Phases() []zoo.Phase {
 
 // warn names the modalities in which there is nothing to align.
 func (m *model) warn(_, _ map[string]float64) string {
-	var names []string
-	if m.dims.AudioT == 1 {
-		names = append(names, "audio")
-	}
-	if m.dims.VisionT == 1 {
-		names = append(names, "vision")
-	}
+	names := m.dims.OneFrame()
 	if names == nil {
 		return ""
 	}
