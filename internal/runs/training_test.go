@@ -53,13 +53,13 @@ func TestPatience(t *testing.T) {
 	runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), whole)
 }
 
-// TestModelsResume interrupts the training of every model of the zoo in the epochs that begin
-// from a state. After it is resumed, the files are the same, including the memory of a phase.
+// TestModelsResume interrupts the training of every model of the zoo in each epoch that begins from
+// a state. After it is resumed, the files are the same, including the memory of a phase.
 func TestModelsResume(t *testing.T) {
 	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
 			c, err := settings.Resolve(settings.Sources{Set: map[string]string{
-				"model": spec.Name, "data.limit": "24",
+				"model": spec.Name, "data.limit": "16",
 				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "3",
 				"train.schedule": "constant", "eval.rates": "0,0.5"}})
 			if err != nil {
@@ -70,17 +70,19 @@ func TestModelsResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := runstest.Contents(t, dir)
-			for _, stop := range []int{5, 8} { // of 3 steps an epoch
-				r := runstest.NewRunner(t)
-				dir, _, err := runstest.TrainUntil(r, c, stop)
-				if !errors.As(err, new(*train.Interrupted)) {
-					t.Fatalf("stopped at step %d: error %v", stop, err)
-				}
-				if _, _, err := r.Resume(context.Background(), dir); err != nil {
-					t.Fatal(err)
-				}
-				runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
+			r := runstest.NewRunner(t)
+			dir, _, err = runstest.TrainUntil(r, c, 3) // of 2 steps an epoch
+			if !errors.As(err, new(*train.Interrupted)) {
+				t.Fatalf("stopped in epoch 2: error %v", err)
 			}
+			if err := runstest.ResumeUntil(r, dir, 3); !errors.As(err, new(*train.Interrupted)) {
+				t.Fatalf("resumed and stopped in epoch 3: error %v", err)
+			}
+			r.Progress = func(runs.Progress) {}
+			if _, _, err := r.Resume(context.Background(), dir); err != nil {
+				t.Fatal(err)
+			}
+			runstest.SameFiles(t, "resumed", runstest.Contents(t, dir), want)
 		})
 	}
 }

@@ -128,6 +128,27 @@ func OnStep(r *runs.Runner, f func(p runs.Progress)) {
 // TrainUntil trains a run with one seed and interrupts it at step stop. It returns the run
 // directory, the number of steps that were made and the error of [runs.Runner.Train].
 func TrainUntil(r *runs.Runner, c settings.Config, stop int) (dir string, steps int, err error) {
+	steps, err = until(r, stop, func(ctx context.Context) error {
+		dir, _, err = r.Train(ctx, c, []uint64{5})
+		return err
+	})
+	return dir, steps, err
+}
+
+// ResumeUntil resumes a run and interrupts it at step stop. It returns the error of
+// [runs.Runner.Resume].
+func ResumeUntil(r *runs.Runner, dir string, stop int) error {
+	_, err := until(r, stop, func(ctx context.Context) error {
+		_, _, err := r.Resume(ctx, dir)
+		return err
+	})
+	return err
+}
+
+// until calls train, and cancels its context at step stop.
+func until(
+	r *runs.Runner, stop int, train func(ctx context.Context) error,
+) (steps int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	OnStep(r, func(runs.Progress) {
@@ -135,6 +156,6 @@ func TrainUntil(r *runs.Runner, c settings.Config, stop int) (dir string, steps 
 			cancel()
 		}
 	})
-	dir, _, err = r.Train(ctx, c, []uint64{5})
-	return dir, steps, err
+	err = train(ctx)
+	return steps, err
 }
