@@ -180,11 +180,16 @@ func (p *Params) Tensors() []*ag.Tensor {
 	return xs
 }
 
-// Count returns the number of elements of the parameters under p's prefix, buffers not counted.
+// Count returns the number of elements of the parameters under p's prefix, buffers not counted. It
+// counts the parameters of a plan too.
 func (p *Params) Count() int {
 	n := 0
 	for _, x := range p.All() {
-		n += x.Len()
+		if p.plan != nil {
+			n += p.plan.Count(x.Name)
+		} else {
+			n += x.Len()
+		}
 	}
 	return n
 }

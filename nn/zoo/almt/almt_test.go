@@ -29,7 +29,7 @@ func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]struct{ ours, theirs, fusion int }{
 		"mosi": {2601729, 2603649, 2}, "mosei": {3220865, 3223041, 4},
 		"sims": {3230721, 3232897, 4}} {
-		_, got := zootest.PaperParams(t, &Spec, dataset)
+		_, got := zootest.PaperSizes(&Spec, dataset)
 		if got != want.ours {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want.ours)
 		}
@@ -38,7 +38,7 @@ func TestParameters(t *testing.T) {
 				want.theirs)
 		}
 	}
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p, _ := zootest.PaperSizes(&Spec, "mosi")
 	for name, part := range map[string]struct{ theirs, without int }{
 		"embed.l": {403200, 128}, "embed.a": {347136, 128}, "embed.v": {365056, 128},
 		"language": {593664, 2 * 128}, "hyper": {1024 + 298368, 0},
@@ -84,7 +84,7 @@ func TestPresets(t *testing.T) {
 // the hyper-modality is 1, positions are from N(0, 1), and the projections of the hyper-modality
 // from U(−1/√d, 1/√d). The norms of the first layer map ones to their shift, 0.
 func TestInit(t *testing.T) {
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p := zootest.PaperParams(t, &Spec, "mosi")
 	for _, x := range p.All() {
 		sd, mean, largest := 0.0, 0.0, 0.0 // sd: √ of the mean square
 		switch {

@@ -47,12 +47,12 @@ func squeezed() *zoo.Spec {
 // are without the shifts of the three norms of keys, 128 each, which have no effect.
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 759937, "mosei": 786689, "sims": 796545} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 	}
 	for dataset, want := range map[string]int{"mosi": 1658113, "mosei": 1684865, "sims": 1694721} {
-		if _, got := zootest.PaperParams(t, squeezed(), dataset); got != want-3*128 {
+		if _, got := zootest.PaperSizes(squeezed(), dataset); got != want-3*128 {
 			t.Errorf("%s, squeezed: %d numbers besides BERT, want %d", dataset, got, want-3*128)
 		}
 	}
@@ -110,11 +110,11 @@ func TestInit(t *testing.T) {
 		more["blocks.3.mixer.out_proj.weight"] = uniform(256) / 2 // divided by √4
 		return more
 	}
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p := zootest.PaperParams(t, &Spec, "mosi")
 	check(p, common(map[string]float64{"embed.l.weight": uniform(768),
 		"embed.a.weight": uniform(5), "embed.v.weight": uniform(20), "embed.l.bias": 0,
 		"embed.a.bias": 0, "embed.v.bias": 0}))
-	p, _ = zootest.PaperParams(t, squeezed(), "mosi")
+	p = zootest.PaperParams(t, squeezed(), "mosi")
 	check(p, common(map[string]float64{"embed.l.project.bias": uniform(768),
 		"embed.a.project.weight": uniform(5), "embed.v.project.bias": uniform(20),
 		"embed.l.encode.positions": 1, "embed.l.encode.tokens": 0}))
@@ -181,7 +181,7 @@ func TestGroups(t *testing.T) {
 // TestUndecayed counts the numbers without weight decay by Vim's rule, besides BERT's: 14,721 with
 // the shifts of the norms of keys.
 func TestUndecayed(t *testing.T) {
-	p, _ := zootest.PaperParams(t, squeezed(), "mosi")
+	p := zootest.PaperParams(t, squeezed(), "mosi")
 	n := 0
 	for _, x := range p.All() {
 		if !strings.HasPrefix(x.Name, "text.") && !vimDecays(x.Name) {

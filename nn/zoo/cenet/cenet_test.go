@@ -40,7 +40,7 @@ func tinyBERT() zoo.Dims {
 func TestParameters(t *testing.T) {
 	const head = 591361
 	for dataset, want := range map[string]int{"mosi": 5925888, "mosei": 5990400, "sims": 6476544} {
-		p, got := zootest.PaperParams(t, &Spec, dataset)
+		p, got := zootest.PaperSizes(&Spec, dataset)
 		if got != want+head {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want+head)
 		}
@@ -84,7 +84,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 
 // TestInit checks that new weights are from N(0, 0.02²) and biases 0.
 func TestInit(t *testing.T) {
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p := zootest.PaperParams(t, &Spec, "mosi")
 	for _, x := range slices.Concat(p.Sub("enhance").All(), p.Sub("head").All()) {
 		sd := math.Sqrt(x.Dot(x.Tensor) / float64(x.Len()))
 		want := 0.02

@@ -29,14 +29,14 @@ func TestParameters(t *testing.T) {
 	const embed, completeness, proxy, language, reconstruct = 3 * 2, 2, 2, 2, 3 * 2 // blocks
 	for dataset, want := range map[string]struct{ theirs, fusion int }{"mosi": {6483012, 2},
 		"mosei": {7102404, 4}, "sims": {7112260, 4}} {
-		_, got := zootest.PaperParams(t, &Spec, dataset)
+		_, got := zootest.PaperSizes(&Spec, dataset)
 		if got += 128 *
 			(embed + completeness + proxy + language + reconstruct +
 				want.fusion); got != want.theirs {
 			t.Errorf("%s: %d numbers with the shifts of LN_k, want %d", dataset, got, want.theirs)
 		}
 	}
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p, _ := zootest.PaperSizes(&Spec, "mosi")
 	for name, part := range map[string]struct{ theirs, blocks int }{
 		"embed.l": {699520, 2}, "embed.a": {643456, 2}, "embed.v": {661376, 2},
 		"proxy.generate": {597760, 2}, "discriminator": {8386, 0},

@@ -39,7 +39,7 @@ func newTiny(t *testing.T, d zoo.Dims, device string) (*model, *nn.Params) {
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 1129601, "mosei": 1140353,
 		"sims": 1221377} {
-		p, got := zootest.PaperParams(t, &Spec, dataset)
+		p, got := zootest.PaperSizes(&Spec, dataset)
 		if got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
@@ -98,7 +98,7 @@ func TestNamesWhatItIs(t *testing.T) {
 // TestInit checks the initial values of the queries, and that all Mamba layers start as those of
 // TF-Mamba: W_out is not divided, and the backward steps have a bias.
 func TestInit(t *testing.T) {
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p := zootest.PaperParams(t, &Spec, "mosi")
 	layers := 0
 	for _, x := range p.All() {
 		v := x.Values()

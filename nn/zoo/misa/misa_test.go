@@ -36,7 +36,7 @@ func textLengths(c *Config) { c.Lengths = "text" }
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 1138033 - 3588, "mosei": 1435105 - 3588,
 		"sims": 21664749 - 3588} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 	}

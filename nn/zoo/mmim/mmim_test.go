@@ -39,12 +39,12 @@ func nothing(*Config) {}
 func TestParameters(t *testing.T) {
 	const projections = 2 * (16*4 + 4)
 	for dataset, want := range map[string]int{"mosi": 281673, "mosei": 292425, "sims": 373449} {
-		p, got := zootest.PaperParams(t, &Spec, dataset)
+		_, got := zootest.PaperSizes(&Spec, dataset)
 		if got += projections; got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 		buffers := 0
-		for _, x := range p.Buffers() {
+		for _, x := range zootest.PaperParams(t, &Spec, dataset).Buffers() {
 			buffers += x.Len()
 		}
 		if buffers != projections {
@@ -89,7 +89,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 // TestInit checks the standard deviations of matrices of the published sizes, which in the text
 // encoder stay as they are, and the ranges of biases.
 func TestInit(t *testing.T) {
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p := zootest.PaperParams(t, &Spec, "mosi")
 	sd := map[string]float64{"audio.lstm.weight_ih_l0": 0.170, "audio.lstm.weight_hh_l0": 0.158,
 		"audio.lstm.weight_hh_l0_reverse": 0.158, "predictors.a.mean.0.weight": 0.0505,
 		"predictors.v.log_variance.0.weight": 0.0505, "predictors.v.project.weight": 0.316,

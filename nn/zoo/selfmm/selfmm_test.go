@@ -353,7 +353,7 @@ func TestInputDropout(t *testing.T) {
 // TestParameters compares with the counts of MMSA's modules, without BERT's.
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 159332, "mosei": 165668, "sims": 381380} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d parameters besides those of the words' encoder, want %d", dataset,
 				got, want)
 		}

@@ -32,7 +32,7 @@ func tiny() zoo.Config {
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 1254224, "mosei": 1257360,
 		"sims": 1529968} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 	}

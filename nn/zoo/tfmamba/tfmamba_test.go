@@ -25,11 +25,11 @@ func tiny() zoo.Config {
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 1813209, "mosei": 2164081,
 		"sims": 1526927} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 	}
-	p, _ := zootest.PaperParams(t, &Spec, "mosi")
+	p, _ := zootest.PaperSizes(&Spec, "mosi")
 	for _, part := range []struct {
 		names string
 		want  int

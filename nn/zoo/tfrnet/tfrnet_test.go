@@ -32,7 +32,7 @@ func tiny() zoo.Config {
 func TestParameters(t *testing.T) {
 	for dataset, want := range map[string]int{"mosi": 14850620, "mosei": 18812589,
 		"sims": 6668422} {
-		if _, got := zootest.PaperParams(t, &Spec, dataset); got != want {
+		if _, got := zootest.PaperSizes(&Spec, dataset); got != want {
 			t.Errorf("%s: %d numbers besides BERT, want %d", dataset, got, want)
 		}
 	}

@@ -90,15 +90,27 @@ var paperDims = map[string]zoo.Dims{
 }
 
 // PaperParams returns the parameters of the model with the preset "paper" for mosi, mosei or sims,
-// in full size except for a small text encoder, and the number of their elements without the text
-// encoder's.
-func PaperParams(t *testing.T, s *zoo.Spec, dataset string) (p *nn.Params, count int) {
+// in full size except for a small text encoder.
+func PaperParams(t *testing.T, s *zoo.Spec, dataset string) *nn.Params {
 	t.Helper()
+	p := nn.NewParams(Open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	newPaper(s, p, dataset)
+	return p
+}
+
+// PaperSizes returns the parameters of [PaperParams] without values, to be counted, and the number
+// of their elements without the text encoder's.
+func PaperSizes(s *zoo.Spec, dataset string) (p *nn.Params, count int) {
+	p, _ = nn.PlanParams()
+	m := newPaper(s, p, dataset)
+	return p, p.Count() - m.TextEncoder().Params.Count()
+}
+
+func newPaper(s *zoo.Spec, p *nn.Params, dataset string) zoo.Model {
 	c, _ := s.Preset("paper", dataset)
 	*c.TextEncoder() = zoo.TextConfig{Finetune: true, Width: 768, Layers: 2,
 		Heads: 1, FeedForward: 1}
-	m, p := New(t, s, c, "cpu", paperDims[dataset])
-	return p, p.Count() - m.TextEncoder().Params.Count()
+	return s.New(p, c, paperDims[dataset])
 }
 
 // Refuses checks that each change of a configuration is an error of Check, which begins with the
