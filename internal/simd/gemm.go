@@ -85,6 +85,10 @@ func (p *product) gemm(g *gemm) {
 func (p *product) panel(g *gemm) {
 	var w *workspace
 	packA, packB := p.packs(g)
+	if !packA && !packB && g.m <= p.rows {
+		p.tile(g)
+		return
+	}
 	if packA || packB {
 		w = workspaces.Get().(*workspace)
 		defer workspaces.Put(w)
@@ -93,9 +97,9 @@ func (p *product) panel(g *gemm) {
 	if packB {
 		b = p.packB(w, g)
 	}
-	tiles := ceil(g.m, p.rows)
-	for first := 0; first < tiles; first += blockRows / p.rows {
-		last := min(first+blockRows/p.rows, tiles)
+	tiles, step := ceil(g.m, p.rows), blockRows/p.rows
+	for first := 0; first < tiles; first += step {
+		last := min(first+step, tiles)
 		a := block{v: g.a.v, rs: g.a.ld, cs: 1}
 		if g.a.trans {
 			a.rs, a.cs = 1, g.a.ld
@@ -103,18 +107,39 @@ func (p *product) panel(g *gemm) {
 		if packA {
 			a = p.packA(w, g, tiles, first, last)
 		}
-		for j := 0; j < g.n; j += 2 * p.lanes {
-			p.strip(g, a, b, tiles, first, last, j)
+		for j, at := 0, 0; j < g.n; j, at = j+2*p.lanes, at+b.strip {
+			p.strip(g, a, b, tiles, first, last, j, at)
 		}
 	}
 }
 
-// strip computes the tiles first to last, which are a block of A, in the strip of B from column j.
-func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j int) {
-	cols := min(g.n-j, 2*p.lanes)
-	width := ceil(cols, p.lanes)
-	tail := cols - (width-1)*p.lanes
-	bv, ldb := &b.v[j/(2*p.lanes)*b.strip], b.ld
+// tile computes a product of at most p.rows rows, without packing.
+func (p *product) tile(g *gemm) {
+	rs, cs := g.a.ld, 1
+	if g.a.trans {
+		rs, cs = cs, rs
+	}
+	for j := 0; j < g.n; j += 2 * p.lanes {
+		width, tail := p.width(g.n - j)
+		p.kernels[g.m-1][width-1](g.k, &g.a.v[0], rs, cs, &g.b.v[j], g.b.ld, &g.c[j], g.ldc, tail,
+			g.alpha, g.beta)
+	}
+}
+
+// width returns the number of vectors in a strip at the left end of cols columns, and the columns
+// in the last of them.
+func (p *product) width(cols int) (width, tail int) {
+	if cols > p.lanes {
+		return 2, min(cols-p.lanes, p.lanes)
+	}
+	return 1, cols
+}
+
+// strip computes the tiles first to last, which are a block of A, in the strip of B from column j,
+// which starts at b.v[at].
+func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j, at int) {
+	width, tail := p.width(g.n - j)
+	bv, ldb := &b.v[at], b.ld
 	if b.packed {
 		ldb = width * p.lanes
 	}
