@@ -1,0 +1,112 @@
+package models
+
+import (
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+
+	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/nn"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+	"github.com/seed-6655bf3b/recap/optim"
+)
+
+// mosi has the shapes of MOSI.
+var mosi = zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20,
+	Range: [2]float64{-3, 3}}
+
+// BenchmarkModels measures a training step of each phase and an evaluation of each model, at the
+// paper's sizes and batch. There is no dropout, and BERT has no layers, except that CENET, whose
+// own parts are before BERT's second layer, has two. It reports seconds of the processor, which
+// other processes do not change as much as the time, and the largest resident memory. Run one at a
+// time, for example
+//
+//	go test ./internal/models -run xxx -bench 'Models/misa/train$' -benchtime 1x -cpu 1
+//
+// benchmarks/peer_zoo.py compares the models with PyTorch.
+func BenchmarkModels(b *testing.B) {
+	for _, s := range All {
+		b.Run(s.Name, func(b *testing.B) {
+			m, p, batch := paper(b, &s)
+			for _, ph := range m.Phases() {
+				b.Run(ph.Name, func(b *testing.B) { measure(b, training(p, ph, batch)) })
+			}
+			b.Run("evaluation", func(b *testing.B) {
+				tp := ag.NewInferenceTape(p.Device())
+				measure(b, func() {
+					tp.Reset()
+					m.Predict(tp, batch.Corrupted).Score.Values()
+				})
+			})
+		})
+	}
+}
+
+// training returns a training step: one of each pass of the phase.
+func training(p *nn.Params, ph zoo.Phase, batch *zoo.Batch) func() {
+	if ph.NewMemory != nil {
+		ph.NewMemory(make([]float32, len(batch.Index)))
+	}
+	tp := ag.NewTape(p.Device())
+	var optimizers []*optim.Adam
+	for _, pass := range ph.Passes {
+		optimizers = append(optimizers, optim.NewAdamW(1e-4, 1e-4, pass.Params))
+	}
+	return func() {
+		for i, pass := range ph.Passes {
+			tp.Reset()
+			terms, updates := pass.Terms(tp, batch)
+			zoo.Apply(tp, updates)
+			optimizers[i].Step(tp.Backward(zoo.Total(tp, terms)))
+		}
+	}
+}
+
+// paper returns a model, its parameters and a batch.
+func paper(b *testing.B, s *zoo.Spec) (zoo.Model, *nn.Params, *zoo.Batch) {
+	c, t := s.Preset("paper", "mosi")
+	for _, x := range zoo.Settings(c) {
+		if strings.HasSuffix(x.Key, "dropout") {
+			x.Value.SetFloat(0)
+			x.Store()
+		}
+	}
+	c.TextEncoder().Layers = 0
+	if s.Name == "cenet" {
+		c.TextEncoder().Layers = 2
+	}
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	m := s.New(p, c, mosi)
+	return m, p, zoo.RandomBatch(dev, &mosi, t.Batch, 1)
+}
+
+// measure runs the step to warm up, and then the benchmark.
+func measure(b *testing.B, step func()) {
+	step()
+	before := usage(b)
+	n := 0
+	for b.Loop() {
+		step()
+		n++
+	}
+	after := usage(b)
+	b.ReportMetric((seconds(after)-seconds(before))/float64(n), "cpu-s/op")
+	b.ReportMetric(float64(after.Maxrss)/1024, "MiB")
+}
+
+func usage(b *testing.B) (u syscall.Rusage) {
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u
+}
+
+// seconds returns the processor time of the process.
+func seconds(u syscall.Rusage) float64 {
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
