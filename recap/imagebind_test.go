@@ -275,7 +275,8 @@ func TestImageBindLearns(t *testing.T) {
 	c := tinyImageBind(t, "")
 	c.Text.Dropout = 0
 	m, dev := newTiny(t, "cpu", c, tinyDims)
-	first, last := train(m, m.Phases()[0], sample(dev, tinyDims, 8), 100, 0.003, oneOf("rec_"))
+	first, last := train(m, m.Phases()[0], sample(dev, tinyDims, 8), 0.003, oneOf("rec_"),
+		1./3)
 	if !(last < first/3) {
 		t.Errorf("rec_ fell from %.3f to %.3f in 100 steps on 8 samples; want under a third",
 			first, last)
