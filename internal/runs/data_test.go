@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -159,6 +160,20 @@ func TestMoveOfAnUnknownRun(t *testing.T) {
 	if err := r.MoveData(dir, write(t, original)); err == nil ||
 		!strings.Contains(err.Error(), "put the file back at") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestStopAfterAnEpoch stops a training in its first epoch, which is completed.
+func TestStopAfterAnEpoch(t *testing.T) {
+	r := runstest.NewRunner(t)
+	stop := make(chan struct{})
+	r.Stop = stop
+	stopOnce := sync.OnceFunc(func() { close(stop) })
+	runstest.OnStep(r, func(runs.Progress) { stopOnce() })
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	records, e := rundir.Dir(filepath.Join(dir, "seed5")).Records()
+	if !errors.As(err, new(*train.Interrupted)) || e != nil || len(records) != 1 {
+		t.Errorf("error %v after %d epochs, %v; want it after one", err, len(records), e)
 	}
 }
 

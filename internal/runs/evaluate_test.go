@@ -51,6 +51,16 @@ func TestEvaluateOtherData(t *testing.T) {
 	if text := got.Text(0); strings.Contains(text, "constant") {
 		t.Errorf("other data have no training labels of the run:\n%s", text)
 	}
+	again, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{File: file, Rates: "0",
+		Features: datasets.Features{Vision: file}}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := again.Table().Markdown(); !strings.Contains(text,
+		"data of protocol4.pkl; features of protocol4.pkl") ||
+		strings.Count(text, "features of") != 1 {
+		t.Errorf("the table does not name the file of vision:\n%s", text)
+	}
 	predicted, err := runs.Predict(dir, file, "", r.Log)
 	if err != nil {
 		t.Fatal(err)

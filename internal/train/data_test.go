@@ -81,3 +81,15 @@ func TestPretrainedModelMustFitTheTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestSevenClassesNeedLabelsTo3 refuses classes that labels from -1 to 1 do not have.
+func TestSevenClassesNeedLabelsTo3(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"data.classes": "7"})
+	set := *tr.set
+	set.Range, tr.config.Dataset = [2]float64{-1, 1}, "sims"
+	const want = "data.classes: expected 0, 2, 3 or 5 for labels from -1 to 1"
+	if _, err := (&Data{Set: &set}).dims(&tr.config); err == nil ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,16 +1,26 @@
 package train
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
 )
@@ -120,5 +130,155 @@ func TestLimitOfParameters(t *testing.T) {
 		if err := tr.checkParams(ph, 1); (err == nil) != want {
 			t.Errorf("all elements of %s are %g: error %v", p.Name, v, err)
 		}
+	}
+}
+
+// TestPreparedModelIsTrained expects the model that Prepare made to be the next one of the same
+// configuration, once.
+func TestPreparedModelIsTrained(t *testing.T) {
+	tr := newTrainer(t, nil)
+	data, other := &Data{Set: tr.set}, tr.config
+	other.Seed++
+	if _, err := data.Prepare(&tr.config); err != nil {
+		t.Fatal(err)
+	}
+	prepared := data.prepared
+	for i, c := range []*settings.Config{&tr.config, &tr.config} {
+		if l, err := data.learner(c); err != nil || (l == prepared) != (i == 0) {
+			t.Errorf("learner %d: the prepared one: %v; %v", i, l == prepared, err)
+		}
+	}
+	if _, err := data.Prepare(&tr.config); err != nil {
+		t.Fatal(err)
+	}
+	prepared = data.prepared
+	if l, err := data.learner(&other); err != nil || l == prepared {
+		t.Errorf("a model of another seed is trained: %v", err)
+	}
+}
+
+// withWarning is a model whose phases warn with the losses of their first and last epoch.
+type withWarning struct{ zoo.Model }
+
+func (m withWarning) Phases() []zoo.Phase {
+	all := m.Model.Phases()
+	for i := range all {
+		all[i].Warn = func(first, last map[string]float64) string {
+			return fmt.Sprintf("from %.6f to %.6f", first[rundir.LossKey], last[rundir.LossKey])
+		}
+	}
+	return all
+}
+
+// LoadPretrained implements Pretrained.
+func (m withWarning) LoadPretrained(*slog.Logger) error { return errors.New("no such file") }
+
+// TestLogOfASeed checks what the log says of the model, and that a phase of several epochs warns
+// once, after the last.
+func TestLogOfASeed(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.epochs.stage1": "3", "train.epochs.stage2": "1"})
+	var log bytes.Buffer
+	tr.Model, tr.log = withWarning{tr.Model}, slog.New(slog.NewTextHandler(&log, nil))
+	tr.predictor = newPredictor(&tr.config, tr.Learner)
+	tr.logModel(5e6)
+	if err := tr.train(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	records := tr.journal.Records
+	for _, want := range []string{fmt.Sprintf("parameters=%d in_checkpoint=%d utterances=%d "+
+		`epochs="3 of stage1, 1 of stage2" disk=`, tr.parameters(), Count(
+		tr.Model.PredictParams()), tr.set.Train.Len()),
+		fmt.Sprintf(`level=WARN msg="from %.6f to %.6f" phase=stage1`,
+			records[0].Terms[rundir.LossKey], records[2].Terms[rundir.LossKey])} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("the log does not say once %q:\n%s", want, &log)
+		}
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, &log)
+	}
+	if err := tr.loadPretrained(&tr.config, nil, tr.log); err == nil ||
+		err.Error() != "no such file" {
+		t.Errorf("error %v of a file of weights that is not there", err)
+	}
+}
+
+// parameters returns the number of elements of what the phases train.
+func (t *trainer) parameters() int {
+	var all []nn.Param
+	for _, ph := range t.Model.Phases() {
+		for _, p := range ph.Params() {
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	return Count(all)
+}
+
+// TestEventsAreThoseOfTheJournal compares the file of events that was written epoch by epoch with
+// the one that a resumed run begins.
+func TestEventsAreThoseOfTheJournal(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.epochs.stage1": "2", "train.epochs.stage2": "1"})
+	if err := tr.dir.WriteConfig(&tr.config); err != nil {
+		t.Fatal(err)
+	}
+	tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner), slog.New(slog.DiscardHandler)
+	tr.recorded = true
+	if err := tr.train(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(tr.events.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed, err := openEvents(tr.dir, tr.journal.Records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(resumed.path)
+	if err != nil || len(tr.journal.Records) != 3 || !bytes.Equal(got, want) {
+		t.Errorf("%v: %d bytes of events for %d epochs, want %d", err, len(got),
+			len(tr.journal.Records), len(want))
+	}
+}
+
+// TestErrorsOfTheDisk lets each change fail that saves what a phase does not train, and that begins
+// a file of events beside an older one.
+func TestErrorsOfTheDisk(t *testing.T) {
+	tr := newTrainer(t, nil)
+	for _, ph := range tr.Model.Phases() {
+		if len(tr.fixed(ph)) == 0 {
+			continue
+		}
+		filestest.ErrorsReachTheCaller(t, "saveStart", func(string) error { return nil },
+			func(dir string) error {
+				tr.dir = rundir.Dir(dir)
+				return tr.saveStart(ph)
+			})
+	}
+	c := tr.config
+	filestest.ErrorsReachTheCaller(t, "openEvents", func(dir string) error {
+		return errors.Join(rundir.Dir(dir).WriteConfig(&c), os.WriteFile(
+			rundir.Dir(dir).File("events.out.tfevents.0000000001.recap"), nil, 0o644))
+	}, func(dir string) error {
+		_, err := openEvents(rundir.Dir(dir), nil)
+		return err
+	})
+}
+
+// TestOpenWithAPretrainedModel opens its files with the data.
+func TestOpenWithAPretrainedModel(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	c.Method.TextEncoder().BERT = filepath.Join("..", "..", "nn", "testdata", "tiny_bert", "safe")
+	data, err := Open(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data.bert == nil || data.bert.Config.Width != 12 {
+		t.Errorf("%+v", data.bert)
+	}
+	if err := data.Close(); err != nil {
+		t.Error(err)
 	}
 }

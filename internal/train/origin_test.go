@@ -1,0 +1,71 @@
+package train
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+)
+
+// TestOriginOfASeed has a state or a checkpoint, or both, which say from which data they come, or
+// do not, as those of version 0.1.
+func TestOriginOfASeed(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	same := map[string]string{dataKey: "a1", utterancesKey: "3, 2, 2"}
+	for _, have := range []struct {
+		what        string
+		state, best map[string]string // metadata; nil without the file
+		known       bool
+		other       bool // data of the hash b2 are refused
+	}{
+		{"nothing", nil, nil, true, false},
+		{"a state", same, nil, true, true},
+		{"a checkpoint", nil, same, true, true},
+		{"both", same, same, true, true},
+		{"an old state", map[string]string{}, nil, false, false},
+		{"an old checkpoint", nil, map[string]string{}, false, false},
+		{"an old state and a checkpoint", map[string]string{}, same, true, true},
+	} {
+		d := rundir.Dir(t.TempDir())
+		for name, meta := range map[string]map[string]string{rundir.StateFile: have.state,
+			rundir.BestFile: have.best} {
+			if meta == nil {
+				continue
+			}
+			if err := rundir.SaveTensors(d.File(name), nil, meta); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if known, err := HasOrigin(d); known != have.known || err != nil {
+			t.Errorf("%s: HasOrigin %v, %v, want %v", have.what, known, err, have.known)
+		}
+		for hash, refused := range map[string]bool{"a1": false, "b2": have.other} {
+			data := &Data{Origin: Origin{Hash: hash, Utterances: [3]int{3, 2, 2}}}
+			if err := data.CheckOrigin(d, &c); (err != nil) != refused {
+				t.Errorf("%s: error %v of data with hash %s", have.what, err, hash)
+			}
+		}
+	}
+}
+
+// TestWarningOfOtherData names both data in the log.
+func TestWarningOfOtherData(t *testing.T) {
+	d := rundir.Dir(t.TempDir())
+	if err := rundir.SaveTensors(d.File(rundir.BestFile), nil,
+		map[string]string{dataKey: "a1", utterancesKey: "3, 2, 2"}); err != nil {
+		t.Fatal(err)
+	}
+	for hash, want := range map[string]string{"a1": "", "b2": `trained on"="3, 2, 2" sha256=a1 ` +
+		`"tested on"="4, 2, 1" found=b2` + "\n"} {
+		var log bytes.Buffer
+		other, err := WarnOfOtherData(d, Origin{Hash: hash, Utterances: [3]int{4, 2, 1}},
+			slog.New(slog.NewTextHandler(&log, nil)))
+		if other != (want != "") || err != nil || !strings.HasSuffix(log.String(), want) ||
+			want == "" && log.Len() > 0 {
+			t.Errorf("hash %s: %v, %v, log %q, want %q", hash, other, err, &log, want)
+		}
+	}
+}
