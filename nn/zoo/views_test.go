@@ -14,10 +14,15 @@ import (
 // viewsOf returns views of width 1: all holds the samples of the three private views, then of the
 // three shared ones. The targets are 0.
 func viewsOf(dev ag.Device, tp *ag.Tape, all ...float64) *zoo.Views {
-	n := len(all) / 6
-	private := ag.NewParam(dev, all[:3*n], 3, n, 1)
-	shared := ag.NewParam(dev, all[3*n:], 3, n, 1)
-	return &zoo.Views{Target: tp.Full(0, 3, n, 1), Private: private, Shared: shared,
+	return wideViews(dev, tp, 1, all)
+}
+
+// wideViews returns views of any width.
+func wideViews(dev ag.Device, tp *ag.Tape, width int, all []float64) *zoo.Views {
+	half, n := len(all)/2, len(all)/6/width
+	private := ag.NewParam(dev, all[:half], 3, n, width)
+	shared := ag.NewParam(dev, all[half:], 3, n, width)
+	return &zoo.Views{Target: tp.Full(0, 3, n, width), Private: private, Shared: shared,
 		All: tp.Concat(0, private, shared)}
 }
 
@@ -25,8 +30,13 @@ func viewsOf(dev ag.Device, tp *ag.Tape, all ...float64) *zoo.Views {
 // views.
 func viewTerms(dev ag.Device, tp *ag.Tape, v *zoo.Views) []zoo.Term {
 	var r [zoo.Modalities]*nn.Linear
+	width := v.Private.Shape()[2]
 	for m := range r {
-		r[m] = &nn.Linear{W: ag.NewTensor(dev, []float64{float64(m + 1)}, 1, 1)}
+		w := make([]float64, width*width)
+		for k := range width {
+			w[k*width+k] = float64(m + 1)
+		}
+		r[m] = &nn.Linear{W: ag.NewTensor(dev, w, width, width)}
 	}
 	return v.Terms(tp, r, zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 0.7})
 }
@@ -64,6 +74,15 @@ func TestOrthogonalPairs(t *testing.T) {
 	copy(x, []float64{2e-6, 0, -1e-6, 1e-6})
 	near(t, "L_diff of small views", viewTerms(dev, tp, viewsOf(dev, tp, x...))[0].Loss.Item(),
 		0.25)
+}
+
+// TestMeanOfSquares checks that D is a mean: with two equal columns each of the four elements of
+// XᵀY is 1/2 + 1/2.
+func TestMeanOfSquares(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	tp, x := ag.NewTape(dev), make([]float64, 24)
+	copy(x, []float64{1e6, 1e6, 0, 0, 3e6, 3e6, 0, 0}) // so large that 1e-6 is nothing
+	near(t, "L_diff", viewTerms(dev, tp, wideViews(dev, tp, 2, x))[0].Loss.Item(), 1)
 }
 
 // TestNormsAreConstant checks the gradient of L_diff with numbers computed by hand. The samples of
