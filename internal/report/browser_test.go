@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,26 +28,26 @@ type browser struct {
 	url string // of the session
 }
 
-// newBrowser starts Chromium with chromedriver. It skips the test if one of them is not installed.
-func newBrowser(t *testing.T) *browser {
-	t.Helper()
+// startBrowser starts Chromium with chromedriver, once for all tests, and returns the URL of the
+// session. Its error says that one of them is not installed.
+var startBrowser = sync.OnceValues(func() (string, error) {
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
-		t.Skip("no chromedriver (Debian: apt-get install chromium chromium-driver): the page " +
-			"is not tested in a browser")
+		return "", errors.New("no chromedriver (Debian: apt-get install chromium chromium-driver)")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	cmd := exec.Command(driver, fmt.Sprintf("--port=%d", port))
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	b := &browser{t, fmt.Sprintf("http://127.0.0.1:%d", port)}
-	t.Cleanup(func() {
+	b := &browser{url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	atEnd = append(atEnd, func() {
+		b.request("DELETE", "", nil, nil)
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
@@ -62,10 +64,26 @@ func newBrowser(t *testing.T) *browser {
 			"goog:chromeOptions": map[string]any{"args": []string{"--headless=new", "--no-sandbox",
 				"--disable-gpu", "--window-size=1440,900"}},
 			"goog:loggingPrefs": map[string]string{"browser": "ALL"}}}}, &session); err != nil {
-		t.Skip("chromedriver found no browser; the page is not tested in one: ", err)
+		return "", fmt.Errorf("chromedriver found no browser: %w", err)
 	}
 	b.url += "/session/" + session.SessionID
-	t.Cleanup(func() { b.call("DELETE", "", nil, nil) })
+	return b.url, nil
+})
+
+// newBrowser opens a window of the browser. It skips the test if there is none.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	url, err := startBrowser()
+	if err != nil {
+		t.Skip("the page is not tested in a browser: ", err)
+	}
+	b := &browser{t, url}
+	var window struct{ Handle string }
+	b.call("POST", "/window/new", map[string]string{"type": "window"}, &window)
+	b.call("POST", "/window", map[string]string{"handle": window.Handle}, nil)
+	b.resize(1440, 900)
+	var earlier []struct{ Message string } // of other tests
+	b.call("POST", "/se/log", map[string]string{"type": "browser"}, &earlier)
 	return b
 }
 

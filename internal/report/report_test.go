@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/explore"
@@ -29,9 +30,19 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// trained returns the directory of a small run with two seeds.
-func trained(t *testing.T) string {
-	t.Helper()
+// TestMain removes what the tests share.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range atEnd {
+		f()
+	}
+	os.Exit(code)
+}
+
+var atEnd []func()
+
+// trainOnce trains a small run with two seeds and returns its directory.
+var trainOnce = sync.OnceValues(func() (string, error) {
 	c, err := settings.Resolve(settings.Sources{Set: map[string]string{
 		"data.limit": "20", "train.batch": "8", "train.epochs.stage1": "2",
 		"train.epochs.stage2": "3", "eval.rates": "0,0.5,0.9",
@@ -39,14 +50,30 @@ func trained(t *testing.T) string {
 		"width":    "8", "heads": "2", "head_width": "4", "feed_forward": "8", "depth": "1",
 		"text.width": "8", "text.heads": "2", "text.feed_forward": "8", "critic.width": "8"}})
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	r := &runs.Runner{Out: t.TempDir(), Log: quiet, Progress: func(runs.Progress) {}}
-	dir, _, err := r.Train(t.Context(), c, []uint64{7, 8})
+	out, err := os.MkdirTemp("", "report")
+	if err != nil {
+		return "", err
+	}
+	atEnd = append(atEnd, func() { os.RemoveAll(out) })
+	r := &runs.Runner{Out: out, Log: quiet, Progress: func(runs.Progress) {}}
+	dir, _, err := r.Train(context.Background(), c, []uint64{7, 8})
+	return dir, err
+})
+
+// trained returns a copy of the directory of trainOnce.
+func trained(t *testing.T) string {
+	t.Helper()
+	dir, err := trainOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	again := filepath.Join(t.TempDir(), "full")
+	if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return again
 }
 
 func render(t *testing.T, dir string, o Options) (*Page, string) {
