@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -177,6 +178,25 @@ func TestLongScan(t *testing.T) {
 	}
 	for k, what := range append([]string{"o"}, scanInputs...) {
 		mustAgree(t, what, 2e-5, results["cpu"][k], results["cpu64"][k])
+	}
+}
+
+// TestScanMemory checks that a scan and its gradients never have the states of all steps in memory.
+func TestScanMemory(t *testing.T) {
+	const steps, width, states = 1024, 32, 64
+	dev, row, state := open(t, "cpu"), []int{1, steps, width}, []int{1, steps, states}
+	var x []*ag.Tensor
+	for k, shape := range [][]int{row, row, state, state, row, {width}, {width, states}, {width}} {
+		x = append(x, noise(dev, k, 2, shape))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	tp := ag.NewTape(dev)
+	tp.Backward(tp.Sum(selectiveScan(tp, x, false)))
+	runtime.ReadMemStats(&after)
+	all := uint64(4 * steps * width * states)
+	if got := after.TotalAlloc - before.TotalAlloc; got > all*2/3 {
+		t.Errorf("%d bytes, the states of all steps have %d", got, all)
 	}
 }
 
