@@ -27,6 +27,11 @@ func (v *isa) products() {
 	}
 }
 
+// longSum is the number of steps from which an ahead kernel loads B 48 steps ahead, as long as a
+// load from main memory takes: then B is a strip of a large matrix. Otherwise the loads would
+// mostly be behind the end of B, and 12 steps are as long as a load from L2 takes.
+const longSum = 256
+
 // aheadRows is the number of rows of the smallest ahead kernel. Large products have no smaller
 // tiles, except for few rows.
 const aheadRows = 12
@@ -36,7 +41,7 @@ const aheadRows = 12
 //
 // While it computes, it loads the tile of C into the cache. An ahead kernel loads one row of C in
 // each of the first steps, since loads of all rows at once delay those of A and B, and it loads B
-// 12 steps ahead. Without that, a core that computes a step in 14 cycles waits for B.
+// ahead. Without that, a core that computes a step in 14 cycles waits for B.
 func (v *isa) product(rows, width int, ahead bool) {
 	name := "Product"
 	if ahead {
@@ -99,12 +104,17 @@ func (v *isa) steps(k reg.Register, label string, step func()) {
 // aheadSteps writes the k steps of an ahead kernel: as many as there are rows load C too. The
 // loads are between the rows of a step.
 func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map[int]func())) {
-	c, ldc, first, limit, ldb3 := param("c"), stride("ldc"), GP64(), GP64(), GP64()
-	LEAQ(Mem{Base: ldb, Index: ldb, Scale: 2}, ldb3)
+	c, ldc, first, limit := param("c"), stride("ldc"), GP64(), GP64()
+	distance, long := GP64(), GP64()
+	MOVQ(U32(12), distance)
+	MOVQ(U32(48), long)
+	CMPQ(k, U32(longSum))
+	CMOVQGE(long, distance)
+	IMULQ(ldb, distance)
 	load := func(at Mem) func() { return func() { PREFETCHT0(at) } }
 	loads := map[int]func(){
-		7:  load(Mem{Base: b, Index: ldb3, Scale: 4}),
-		10: load(Mem{Base: b, Index: ldb3, Scale: 4, Disp: v.bytes(1)}),
+		7:  load(Mem{Base: b, Index: distance, Scale: 1}),
+		10: load(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
 	}
 	MOVQ(k, first)
 	MOVQ(U32(rows), limit)
