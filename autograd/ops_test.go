@@ -1,6 +1,7 @@
 package autograd_test
 
 import (
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -75,5 +76,51 @@ func BenchmarkOps(b *testing.B) {
 				tp.Backward(tp.Sum(c.F(tp, x)))
 			}
 		})
+	}
+}
+
+// TestLongProducts sums many products for each element of a small matrix, which devices do in
+// parts.
+func TestLongProducts(t *testing.T) {
+	const m, n, k = 2, 3, 100
+	for name, tol := range devices {
+		dev := open(t, name)
+		for mode, shapes := range map[ag.Trans][2][]int{ag.NN: {{m, k}, {k, n}},
+			ag.NT: {{m, k}, {n, k}}, ag.TN: {{k, m}, {k, n}}, ag.TT: {{k, m}, {n, k}}} {
+			a, b := waves(dev, 1, shapes[0]...), waves(dev, 2, shapes[1]...)
+			got := ag.NewTape(dev).MatMul(a, b, mode).Values()
+			x, y := a.Values(), b.Values()
+			for i := range m {
+				for j := range n {
+					want := 0.0
+					for l := range k {
+						xi, yj := i*k+l, l*n+j
+						if mode == ag.TN || mode == ag.TT {
+							xi = l*m + i
+						}
+						if mode == ag.NT || mode == ag.TT {
+							yj = j*k + l
+						}
+						want += x[xi] * y[yj]
+					}
+					if d := got[i*n+j] - want; !(d <= 10*tol && d >= -10*tol) {
+						t.Errorf("%s, mode %v: element %d, %d is %g, want %g", name, mode, i, j,
+							got[i*n+j], want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestLogSumExpOfNothing has a row whose exponentials are all 0, such as one that is masked.
+func TestLogSumExpOfNothing(t *testing.T) {
+	for name := range devices {
+		dev := open(t, name)
+		x := ag.NewTensor(dev, []float64{math.Inf(-1), math.Inf(-1), math.Inf(-1), 5}, 2, 2)
+		got := ag.NewTape(dev).LogSumExp(x, 1).Values()
+		if got[0] != math.Inf(-1) || got[1] != 5 {
+			t.Errorf("%s: %v, want -Inf and 5", name, got)
+		}
 	}
 }

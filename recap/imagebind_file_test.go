@@ -3,6 +3,7 @@ package recap
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -270,7 +271,9 @@ func TestImageBindFileIsChecked(t *testing.T) {
 		bad, _ := writeImageBind(t, f.edit)
 		c := tinyImageBind(t, path)
 		c.Generator.File = bad
-		for _, err := range []error{m.LoadGenerator(bad), c.Resolve()} {
+		m.config.Generator.File = bad
+		log := slog.New(slog.DiscardHandler)
+		for _, err := range []error{m.LoadGenerator(bad), m.LoadPretrained(log), c.Resolve()} {
 			for _, want := range append(f.want, "generator.file: "+bad) {
 				if err == nil || !strings.Contains(err.Error()+"\n", want) {
 					t.Errorf("%s: the error lacks %q:\n%v", name, want, err)
@@ -358,6 +361,9 @@ func TestGeneratorConfigIsChecked(t *testing.T) {
 		},
 		"generator.widths is [32 32 32] without generator.file": func(g *GeneratorConfig) {
 			g.Widths = []int{32, 32, 32}
+		},
+		"generator.widths is [32], want 3 multiples of 16": func(g *GeneratorConfig) {
+			g.File, g.Widths = "x.pth", []int{32}
 		},
 		"generator.widths is [32 32], want 3 multiples of 16": func(g *GeneratorConfig) {
 			g.File, g.Widths = "x.pth", []int{32, 32}

@@ -1,6 +1,7 @@
 package recap
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -21,6 +22,27 @@ func TestPairGradients(t *testing.T) { optest.Gradients(t, open(t, "cpu64"), OpC
 
 func TestPairPrecision(t *testing.T) {
 	optest.Precision(t, open(t, "cpu"), open(t, "cpu64"), OpCases())
+}
+
+// TestPairsOfRecycledMemory panics with what is wrong.
+func TestPairsOfRecycledMemory(t *testing.T) {
+	dev := open(t, "cpu")
+	tp, w := ag.NewTape(dev), ag.NewTensor(dev, []float64{1, 2}, 2)
+	u := ag.NewTensor(dev, make([]float64, 6), 3, 2)
+	stale := tp.Exp(u)
+	tp.Reset()
+	for i, f := range []func(){func() { pairScores(tp, stale, u, w) },
+		func() { pairScores(tp, u, stale, w) }} {
+		func() {
+			defer func() {
+				if err := fmt.Sprint(recover()); !strings.Contains(err,
+					"PairScores: the operand's memory was recycled") {
+					t.Errorf("operand %d: panic %q", i, err)
+				}
+			}()
+			f()
+		}()
+	}
 }
 
 // TestEveryPairOpIsTested finds the operations in pairs.go: its functions pairScores….

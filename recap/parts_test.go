@@ -263,6 +263,12 @@ func TestWeightCollapseWarns(t *testing.T) {
 	if w := collapsedWeight(nil, last); !strings.Contains(w, "alpha_v is 0.005") {
 		t.Errorf("a useful modality is ignored, and the warning is %q", w)
 	}
+	for alpha, warns := range map[float64]bool{0.0099: true, 0.0101: false} {
+		last["alpha_v"] = alpha
+		if w := collapsedWeight(nil, last); (w != "") != warns {
+			t.Errorf("a useful modality has the weight %g, and the warning is %q", alpha, w)
+		}
+	}
 	if w := collapsedWeight(nil, map[string]float64{"task": 1}); w != "" {
 		t.Errorf("a model without weights warns: %q", w)
 	}

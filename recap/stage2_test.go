@@ -32,6 +32,14 @@ func TestModalityErrorsAreThoseOfEquation15(t *testing.T) {
 		name := "probe_" + zoo.Modality(i).String()
 		equal(t, name+", L_MI (eq. 15)", terms[name], mean)
 	}
+	mean, variance := 0.0, 0.0
+	for _, y := range b.Label.Values() {
+		mean += y / samples
+	}
+	for _, y := range b.Label.Values() {
+		variance += math.Pow(y-mean, 2) / samples
+	}
+	equal(t, "constant, the variance of the labels", terms["constant"], variance)
 	rank := 0.0
 	for s := range samples {
 		for i := range errs {

@@ -26,7 +26,18 @@ func TestPretrainedTextEncoder(t *testing.T) {
 		m, dev := newTiny(t, "cpu64", c, d)
 		b := sample(dev, d, 8)
 		text := m.TextEncoder().Params.All()
-		for _, ph := range m.Phases() {
+		for i, ph := range m.Phases() {
+			if want := []int{8, 0}[i]; ph.MinBatch != want {
+				t.Errorf("%s: batches of at least %d, want %d", ph.Name, ph.MinBatch, want)
+			}
+			groups := map[string]int{}
+			for _, g := range ph.Passes[0].Groups {
+				groups[g.Name] += len(g.Params)
+			}
+			if _, ok := groups["generator"]; !ok || finetune && groups["text"] != len(text) {
+				t.Errorf("finetune %v, %s: groups of %v parameters, want generator, and text with "+
+					"%d", finetune, ph.Name, groups, len(text))
+			}
 			for _, p := range text {
 				if slices.Contains(ph.Params(), p) != finetune {
 					t.Errorf("finetune %v, %s: is %s updated? %v", finetune, ph.Name, p.Name,

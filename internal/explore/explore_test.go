@@ -1,7 +1,9 @@
 package explore
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"math"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -36,9 +39,15 @@ func exploreTest(t *testing.T, set map[string]string, samples int) (*Exploration
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := Run(context.Background(), dir, Options{Samples: samples}, r.Log)
+	var log bytes.Buffer
+	e, err := Run(context.Background(), dir, Options{Samples: samples},
+		slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
+	}
+	const fewer = `msg="samples are shown at a subset of the rates" rates="[0 `
+	if strings.Contains(log.String(), fewer) != (len(e.Rates) == maxViews) {
+		t.Errorf("samples are shown at the rates %v, and the log is\n%s", e.Rates, &log)
 	}
 	return e, rundir.Dir(filepath.Join(dir, "seed5"))
 }
@@ -237,6 +246,33 @@ func TestTranscriber(t *testing.T) {
 	} {
 		if got := strings.Join(c.t.texts(c.tokens, c.text), " "); got != c.want {
 			t.Errorf("%v, %q: %q, want %q", c.tokens, c.text, got, c.want)
+		}
+	}
+}
+
+// TestTranscriberOfAModel opens the vocabulary in the folder that is given, and in that of the
+// run's own model.
+func TestTranscriberOfAModel(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "vocab.txt"),
+		[]byte("[UNK]\n[CLS]\n[SEP]\ngood\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := settingstest.Resolved(t, nil)
+	own := settingstest.Resolved(t, nil)
+	own.Method.TextEncoder().BERT = dir
+	for _, k := range []struct {
+		c     *settings.Config
+		model string
+		want  string
+	}{{&c, dir, "good"}, {&own, "", "good"}, {&c, "", "#3"}} {
+		transcribe, err := openTranscriber(k.c, k.model)
+		if err != nil {
+			t.Errorf("%q: %v", k.model, err)
+			continue
+		}
+		if got := transcribe.texts([]int{3}, ""); !slices.Equal(got, []string{k.want}) {
+			t.Errorf("%q: %q, want %s", k.model, got, k.want)
 		}
 	}
 }

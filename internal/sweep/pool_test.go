@@ -9,14 +9,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-6655bf3b/recap/internal/files/filestest"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
@@ -156,6 +159,42 @@ func TestOutcomes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}
+	}
+}
+
+// TestWorker trains a unit as the process that a pool starts, and logs its result.
+func TestWorker(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "synthetic", "toy", "full")
+	c := settingstest.Resolved(t, map[string]string{"train.epochs.stage1": "1",
+		"train.epochs.stage2": "1", "name": "full"})
+	dirs, err := rundir.CreateSeeds(run, c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, sweep := io.Pipe() // the sweep is not killed
+	defer sweep.Close()
+	var out, log bytes.Buffer
+	discard := slog.New(slog.DiscardHandler)
+	if err := RunWorker(t.Context(), string(dirs[0]), in, &out, discard); err != nil {
+		t.Fatal(err)
+	}
+	var messages []message
+	for d := json.NewDecoder(&out); d.More(); {
+		var m message
+		if err := d.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, m)
+	}
+	if n := len(messages); n < 2 || messages[0].Progress == nil ||
+		messages[0].Progress.Phase != "stage1" || messages[n-1].End != Done {
+		t.Errorf("messages %+v, want progress, and at the end %s", messages, Done)
+	}
+	p := &Pool{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	c.Seed = 5
+	p.logResult(&Result{Unit: runs.Unit{Dir: string(dirs[0]), Config: c}, Outcome: Done}, 0)
+	if !regexp.MustCompile(` MAE=[0-9.]+ Corr=-?[0-9.]+\n$`).MatchString(log.String()) {
+		t.Errorf("the log has no scores: %s", &log)
 	}
 }
 
