@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nlpodyssey/gopickle/types"
+
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 )
 
 // decode reads a data set of a file's bytes.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 )
 
 const module = "github.com/seed-6655bf3b/recap/"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/device/devicetest"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 )
 
 func TestDevice(t *testing.T) {

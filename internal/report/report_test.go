@@ -21,6 +21,7 @@ import (
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/explore"
+	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
