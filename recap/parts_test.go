@@ -175,6 +175,29 @@ func concatIsAnMLP(t *testing.T, dev ag.Device, r *rand.Rand, hidden int) {
 	}
 }
 
+// TestSeparableCriticIsAProduct compares it with the products of the sides.
+func TestSeparableCriticIsAProduct(t *testing.T) {
+	dev, r := open(t, "cpu64"), rand.New(rand.NewPCG(5, 6))
+	const b, n, w = 4, 3, 5
+	c := newSeparableCritic(nn.NewParams(dev, r), CriticConfig{Width: w}, n)
+	x, y := ag.NewTensor(dev, normals(r, b*n), b, n), ag.NewTensor(dev, normals(r, b*n), b, n)
+	tp := ag.NewTape(dev)
+	u, v := c.Sides(tp, x, y)
+	scores := c.Pairs(tp, u, v).Values()
+	pairs, constant := c.PairsTwice(tp, u, v, u, v)
+	if !slices.Equal(pairs.Values(), scores) || !slices.Equal(constant.Values(), scores) {
+		t.Error("PairsTwice differs from Pairs")
+	}
+	us, vs := rowsOf(u), rowsOf(v)
+	for i := range b {
+		for j := range b {
+			if want := dot(us[j], vs[i]) / math.Sqrt(w); math.Abs(scores[i*b+j]-want) > 1e-12 {
+				t.Errorf("f(x_%d, y_%d) is %g, want %g", j, i, scores[i*b+j], want)
+			}
+		}
+	}
+}
+
 // TestBoundsEncloseTheTruth trains both bounds on correlated normals, whose mutual information is
 // −½ ln(1−ρ²) a dimension.
 func TestBoundsEncloseTheTruth(t *testing.T) {
