@@ -102,12 +102,8 @@ func (h *head[T]) exclude(p []T, first, rows int) {
 }
 
 // drop applies dropout to a row of query i: weights, or gradients of weights.
-func (h *head[T]) drop(row []T, i int) {
-	scale := T(1 / (1 - h.Dropout))
-	for j := range row {
-		row[j] = where(device.Keep(h.Seed, (h.index*h.Queries+i)*h.Keys+j, h.Dropout),
-			row[j]*scale, 0)
-	}
+func (d *Device[T]) drop(h *head[T], row []T, i int) {
+	d.loops.drop(row, row, T(1/(1-h.Dropout)), h.Seed, (h.index*h.Queries+i)*h.Keys, h.Dropout)
 }
 
 // Attention implements device.Device.
@@ -128,7 +124,7 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 				row := p[i*h.Keys : (i+1)*h.Keys]
 				largest[i], sums[i] = d.loops.softmax(row, row)
 				if h.Dropout > 0 {
-					h.drop(row, first+i)
+					d.drop(&h, row, first+i)
 				}
 			}
 			d.loops.log(sums, sums)
@@ -188,10 +184,10 @@ func (d *Device[T]) scoreGrad(h *head[T], p, ds []T, i int, lse, inner T) {
 		return
 	}
 	if h.Dropout > 0 {
-		h.drop(ds, i)
+		d.drop(h, ds, i)
 	}
 	d.loops.scoreGrad(p, ds, lse, inner)
 	if h.Dropout > 0 {
-		h.drop(p, i)
+		d.drop(h, p, i)
 	}
 }

@@ -32,9 +32,7 @@ func (d *Device[T]) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 	y, v := d.data(dst), d.data(x)
 	scale := T(1 / (1 - p))
 	each(len(v), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			y[i] = where(device.Keep(seed, i, p), v[i]*scale, 0)
-		}
+		d.loops.drop(y[lo:hi], v[lo:hi], scale, seed, lo, p)
 	})
 }
 

@@ -28,6 +28,8 @@ type loops[T Float] struct {
 	exp, log, tanh, sigmoid, gelu, relu func(y, x []T)
 	geluGrad, reluGrad                  func(dx, x, g []T)
 	adam                                func(a device.Adam, p, g, m, v []T)
+	// y[i] ← scale·x[i] if device.Keep(seed, first+i, p), else 0
+	drop func(y, x []T, scale T, seed uint64, first int, p float64)
 
 	sum         func(x []T) T
 	dot         func(x, y []T) T
@@ -68,6 +70,9 @@ var single = loops[float32]{
 		c := adamOf[float32](a)
 		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps,
 			Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
+	},
+	drop: func(y, x []float32, scale float32, seed uint64, first int, p float64) {
+		simd.Drop(y, x, scale, device.HashState(seed, uint64(first)), device.KeepLimit(p))
 	},
 	sum: simd.Sum, dot: simd.Dot, dot64: simd.Dot64, softmax: simd.Softmax,
 	softmaxGrad: simd.SoftmaxGrad, scoreGrad: simd.ScoreGrad,
@@ -120,7 +125,12 @@ var double = loops[float64]{
 	}),
 	reluGrad: mappedGrad(func(x, g float64) float64 { return where(x > 0, g, 0) }),
 	adam:     adam[float64],
-	sum:      sum[float64], dot: dot[float64], dot64: dot[float64],
+	drop: func(y, x []float64, scale float64, seed uint64, first int, p float64) {
+		for i, v := range x {
+			y[i] = where(device.Keep(seed, first+i, p), v*scale, 0)
+		}
+	},
+	sum: sum[float64], dot: dot[float64], dot64: dot[float64],
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
 	lstm: lstm[float64], lstmGrad: lstmGrad[float64],

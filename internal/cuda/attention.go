@@ -60,7 +60,7 @@ func (d *Device) heads(a device.Attention) []uint64 {
 		mask = d.data(a.Mask, 0)
 	}
 	if a.Dropout > 0 {
-		seed, limit = stageSlice(d, []uint64{a.Seed}), keepLimit(a.Dropout)
+		seed, limit = stageSlice(d, []uint64{a.Seed}), device.KeepLimit(a.Dropout)
 	}
 	return []uint64{mask, seed, argInt(a.Samples), argInt(a.Heads), argInt(a.Queries),
 		argInt(a.Keys), argBool(a.Causal), limit, argFloat(a.Scale), argFloat(1 / (1 - a.Dropout))}

@@ -3,8 +3,6 @@
 package cuda
 
 import (
-	"math"
-
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
@@ -43,13 +41,9 @@ func (d *Device) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 	d.begin()
 	defer d.mu.Unlock()
 	at := stageSlice(d, []uint64{seed})
-	d.launch("dropout", x.Len(), d.data(dst, 0), d.data(x, 0), at, argInt(x.Len()), keepLimit(p),
-		argFloat(1/(1-p)))
+	d.launch("dropout", x.Len(), d.data(dst, 0), d.data(x, 0), at, argInt(x.Len()),
+		device.KeepLimit(p), argFloat(1/(1-p)))
 }
-
-// keepLimit returns ⌈p·2⁵³⌉: device.Keep keeps an element if the first 53 bits of its Hash are not
-// less.
-func keepLimit(p float64) uint64 { return uint64(math.Ceil(p * 0x1p53)) }
 
 // PackSigns implements device.Device.
 func (d *Device) PackSigns(dst, x device.Buffer) {

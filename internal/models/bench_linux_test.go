@@ -67,7 +67,8 @@ func training(p *nn.Params, ph zoo.Phase, batch *zoo.Batch) func() {
 func paper(b *testing.B, s *zoo.Spec) (zoo.Model, *nn.Params, *zoo.Batch) {
 	c, t := s.Preset("paper", "mosi")
 	for _, x := range zoo.Settings(c) {
-		if strings.HasSuffix(x.Key, "dropout") {
+		dropout := strings.Contains(x.Key, "dropout") || strings.Contains(x.Help, "dropout")
+		if dropout && x.Value.CanFloat() {
 			x.Value.SetFloat(0)
 			x.Store()
 		}

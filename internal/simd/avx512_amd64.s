@@ -7376,6 +7376,110 @@ loopDone:
 	VZEROUPPER
 	RET
 
+// func avx512Drop(dst []float32, x []float32, scale float32, state uint64, limit uint64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512Drop(SB), NOSPLIT, $0-72
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS scale+48(FP), Z0
+	MOVQ         state+56(FP), BX
+	VPBROADCASTQ BX, Z1
+	MOVQ         limit+64(FP), BX
+	VPBROADCASTQ BX, Z3
+	MOVQ         $0xbf58476d1ce4e5b9, BX
+	VPBROADCASTQ BX, Z4
+	MOVQ         $0x94d049bb133111eb, BX
+	VPBROADCASTQ BX, Z5
+	MOVQ         $0xe3779b97f4a7c150, BX
+	VPBROADCASTQ BX, Z6
+	VPADDQ       lanes<>+0(SB), Z1, Z1
+	MOVQ         $0xf1bbcdcbfa53e0a8, BX
+	VPBROADCASTQ BX, Z2
+	VPADDQ       Z2, Z1, Z2
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           loopRest
+
+loop:
+	VPSRLQ   $0x1e, Z1, Z8
+	VPXORQ   Z8, Z1, Z7
+	VPMULLQ  Z4, Z7, Z7
+	VPSRLQ   $0x1b, Z7, Z8
+	VPXORQ   Z8, Z7, Z7
+	VPMULLQ  Z5, Z7, Z7
+	VPSRLQ   $0x1f, Z7, Z8
+	VPXORQ   Z8, Z7, Z7
+	VPSRLQ   $0x0b, Z7, Z7
+	VPCMPUQ  $0x05, Z3, Z7, K2
+	VPADDQ   Z6, Z1, Z1
+	VPSRLQ   $0x1e, Z2, Z8
+	VPXORQ   Z8, Z2, Z7
+	VPMULLQ  Z4, Z7, Z7
+	VPSRLQ   $0x1b, Z7, Z8
+	VPXORQ   Z8, Z7, Z7
+	VPMULLQ  Z5, Z7, Z7
+	VPSRLQ   $0x1f, Z7, Z8
+	VPXORQ   Z8, Z7, Z7
+	VPSRLQ   $0x0b, Z7, Z7
+	VPCMPUQ  $0x05, Z3, Z7, K3
+	VPADDQ   Z6, Z2, Z2
+	KUNPCKBW K2, K3, K2
+	VMOVUPS  (CX)(BX*1), Z7
+	VMULPS.Z Z0, Z7, K2, Z7
+	VMOVUPS  Z7, (AX)(BX*1)
+	ADDQ     $0x00000040, BX
+	SUBQ     $0x00000010, DX
+	JGE      loop
+
+loopRest:
+	ADDQ      $0x00000010, DX
+	TESTQ     DX, DX
+	JZ        loopDone
+	MOVQ      $0x0000ffff, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VPSRLQ    $0x1e, Z1, Z8
+	VPXORQ    Z8, Z1, Z7
+	VPMULLQ   Z4, Z7, Z7
+	VPSRLQ    $0x1b, Z7, Z8
+	VPXORQ    Z8, Z7, Z7
+	VPMULLQ   Z5, Z7, Z7
+	VPSRLQ    $0x1f, Z7, Z8
+	VPXORQ    Z8, Z7, Z7
+	VPSRLQ    $0x0b, Z7, Z7
+	VPCMPUQ   $0x05, Z3, Z7, K2
+	VPADDQ    Z6, Z1, Z1
+	VPSRLQ    $0x1e, Z2, Z7
+	VPXORQ    Z7, Z2, Z1
+	VPMULLQ   Z4, Z1, Z1
+	VPSRLQ    $0x1b, Z1, Z7
+	VPXORQ    Z7, Z1, Z1
+	VPMULLQ   Z5, Z1, Z1
+	VPSRLQ    $0x1f, Z1, Z7
+	VPXORQ    Z7, Z1, Z1
+	VPSRLQ    $0x0b, Z1, Z1
+	VPCMPUQ   $0x05, Z3, Z1, K3
+	VPADDQ    Z6, Z2, Z2
+	KUNPCKBW  K2, K3, K2
+	VMOVUPS.Z (CX)(BX*1), K1, Z1
+	VMULPS.Z  Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA lanes<>+0(SB)/8, $0x0000000000000000
+DATA lanes<>+8(SB)/8, $0x9e3779b97f4a7c15
+DATA lanes<>+16(SB)/8, $0x3c6ef372fe94f82a
+DATA lanes<>+24(SB)/8, $0xdaa66d2c7ddf743f
+DATA lanes<>+32(SB)/8, $0x78dde6e5fd29f054
+DATA lanes<>+40(SB)/8, $0x1715609f7c746c69
+DATA lanes<>+48(SB)/8, $0xb54cda58fbbee87e
+DATA lanes<>+56(SB)/8, $0x538454127b096493
+GLOBL lanes<>(SB), RODATA|NOPTR, $64
+
 // func avx512Sum(x []float32) (sum float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·avx512Sum(SB), NOSPLIT, $0-28

@@ -10,6 +10,7 @@ type vector struct {
 	add, mul                            func(dst, x, y []float32)
 	scale                               func(dst []float32, alpha float32, x []float32)
 	axpy                                func(y []float32, alpha float32, x []float32)
+	drop                                func(dst, x []float32, scale float32, state, limit uint64)
 	adam                                func(p, g, m, v []float32, keep, decay, beta1, rest1,
 		beta2, rest2, step, scale, eps float32)
 
@@ -127,6 +128,18 @@ func Scale(dst []float32, alpha float32, x []float32) {
 func Axpy(y []float32, alpha float32, x []float32) {
 	equal("Axpy", len(y), len(x))
 	spans(len(y), func(lo, hi int) { active.vector.axpy(y[lo:hi], alpha, x[lo:hi]) })
+}
+
+// gamma is the step between the states of SplitMix64.
+const gamma = 0x9e3779b97f4a7c15
+
+// Drop sets dst[i] to scale·x[i] if the first 53 bits of the output of SplitMix64 (Steele, Lea,
+// Flood 2014) for state + i·gamma are at least limit, and else to 0.
+func Drop(dst, x []float32, scale float32, state, limit uint64) {
+	equal("Drop", len(dst), len(x))
+	spans(len(dst), func(lo, hi int) {
+		active.vector.drop(dst[lo:hi], x[lo:hi], scale, state+uint64(lo)*gamma, limit)
+	})
 }
 
 // An AdamStep holds the constants of one step of Adam (Kingma and Ba, ICLR 2015) or AdamW

@@ -18,6 +18,7 @@ var plainVector = vector{
 	mul:      plainMul,
 	scale:    plainScale,
 	axpy:     plainAxpy,
+	drop:     plainDrop,
 	adam:     plainAdam,
 
 	sum:           plainSum,
@@ -185,5 +186,16 @@ func plainAdam(
 		m[i] = beta1*m[i] + rest1*d
 		v[i] = beta2*v[i] + rest2*(d*d)
 		p[i] = keep*x - step*m[i]/(float32(math.Sqrt(float64(scale*v[i])))+eps)
+	}
+}
+
+func plainDrop(dst, x []float32, scale float32, state, limit uint64) {
+	for i, v := range x {
+		z := state + uint64(i)*gamma
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		// all ones if the number is kept; a branch would often be mispredicted
+		keep := uint32((int64(limit) - 1 - int64((z^z>>31)>>11)) >> 63)
+		dst[i] = math.Float32frombits(math.Float32bits(v*scale) & keep)
 	}
 }

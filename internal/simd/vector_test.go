@@ -337,3 +337,37 @@ func TestLengths(t *testing.T) {
 	}()
 	Mul(make([]float32, 2), make([]float32, 2), make([]float32, 3))
 }
+
+// TestDrop compares the kernels of Drop with the reference, bit by bit, over all tails, and checks
+// that a long row, which is divided, continues the sequence.
+func TestDrop(t *testing.T) {
+	r := rand.New(rand.NewPCG(25, 26))
+	onEachPath(t, func(t *testing.T) {
+		for n := range 70 {
+			x := newGuarded(r, n)
+			for i := range x.inside {
+				x.inside[i] *= []float32{1, float32(math.NaN()), float32(math.Inf(1))}[i%7/3]
+			}
+			for _, limit := range []uint64{0, 1 << 50, 1 << 52, 1 << 53} {
+				got, want := x.clone(), x.clone()
+				state := r.Uint64()
+				active.vector.drop(got.inside, got.inside, 1.25, state, limit)
+				plainDrop(want.inside, x.inside, 1.25, state, limit)
+				for i, w := range want.all {
+					if math.Float32bits(got.all[i]) != math.Float32bits(w) {
+						t.Fatalf("%d numbers, limit %x: number %d is %g, want %g", n, limit, i,
+							got.all[i], w)
+					}
+				}
+			}
+		}
+		x := slices.Repeat([]float32{1}, 2*span+3)
+		y, want := make([]float32, len(x)), make([]float32, len(x))
+		Drop(y, x, 2, 7, 1<<52)
+		plainDrop(want, x, 2, 7, 1<<52)
+		if kept := float64(Sum(y)) / 2 / float64(len(y)); !slices.Equal(y, want) ||
+			math.Abs(kept-0.5) > 0.01 {
+			t.Errorf("a row of %d numbers: other numbers are kept, %g of all", len(x), kept)
+		}
+	})
+}

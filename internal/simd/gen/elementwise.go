@@ -35,6 +35,9 @@ func (v *isa) elementwise() {
 	v.scale()
 	v.axpy()
 	v.adam()
+	if v.wide() {
+		v.drop()
+	}
 }
 
 // unroll is the number of vectors in one iteration of kernels that need few registers.
@@ -140,6 +143,55 @@ func (v *isa) adam() {
 		VDIVPS(w, m, m)
 		VFMSUB132PS(s["keep"], m, p)
 		v.put(p, at[0], u, masked)
+	})
+	v.ret()
+}
+
+// drop writes the kernel of Drop. It computes eight outputs of SplitMix64 in a vector.
+func (v *isa) drop() {
+	const gamma = 0x9e3779b97f4a7c15
+	v.function("Drop", "func(dst, x []float32, scale float32, state, limit uint64)",
+		"implements Drop.")
+	p, n, scale := pointers("dst", "x"), length("dst"), v.scalar("scale")
+	table := GLOBL("lanes", RODATA|NOPTR)
+	for i := range uint64(8) {
+		DATA(int(8*i), U64(i*gamma))
+	}
+	all := func(x Op) reg.VecVirtual {
+		r, z := GP64(), v.vec()
+		MOVQ(x, r)
+		VPBROADCASTQ(r, z)
+		return z
+	}
+	const half = 8 * gamma % (1 << 64)
+	low, high, limit := all(param("state")), v.vec(), all(param("limit"))
+	first, second := all(U64(0xbf58476d1ce4e5b9)), all(U64(0x94d049bb133111eb))
+	next := all(U64(2 * half % (1 << 64)))
+	VPADDQ(table, low, low)
+	VPADDQ(all(U64(half)), low, high)
+	kept := func(state reg.Register, mask reg.Register) {
+		z, shifted := v.vec(), v.vec()
+		mix := func(bits uint64, from reg.Register) {
+			VPSRLQ(U8(bits), from, shifted)
+			VPXORQ(shifted, from, z)
+		}
+		mix(30, state)
+		VPMULLQ(first, z, z)
+		mix(27, z)
+		VPMULLQ(second, z, z)
+		mix(31, z)
+		VPSRLQ(U8(11), z, z)
+		const notBelow = 5
+		VPCMPUQ(U8(notBelow), limit, z, mask)
+		VPADDQ(next, state, state)
+	}
+	v.loop("loop", n, 1, func(u int, masked bool) {
+		kept(low, reg.K2)
+		kept(high, reg.K3)
+		KUNPCKBW(reg.K2, reg.K3, reg.K2)
+		x := v.get(p[1], u, masked)
+		VMULPS_Z(scale, x, reg.K2, x)
+		v.put(x, p[0], u, masked)
 	})
 	v.ret()
 }
