@@ -141,7 +141,7 @@ func TestFrozenLSTM(t *testing.T) {
 // the same gradients.
 func TestRecurrenceOverConstants(t *testing.T) {
 	dev := open(t, "cpu64")
-	lengths, x := []int{4, 2}, waves(dev, 5, 2, 4, 2)
+	lengths, x := []int{2, 4}, waves(dev, 5, 2, 4, 2)
 	lstm, gru := lstmWeights(dev, 2, 3), lstmWeights(dev, 2, 3)
 	gru.Input, gru.Hidden = waves(dev, 1, 9, 2), waves(dev, 2, 9, 3)
 	gru.InputBias, gru.HiddenBias = waves(dev, 3, 9), waves(dev, 4, 9)

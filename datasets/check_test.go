@@ -82,6 +82,16 @@ func TestCheckReportsWhatItCanRead(t *testing.T) {
 	}
 }
 
+// TestFindingsComeAfterErrors keeps the order in which a file is read.
+func TestFindingsComeAfterErrors(t *testing.T) {
+	r := Report{Problems: []string{"no audio"}, Warnings: []string{"lengths"}}
+	r.add(&findings{problems: []string{"NaN"}, warnings: []string{"padding"}})
+	if !slices.Equal(r.Problems, []string{"no audio", "NaN"}) ||
+		!slices.Equal(r.Warnings, []string{"lengths", "padding"}) {
+		t.Errorf("problems %q, warnings %q", r.Problems, r.Warnings)
+	}
+}
+
 func TestSignsOfLabels(t *testing.T) {
 	s := noisy([3]float64{}).Valid.Subset([]int{0, 1, 2, 3, 4, 5})
 	s.Label = []float32{-1, 0, 0, 1, 2, 3}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
 func features(data, split string) (*Split, error) {
@@ -322,6 +324,15 @@ func TestJSONOfManyUtterances(t *testing.T) {
 	if _, err := readFeatures("many", "", strings.NewReader(text), int64(len(text)),
 		Options{}); err == nil || !strings.Contains(err.Error(), "split the file by length") {
 		t.Error(err)
+	}
+}
+
+// A large file may need more memory than a small one: here a limit that does not grow with the size
+// would be below 0.
+func TestLargeJSONMayNeedMore(t *testing.T) {
+	s, err := readJSON("large", strings.NewReader(twoUtterances), unpickle.BaseMemory)
+	if err != nil || s.Len() != 2 {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 

@@ -296,6 +296,25 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 	}
 }
 
+// TestInitOfBERT checks the deviation of the tables of an encoder that is trained from scratch.
+func TestInitOfBERT(t *testing.T) {
+	p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 2)))
+	NewBERT(p, BERTConfig{Vocab: 500, Width: 12, Layers: 1, Heads: 3, FeedForward: 8,
+		Positions: 300, Types: 200, Eps: 1e-12})
+	tables := 0
+	for _, x := range p.All() {
+		if strings.HasSuffix(x.Name, "_embeddings.weight") {
+			tables++
+			if sd := math.Sqrt(x.Dot(x.Tensor) / float64(x.Len())); math.Abs(sd-0.02) > 0.001 {
+				t.Errorf("%s has standard deviation %g, want 0.02", x.Name, sd)
+			}
+		}
+	}
+	if tables != 3 {
+		t.Errorf("%d tables of embeddings, want 3", tables)
+	}
+}
+
 // TestDefaultsOfBERT reads a configuration that leaves out what transformers has defaults for.
 func TestDefaultsOfBERT(t *testing.T) {
 	dir := bertDir(t, map[string]string{"config.json": `{"vocab_size": 19, "hidden_size": 12,
