@@ -154,6 +154,19 @@ func numberName(t reflect.Type) string {
 	return "whole number"
 }
 
+// CheckConfig checks the settings of a model, with [CheckSettings], and of its text encoder. Errors
+// begin with the name.
+func CheckConfig(name string, c Config) error {
+	err := CheckSettings(c)
+	if err == nil {
+		err = c.TextEncoder().Check()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
 // CheckSettings returns an error for the first setting in a configuration whose value its tags do
 // not allow.
 func CheckSettings(config any) error {

@@ -24,6 +24,20 @@ type Training struct {
 	Epochs map[string]int `yaml:"epochs" range:"[0,)" help:"largest number of epochs of the phase"`
 }
 
+// ProtocolTraining returns the training of LNLN's code, which other models have too, for the preset
+// "paper", and one of 30 epochs for "quick".
+func ProtocolTraining(preset string) Training {
+	t := Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
+		WeightDecay: 1e-4,
+		Groups:      map[string]GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
+		Epochs:      map[string]int{"train": 200}}
+	if preset == "quick" {
+		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
+		t.Groups["text"] = GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
+	}
+	return t
+}
+
 // GroupTraining holds the settings of a parameter group.
 type GroupTraining struct {
 	LR          float64 `yaml:"lr" range:"(0,)" help:"learning rate of the group"`

@@ -1,8 +1,6 @@
 package almt
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -38,15 +36,7 @@ type Config struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("almt: %w", err)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("almt: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("almt", c) }
 
 // transformer returns the sizes of a Transformer.
 func (c *Config) transformer(depth int) nn.TransformerConfig {
@@ -58,17 +48,11 @@ func (c *Config) transformer(depth int) nn.TransformerConfig {
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c := &Config{Text: zoo.PaperText(), Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64,
 		HyperHeadWidth: 16, FeedForward: 128, Depth: 1, HyperDepth: 3, FusionDepth: 2}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
-		WeightDecay: 1e-4,
-		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
-		Epochs:      map[string]int{"train": 200}}
 	switch {
 	case name == "quick":
 		c.Text, c.Width, c.Heads, c.HeadWidth, c.FeedForward = zoo.QuickText(), 64, 4, 16, 64
-		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
-		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 	case dataset == "mosei", dataset == "sims":
 		c.FusionDepth = 4
 	}
-	return c, t
+	return c, zoo.ProtocolTraining(name)
 }

@@ -1,8 +1,6 @@
 package bimamba
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -23,13 +21,13 @@ var Spec = zoo.Spec{
 type Config struct {
 	Text zoo.TextConfig `yaml:"text"`
 
-	Tokens int         `yaml:"tokens" range:"[0,)" help:"n of a modality; 0: its whole sequence"`
+	Tokens int         `yaml:"tokens" range:"[0,)" help:"of a modality; 0: its whole sequence"`
 	Embed  EmbedConfig `yaml:"embed"`
 
 	Width  int `yaml:"width" range:"[1,)" help:"d, of every step of the sequence"`
 	Blocks int `yaml:"blocks" range:"[1,100]" help:"bidirectional Mamba blocks"`
-	Expand int `yaml:"expand" range:"[1,)" help:"E, channels of a mixer for each of the width"`
-	State  int `yaml:"state" range:"[1,)" help:"N, states of each channel"`
+	Expand int `yaml:"expand" range:"[1,)" help:"E: a Mamba layer computes in E·d channels"`
+	State  int `yaml:"state" range:"[1,)" help:"N, states of a channel"`
 
 	// false: on all parameters, as the protocol of the paper's tables has it
 	VimDecay bool `yaml:"vim_decay" help:"no weight decay of vectors, positions and class token"`
@@ -47,15 +45,7 @@ type EmbedConfig struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("bi-mamba: %w", err)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("bi-mamba: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("bi-mamba", c) }
 
 // mixer returns the configuration of the blocks' mixers.
 func (c *Config) mixer() nn.MambaConfig {
@@ -74,15 +64,9 @@ func (c *Config) embedding() nn.TransformerConfig {
 func preset(name, _ string) (zoo.Config, zoo.Training) {
 	c := &Config{Text: zoo.PaperText(), Width: 128, Blocks: 4, Expand: 2, State: 16,
 		Embed: EmbedConfig{Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 1}}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
-		WeightDecay: 1e-4,
-		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
-		Epochs:      map[string]int{"train": 200}}
 	if name == "quick" {
 		c.Text, c.Tokens, c.Width, c.Blocks, c.State = zoo.QuickText(), 8, 64, 2, 8
 		c.Embed = EmbedConfig{Heads: 4, HeadWidth: 16, FeedForward: 64, Depth: 1}
-		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
-		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 	}
-	return c, t
+	return c, zoo.ProtocolTraining(name)
 }

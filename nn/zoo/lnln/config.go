@@ -51,15 +51,12 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("lnln: %w", err)
+	if err := zoo.CheckConfig("lnln", c); err != nil {
+		return err
 	}
 	if c.Width%2 != 0 {
 		return fmt.Errorf("lnln: width is %d, want an even number: hidden layers have half of it",
 			c.Width)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("lnln: %w", err)
 	}
 	return nil
 }
@@ -76,19 +73,13 @@ func preset(name, dataset string) (zoo.Config, zoo.Training) {
 		FeedForward: 128, Depth: 2, HyperDepth: 3, FusionDepth: 2,
 		Text: zoo.PaperText(),
 		Loss: LossConfig{Completeness: 0.9, Adversarial: 0.8, Reconstruction: 0.1, Sentiment: 1}}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
-		WeightDecay: 1e-4,
-		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
-		Epochs:      map[string]int{"train": 200}}
 	switch {
 	case name == "quick":
 		c.Width, c.Heads, c.HeadWidth, c.FeedForward, c.Text = 64, 4, 16, 64, zoo.QuickText()
-		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
-		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 	case dataset == "mosei":
 		c.FusionDepth = 4
 	case dataset == "sims":
 		c.FusionDepth, c.Loss.Adversarial = 4, 0.6
 	}
-	return c, t
+	return c, zoo.ProtocolTraining(name)
 }

@@ -1,8 +1,6 @@
 package mascfstyle
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -12,7 +10,7 @@ var Spec = zoo.Spec{
 	Name: "mascf-style", Label: "MASCF-style (re-designed from the title)",
 	Paper: "after the title of Chen, Tang, Liu: Mamba-assisted modality subspace complementary " +
 		"fusion for multimodal sentiment analysis, Pattern Recognition Letters, 2025",
-	Adaptation: "the paper was not available, so this is MISA's views with Mamba encoders and a " +
+	Adaptation: "The paper was not available, so this is MISA's views with Mamba encoders and a " +
 		"fusion of our own design. It reproduces no number of MASCF and says nothing about it.",
 	FromTitle: true, Preset: preset, New: newModel, Terms: zoo.ViewTitles,
 }
@@ -34,15 +32,7 @@ type Config struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("mascf-style: %w", err)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("mascf-style: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("mascf-style", c) }
 
 // mamba returns the sizes of all Mamba layers.
 func (c *Config) mamba() nn.MambaConfig {
@@ -54,15 +44,11 @@ func (c *Config) mamba() nn.MambaConfig {
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c := &Config{Text: zoo.PaperText(), Width: 128, Expand: 2, State: 16, Tokens: 8, Dropout: 0.2,
 		Loss: zoo.ViewWeights{Diff: 0.1, Sim: 0.3, Recon: 1}}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
-		WeightDecay: 1e-4,
-		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
-		Epochs:      map[string]int{"train": 200}}
+	t := zoo.ProtocolTraining(name)
 	switch {
 	case name == "quick":
 		c.Text, c.Width, c.State = zoo.QuickText(), 64, 8
-		t.Batch, t.Schedule, t.LR, t.Epochs["train"] = 32, "cosine-positive", 1e-3, 30
-		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
+		t.Batch = 32
 	case dataset == "mosei":
 		c.Dropout, c.Loss = 0.5, zoo.ViewWeights{Diff: 0.3, Sim: 0.8, Recon: 1}
 	case dataset == "sims":

@@ -87,11 +87,11 @@ func TestCheckNamesTheKey(t *testing.T) {
 	})
 }
 
-// TestNamesWhatItIs checks that the model has not the name of the paper's alone, says why, and has
-// no row beside the paper's.
+// TestNamesWhatItIs checks that the model's name is not that of the paper's alone, that a note says
+// why, and that it has no row beside the paper's.
 func TestNamesWhatItIs(t *testing.T) {
 	if Spec.Label != "MASCF-style (re-designed from the title)" || !Spec.FromTitle ||
-		!strings.Contains(Spec.Adaptation, "the paper was not available") {
+		!strings.Contains(Spec.Adaptation, "The paper was not available") {
 		t.Errorf("label %q, note %q", Spec.Label, Spec.Adaptation)
 	}
 }

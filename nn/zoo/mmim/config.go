@@ -1,8 +1,6 @@
 package mmim
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -49,15 +47,7 @@ type LossConfig struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("mmim: %w", err)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("mmim: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("mmim", c) }
 
 // preset returns the settings of MMSA's port, which are the same for MOSI, MOSEI and SIMS, or small
 // ones for "quick". MMSA has no limit of epochs; 200 is chosen here.

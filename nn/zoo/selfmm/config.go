@@ -1,8 +1,6 @@
 package selfmm
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -50,15 +48,7 @@ type HeadConfig struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("self-mm: %w", err)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("self-mm: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("self-mm", c) }
 
 // preset returns the settings of MMSA's port, or small ones for "quick". The paper's own code has
 // other settings for MOSI and MOSEI (docs/zoo.md).

@@ -52,14 +52,11 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("tetfn: %w", err)
+	if err := zoo.CheckConfig("tetfn", c); err != nil {
+		return err
 	}
 	if c.Width%c.Heads != 0 {
 		return fmt.Errorf("tetfn: heads is %d, want a divisor of width %d", c.Heads, c.Width)
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("tetfn: %w", err)
 	}
 	return nil
 }

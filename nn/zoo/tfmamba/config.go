@@ -1,8 +1,6 @@
 package tfmamba
 
 import (
-	"fmt"
-
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -20,8 +18,8 @@ var Spec = zoo.Spec{
 // Config holds the settings of TF-Mamba. YAML names are keys of `recap train --set`.
 type Config struct {
 	Width     int `yaml:"width" range:"[1,)" help:"d, of every representation"`
-	Expand    int `yaml:"expand" range:"[1,)" help:"a Mamba layer computes in expand·d channels"`
-	State     int `yaml:"state" range:"[1,)" help:"states of a channel of a Mamba layer"`
+	Expand    int `yaml:"expand" range:"[1,)" help:"E: a Mamba layer computes in E·d channels"`
+	State     int `yaml:"state" range:"[1,)" help:"N, states of a channel"`
 	Heads     int `yaml:"heads" range:"[1,)" help:"heads of the attention of text to frames"`
 	HeadWidth int `yaml:"head_width" range:"[1,)" help:"width of one head"`
 	// of TC-Mamba and of TQ-Mamba
@@ -43,16 +41,7 @@ type LossConfig struct {
 func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 
 // Check returns an error that names the first setting with an invalid value.
-func (c *Config) Check() error {
-	err := zoo.CheckSettings(c)
-	if err == nil {
-		err = c.Text.Check()
-	}
-	if err != nil {
-		return fmt.Errorf("tf-mamba: %w", err)
-	}
-	return nil
-}
+func (c *Config) Check() error { return zoo.CheckConfig("tf-mamba", c) }
 
 // mamba returns the sizes of a Mamba layer.
 func (c *Config) mamba() nn.MambaConfig {
@@ -63,20 +52,14 @@ func (c *Config) mamba() nn.MambaConfig {
 func preset(name, dataset string) (zoo.Config, zoo.Training) {
 	c := &Config{Width: 128, Expand: 4, State: 12, Heads: 8, HeadWidth: 64, ContextLayers: 1,
 		QueryLayers: 1, Dropout: 0.1, Text: zoo.PaperText(), Loss: LossConfig{Reconstruction: 0.7}}
-	t := zoo.Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
-		WeightDecay: 1e-4,
-		Groups:      map[string]zoo.GroupTraining{"text": {LR: 1e-4, WeightDecay: 1e-4}},
-		Epochs:      map[string]int{"train": 200}}
 	switch {
 	case name == "quick":
 		c.Width, c.Expand, c.State, c.Heads, c.HeadWidth, c.Text = 64, 2, 8, 4, 16, zoo.QuickText()
-		t.Schedule, t.LR, t.Epochs["train"] = "cosine-positive", 1e-3, 30
-		t.Groups["text"] = zoo.GroupTraining{LR: 5e-5, WeightDecay: 1e-4}
 	case dataset == "mosei":
 		c.State, c.QueryLayers, c.Dropout, c.Loss.Reconstruction = 16, 2, 0.2, 0.3
 	case dataset == "sims":
 		c.Expand, c.State, c.QueryLayers = 2, 16, 2
 		c.Dropout, c.Loss.Reconstruction = 0.2, 1
 	}
-	return c, t
+	return c, zoo.ProtocolTraining(name)
 }

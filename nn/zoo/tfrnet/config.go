@@ -76,8 +76,8 @@ func (c *Config) modalities() [zoo.Modalities]*ModalityConfig {
 
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error {
-	if err := zoo.CheckSettings(c); err != nil {
-		return fmt.Errorf("tfr-net: %w", err)
+	if err := zoo.CheckConfig("tfr-net", c); err != nil {
+		return err
 	}
 	if c.Width%c.Heads != 0 {
 		return fmt.Errorf("tfr-net: heads is %d, want a divisor of width %d", c.Heads, c.Width)
@@ -86,9 +86,6 @@ func (c *Config) Check() error {
 		if k := c.modalities()[i].Kernel; k%2 == 0 {
 			return fmt.Errorf("tfr-net: %s.kernel is %d, want an odd number", name, k)
 		}
-	}
-	if err := c.Text.Check(); err != nil {
-		return fmt.Errorf("tfr-net: %w", err)
 	}
 	return nil
 }
