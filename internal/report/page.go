@@ -40,7 +40,7 @@ type Page struct {
 	Config     string
 	Run        template.JS // the training journals, for training.js
 	Samples    template.JS // the utterances, for explorer.js; "" for no explorer
-	Notes      []string    // what is missing on the page, and why
+	Notes      []string    // above all: what is missing, how the model was adapted
 	Live       bool        // see Options
 
 	Policy  string
@@ -83,7 +83,7 @@ type Figure struct {
 	SVG     template.HTML
 }
 
-// Note adds a note to the top of the page. It tells what is missing and why.
+// Note adds a note to the top of the page; see Notes.
 func (p *Page) Note(text string) { p.Notes = append(p.Notes, text) }
 
 // addAssets adds the styles and scripts, and the content security policy that allows only them.

@@ -49,6 +49,9 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 		return nil, err
 	}
 	p := &Page{Title: run.Title(), Properties: properties(run), Live: o.Live}
+	if note := run.Config.Spec().Note(); note != "" {
+		p.Note(note)
+	}
 	if p.Config, err = run.YAML(); err != nil {
 		return nil, err
 	}

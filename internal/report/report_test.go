@@ -158,6 +158,22 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestAdaptation checks that the page of a model that is not its paper's says so.
+func TestAdaptation(t *testing.T) {
+	dir := trained(t)
+	run, err := rundir.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := run.Config.Spec()
+	spec.Adaptation = "The paper classifies images."
+	t.Cleanup(func() { spec.Adaptation = "" })
+	if _, page := render(t, dir, Options{}); !strings.Contains(page,
+		`<p class="note">RECAP: The paper classifies images.</p>`) {
+		t.Error("the page does not have the note about the model")
+	}
+}
+
 // checkJournals compares the data of the curves with the journal files.
 func checkJournals(t *testing.T, dir, page string) {
 	t.Helper()

@@ -143,11 +143,8 @@ func (s *Summary) Label() string {
 func (p *Comparison) adaptations() []string {
 	var notes []string
 	for _, s := range p.rows {
-		if s.Config.Spec().Adaptation == "" {
-			continue
-		}
-		if note := s.Config.Spec().Label + ": " + s.Config.Spec().Adaptation; !slices.Contains(
-			notes, note) {
+		note := s.Config.Spec().Note()
+		if note != "" && !slices.Contains(notes, note) {
 			notes = append(notes, note)
 		}
 	}

@@ -501,6 +501,15 @@ func TestAdaptations(t *testing.T) {
 	if line := CSV(list, []string{"MAE"}, false)[2]; line[0] != "MISA, adapted" {
 		t.Errorf("the line of CSV is that of %q", line[0])
 	}
+	adapted := p.rows[1]
+	for what, text := range map[string]string{"all columns": adapted.Text(0),
+		"some columns": adapted.Text(100), "a row for each metric": adapted.Text(24),
+		"summary.md": adapted.Table().Markdown()} {
+		text = strings.Join(strings.Fields(text), " ")
+		if strings.Count(text, note) != 1 || strings.Contains(p.rows[0].Text(0), note) {
+			t.Errorf("%s: the note is not there once:\n%s", what, text)
+		}
+	}
 	before := len(p.Published().Rows)
 	spec.FromTitle = true
 	beside := p.Published()

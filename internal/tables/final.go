@@ -58,7 +58,8 @@ func (s *Summary) table() *typeset.Table {
 // transposed returns a table with a row for each metric: its mean over rates, and that of the
 // constant predictor.
 func (s *Summary) transposed() *typeset.Table {
-	t := &typeset.Table{Title: s.title(), Header: []string{"metric", "mean"}, LabelColumns: 1}
+	t := &typeset.Table{Title: s.title(), Header: []string{"metric", "mean"}, LabelColumns: 1,
+		Notes: s.notes()}
 	if s.baselines != nil {
 		t.Header = append(t.Header, "constant")
 	}

@@ -141,11 +141,19 @@ func SeedList(seeds []uint64) string {
 // Table returns a table with a row for each rate and one for the mean over rates.
 func (s *Summary) Table() *typeset.Table {
 	t := &typeset.Table{Title: s.title(), Header: append([]string{"rate"}, s.Keys()...),
-		LabelColumns: 1, Rules: []int{len(s.Rates)}}
+		LabelColumns: 1, Rules: []int{len(s.Rates)}, Notes: s.notes()}
 	for _, rate := range append(typeset.MapStrings(s.Rates, results.FormatNumber), "mean") {
 		t.Rows = append(t.Rows, append([]string{rate}, s.cells(rate)...))
 	}
 	return t
+}
+
+// notes returns the note about a model that is not the one of its paper.
+func (s *Summary) notes() []string {
+	if note := s.Config.Spec().Note(); note != "" {
+		return []string{note}
+	}
+	return nil
 }
 
 // cells returns the cells of the row of a rate.

@@ -14,7 +14,7 @@ type Spec struct {
 	Paper string // "Hazarika, Zimmermann, Poria: …, ACM Multimedia 2020"
 
 	// Adaptation says how the model differs from that of Paper, if it is not the same one: a note
-	// below the tables that have it. Its Label tells it from the paper's: "BI-Mamba, our
+	// (see Note) below the tables that have it. Its Label tells it from the paper's: "BI-Mamba, our
 	// adaptation".
 	Adaptation string
 	// FromTitle says that Paper was not available and the model is designed from its title. It has
@@ -22,8 +22,8 @@ type Spec struct {
 	FromTitle bool
 
 	// Preset returns new default settings. The preset "paper" has the settings of the paper's
-	// code for the data set mosi, mosei or sims, and those of mosi for any other; "quick" trains
-	// in minutes on a CPU.
+	// code for the data set mosi, mosei or sims, and those of mosi for any other; an adaptation
+	// has others of this size. "quick" trains in minutes on a CPU.
 	Preset func(preset, dataset string) (Config, Training)
 
 	// Variants lists named changes of the configuration, such as ablations. The unchanged model,
@@ -39,6 +39,15 @@ type Spec struct {
 	// New creates the model's modules and their parameters under p. The configuration is of the
 	// type that Preset returns and has passed Check.
 	New func(p *nn.Params, c Config, d Dims) Model
+}
+
+// Note returns the note below tables that says how the model differs from that of its paper, "" if
+// it is the same one.
+func (s *Spec) Note() string {
+	if s.Adaptation == "" {
+		return ""
+	}
+	return s.Label + ": " + s.Adaptation
 }
 
 // A Config is a pointer to a struct with the settings of a model: everything that the data do not
