@@ -76,10 +76,15 @@ func (t *Tape) AlignPool(x *Tensor, steps int) *Tensor {
 	return t.Mean(t.Reshape(x, b, steps, window, width), 2)
 }
 
-// UntilEnd returns [B T], 1 in the first lengths[b] steps of sample b and 0 after them.
+// UntilEnd returns [B T], 1 in the first lengths[b] steps of sample b and 0 after them. It panics
+// if a length is not in 0 to T, the number of steps.
 func (t *Tape) UntilEnd(lengths []int, steps int) *Tensor {
 	keep := make([]float32, len(lengths)*steps)
 	for i, n := range lengths {
+		if n < 0 || n > steps {
+			panic(fmt.Sprintf("autograd: UntilEnd: sample %d has length %d: want 0 to %d", i, n,
+				steps))
+		}
 		for k := range n {
 			keep[i*steps+k] = 1
 		}

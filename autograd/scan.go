@@ -25,8 +25,8 @@ type ScanWeights struct {
 // the scan runs from the last step to the first: t+1 stands for t−1. SelectiveScan panics if shapes
 // do not fit or a length is 0.
 //
-// Memory is linear in T, without states: one of 16 is saved, and the backward pass computes the
-// others again. With a_t = exp(Δ_t A), s_t = h_t c_t + Skip ⊙ u_t and r_t = ō_t ⊙ SiLU(z_t),
+// The states of every 16th step are saved, and the backward pass computes the others again. With
+// a_t = exp(Δ_t A), s_t = h_t c_t + Skip ⊙ u_t and r_t = ō_t ⊙ SiLU(z_t),
 //
 //	q_t = r_t c_tᵀ + a_{t+1} ⊙ q_{t+1},  k_t = q_t b_t,  p_t = q_t ⊙ a_t ⊙ h_{t−1}
 //	ū_t = r_t ⊙ Skip + Δ_t ⊙ k_t,  step̄_t = (u_t ⊙ k_t + Σ_n p_t ⊙ A) ⊙ σ(step_t + StepBias)

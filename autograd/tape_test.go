@@ -442,6 +442,33 @@ func TestMisusePanics(t *testing.T) {
 		{"autograd: SelectiveScan: u [2 5 3], step [2 5 3], z [2 5 3], b [2 5 4]", func() {
 			scanOf(dev, tp, []int{2, 5, 3}, []int{2, 5, 4}, []int{4}, []int{3, 4})
 		}},
+		{"autograd: CausalConv: x [2 3], w [3 2], b [3]: want [B T C], [C K], [C]", func() {
+			tp.CausalConv(a, waves(dev, 1, 3, 2), param(dev, 1, 2, 3), false)
+		}},
+		{"autograd: CausalConv: x [1 5 3], w [2 4], b [3]: want", func() {
+			tp.CausalConv(waves(dev, 1, 1, 5, 3), waves(dev, 1, 2, 4), param(dev, 1, 2, 3), false)
+		}},
+		{"autograd: CausalConv: x [1 5 3], w [3 4], b [3 1]: want", func() {
+			tp.CausalConv(waves(dev, 1, 1, 5, 3), waves(dev, 1, 3, 4), waves(dev, 1, 3, 1), false)
+		}},
+		{"autograd: CausalConv: x [1 0 3], w [3 4], b [3]: want", func() {
+			tp.CausalConv(waves(dev, 1, 1, 0, 3), waves(dev, 1, 3, 4), param(dev, 1, 2, 3), true)
+		}},
+		{"autograd: CausalConv: x [1 5 3], w [3 0], b [3]: want", func() {
+			tp.CausalConv(waves(dev, 1, 1, 5, 3), waves(dev, 1, 3, 0), param(dev, 1, 2, 3), true)
+		}},
+		{"autograd: RMSNorm: x [2 3], gamma [2]: want [… n], [n]", func() {
+			tp.RMSNorm(a, param(dev, 1, 2), 1e-5)
+		}},
+		{"autograd: RMSNorm: x [2 3], gamma [3 1]: want [… n], [n]", func() {
+			tp.RMSNorm(a, waves(dev, 1, 3, 1), 1e-5)
+		}},
+		{"autograd: UntilEnd: sample 0 has length 4: want 0 to 3", func() {
+			tp.UntilEnd([]int{4, 1}, 3)
+		}},
+		{"autograd: UntilEnd: sample 1 has length -1: want 0 to 3", func() {
+			tp.UntilEnd([]int{3, -1}, 3)
+		}},
 		{"autograd: Norm: the operand's memory was recycled", func() { tp.Norm(a, stale) }},
 		{"autograd: Twice: the result is not a new tensor", func() {
 			x := param(dev, 1)

@@ -14,6 +14,6 @@
 // # Reading order
 //
 // params.go, init.go, linear.go, mlp.go, norm.go, batchnorm.go, embedding.go, conv.go, lstm.go,
-// mamba.go, mambablock.go, attention.go, positions.go, transformer.go, postnorm.go, bert.go,
-// state.go.
+// mamba.go, mambablock.go, attention.go, positions.go, transformer.go, crossmodal.go, postnorm.go,
+// bert.go, pretrained.go, state.go.
 package nn

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,4 +82,29 @@ func receiver(d *ast.FuncDecl) string {
 		return id.Name
 	}
 	return ""
+}
+
+// TestReadingOrders checks that the reading order of a package has each of its files.
+func TestReadingOrders(t *testing.T) {
+	files := map[string][]string{} // by package
+	orders := map[string][]string{}
+	for _, s := range sources(t) {
+		name := filepath.Base(s.path)
+		if name != "doc.go" {
+			if !strings.Contains(name, "_") { // not the variants of an operating system
+				files[s.pkg] = append(files[s.pkg], name)
+			}
+		} else if _, order, found := strings.Cut(s.file.Doc.Text(), "# Reading order\n"); found {
+			orders[s.pkg] = regexp.MustCompile(`\w+\.go`).FindAllString(order, -1)
+		}
+	}
+	if len(orders) < 4 {
+		t.Errorf("found only %d reading orders", len(orders))
+	}
+	for pkg, order := range orders {
+		slices.Sort(order)
+		if slices.Sort(files[pkg]); !slices.Equal(order, files[pkg]) {
+			t.Errorf("%s/doc.go: reading order of %v, want %v", pkg, order, files[pkg])
+		}
+	}
 }

@@ -22,5 +22,5 @@
 //
 // # Reading order
 //
-// shard.go, worker.go, queue.go, pool.go.
+// grid.go, shard.go, worker.go, queue.go, pool.go, tally.go.
 package sweep
