@@ -125,7 +125,7 @@ sanitizer() {
   fi
   try "$out/sanitizer.log" "${MEMCHECK_SECONDS:-150}" memcheck env -C "$dir/internal/cuda" "$tool" --tool memcheck --error-exitcode 9 --print-limit 20 ./test -test.v -test.run '^TestDevice$'
   try "$out/sanitizer.log" "${RACECHECK_SECONDS:-120}" racecheck env -C "$dir/internal/cuda" "$tool" --tool racecheck --error-exitcode 9 --print-limit 20 ./test -test.v \
-    -test.run '^TestDevice$/^(Reduce|ReduceSpecial|Dot|Softmax|SoftmaxSpecial|LayerNorm|PairScores|Attention)$'
+    -test.run '^TestDevice$/^(ScatterAdd|Reduce|ReduceSpecial|Dot|Softmax|SoftmaxSpecial|LayerNorm|CausalConv|SelectiveScan|PairScores|Attention)$'
 }
 
 bench() {

@@ -19,27 +19,22 @@ type scan[T Float] struct {
 	device.Scan
 	loops                            *loops[T]
 	u, step, z, b, c, stepBias, skip []T
-	saved                            []T // [Samples Saved Width States]
-	a                                []T // A [Width States]
+	saved                            []T // [Samples Saved States Width]
+	a                                []T // A [States Width]
 }
 
-// newScan returns a scan with A, the result of its method transition, in scratch memory a.
+// newScan returns a scan, with A in scratch memory a.
 func (d *Device[T]) newScan(
 	s device.Scan, saved device.Buffer, x device.ScanOperands, a []T,
 ) *scan[T] {
 	p := &scan[T]{s, d.loops, d.data(x.U), d.data(x.Step), d.data(x.Z), d.data(x.B), d.data(x.C),
 		d.data(x.StepBias), d.data(x.Skip), d.data(saved), a}
-	p.eachState(d.data(x.ALog), func(log, a *T) { *a = -exp(*log) }, a)
-	return p
-}
-
-// eachState calls f for each element of x [Width States] and the same state of the blocks of y.
-func (p *scan[T]) eachState(x []T, f func(x, y *T), y []T) {
-	for i := range x {
+	for i, log := range d.data(x.ALog) {
 		j, n := i/p.States, i%p.States
 		from := j / scanLanes * scanLanes
-		f(&x[i], &y[from*p.States+n*min(scanLanes, p.Width-from)+j-from])
+		a[from*p.States+n*min(scanLanes, p.Width-from)+j-from] = -exp(log)
 	}
+	return p
 }
 
 func (p *scan[T]) blocks() int { return (p.Width + scanLanes - 1) / scanLanes }

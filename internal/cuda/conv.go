@@ -12,7 +12,7 @@ func (d *Device) CausalConv(c device.CausalConv, y, x, weight, bias device.Buffe
 		d.data(weight, 0), d.data(bias, 0)}, convArgs(c)...)...)
 }
 
-// convArgs are the members of struct causal_conv_size.
+// convArgs are the last members of the arguments of all kernels of the convolution.
 func convArgs(c device.CausalConv) []uint64 {
 	return []uint64{argInt(c.Samples), argInt(c.Steps), argInt(c.Width), argInt(c.Kernel),
 		argBool(c.Reverse)}

@@ -75,7 +75,6 @@ func choose(name string, sets []kernelSet) (kernelSet, error) {
 				"%q; choose one of them or unset RECAP_CPU",
 				strings.Join(names, ", "), name)
 	}
-	return sets[0], fmt.Errorf(
-		"simd: RECAP_CPU: expected avx512, avx2 or generic, found %q; correct or unset it", name,
-	)
+	return sets[0], fmt.Errorf("simd: RECAP_CPU: expected avx512, avx512-full, avx512-double, "+
+		"avx2 or generic, found %q; correct or unset it", name)
 }

@@ -34,7 +34,8 @@ func avx512Sets(vendor string, family uint32) []kernelSet {
 	return sets
 }
 
-// zen4 is the only family of AMD that computes a vector of 512 bits in two passes.
+// zen4 is the family of AMD of which every core with AVX-512 computes a vector in two passes. The
+// next family, Zen 5, has such cores in laptops only; there a user can select the class.
 const zen4 = 25
 
 // identify returns the vendor and the family of the CPU.

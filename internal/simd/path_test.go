@@ -25,7 +25,8 @@ func TestChoose(t *testing.T) {
 		{generic, all, generic, ""},
 		{avx512, all[2:], avx2,
 			`expected a path that this CPU supports (avx2, generic), found "avx512"`},
-		{"sse", all, "avx512full", `expected avx512, avx2 or generic, found "sse"`},
+		{"sse", all, "avx512full",
+			`expected avx512, avx512-full, avx512-double, avx2 or generic, found "sse"`},
 	} {
 		s, err := choose(c.name, c.sets)
 		if got := s.path + s.class; got != c.path {

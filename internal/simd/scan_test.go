@@ -92,6 +92,27 @@ func compareScanStateGrad(t *testing.T, r *rand.Rand, v *vector, w, n int) {
 	}
 }
 
+func TestScanWithoutStatesPanics(t *testing.T) {
+	row := make([]float32, 20)
+	for want, f := range map[string]func(){
+		"simd: ScanState: no states": func() {
+			ScanState(nil, nil, nil, nil, row, row, row, nil, nil)
+		},
+		"simd: ScanStateGrad: no states": func() {
+			ScanStateGrad(nil, nil, nil, nil, nil, row, row, row, row, row, nil, nil, nil, nil, nil)
+		},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != want {
+					t.Errorf("panic %v, want %s", got, want)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
 // TestScanStep compares softplus and σ with package math, for all tails, and over numbers with
 // results from denormal to beyond the point from which softplus is the identity.
 func TestScanStep(t *testing.T) {
