@@ -91,7 +91,7 @@ def recap(steps, repetitions):
     """Returns CPU and wall time of one repetition: the difference to a run with one repetition."""
     def run(n):
         start = time.perf_counter()
-        child = subprocess.Popen([A.binary, "-test.run", "xxx", "-test.bench", f"SelectiveScan/T={steps}/both", "-test.benchtime", f"{n}x"],
+        child = subprocess.Popen([os.path.abspath(A.binary), "-test.run", "xxx", "-test.bench", f"SelectiveScan/T={steps}/both", "-test.benchtime", f"{n}x"],
                                  cwd="autograd", stdout=subprocess.PIPE, env=os.environ | {"GOMAXPROCS": str(A.threads)}, text=True)
         out = child.stdout.read()
         usage = os.wait4(child.pid, 0)[2]

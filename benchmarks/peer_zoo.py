@@ -28,7 +28,7 @@ def compare(model):
     ours, theirs = [], []
     for _ in range(A.rounds):
         bench = ["-test.run", "xxx", "-test.bench", f"Models/{model}/", "-test.benchtime", "3x" if model in ("misa", "self-mm", "mmim") else "1x", "-test.cpu", "1"]
-        out = subprocess.run([A.recap, *bench], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        out = subprocess.run([os.path.abspath(A.recap), *bench], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
         found = re.findall(r"/(train|evaluation)\s+\d+.*?([\d.]+) MiB\s+([\d.e+-]+) cpu-s/op", out)
         ours.append({name: float(seconds) for name, _, seconds in found} | {"mib": float(found[0][1])})
         peer.stdin.write("go\n")

@@ -11,10 +11,16 @@ import (
 )
 
 func init() {
-	if !slices.ContainsFunc(os.Args, func(arg string) bool {
-		return strings.HasPrefix(arg, "-test.bench=")
-	}) {
+	if !benchmarks(os.Args) {
 		debug.SetGCPercent(800)
 		debug.SetMemoryLimit(1 << 30) // with more in use than 1 GB they are as frequent as needed
 	}
+}
+
+// benchmarks tells whether a test binary with these arguments runs benchmarks.
+func benchmarks(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return name == "-test.bench" || name == "--test.bench"
+	})
 }
