@@ -501,6 +501,12 @@ func TestAdaptations(t *testing.T) {
 	if line := CSV(list, []string{"MAE"}, false)[2]; line[0] != "MISA, adapted" {
 		t.Errorf("the line of CSV is that of %q", line[0])
 	}
+	for name, want := range map[string]string{"misa": "misa/full (", "mis": "RECAP, misa, or"} {
+		_, err := CompareRows(list, []string{"recap", name}, []string{"MAE"})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s on the command line: %v, want %s", name, err, want)
+		}
+	}
 	adapted := p.rows[1]
 	for what, text := range map[string]string{"all columns": adapted.Text(0),
 		"some columns": adapted.Text(100), "a row for each metric": adapted.Text(24),

@@ -24,9 +24,9 @@ type Differences struct {
 }
 
 // CompareRows compares the rows with the given names in each comparison that has all of them; keys
-// are the metrics, those of which the data set has are used. A name is as in the tables and in CSV,
-// or the name of a run with or without that of its model. It is an error if no comparison has all
-// rows, if a name fits several rows, or if the seeds of the rows differ.
+// are the metrics, those of which the data set has are used. A name is as in the tables, that of a
+// model on the command line, or that of a run with or without that of its model. It is an error if
+// no comparison has all rows, if a name fits several rows, or if the seeds of the rows differ.
 func CompareRows(all []*Comparison, names, keys []string) ([]*Differences, error) {
 	for _, name := range names {
 		if err := checkName(all, name); err != nil {
@@ -58,7 +58,7 @@ func CompareRows(all []*Comparison, names, keys []string) ([]*Differences, error
 // names returns the names by which [CompareRows] finds a row.
 func (s *Summary) names() []string {
 	c := &s.Config
-	return []string{s.Label(), s.csvName(), c.Model + "/" + c.Name, c.Name}
+	return []string{s.Label(), s.withVariant(c.Model), c.Model + "/" + c.Name, c.Name}
 }
 
 func (s *Summary) hasName(name string) bool {
@@ -73,7 +73,11 @@ func checkName(all []*Comparison, name string) error {
 			if s.hasName(name) {
 				return nil
 			}
-			if label := s.Label(); !slices.Contains(known, label) {
+			label := s.Label()
+			if s.Config.Spec().Adaptation != "" { // its label is none for the command line
+				label = s.withVariant(s.Config.Model)
+			}
+			if !slices.Contains(known, label) {
 				known = append(known, label)
 			}
 		}

@@ -76,10 +76,14 @@ func (s *Summary) csvName() string {
 	if s.isConstant {
 		return constantPredictor
 	}
-	name := s.Config.Model
 	if spec := s.Config.Spec(); spec.Adaptation != "" {
-		name = spec.Label
+		return s.withVariant(spec.Label)
 	}
+	return s.withVariant(s.Config.Model)
+}
+
+// withVariant adds the variant, if there is one, to the name of the model.
+func (s *Summary) withVariant(name string) string {
 	if s.Config.Variant == "full" {
 		return name
 	}
