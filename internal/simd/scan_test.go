@@ -126,9 +126,7 @@ func TestScanStep(t *testing.T) {
 			for i := -87000; i <= 87000; i++ {
 				x.all = append(x.all, float32(i)/1000)
 			}
-			for _, v := range []float32{0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, 1e30} {
-				x.all = append(x.all, v)
-			}
+			x.all = append(x.all, 0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, 1e30)
 			x.inside = x.all
 			compareScanStep(t, s.vector, newGuarded(r, len(x.all)), newGuarded(r, len(x.all)), x)
 			nan, low := float32(math.NaN()), float32(math.Inf(-1))
