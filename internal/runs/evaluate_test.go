@@ -37,13 +37,14 @@ func TestEvaluateOtherData(t *testing.T) {
 		t.Fatal(err)
 	}
 	var progress [][2]int
-	got, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{File: file, Rates: "0",
+	got, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{File: file,
+		Rates:    "0,0.5",
 		Progress: func(done, all int) { progress = append(progress, [2]int{done, all}) }}, r.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(progress, [][2]int{{1, 1}}) {
-		t.Errorf("progress %v, want the one rate of the one seed", progress)
+	if !slices.Equal(progress, [][2]int{{1, 2}, {2, 2}}) {
+		t.Errorf("progress %v, want two rates of the one seed", progress)
 	}
 	if text := got.Table().Markdown(); !strings.Contains(text, "data of protocol4.pkl") {
 		t.Errorf("the table does not name the file:\n%s", text)
