@@ -3,6 +3,7 @@ package zoo
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -62,15 +63,20 @@ func (d *Dims) Check() error {
 	return nil
 }
 
-// OneFrame names those of audio and vision that have one frame in each utterance.
-func (d *Dims) OneFrame() (names []string) {
+// WarnOneFrame returns a warning that names those of audio and vision that have one frame in each
+// utterance, and says what follows from it; "" if both have more.
+func (d *Dims) WarnOneFrame(consequence string) string {
+	var names []string
 	if d.AudioT == 1 {
 		names = append(names, "audio")
 	}
 	if d.VisionT == 1 {
 		names = append(names, "vision")
 	}
-	return names
+	if names == nil {
+		return ""
+	}
+	return strings.Join(names, " and ") + ": one frame in each utterance, " + consequence
 }
 
 // An Input holds the features of B samples, either complete or corrupted. In the corrupted version

@@ -139,11 +139,12 @@ func TestRandomBatchLacksAThird(t *testing.T) {
 	}
 }
 
-func TestOneFrame(t *testing.T) {
+func TestWarnOneFrame(t *testing.T) {
 	for want, d := range map[string]zoo.Dims{"": {AudioT: 2, VisionT: 3},
-		"audio": {AudioT: 1, VisionT: 2}, "vision": {AudioT: 2, VisionT: 1},
-		"audio vision": {AudioT: 1, VisionT: 1}} {
-		if got := strings.Join(d.OneFrame(), " "); got != want {
+		"audio: one frame in each utterance, so":            {AudioT: 1, VisionT: 2},
+		"vision: one frame in each utterance, so":           {AudioT: 2, VisionT: 1},
+		"audio and vision: one frame in each utterance, so": {AudioT: 1, VisionT: 1}} {
+		if got := d.WarnOneFrame("so"); got != want {
 			t.Errorf("%d and %d frames: %q, want %q", d.AudioT, d.VisionT, got, want)
 		}
 	}

@@ -22,8 +22,6 @@
 package cenet
 
 import (
-	"strings"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -40,8 +38,9 @@ type model struct {
 
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
-	m := &model{all: p, warning: oneFrame(d),
-		text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
+	m := &model{all: p, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d),
+		warning: d.WarnOneFrame("which is added to all tokens in the same way; its queries and " +
+			"keys are not trained")}
 	if c.FreezeEmbeddings {
 		m.text.FreezeEmbeddings()
 	}
@@ -50,16 +49,6 @@ func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	m.hidden = newLinear(p.Sub("head.hidden"), w, w)
 	m.score = newLinear(p.Sub("head.score"), w, 1)
 	return m
-}
-
-// oneFrame returns a warning if a modality has one frame in each utterance, or "".
-func oneFrame(d zoo.Dims) string {
-	single := d.OneFrame()
-	if single == nil {
-		return ""
-	}
-	return strings.Join(single, " and ") + ": one frame in each utterance, which is added to all " +
-		"tokens in the same way; its queries and keys are not trained"
 }
 
 // newLinear creates a layer with weights from N(0, 0.02²) and bias 0, as those of BERT.

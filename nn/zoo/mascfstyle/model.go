@@ -22,8 +22,6 @@
 package mascfstyle
 
 import (
-	"strings"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -84,12 +82,8 @@ func (m *model) Phases() []zoo.Phase {
 
 // warning names the modalities of one frame in each utterance.
 func (m *model) warning() string {
-	single := m.dims.OneFrame()
-	if single == nil {
-		return ""
-	}
-	return strings.Join(single, " and ") + ": one frame in each utterance, so its tokens are all " +
-		"equal; its queries and the matrices A of its Mamba layer are not trained"
+	return m.dims.WarnOneFrame("so its tokens are all equal; its queries and the matrices A of " +
+		"its Mamba layer are not trained")
 }
 
 // Predict returns ŷ.

@@ -23,8 +23,6 @@
 package tfmamba
 
 import (
-	"strings"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -78,12 +76,7 @@ func (m *model) Phases() []zoo.Phase {
 
 // warn names the modalities in which there is nothing to align.
 func (m *model) warn(_, _ map[string]float64) string {
-	names := m.dims.OneFrame()
-	if names == nil {
-		return ""
-	}
-	return "TF-Mamba aligns sequences of frames with the words; a modality of one frame is the " +
-		"same at every word, and its aligner learns nothing: " + strings.Join(names, ", ")
+	return m.dims.WarnOneFrame("the same at every word, so its aligner learns nothing")
 }
 
 // Predict returns ŷ.
