@@ -229,17 +229,7 @@ func TestPresets(t *testing.T) {
 // goldenBatch returns the utterances of testdata/make_bimamba.py.
 func goldenBatch(dev ag.Device) *zoo.Batch {
 	d := &zootest.TinyDims
-	var ids []int
-	for i, n := range []int{5, 3, 4, 1} {
-		for s := range d.TextT {
-			id := 0
-			if s < n {
-				id = 1 + (7*i+3*s)%(d.Vocab-1)
-			}
-			ids = append(ids, id)
-		}
-	}
-	in := zootest.Tokens(dev, d.TextT, ids...)
+	in := zootest.Sentences(dev, 5, 3, 4, 1)
 	audio := agtest.Noise(1003, 4*d.AudioT*d.AudioD)
 	clear(audio[(d.AudioT+4)*d.AudioD : 2*d.AudioT*d.AudioD])
 	vision := agtest.Noise(1004, 4*d.VisionT*d.VisionD)

@@ -185,3 +185,17 @@ func Tokens(dev ag.Device, steps int, ids ...int) *zoo.Input {
 	in.Mask = ag.NewTensor(dev, mask, len(ids)/steps, steps)
 	return in
 }
+
+// Sentences returns an input of [TinyDims] without frames, with as many tokens in each sentence as
+// lengths says: what golden.py's tokens makes.
+func Sentences(dev ag.Device, lengths ...int) *zoo.Input {
+	d := &TinyDims
+	var ids []int
+	for i, n := range lengths {
+		for t := range n {
+			ids = append(ids, 1+(7*i+3*t)%(d.Vocab-1))
+		}
+		ids = append(ids, make([]int, d.TextT-n)...)
+	}
+	return Tokens(dev, d.TextT, ids...)
+}
