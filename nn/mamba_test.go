@@ -115,8 +115,8 @@ func TestMambaParameters(t *testing.T) {
 	} {
 		p, plan := PlanParams()
 		NewMamba(p, c)
-		if plan.Size != want {
-			t.Errorf("%+v: %d parameters, want %d", c, plan.Size, want)
+		if plan.Size != want || p.Count() != want {
+			t.Errorf("%+v: %d parameters, counted %d, want %d", c, plan.Size, p.Count(), want)
 		}
 	}
 	p, plan := PlanParams()
