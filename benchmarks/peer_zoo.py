@@ -39,6 +39,10 @@ def compare(model):
     return ours, theirs
 
 
+def shown(seconds):
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+
+
 def table():
     print("| model | batch | step: recap | PyTorch | ratio | evaluation: recap | PyTorch | ratio | memory: recap | PyTorch |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -46,7 +50,7 @@ def table():
         ours, theirs = compare(model)
         cells = [model, str(BATCH[model])]
         for what in ("train", "evaluation"):
-            cells += [f"{1e3 * statistics.median(x[what] for x in side):.3g} ms" for side in (ours, theirs)]
+            cells += [shown(statistics.median(x[what] for x in side)) for side in (ours, theirs)]
             cells.append(f"{statistics.median(t[what] / o[what] for o, t in zip(ours, theirs)):.2f}")
         cells += [f"{max(x['mib'] for x in side):.0f} MiB" for side in (ours, theirs)]
         print("| " + " | ".join(cells) + " |", flush=True)

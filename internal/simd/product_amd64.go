@@ -22,7 +22,7 @@ var avx512Product = product{
 var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
-	p.packFromRows, p.kernels = 160, slices.Clone(p.kernels)
+	p.packFromRows, p.kernels = 112, slices.Clone(p.kernels)
 	for i, k := range []kernel{avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2} {
 		p.kernels[11+i][1] = k
 	}
