@@ -14,17 +14,16 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
-// TestModel checks a model whose modalities are squeezed into tokens, and one of whole sequences.
-func TestModel(t *testing.T) {
-	for name, tokens := range map[string]int{"squeezed": 3, "whole": 0} {
-		t.Run(name, func(t *testing.T) {
-			zootest.Run(t, &Spec, func() zoo.Config {
-				c := tiny().(*Config)
-				c.Tokens = tokens
-				return c
-			})
-		})
-	}
+// TestModel checks a model whose modalities are squeezed into tokens.
+func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
+
+// TestModelOfWholeSequences checks the model that reads them step by step.
+func TestModelOfWholeSequences(t *testing.T) {
+	zootest.Run(t, &Spec, func() zoo.Config {
+		c := tiny().(*Config)
+		c.Tokens = 0
+		return c
+	})
 }
 
 func tiny() zoo.Config {
