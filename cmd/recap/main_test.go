@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/nn"
 )
@@ -183,6 +184,29 @@ func TestExitCodes(t *testing.T) {
 				strings.Contains(stderr.String(), "goroutine ") {
 				t.Errorf("recap %s: want exit code %d, found %v:\n%s", line, code, err, stderr)
 			}
+		}
+	}
+}
+
+// TestFilesAreClosed runs commands in this process, which then has no file of theirs open.
+func TestFilesAreClosed(t *testing.T) {
+	dir := workDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
+	if err := errors.Join(err, os.WriteFile(at("small.pkl"), small, 0o644),
+		os.Mkdir(at("bert"), 0o755),
+		os.WriteFile(at("bert/config.json"), []byte(bertConfig), 0o644),
+		os.WriteFile(at("bert/model.safetensors"), bertWeights(t, 1), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"train"}, {"ablate", "--variants", "full"}} {
+		args := append(command, "--config", at("tiny.yaml"), "-d", "small", "--data",
+			at("small.pkl"), "--bert", at("bert"), "--out", at("runs"), "--epochs", "1")
+		if code := run(args); code != exitSuccess {
+			t.Fatalf("recap %s: exit code %d", command[0], code)
+		}
+		if open := filestest.Open(dir); len(open) > 0 {
+			t.Errorf("recap %s: open after it: %q", command[0], open)
 		}
 	}
 }
