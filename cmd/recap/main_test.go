@@ -282,7 +282,7 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 	want := trained(t)
 	for i, signal := range []os.Signal{os.Kill, os.Kill, os.Interrupt} {
-		dir, stderr := killed(t, signal, 3*i+2)
+		dir, stderr := killed(t, signal, 2*i+2)
 		if signal == os.Interrupt && (!strings.Contains(stderr, "recap: finishing epoch ") ||
 			!strings.Contains(stderr, "--resume")) {
 			t.Errorf("interrupted: %s", stderr)
