@@ -135,7 +135,7 @@ var double = loops[float64]{
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
 	lstm: lstm[float64], lstmGrad: lstmGrad[float64],
 	scanStep: scanStep[float64], scanState: scanState[float64],
-	scanStateGrad: scanStateGrad[float64],
+	scanStateGrad: simd.PlainScanStateGrad[float64],
 }
 
 // mapped returns a loop that applies f to each element.

@@ -169,26 +169,3 @@ func scanState[T Float](next, decay, prev, a, delta, x, y, b, c []T) {
 		}
 	}
 }
-
-// scanStateGrad is simd.ScanStateGrad in plain Go.
-func scanStateGrad[T Float](
-	carry, da, decay, prev, a, delta, x, r, kappa, ddelta, b, c, db, dc, _ []T,
-) {
-	w := len(r)
-	clear(kappa)
-	clear(ddelta)
-	for n := range b {
-		db[n], dc[n] = 0, 0
-		for j := range w {
-			i := n*w + j
-			kept := decay[i] * prev[i]
-			q := carry[i] + r[j]*c[n]
-			db[n] += q * x[j]
-			dc[n] += r[j] * (kept + x[j]*b[n])
-			kappa[j] += q * b[n]
-			carry[i] = q * decay[i]
-			ddelta[j] += q * kept * a[i]
-			da[i] += q * kept * delta[j]
-		}
-	}
-}

@@ -88,8 +88,9 @@ func plainScanState(next, decay, prev, a, delta, x, y, b, c []float32) {
 	}
 }
 
-func plainScanStateGrad(
-	carry, da, decay, prev, a, delta, x, r, kappa, ddelta, b, c, db, dc, _ []float32,
+// PlainScanStateGrad is [ScanStateGrad] in plain Go, for both precisions.
+func PlainScanStateGrad[F float32 | float64](
+	carry, da, decay, prev, a, delta, x, r, kappa, ddelta, b, c, db, dc, _ []F,
 ) {
 	w := len(r)
 	clear(kappa)

@@ -78,7 +78,7 @@ func compareScanStateGrad(t *testing.T, r *rand.Rand, v *vector, w, n int) {
 	for i, g := range [2][15]*guarded{all, want} {
 		f := v.scanStateGrad
 		if i == 1 {
-			f = plainScanStateGrad
+			f = PlainScanStateGrad[float32]
 		}
 		f(g[0].inside, g[1].inside, g[2].inside, g[3].inside, g[4].inside, g[5].inside,
 			g[6].inside, g[7].inside, g[8].inside, g[9].inside, g[10].inside, g[11].inside,

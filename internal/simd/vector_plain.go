@@ -35,7 +35,7 @@ var plainVector = vector{
 
 	scanStep:      plainScanStep,
 	scanState:     plainScanState,
-	scanStateGrad: plainScanStateGrad,
+	scanStateGrad: PlainScanStateGrad[float32],
 }
 
 func plainMap(dst, x []float32, f func(float32) float32) {
