@@ -5,24 +5,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
-
-// allocated returns the bytes that f allocates, garbage included.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
 
 func counted(op byte, width int, n uint64) string {
 	return string(append([]byte{op}, binary.LittleEndian.AppendUint64(nil, n)[:width]...))
@@ -129,7 +120,7 @@ func TestHostileFiles(t *testing.T) {
 			strings.Repeat("b", 1000) + "\n.", "a.bbb"},
 	} {
 		var err error
-		n := allocated(func() { _, err = decode("hostile.pkl", []byte(c.data)) })
+		n := filestest.Allocated(func() { _, err = decode("hostile.pkl", []byte(c.data)) })
 		if err == nil || !strings.Contains(err.Error(), c.want) ||
 			!strings.HasPrefix(err.Error(), "datasets: hostile.pkl: ") || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -163,7 +154,7 @@ func TestOneArrayNamedOften(t *testing.T) {
 	head := "\x80\x02}X\x05\x00\x00\x00train}X\x02\x00\x00\x00id]" + counted('B', 4, n)
 	data := head + strings.Repeat("a", n) + "q\x010(" + strings.Repeat("h\x01", n) +
 		"eX\x09\x00\x00\x00text_bert(" + strings.Repeat("h\x01", n) + "lus."
-	got := allocated(func() {
+	got := filestest.Allocated(func() {
 		if _, err := decode("often.pkl", []byte(data)); err == nil {
 			t.Error("no error")
 		}
@@ -204,7 +195,7 @@ func TestListsAreLimited(t *testing.T) {
 			"10001 items of shape [1048576 1], more than a file of this size may have"},
 	} {
 		var err error
-		n := allocated(func() { _, err = decode("lists.pkl", []byte(c.data)) })
+		n := filestest.Allocated(func() { _, err = decode("lists.pkl", []byte(c.data)) })
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -220,7 +211,7 @@ func TestArraysAreReadOnce(t *testing.T) {
 	at := bytes.LastIndexByte(data, 'u')
 	data = append(append(append(data[:at:at],
 		"\x8c\x05extra"+counted(0x8e, 8, uint64(len(big)))...), big...), data[at:]...)
-	n := allocated(func() {
+	n := filestest.Allocated(func() {
 		if _, err := decode("big.pkl", data); err != nil {
 			t.Error(err)
 		}

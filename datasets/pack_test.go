@@ -202,7 +202,7 @@ func TestPackingReadsRowsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	packing := allocated(func() { _, err = Pack(in, out, Options{}) })
+	packing := filestest.Allocated(func() { _, err = Pack(in, out, Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,8 @@ func TestPackingReadsRowsOnly(t *testing.T) {
 		t.Errorf("packing %d bytes allocated %d", len(data), packing)
 	}
 	var set *Set
-	if opening := allocated(func() { set, err = Open(out) }); err != nil || opening > 1<<20 {
+	opening := filestest.Allocated(func() { set, err = Open(out) })
+	if err != nil || opening > 1<<20 {
 		t.Errorf("opening allocated %d: %v", opening, err)
 	}
 	row := make([]float32, steps*width)

@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
@@ -45,14 +45,14 @@ func TestDamagedSizes(t *testing.T) {
 		if err := os.WriteFile(path, withDims(t, good, damage), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{}, r.Log)
-		runtime.ReadMemStats(&after)
+		var err error
+		n := filestest.Allocated(func() {
+			_, err = runs.Evaluate(context.Background(), dir, runs.EvalOptions{}, r.Log)
+		})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+		if n > 4<<20 {
 			t.Errorf("%s: %d bytes allocated", want, n)
 		}
 	}

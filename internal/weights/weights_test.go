@@ -11,7 +11,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -93,7 +92,7 @@ func TestReadHeader(t *testing.T) {
 	}
 	var f *File
 	var err error
-	if n := allocated(func() { f, err = ReadHeader(path) }); err != nil || n > 1<<16 {
+	if n := filestest.Allocated(func() { f, err = ReadHeader(path) }); err != nil || n > 1<<16 {
 		t.Fatalf("%d bytes allocated: %v", n, err)
 	}
 	if x := f.Tensor("x"); f.Meta["epoch"] != "3" || x.String() != "F32 [1024 4096]" {
@@ -412,7 +411,7 @@ func TestHostileFiles(t *testing.T) {
 			"expected a file of torch.save, found another pickle"},
 	} {
 		var err error
-		n := allocated(func() {
+		n := filestest.Allocated(func() {
 			_, err = read("hostile", bytes.NewReader(c.data), int64(len(c.data)))
 		})
 		if err == nil || !strings.Contains(err.Error(), c.want) ||
@@ -446,15 +445,6 @@ func laughs() string {
 		s += fmt.Sprintf("0]q%c(%se", i+1, strings.Repeat("h"+string(rune(i)), 20))
 	}
 	return s + "."
-}
-
-// allocated returns the bytes that f allocates, garbage included.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 func TestTruncatedFiles(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package filestest simulates power failures for tests, and finds files that are not closed.
+// Package filestest simulates power failures for tests, finds files that are not closed, and counts
+// the memory that reading takes.
 package filestest
 
 import (
