@@ -179,7 +179,7 @@ func (l *commandLine) values(v *kong.Value, placeholder, prefix, word string) []
 	switch {
 	case v.Tag.Type == "existingdir" || placeholder == "DIR":
 		return []string{completeDirs}
-	case v.Tag.Type == "existingfile" || v.Tag.Type == "path" || placeholder == "FILE" ||
+	case v.Tag.Type == "path" || placeholder == "FILE" ||
 		slices.Contains([]string{"file", "in", "out"}, v.Name):
 		return []string{completeFiles}
 	}

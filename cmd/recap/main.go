@@ -109,7 +109,7 @@ func helpFor(err error) string {
 		}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist): // only directories of runs have to exist here
 		cure = "\nexpected the directory of a run, such as runs/synthetic/recap/full; " +
 			"recap train prints it at its end"
 	case command == "recap table" && strings.HasPrefix(err.Error(), "unexpected argument "):

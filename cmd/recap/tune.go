@@ -16,7 +16,7 @@ import (
 
 type tuneCommand struct {
 	Trials   int    `short:"n" required:"" placeholder:"N" help:"${trials}"`
-	Grid     string `type:"existingfile" placeholder:"FILE" help:"${grid}"`
+	Grid     string `placeholder:"FILE" help:"${grid}"`
 	TuneSeed uint64 `default:"1" placeholder:"N" help:"Random seed of the search; default: 1."`
 	Name     string `default:"tune" placeholder:"NAME" help:"${tune_name}"`
 	Variant  string `placeholder:"NAME" help:"${variant}"`
