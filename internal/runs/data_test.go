@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
@@ -192,4 +193,40 @@ func TestUnfinished(t *testing.T) {
 			t.Errorf("%s: error %v", what, err)
 		}
 	}
+}
+
+// TestWarningBeforeTraining trains, resumes and ablates a model on data of which it warns. Each
+// time the warning is once in the log, before anything is trained.
+func TestWarningBeforeTraining(t *testing.T) {
+	original, err := os.ReadFile("../../datasets/testdata/protocol4.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, bytes.ReplaceAll(original, []byte("vision"), []byte("absent")))
+	c := settingstest.Resolved(t, map[string]string{"dataset": "mosi", "data.file": file,
+		"data.limit": "2", "train.batch": "2", "train.epochs": "1"})
+	r := runstest.NewRunner(t)
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	check := func(what string, err error) {
+		t.Helper()
+		text := log.String()
+		log.Reset()
+		const warning = `level=WARN msg="vision: one frame in each utterance, a toy" model=toy`
+		if before, after, found := strings.Cut(text, warning); err != nil || !found ||
+			strings.Contains(before, "msg=training") || !strings.Contains(after, "seed5") ||
+			strings.Contains(after, warning) {
+			t.Errorf("%s: %v\n%s", what, err, text)
+		}
+	}
+	dir, _, err := runstest.TrainUntil(r, c, 3)
+	if !errors.As(err, new(*train.Interrupted)) {
+		t.Fatal(err)
+	}
+	check("train", nil)
+	_, _, err = r.Resume(t.Context(), dir)
+	check("resume", err)
+	r.Out = t.TempDir()
+	_, err = r.Ablate(t.Context(), []settings.Config{c, c}, []uint64{5, 6}, nil)
+	check("ablate", err)
 }

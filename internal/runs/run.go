@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -206,6 +207,13 @@ func (r *Runner) openData(c *settings.Config) (*train.Data, error) {
 	}
 	for _, w := range data.Set.Warnings {
 		r.Log.Warn(w, "file", c.Data.File)
+	}
+	warning, err := data.Warning(c)
+	if err != nil {
+		return nil, errors.Join(err, data.Close())
+	}
+	if warning != "" {
+		r.Log.Warn(warning, "model", c.Spec().Label)
 	}
 	return data, nil
 }

@@ -178,6 +178,19 @@ func (d *Data) Check(c *settings.Config) error {
 	return err
 }
 
+// Warning returns what the user should know before the model of c is trained on the data, or "".
+func (d *Data) Warning(c *settings.Config) (string, error) {
+	w, ok := c.Method.(DimsWarner)
+	if !ok {
+		return "", nil
+	}
+	dims, err := d.dims(c)
+	if err != nil {
+		return "", err
+	}
+	return w.WarnDims(&dims), nil
+}
+
 // StepsPerEpoch returns how many steps the optimisers make in an epoch of each phase of a model.
 func (d *Data) StepsPerEpoch(c *settings.Config) (map[string]int, error) {
 	dims, err := d.dims(c)

@@ -31,6 +31,12 @@ type DimsChecker interface {
 	CheckDims(d *zoo.Dims) error
 }
 
+// DimsWarner is implemented by a configuration of a model that leaves parts of some data unused.
+// WarnDims returns a warning for the user, or "".
+type DimsWarner interface {
+	WarnDims(d *zoo.Dims) string
+}
+
 // plan returns the model that c names without its parameters, and their names and shapes. It is an
 // error if they are more than maxSize, or if the configuration does not fit d.
 func plan(c *settings.Config, d zoo.Dims) (zoo.Model, *nn.Plan, error) {

@@ -32,6 +32,9 @@ func (c *config) TextEncoder() *zoo.TextConfig { return &c.Text }
 // Check returns an error if a setting has an invalid value.
 func (c *config) Check() error { return zoo.CheckSettings(c) }
 
+// WarnDims warns of audio and vision of one frame in each utterance.
+func (c *config) WarnDims(d *zoo.Dims) string { return d.WarnOneFrame("a toy") }
+
 // spec is the specification of the toy. Its two presets are equal.
 var spec = zoo.Spec{Name: "toy", Label: "toy", Preset: preset, New: newToy,
 	Variants: []zoo.Variant{{Name: "no-dropout", Label: "w/o dropout", Apply: func(c zoo.Config) {

@@ -225,8 +225,7 @@ func TestOneFrame(t *testing.T) {
 		"vision: one": {7, 1}, "audio and vision: one": {1, 1}} {
 		d := zootest.TinyDims
 		d.AudioT, d.VisionT = steps[0], steps[1]
-		m, _ := zootest.New(t, &Spec, tiny(), "cpu", d)
-		if got := m.Phases()[0].Warn(nil, nil); !strings.HasPrefix(got, want) ||
+		if got := tiny().(*Config).WarnDims(&d); !strings.HasPrefix(got, want) ||
 			(want == "") != (got == "") {
 			t.Errorf("%v frames: warning %q, want %s …", steps, got, want)
 		}

@@ -38,6 +38,12 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// WarnDims warns of audio and vision of one frame in each utterance.
+func (c *Config) WarnDims(d *zoo.Dims) string {
+	return d.WarnOneFrame("which is added to all tokens in the same way; its queries and " +
+		"keys are not trained")
+}
+
 // preset returns the settings of MMSA's port, or small ones for "quick". MMSA has no limit of
 // epochs; 200 is chosen here.
 func preset(name, dataset string) (zoo.Config, zoo.Training) {

@@ -33,14 +33,11 @@ type model struct {
 	enhance       *enhancement
 	hidden, score *nn.Linear // of the head
 	all           *nn.Params
-	warning       string // about the data, or empty
 }
 
 func newModel(p *nn.Params, config zoo.Config, d zoo.Dims) zoo.Model {
 	c := config.(*Config)
-	m := &model{all: p, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d),
-		warning: d.WarnOneFrame("which is added to all tokens in the same way; its queries and " +
-			"keys are not trained")}
+	m := &model{all: p, text: zoo.NewTextEncoder(p.Sub("text"), c.Text, d)}
 	if c.FreezeEmbeddings {
 		m.text.FreezeEmbeddings()
 	}
@@ -66,7 +63,6 @@ func (m *model) PredictParams() []nn.Param { return m.all.All() }
 func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
 		Name: "train", Supervised: true,
-		Warn:   func(_, _ map[string]float64) string { return m.warning },
 		Passes: []zoo.Pass{{Params: m.text.Trainable(m.all), Groups: m.groups(), Terms: m.terms}},
 	}}
 }

@@ -34,6 +34,12 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error { return zoo.CheckConfig("mascf-style", c) }
 
+// WarnDims warns of audio and vision of one frame in each utterance.
+func (c *Config) WarnDims(d *zoo.Dims) string {
+	return d.WarnOneFrame("so its tokens are all equal; its queries and the matrices A of " +
+		"its Mamba layer are not trained")
+}
+
 // mamba returns the sizes of all Mamba layers.
 func (c *Config) mamba() nn.MambaConfig {
 	return nn.MambaConfig{Width: c.Width, Expand: c.Expand, State: c.State}

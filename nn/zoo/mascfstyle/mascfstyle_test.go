@@ -228,8 +228,8 @@ func TestOneFrame(t *testing.T) {
 		d := zootest.TinyDims
 		d.AudioT, d.VisionT = steps[0], steps[1]
 		m, p := newTiny(t, d, "cpu64")
-		ph := m.Phases()[0]
-		if got := ph.Warn(nil, nil); !strings.HasPrefix(got, want) || (want == "") != (got == "") {
+		if got := m.config.WarnDims(&d); !strings.HasPrefix(got, want) ||
+			(want == "") != (got == "") {
 			t.Errorf("%v frames: warning %q, want %s …", steps, got, want)
 		}
 		tp := ag.NewTape(p.Device())

@@ -75,15 +75,8 @@ func (m *model) PredictParams() []nn.Param { return m.predict }
 func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
 		Name: "train", Supervised: true,
-		Warn:   func(_, _ map[string]float64) string { return m.warning() },
 		Passes: []zoo.Pass{{Params: m.trained, Groups: m.text.Groups(), Terms: m.terms}},
 	}}
-}
-
-// warning names the modalities of one frame in each utterance.
-func (m *model) warning() string {
-	return m.dims.WarnOneFrame("so its tokens are all equal; its queries and the matrices A of " +
-		"its Mamba layer are not trained")
 }
 
 // Predict returns ŷ.

@@ -43,6 +43,11 @@ func (c *Config) TextEncoder() *zoo.TextConfig { return &c.Text }
 // Check returns an error that names the first setting with an invalid value.
 func (c *Config) Check() error { return zoo.CheckConfig("tf-mamba", c) }
 
+// WarnDims warns of audio and vision of one frame in each utterance.
+func (c *Config) WarnDims(d *zoo.Dims) string {
+	return d.WarnOneFrame("the same at every word, so its aligner learns nothing")
+}
+
 // mamba returns the sizes of a Mamba layer.
 func (c *Config) mamba() nn.MambaConfig {
 	return nn.MambaConfig{Width: c.Width, Expand: c.Expand, State: c.State, Bidirectional: true}

@@ -70,13 +70,7 @@ func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
 		Name: "train", Supervised: true, NeedsComplete: true, NeedsKeepMasks: true,
 		Passes: []zoo.Pass{{Params: m.trained, Groups: m.text.Groups(), Terms: m.terms}},
-		Warn:   m.warn,
 	}}
-}
-
-// warn names the modalities in which there is nothing to align.
-func (m *model) warn(_, _ map[string]float64) string {
-	return m.dims.WarnOneFrame("the same at every word, so its aligner learns nothing")
 }
 
 // Predict returns ŷ.

@@ -168,8 +168,7 @@ func TestWarnsOfSingleFrames(t *testing.T) {
 		"audio":            {Vocab: 20, TextT: 5, AudioT: 1, AudioD: 3, VisionT: 6, VisionD: 4},
 		"vision":           {Vocab: 20, TextT: 5, AudioT: 7, AudioD: 3, VisionT: 1, VisionD: 4},
 		"audio and vision": {Vocab: 20, TextT: 5, AudioT: 1, AudioD: 3, VisionT: 1, VisionD: 4}} {
-		m, _ := zootest.New(t, &Spec, tiny(), "cpu", d)
-		got, _, _ := strings.Cut(m.Phases()[0].Warn(nil, nil), ": one frame")
+		got, _, _ := strings.Cut(tiny().(*Config).WarnDims(&d), ": one frame")
 		if got != want {
 			t.Errorf("%d and %d frames: warning of %q, want %q", d.AudioT, d.VisionT, got, want)
 		}

@@ -90,6 +90,11 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// WarnDims warns of audio and vision of one frame in each utterance.
+func (c *Config) WarnDims(d *zoo.Dims) string {
+	return d.WarnOneFrame("which TFR-Net does not reconstruct: it reconstructs sequences")
+}
+
 // preset returns the settings of MMSA, or small ones for "quick". MMSA makes a step after each
 // batch with gradients that add up over four batches; here each batch has a gradient of its own
 // (docs/zoo.md). It has no limit of epochs; 200 is chosen here.

@@ -21,8 +21,6 @@
 package tfrnet
 
 import (
-	"strings"
-
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -85,23 +83,7 @@ func (m *model) Phases() []zoo.Phase {
 	return []zoo.Phase{{
 		Name: "train", Supervised: true, NeedsComplete: true, NeedsKeepMasks: true, MinBatch: 2,
 		Passes: []zoo.Pass{{Params: m.trained, Groups: m.text.DecayGroups(), Terms: m.terms}},
-		Warn:   m.warn,
 	}}
-}
-
-// warn names the modalities that have no loss of reconstruction.
-func (m *model) warn(_, _ map[string]float64) string {
-	var names []string
-	for i, name := range []string{"text", "audio", "vision"} {
-		if m.reconstruct[i] == nil {
-			names = append(names, name)
-		}
-	}
-	if names == nil {
-		return ""
-	}
-	return "TFR-Net reconstructs sequences; it was trained without reconstructing what has one " +
-		"step only: " + strings.Join(names, ", ")
 }
 
 // Predict returns ŷ.

@@ -281,11 +281,10 @@ func TestOneStep(t *testing.T) {
 			t.Errorf("the model has %s", x.Name)
 		}
 	}
-	got := m.Phases()[0].Warn(nil, nil)
-	if !strings.HasSuffix(got, "one step only: audio, vision") {
+	if got := m.config.WarnDims(&d); !strings.HasPrefix(got, "audio and vision: one frame") {
 		t.Errorf("warning %q", got)
 	}
-	if m, _ = newTiny(t, unchanged); m.Phases()[0].Warn(nil, nil) != "" {
+	if m.config.WarnDims(&zootest.TinyDims) != "" {
 		t.Error("a warning without a reason")
 	}
 }
