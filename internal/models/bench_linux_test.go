@@ -28,7 +28,11 @@ var mosi = zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500
 func BenchmarkModels(b *testing.B) {
 	for _, s := range All {
 		b.Run(s.Name, func(b *testing.B) {
-			m, p, batch := paper(b, &s)
+			dev, err := ag.Open("cpu")
+			if err != nil {
+				b.Fatal(err)
+			}
+			m, p, batch := paper(&s, dev)
 			for _, ph := range m.Phases() {
 				b.Run(ph.Name, func(b *testing.B) { measure(b, training(p, ph, batch)) })
 			}
@@ -63,8 +67,8 @@ func training(p *nn.Params, ph zoo.Phase, batch *zoo.Batch) func() {
 	}
 }
 
-// paper returns a model, its parameters and a batch.
-func paper(b *testing.B, s *zoo.Spec) (zoo.Model, *nn.Params, *zoo.Batch) {
+// paper returns a model on a device, its parameters and a batch.
+func paper(s *zoo.Spec, dev ag.Device) (zoo.Model, *nn.Params, *zoo.Batch) {
 	c, t := s.Preset("paper", "mosi")
 	for _, x := range zoo.Settings(c) {
 		dropout := strings.Contains(x.Key, "dropout") || strings.Contains(x.Help, "dropout")
@@ -76,10 +80,6 @@ func paper(b *testing.B, s *zoo.Spec) (zoo.Model, *nn.Params, *zoo.Batch) {
 	c.TextEncoder().Layers = 0
 	if s.Name == "cenet" {
 		c.TextEncoder().Layers = 2
-	}
-	dev, err := ag.Open("cpu")
-	if err != nil {
-		b.Fatal(err)
 	}
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	m := s.New(p, c, mosi)
