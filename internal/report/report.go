@@ -69,9 +69,15 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 		}
 		p.Headline, p.Results = headline(summary), results(run, summary)
 		if o.Samples > 0 {
-			if err := p.addExplorer(ctx, dir, o, log); err != nil {
+			e, err := p.addExplorer(ctx, dir, o, log)
+			if err != nil {
 				return nil, err
 			}
+			ofSeed := ""
+			if len(summary.Seeds) > 1 && summary.OwnSplits() {
+				ofSeed = fmt.Sprintf(", in the splits of seed %d", e.Seed)
+			}
+			p.addBaseline(e, ofSeed)
 		}
 		if err := p.addFigures(ctx, dir, summary.Rates, o, log); err != nil {
 			return nil, err
@@ -81,18 +87,19 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 	return p, nil
 }
 
-// addExplorer adds the data of the explorer.
-func (p *Page) addExplorer(ctx context.Context, dir string, o Options, log *slog.Logger) error {
+// addExplorer adds the data of the explorer, and returns them.
+func (p *Page) addExplorer(
+	ctx context.Context, dir string, o Options, log *slog.Logger,
+) (*explore.Exploration, error) {
 	e, err := explore.Run(ctx, dir, explore.Options{
 		Samples: o.Samples, Device: o.Device, Vocabulary: o.Vocabulary,
 		Progress: func(rate, rates int) { o.Progress("explorer, missing rate", rate, rates) },
 	}, log)
 	if err != nil {
-		return fmt.Errorf("%w; --samples 0 omits the explorer", err)
+		return nil, fmt.Errorf("%w; --samples 0 omits the explorer", err)
 	}
-	p.addBaseline(e)
 	p.Samples, err = explorerJSON(e)
-	return err
+	return e, err
 }
 
 // headline returns the scores for the top of the page.
@@ -107,12 +114,14 @@ func headline(s *tables.Summary) *Headline {
 	return &Headline{Scores: Scores(s), Of: of}
 }
 
-// addBaseline adds the scores of the constant predictor to the headline and to the results.
-func (p *Page) addBaseline(e *explore.Exploration) {
+// addBaseline adds the scores of the constant predictor to the headline and to the results. ofSeed
+// says of which seed they are if each has its own splits.
+func (p *Page) addBaseline(e *explore.Exploration, ofSeed string) {
 	what := fmt.Sprintf("the mean of the training labels, %.3f", e.Baseline.Constant)
 	if e.Classes > 0 {
 		what = fmt.Sprintf("the most frequent class of the training set, %g", e.Baseline.Constant)
 	}
+	what += ofSeed
 	text := func(key string) string {
 		if v := e.Baseline.Scores[key]; !math.IsNaN(v) {
 			return fmt.Sprintf("%.4f", v)

@@ -142,6 +142,21 @@ func TestReport(t *testing.T) {
 		"<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
 		t.Error("a live page may not connect to the server")
 	}
+	for _, seed := range []string{"seed7", "seed8"} {
+		d := rundir.Dir(filepath.Join(dir, seed))
+		c, err := d.Config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Data.Resplit = settings.ResplitBySeed
+		if err := d.WriteConfig(&c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, page := render(t, dir, Options{Samples: 2}); !strings.Contains(page,
+		", in the splits of seed 7, has MAE") {
+		t.Error("the page does not say in whose splits the baseline is")
+	}
 	if err := os.Remove(filepath.Join(dir, "seed8", rundir.PredictionsFile)); err != nil {
 		t.Fatal(err)
 	}

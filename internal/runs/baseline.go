@@ -20,7 +20,7 @@ func AddBaselines(all []*tables.Comparison, log *slog.Logger) {
 			if err != nil {
 				return nil, err
 			}
-			if !s.TestedOn(set.Test.ID, set.Test.Label) {
+			if !s.TestedOn(c.Seed, set.Test.ID, set.Test.Label) {
 				return nil, fmt.Errorf("runs: data set %s %s: expected the test split of the "+
 					"runs, found another; give the run its data with recap train --resume DIR "+
 					"--data FILE", c.Dataset, c.Data.File)
@@ -35,16 +35,24 @@ func AddBaselines(all []*tables.Comparison, log *slog.Logger) {
 }
 
 // addBaselines adds the constant predictor of each seed to the scores of a run.
-func addBaselines(s *tables.Summary, set *datasets.Set) {
-	for _, seed := range s.Seeds {
-		s.AddBaseline(set.Train.Fraction(s.Config.Data.Labels, seed).Label)
+func addBaselines(s *tables.Summary, data *train.Data) error {
+	c := s.Config
+	for _, c.Seed = range s.Seeds {
+		set, err := data.For(&c)
+		if err != nil {
+			return err
+		}
+		s.AddBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label)
 	}
+	return nil
 }
 
 // labels opens a data set unless it is in sets. Replaced features do not matter for labels.
 func labels(sets map[string]*datasets.Set, c settings.Config) (*datasets.Set, error) {
 	c.Data.Text, c.Data.Audio, c.Data.Vision = "", "", ""
-	key := fmt.Sprint(c.Dataset, " ", c.Data.Scale, " ", c.Data.Limit, " ", c.Data.File)
+	resplit, _ := c.Data.Resplit.Seed(c.Seed)
+	key := fmt.Sprint(c.Dataset, " ", c.Data.Scale, " ", c.Data.Limit, " ", resplit, " ",
+		c.Eval.Split, " ", c.Data.File)
 	if set, ok := sets[key]; ok {
 		return set, nil
 	}

@@ -2,10 +2,12 @@ package runs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +17,9 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 // write writes a file of features in a new directory and returns its path.
@@ -229,4 +233,89 @@ func TestWarningBeforeTraining(t *testing.T) {
 	r.Out = t.TempDir()
 	_, err = r.Ablate(t.Context(), []settings.Config{c, c}, []uint64{5, 6}, nil)
 	check("ablate", err)
+}
+
+// TestSplitsOfEachSeed trains two seeds with splits of their own, which are those of data.resplit=5
+// and 6, and resumes, evaluates, ablates and tabulates them.
+func TestSplitsOfEachSeed(t *testing.T) {
+	configure := func(resplit string) settings.Config {
+		return settingstest.Resolved(t, map[string]string{"data.resplit": resplit})
+	}
+	r := runstest.NewRunner(t)
+	dir, summary, err := r.Train(t.Context(), configure("seed"), []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := runstest.Contents(t, dir)
+	var constant []string
+	for _, seed := range []uint64{5, 6} {
+		number := strconv.FormatUint(seed, 10)
+		alone := runstest.NewRunner(t)
+		fixed, s, err := alone.Train(t.Context(), configure(number), []uint64{seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "/seed" + number + "/" + rundir.PredictionsFile
+		if got := runstest.Contents(t, fixed)[name]; got == "" || got != want[name] {
+			t.Errorf("seed %d: other predictions than with data.resplit=%d", seed, seed)
+		}
+		constant = append(constant, constantLine(s))
+	}
+	if constant[0] == constant[1] {
+		t.Error("the constant predictor has the same scores for both seeds")
+	}
+
+	killed := runstest.NewRunner(t)
+	steps := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	runstest.OnStep(killed, func(p runs.Progress) {
+		if p.Number == 2 {
+			if steps++; steps == 9 {
+				cancel()
+			}
+		}
+	})
+	half, _, err := killed.Train(ctx, configure("seed"), []uint64{5, 6})
+	if !errors.As(err, new(*train.Interrupted)) {
+		t.Fatal(err)
+	}
+	_, resumed, err := killed.Resume(t.Context(), half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runstest.SameFiles(t, "resumed", runstest.Contents(t, half), want)
+	evaluated, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.Ablate(t.Context(), []settings.Config{configure("seed")}, []uint64{5, 6},
+		[]zoo.Modality{zoo.Vision}) // which the toy does not use
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, s := range map[string]*tables.Summary{"resumed": resumed, "evaluated": evaluated,
+		"without vision": all[0]} {
+		s.Note = ""
+		if got, want := s.Text(0), summary.Text(0); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", what, got, want)
+		}
+	}
+	var log bytes.Buffer
+	summaries, err := tables.Collect(r.Out, "", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := tables.Compare(summaries)
+	runs.AddBaselines(list, slog.New(slog.NewTextHandler(&log, nil)))
+	mae := list[0].Means([]string{"MAE"}).Rows[1][1]
+	if line := constantLine(summary); !strings.Contains(line, " "+mae+" ") || log.Len() > 0 {
+		t.Errorf("the constant predictor has %s, want that of %s; log %s", mae, line, &log)
+	}
+}
+
+// constantLine returns the scores of the constant predictor.
+func constantLine(s *tables.Summary) string {
+	_, after, _ := strings.Cut(s.Text(0), "constant predictor")
+	line, _, _ := strings.Cut(after, "\n")
+	return line
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -39,16 +40,30 @@ func Evaluate(
 	if err != nil {
 		return nil, err
 	}
-	return evaluate(ctx, dirs, nil, o, log)
+	return evaluate(ctx, dirs, o.opener(log), o, log)
 }
 
-// evaluate tests seeds of one run on the test split of a set. If set is nil, it opens the data of o
-// or of the run. If they have the training labels, the scores of the constant predictor are added.
+// An opener returns the data set on whose test split a seed is tested. It has the training split
+// only if the seed learned from it.
+type opener func(d rundir.Dir, c *settings.Config) (*datasets.Set, error)
+
+// testOf returns the test splits of data that are open.
+func testOf(data *train.Data) opener {
+	return func(_ rundir.Dir, c *settings.Config) (*datasets.Set, error) {
+		set, err := data.For(c)
+		if err != nil {
+			return nil, err
+		}
+		return &datasets.Set{Test: set.Test}, nil
+	}
+}
+
+// evaluate tests seeds of one run. If their data have the training labels, the scores of the
+// constant predictor are added.
 func evaluate(
-	ctx context.Context, dirs []rundir.Dir, set *datasets.Set, o EvalOptions, log *slog.Logger,
+	ctx context.Context, dirs []rundir.Dir, open opener, o EvalOptions, log *slog.Logger,
 ) (*tables.Summary, error) {
 	s := &tables.Summary{Note: o.note()}
-	var origin train.Origin // of the run's own data, if they are tested
 	for i, d := range dirs {
 		if !d.Finished() {
 			return nil, rundir.UnfinishedError(string(d))
@@ -62,15 +77,9 @@ func evaluate(
 		if err != nil {
 			return nil, err
 		}
-		if set == nil {
-			if set, origin, err = o.open(&c); err != nil {
-				return nil, err
-			}
-		}
-		if origin.Hash != "" {
-			if set, err = checkData(d, set, origin, log); err != nil {
-				return nil, err
-			}
+		set, err := open(d, &c)
+		if err != nil {
+			return nil, err
 		}
 		split, err := train.Fit(set.Test, p.Dims, log)
 		if err != nil {
@@ -117,25 +126,34 @@ func checkData(
 	return set, nil
 }
 
-// open opens the test split of o.File with all its utterances, or the data of the run. For the
-// run's own features it also returns their origin.
-func (o *EvalOptions) open(c *settings.Config) (*datasets.Set, train.Origin, error) {
-	if o.File != "" {
-		s, err := datasets.OpenFeatures(o.File, "test", datasets.Options{Features: o.Features})
-		return &datasets.Set{Test: s}, train.Origin{}, err
-	}
+// opener opens, for the first seed, the test split of o.File with all its utterances, or the data
+// of the run. The run's own features are checked for each seed.
+func (o *EvalOptions) opener(log *slog.Logger) opener {
 	own := o.Features
-	c.Data.Text = cmp.Or(own.Language, c.Data.Text)
-	c.Data.Audio = cmp.Or(own.Audio, c.Data.Audio)
-	c.Data.Vision = cmp.Or(own.Vision, c.Data.Vision)
-	set, origin, err := train.OpenWithOrigin(c)
-	if err != nil {
-		return nil, origin, err
+	if o.File != "" {
+		open := sync.OnceValues(func() (*datasets.Set, error) {
+			s, err := datasets.OpenFeatures(o.File, "test", datasets.Options{Features: own})
+			return &datasets.Set{Test: s}, err
+		})
+		return func(rundir.Dir, *settings.Config) (*datasets.Set, error) { return open() }
 	}
-	if own != (datasets.Features{}) {
-		origin = train.Origin{}
+	var data *train.Data
+	return func(d rundir.Dir, c *settings.Config) (*datasets.Set, error) {
+		if data == nil {
+			c.Data.Text = cmp.Or(own.Language, c.Data.Text)
+			c.Data.Audio = cmp.Or(own.Audio, c.Data.Audio)
+			c.Data.Vision = cmp.Or(own.Vision, c.Data.Vision)
+			var err error
+			if data, err = train.OpenWithOrigin(c); err != nil {
+				return nil, err
+			}
+		}
+		set, err := data.For(c)
+		if err != nil || own != (datasets.Features{}) {
+			return set, err
+		}
+		return checkData(d, set, data.Origin, log)
 	}
-	return set, origin, nil
 }
 
 // labelled returns an error if there are no labels or labels out of the model's range.

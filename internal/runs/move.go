@@ -41,11 +41,10 @@ func (r *Runner) MoveData(dir, file string) error {
 		c.Data.File = file
 		configs = append(configs, c)
 	}
-	set, origin, err := train.OpenWithOrigin(&configs[0])
+	data, err := train.OpenWithOrigin(&configs[0])
 	if err != nil {
 		return err
 	}
-	data := &train.Data{Set: set, Origin: origin}
 	for i, d := range dirs {
 		if err := data.CheckOrigin(d, &configs[i]); err != nil {
 			return err

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
-	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/tables"
@@ -76,7 +75,7 @@ func (r *Runner) Train(
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return dir, nil, err
 	}
-	s, err = summarize(dir, data.Set)
+	s, err = summarize(dir, data)
 	return dir, s, err
 }
 
@@ -95,13 +94,12 @@ func (r *Runner) logStart(c *settings.Config, seeds []uint64) {
 }
 
 // summarize returns the scores of a run, with those of the constant predictor.
-func summarize(run string, set *datasets.Set) (*tables.Summary, error) {
+func summarize(run string, data *train.Data) (*tables.Summary, error) {
 	s, err := tables.SummarizeSeeds(run, nil)
 	if err != nil {
 		return nil, err
 	}
-	addBaselines(s, set)
-	return s, nil
+	return s, addBaselines(s, data)
 }
 
 // Resume continues the unfinished seeds of the run in dir, or the one seed whose directory dir is.
@@ -127,7 +125,7 @@ func (r *Runner) Resume(
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
-	s, err = summarize(run, data.Set)
+	s, err = summarize(run, data)
 	return run, s, err
 }
 
@@ -178,13 +176,14 @@ func (r *Runner) Ablate(
 		}
 		s, err := tables.SummarizeSeeds(dir, seeds)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, dirs, &datasets.Set{Test: data.Set.Test},
-				EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, dirs, testOf(data), EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
 			return nil, err
 		}
-		addBaselines(s, data.Set)
+		if err := addBaselines(s, data); err != nil {
+			return nil, err
+		}
 		all = append(all, s)
 	}
 	return all, nil

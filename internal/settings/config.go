@@ -50,7 +50,7 @@ type DataConfig struct {
 	Scale float64 `yaml:"scale" range:"(0,100]" help:"factor of generated sequences' lengths"`
 	Limit int     `yaml:"limit" range:"[0,)" help:"utterances used of each split; 0: all"`
 	// for small sets: see datasets.Set.Resplit
-	Resplit uint64 `yaml:"resplit" older:"0" help:"seed of new splits by video; 0: as in the file"`
+	Resplit Resplit `yaml:"resplit" older:"0" help:"seed of new splits by video"`
 }
 
 // EvalConfig selects the missing rates of validation and test.
@@ -104,7 +104,7 @@ func Preset(name, model, dataset string) (Config, error) {
 	c := Config{
 		Dataset: dataset, Model: model, Variant: "full", Preset: name, Select: SelectValid,
 		Device: "cpu", Seed: 1111,
-		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1},
+		Data: DataConfig{Labels: 1, Resample: "epoch", Scale: 1, Resplit: "0"},
 		Eval: EvalConfig{ValidRate: 0.5, Rates: "0:0.9:0.1", Split: TestSplit},
 	}
 	spec := c.Spec()
@@ -143,6 +143,7 @@ func (c *Config) check() error {
 			"0 with model " + c.Model + ", which supports only regression", c.Data.Classes},
 		{"eval.split", c.Eval.Split == TestSplit || c.Select == SelectValid,
 			"test with per-metric-test, which selects on it", c.Eval.Split},
+		{"data.resplit", c.Data.Resplit.valid(), resplits, c.Data.Resplit},
 		{"device", err == nil && !name.TF32, devices, c.Device},
 		{"cuda.tf32", !c.CUDA.TF32 || name.Kind == "cuda", "false with device " + c.Device,
 			c.CUDA.TF32},

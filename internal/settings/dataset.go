@@ -74,6 +74,36 @@ func (d *DataConfig) Features() datasets.Features {
 	return datasets.Features{Language: d.Text, Audio: d.Audio, Vision: d.Vision}
 }
 
+// A Resplit says how the splits of a data set are divided: as in its file ("0"), at random with a
+// seed (a number), or at random with the seed of the run ([ResplitBySeed]).
+type Resplit string
+
+// ResplitBySeed gives each seed of a run splits of its own.
+const ResplitBySeed Resplit = "seed"
+
+// Seed returns the seed of the random division, for a seed of a run; ok is false if the splits are
+// those of the file.
+func (r Resplit) Seed(run uint64) (seed uint64, ok bool) {
+	if r == ResplitBySeed {
+		return run, true
+	}
+	n, _ := strconv.ParseUint(string(r), 10, 64)
+	return n, n != 0
+}
+
+func (r Resplit) valid() bool {
+	n, err := strconv.ParseUint(string(r), 10, 64)
+	return r == ResplitBySeed || err == nil && strconv.FormatUint(n, 10) == string(r)
+}
+
+// MarshalYAML returns a number without quotes, as versions wrote it that only had numbers.
+func (r Resplit) MarshalYAML() (any, error) {
+	if n, err := strconv.ParseUint(string(r), 10, 64); err == nil {
+		return n, nil
+	}
+	return string(r), nil
+}
+
 // CheckFile calls [Config.CheckData] and returns its error. It also returns an error if the file
 // of the data set does not exist, or if the pretrained text encoder cannot be opened. It does
 // not read features or weights.

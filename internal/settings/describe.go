@@ -13,6 +13,7 @@ import (
 // Valid values of settings that no tag describes.
 const (
 	devices   = "cpu, cpu64, or cuda:0 and so on"
+	resplits  = "a whole number, or seed for that of the run; 0: as in the file"
 	names     = "letters, digits, '.', '_' and '-'"
 	rateLists = "first:last:step or a list, of increasing numbers from 0 to 1, such as " +
 		"0:0.9:0.1 or 0,0.5"
@@ -34,6 +35,7 @@ func (c *Config) Describe(key string) ([]Description, error) {
 		"variant": "one of " + strings.Join(c.Variants(), ", "),
 		"preset":  "one of " + strings.Join(Presets, ", "),
 		"device":  devices, "name": names, "dataset": names, "eval.rates": rateLists,
+		"data.resplit": resplits,
 	}
 	var own []string // keys of the model
 	for _, s := range zoo.Settings(c.Method) {

@@ -100,3 +100,37 @@ func TestSettingsOfOlderVersions(t *testing.T) {
 			c.Eval.Split, len(added))
 	}
 }
+
+// TestResplit checks the values of data.resplit, and that a number is written and hashed as before
+// the setting had other values.
+func TestResplit(t *testing.T) {
+	for value, want := range map[string]string{"0": "resplit: 0\n", "3": "resplit: 3\n",
+		"seed": "resplit: seed\n"} {
+		c, err := Resolve(Sources{Set: map[string]string{"data.resplit": value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.YAML()
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v\n%s", value, err, text)
+		}
+		again, err := Parse("config.yaml", text)
+		if err != nil || again.Hash() != c.Hash() || again.Data.Resplit != Resplit(value) {
+			t.Errorf("%s: read as %q, %v", value, again.Data.Resplit, err)
+		}
+		seed, ok := c.Data.Resplit.Seed(1111)
+		if n := map[string]uint64{"3": 3, "seed": 1111}[value]; seed != n || ok != (n > 0) {
+			t.Errorf("%s: seed %d, %t", value, seed, ok)
+		}
+		if hash := c.Hash()[:16]; value == "3" && hash != "f5c611d94aafd475" {
+			t.Errorf("hash %s", hash)
+		}
+	}
+	for _, value := range []string{"-1", "1.5", "seeds", "03", "true", `""`, "[1]"} {
+		const want = "data.resplit: expected a whole number, or seed for that of the run"
+		_, err := Resolve(Sources{Set: map[string]string{"data.resplit": value}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v", value, err)
+		}
+	}
+}

@@ -32,13 +32,15 @@ type Difference struct {
 }
 
 // Compare compares each model but the first with the first. models[m][s] is model m trained with
-// the s-th seed; all models have the same S seeds, are tested on the same N utterances and have the
-// same number of scores. The result has an element for each model but the first and each score.
+// the s-th seed; all models have the same S seeds, are tested on the same of N utterances and have
+// the same number of scores. The result has an element for each model but the first and each score.
 //
 // In each of B resamples, S seeds are drawn with replacement, and N utterances with replacement.
 // The utterances are the same ones for all seeds and models, as the real ones are: seeds and
 // utterances are crossed. (With utterances drawn for each seed on its own, the variance over test
-// splits would seem S times smaller than it is.) The difference of a resample is
+// splits would seem S times smaller than it is.) Where each seed is tested on some of the N
+// utterances only, its scores are those of its utterances that are drawn. The difference of a
+// resample is
 //
 //	d_b = 1/S Σ_s score(model, s, utterances) − 1/S Σ_s score(first, s, utterances)
 //

@@ -31,13 +31,13 @@ func (p *Comparison) AddBaseline(
 	return nil
 }
 
-// TestedOn reports whether the runs were tested on the utterances with these ids and labels.
-func (s *Summary) TestedOn(id []string, label []float32) bool {
+// TestedOn reports whether a seed was tested on the utterances with these ids and labels.
+func (s *Summary) TestedOn(seed uint64, id []string, label []float32) bool {
 	p := &results.Predictions{ID: id, Label: slices.Clone(label)}
 	if classes := s.Config.Data.Classes; classes > 0 {
 		for i, y := range label {
 			p.Label[i] = float32(metric.ClassOf(float64(y), classes, s.Kind))
 		}
 	}
-	return testSplitOf(p) == s.test
+	return testSplitOf(p) == s.tests[slices.Index(s.Seeds, seed)]
 }

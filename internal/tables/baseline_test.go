@@ -22,9 +22,9 @@ func TestBaselineInTables(t *testing.T) {
 	list, _ := w.collect("")
 	p := list[0]
 	if err := p.AddBaseline(func(s *Summary, c *settings.Config) ([]float32, error) {
-		if c.Data.Labels != 1 || !s.TestedOn([]string{"u0", "u1", "u2", "u3"}, fourLabels) ||
-			s.TestedOn([]string{"u0", "u1", "u2", "u4"}, fourLabels) {
-			t.Errorf("labels of %g, %v", c.Data.Labels, s.test)
+		on := func(id ...string) bool { return s.TestedOn(c.Seed, id, fourLabels) }
+		if c.Data.Labels != 1 || !on("u0", "u1", "u2", "u3") || on("u0", "u1", "u2", "u4") {
+			t.Errorf("labels of %g, %v", c.Data.Labels, s.tests)
 		}
 		return []float32{float32(c.Seed) - 5, 1}, nil // means 0.5 and 1
 	}); err != nil {

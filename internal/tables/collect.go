@@ -114,6 +114,9 @@ func (k *collector) add(d rundir.Dir) error {
 		return err
 	}
 	key := fmt.Sprint(c.Model, " ", c.Variant, " ", s.conditions(), c.Settings())
+	if !s.OwnSplits() {
+		key += fmt.Sprint(s.tests)
+	}
 	seed := fmt.Sprint(key, " ", c.Seed)
 	if other, ok := k.dirs[seed]; ok {
 		k.log.Warn("two directories have the same seed of the same configuration; only one is "+
@@ -124,12 +127,23 @@ func (k *collector) add(d rundir.Dir) error {
 	if found := k.summaries[key]; found != nil {
 		found.Seeds = append(found.Seeds, c.Seed)
 		found.perSeed = append(found.perSeed, s.perSeed[0])
+		found.tests = append(found.tests, s.tests[0])
+		found.labels = append(found.labels, s.labels[0])
 		found.dirs = append(found.dirs, d)
 		return nil
 	}
 	k.summaries[key] = s
 	k.all = append(k.all, s)
 	return nil
+}
+
+// ordered returns the elements of list at the positions in order.
+func ordered[T any](list []T, order []int) []T {
+	var all []T
+	for _, i := range order {
+		all = append(all, list[i])
+	}
+	return all
 }
 
 // sort sorts the seeds in ascending order.
@@ -139,8 +153,7 @@ func (s *Summary) sort() {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.Seeds[i], s.Seeds[j]) })
-	seeds, scores, dirs := slices.Clone(s.Seeds), slices.Clone(s.perSeed), slices.Clone(s.dirs)
-	for to, from := range order {
-		s.Seeds[to], s.perSeed[to], s.dirs[to] = seeds[from], scores[from], dirs[from]
-	}
+	s.Seeds, s.perSeed, s.dirs = ordered(s.Seeds, order), ordered(s.perSeed, order),
+		ordered(s.dirs, order)
+	s.tests, s.labels = ordered(s.tests, order), ordered(s.labels, order)
 }

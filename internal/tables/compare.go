@@ -23,34 +23,34 @@ type Comparison struct {
 
 // Compare groups the summaries that may be compared. It keeps their order.
 func Compare(all []*Summary) []*Comparison {
-	groups := map[conditions][]*Summary{}
-	var order []conditions
+	var groups [][]*Summary
 	for _, s := range all {
-		c := s.conditions()
-		if groups[c] == nil {
-			order = append(order, c)
+		i := slices.IndexFunc(groups, func(rows []*Summary) bool {
+			return rows[0].conditions() == s.conditions() && sameTest(rows[0], s)
+		})
+		if i < 0 {
+			i, groups = len(groups), append(groups, nil)
 		}
-		groups[c] = append(groups[c], s)
+		groups[i] = append(groups[i], s)
 	}
 	var list []*Comparison
-	for _, c := range order {
-		list = append(list, newComparison(groups[c]))
+	for _, rows := range groups {
+		list = append(list, newComparison(rows))
 	}
 	return list
 }
 
-// conditions are properties of a summary. Two summaries may be compared if they are equal.
+// conditions are properties of a summary. Two summaries may be compared if they are equal and
+// [sameTest] is true.
 type conditions struct {
 	dataset, selection, rates string
 	validRate                 float64
 	classes                   int
-	test                      testSplit
 }
 
 func (s *Summary) conditions() conditions {
 	c := &s.Config
-	return conditions{c.Dataset, c.Select, fmt.Sprint(s.Rates), c.Eval.ValidRate, c.Data.Classes,
-		s.test}
+	return conditions{c.Dataset, c.Select, fmt.Sprint(s.Rates), c.Eval.ValidRate, c.Data.Classes}
 }
 
 func newComparison(rows []*Summary) *Comparison {
@@ -106,7 +106,10 @@ func (p *Comparison) caption(what string) string {
 func (p *Comparison) describeRuns(what string) string {
 	c := &p.rows[0].Config
 	rest := slices.Clone(p.common)
-	data := fmt.Sprintf("%s split of %d utterances", c.Eval.Split, p.rows[0].test.utterances)
+	data := fmt.Sprintf("%s split of %s utterances", c.Eval.Split, p.rows[0].utterances())
+	if p.rows[0].OwnSplits() {
+		data += ", another for each seed"
+	}
 	if i := slices.IndexFunc(rest, func(x settings.Setting) bool {
 		return x.Key == settings.DataSetting
 	}); i >= 0 {

@@ -26,7 +26,8 @@ import (
 )
 
 // A runWriter writes finished runs into a folder. Their predictions differ from the labels by given
-// offsets.
+// offsets. With data.resplit=seed, the test split of seed s has the utterances u<s>, u<s+1>, …; the
+// prediction for u<i> differs by i times the offset.
 type runWriter struct {
 	t      *testing.T
 	out    string
@@ -48,8 +49,13 @@ func (w *runWriter) write(
 	for _, r := range rates {
 		p := &results.Predictions{Rate: r}
 		for i, y := range w.labels {
+			offset := offsets[r]
+			if c.Data.Resplit == settings.ResplitBySeed {
+				i += int(seed)
+				y, offset = w.labels[i%len(w.labels)], float32(i)*offset
+			}
 			p.ID = append(p.ID, fmt.Sprint("u", i))
-			p.Label, p.Score = append(p.Label, y), append(p.Score, y+offsets[r])
+			p.Label, p.Score = append(p.Label, y), append(p.Score, y+offset)
 		}
 		all = append(all, p)
 	}
@@ -373,7 +379,7 @@ func TestPublished(t *testing.T) {
 		t.Error(diff, a.Text(0))
 	}
 	whole := *mosi.rows[0]
-	whole.test.utterances = 686
+	whole.tests = []testSplit{{utterances: 686}}
 	if notes := newComparison([]*Summary{&whole}).Published().Notes; slices.ContainsFunc(notes,
 		func(n string) bool { return strings.Contains(n, "our test split has") }) {
 		t.Errorf("a note that test splits of 686 utterances differ: %q", notes)

@@ -20,7 +20,8 @@ type Differences struct {
 	*Comparison          // the first row is the one that the others are compared with
 	keys        []string // metrics
 	// [row−1][metric · (rates+1) + rate]; the last rate is the mean over rates
-	values [][]significance.Difference
+	values     [][]significance.Difference
+	utterances int // of the test splits of all seeds, each counted once
 }
 
 // CompareRows compares the rows with the given names in each comparison that has all of them; keys
@@ -154,51 +155,58 @@ func newDifferences(rows []*Summary, keys []string) (*Differences, error) {
 	d.keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 		return !slices.Contains(d.Keys(true), key)
 	})
-	models := make([][]significance.Trained, len(rows))
+	models, tested := make([][]significance.Trained, len(rows)), numbering{map[string]int{}}
 	for i, s := range rows {
 		if !slices.Equal(s.Seeds, rows[0].Seeds) {
 			return nil, differ(rows[0], s)
 		}
 		for j := range s.Seeds {
-			trained, err := s.trained(j, d.keys)
+			trained, err := s.trained(j, d.keys, &tested)
 			if err != nil {
 				return nil, err
 			}
 			models[i] = append(models[i], trained)
 		}
 	}
-	d.values = significance.Compare(models, rows[0].test.utterances,
-		len(d.keys)*(len(rows[0].Rates)+1))
+	d.utterances = len(tested.of)
+	d.values = significance.Compare(models, d.utterances, len(d.keys)*(len(rows[0].Rates)+1))
 	return d, nil
 }
 
 // trained returns the j-th seed for a comparison: its scores are each metric at each rate and as
-// the mean over rates.
-func (s *Summary) trained(j int, keys []string) (significance.Trained, error) {
+// the mean over rates. In a resample, utterances are counted by their numbers.
+func (s *Summary) trained(
+	j int, keys []string, utterances *numbering,
+) (significance.Trained, error) {
 	c, d := s.Config, s.dirs[j]
 	tested, err := results.Read(d, &c, s.Kind)
 	if err != nil {
 		return nil, err
 	}
+	numbers := utterances.add(tested[0][0].ID)
 	var all [][]*metric.Weighted
 	for _, key := range keys {
 		var list []*metric.Weighted
 		for _, p := range results.OfMetric(&c, s.Kind, tested, key) {
-			if testSplitOf(p) != s.test {
+			if want := s.testOf(j); testSplitOf(p) != want {
 				return nil, fmt.Errorf("tables: compare: %s: expected the same %d utterances at "+
 					"every rate and in every seed, found others; train the seed again", d,
-					s.test.utterances)
+					want.utterances)
 			}
 			list = append(list, metric.NewWeighted(s.Kind, c.Data.Classes, key, p.Score, p.Label))
 		}
 		all = append(all, list)
 	}
 	return func(count, scores []float64) {
+		own := make([]float64, len(numbers))
+		for i, number := range numbers {
+			own[i] = count[number]
+		}
 		for k, list := range all {
 			at := scores[k*(len(list)+1):]
 			mean := 0.0
 			for r, w := range list {
-				at[r] = w.Score(count)
+				at[r] = w.Score(own)
 				mean += at[r] / float64(len(list))
 			}
 			at[len(list)] = mean
@@ -300,7 +308,11 @@ func (d *Differences) notes(lines int) []string {
 	notes := []string{fmt.Sprintf("Intervals and p: percentile bootstrap (Efron and Tibshirani "+
 		"1993) with %d resamples of %d seeds and of %d utterances, the same ones for both models. "+
 		"p (Holm): corrected for the %d lines of this table (Holm 1979).", significance.Resamples,
-		seeds, d.rows[0].test.utterances, lines)}
+		seeds, d.utterances, lines)}
+	if d.rows[0].OwnSplits() {
+		notes = append(notes, "Each seed has a test split of its own; in a resample it is tested "+
+			"on those of its utterances that are drawn.")
+	}
 	switch {
 	case seeds == 1:
 		notes = append(notes, "One seed: another seed may give another result; intervals and p "+
@@ -327,7 +339,7 @@ func DifferencesCSV(list []*Differences, byRate bool) [][]string {
 				l.holm} {
 				row = append(row, strings.ToLower(results.FormatNumber(v)))
 			}
-			rows = append(rows, append(row, s.Config.Eval.Rates, strconv.Itoa(s.test.utterances),
+			rows = append(rows, append(row, s.Config.Eval.Rates, s.utterances(),
 				s.Config.Selection(), strings.Trim(fmt.Sprint(s.Seeds), "[]"),
 				strconv.Itoa(significance.Resamples)))
 		}

@@ -10,11 +10,11 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
-// AddBaseline adds the scores of the constant predictor of a seed; train has the labels from which
-// the seed learned. It must be called for every seed or for none.
+// AddBaseline adds the scores of the constant predictor of the next seed; train has the labels from
+// which the seed learned. It must be called for every seed or for none.
 func (s *Summary) AddBaseline(train []float32) {
-	s.baselines = append(s.baselines,
-		results.NewBaseline(train, s.labels, s.Config.Data.Classes, s.Kind))
+	s.baselines = append(s.baselines, results.NewBaseline(train, s.labels[len(s.baselines)],
+		s.Config.Data.Classes, s.Kind))
 }
 
 // important has the columns of scores from the most important on.
@@ -107,8 +107,12 @@ func (s *Summary) explainBaseline() string {
 	if s.Config.Data.Classes > 0 {
 		constant = "the most frequent class of the training labels"
 	}
-	return fmt.Sprintf("The %s always answers %s, %.3g; a useful model is better.",
-		constantPredictor, constant, s.baselines[0].Constant)
+	ofSeed := ""
+	if s.OwnSplits() && len(s.baselines) > 1 {
+		ofSeed = fmt.Sprintf(" with seed %d", s.Seeds[0])
+	}
+	return fmt.Sprintf("The %s always answers %s, %.3g%s; a useful model is better.",
+		constantPredictor, constant, s.baselines[0].Constant, ofSeed)
 }
 
 // explainMetrics says in one line what the metrics are.

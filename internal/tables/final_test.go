@@ -2,6 +2,7 @@ package tables
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -20,9 +21,9 @@ func finalSummary(t *testing.T, kind metric.Kind) *Summary {
 	}
 	c.Dataset = "synthetic"
 	s := &Summary{Config: c, Kind: kind, Seeds: []uint64{1, 2, 3}, Rates: []float64{0, 0.5},
-		labels: []float32{1, -2, 0, 3}}
+		labels: slices.Repeat([][]float32{{1, -2, 0, 3}}, 3)}
 	for range s.Seeds {
-		scores := metric.Compute(kind, []float32{1, -1, 1, 2}, s.labels)
+		scores := metric.Compute(kind, []float32{1, -1, 1, 2}, s.labels[0])
 		s.perSeed = append(s.perSeed, []metric.Scores{scores, scores})
 		s.AddBaseline([]float32{-1, 0, 2, 1})
 	}

@@ -65,7 +65,7 @@ func (p *Comparison) line(s *Summary, keys []string, rate string, areas bool) []
 	}
 	list := c.Settings()
 	return append(line, c.Dataset, rate, c.Eval.Rates, list[0].Describe(p.names),
-		fmt.Sprint(s.test.utterances), c.Selection(),
+		s.utterances(), c.Selection(),
 		strings.Trim(fmt.Sprint(s.Seeds), "[]"), p.describe(list[1:]),
 		"all, also MAE and Corr")
 }

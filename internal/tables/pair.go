@@ -82,9 +82,9 @@ func conditionsThatDiffer(a, b *Summary) []string {
 	add("checkpoints", a.Config.Selection(), b.Config.Selection())
 	add("missing rates", x.rates, y.rates)
 	add("classes", x.classes, y.classes)
-	if x.test != y.test {
-		list = append(list, fmt.Sprintf("test splits: of %d and %d utterances, not the same ones",
-			x.test.utterances, y.test.utterances))
+	if !sameTest(a, b) {
+		list = append(list, fmt.Sprintf("test splits: of %s and %s utterances, not the same ones",
+			a.utterances(), b.utterances()))
 	}
 	return list
 }

@@ -169,12 +169,15 @@ func (p *Comparison) notes(paper *literature.Table) []string {
 	notes = append(notes,
 		"Accuracies and F1 in percent, ours times 100; MAE and Corr as they are.")
 	s := p.rows[0]
-	if n := s.test.utterances; n != paper.Utterances {
+	if n := s.utterances(); n != fmt.Sprint(paper.Utterances) {
 		notes = append(notes,
 			fmt.Sprintf(
-				"Not comparable: our test split has %d utterances, that of the literature %d.",
+				"Not comparable: our test split has %s utterances, that of the literature %d.",
 				n, paper.Utterances,
 			))
+	} else if _, divided := s.Config.Data.Resplit.Seed(0); divided {
+		notes = append(notes, "Not comparable: our splits are not those of the literature, but "+
+			"made at random (data.resplit).")
 	}
 	if rates := fmt.Sprint(s.Rates); rates != "[0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9]" {
 		notes = append(notes,

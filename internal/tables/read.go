@@ -1,7 +1,6 @@
 package tables
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -77,36 +76,22 @@ func (s *Summary) add(
 	for _, p := range predictions {
 		s.Rates = append(s.Rates, p.Rate)
 	}
-	s.test, s.labels = testSplitOf(predictions[0]), predictions[0].Label
+	s.tests = append(s.tests, testSplitOf(predictions[0]))
+	s.labels = append(s.labels, predictions[0].Label)
 	s.Seeds = append(s.Seeds, c.Seed)
 	s.perSeed = append(s.perSeed, scores)
-}
-
-// A testSplit identifies a test split: two are equal if utterances and labels are the same.
-type testSplit struct {
-	utterances int
-	hash       [sha256.Size]byte // of ids and labels
 }
 
 // CheckSameTest returns an error unless two runs on data of one name were tested on the same
 // utterances with the same labels; their scores must not be in one figure. The directories are for
 // the message.
 func CheckSameTest(dirA string, a *Summary, dirB string, b *Summary) error {
-	if a.Config.Dataset != b.Config.Dataset || a.test == b.test {
+	if a.Config.Dataset != b.Config.Dataset || sameTest(a, b) {
 		return nil
 	}
-	return fmt.Errorf("tables: %s: expected the test split of %s, %d utterances, found another "+
-		"of %d; compare runs with the same data and data.limit",
-		dirB, dirA, a.test.utterances, b.test.utterances)
-}
-
-// testSplitOf returns the identity of the split that was predicted.
-func testSplitOf(p *results.Predictions) testSplit {
-	h := sha256.New()
-	for i, id := range p.ID {
-		fmt.Fprintf(h, "%q %s\n", id, results.FormatFloat32(p.Label[i]))
-	}
-	return testSplit{len(p.ID), [sha256.Size]byte(h.Sum(nil))}
+	return fmt.Errorf("tables: %s: expected the test split of %s, %s utterances, found another "+
+		"of %s; compare runs with the same data, data.limit and data.resplit, and with a seed in "+
+		"common if that is seed", dirB, dirA, a.utterances(), b.utterances())
 }
 
 // Summarize returns the scores of the finished seeds of a run, or of one seed of it. It returns an

@@ -26,8 +26,8 @@ type Summary struct {
 	Unfinished int // other seeds of the run, which are not finished
 
 	Kind    metric.Kind
-	test    testSplit
-	labels  []float32         // of the test split
+	tests   []testSplit       // of each seed
+	labels  [][]float32       // of each seed's test split
 	perSeed [][]metric.Scores // [seed][rate]
 	dirs    []rundir.Dir      // of the seeds; nil if they were not read from directories
 

@@ -18,8 +18,10 @@ import (
 // Data is what training reads: the data set and the pretrained text encoder, each opened once for
 // all seeds of a run.
 type Data struct {
-	Set    *datasets.Set
+	Set    *datasets.Set // of the seed that it was opened for, or of the last call of For
 	Origin Origin
+	seed   uint64             // of Set
+	whole  *datasets.Set      // as in the file; nil unless each seed has splits of its own
 	bert   *nn.PretrainedBERT // nil for a text encoder trained from scratch
 
 	prepared    *Learner // of Prepare
@@ -29,11 +31,10 @@ type Data struct {
 // Open opens what c asks for and fills in c.Dataset where it is empty. The caller closes the
 // result.
 func Open(c *settings.Config) (*Data, error) {
-	set, origin, err := OpenWithOrigin(c)
+	d, err := OpenWithOrigin(c)
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{Set: set, Origin: origin}
 	if dir := c.Method.TextEncoder().BERT; dir != "" {
 		if d.bert, err = nn.OpenBERT(dir); err != nil {
 			return nil, fmt.Errorf("train: text.bert: %w", err)
@@ -63,15 +64,34 @@ func OpenData(c *settings.Config) (*datasets.Set, error) {
 	return choose(set, c)
 }
 
-// OpenWithOrigin is [OpenData] with the origin of the data, which takes time for a large pickle.
-func OpenWithOrigin(c *settings.Config) (*datasets.Set, Origin, error) {
+// OpenWithOrigin is [Open] without the text encoder. The origin of the data takes time for a large
+// pickle.
+func OpenWithOrigin(c *settings.Config) (*Data, error) {
 	set, err := openWhole(c)
 	if err != nil {
-		return nil, Origin{}, err
+		return nil, err
 	}
-	origin := originOf(set)
-	set, err = choose(set, c)
-	return set, origin, err
+	d := &Data{Origin: originOf(set), seed: c.Seed}
+	if c.Data.Resplit == settings.ResplitBySeed {
+		d.whole = set
+	}
+	if d.Set, err = choose(set, c); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// For returns the data set of one of the run's seeds, that of c.
+func (d *Data) For(c *settings.Config) (*datasets.Set, error) {
+	if d.whole == nil || d.seed == c.Seed {
+		return d.Set, nil
+	}
+	set, err := choose(d.whole, c)
+	if err != nil {
+		return nil, err
+	}
+	d.Set, d.seed = set, c.Seed
+	return set, nil
 }
 
 // openWhole is [OpenData] without data.resplit, data.limit and eval.split.
@@ -106,9 +126,9 @@ func openWhole(c *settings.Config) (*datasets.Set, error) {
 // choose divides the utterances again if data.resplit says so, takes the first data.limit of each
 // split, all if it is 0, and makes the split that eval.split names the one that is tested.
 func choose(set *datasets.Set, c *settings.Config) (*datasets.Set, error) {
-	if c.Data.Resplit != 0 {
+	if seed, ok := c.Data.Resplit.Seed(c.Seed); ok {
 		var err error
-		if set, err = set.Resplit(c.Data.Resplit); err != nil {
+		if set, err = set.Resplit(seed); err != nil {
 			return nil, err
 		}
 	}
@@ -134,10 +154,14 @@ func Indices(n int) []int {
 
 // dims returns the sizes of the data and of the text encoder, which a model is made for.
 func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
-	s := d.Set.Shape()
-	dims := zoo.Dims{Vocab: d.Set.Vocab(), TextT: s.LanguageSteps,
+	set, err := d.For(c)
+	if err != nil {
+		return zoo.Dims{}, err
+	}
+	s := set.Shape()
+	dims := zoo.Dims{Vocab: set.Vocab(), TextT: s.LanguageSteps,
 		AudioT: s.AudioSteps, AudioD: s.AudioD, VisionT: s.VisionSteps, VisionD: s.VisionD,
-		Classes: c.Data.Classes, Range: d.Set.Range}
+		Classes: c.Data.Classes, Range: set.Range}
 	if d.bert != nil {
 		dir := c.Method.TextEncoder().BERT
 		b := &d.bert.Config
@@ -145,18 +169,18 @@ func (d *Data) dims(c *settings.Config) (zoo.Dims, error) {
 		case b.Vocab < dims.Vocab:
 			return dims, fmt.Errorf(
 				"train: %s: expected tokens below %d, the vocabulary of %s, found %d; give the "+
-					"model that the tokens were made for", d.Set.Name, b.Vocab, dir, dims.Vocab-1,
+					"model that the tokens were made for", set.Name, b.Vocab, dir, dims.Vocab-1,
 			)
 		case b.Positions < dims.TextT:
 			return dims, fmt.Errorf(
 				"train: %s: expected sequences of at most %d tokens, the positions of %s, "+
-					"found %d; give a model with more", d.Set.Name, b.Positions, dir, dims.TextT,
+					"found %d; give a model with more", set.Name, b.Positions, dir, dims.TextT,
 			)
 		}
-		if largest := d.Set.LargestSegment(); largest >= b.Types {
+		if largest := set.LargestSegment(); largest >= b.Types {
 			return dims, fmt.Errorf(
 				"train: %s: expected segments below %d, the token types of %s, found %d; save "+
-					"zeros in the third row of text_bert", d.Set.Name, b.Types, dir, largest,
+					"zeros in the third row of text_bert", set.Name, b.Types, dir, largest,
 			)
 		}
 		dims.Vocab, dims.BERT = d.bert.Config.Vocab, &d.bert.Config

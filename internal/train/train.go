@@ -43,7 +43,11 @@ func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Op
 	if err := l.loadPretrained(&c, data.bert, o.Log); err != nil {
 		return err
 	}
-	set, use := data.Set, l.diskUse(&c)
+	set, err := data.For(&c)
+	if err != nil {
+		return err
+	}
+	use := l.diskUse(&c)
 	if !d.Has(rundir.StateFile) {
 		if err := rundir.CheckSpace(string(d), use.Peak); err != nil {
 			return err
