@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -154,6 +155,9 @@ func (sweepCommand) Help() string {
 are skipped and unfinished ones continued. A unit that fails keeps its log (log.txt in its
 directory) and does not stop the others.
 
+A setting is one of all data sets, or of one: --set mosi:train.batch=16, which has priority over the
+same setting of all.
+
 To continue a sweep, run the same command again. It may also run on several machines that share
 --out: two processes never train the same unit. Exit code 0 means that all units of the sweep, or of
 the shard, are done.
@@ -161,6 +165,7 @@ the shard, are done.
 Examples:
   recap sweep -d synthetic --variants full,no-fid,no-stage1 -s 1111,1112,1113 --workers 2
   recap sweep -d mosi=unaligned_50.pkl -d sims=sims.pkl -s 1111,1112,1113 --shard 0/4
+  recap sweep -d synthetic -d mustard=mustard.pkl -m recap,misa --set mustard:data.resplit=seed
 
 On a cluster: docs/cluster has a script for Slurm and a manifest for Kubernetes.`
 }
@@ -200,13 +205,22 @@ func (c *sweepCommand) configs() (configs []settings.Config, seeds []uint64, err
 		}
 		return s
 	}
+	ofDataset, err := c.takeOfDataset()
+	if err != nil {
+		return nil, nil, err
+	}
 	seen := map[string]bool{}
 	for _, dataset := range orDefault(c.Dataset) {
 		name, file, _ := strings.Cut(dataset, "=")
 		for _, model := range orDefault(c.Model) {
 			for _, variant := range orDefault(c.Variants) {
-				given := map[string]string{"dataset": name, "data.file": file, "model": model,
-					"variant": variant}
+				given := maps.Clone(ofDataset[name])
+				for key, value := range map[string]string{"dataset": name, "data.file": file,
+					"model": model, "variant": variant} {
+					if value != "" {
+						given[key] = value
+					}
+				}
 				config, list, err := c.resolve(given)
 				if err != nil {
 					return nil, nil, err
@@ -223,6 +237,42 @@ func (c *sweepCommand) configs() (configs []settings.Config, seeds []uint64, err
 		}
 	}
 	return configs, seeds, distinct(seeds)
+}
+
+// takeOfDataset removes the settings of one data set, such as mosi:train.lr, from those of --set,
+// and returns them by data set and key.
+func (c *sweepCommand) takeOfDataset() (map[string]map[string]string, error) {
+	of := map[string]map[string]string{"": {}} // "": no data set is given
+	var names []string
+	for _, dataset := range c.Dataset {
+		name, _, _ := strings.Cut(dataset, "=")
+		names = append(names, name)
+		of[name] = map[string]string{}
+	}
+	for _, flag := range slices.Sorted(maps.Keys(c.Set)) {
+		name, key, found := strings.Cut(flag, ":")
+		if !found {
+			continue
+		}
+		fail := func(format string, args ...any) (map[string]map[string]string, error) {
+			return nil, usageError{fmt.Errorf("sweep: --set %s: expected "+format,
+				append([]any{flag}, args...)...)}
+		}
+		value := c.Set[flag]
+		switch {
+		case !slices.Contains(names, name):
+			return fail("the name of a data set of -d (%s), found %s%s",
+				cmp.Or(strings.Join(names, ", "), "none"), name, settings.DidYouMean(name, names))
+		case key == "seed":
+			return fail("a setting in which data sets may differ, found the seed; give all seeds " +
+				"with -s")
+		case value == "":
+			return fail("a value, found none")
+		}
+		of[name][key] = value
+		delete(c.Set, flag)
+	}
+	return of, nil
 }
 
 // distinct returns a usageError if a seed is given twice.

@@ -38,11 +38,14 @@ func (u *Unit) Holder() (*rundir.LockedError, error) {
 // has this name; it is an error if a run of another configuration has it. A configuration without
 // a name continues the run of the same settings if there is one, otherwise it has a new run.
 func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error) {
-	var units []Unit
-	for _, c := range configs {
-		if err := c.CheckFile(); err != nil {
+	configs = slices.Clone(configs)
+	for i := range configs { // before a directory is made; it may name the data set
+		if err := configs[i].CheckFile(); err != nil {
 			return nil, err
 		}
+	}
+	var units []Unit
+	for _, c := range configs {
 		_, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
 			if c.Name != "" {
 				return rundir.NamedDir(r.Out, &c)
