@@ -148,6 +148,13 @@ func (m *builder[T]) elementwise() {
 	m.add("Adam", 7*n, 0, func() { d.Adam(step, p, g, mean, square) }, p, mean, square)
 
 	const rows, columns = 400, 253
+	matrix, grad := m.input(rows*columns), m.input(rows*columns)
+	packed := d.Alloc(rows * (columns + 1) / 2)
+	squareRows, squareColumns := m.input(rows), m.input(columns)
+	d.Fill(packed, 0)
+	m.add("AdamCompact", 5*rows*columns, 0, func() {
+		d.AdamCompact(step, matrix, grad, packed, squareRows, squareColumns, nil)
+	}, matrix, packed, squareRows, squareColumns)
 	shape, dense, row := []int{rows, columns}, []int{columns, 1}, []int{0, 1}
 	a, b := m.input(rows*columns), m.input(rows*columns)
 	for _, c := range []struct {

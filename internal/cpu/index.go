@@ -35,20 +35,3 @@ func (d *Device[T]) Dropout(dst, x device.Buffer, p float64, seed uint64) {
 		d.loops.drop(y[lo:hi], v[lo:hi], scale, seed, lo, p)
 	})
 }
-
-// Adam implements device.Device.
-func (d *Device[T]) Adam(a device.Adam, p, g, m, v device.Buffer) {
-	ps, gs, ms, vs := d.data(p), d.data(g), d.data(m), d.data(v)
-	each(len(ps), func(lo, hi int) { d.loops.adam(a, ps[lo:hi], gs[lo:hi], ms[lo:hi], vs[lo:hi]) })
-}
-
-// AdamRows implements device.Device.
-func (d *Device[T]) AdamRows(a device.Adam, p, g, m, v device.Buffer, index []int, width int) {
-	ps, gs, ms, vs := d.data(p), d.data(g), d.data(m), d.data(v)
-	parallel.For(len(index), rowGrain(width), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			at, end := index[i]*width, (index[i]+1)*width
-			d.loops.adam(a, ps[at:end], gs[i*width:(i+1)*width], ms[at:end], vs[at:end])
-		}
-	})
-}

@@ -28,6 +28,8 @@ type loops[T Float] struct {
 	exp, log, tanh, sigmoid, gelu, relu func(y, x []T)
 	geluGrad, reluGrad                  func(dx, x, g []T)
 	adam                                func(a device.Adam, p, g, m, v []T)
+	// a row of device.Adam's compact form: v_j is k.scale·c_j
+	adamCompact func(k adamConstants[T], p, g, m, c []T)
 	// y[i] ← scale·x[i] if device.Keep(seed, first+i, p), else 0
 	drop func(y, x []T, scale T, seed uint64, first int, p float64)
 
@@ -70,6 +72,10 @@ var single = loops[float32]{
 		c := adamOf[float32](a)
 		simd.AdamStep{Beta1: c.b1, Rest1: c.n1, Beta2: c.b2, Rest2: c.n2, Eps: c.eps,
 			Decay: c.decay, Keep: c.keep, Step: c.step, Scale: c.scale}.Update(p, g, m, v)
+	},
+	adamCompact: func(k adamConstants[float32], p, g, m, c []float32) {
+		simd.AdamStep{Beta1: k.b1, Rest1: k.n1, Eps: k.eps, Decay: k.decay, Keep: k.keep,
+			Step: k.step, Scale: k.scale}.UpdateCompact(p, g, m, c)
 	},
 	drop: func(y, x []float32, scale float32, seed uint64, first int, p float64) {
 		simd.Drop(y, x, scale, device.HashState(seed, uint64(first)), device.KeepLimit(p))
@@ -125,6 +131,9 @@ var double = loops[float64]{
 	}),
 	reluGrad: mappedGrad(func(x, g float64) float64 { return where(x > 0, g, 0) }),
 	adam:     adam[float64],
+	adamCompact: func(k adamConstants[float64], p, g, m, c []float64) {
+		simd.PlainAdamCompact(p, g, m, c, k.keep, k.decay, k.b1, k.n1, k.step, k.scale, k.eps)
+	},
 	drop: func(y, x []float64, scale float64, seed uint64, first int, p float64) {
 		for i, v := range x {
 			y[i] = where(device.Keep(seed, first+i, p), v*scale, 0)

@@ -65,12 +65,46 @@ func (d *Device) flushAdam() {
 func (d *Device) AdamRows(a device.Adam, p, g, m, v device.Buffer, index []int, width int) {
 	d.begin()
 	defer d.mu.Unlock()
-	n := len(index) * width
-	if n == 0 {
+	if n := len(index) * width; n > 0 {
+		t, rows := d.stageAdam(d.newAdam(a, p, g, m, v), index)
+		d.launch("adam_rows", n, t, rows, argInt(n), argInt(width))
+	}
+}
+
+// AdamCompact implements device.Device.
+func (d *Device) AdamCompact(a device.Adam, p, g, m, row, column device.Buffer, index []int) {
+	d.begin()
+	defer d.mu.Unlock()
+	n, width := row.Len(), column.Len()
+	if index != nil {
+		n = len(index)
+	}
+	if n*width == 0 {
 		return
 	}
-	host, at := d.stage(int(unsafe.Sizeof(adamTensor{})) + 4*len(index))
-	*(*adamTensor)(host) = d.newAdam(a, p, g, m, v)
-	writeIndex(unsafe.Add(host, unsafe.Sizeof(adamTensor{})), index)
-	d.launch("adam_rows", n, at, at+uint64(unsafe.Sizeof(adamTensor{})), argInt(n), argInt(width))
+	t, rows := d.stageAdam(d.newAdam(a, p, g, m, row), index)
+	tiles := (width + 31) / 32
+	chunks := max(1, min((n+63)/64, 512/tiles))
+	partial := d.scratchFor((chunks+1)*width + 1)
+	sums := partial + uint64(4*chunks*width)
+	mean := sums + uint64(4*width)
+	c := d.data(column, 0)
+	d.launchBlocks("adam_columns", chunks*tiles, blockThreads, t, rows, partial, argInt(n),
+		argInt(width), argInt(chunks))
+	d.foldColumns(foldSum, sums, partial, 0, 1, chunks, width, 1)
+	d.launchBlocks("adam_mean", 1, blockThreads, t, c, mean, sums, argInt(n), argInt(width))
+	d.launchRows("adam_compact", n, width, t, rows, c, mean, argInt(width))
+}
+
+// stageAdam copies the arguments of a step and row numbers to the arena and returns their
+// addresses; that of no row numbers is 0.
+func (d *Device) stageAdam(t adamTensor, index []int) (tensor, rows uint64) {
+	size := unsafe.Sizeof(t)
+	host, at := d.stage(int(size) + 4*len(index))
+	*(*adamTensor)(host) = t
+	if index == nil {
+		return at, 0
+	}
+	writeIndex(unsafe.Add(host, size), index)
+	return at, at + uint64(size)
 }

@@ -90,7 +90,7 @@ func benchKernels() []benchKernel {
 		causalConv(false), causalConv(true),
 		selectiveScan(false), selectiveScan(true),
 		pairs(false), pairs(true),
-		adam(32, 182_000_000/32),
+		adam(32, 182_000_000/32), adamCompact(2048, 2048),
 	}
 	return list
 }
@@ -236,6 +236,21 @@ func adam(tensors, n int) benchKernel {
 				s.Fill(one, 0)
 			}
 		}}
+}
+
+// adamCompact is a step of AdamW with compact moments. It reads g twice.
+func adamCompact(rows, columns int) benchKernel {
+	n := rows * columns
+	return benchKernel{name: "AdamCompact", bytes: 4 * 5 * n, bind: func(s *benchSource) func() {
+		a := device.Adam{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01,
+			Decoupled: true, Correction1: 0.1, Correction2: 0.001}
+		p, g, m := s.input(n), s.input(n), s.Alloc(n/2)
+		row, column := s.Alloc(rows), s.Alloc(columns)
+		for _, b := range []device.Buffer{m, row, column} {
+			s.Fill(b, 0)
+		}
+		return func() { s.AdamCompact(a, p, g, m, row, column, nil) }
+	}}
 }
 
 // cacheBytes is larger than the caches of GPUs. A kernel that is limited by memory uses as many

@@ -53,6 +53,7 @@ func values(t testing.TB, d *Device, b device.Buffer) []float64 {
 type step struct {
 	d                              *Device
 	x, y, z, p, m, v, square, cell device.Buffer
+	half, row, column              device.Buffer
 }
 
 const width, rows = 33, 40
@@ -60,8 +61,9 @@ const width, rows = 33, 40
 func newStep(d *Device) *step {
 	s := &step{d, d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width),
 		d.Alloc(rows * width), d.Alloc(rows * width), d.Alloc(rows * width),
-		d.Alloc(width * width), d.Alloc(rows * width)}
-	for _, b := range []device.Buffer{s.p, s.m, s.v} {
+		d.Alloc(width * width), d.Alloc(rows * width),
+		d.Alloc(rows * (width + 1) / 2), d.Alloc(rows), d.Alloc(width)}
+	for _, b := range []device.Buffer{s.p, s.m, s.v, s.half, s.row, s.column} {
 		d.Fill(b, 0.5)
 	}
 	return s
@@ -100,6 +102,8 @@ func (s *step) run(i int) {
 	d.Adam(a, s.p, s.z, s.m, s.v)
 	a.LR *= 2
 	d.AdamRows(a, s.p, s.z, s.m, s.v, []int{2, 7, 8 + i%3}, width)
+	d.AdamCompact(a, s.p, s.z, s.half, s.row, s.column, nil)
+	d.AdamCompact(a, s.p, s.z, s.half, s.row, s.column, []int{1, 7 + i%3})
 	d.Submit()
 }
 

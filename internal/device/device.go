@@ -148,4 +148,7 @@ type Device interface {
 	// AdamRows is Adam for the rows index[i] of p, m and v [any width], all different, with the
 	// gradient g [len(index) width]; it does not change other rows.
 	AdamRows(a Adam, p, g, m, v Buffer, index []int, width int)
+	// AdamCompact is Adam with less state, for a matrix p [rows columns]: see [Adam]. If index is
+	// not nil, it updates only the rows index[i], all different, with g [len(index) columns].
+	AdamCompact(a Adam, p, g, m, row, column Buffer, index []int)
 }

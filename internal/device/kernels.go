@@ -203,6 +203,20 @@ type ScanOperands struct {
 //	p ← p − LR·(m/Correction1) / (√(v/Correction2) + Eps)
 //
 // The caller computes the bias corrections of step t.
+//
+// For a matrix p, AdamCompact replaces v by running means of each row and column of g² (Shazeer and
+// Stern, ICML 2018: Adafactor), row [rows] and column [columns],
+//
+//	r_i ← Beta2·r_i + (1 − Beta2)·mean_j g²_ij,  c_j ← Beta2·c_j + (1 − Beta2)·mean_i g²_ij
+//	v_ij = r_i·c_j / mean(c)
+//
+// and keeps m in bfloat16, the first 16 bits of a float32, rounded to nearest even. The step uses m
+// before it is rounded. Where some rows are updated, the mean over i is that of these rows. v is
+// that of Adam if all g²_ij are a_i·b_j times a factor of the step.
+//
+// The buffer of m [rows ⌈columns/2⌉] has two numbers of a row in one. With h = ⌊columns/2⌋, its
+// number k of a row is the float32 whose high bits are those of m_h+k and whose low bits are those
+// of m_k. The last m of an odd row is alone, in the low bits.
 type Adam struct {
 	LR, Beta1, Beta2, Eps float64
 	WeightDecay           float64

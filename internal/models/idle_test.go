@@ -65,3 +65,4 @@ func (idle) PairScoresGrad(_, _, _, _, _, _, _ device.Buffer, _, _, _ int) {}
 
 func (idle) Adam(_ device.Adam, _, _, _, _ device.Buffer)                     {}
 func (idle) AdamRows(_ device.Adam, _, _, _, _ device.Buffer, _ []int, _ int) {}
+func (idle) AdamCompact(_ device.Adam, _, _, _, _, _ device.Buffer, _ []int)  {}

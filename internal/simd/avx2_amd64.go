@@ -142,6 +142,11 @@ func avx2Axpy(y []float32, alpha float32, x []float32)
 //go:noescape
 func avx2Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
 
+// avx2AdamCompact implements AdamStep.UpdateCompact.
+//
+//go:noescape
+func avx2AdamCompact(p []float32, g []float32, m []float32, c []float32, keep float32, decay float32, beta1 float32, rest1 float32, step float32, scale float32, eps float32)
+
 // avx2Sum implements Sum.
 //
 //go:noescape

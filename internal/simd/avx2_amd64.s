@@ -3027,6 +3027,142 @@ loopDone:
 	VZEROUPPER
 	RET
 
+// func avx2AdamCompact(p []float32, g []float32, m []float32, c []float32, keep float32, decay float32, beta1 float32, rest1 float32, step float32, scale float32, eps float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2AdamCompact(SB), NOSPLIT, $0-124
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         c_base+72(FP), DX
+	MOVQ         m_base+48(FP), BX
+	MOVQ         m_len+56(FP), SI
+	LEAQ         (AX)(SI*4), DI
+	LEAQ         (CX)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	VBROADCASTSS keep+96(FP), Y0
+	VBROADCASTSS decay+100(FP), Y1
+	VBROADCASTSS beta1+104(FP), Y2
+	VBROADCASTSS rest1+108(FP), Y3
+	VBROADCASTSS step+112(FP), Y4
+	VBROADCASTSS scale+116(FP), Y5
+	VBROADCASTSS eps+120(FP), Y6
+	XORQ         R10, R10
+	SUBQ         $0x00000008, SI
+	JL           loopRest
+
+loop:
+	VMOVUPS     (BX)(R10*1), Y7
+	VPSLLD      $0x10, Y7, Y8
+	VPSRLD      $0x10, Y7, Y7
+	VPSLLD      $0x10, Y7, Y7
+	VMOVUPS     (AX)(R10*1), Y9
+	VMOVUPS     (CX)(R10*1), Y10
+	VMOVUPS     (DX)(R10*1), Y11
+	VFMADD231PS Y9, Y1, Y10
+	VMULPS      Y2, Y8, Y8
+	VFMADD231PS Y10, Y3, Y8
+	VMULPS      Y5, Y11, Y11
+	VSQRTPS     Y11, Y11
+	VADDPS      Y6, Y11, Y11
+	VMULPS      Y4, Y8, Y10
+	VDIVPS      Y11, Y10, Y10
+	VFMSUB132PS Y0, Y10, Y9
+	VMOVUPS     Y9, (AX)(R10*1)
+	VPSLLD      $0x0f, Y8, Y9
+	VPSRLD      $0x1f, Y9, Y9
+	VPADDD      float00007fff<>+0(SB), Y8, Y8
+	VPADDD      Y9, Y8, Y8
+	VPSRLD      $0x10, Y8, Y8
+	VMOVUPS     (DI)(R10*1), Y9
+	VMOVUPS     (R8)(R10*1), Y10
+	VMOVUPS     (R9)(R10*1), Y11
+	VFMADD231PS Y9, Y1, Y10
+	VMULPS      Y2, Y7, Y7
+	VFMADD231PS Y10, Y3, Y7
+	VMULPS      Y5, Y11, Y11
+	VSQRTPS     Y11, Y11
+	VADDPS      Y6, Y11, Y11
+	VMULPS      Y4, Y7, Y10
+	VDIVPS      Y11, Y10, Y10
+	VFMSUB132PS Y0, Y10, Y9
+	VMOVUPS     Y9, (DI)(R10*1)
+	VPSLLD      $0x0f, Y7, Y9
+	VPSRLD      $0x1f, Y9, Y9
+	VPADDD      float00007fff<>+0(SB), Y7, Y7
+	VPADDD      Y9, Y7, Y7
+	VPSRLD      $0x10, Y7, Y7
+	VPSLLD      $0x10, Y7, Y7
+	VORPS       Y8, Y7, Y7
+	VMOVUPS     Y7, (BX)(R10*1)
+	ADDQ        $0x00000020, R10
+	SUBQ        $0x00000008, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000008, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	LEAQ        mask<>+0(SB), R11
+	MOVQ        $0x00000008, R12
+	SUBQ        SI, R12
+	VMOVUPS     (R11)(R12*4), Y7
+	VMASKMOVPS  (BX)(R10*1), Y7, Y8
+	VPSLLD      $0x10, Y8, Y9
+	VPSRLD      $0x10, Y8, Y8
+	VPSLLD      $0x10, Y8, Y8
+	VMASKMOVPS  (AX)(R10*1), Y7, Y10
+	VMASKMOVPS  (CX)(R10*1), Y7, Y11
+	VMASKMOVPS  (DX)(R10*1), Y7, Y12
+	VFMADD231PS Y10, Y1, Y11
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y11, Y3, Y9
+	VMULPS      Y5, Y12, Y12
+	VSQRTPS     Y12, Y12
+	VADDPS      Y6, Y12, Y12
+	VMULPS      Y4, Y9, Y11
+	VDIVPS      Y12, Y11, Y11
+	VFMSUB132PS Y0, Y11, Y10
+	VMASKMOVPS  Y10, Y7, (AX)(R10*1)
+	VPSLLD      $0x0f, Y9, Y10
+	VPSRLD      $0x1f, Y10, Y10
+	VPADDD      float00007fff<>+0(SB), Y9, Y9
+	VPADDD      Y10, Y9, Y9
+	VPSRLD      $0x10, Y9, Y9
+	VMASKMOVPS  (DI)(R10*1), Y7, Y10
+	VMASKMOVPS  (R8)(R10*1), Y7, Y11
+	VMASKMOVPS  (R9)(R10*1), Y7, Y12
+	VFMADD231PS Y10, Y1, Y11
+	VMULPS      Y2, Y8, Y8
+	VFMADD231PS Y11, Y3, Y8
+	VMULPS      Y5, Y12, Y12
+	VSQRTPS     Y12, Y12
+	VADDPS      Y6, Y12, Y12
+	VMULPS      Y4, Y8, Y1
+	VDIVPS      Y12, Y1, Y1
+	VFMSUB132PS Y0, Y1, Y10
+	VMASKMOVPS  Y10, Y7, (DI)(R10*1)
+	VPSLLD      $0x0f, Y8, Y0
+	VPSRLD      $0x1f, Y0, Y0
+	VPADDD      float00007fff<>+0(SB), Y8, Y8
+	VPADDD      Y0, Y8, Y8
+	VPSRLD      $0x10, Y8, Y8
+	VPSLLD      $0x10, Y8, Y8
+	VORPS       Y9, Y8, Y8
+	VMASKMOVPS  Y8, Y7, (BX)(R10*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float00007fff<>+0(SB)/4, $0x00007fff
+DATA float00007fff<>+4(SB)/4, $0x00007fff
+DATA float00007fff<>+8(SB)/4, $0x00007fff
+DATA float00007fff<>+12(SB)/4, $0x00007fff
+DATA float00007fff<>+16(SB)/4, $0x00007fff
+DATA float00007fff<>+20(SB)/4, $0x00007fff
+DATA float00007fff<>+24(SB)/4, $0x00007fff
+DATA float00007fff<>+28(SB)/4, $0x00007fff
+GLOBL float00007fff<>(SB), RODATA|NOPTR, $32
+
 // func avx2Sum(x []float32) (sum float32)
 // Requires: AVX, AVX2
 TEXT ·avx2Sum(SB), NOSPLIT, $0-28

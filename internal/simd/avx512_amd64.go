@@ -240,6 +240,11 @@ func avx512Axpy(y []float32, alpha float32, x []float32)
 //go:noescape
 func avx512Adam(p []float32, g []float32, m []float32, v []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, step float32, scale float32, eps float32)
 
+// avx512AdamCompact implements AdamStep.UpdateCompact.
+//
+//go:noescape
+func avx512AdamCompact(p []float32, g []float32, m []float32, c []float32, keep float32, decay float32, beta1 float32, rest1 float32, step float32, scale float32, eps float32)
+
 // avx512Drop implements Drop.
 //
 //go:noescape

@@ -7376,6 +7376,142 @@ loopDone:
 	VZEROUPPER
 	RET
 
+// func avx512AdamCompact(p []float32, g []float32, m []float32, c []float32, keep float32, decay float32, beta1 float32, rest1 float32, step float32, scale float32, eps float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512AdamCompact(SB), NOSPLIT, $0-124
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         c_base+72(FP), DX
+	MOVQ         m_base+48(FP), BX
+	MOVQ         m_len+56(FP), SI
+	LEAQ         (AX)(SI*4), DI
+	LEAQ         (CX)(SI*4), R8
+	LEAQ         (DX)(SI*4), R9
+	VBROADCASTSS keep+96(FP), Z0
+	VBROADCASTSS decay+100(FP), Z1
+	VBROADCASTSS beta1+104(FP), Z2
+	VBROADCASTSS rest1+108(FP), Z3
+	VBROADCASTSS step+112(FP), Z4
+	VBROADCASTSS scale+116(FP), Z5
+	VBROADCASTSS eps+120(FP), Z6
+	VBROADCASTSS float00007fff<>+0(SB), Z7
+	XORQ         R10, R10
+	SUBQ         $0x00000010, SI
+	JL           loopRest
+
+loop:
+	VMOVUPS     (BX)(R10*1), Z8
+	VPSLLD      $0x10, Z8, Z9
+	VPSRLD      $0x10, Z8, Z8
+	VPSLLD      $0x10, Z8, Z8
+	VMOVUPS     (AX)(R10*1), Z10
+	VMOVUPS     (CX)(R10*1), Z11
+	VMOVUPS     (DX)(R10*1), Z12
+	VFMADD231PS Z10, Z1, Z11
+	VMULPS      Z2, Z9, Z9
+	VFMADD231PS Z11, Z3, Z9
+	VMULPS      Z5, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z6, Z12, Z12
+	VMULPS      Z4, Z9, Z11
+	VDIVPS      Z12, Z11, Z11
+	VFMSUB132PS Z0, Z11, Z10
+	VMOVUPS     Z10, (AX)(R10*1)
+	VPSLLD      $0x0f, Z9, Z10
+	VPSRLD      $0x1f, Z10, Z10
+	VPADDD      Z7, Z9, Z9
+	VPADDD      Z10, Z9, Z9
+	VPSRLD      $0x10, Z9, Z9
+	VMOVUPS     (DI)(R10*1), Z10
+	VMOVUPS     (R8)(R10*1), Z11
+	VMOVUPS     (R9)(R10*1), Z12
+	VFMADD231PS Z10, Z1, Z11
+	VMULPS      Z2, Z8, Z8
+	VFMADD231PS Z11, Z3, Z8
+	VMULPS      Z5, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z6, Z12, Z12
+	VMULPS      Z4, Z8, Z11
+	VDIVPS      Z12, Z11, Z11
+	VFMSUB132PS Z0, Z11, Z10
+	VMOVUPS     Z10, (DI)(R10*1)
+	VPSLLD      $0x0f, Z8, Z10
+	VPSRLD      $0x1f, Z10, Z10
+	VPADDD      Z7, Z8, Z8
+	VPADDD      Z10, Z8, Z8
+	VPSRLD      $0x10, Z8, Z8
+	VPSLLD      $0x10, Z8, Z8
+	VORPS       Z9, Z8, Z8
+	VMOVUPS     Z8, (BX)(R10*1)
+	ADDQ        $0x00000040, R10
+	SUBQ        $0x00000010, SI
+	JGE         loop
+
+loopRest:
+	ADDQ        $0x00000010, SI
+	TESTQ       SI, SI
+	JZ          loopDone
+	MOVQ        $0x0000ffff, R11
+	BZHIQ       SI, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (BX)(R10*1), K1, Z8
+	VPSLLD      $0x10, Z8, Z9
+	VPSRLD      $0x10, Z8, Z8
+	VPSLLD      $0x10, Z8, Z8
+	VMOVUPS.Z   (AX)(R10*1), K1, Z10
+	VMOVUPS.Z   (CX)(R10*1), K1, Z11
+	VMOVUPS.Z   (DX)(R10*1), K1, Z12
+	VFMADD231PS Z10, Z1, Z11
+	VMULPS      Z2, Z9, Z9
+	VFMADD231PS Z11, Z3, Z9
+	VMULPS      Z5, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z6, Z12, Z12
+	VMULPS      Z4, Z9, Z11
+	VDIVPS      Z12, Z11, Z11
+	VFMSUB132PS Z0, Z11, Z10
+	VMOVUPS     Z10, K1, (AX)(R10*1)
+	VPSLLD      $0x0f, Z9, Z10
+	VPSRLD      $0x1f, Z10, Z10
+	VPADDD      Z7, Z9, Z9
+	VPADDD      Z10, Z9, Z9
+	VPSRLD      $0x10, Z9, Z9
+	VMOVUPS.Z   (DI)(R10*1), K1, Z10
+	VMOVUPS.Z   (R8)(R10*1), K1, Z11
+	VMOVUPS.Z   (R9)(R10*1), K1, Z12
+	VFMADD231PS Z10, Z1, Z11
+	VMULPS      Z2, Z8, Z8
+	VFMADD231PS Z11, Z3, Z8
+	VMULPS      Z5, Z12, Z12
+	VSQRTPS     Z12, Z12
+	VADDPS      Z6, Z12, Z12
+	VMULPS      Z4, Z8, Z1
+	VDIVPS      Z12, Z1, Z1
+	VFMSUB132PS Z0, Z1, Z10
+	VMOVUPS     Z10, K1, (DI)(R10*1)
+	VPSLLD      $0x0f, Z8, Z0
+	VPSRLD      $0x1f, Z0, Z0
+	VPADDD      Z7, Z8, Z8
+	VPADDD      Z0, Z8, Z8
+	VPSRLD      $0x10, Z8, Z8
+	VPSLLD      $0x10, Z8, Z8
+	VORPS       Z9, Z8, Z8
+	VMOVUPS     Z8, K1, (BX)(R10*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
+DATA float00007fff<>+0(SB)/4, $0x00007fff
+DATA float00007fff<>+4(SB)/4, $0x00007fff
+DATA float00007fff<>+8(SB)/4, $0x00007fff
+DATA float00007fff<>+12(SB)/4, $0x00007fff
+DATA float00007fff<>+16(SB)/4, $0x00007fff
+DATA float00007fff<>+20(SB)/4, $0x00007fff
+DATA float00007fff<>+24(SB)/4, $0x00007fff
+DATA float00007fff<>+28(SB)/4, $0x00007fff
+GLOBL float00007fff<>(SB), RODATA|NOPTR, $32
+
 // func avx512Drop(dst []float32, x []float32, scale float32, state uint64, limit uint64)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·avx512Drop(SB), NOSPLIT, $0-72

@@ -3,6 +3,7 @@ package simd
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -107,6 +108,59 @@ func TestLayerNorm(t *testing.T) {
 				expect(t, "dx", dx[i], s*(h(i)-a-normed(i)*b), 2e-5*(1+s))
 				expect(t, "dgamma", dgamma[i], float64(oldGamma[i])+float64(g[i])*normed(i), 2e-5)
 				expect(t, "dbeta", dbeta[i], float64(oldBeta[i])+float64(g[i]), 1e-6)
+			}
+		}
+	})
+}
+
+// TestBfloat16 compares the rounding with that by package math.
+func TestBfloat16(t *testing.T) {
+	onEveryFloat(func(x []float32) {
+		for _, v := range x {
+			if v != v || math.IsInf(float64(v), 0) {
+				continue
+			}
+			_, e := math.Frexp(float64(v))
+			unit := math.Ldexp(1, max(e-8, -133)) // of the last place
+			want := float32(math.RoundToEven(float64(v)/unit) * unit)
+			if got := bfloat16(v); got != math.Float32bits(want) {
+				t.Fatalf("%g (%x) is rounded to %x, want %g", v, math.Float32bits(v), got, want)
+			}
+		}
+	})
+}
+
+// TestAdamCompact makes a step of rows of even and odd length, and compares it with the formulas
+// in double precision and with the rounding of m that the formulas give.
+func TestAdamCompact(t *testing.T) {
+	a := AdamStep{Keep: 0.99, Decay: 0.01, Beta1: 0.9, Rest1: 0.1, Step: 0.02, Scale: 2, Eps: 1e-8}
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(27, 28))
+		for _, n := range []int{0, 1, 2, 7, 16, 33, 100, 2051} {
+			p, g, c, means := normals(r, n, 1), normals(r, n, 1), normals(r, n, 1), normals(r, n, 1)
+			plainMap(c, c, abs32)
+			m, half := make([]float32, (n+1)/2), n/2
+			at := func(i int) (slot int, shift uint32) { // of number i
+				if i >= half && i < 2*half {
+					return i - half, 0
+				}
+				return min(i, half), 16
+			}
+			for i, x := range means {
+				slot, shift := at(i)
+				m[slot] = math.Float32frombits(math.Float32bits(m[slot]) | bfloat16(x)>>shift)
+			}
+			old := slices.Clone(p)
+			a.UpdateCompact(p, g, m, c)
+			for i := range p {
+				p0, m0 := float64(old[i]), float64(math.Float32frombits(bfloat16(means[i])))
+				m1 := float64(a.Beta1)*m0 + float64(a.Rest1)*(float64(g[i])+float64(a.Decay)*p0)
+				p1 := float64(a.Keep)*p0 -
+					float64(a.Step)*m1/(math.Sqrt(float64(a.Scale*c[i]))+float64(a.Eps))
+				expect(t, "p", p[i], p1, 1e-6*(1+math.Abs(p1)))
+				slot, shift := at(i)
+				got := math.Float32frombits(math.Float32bits(m[slot]) << shift &^ 0xffff)
+				expect(t, "m", got, m1, 0x1.0001p-8*math.Abs(m1)+1e-7)
 			}
 		}
 	})

@@ -13,6 +13,8 @@ type vector struct {
 	drop                                func(dst, x []float32, scale float32, state, limit uint64)
 	adam                                func(p, g, m, v []float32, keep, decay, beta1, rest1,
 		beta2, rest2, step, scale, eps float32)
+	// the length of p is even
+	adamCompact func(p, g, m, c []float32, keep, decay, beta1, rest1, step, scale, eps float32)
 
 	sum           func(x []float32) float32
 	dot           func(x, y []float32) float32
@@ -162,4 +164,17 @@ func (a AdamStep) Update(p, g, m, v []float32) {
 		active.vector.adam(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], a.Keep, a.Decay, a.Beta1,
 			a.Rest1, a.Beta2, a.Rest2, a.Step, a.Scale, a.Eps)
 	})
+}
+
+// UpdateCompact updates a row p of a matrix and its first moment in place, where v = c is that of
+// this step already. m [⌈n/2⌉] has the first moment in bfloat16, two numbers in one float32: m_k
+// has the bits of number h+k, h = ⌊n/2⌋, and below them those of number k; the last number of an
+// odd row is in the low bits of the last. The row is one call of a kernel.
+func (a AdamStep) UpdateCompact(p, g, m, c []float32) {
+	equal("AdamStep.UpdateCompact", len(p), len(g), len(c), 2*len(m)-len(p)%2)
+	even := len(p) &^ 1
+	active.vector.adamCompact(p[:even], g[:even], m[:even/2], c[:even], a.Keep, a.Decay, a.Beta1,
+		a.Rest1, a.Step, a.Scale, a.Eps)
+	PlainAdamCompact(p[even:], g[even:], m[even/2:], c[even:], a.Keep, a.Decay, a.Beta1, a.Rest1,
+		a.Step, a.Scale, a.Eps)
 }

@@ -21,6 +21,8 @@ var plainVector = vector{
 	drop:     plainDrop,
 	adam:     plainAdam,
 
+	adamCompact: PlainAdamCompact[float32],
+
 	sum:           plainSum,
 	dot:           plainDot,
 	dot64:         plainDot64,
@@ -187,6 +189,34 @@ func plainAdam(
 		v[i] = beta2*v[i] + rest2*(d*d)
 		p[i] = keep*x - step*m[i]/(float32(math.Sqrt(float64(scale*v[i])))+eps)
 	}
+}
+
+// PlainAdamCompact is [AdamStep.UpdateCompact] in plain Go, for both precisions.
+func PlainAdamCompact[F float32 | float64](
+	p, g, m, c []F, keep, decay, beta1, rest1, step, scale, eps F,
+) {
+	update := func(i int, bits uint32) float32 {
+		x, mean := p[i], F(math.Float32frombits(bits))
+		mean = beta1*mean + rest1*(g[i]+decay*x)
+		p[i] = keep*x - step*mean/(F(math.Sqrt(float64(scale*c[i])))+eps)
+		return float32(mean)
+	}
+	half := len(p) / 2
+	for k, pair := range m[:half] {
+		bits := math.Float32bits(float32(pair))
+		low, high := bfloat16(update(k, bits<<16)), bfloat16(update(half+k, bits&^0xffff))
+		m[k] = F(math.Float32frombits(high | low>>16))
+	}
+	if last := 2 * half; last < len(p) {
+		bits := math.Float32bits(float32(m[half]))
+		m[half] = F(math.Float32frombits(bfloat16(update(last, bits<<16)) >> 16))
+	}
+}
+
+// bfloat16 returns the bits of a finite x rounded to its first 16 bits, to even if it is halfway.
+func bfloat16(x float32) uint32 {
+	bits := math.Float32bits(x)
+	return (bits + 0x7fff + bits>>16&1) &^ 0xffff
 }
 
 func plainDrop(dst, x []float32, scale float32, state, limit uint64) {

@@ -150,6 +150,16 @@ var routines = []routine{
 		v.adam(o[0], i[0], o[1], o[2], 0.9, 0.1, 0.9, 0.1, 0.99, 0.01, 0.01, 1.5, 1e-3)
 		return nil
 	}},
+	{"AdamCompact", 2, 2, false, func(v *vector, o, i [][]float32) []float64 {
+		n := len(i[0]) &^ 1
+		plainMap(i[1], i[1], abs32)
+		plainMap(o[1], o[1], func(x float32) float32 { // two numbers
+			return math.Float32frombits(bfloat16(x) | bfloat16(1-x)>>16)
+		})
+		// 0.5·m + 0.25·g is rounded once, so the rounding to bfloat16 is that of the reference
+		v.adamCompact(o[0][:n], i[0][:n], o[1][:n/2], i[1][:n], 0.9, 0, 0.5, 0.25, 0.01, 1.5, 1e-3)
+		return nil
+	}},
 	{"Sum", 0, 1, true, func(v *vector, o, i [][]float32) []float64 {
 		return []float64{float64(v.sum(i[0]))}
 	}},
@@ -287,6 +297,7 @@ func TestVectorAllocates(t *testing.T) {
 			GELUGrad(y, x, x)
 			Softmax(y, x)
 			AdamStep{Eps: 1}.Update(y, x, x, x)
+			AdamStep{Eps: 1}.UpdateCompact(y[:99], x[:99], x[:50], x[:99])
 		}); n > 0 {
 			t.Errorf("%g allocations", n)
 		}

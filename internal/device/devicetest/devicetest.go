@@ -52,6 +52,8 @@ func Run(t *testing.T, dev device.Device) {
 		{"Adam", (*suite).adam},
 		{"Adams", (*suite).adams},
 		{"AdamRows", (*suite).adamRows},
+		{"AdamCompact", (*suite).adamCompact},
+		{"AdamCompactZeros", (*suite).compactZeros},
 		{"DropoutLimit", (*suite).dropoutLimit},
 	}
 	for i, f := range families {

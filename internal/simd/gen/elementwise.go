@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -35,6 +37,7 @@ func (v *isa) elementwise() {
 	v.scale()
 	v.axpy()
 	v.adam()
+	v.adamCompact()
 	if v.wide() {
 		v.drop()
 	}
@@ -143,6 +146,58 @@ func (v *isa) adam() {
 		VDIVPS(w, m, m)
 		VFMSUB132PS(s["keep"], m, p)
 		v.put(p, at[0], u, masked)
+	})
+	v.ret()
+}
+
+// adamCompact writes the kernel of AdamStep.UpdateCompact, for a row of even length.
+func (v *isa) adamCompact() {
+	v.function("AdamCompact",
+		"func(p, g, m, c []float32, keep, decay, beta1, rest1, step, scale, eps float32)",
+		"implements AdamStep.UpdateCompact.")
+	at, n := pointers("p", "g", "c", "m"), length("m")
+	high := make([]reg.GPVirtual, 3) // addresses of the second halves
+	for i := range high {
+		high[i] = GP64()
+		LEAQ(Mem{Base: at[i], Index: n, Scale: 4}, high[i])
+	}
+	s := map[string]reg.VecVirtual{}
+	for _, name := range []string{"keep", "decay", "beta1", "rest1", "step", "scale", "eps"} {
+		s[name] = v.scalar(name)
+	}
+	below := float64(math.Float32frombits(0x7fff)) // below half a unit of the high 16 bits
+	v.hoist(below)
+	// update updates p and returns the bits of m, rounded, in the high or the low half
+	update := func(at []reg.GPVirtual, m reg.VecVirtual, u int, masked bool) reg.VecVirtual {
+		p, g, w := v.get(at[0], u, masked), v.get(at[1], u, masked), v.get(at[2], u, masked)
+		VFMADD231PS(p, s["decay"], g)
+		VMULPS(s["beta1"], m, m)
+		VFMADD231PS(g, s["rest1"], m)
+		VMULPS(s["scale"], w, w)
+		VSQRTPS(w, w)
+		VADDPS(s["eps"], w, w)
+		step := v.vec()
+		VMULPS(s["step"], m, step)
+		VDIVPS(w, step, step)
+		VFMSUB132PS(s["keep"], step, p)
+		v.put(p, at[0], u, masked)
+		odd := v.vec()
+		VPSLLD(U8(15), m, odd)
+		VPSRLD(U8(31), odd, odd)
+		VPADDD(v.c(below), m, m)
+		VPADDD(odd, m, m)
+		VPSRLD(U8(16), m, m)
+		return m
+	}
+	v.loop("loop", n, 1, func(u int, masked bool) {
+		pair, first := v.get(at[3], u, masked), v.vec()
+		VPSLLD(U8(16), pair, first)
+		VPSRLD(U8(16), pair, pair)
+		VPSLLD(U8(16), pair, pair)
+		low, second := update(at[:3], first, u, masked), update(high, pair, u, masked)
+		VPSLLD(U8(16), second, second)
+		VORPS(low, second, second)
+		v.put(second, at[3], u, masked)
 	})
 	v.ret()
 }
