@@ -122,6 +122,13 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"AdamStep: Tensor[2] on cpu64 and Tens": func() {
 			param(dev, 1, 2).AdamStep(zeros(3), param(dev, 0, 0), param(dev, 0, 0), ag.Adam{})
 		},
+		"AdamCompactStep: Tensor[2] on cpu64 and ": func() {
+			param(dev, 1, 2).AdamCompactStep(zeros(3), zeros(1), zeros(2), zeros(1), ag.Adam{})
+		},
+		"AdamCompactStep: moments Tensor[2] on cpu": func() {
+			param(dev, 1, 2).AdamCompactStep(zeros(2), param(dev, 0, 0), param(dev, 0),
+				param(dev, 0), ag.Adam{})
+		},
 		"AdamStep: Tensor[1] on cpu64 and Tens": func() {
 			param(dev, 1, 2).AdamStep(zeros(2), param(dev, 0, 0), param(dev, 0), ag.Adam{})
 		},

@@ -121,6 +121,35 @@ func (x *Tensor) AdamStep(g, m, v *Tensor, a Adam) {
 	x.dev.Adam(a, x.buf, g.buf, m.buf, v.buf)
 }
 
+// AdamCompactStep is [Tensor.AdamStep] with less state, 2 bytes for each element of x and a few
+// others instead of 8. For x [rows …], taken as a matrix [rows columns], it keeps m in bfloat16 and
+// instead of v the running means of each row and column of g² (Shazeer and Stern 2018, Adafactor):
+//
+//	r_i ← β₂r_i + (1−β₂)·mean_j g²_ij,  c_j ← β₂c_j + (1−β₂)·mean_i g²_ij,  v_ij = r_i·c_j/mean(c)
+//
+// m is [rows ⌈columns/2⌉], two numbers in the bits of a float32. (v in bfloat16 would stand still:
+// at β₂ = 0.999 a step changes it by less than half a unit in its last place.)
+//
+// If g is row-sparse, only the rows that it stores and their r_i are updated, and the mean over i
+// is that of these rows. It panics if x or a moment belongs to a tape or a size is another.
+func (x *Tensor) AdamCompactStep(g, m, row, column *Tensor, a Adam) {
+	x.mustOwn("AdamCompactStep")
+	x.mustMatch("AdamCompactStep", g)
+	fits := x.rank() > 0 && row.Len() == x.shape[0] && column.Len() == size(x.shape[1:]) &&
+		m.Len() == row.Len()*((column.Len()+1)/2)
+	for _, y := range []*Tensor{m, row, column} {
+		y.mustOwn("AdamCompactStep")
+		fits = fits && y.dev == x.dev
+	}
+	if !fits {
+		panic(fmt.Sprintf(
+			"autograd: AdamCompactStep: moments %v, %v and %v of %v: want [rows ⌈columns/2⌉], "+
+				"[rows] and [columns] on its device", m, row, column, x,
+		))
+	}
+	x.dev.AdamCompact(a, x.buf, g.buf, m.buf, row.buf, column.buf, g.rows)
+}
+
 // Norm returns the Euclidean norm of tensors, dense or row-sparse, taken as one vector: a scalar
 // that is a constant. The norm of no tensors is 0. The squares of each tensor are summed in
 // double precision.

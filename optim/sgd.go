@@ -21,7 +21,7 @@ func NewSGD(lr, momentum float64, params []nn.Param) *SGD {
 	o := &SGD{LR: lr, Momentum: momentum, params: params}
 	if momentum != 0 {
 		for _, p := range params {
-			o.velocity = append(o.velocity, zerosLike(p, "sgd", "momentum_buffer"))
+			o.velocity = append(o.velocity, newState(p, "sgd", "momentum_buffer", p.Shape()...))
 		}
 	}
 	return o
@@ -48,8 +48,12 @@ func (o *SGD) Step(grads ag.Grads) {
 // momentum. Loading into them changes the optimizer.
 func (o *SGD) State() []nn.Param { return o.velocity }
 
-// zerosLike returns state of a parameter's shape.
-func zerosLike(p nn.Param, optimizer, name string) nn.Param {
+// newState returns state of a parameter, zeros.
+func newState(p nn.Param, optimizer, name string, shape ...int) nn.Param {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
 	return nn.Param{Name: optimizer + "." + p.Name + "." + name,
-		Tensor: ag.NewTensor(p.Device(), make([]float64, p.Len()), p.Shape()...)}
+		Tensor: ag.NewTensor(p.Device(), make([]float64, n), shape...)}
 }
