@@ -193,13 +193,39 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.Replace(string(text), "batch: 16", "batch: 8", 1)
-	if err := errors.Join(os.WriteFile(d.File(rundir.ConfigFile), []byte(changed), 0o644),
-		os.Remove(d.File(rundir.PredictionsFile))); err != nil {
+	if err := os.Remove(d.File(rundir.PredictionsFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.Resume(context.Background(), dir); err == nil ||
-		!strings.Contains(err.Error(), "expected the state of the configuration beside it") {
-		t.Errorf("resumed under a changed configuration: error %v", err)
+	for _, c := range []struct{ from, to, want string }{
+		{"batch: 16", "batch: 8", "expected the state of the configuration beside it"},
+		{"moments: full", "moments: compact", "expected moments of train.moments=compact, found " +
+			"those of full; set train.moments to full in config.yaml"},
+	} {
+		changed := strings.Replace(string(text), c.from, c.to, 1)
+		if err := os.WriteFile(d.File(rundir.ConfigFile), []byte(changed), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.Resume(context.Background(), dir); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("resumed with %s: error %v", c.to, err)
+		}
 	}
+}
+
+// TestResumeWithCompactMoments stops a run in its second phase.
+func TestResumeWithCompactMoments(t *testing.T) {
+	c := settingstest.Resolved(t, map[string]string{"train.moments": settings.CompactMoments})
+	dir, _, err := runstest.NewRunner(t).Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runstest.NewRunner(t)
+	stopped, _, err := runstest.TrainUntil(r, c, 2*3+4)
+	if interrupted := new(train.Interrupted); !errors.As(err, &interrupted) {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Resume(context.Background(), stopped); err != nil {
+		t.Fatal(err)
+	}
+	runstest.SameFiles(t, "resumed", runstest.Contents(t, stopped), runstest.Contents(t, dir))
 }

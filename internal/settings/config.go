@@ -91,6 +91,13 @@ const (
 	ValidSplit = "valid"
 )
 
+// Moments of the optimiser, the values of zoo.Training.Moments.
+const (
+	FullMoments = "full"
+	// of parameters with two or more axes 2 bytes instead of 8: see [optim.NewCompactAdam]
+	CompactMoments = "compact"
+)
+
 // Spec returns the specification of the model, or nil if no model has the name c.Model.
 func (c *Config) Spec() *zoo.Spec { return models.Find(c.Model) }
 
@@ -115,6 +122,7 @@ func Preset(name, model, dataset string) (Config, error) {
 		return c, invalidName("preset", Presets, name)
 	}
 	c.Method, c.Train = spec.Preset(name, dataset)
+	c.Train.Moments = FullMoments
 	return c, nil
 }
 

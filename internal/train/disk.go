@@ -18,7 +18,8 @@ type DiskUse struct {
 
 // diskUse returns what a seed of the configuration takes.
 func (l *Learner) diskUse(c *settings.Config) (use DiskUse) {
-	bytes := func(ps []nn.Param) int64 { return int64(Count(ps)) * int64(l.Device.Bits()) / 8 }
+	width := int64(l.Device.Bits()) / 8
+	bytes := func(ps []nn.Param) int64 { return int64(Count(ps)) * width }
 	choices := results.Choices(c, metric.KindOf(c.Dataset, l.Dims.Range))
 	kept := int64(len(choices)) * bytes(l.Model.PredictParams())
 	var state, largest int64
@@ -26,12 +27,25 @@ func (l *Learner) diskUse(c *settings.Config) (use DiskUse) {
 		kept += bytes(l.fixed(ph)) + bytes(ph.Snapshot)
 		state = bytes(l.Buffers)
 		for _, pass := range ph.Passes {
-			state += 2 * bytes(pass.Params) // moments
+			state += int64(momentCount(pass.Params, c.Train.Moments)) * width
 		}
 		state += bytes(ph.Params())
 		largest = max(largest, state)
 	}
 	return DiskUse{kept + 2*largest, kept + state}
+}
+
+// momentCount returns how many numbers the moments of parameters are.
+func momentCount(ps []nn.Param, moments string) (n int) {
+	for _, p := range ps {
+		if s := p.Shape(); moments == settings.CompactMoments && len(s) > 1 {
+			columns := p.Len() / s[0]
+			n += s[0]*((columns+1)/2) + s[0] + columns
+		} else {
+			n += 2 * p.Len()
+		}
+	}
+	return n
 }
 
 // Prepare makes the model of the first seed and returns what that seed will take on disk. [Seed]

@@ -106,10 +106,7 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 		return at, nil, fmt.Errorf("train: state: %w", err)
 	}
 	if meta["config"] != configHash(t.config, meta) {
-		return at, nil, fmt.Errorf(
-			"train: %s: expected the state of the configuration beside it, found another's; "+
-				"restore %s or train a new run", path, rundir.ConfigFile,
-		)
+		return at, nil, t.anotherConfig(path, meta)
 	}
 	phases := t.Model.Phases()
 	at.phase = slices.IndexFunc(phases, func(ph zoo.Phase) bool {
@@ -131,6 +128,26 @@ func (t *trainer) restore() (at position, opts []*optim.Adam, err error) {
 		return at, nil, err
 	}
 	return at, opts, errors.Join(t.checkJournal(at), t.checkChosen())
+}
+
+// anotherConfig returns the error for a state of another configuration.
+func (t *trainer) anotherConfig(path string, meta map[string]string) error {
+	c := t.config
+	c.Train.Moments = settings.FullMoments
+	if t.config.Train.Moments == settings.FullMoments {
+		c.Train.Moments = settings.CompactMoments
+	}
+	if meta["config"] == configHash(c, meta) {
+		return fmt.Errorf(
+			"train: %s: expected moments of train.moments=%s, found those of %s; set "+
+				"train.moments to %[3]s in %[4]s or train a new run", path, t.config.Train.Moments,
+			c.Train.Moments, rundir.ConfigFile,
+		)
+	}
+	return fmt.Errorf(
+		"train: %s: expected the state of the configuration beside it, found another's; restore "+
+			"%s or train a new run", path, rundir.ConfigFile,
+	)
 }
 
 // load reads the state of a phase and its start file. A state of version 0.1 has the contents of

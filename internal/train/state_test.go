@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -225,26 +226,30 @@ func TestLostLinesWithPatience(t *testing.T) {
 
 // TestDiskUse compares the estimate with the files of a run.
 func TestDiskUse(t *testing.T) {
-	tr := trained(t, nil)
-	found := int64(0)
-	paths, _ := filepath.Glob(tr.dir.File("*.safetensors"))
-	for _, path := range paths {
-		file, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	var dir rundir.Dir
+	for _, moments := range []string{settings.CompactMoments, settings.FullMoments} {
+		tr := trained(t, map[string]string{"train.moments": moments})
+		dir = tr.dir
+		found := int64(0)
+		paths, _ := filepath.Glob(dir.File("*.safetensors"))
+		for _, path := range paths {
+			file, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			header := 8 + int(binary.LittleEndian.Uint64(file))
+			found += int64(len(file) - header)
 		}
-		header := 8 + int(binary.LittleEndian.Uint64(file))
-		found += int64(len(file) - header)
+		use := tr.diskUse(&tr.config)
+		const counters = 16 // bytes of the numbers of steps
+		if use.End > found || found > use.End+counters {
+			t.Errorf("%s: estimated %d bytes of tensors, found %d", moments, use.End, found)
+		}
+		if use.Peak <= use.End {
+			t.Errorf("%s: at most %d bytes, but %d at the end", moments, use.Peak, use.End)
+		}
 	}
-	use := tr.diskUse(&tr.config)
-	const counters = 16 // bytes of the numbers of steps
-	if use.End > found || found > use.End+counters {
-		t.Errorf("estimated %d bytes of tensors, found %d", use.End, found)
-	}
-	if use.Peak <= use.End {
-		t.Errorf("at most %d bytes, but %d at the end", use.Peak, use.End)
-	}
-	err := rundir.CheckSpace(string(tr.dir)+"/no/such", 1<<60)
+	err := rundir.CheckSpace(string(dir)+"/no/such", 1<<60)
 	if _, statfs := os.Stat("/proc"); statfs == nil &&
 		(err == nil || !strings.Contains(err.Error(), "MB of free disk space")) {
 		t.Errorf("an exabyte is free: %v", err)

@@ -195,7 +195,11 @@ func (t *trainer) optimizer(pass zoo.Pass) *optim.Adam {
 			return slices.Contains(g.Params, p)
 		})
 	}
-	opt := optim.NewAdam(c.LR, c.WeightDecay, rest)
+	newAdam := optim.NewAdam
+	if c.Moments == settings.CompactMoments {
+		newAdam = optim.NewCompactAdam
+	}
+	opt := newAdam(c.LR, c.WeightDecay, rest)
 	opt.Decoupled = c.Optimizer == "adamw"
 	if c.Eps > 0 {
 		opt.Eps = c.Eps

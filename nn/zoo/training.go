@@ -7,6 +7,8 @@ type Training struct {
 	// weight decay of adam is a part of the gradient
 	Optimizer string  `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
 	Eps       float64 `yaml:"eps" range:"[0,)" older:"0" help:"ε of the optimiser; 0: 1e-8"`
+	// compact: of a matrix, the first in bfloat16, and of the second the means of rows and columns
+	Moments string `yaml:"moments" values:"full,compact" older:"full" help:"moments of adam"`
 	// cosine: linear warm-up over a tenth of the epochs, then half a cosine, as in LNLN's code,
 	// with a first epoch at rate 0; cosine-positive: without such an epoch
 	Schedule string `yaml:"schedule" values:"cosine,cosine-positive,constant" help:"learning rates"`
