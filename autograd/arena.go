@@ -62,27 +62,6 @@ func (t *Tape) Empty(shape ...int) *Tensor { return t.alloc(slices.Clone(shape))
 // Full returns a new tensor of the tape, whose elements are all v. It is a constant.
 func (t *Tape) Full(v float64, shape ...int) *Tensor { return t.full(slices.Clone(shape), v) }
 
-// Scope runs f and returns its result. If f recorded no operation, because it computes without
-// gradients, Scope recycles at once the memory of every other tensor that f created; otherwise
-// [Tape.Backward] does so later.
-func (t *Tape) Scope(f func() *Tensor) *Tensor {
-	nodes, start := len(t.nodes), len(t.inUse)
-	y := f()
-	if len(t.nodes) > nodes {
-		return y
-	}
-	created := t.inUse[start:]
-	t.inUse = t.inUse[:start]
-	for _, m := range created {
-		if m == y.mem {
-			t.inUse = append(t.inUse, m)
-		} else {
-			t.recycle(m)
-		}
-	}
-	return y
-}
-
 // recycle returns memory to the free list and makes the tensors in it stale.
 func (t *Tape) recycle(m *memory) {
 	if t.Poison {
@@ -124,7 +103,7 @@ type refCounter struct {
 // countRefs starts counting. The gradients in grads get a second reference, the caller's, so that
 // they are never changed in place.
 func (t *Tape) countRefs(grads Grads, keep []*Tensor) *refCounter {
-	c := &refCounter{t: t, forward: t.inUse, start: len(t.inUse)}
+	c := &refCounter{t: t, forward: slices.Clone(t.inUse), start: len(t.inUse)}
 	for _, m := range c.forward {
 		m.refs = 1
 	}
@@ -143,6 +122,16 @@ func (t *Tape) countRefs(grads Grads, keep []*Tensor) *refCounter {
 func (c *refCounter) dropForward(n node) {
 	c.t.drop(c.forward[n.memories:])
 	c.forward = c.forward[:n.memories]
+}
+
+// addForward adds the memories in use from start on, which the operations in nodes have just been
+// recorded with, to those of the forward computation.
+func (c *refCounter) addForward(nodes []node, start int) {
+	for i := range nodes {
+		nodes[i].memories += len(c.forward) - start
+	}
+	c.forward = append(c.forward, c.t.inUse[start:]...)
+	c.start = len(c.t.inUse)
 }
 
 // dropBackward drops the references of an operation whose gradients have been computed from g, the

@@ -65,7 +65,6 @@ func (t *Tape) Accumulate(grads Grads, loss *Tensor, keep ...*Tensor) {
 		defer refs.end()
 		t.chainRule(grads, loss, refs)
 	})
-	t.forget()
 }
 
 // chainRule walks the recorded operations from the last to the first: when it meets y = f(x), ȳ is
@@ -74,19 +73,29 @@ func (t *Tape) chainRule(grads Grads, loss *Tensor, refs *refCounter) {
 	if loss.needsGrad {
 		t.add(grads, loss, t.full(loss.shape, 1))
 	}
-	for _, n := range slices.Backward(t.nodes) {
+	for len(t.nodes) > 0 {
+		n := t.pop()
 		refs.dropForward(n)
-		if slices.ContainsFunc(n.out, func(y *Tensor) bool { return grads[y] != nil }) {
-			gy := t.take(grads, n.out)
-			gx := n.vjp(gy)
-			for i, x := range n.in {
-				if x != nil && gx[i] != nil {
-					t.add(grads, x, t.sumTo(n.op, gx[i], x.shape))
-				}
-			}
-			refs.dropBackward(gy)
+		switch {
+		case !slices.ContainsFunc(n.out, func(y *Tensor) bool { return grads[y] != nil }):
+		case n.again != nil:
+			t.recordAgain(n, grads, refs)
+		default:
+			t.addGradients(n, grads, refs)
 		}
 	}
+}
+
+// addGradients adds the gradients of an operation's inputs to grads.
+func (t *Tape) addGradients(n node, grads Grads, refs *refCounter) {
+	gy := t.take(grads, n.out)
+	gx := n.vjp(gy)
+	for i, x := range n.in {
+		if x != nil && gx[i] != nil {
+			t.add(grads, x, t.sumTo(n.op, gx[i], x.shape))
+		}
+	}
+	refs.dropBackward(gy)
 }
 
 // add adds g to the gradient of x, in place if the memory of the sum so far has no other owner:

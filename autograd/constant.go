@@ -73,6 +73,14 @@ func (r *FrozenReplay) next(t *Tape, x *Tensor) *Tensor {
 	return y
 }
 
+// at returns a FrozenReplay that uses the saved values from the given position on, nil if r is.
+func (r *FrozenReplay) at(position int) *FrozenReplay {
+	if r == nil {
+		return nil
+	}
+	return &FrozenReplay{r.params, r.values, r.saved, position, true}
+}
+
 // all returns the parameters that the caller will change.
 func (r *FrozenReplay) all() []*Tensor {
 	if r == nil {

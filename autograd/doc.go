@@ -48,8 +48,8 @@
 //
 // # Reading order
 //
-// tensor.go, tape.go, backward.go, arena.go, broadcast.go, arith.go, activation.go, matmul.go,
-// shape.go, concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, gru.go, conv.go,
-// scan.go, index.go, dropout.go, sparse.go, similarity.go, pool.go, logdet.go, loss.go,
+// tensor.go, tape.go, backward.go, arena.go, scope.go, broadcast.go, arith.go, activation.go,
+// matmul.go, shape.go, concat.go, reduce.go, softmax.go, norm.go, attention.go, lstm.go, gru.go,
+// conv.go, scan.go, index.go, dropout.go, sparse.go, similarity.go, pool.go, logdet.go, loss.go,
 // constant.go, update.go.
 package autograd

@@ -14,12 +14,18 @@ type Tape struct {
 	// FrozenReplay, if not nil, repeats the values that the computation holds constant. Checks of
 	// gradients by differences set it: see [FrozenReplay].
 	FrozenReplay *FrozenReplay
+	// ActivationCheckpointing makes training need less memory and more time (Chen et al. 2016,
+	// Training deep nets with sublinear memory cost): of the parts of the computation that
+	// [Tape.Scope] runs, only the results are kept for Backward, which runs them again. The
+	// gradients have the same bits.
+	ActivationCheckpointing bool
 
 	dev        Device
 	nodes      []node
 	recording  bool
 	inference  bool
 	inBackward bool
+	again      bool            // a part of the computation runs for the second time
 	frozen     map[*Tensor]int // how many Frozen calls hold the parameter
 
 	inUse    []*memory         // since the last Reset, in order of use
@@ -35,7 +41,8 @@ type node struct {
 	op       string
 	out, in  []*Tensor
 	vjp      func(g []*Tensor) []*Tensor
-	memories int // in use when it was recorded; it and earlier operations use no later ones
+	memories int   // in use when it was recorded; it and earlier operations use no later ones
+	again    *part // instead of in and vjp, the operations that the node stands for
 }
 
 // NewTape returns a tape on a device that records operations for [Tape.Backward], for training.
@@ -66,20 +73,23 @@ func (t *Tape) Seed(seed uint64) { t.seed, t.draws = seed, 0 }
 // tensors are stale: the next use of one panics. A next step with the same shapes allocates no
 // memory, and each of its tensors gets the memory that it had in this step.
 func (t *Tape) Reset() {
-	t.forget()
+	for len(t.nodes) > 0 {
+		t.pop()
+	}
 	t.recycleAll()
 	t.dev.Submit()
 }
 
-// forget removes the recorded operations. Their results are constants from now on.
-func (t *Tape) forget() {
-	for _, n := range t.nodes {
-		for _, y := range n.out {
-			y.needsGrad = false
-		}
+// pop removes the last recorded operation and returns it. Its results are constants from now on.
+func (t *Tape) pop() node {
+	last := len(t.nodes) - 1
+	n := t.nodes[last]
+	t.nodes[last] = node{}
+	t.nodes = t.nodes[:last]
+	for _, y := range n.out {
+		y.needsGrad = false
 	}
-	clear(t.nodes)
-	t.nodes = t.nodes[:0]
+	return n
 }
 
 // Input copies data, in row-major order, from the host to a new tensor of the tape: a constant
@@ -158,7 +168,7 @@ func (t *Tape) record(op string, out, in []*Tensor, vjp func(g []*Tensor) []*Ten
 	for _, y := range out {
 		y.needsGrad, y.recorded = true, true
 	}
-	t.nodes = append(t.nodes, node{op, out, in, vjp, len(t.inUse)})
+	t.nodes = append(t.nodes, node{op, out, in, vjp, len(t.inUse), nil})
 }
 
 func (t *Tape) differentiable(x *Tensor) bool { return x.needsGrad && t.frozen[x] == 0 }

@@ -75,6 +75,9 @@ func (t *Tape) SetRows(x *Tensor, index []int, y *Tensor) {
 			))
 		}
 	}
+	if t.again {
+		return
+	}
 	width := size(x.shape[1:])
 	t.Unrecorded(func() {
 		t.Scope(func() *Tensor { // x − x is exactly 0, and 0 + y exactly y

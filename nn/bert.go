@@ -133,10 +133,16 @@ func (b *BERT) Encode(tp *ag.Tape, x, mask *ag.Tensor, from, to int) *ag.Tensor 
 		panic(fmt.Sprintf("nn: BERT: layers %d to %d of %d", from, to, len(b.layers)))
 	}
 	for _, l := range b.layers[from:to] {
-		a := l.attention.Forward(tp, x, x, x, mask)
-		x = l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, b.dropout)))
-		f := l.feedForward.Forward(tp, x)
-		x = l.outputNorm.Forward(tp, tp.Add(x, tp.Dropout(f, b.dropout)))
+		x = l.forward(tp, x, mask, b.dropout)
 	}
 	return x
+}
+
+func (l *bertLayer) forward(tp *ag.Tape, x, mask *ag.Tensor, dropout float64) *ag.Tensor {
+	return tp.Scope(func() *ag.Tensor {
+		a := l.attention.Forward(tp, x, x, x, mask)
+		y := l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, dropout)))
+		f := l.feedForward.Forward(tp, y)
+		return l.outputNorm.Forward(tp, tp.Add(y, tp.Dropout(f, dropout)))
+	})
 }

@@ -84,7 +84,7 @@ func (t *CrossmodalTransformer) Forward(tp *ag.Tape, x, source *ag.Tensor) *ag.T
 	}
 	x = tp.Dropout(t.embed(tp, x), t.config.EmbedDropout)
 	for i := range t.layers {
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].forward(tp, x, k, v) })
+		x = t.layers[i].forward(tp, x, k, v)
 	}
 	return t.norm.Forward(tp, x)
 }
@@ -99,13 +99,15 @@ func (t *CrossmodalTransformer) embed(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 }
 
 func (l *crossmodalLayer) forward(tp *ag.Tape, x, k, v *ag.Tensor) *ag.Tensor {
-	normed := l.attentionNorm.Forward(tp, x)
-	if k == nil {
-		k, v = normed, normed
-	} else {
-		k, v = l.attentionNorm.Forward(tp, k), l.attentionNorm.Forward(tp, v)
-	}
-	x = tp.Add(x, tp.Dropout(l.attention.Forward(tp, normed, k, v, nil), l.residuals))
-	hidden := tp.Dropout(tp.ReLU(l.in.Forward(tp, l.norm.Forward(tp, x))), l.relu)
-	return tp.Add(x, tp.Dropout(l.out.Forward(tp, hidden), l.residuals))
+	return tp.Scope(func() *ag.Tensor {
+		normed := l.attentionNorm.Forward(tp, x)
+		keys, values := normed, normed
+		if k != nil {
+			keys, values = l.attentionNorm.Forward(tp, k), l.attentionNorm.Forward(tp, v)
+		}
+		a := l.attention.Forward(tp, normed, keys, values, nil)
+		y := tp.Add(x, tp.Dropout(a, l.residuals))
+		hidden := tp.Dropout(tp.ReLU(l.in.Forward(tp, l.norm.Forward(tp, y))), l.relu)
+		return tp.Add(y, tp.Dropout(l.out.Forward(tp, hidden), l.residuals))
+	})
 }

@@ -19,5 +19,7 @@ func NewMambaBlock(p *Params, c MambaConfig) *MambaBlock {
 
 // Forward maps x [B T d] to [B T d].
 func (b *MambaBlock) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	return tp.Add(x, b.norm.Forward(tp, b.mamba.Forward(tp, x)))
+	return tp.Scope(func() *ag.Tensor {
+		return tp.Add(x, b.norm.Forward(tp, b.mamba.Forward(tp, x)))
+	})
 }

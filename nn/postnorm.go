@@ -45,8 +45,10 @@ func NewPostNormLayer(p *Params, c PostNormConfig) *PostNormLayer {
 
 // Forward maps x [B T d] to [B T d].
 func (l *PostNormLayer) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	a := l.attention.Forward(tp, x, x, x, nil)
-	y := l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, l.dropout)))
-	hidden := tp.Dropout(tp.ReLU(l.in.Forward(tp, y)), l.dropout)
-	return l.norm.Forward(tp, tp.Add(y, tp.Dropout(l.out.Forward(tp, hidden), l.dropout)))
+	return tp.Scope(func() *ag.Tensor {
+		a := l.attention.Forward(tp, x, x, x, nil)
+		y := l.attentionNorm.Forward(tp, tp.Add(x, tp.Dropout(a, l.dropout)))
+		hidden := tp.Dropout(tp.ReLU(l.in.Forward(tp, y)), l.dropout)
+		return l.norm.Forward(tp, tp.Add(y, tp.Dropout(l.out.Forward(tp, hidden), l.dropout)))
+	})
 }

@@ -84,7 +84,7 @@ func (t *Transformer) Head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
 		if i == last {
 			positions = n
 		}
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, positions) })
+		x = t.layers[i].head(tp, x, positions)
 	}
 	return x
 }
@@ -103,7 +103,7 @@ func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 			s, from))
 	}
 	for i := range t.layers {
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].cross(tp, x, source) })
+		x = t.layers[i].cross(tp, x, source)
 	}
 	return x
 }
@@ -113,7 +113,7 @@ func (t *Transformer) Cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
 func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 	stream := []*ag.Tensor{x}
 	for i := range t.layers {
-		x = tp.Scope(func() *ag.Tensor { return t.layers[i].head(tp, x, x.Shape()[1]) })
+		x = t.layers[i].head(tp, x, x.Shape()[1])
 		stream = append(stream, x)
 	}
 	return stream
@@ -121,19 +121,23 @@ func (t *Transformer) Stream(tp *ag.Tape, x *ag.Tensor) []*ag.Tensor {
 
 // head returns the first n positions of the layer's result, [B n d], for x [B T d].
 func (l *transformerLayer) head(tp *ag.Tape, x *ag.Tensor, n int) *ag.Tensor {
-	y, hat := x, tp.Normalize(x, l.normQ.Eps)
-	hatY := hat
-	if n < x.Shape()[1] {
-		y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
-	}
-	return l.update(tp, y, l.attend(tp, hatY, hat))
+	return tp.Scope(func() *ag.Tensor {
+		y, hat := x, tp.Normalize(x, l.normQ.Eps)
+		hatY := hat
+		if n < x.Shape()[1] {
+			y, hatY = tp.Slice(x, 1, 0, n), tp.Slice(hat, 1, 0, n)
+		}
+		return l.update(tp, y, l.attend(tp, hatY, hat))
+	})
 }
 
 // cross returns the layer's result [B n d] for x [B n d], with keys and values from the source [B
 // T d].
 func (l *transformerLayer) cross(tp *ag.Tape, x, source *ag.Tensor) *ag.Tensor {
-	return l.update(tp,
-		x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
+	return tp.Scope(func() *ag.Tensor {
+		return l.update(tp,
+			x, l.attend(tp, tp.Normalize(x, l.normQ.Eps), tp.Normalize(source, l.normV.Eps)))
+	})
 }
 
 // update adds the result of attention to x, and then the FFN's.

@@ -21,6 +21,7 @@ import (
 //	go test ./recap -run xxx -bench 'Step/stage1/hidden=0$' -benchtime 3x
 //
 // RECAP_DEVICE names another device than the processor: RECAP_DEVICE=cuda:0, with -tags cuda.
+// RECAP_CHECKPOINTING=1 switches activation checkpointing on.
 func BenchmarkStep(b *testing.B) {
 	d := zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20,
 		Range: [2]float64{-3, 3}}
@@ -101,6 +102,7 @@ func (c *counter) AttentionGrad(
 func steps(b *testing.B, dev *counter, params []nn.Param, loss func(tp *ag.Tape) *ag.Tensor) {
 	opt := optim.NewAdamW(1e-4, 1e-4, params)
 	tp := ag.NewTape(dev)
+	tp.ActivationCheckpointing = os.Getenv("RECAP_CHECKPOINTING") == "1"
 	step := func() {
 		tp.Reset()
 		tp.Seed(1)

@@ -115,7 +115,7 @@ func (g *imageBind) Forward(tp *ag.Tape, x *ag.Tensor) (y *ag.Tensor) {
 	tp.Frozen(g.frozen, func() {
 		y = g.addPositions(tp, g.project.Forward(tp, x))
 		for i := range g.blocks {
-			y = tp.Scope(func() *ag.Tensor { return g.blocks[i].Forward(tp, y) })
+			y = g.blocks[i].Forward(tp, y)
 		}
 		y = g.output.Forward(tp, g.norm.Forward(tp, y))
 	})
@@ -167,8 +167,11 @@ func newImageBindBlock(p *nn.Params, t *trunk, d int) imageBindBlock {
 
 // Forward maps x [B T D] to [B T D].
 func (b *imageBindBlock) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	x = tp.Add(x, b.attend(tp, b.norm1.Forward(tp, x)))
-	return tp.Add(x, tp.GELULinear(b.fc1.Forward(tp, b.norm2.Forward(tp, x)), b.fc2.W, b.fc2.B))
+	return tp.Scope(func() *ag.Tensor {
+		y := tp.Add(x, b.attend(tp, b.norm1.Forward(tp, x)))
+		hidden := b.fc1.Forward(tp, b.norm2.Forward(tp, y))
+		return tp.Add(y, tp.GELULinear(hidden, b.fc2.W, b.fc2.B))
+	})
 }
 
 func (b *imageBindBlock) attend(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {

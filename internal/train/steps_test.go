@@ -1,9 +1,13 @@
 package train
 
 import (
+	"context"
+	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,5 +86,28 @@ func TestMasks(t *testing.T) {
 	tr.config.Seed++
 	if !cmp.Equal(static, draw("stage2", 2)) {
 		t.Error("static masks depend on epoch or seed")
+	}
+}
+
+// TestActivationCheckpointing trains RECAP with and without it: the bits are the same, and the
+// buffers are fewer.
+func TestActivationCheckpointing(t *testing.T) {
+	train := func(checkpointing string) ([]float64, int) {
+		set := maps.Clone(small)
+		set["model"], set["train.activation_checkpointing"] = "recap", checkpointing
+		tr, dev := newWatched(t, set, nil)
+		tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner), slog.New(slog.DiscardHandler)
+		if err := tr.train(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return values(tr.Params), dev.allocs
+	}
+	want, buffers := train("false")
+	got, fewer := train("true")
+	if !slices.Equal(got, want) {
+		t.Error("the parameters have other bits")
+	}
+	if fewer >= buffers {
+		t.Errorf("%d buffers, %d without activation checkpointing", fewer, buffers)
 	}
 }

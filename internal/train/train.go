@@ -130,6 +130,7 @@ func (t *trainer) train(ctx context.Context) error {
 			return err
 		}
 	}
+	t.tape.ActivationCheckpointing = t.config.Train.ActivationCheckpointing
 	t.timed, t.meter.last = time.Now(), time.Now()
 	for i, ph := range t.Model.Phases() {
 		if i < at.phase {

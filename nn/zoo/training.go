@@ -4,6 +4,8 @@ package zoo
 type Training struct {
 	Batch      int `yaml:"batch" range:"[1,)" help:"utterances of a batch"`
 	Accumulate int `yaml:"accumulate" range:"[1,)" help:"batches whose gradients a step adds"`
+	// the bits of the results do not depend on it
+	ActivationCheckpointing bool `yaml:"activation_checkpointing" older:"false" help:"less memory"`
 	// weight decay of adam is a part of the gradient
 	Optimizer string  `yaml:"optimizer" values:"adamw,adam" help:"optimiser of all parameters"`
 	Eps       float64 `yaml:"eps" range:"[0,)" older:"0" help:"ε of the optimiser; 0: 1e-8"`

@@ -94,7 +94,9 @@ func newBlock(p *nn.Params, c *Config) *block {
 
 // Forward maps x [B T d] to [B T d].
 func (b *block) Forward(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
-	return tp.Add(x, b.mixer.Forward(tp, b.norm.Forward(tp, x)))
+	return tp.Scope(func() *ag.Tensor {
+		return tp.Add(x, b.mixer.Forward(tp, b.norm.Forward(tp, x)))
+	})
 }
 
 // TextEncoder returns the text encoder.
@@ -149,7 +151,7 @@ func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 func (m *model) forward(tp *ag.Tape, in *zoo.Input) *ag.Tensor {
 	x := m.sequence(tp, in)
 	for _, b := range m.blocks {
-		x = tp.Scope(func() *ag.Tensor { return b.Forward(tp, x) })
+		x = b.Forward(tp, x)
 	}
 	x = tp.Reshape(tp.Slice(x, 1, m.at, m.at+1), -1, m.config.Width)
 	return m.score.Forward(tp, m.norm.Forward(tp, x))

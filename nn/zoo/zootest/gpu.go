@@ -107,7 +107,8 @@ func alongDirection(
 
 // GPUTraining makes 20 steps, each of two batches, on the GPU, and on the CPU in float64: the
 // losses agree to 1e-3, and so does the phase's memory. The first steps on the GPU are captured,
-// the others replayed.
+// the others replayed; so
+// are those with activation checkpointing, the last ten.
 func GPUTraining(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if err := setup(); err != nil {
 		t.Fatal(err)
@@ -149,6 +150,7 @@ func trained(
 			opt := optim.NewAdam(1e-3, 1e-4, pass.Params)
 			for i := range 20 {
 				tp.Reset()
+				tp.ActivationCheckpointing = i >= 10
 				grads := ag.Grads{}
 				for k, b := range batches {
 					b.Epoch = 1 + i/4

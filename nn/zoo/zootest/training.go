@@ -126,6 +126,34 @@ func separatesClasses(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	}
 }
 
+// activationCheckpointing trains every phase for three steps, with dropout. Parameters, buffers and
+// memory get the same bits with [ag.Tape.ActivationCheckpointing] as without.
+func activationCheckpointing(t testing.TB, s *zoo.Spec, c zoo.Config) {
+	train := func(checkpointing bool) (state []nn.Param) {
+		m, p := New(t, s, c, "cpu", TinyDims)
+		for _, ph := range m.Phases() {
+			b := zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)
+			state = append(state, newMemory(&ph, b)...)
+			tp, opts := ag.NewTape(p.Device()), optimizers(&ph, 1e-3)
+			tp.Poison, tp.ActivationCheckpointing = true, checkpointing
+			for b.Epoch = 1; b.Epoch <= 3; b.Epoch++ {
+				for k, opt := range opts {
+					tp.Reset()
+					tp.Seed(uint64(b.Epoch))
+					step(tp, ph.Passes[k], b, opt)
+				}
+			}
+		}
+		return append(state, p.State()...)
+	}
+	want := train(false)
+	for i, x := range train(true) {
+		if !slices.Equal(x.Values(), want[i].Values()) {
+			t.Errorf("%s has other bits after training with activation checkpointing", x.Name)
+		}
+	}
+}
+
 // A CountingDevice counts the buffers that it allocates.
 type CountingDevice struct {
 	ag.Device

@@ -38,6 +38,7 @@ var checks = []check{
 	{"OverfitsFourSamples", overfitsFourSamples},
 	{"SeparatesClasses", separatesClasses},
 	{"StepsAllocateNothing", stepsAllocateNothing},
+	{"ActivationCheckpointing", activationCheckpointing},
 	{"Predict", predict},
 	{"ReadsEveryModality", readsEveryModality},
 	{"SamplesAreIndependent", samplesAreIndependent},
