@@ -11,6 +11,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/backend"
 	"github.com/seed-6655bf3b/recap/internal/simd"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
+	"github.com/seed-6655bf3b/recap/internal/version"
 )
 
 type doctorCommand struct{}
@@ -25,7 +26,7 @@ func (c *doctorCommand) Run(t *terminal) error {
 		}
 		fmt.Fprintf(t.out, "%-10s %s\n", what, strings.ReplaceAll(value, "\n", indent))
 	}
-	show("recap", versionText())
+	show("recap", version.Text())
 	show("go", runtime.Version())
 	show("system", runtime.GOOS+"/"+runtime.GOARCH)
 	show("cores", fmt.Sprintf("%d, %d in use", runtime.NumCPU(), runtime.GOMAXPROCS(0)))

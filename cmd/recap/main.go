@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/version"
 )
 
 // Exit codes; after a signal see interrupts.exitCode.
@@ -124,7 +125,7 @@ func newParser() *kong.Kong {
 		kong.Description(
 			"RECAP: multimodal sentiment analysis with incomplete language, audio and vision (AAAI 2026).",
 		),
-		kong.Vars{"version": "recap " + versionText()},
+		kong.Vars{"version": "recap " + version.Text()},
 		kong.PostBuild(expandHelp),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {

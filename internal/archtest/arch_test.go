@@ -44,6 +44,7 @@ var table = []group{
 		"internal/files":           {},
 		"internal/files/filestest": {"internal/files"},
 		"internal/gctest":          {},
+		"internal/version":         {},
 		"internal/weights":         {"internal/files", "internal/unpickle"},
 	}},
 	{"device", map[string][]string{
@@ -111,8 +112,8 @@ var table = []group{
 		},
 		"internal/train": {
 			"autograd", "datasets", "internal/files", "internal/metric", "internal/results",
-			"internal/rundir", "internal/settings", "internal/tensorboard", "internal/weights",
-			"nn", "nn/zoo", "optim",
+			"internal/rundir", "internal/settings", "internal/tensorboard", "internal/version",
+			"internal/weights", "nn", "nn/zoo", "optim",
 		},
 		"internal/tables": {
 			"internal/literature", "internal/metric", "internal/models", "internal/results",
@@ -155,7 +156,8 @@ var table = []group{
 			"internal/files", "internal/models", "internal/optable", "internal/plots",
 			"internal/report", "internal/results", "internal/rundir", "internal/runs",
 			"internal/serve", "internal/settings", "internal/simd", "internal/sweep",
-			"internal/tables", "internal/train", "internal/typeset", "internal/weights", "recap",
+			"internal/tables", "internal/train", "internal/typeset", "internal/version",
+			"internal/weights", "recap",
 		},
 	}},
 }

@@ -56,6 +56,7 @@ type Record struct {
 	Valid   Numbers `json:"valid,omitempty"` // scores at eval.valid_rate
 	Test    Numbers `json:"test,omitempty"`
 	Seconds float64 `json:"seconds"`
+	Program string  `json:"program,omitempty"` // version of recap; empty before it was recorded
 }
 
 // Attributes returns the key-value pairs that the log shows for an epoch.

@@ -130,6 +130,7 @@ func (k *collector) add(d rundir.Dir) error {
 		found.tests = append(found.tests, s.tests[0])
 		found.labels = append(found.labels, s.labels[0])
 		found.dirs = append(found.dirs, d)
+		found.programs = addOnce(found.programs, s.programs...)
 		return nil
 	}
 	k.summaries[key] = s

@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,16 +143,34 @@ func (s *Summary) Label() string {
 	return s.Config.Spec().Label + ", " + label
 }
 
-// adaptations returns a note for each model in the rows that is not the one of its paper.
-func (p *Comparison) adaptations() []string {
-	var notes []string
-	for _, s := range p.rows {
-		note := s.Config.Spec().Note()
-		if note != "" && !slices.Contains(notes, note) {
-			notes = append(notes, note)
+// notesOf returns a note for each model in the rows that is not the one of its paper, and one if
+// they were trained by several versions of the program.
+func notesOf(rows []*Summary) []string {
+	var notes, programs []string
+	for _, s := range rows {
+		if note := s.Config.Spec().Note(); note != "" {
+			notes = addOnce(notes, note)
 		}
+		programs = addOnce(programs, s.programs...)
+	}
+	if len(programs) > 1 {
+		names := strings.Join(typeset.MapStrings(programs, func(name string) string {
+			return cmp.Or(name, "one that is not recorded")
+		}), ", ")
+		notes = append(notes, "Trained by several versions of recap, which may round differently: "+
+			names+".")
 	}
 	return notes
+}
+
+// addOnce appends those of more that list does not have.
+func addOnce(list []string, more ...string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // table returns a table with a row for each summary, and one for the constant predictor if it is
@@ -160,7 +179,7 @@ func (p *Comparison) table(
 	caption string, header []string, cells func(s *Summary) []string,
 ) *typeset.Table {
 	t := &typeset.Table{Caption: caption, Header: append([]string{"model"}, header...),
-		LabelColumns: 1, Important: important, Notes: p.adaptations()}
+		LabelColumns: 1, Important: important, Notes: notesOf(p.rows)}
 	differ := slices.ContainsFunc(p.differences, func(s string) bool { return s != "" })
 	if differ {
 		t.Header = slices.Insert(t.Header, 1, "settings")

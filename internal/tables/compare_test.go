@@ -533,3 +533,62 @@ func TestAdaptations(t *testing.T) {
 		t.Errorf("the paper's model has the notes %q", notes)
 	}
 }
+
+// TestVersionsOfTheProgram checks that each table of runs that several versions of the program
+// trained has one note that names them, and that of one version has none.
+func TestVersionsOfTheProgram(t *testing.T) {
+	w := differencesRuns(t)
+	journal := func(run string, programs ...string) {
+		t.Helper()
+		var lines string
+		for i, program := range programs {
+			lines += fmt.Sprintf("{\"epoch\":%d,\"seconds\":1,\"program\":%q}\n", i+1, program)
+		}
+		path := filepath.Join(w.out, "mosi", run, rundir.JournalFile)
+		if err := rundir.WriteFile(path, []byte(lines)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes := func() (all []string) {
+		t.Helper()
+		list, _ := w.collect("")
+		p := list[0]
+		differences, err := CompareRows(list, []string{"no-fid", "misa"}, []string{"MAE"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := p.rows[0]
+		for _, table := range []*typeset.Table{p.Means([]string{"MAE"}), p.Rates("MAE"),
+			p.Areas([]string{"MAE"}), p.Published(), p.Ablations()[0],
+			differences[0].Table(false), row.Table()} {
+			note := ""
+			for _, n := range table.Notes {
+				if versions, ok := strings.CutPrefix(n, "Trained by several versions of recap, "+
+					"which may round differently: "); ok {
+					note += versions
+				}
+			}
+			all = append(all, note)
+		}
+		return all
+	}
+	for _, run := range []string{"recap/full/seed5", "recap/full/seed6", "recap/no-fid/seed5",
+		"misa/full/seed5"} {
+		journal(run, "v1", "v1")
+	}
+	journal("recap/no-fid/seed6", "v1")
+	journal("misa/full/seed6", "v1")
+	if got := notes(); !slices.Equal(got, make([]string, 7)) {
+		t.Errorf("one version: %q", got)
+	}
+	journal("misa/full/seed6", "v1", "v2 (abc)")
+	const two = "v1, v2 (abc)."
+	if got := notes(); !slices.Equal(got, []string{two, two, two, two, "", two, ""}) {
+		t.Errorf("two versions: %q", got)
+	}
+	journal("recap/full/seed6", "")
+	const three, own = "v1, one that is not recorded, v2 (abc).", "v1, one that is not recorded."
+	if got := notes(); !slices.Equal(got, []string{three, three, three, three, own, two, own}) {
+		t.Errorf("an unknown version: %q", got)
+	}
+}

@@ -285,7 +285,7 @@ func (d *Differences) Table(byRate bool) *typeset.Table {
 			orDash("%+.4f", l.Mean), orDash("%+.4f", l.Low), orDash("%+.4f", l.High),
 			orDash("%.4f", l.P), orDash("%.4f", l.holm)))
 	}
-	t.Notes = append(d.adaptations(), d.notes(len(lines))...)
+	t.Notes = append(notesOf(d.rows), d.notes(len(lines))...)
 	if s := d.constant; s != nil {
 		t.Notes = append(t.Notes, s.explainBaseline()+" Its scores: "+strings.Join(
 			typeset.MapStrings(d.keys, func(key string) string {

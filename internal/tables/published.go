@@ -50,7 +50,7 @@ func (p *Comparison) Published() *typeset.Table {
 		row = append(row, typeset.MapStrings(paper.Columns, s.formatMean)...)
 		t.Rows = append(t.Rows, row)
 	}
-	t.Notes = append(ours.adaptations(), ours.notes(paper)...)
+	t.Notes = append(notesOf(ours.rows), ours.notes(paper)...)
 	p.addConstant(t, "ours: ", func(s *Summary) []string {
 		return typeset.MapStrings(paper.Columns, s.formatMean)
 	})
@@ -100,7 +100,8 @@ func (p *Comparison) Ablations() []*typeset.Table {
 
 // ablation returns the paper's table with our column after each of its columns.
 func (p *Comparison) ablation(paper *literature.Table) *typeset.Table {
-	t := &typeset.Table{Header: []string{"variant"}, LabelColumns: 1, Notes: p.notes(paper)}
+	t := &typeset.Table{Header: []string{"variant"}, LabelColumns: 1,
+		Notes: append(notesOf(p.rows), p.notes(paper)...)}
 	t.Caption = p.caption(
 		fmt.Sprintf("The paper's Table %d beside ours, means over missing rates. Ours",
 			paper.Number),

@@ -56,6 +56,13 @@ func (s *Summary) read(d rundir.Dir, c *settings.Config) error {
 	}
 	s.add(c, results.Merge(c, s.Kind, tested), tested[0])
 	s.dirs = append(s.dirs, d)
+	records, _ := d.Records() // scores do not need a journal
+	for i := range records {
+		s.programs = addOnce(s.programs, records[i].Program)
+	}
+	if len(records) == 0 {
+		s.programs = addOnce(s.programs, "")
+	}
 	return nil
 }
 

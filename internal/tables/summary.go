@@ -31,6 +31,8 @@ type Summary struct {
 	perSeed [][]metric.Scores // [seed][rate]
 	dirs    []rundir.Dir      // of the seeds; nil if they were not read from directories
 
+	programs []string // versions of recap that trained the seeds; "" if one is unknown
+
 	baselines  []results.Baseline // of each seed; nil if unknown
 	isConstant bool               // made by [Summary.constant]
 }
@@ -148,13 +150,8 @@ func (s *Summary) Table() *typeset.Table {
 	return t
 }
 
-// notes returns the note about a model that is not the one of its paper.
-func (s *Summary) notes() []string {
-	if note := s.Config.Spec().Note(); note != "" {
-		return []string{note}
-	}
-	return nil
-}
+// notes returns [notesOf] the summary.
+func (s *Summary) notes() []string { return notesOf([]*Summary{s}) }
 
 // cells returns the cells of the row of a rate.
 func (s *Summary) cells(rate string) []string {

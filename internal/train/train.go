@@ -16,6 +16,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/version"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
@@ -260,7 +261,8 @@ func (t *trainer) epoch(ctx context.Context, ph zoo.Phase, opts []*optim.Adam, e
 	if err := t.checkParams(ph, epoch); err != nil {
 		return err
 	}
-	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: lr, Terms: terms}
+	r := rundir.Record{Phase: ph.Name, Epoch: epoch, LR: lr, Terms: terms,
+		Program: version.Text()}
 	if ph.Supervised {
 		if err := t.validate(&r); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package main
+package version
 
 import (
 	"os"
@@ -31,8 +31,8 @@ func TestRevision(t *testing.T) {
 // is the one that CITATION.cff cites.
 func TestVersionIsDocumented(t *testing.T) {
 	for file, line := range map[string]string{
-		"CHANGELOG.md": "\n## [" + strings.TrimPrefix(version, "v") + "]",
-		"CITATION.cff": "\nversion: " + strings.TrimPrefix(version, "v") + "\n",
+		"CHANGELOG.md": "\n## [" + strings.TrimPrefix(number, "v") + "]",
+		"CITATION.cff": "\nversion: " + strings.TrimPrefix(number, "v") + "\n",
 	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
@@ -40,7 +40,7 @@ func TestVersionIsDocumented(t *testing.T) {
 		}
 		if !strings.Contains(string(text), line) {
 			t.Errorf("%s: expected %q for the version that recap --version prints, %s", file,
-				strings.TrimSpace(line), version)
+				strings.TrimSpace(line), number)
 		}
 	}
 }
