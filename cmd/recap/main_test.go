@@ -16,8 +16,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/files"
 	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -25,10 +28,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"recap": func() {
 			drawInterval = 0 // no training is too short to be seen
+			quick()
 			main()
 		},
-		"exitcode": func() { fmt.Println("exit", run(os.Args[1:])) },
+		"exitcode": func() { quick(); fmt.Println("exit", run(os.Args[1:])) },
 	})
+}
+
+// quick makes opening the synthetic data and writing files fast: each process generates the whole
+// set, and what power failures leave is tested in package runs.
+func quick() {
+	files.Current = filestest.Fast{}
+	settings.Generators["synthetic"] = func() datasets.SyntheticConfig {
+		c := datasets.DefaultSynthetic()
+		c.Train, c.Valid, c.Test = 300, 40, 50
+		return c
+	}
 }
 
 // tiny makes every part of the model small.

@@ -104,7 +104,7 @@ var table = []group{
 			"datasets", "internal/backend", "internal/files", "internal/models", "nn", "nn/zoo",
 		},
 		"internal/settings/settingstest": {
-			"autograd", "internal/models", "internal/settings", "nn", "nn/zoo",
+			"autograd", "datasets", "internal/models", "internal/settings", "nn", "nn/zoo",
 		},
 		"internal/rundir": {"internal/files", "internal/settings", "internal/weights", "nn"},
 		"internal/results": {
@@ -131,7 +131,8 @@ var table = []group{
 			"internal/tables", "internal/train", "internal/typeset", "nn", "nn/zoo",
 		},
 		"internal/runs/runstest": {
-			"internal/gctest", "internal/rundir", "internal/runs", "internal/settings",
+			"internal/files/filestest", "internal/gctest", "internal/rundir", "internal/runs",
+			"internal/settings",
 		},
 		"internal/explore": {
 			"autograd", "datasets", "datasets/wordpiece", "internal/metric", "internal/results",

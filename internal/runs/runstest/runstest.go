@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
@@ -21,8 +22,9 @@ import (
 )
 
 // NewRunner returns a runner that writes to a temporary directory, whose name is not to be taken
-// for a pattern. It discards the log.
+// for a pattern. It discards the log. Until the end of the test files are not synced.
 func NewRunner(t *testing.T) *runs.Runner {
+	filestest.Use(t, filestest.Fast{})
 	log, out := slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "[runs]")
 	return &runs.Runner{Out: out, Log: log, Progress: func(runs.Progress) {}}
 }

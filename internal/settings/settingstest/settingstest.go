@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -120,7 +121,18 @@ func (m *toy) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 // Baselines are the specifications of the models in nn/zoo.
 var Baselines = slices.Clone(models.All[1:])
 
-func init() { models.All = append(models.All, spec) }
+func init() {
+	models.All = append(models.All, spec)
+	settings.Generators["synthetic"] = fewUtterances
+}
+
+// fewUtterances returns the configuration of the synthetic set with a tenth of the utterances,
+// since each of many runs generates it again.
+func fewUtterances() datasets.SyntheticConfig {
+	c := datasets.DefaultSynthetic()
+	c.Train, c.Valid, c.Test = 100, 40, 50
+	return c
+}
 
 // Resolved returns a small configuration for tests, by default of the toy, in which the keys in
 // set have the given values. It fails the test if a value is invalid.
