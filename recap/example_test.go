@@ -36,7 +36,7 @@ func unchanged(*recap.Config) {}
 // train makes steps of a phase and returns the terms of the first and of the last.
 func train(ph zoo.Phase, b *zoo.Batch, steps int) (first, last map[string]float64) {
 	tp, pass := ag.NewTape(b.Label.Device()), ph.Passes[0]
-	opt := optim.NewAdamW(0.01, 0, pass.Params)
+	opt := optim.NewAdamW(0.02, 0, pass.Params)
 	for i := range steps {
 		tp.Reset()
 		tp.Seed(uint64(i))
@@ -53,7 +53,7 @@ func train(ph zoo.Phase, b *zoo.Batch, steps int) (first, last map[string]float6
 	return first, last
 }
 
-// A study is a model after 150 steps of stage 1, with the terms of the first and the last.
+// A study is a model after 75 steps of stage 1, with the terms of the first and the last.
 type study struct {
 	m           *recap.Model
 	b           *zoo.Batch
@@ -63,7 +63,7 @@ type study struct {
 // afterStage1 trains once for the examples that look at the same model.
 var afterStage1 = sync.OnceValue(func() study {
 	m, b := small(unchanged)
-	first, last := train(m.Phases()[0], b, 150)
+	first, last := train(m.Phases()[0], b, 75)
 	return study{m, b, first, last}
 })
 
@@ -127,7 +127,7 @@ func ExampleModel_Predict() {
 		return m.Predict(ag.NewInferenceTape(b.Label.Device()), b.Corrupted).Weight.Values()[:3]
 	}
 	fmt.Printf("%.2f\n", weights())
-	train(m.Phases()[1], b, 100)
+	train(m.Phases()[1], b, 50)
 	w := weights()
 	fmt.Printf("sum %.2f, spread over 0.1: %t\n", w[0]+w[1]+w[2],
 		slices.Max(w)-slices.Min(w) > 0.1)
