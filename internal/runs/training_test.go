@@ -3,6 +3,7 @@ package runs_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,7 +11,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
-	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
@@ -58,13 +58,10 @@ func TestPatience(t *testing.T) {
 func TestModelsResume(t *testing.T) {
 	for _, spec := range settingstest.Baselines {
 		t.Run(spec.Name, func(t *testing.T) {
-			c, err := settings.Resolve(settings.Sources{Set: map[string]string{
-				"model": spec.Name, "data.limit": "16",
-				"data.scale": "0.2", "train.batch": "8", "train.epochs.train": "3",
-				"train.schedule": "constant", "eval.rates": "0,0.5"}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			set := settingstest.Small(t, spec.Name)
+			maps.Copy(set, map[string]string{"data.limit": "16", "train.batch": "8",
+				"train.lr": "0.001", "train.epochs.train": "3", "train.schedule": "constant"})
+			c := settingstest.Resolved(t, set)
 			dir, _, err := runstest.NewRunner(t).Train(context.Background(), c, []uint64{5})
 			if err != nil {
 				t.Fatal(err)

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -93,8 +92,8 @@ func TestMasks(t *testing.T) {
 // buffers are fewer.
 func TestActivationCheckpointing(t *testing.T) {
 	train := func(checkpointing string) ([]float64, int) {
-		set := maps.Clone(small)
-		set["model"], set["train.activation_checkpointing"] = "recap", checkpointing
+		set := small(t, "recap")
+		set["train.activation_checkpointing"] = checkpointing
 		tr, dev := newWatched(t, set, nil)
 		tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner), slog.New(slog.DiscardHandler)
 		if err := tr.train(context.Background()); err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
-	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
@@ -51,13 +50,13 @@ func newWatched(t *testing.T, set map[string]string, bert *nn.BERTConfig) (*trai
 	return tr, dev
 }
 
-// small are sizes with which a step takes milliseconds; its 40 utterances make 20 batches, or 19
-// where a last of 2 joins the one before.
-var small = map[string]string{"train.batch": "2", "train.clip": "0.5", "data.scale": "0.2",
-	"data.resample": "static",
-	"width":         "8", "tokens": "2", "heads": "2", "head_width": "4", "feed_forward": "8",
-	"granularities": "[2]", "critic.width": "8",
-	"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
+// small returns the settings of a small model. 40 utterances make 20 batches, or 19 where a last of
+// 2 joins the one before.
+func small(t *testing.T, model string) map[string]string {
+	set := settingstest.Small(t, model)
+	set["train.batch"], set["train.clip"], set["data.resample"] = "2", "0.5", "static"
+	return set
+}
 
 // TestStepsStayOnTheDevice counts the transfers to the host and the allocations in the third and
 // fourth epoch. The first two are warm-up: a phase may change its memory from the second epoch on.
@@ -76,17 +75,7 @@ func TestStepsStayOnTheDevice(t *testing.T) {
 	}
 	for _, c := range runs {
 		t.Run(c.name, func(t *testing.T) {
-			set := map[string]string{"model": c.model}
-			base, err := settings.Preset("quick", c.model, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for k, v := range small {
-				if base.Has(k) {
-					set[k] = v
-				}
-			}
-			tr, dev := newWatched(t, set, c.bert)
+			tr, dev := newWatched(t, small(t, c.model), c.bert)
 			for _, ph := range tr.Model.Phases() {
 				opt := tr.begin(ph)
 				for epoch := 1; epoch <= 4; epoch++ {

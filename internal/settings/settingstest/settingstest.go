@@ -150,3 +150,18 @@ func Resolved(t *testing.T, set map[string]string) settings.Config {
 	}
 	return c
 }
+
+// Small returns settings of a model with which a step takes milliseconds, and a state is small.
+func Small(t *testing.T, model string) map[string]string {
+	t.Helper()
+	c, err := settings.Preset("quick", model, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]string{"width": "8", "tokens": "2", "heads": "2", "head_width": "4",
+		"feed_forward": "8", "granularities": "[2]", "critic.width": "8",
+		"text.width": "8", "text.feed_forward": "8", "text.heads": "2"}
+	maps.DeleteFunc(set, func(key, _ string) bool { return !c.Has(key) })
+	set["model"] = model
+	return set
+}
