@@ -143,7 +143,7 @@ var double = loops[float64]{
 	softmax: softmax[float64], softmaxGrad: softmaxGrad[float64], scoreGrad: scoreGrad[float64],
 	layerNorm: layerNorm[float64], layerNormGrad: layerNormGrad[float64],
 	lstm: lstm[float64], lstmGrad: lstmGrad[float64],
-	scanStep: scanStep[float64], scanState: scanState[float64],
+	scanStep: scanStep[float64], scanState: simd.PlainScanState(math.Exp),
 	scanStateGrad: simd.PlainScanStateGrad[float64],
 }
 

@@ -155,17 +155,3 @@ func scanStep[T Float](delta, slope, step []T) {
 		}
 	}
 }
-
-// scanState is simd.ScanState in plain Go.
-func scanState[T Float](next, decay, prev, a, delta, x, y, b, c []T) {
-	w := len(y)
-	clear(y)
-	for n := range b {
-		for j := range w {
-			i := n*w + j
-			decay[i] = exp(delta[j] * a[i])
-			next[i] = decay[i]*prev[i] + x[j]*b[n]
-			y[j] += c[n] * next[i]
-		}
-	}
-}

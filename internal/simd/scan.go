@@ -75,15 +75,20 @@ func plainScanStep(delta, slope, step []float32) {
 	}
 }
 
-func plainScanState(next, decay, prev, a, delta, x, y, b, c []float32) {
-	w := len(y)
-	clear(y)
-	for n := range b {
-		for j := range w {
-			i := n*w + j
-			decay[i] = exp32(delta[j] * a[i])
-			next[i] = decay[i]*prev[i] + x[j]*b[n]
-			y[j] += c[n] * next[i]
+// PlainScanState returns [ScanState] in plain Go, for both precisions, with the given exp.
+func PlainScanState[F float32 | float64](
+	exp func(F) F,
+) func(next, decay, prev, a, delta, x, y, b, c []F) {
+	return func(next, decay, prev, a, delta, x, y, b, c []F) {
+		w := len(y)
+		clear(y)
+		for n := range b {
+			for j := range w {
+				i := n*w + j
+				decay[i] = exp(delta[j] * a[i])
+				next[i] = decay[i]*prev[i] + x[j]*b[n]
+				y[j] += c[n] * next[i]
+			}
 		}
 	}
 }

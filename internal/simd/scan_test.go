@@ -43,8 +43,8 @@ func compareScanState(t *testing.T, r *rand.Rand, v *vector, w, n int) {
 	}
 	v.scanState(next.inside, decay.inside, prev.inside, a.inside, delta.inside, x.inside, y.inside,
 		b.inside, c.inside)
-	plainScanState(want[0].inside, want[1].inside, want[2].inside, want[3].inside, want[4].inside,
-		want[5].inside, want[6].inside, want[7].inside, want[8].inside)
+	plainVector.scanState(want[0].inside, want[1].inside, want[2].inside, want[3].inside,
+		want[4].inside, want[5].inside, want[6].inside, want[7].inside, want[8].inside)
 	for i, name := range []string{"next", "decay", "prev", "a", "delta", "x", "y", "b", "c"} {
 		what := fmt.Sprintf("%d channels, %d states: %s", w, n, name)
 		expectGuarded(t, what, all[i], want[i], float64(n))

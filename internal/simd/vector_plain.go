@@ -36,7 +36,7 @@ var plainVector = vector{
 	lstmGrad: plainLSTMGrad,
 
 	scanStep:      plainScanStep,
-	scanState:     plainScanState,
+	scanState:     PlainScanState(exp32),
 	scanStateGrad: PlainScanStateGrad[float32],
 }
 
