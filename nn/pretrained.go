@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -229,7 +228,7 @@ func (c *BERTConfig) shapes(limit int) map[string][]int {
 
 // Load overwrites the parameters under p's prefix, created by [NewBERT] with b.Config, with
 // those of the file. It panics if p holds others, and returns an error if the file cannot be
-// read.
+// read or if a parameter is NaN or infinite.
 func (b *PretrainedBERT) Load(p *Params) error {
 	for _, x := range p.All() {
 		name, ok := b.names[strings.TrimPrefix(x.Name, p.prefix)]
@@ -242,25 +241,13 @@ func (b *PretrainedBERT) Load(p *Params) error {
 		if err != nil {
 			return fmt.Errorf("nn: BERT: %s: %s: %w", b.Path, name, err)
 		}
-		x.Assign32(values)
-	}
-	return nil
-}
-
-// Check reads the parameters and returns an error if one is NaN or infinite.
-func (b *PretrainedBERT) Check() error {
-	for _, own := range slices.Sorted(maps.Keys(b.names)) {
-		name := b.names[own]
-		values, err := b.file.Tensor(name).Floats()
-		if err != nil {
-			return fmt.Errorf("nn: BERT: %s: %s: %w", b.Path, name, err)
-		}
 		for _, v := range values {
 			if v-v != 0 {
 				return fmt.Errorf("nn: BERT: %s: %s: expected finite numbers, found %v; the file "+
 					"is damaged, download it again", b.Path, name, v)
 			}
 		}
+		x.Assign32(values)
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func bertWeights(t *testing.T, layers int) []byte {
 
 // TestScripts runs the command as users do. Scripts find tiny.yaml, small.pkl (MMSA's layout),
 // truncated.pkl and wrongkey.pkl, state.pth of PyTorch, and the folders of pretrained BERTs of one
-// layer (bert) and of two (deep).
+// layer (bert), of two (deep), and with a weight NaN (nan).
 func TestScripts(t *testing.T) {
 	small, err := os.ReadFile(filepath.Join("..", "..", "datasets", "testdata", "protocol4.pkl"))
 	if err != nil {
@@ -111,13 +111,16 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	deep := strings.Replace(bertConfig, `layers": 1`, `layers": 2`, 1)
+	nan := bertWeights(t, 1)
+	copy(nan[len(nan)-4:], "\x00\x00\xc0\x7f")
 	files := map[string][]byte{
 		"tiny.yaml": []byte(tiny), "small.pkl": small, "truncated.pkl": small[:len(small)/2],
 		"state.pth": state, "bert/config.json": []byte(bertConfig),
 		"bert/model.safetensors": bertWeights(t, 1), "bert/vocab.txt": []byte(vocabulary()),
 		"deep/config.json": []byte(deep), "deep/vocab.txt": []byte(vocabulary()),
 		"deep/model.safetensors": bertWeights(t, 2),
-		"my file.pkl":            small, "synthetic.pkl": small,
+		"nan/config.json":        []byte(bertConfig), "nan/model.safetensors": nan,
+		"my file.pkl": small, "synthetic.pkl": small,
 		"wrongkey.pkl": bytes.ReplaceAll(small, []byte("text_bert"), []byte("text_bret")),
 	}
 	testscript.Run(t, testscript.Params{

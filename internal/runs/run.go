@@ -58,7 +58,7 @@ func (r *Runner) Train(
 	}
 	r.logStart(&c, seeds)
 	c.Seed = seeds[0]
-	use, err := data.Prepare(&c)
+	use, err := data.Prepare(&c, r.Log)
 	if err != nil {
 		return "", nil, err
 	}
@@ -149,6 +149,11 @@ func (r *Runner) Ablate(
 	}
 	r.Log.Info(fmt.Sprintf("training %d variants of %s", len(variants), variants[0].Spec().Label),
 		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
+	first := variants[0]
+	first.Seed = seeds[0]
+	if _, err := data.Prepare(&first, r.Log); err != nil { // before there is a directory
+		return nil, err
+	}
 	var all []*tables.Summary
 	var full []rundir.Dir
 	r.number, r.count = 0, len(variants)*len(seeds)

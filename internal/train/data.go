@@ -39,10 +39,6 @@ func Open(c *settings.Config) (*Data, error) {
 		if d.bert, err = nn.OpenBERT(dir); err != nil {
 			return nil, fmt.Errorf("train: text.bert: %w", err)
 		}
-		if err := d.bert.Check(); err != nil {
-			d.bert.Close()
-			return nil, fmt.Errorf("train: text.bert: %w", err)
-		}
 	}
 	return d, nil
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
@@ -48,10 +49,10 @@ func momentCount(ps []nn.Param, moments string) (n int) {
 	return n
 }
 
-// Prepare makes the model of the first seed and returns what that seed will take on disk. [Seed]
-// trains the same model if it is the next call.
-func (d *Data) Prepare(c *settings.Config) (DiskUse, error) {
-	l, err := d.learner(c)
+// Prepare makes the model of the first seed, with its pretrained parameters, and returns what that
+// seed will take on disk. [Seed] trains the same model if it is the next call.
+func (d *Data) Prepare(c *settings.Config, log *slog.Logger) (DiskUse, error) {
+	l, err := d.learner(c, log)
 	if err != nil {
 		return DiskUse{}, err
 	}
@@ -59,8 +60,8 @@ func (d *Data) Prepare(c *settings.Config) (DiskUse, error) {
 	return l.diskUse(c), nil
 }
 
-// learner returns the model of c, not trained.
-func (d *Data) learner(c *settings.Config) (*Learner, error) {
+// learner returns the model of c, which has only its pretrained parameters.
+func (d *Data) learner(c *settings.Config, log *slog.Logger) (*Learner, error) {
 	if l := d.prepared; l != nil {
 		d.prepared = nil
 		if d.preparedFor == c.Hash() {
@@ -71,7 +72,11 @@ func (d *Data) learner(c *settings.Config) (*Learner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewLearner(c, dims)
+	l, err := NewLearner(c, dims)
+	if err != nil {
+		return nil, err
+	}
+	return l, l.loadPretrained(c, d.bert, log)
 }
 
 // Megabytes formats a number of bytes.

@@ -37,11 +37,8 @@ type Options struct {
 // must be those of the state (see [Data.CheckOrigin]). If ctx is cancelled, it ends after the step
 // under way; the error is then, and after Stop, an [*Interrupted].
 func Seed(ctx context.Context, c settings.Config, data *Data, d rundir.Dir, o Options) error {
-	l, err := data.learner(&c)
+	l, err := data.learner(&c, o.Log)
 	if err != nil {
-		return err
-	}
-	if err := l.loadPretrained(&c, data.bert, o.Log); err != nil {
 		return err
 	}
 	set, err := data.For(&c)

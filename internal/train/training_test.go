@@ -136,23 +136,23 @@ func TestLimitOfParameters(t *testing.T) {
 // TestPreparedModelIsTrained expects the model that Prepare made to be the next one of the same
 // configuration, once.
 func TestPreparedModelIsTrained(t *testing.T) {
-	tr := newTrainer(t, nil)
+	tr, log := newTrainer(t, nil), slog.New(slog.DiscardHandler)
 	data, other := &Data{Set: tr.set}, tr.config
 	other.Seed++
-	if _, err := data.Prepare(&tr.config); err != nil {
+	if _, err := data.Prepare(&tr.config, log); err != nil {
 		t.Fatal(err)
 	}
 	prepared := data.prepared
 	for i, c := range []*settings.Config{&tr.config, &tr.config} {
-		if l, err := data.learner(c); err != nil || (l == prepared) != (i == 0) {
+		if l, err := data.learner(c, log); err != nil || (l == prepared) != (i == 0) {
 			t.Errorf("learner %d: the prepared one: %v; %v", i, l == prepared, err)
 		}
 	}
-	if _, err := data.Prepare(&tr.config); err != nil {
+	if _, err := data.Prepare(&tr.config, log); err != nil {
 		t.Fatal(err)
 	}
 	prepared = data.prepared
-	if l, err := data.learner(&other); err != nil || l == prepared {
+	if l, err := data.learner(&other, log); err != nil || l == prepared {
 		t.Errorf("a model of another seed is trained: %v", err)
 	}
 }
