@@ -36,8 +36,10 @@ const packFormat = "recap data set 1"
 // and the set's name, range of labels and hash as metadata. Frames are copied utterance by utterance, so
 // that a file larger than memory can be packed, unless its arrays are of pickle protocol 2 or
 // lower, of objects, or in Fortran or another order in which the elements of an utterance are not
-// beside each other. It returns the warnings of [OpenWith]. If there is an error, out is not
-// changed; it is one if o.Repad finds nothing to move.
+// beside each other. Since they do not stay in memory, they are read three times: to check all of
+// them before anything is written, for the hash, which is in the header at the start of out, and to
+// copy them. Pack returns the warnings of [OpenWith]. If there is an error, out is not changed; it
+// is one if o.Repad finds nothing to move.
 func Pack(in, out string, o Options) (warnings []string, err error) {
 	if same(in, out) {
 		return nil, fmt.Errorf(
