@@ -155,8 +155,8 @@ func (sweepCommand) Help() string {
 are skipped and unfinished ones continued. A unit that fails keeps its log (log.txt in its
 directory) and does not stop the others.
 
-A setting is one of all data sets, or of one: --set mosi:train.batch=16, which has priority over the
-same setting of all.
+--set train.batch=16 is for all data sets, --set mosi:train.batch=16 for one, with priority over the
+setting and the flags for all.
 
 To continue a sweep, run the same command again. It may also run on several machines that share
 --out: two processes never train the same unit. Exit code 0 means that all units of the sweep, or of
