@@ -1,42 +1,57 @@
 #!/usr/bin/env python3
 """Compares a training step and an evaluation of each model of the zoo with PyTorch, on one thread, and prints a table.
 
-The PyTorch models are those of the scripts nn/zoo/MODEL/testdata/make_*.py, in float32 at the sizes of the preset "paper" and the shapes of MOSI. As in
-recap's benchmark (internal/models/bench_linux_test.go), there is no dropout, and the text encoder has embeddings but no layers; that of CENET has two.
-Each step includes AdamW, here PyTorch's fused kernels. Times are seconds of the processor, which other processes do not change as much as the time.
+The PyTorch models are those of the scripts nn/zoo/MODEL/testdata/make_*.py, in float32 at the sizes of the preset "paper" and the shapes of MOSI; RECAP's
+is peer_step.py. As in recap's benchmark (internal/models/bench_linux_test.go), there is no dropout, and the text encoder has embeddings but no layers;
+that of CENET has two. Each step includes AdamW, here PyTorch's fused kernels. Times are seconds of the processor, which other processes do not change as
+much as the time. The programs alternate, and each ends before the other starts, so that only one is in memory.
 
 usage: go test -c -o models.test ./internal/models && python benchmarks/peer_zoo.py --recap models.test [--rounds 5] [--models misa,lnln]
-       peer_zoo.py --serve MODEL     the PyTorch process of one model
+       peer_zoo.py --serve MODEL     PyTorch's measurement of one model
 """
 import argparse, ast, json, os, pathlib, re, resource, statistics, subprocess, sys, time
+
+# Samples of a batch: those of the preset, except where PyTorch's states do not fit into 6 GB.
+BATCH = {"recap-stage1": 16, "recap-stage2": 64, "misa": 16, "self-mm": 16, "mmim": 32, "tfr-net": 16, "cenet": 64, "tetfn": 64, "almt": 64, "bi-mamba": 8,
+         "lnln": 64, "tf-mamba": 64, "mascf-style": 24}
+PARTS = {"recap-stage1": "stage1$", "recap-stage2": "(stage2|evaluation)$"}
 
 ap = argparse.ArgumentParser()
 ap.add_argument("--recap")
 ap.add_argument("--rounds", type=int, default=5)
-ap.add_argument("--models", default="misa,self-mm,mmim,tfr-net,cenet,tetfn,almt,lnln,tf-mamba")
+ap.add_argument("--models", default=",".join(BATCH))
 ap.add_argument("--serve")
 A = ap.parse_args()
-ZOO = pathlib.Path(__file__).resolve().parents[1] / "nn" / "zoo"
-BATCH = {"misa": 16, "self-mm": 16, "mmim": 32, "tfr-net": 24, "cenet": 64, "tetfn": 64, "almt": 64, "lnln": 64, "tf-mamba": 64}
+HERE = pathlib.Path(__file__).resolve().parent
+ZOO = HERE.parent / "nn" / "zoo"
+
+
+def recap(model, environment):
+    times = "3x" if model in ("misa", "self-mm", "mmim") else "1x"
+    bench = ["-test.run", "xxx", "-test.bench", f"Models/^{model}$/" + PARTS.get(model, ""), "-test.benchtime", times, "-test.cpu", "1", "-batch", str(BATCH[model])]
+    out = subprocess.run([os.path.abspath(A.recap), *bench], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = re.findall(r"/(\w+)\s+\d+.*?([\d.]+) MiB\s+([\d.e+-]+) cpu-s/op", out)
+    return {"evaluation" if name == "evaluation" else "train": float(seconds) for name, _, seconds in found} | {"mib": float(found[0][1])}
+
+
+def pytorch(model, environment):
+    if not model.startswith("recap"):
+        out = subprocess.run([sys.executable, __file__, "--serve", model], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return json.loads(out)
+    flags = "--serve --fused --same --factorised --trim --sdpa --critic-layers 1 --reps 1".split() + ["--stage", model[-1], "--batch", str(BATCH[model])]
+    modes = ["eager", "evaluation"] if model == "recap-stage2" else ["eager"]
+    out = subprocess.run([sys.executable, HERE / "peer_step.py", *flags], env=environment, input="\n".join(modes), stdout=subprocess.PIPE, text=True, check=True).stdout
+    answers = [json.loads(line) for line in out.splitlines() if line.startswith("{")][1:]
+    cpu = [a["cpu"][0] for a in answers]
+    return dict(zip(["train", "evaluation"], cpu), mib=answers[0]["rss_gib"] * 1024)
 
 
 def compare(model):
     """Returns recap's and PyTorch's measurements, which alternate."""
     environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", GOMAXPROCS="1")
     environment.update(MALLOC_MMAP_THRESHOLD_="17179869184", MALLOC_TRIM_THRESHOLD_="17179869184")  # glibc keeps freed memory
-    peer = subprocess.Popen([sys.executable, __file__, "--serve", model], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    ours, theirs = [], []
-    for _ in range(A.rounds):
-        bench = ["-test.run", "xxx", "-test.bench", f"Models/{model}/", "-test.benchtime", "3x" if model in ("misa", "self-mm", "mmim") else "1x", "-test.cpu", "1"]
-        out = subprocess.run([os.path.abspath(A.recap), *bench], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-        found = re.findall(r"/(train|evaluation)\s+\d+.*?([\d.]+) MiB\s+([\d.e+-]+) cpu-s/op", out)
-        ours.append({name: float(seconds) for name, _, seconds in found} | {"mib": float(found[0][1])})
-        peer.stdin.write("go\n")
-        peer.stdin.flush()
-        theirs.append(json.loads(peer.stdout.readline()))
-    peer.kill()
-    peer.wait()
-    return ours, theirs
+    rounds = [(recap(model, environment), pytorch(model, environment)) for _ in range(A.rounds)]
+    return zip(*rounds)
 
 
 def shown(seconds):
@@ -50,6 +65,9 @@ def table():
         ours, theirs = compare(model)
         cells = [model, str(BATCH[model])]
         for what in ("train", "evaluation"):
+            if what not in ours[0]:
+                cells += [""] * 3
+                continue
             cells += [shown(statistics.median(x[what] for x in side)) for side in (ours, theirs)]
             cells.append(f"{statistics.median(t[what] / o[what] for o, t in zip(ours, theirs)):.2f}")
         cells += [f"{max(x['mib'] for x in side):.0f} MiB" for side in (ours, theirs)]
@@ -69,6 +87,15 @@ B, T, AUDIO, VISION, VOCAB, WORDS = BATCH[A.serve], 50, (375, 5), (500, 20), 100
 sys.path.append(str(ZOO / "zootest"))
 
 
+def scan(u, delta, a, b, c):
+    """The selective scan of golden.py for long sequences. A slice of a step has a gradient as large as the sequence; unbind has not."""
+    h, y = torch.zeros(()), []
+    for d, x, b, c in zip(delta.unbind(1), (delta * u).unbind(1), b.unbind(1), c.unbind(1)):
+        h = torch.addcmul(x[:, :, None] * b[:, None, :], torch.exp(d[:, :, None] * a), h)
+        y.append((h @ c[:, :, None])[:, :, 0])
+    return torch.stack(y, dim=1)
+
+
 def script(path, **constants):
     """The definitions of a script, with other constants, but without what it computes."""
     names = {"__file__": str(ZOO / path)}
@@ -78,6 +105,8 @@ def script(path, **constants):
         if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) or constant:
             exec(compile(ast.Module([node], []), path, "exec"), names)
             names.update(constants)
+    if "golden" in sys.modules:
+        sys.modules["golden"].scan = scan
     torch.set_default_dtype(torch.float32)
     torch.empty = lambda *shape, **how: torch.randn(*shape, **how) / 50  # tables are made by empty and filled by the scripts
     return names
@@ -313,6 +342,30 @@ def tf_mamba(b):
     return model, [loss], lambda: forward()[1]
 
 
+def bi_mamba(b):
+    names = script("bimamba/testdata/make_bimamba.py", WORDS=WORDS, D=128, BLOCKS=4, EXPAND=2, STATE=16, **SIZES)
+    model = names["BIMamba"](squeezed=False)
+    model.text = Text()
+    names.update(ids=b.corrupted_ids, mask=b.mask, audio=b.corrupted["a"], vision=b.corrupted["v"])
+    return model, [lambda: F.mse_loss(model(), b.label)], model
+
+
+def mascf_style(b):
+    names = script("mascfstyle/testdata/make_mascf_style.py", WORDS=WORDS, D=128, EXPAND=2, STATE=16, TOKENS=8, **SIZES)
+    model, mean = names["Model"](), lambda terms: sum(terms) / 3
+    model.text = Text()
+    forward = lambda: model({"l": model.text(b.corrupted_ids), **b.corrupted}, b.valid)
+
+    def loss():
+        y, u, c, p = forward()
+        cmd, dependence, pairs = names["cmd"], names["dependence"], ("la", "lv", "av")
+        diff = sum(dependence(c[m], p[m]) for m in "lav") + sum(dependence(p[i], p[j]) for i, j in pairs)
+        recon = mean(F.mse_loss(model.reconstruct[m](c[m] + p[m]), u[m]) for m in "lav")
+        return F.mse_loss(y, b.label) + 0.1 * diff + 0.3 * mean(cmd(c[i], c[j]) for i, j in pairs) + recon
+
+    return model, [loss], lambda: forward()[0]
+
+
 def serve():
     model, losses, predict = globals()[A.serve.replace("-", "_")](Batch())
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=True)
@@ -335,10 +388,9 @@ def serve():
             f()
         return (time.process_time() - start) / n
 
-    for _ in sys.stdin:
-        result = {"train": seconds(step, True)}
-        mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(result | {"evaluation": seconds(evaluate, False), "mib": mib}), flush=True)
+    result = {"train": seconds(step, True)}
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(result | {"evaluation": seconds(evaluate, False), "mib": mib}))
 
 
 serve()

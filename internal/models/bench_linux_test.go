@@ -1,7 +1,10 @@
 package models
 
 import (
+	"cmp"
+	"flag"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,23 +13,27 @@ import (
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/optim"
+	"github.com/seed-6655bf3b/recap/recap"
 )
+
+var batchSize = flag.Int("batch", 0, "samples of a batch; 0: the preset's")
 
 // mosi has the shapes of MOSI.
 var mosi = zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20,
 	Range: [2]float64{-3, 3}}
 
 // BenchmarkModels measures a training step of each phase and an evaluation of each model, at the
-// paper's sizes and batch. There is no dropout, and BERT has no layers, except that CENET, whose
-// own parts are before BERT's second layer, has two. It reports seconds of the processor, which
-// other processes do not change as much as the time, and the largest resident memory. Run one at a
-// time, for example
+// paper's sizes and batch, or that of the flag -batch. There is no dropout, and BERT has no layers,
+// except that CENET, whose own parts are before BERT's second layer, has two. The stages are
+// RECAP as benchmarks/peer_step.py has it. It reports seconds of the processor, which other
+// processes do not change as much as the time, and the largest resident memory. Run one at a time,
+// for example
 //
 //	go test ./internal/models -run xxx -bench 'Models/misa/train$' -benchtime 1x -cpu 1
 //
 // benchmarks/peer_zoo.py compares the models with PyTorch.
 func BenchmarkModels(b *testing.B) {
-	for _, s := range All {
+	for _, s := range slices.Concat(All, stages) {
 		b.Run(s.Name, func(b *testing.B) {
 			dev, err := ag.Open("cpu")
 			if err != nil {
@@ -45,6 +52,24 @@ func BenchmarkModels(b *testing.B) {
 			})
 		})
 	}
+}
+
+// stages lists RECAP with simple discriminators, the second without what only stage 1 trains.
+var stages = []zoo.Spec{
+	changed("recap-stage1", func(c *recap.Config) { c.Discriminator = "mlp" }),
+	changed("recap-stage2", func(c *recap.Config) { c.Discriminator, c.Without.FID = "mlp", true }),
+}
+
+// changed returns RECAP by another name, with another configuration.
+func changed(name string, change func(c *recap.Config)) zoo.Spec {
+	s := recap.Spec
+	s.Name = name
+	s.Preset = func(name, dataset string) (zoo.Config, zoo.Training) {
+		c, t := recap.Spec.Preset(name, dataset)
+		change(c.(*recap.Config))
+		return c, t
+	}
+	return s
 }
 
 // training returns a training step: one of each pass of the phase.
@@ -83,7 +108,7 @@ func paper(s *zoo.Spec, dev ag.Device) (zoo.Model, *nn.Params, *zoo.Batch) {
 	}
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	m := s.New(p, c, mosi)
-	return m, p, zoo.RandomBatch(dev, &mosi, t.Batch, 1)
+	return m, p, zoo.RandomBatch(dev, &mosi, cmp.Or(*batchSize, t.Batch), 1)
 }
 
 // measure runs the step to warm up, and then the benchmark.
