@@ -4,7 +4,7 @@
 usage: table.py STEPS.json [KERNELS.log]"""
 import json, re, statistics, sys
 
-COLUMNS = ["eager", "compile", "graphs", "compile+graphs"]
+COLUMNS = ["eager", "compile", "openblas", "openblas+compile", "graphs", "compile+graphs"]
 
 
 def read(path):
@@ -39,15 +39,16 @@ def cell(program, ours):
 
 
 def steps(rows):
-    print("Milliseconds of a step, medians of alternating runs. Each of PyTorch's times is followed by its ratio to recap's time; above 1, recap is faster. Memory: MiB of the GPU, recap / PyTorch eager.\n")
-    print("| step | PyTorch | precision | recap ms | " + " | ".join(c + " ms, ratio" for c in COLUMNS) + " | memory recap / eager |")
-    print("| --- |" + " --- |" * (len(COLUMNS) + 4))
+    columns = [c for c in COLUMNS if any(c in programs for programs in rows.values())]
+    print("Milliseconds of a step, medians of alternating runs. Each of PyTorch's times is followed by its ratio to recap's time; above 1, recap is faster. Memory: MiB, recap / PyTorch eager.\n")
+    print("| step | PyTorch | precision | recap ms | " + " | ".join(c + " ms, ratio" for c in columns) + " | memory recap / eager |")
+    print("| --- |" + " --- |" * (len(columns) + 4))
     for (step, formulation, precision), programs in rows.items():
         recap, eager = programs.get("recap"), programs.get("eager")
         ours = median(recap, "ms")
         memory = median(recap, "memory_mib"), median(eager, "memory_mib")
         shown = f"{memory[0]:.0f} / {memory[1]:.0f} = {memory[0] / memory[1]:.2f}" if None not in memory and memory[1] else ""
-        print("| " + " | ".join([step, formulation, precision, cell(recap, None), *(cell(programs.get(c), ours) for c in COLUMNS), shown]) + " |")
+        print("| " + " | ".join([step, formulation, precision, cell(recap, None), *(cell(programs.get(c), ours) for c in columns), shown]) + " |")
     spreads = [(max(p["ms"]) / min(p["ms"]), name, key) for key, programs in rows.items() for name, p in programs.items() if len(p["ms"]) > 1 and min(p["ms"]) > 0]
     if spreads:
         worst = max(spreads)

@@ -2,6 +2,7 @@ package recap
 
 import (
 	"cmp"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -14,9 +15,11 @@ import (
 	"github.com/seed-6655bf3b/recap/optim"
 )
 
+var batchSize = flag.Int("batch", 64, "samples of a benchmark's batch")
+
 // BenchmarkStep times a training step (forward, backward, AdamW) at the paper's sizes on
-// MOSI's shapes with 64 samples, text given as embedded words (no BERT). Run one at a time, for
-// example
+// MOSI's shapes with 64 samples (flag -batch), text given as embedded words (no BERT). Run one at a
+// time, for example
 //
 //	go test ./recap -run xxx -bench 'Step/stage1/hidden=0$' -benchtime 3x
 //
@@ -38,7 +41,7 @@ func BenchmarkStep(b *testing.B) {
 			}
 			dev := newCounter(b)
 			m := New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d)
-			batch := sample(dev, d, 64)
+			batch := sample(dev, d, *batchSize)
 			ph := m.Phases()[s.phase]
 			steps(b, dev, ph.Params(), func(tp *ag.Tape) *ag.Tensor {
 				return zoo.Total(tp, termsOf(tp, ph, batch))
@@ -47,19 +50,20 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// BenchmarkBERT times a training step of BERT-base on 64 sequences of 50 tokens, without dropout
-// and, as far as the vocabulary of 1000 goes, without the embeddings.
+// BenchmarkBERT times a training step of BERT-base on 64 sequences (-batch) of 50 tokens, without
+// dropout and, as far as the vocabulary of 1000 goes, without the embeddings.
 func BenchmarkBERT(b *testing.B) {
 	dev := newCounter(b)
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	bert := nn.NewBERT(p,
 		nn.BERTConfig{Vocab: 1000, Width: 768, Layers: 12, Heads: 12, FeedForward: 3072,
 			Positions: 50, Types: 2, Eps: 1e-12})
-	ids, segments, ones := make([]int, 64*50), make([]int, 64*50), make([]float64, 64*50)
+	n := *batchSize * 50
+	ids, segments, ones := make([]int, n), make([]int, n), make([]float64, n)
 	for i := range ids {
 		ids[i], ones[i] = i%1000, 1
 	}
-	mask := ag.NewTensor(dev, ones, 64, 50)
+	mask := ag.NewTensor(dev, ones, *batchSize, 50)
 	steps(b, dev, p.All(), func(tp *ag.Tape) *ag.Tensor {
 		y := bert.Forward(tp, ids, segments, mask)
 		return tp.Mean(tp.Mul(y, y))
