@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the selective scan of Mamba with all its gradients in PyTorch, and recap's in alternation with it: prints medians of each formulation.
 
-  loop      a loop over time, the reference of the paper's code
+  loop      a loop over time. The steps are taken by unbind: the gradient of a slice, as in the reference of the paper's code, is as large as the sequence
   compile   torch.compile of the loop; it unrolls the loop, so it is left out above --compile-steps
   chunks    cumulative sums within chunks of 16 steps, h = e^S (h_0 + Σ e^−S x) with S = Σ ΔA, and a loop over chunks; e^−S overflows where Δ is large,
             so this holds near Mamba's initial values only
@@ -12,7 +12,8 @@ glibc keeps freed blocks and uses huge pages, and threads of libgomp sleep while
 CPU time is that of all threads of a process, without the start of the program: on a machine that others use, it is the figure to compare on one
 thread. Wall time is printed beside it.
 
-usage: peer_scan.py TESTBINARY [--threads N] [--rounds R] [--steps T,T,…] [--compile-steps T]     after: go test -c -o TESTBINARY ./autograd"""
+usage: peer_scan.py TESTBINARY [--threads N] [--rounds R] [--steps T,T,…] [--compile-steps T] [--figure FILE.svg]
+                    after: go test -c -o TESTBINARY ./autograd; the figure has CPU time for a step over T, and needs matplotlib"""
 import argparse, os, re, statistics, subprocess, sys, time
 
 ap = argparse.ArgumentParser()
@@ -21,6 +22,7 @@ ap.add_argument("--threads", type=int, default=1)
 ap.add_argument("--rounds", type=int, default=7)
 ap.add_argument("--steps", default="25,50,100,400,1024,4096")
 ap.add_argument("--compile-steps", type=int, default=50)
+ap.add_argument("--figure")
 A = ap.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(A.threads)
 if "MALLOC_TRIM_THRESHOLD_" not in os.environ:  # glibc reads it when a process starts
@@ -52,10 +54,10 @@ def finish(y, u, z, skip):
 
 def loop(u, step, b, c, z, bias, log, skip):
     delta, a = F.softplus(step + bias), -torch.exp(log)
-    h, y, x = u.new_zeros(u.shape[0], WIDTH, STATES), [], delta * u
-    for t in range(u.shape[1]):
-        h = torch.exp(delta[:, t, :, None] * a) * h + x[:, t, :, None] * b[:, t, None, :]
-        y.append(torch.einsum("bdn,bn->bd", h, c[:, t]))
+    h, y = u.new_zeros(u.shape[0], WIDTH, STATES), []
+    for d, x, b, c in zip(delta.unbind(1), (delta * u).unbind(1), b.unbind(1), c.unbind(1)):
+        h = torch.addcmul(x[:, :, None] * b[:, None, :], torch.exp(d[:, :, None] * a), h)
+        y.append((h @ c[:, :, None])[:, :, 0])
     return finish(torch.stack(y, 1), u, z, skip)
 
 
@@ -101,7 +103,35 @@ def recap(steps, repetitions):
     return (many[0] - once[0]) / repetitions, many[1]
 
 
+def draw(curves):
+    """Draws the curves {name: {T: nanoseconds}} like the figures of package internal/figure."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"font.family": "sans-serif", "font.sans-serif": ["Liberation Sans", "Arial", "Helvetica", "DejaVu Sans"], "svg.fonttype": "none",
+                                "svg.hashsalt": "scan", "font.size": 8, "axes.labelsize": 9, "axes.linewidth": 0.5, "xtick.major.width": 0.5, "ytick.major.width": 0.5})
+    from matplotlib import pyplot, ticker
+
+    figure, axes = pyplot.subplots(figsize=(5, 2.8), layout="constrained")
+    styles = {"recap": ("#0072b2", "-", "o"), "loop": ("#d55e00", "--", "s"), "chunks": ("#009e73", ":", "^"), "doubling": ("#cc79a7", "-.", "X"), "compile": ("#e69f00", "-", "D")}
+    for name, (color, line, marker) in styles.items():
+        if name in curves:
+            label = name if name == "recap" else "PyTorch: " + name
+            axes.plot(list(curves[name]), [ns / 1e3 for ns in curves[name].values()], color=color, linestyle=line, marker=marker, markersize=4, linewidth=1.2, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="time steps T", ylabel="CPU time of a step (µs)")
+    ticks = sorted({steps for curve in curves.values() for steps in curve})
+    axes.set_xticks(ticks, [f"{steps}" for steps in ticks])
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axes.set_ylim(bottom=1)
+    axes.grid(axis="y", color="#e1e1e1", linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(A.figure, metadata={"Date": None, "Title": "CPU time of a step of the selective scan with its gradients over the number of time steps."})
+
+
 def main():
+    curves = {}
     for steps in map(int, A.steps.split(",")):
         samples = SAMPLES[steps]
         x, g = inputs(samples, steps)
@@ -132,8 +162,11 @@ def main():
             times["recap"].append(recap(steps, 20))
         median = {name: [statistics.median(t[k] for t in all) for k in range(2)] for name, all in times.items()}
         for name, (cpu, wall) in median.items():
+            curves.setdefault(name, {})[steps] = cpu / samples / steps * 1e9
             print(f"B={samples} T={steps} threads={A.threads} {name:8}: CPU {cpu * 1e3:8.2f} ms, {cpu / samples / steps * 1e9:7.0f} ns a step, ratio {cpu / median['recap'][0]:6.2f};"
                   f"  wall {wall * 1e3:8.2f} ms, ratio {wall / median['recap'][1]:6.2f}", flush=True)
+    if A.figure:
+        draw(curves)
 
 
 main()
