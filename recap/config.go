@@ -30,8 +30,6 @@ type Config struct {
 
 	Loss LossConfig `yaml:"loss"`
 
-	Study Study `yaml:"study"`
-
 	Without Ablation `yaml:"without"`
 	// Literal implements stage 1 as it is printed in the paper, without the three measures against
 	// collapse (docs/guide.md): positions are initialised from N(0, 1), critics read the features
@@ -105,7 +103,7 @@ func Paper() Config {
 		Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
 		Critic:        CriticConfig{Kind: "concat", Width: 2048, Hidden: 1, Input: "flat"},
 		Discriminator: "transformer",
-		Granularities: []int{8, 4, 2}, Future: "complete", Study: Study{Heads: "none"},
+		Granularities: []int{8, 4, 2}, Future: "complete",
 		Loss: LossConfig{Adversarial: 0.01, Factorisation: 0.001, Reconstruction: 0.1, Task: 1,
 			Rank: 0.01, Auxiliary: 0.2, Margin: 0.1, Modality: [3]float64{0.5, 0.2, 0.3}},
 	}
@@ -140,9 +138,6 @@ func (c *Config) Check() error {
 		return fmt.Errorf("recap: %w", err)
 	}
 	if err := c.Generator.check(); err != nil {
-		return err
-	}
-	if err := c.checkStudy(); err != nil {
 		return err
 	}
 	switch {

@@ -28,7 +28,10 @@ type pair struct {
 func newPair(p *nn.Params, c *Config, m1, m2 zoo.Modality) *pair {
 	name := m1.String() + m2.String()
 	p = p.Sub(name)
-	n := c.criticWidth()
+	n := c.Width
+	if c.Critic.Input == "flat" {
+		n *= c.Tokens
+	}
 	q := &pair{name: name, m1: m1, m2: m2}
 	if !c.Without.Shared {
 		q.common = newEstimator(p.Sub("common"), c.Critic, n, 1)
@@ -46,14 +49,6 @@ func newPair(p *nn.Params, c *Config, m1, m2 zoo.Modality) *pair {
 		}
 	}
 	return q
-}
-
-// criticWidth returns n, the number of features of a modality that the estimators see.
-func (c *Config) criticWidth() int {
-	if c.Critic.Input == "mean" {
-		return c.Width
-	}
-	return c.Tokens * c.Width
 }
 
 // newPairs returns the pairs of eq 11 that the configuration keeps.
@@ -126,20 +121,15 @@ func (q *pair) terms(tp *ag.Tape, lambda float64, x1, x2, y1, y2 *ag.Tensor) []z
 //
 //	(x − mean)/√(variance + 1e-8)
 func (m *Model) criticInput(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
-	x := m.criticFeatures(tp, h)
+	if m.config.Critic.Input == "mean" {
+		h = tp.Mean(h, 1)
+	}
+	x := tp.Reshape(h, h.Shape()[0], -1)
 	if m.config.Literal {
 		return x
 	}
 	centred, variance := centre(tp, x, 0)
 	return tp.Div(centred, tp.Sqrt(tp.AddScalar(variance, 1e-8)))
-}
-
-// criticFeatures returns criticInput before it is standardised.
-func (m *Model) criticFeatures(tp *ag.Tape, h *ag.Tensor) *ag.Tensor {
-	if m.config.Critic.Input == "mean" {
-		return tp.Mean(h, 1)
-	}
-	return tp.Reshape(h, h.Shape()[0], -1)
 }
 
 // centre returns x − mean, and the variance, over an axis of x: the first or the second.

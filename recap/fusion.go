@@ -52,11 +52,6 @@ func (f *fusion) Forward(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 			x[i] = y
 		}
 	}
-	return f.attend(tp, x)
-}
-
-// attend returns the prediction and the weights for the output of the body, [B T d].
-func (f *fusion) attend(tp *ag.Tape, x features) (score, alpha *ag.Tensor) {
 	var means features
 	for i := range x {
 		means[i] = tp.Mean(x[i], 1)

@@ -27,7 +27,6 @@ type Model struct {
 	adversaries    []*adversary // D_m against G_m
 	reconstructors []*sequence  // E_rec
 	pairs          []*pair      // (l, a), (l, v), (a, v)
-	headTokens     *headTokens  // nil unless Study.Heads is set
 }
 
 // New creates the modules under p, for data of the given sizes. The configuration must have passed
@@ -83,9 +82,6 @@ func (m *Model) addStage1(p *nn.Params) {
 	if !c.Without.FID {
 		m.pairs = newPairs(p.Sub("fid"), c)
 	}
-	if c.Study.Heads != "none" {
-		m.headTokens = newHeadTokens(p, c, m.pairs)
-	}
 }
 
 // Phases returns stage 1 and stage 2, or stage 2 alone without stage 1.
@@ -97,13 +93,7 @@ func (m *Model) Phases() []zoo.Phase {
 }
 
 // PredictParams returns the parameters of E_m, G_m and the fusion.
-func (m *Model) PredictParams() []nn.Param {
-	ps := m.params("embed", "fuse", "generate")
-	if m.headTokens != nil {
-		ps = append(append(ps, m.headTokens.params...), m.all.Sub("fuse").Buffers()...)
-	}
-	return ps
-}
+func (m *Model) PredictParams() []nn.Param { return m.params("embed", "fuse", "generate") }
 
 // TextEncoder returns the text encoder.
 func (m *Model) TextEncoder() *zoo.TextEncoder { return m.embedder.text }

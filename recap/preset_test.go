@@ -36,7 +36,7 @@ func TestPresets(t *testing.T) {
 	paper := zootest.Preset{
 		Config: &Config{
 			Width: 128, Tokens: 8, Heads: 8, HeadWidth: 64, FeedForward: 128, Depth: 2,
-			FusionDepth: 2, Future: "complete", Study: Study{Heads: "none"},
+			FusionDepth: 2, Future: "complete",
 			Text: zoo.TextConfig{Finetune: true, Sparse: true, Width: 768, Layers: 12, Heads: 12,
 				FeedForward: 3072, Dropout: 0.1},
 			Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 128},
@@ -51,7 +51,7 @@ func TestPresets(t *testing.T) {
 	quick := zootest.Preset{
 		Config: &Config{
 			Width: 64, Tokens: 8, Heads: 4, HeadWidth: 16, FeedForward: 64, Depth: 2,
-			FusionDepth: 2, Future: "complete", Study: Study{Heads: "none"},
+			FusionDepth: 2, Future: "complete",
 			Text: zoo.TextConfig{Finetune: true, Sparse: true, Width: 64, Layers: 1, Heads: 4,
 				FeedForward: 128, Dropout: 0.1},
 			Generator:     GeneratorConfig{Kind: "transformer", Blocks: 4, Width: 64},

@@ -42,10 +42,6 @@ func (m *Model) completionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 		terms = append(terms, zoo.Term{Name: "spread_" + name, Loss: spread(tp, x, 0)},
 			zoo.Term{Name: "token_spread_" + name, Loss: spread(tp, x, 1)})
 	}
-	if m.headTokens != nil {
-		update := m.headTokens.track(tp, m.headFeatures(tp, completed))
-		return terms, []zoo.MemoryUpdate{update}
-	}
 	return terms, nil
 }
 

@@ -24,9 +24,6 @@ func (m *Model) stage2() zoo.Phase {
 		trained = append(trained, "generate")
 	}
 	params := m.trained(trained...)
-	if m.config.Study.Train {
-		params = append(params, m.headTokens.params...)
-	}
 	return zoo.Phase{
 		Name: "stage2", Supervised: true, Warn: collapsedWeight,
 		Passes: []zoo.Pass{{Params: params, Groups: m.groups(params), Terms: m.predictionTerms}},
@@ -34,17 +31,13 @@ func (m *Model) stage2() zoo.Phase {
 }
 
 func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
-	var updates []zoo.MemoryUpdate
 	w := m.config.Loss
 	completed := m.complete(tp, b.Corrupted)
-	score, alpha := m.fuse(tp, completed)
-	if m.config.Study.Track {
-		updates = append(updates, m.headTokens.track(tp, m.headFeatures(tp, completed)))
-	}
+	score, alpha := m.fusion.Forward(tp, completed)
 	terms := []zoo.Term{{Name: "task", Weight: w.Task,
 		Loss: tp.Mean(zoo.TaskErrors(tp, score, b, &m.dims))}}
 	if m.predictors == nil {
-		return terms, updates
+		return terms, nil
 	}
 	var errs [zoo.Modalities]*ag.Tensor
 	for i, g := range m.predictors {
@@ -68,7 +61,7 @@ func (m *Model) predictionTerms(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.Me
 		terms = append(terms,
 			zoo.Term{Name: "alpha_" + zoo.Modality(i).String(), Loss: tp.Mean(a)})
 	}
-	return terms, updates
+	return terms, nil
 }
 
 // collapsedWeight warns if the attention weight of a modality has collapsed to nearly 0 although
@@ -108,7 +101,7 @@ func (m *Model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 
 // output returns the prediction from completed features.
 func (m *Model) output(tp *ag.Tape, completed features) zoo.Output {
-	score, alpha := m.fuse(tp, completed)
+	score, alpha := m.fusion.Forward(tp, completed)
 	out := m.dims.Output(tp, score)
 	out.Weight = alpha
 	return out
