@@ -55,5 +55,5 @@ func newState(p nn.Param, optimizer, name string, shape ...int) nn.Param {
 		n *= d
 	}
 	return nn.Param{Name: optimizer + "." + p.Name + "." + name,
-		Tensor: ag.NewTensor(p.Device(), make([]float64, n), shape...)}
+		Tensor: ag.NewTensor(p.Device(), make([]float32, n), shape...)}
 }

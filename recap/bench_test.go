@@ -23,16 +23,21 @@ var batchSize = flag.Int("batch", 64, "samples of a benchmark's batch")
 //
 //	go test ./recap -run xxx -bench 'Step/stage1/hidden=0$' -benchtime 3x
 //
+// stage1/compact is stage1/hidden=0 with compact moments of the optimizer.
+//
 // RECAP_DEVICE names another device than the processor: RECAP_DEVICE=cuda:0, with -tags cuda.
 // RECAP_CHECKPOINTING=1 switches activation checkpointing on.
 func BenchmarkStep(b *testing.B) {
 	d := zoo.Dims{Vocab: 1000, TextT: 50, AudioT: 375, AudioD: 5, VisionT: 500, VisionD: 20,
 		Range: [2]float64{-3, 3}}
+	full, compact := optim.NewAdam, optim.NewCompactAdam
 	for _, s := range []struct {
-		name   string
-		phase  int
-		hidden int
-	}{{"stage1/hidden=0", 0, 0}, {"stage1/hidden=1", 0, 1}, {"stage2", 1, 0}} {
+		name    string
+		phase   int
+		hidden  int
+		newAdam func(lr, decay float64, ps []nn.Param) *optim.Adam
+	}{{"stage1/hidden=0", 0, 0, full}, {"stage1/hidden=1", 0, 1, full}, {"stage2", 1, 0, full},
+		{"stage1/compact", 0, 0, compact}} {
 		b.Run(s.name, func(b *testing.B) {
 			c := Paper()
 			c.Text.Layers, c.Text.Dropout, c.Discriminator, c.Critic.Hidden = 0, 0, "mlp", s.hidden
@@ -43,7 +48,7 @@ func BenchmarkStep(b *testing.B) {
 			m := New(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), c, d)
 			batch := sample(dev, d, *batchSize)
 			ph := m.Phases()[s.phase]
-			steps(b, dev, ph.Params(), func(tp *ag.Tape) *ag.Tensor {
+			steps(b, dev, s.newAdam(1e-4, 1e-4, ph.Params()), func(tp *ag.Tape) *ag.Tensor {
 				return zoo.Total(tp, termsOf(tp, ph, batch))
 			})
 		})
@@ -64,7 +69,7 @@ func BenchmarkBERT(b *testing.B) {
 		ids[i], ones[i] = i%1000, 1
 	}
 	mask := ag.NewTensor(dev, ones, *batchSize, 50)
-	steps(b, dev, p.All(), func(tp *ag.Tape) *ag.Tensor {
+	steps(b, dev, optim.NewAdam(1e-4, 1e-4, p.All()), func(tp *ag.Tape) *ag.Tensor {
 		y := bert.Forward(tp, ids, segments, mask)
 		return tp.Mean(tp.Mul(y, y))
 	})
@@ -103,8 +108,8 @@ func (c *counter) AttentionGrad(
 
 // steps runs a step to warm up, and then the benchmark. Beside the time it reports the operations
 // of the step's matrix products.
-func steps(b *testing.B, dev *counter, params []nn.Param, loss func(tp *ag.Tape) *ag.Tensor) {
-	opt := optim.NewAdamW(1e-4, 1e-4, params)
+func steps(b *testing.B, dev *counter, opt *optim.Adam, loss func(tp *ag.Tape) *ag.Tensor) {
+	opt.Decoupled = true
 	tp := ag.NewTape(dev)
 	tp.ActivationCheckpointing = os.Getenv("RECAP_CHECKPOINTING") == "1"
 	step := func() {
