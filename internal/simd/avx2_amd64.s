@@ -1253,7 +1253,7 @@ strip:
 	RET
 
 // func avx2Transpose(k int, src *float32, rows *int, dst *float32, ld int)
-// Requires: AVX, CMOV
+// Requires: AVX, CMOV, MMX+
 TEXT ·avx2Transpose(SB), NOSPLIT, $0-40
 	MOVQ k+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -1273,20 +1273,28 @@ block:
 	VMOVUPS    (R9)(R10*4), Y0
 	MOVQ       (DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y1
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       8(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y2
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       16(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y3
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       24(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y4
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       32(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y5
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       40(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y6
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       48(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y7
+	PREFETCHT0 256(CX)(R9*4)
 	MOVQ       56(DX), R9
 	VMASKMOVPS (CX)(R9*4), Y0, Y0
+	PREFETCHT0 256(CX)(R9*4)
 	VUNPCKLPS  Y2, Y1, Y8
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2

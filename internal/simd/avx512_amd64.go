@@ -145,6 +145,36 @@ func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c
 //go:noescape
 func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
 
+// avx512Ahead6x2 is the micro-kernel for 6 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead7x2 is the micro-kernel for 7 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead8x2 is the micro-kernel for 8 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead9x2 is the micro-kernel for 9 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead10x2 is the micro-kernel for 10 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
+// avx512Ahead11x2 is the micro-kernel for 11 rows and 2 vectors of columns.
+//
+//go:noescape
+func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+
 // avx512Ahead12x2 is the micro-kernel for 12 rows and 2 vectors of columns.
 //
 //go:noescape

@@ -159,25 +159,48 @@ func TestSgemmLarge(t *testing.T) {
 }
 
 // TestSgemmSplit checks that the bits of C do not depend on how the caller divides the product, on
-// other products that run at the same time, on the AVX path, or on the class of cores.
+// other products that run at the same time, on the AVX path, or on the class of cores. It divides a
+// product that is computed as its transpose, if A is transposed, into some that are not.
 func TestSgemmSplit(t *testing.T) {
 	for _, tA := range transposes {
 		for _, tB := range transposes {
-			var undivided []float32
-			onEachPath(t, func(t *testing.T) {
-				if active.product == nil || active.path == plain {
-					t.Skip("not an AVX path")
-				}
-				p := newProblem(rand.New(rand.NewPCG(5, 6)), tA, tB, 150, 300, 1100, 0, 0.7, 1)
-				if undivided == nil {
-					undivided = p.run(t)
-				}
-				for _, part := range []int{150, 64, 13} {
-					if c := p.split(part, 2*part); !slices.Equal(c, undivided) {
-						t.Errorf("%v: different bits in parts of %d rows", p, part)
+			for _, n := range []int{300, 17} {
+				var undivided []float32
+				onEachPath(t, func(t *testing.T) {
+					if active.product == nil || active.path == plain {
+						t.Skip("not an AVX path")
 					}
-				}
-			})
+					p := newProblem(rand.New(rand.NewPCG(5, 6)), tA, tB, 150, n, 1100, 0, 0.7, 1)
+					if undivided == nil {
+						undivided = p.run(t)
+					}
+					for _, part := range []int{150, 64, 13} {
+						if c := p.split(part, 2*part); !slices.Equal(c, undivided) {
+							t.Errorf("%v: different bits in parts of %d rows", p, part)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestSgemmFlips checks which products are computed as their transpose, on a path with 16 lanes.
+func TestSgemmFlips(t *testing.T) {
+	p := plainProduct(16, 14)
+	for _, c := range []struct {
+		m, n, k int
+		tA      bool
+		want    bool
+	}{
+		{500, 5, 128, true, true}, {400, 100, 3200, true, true}, {128, 5, 500, false, true},
+		{512, 128, 3200, true, false}, {400, 100, 64, true, false}, {128, 8, 500, false, false},
+		{50, 50, 3200, true, false}, {8000, 5, 500, false, false}, {5, 500, 128, true, false},
+	} {
+		g := gemm{m: c.m, n: c.n, k: c.k, a: matrix{trans: c.tA}}
+		if got := p.flips(&g); got != c.want {
+			t.Errorf("m %d, n %d, k %d, A transposed %t: flips %t, want %t", c.m, c.n, c.k, c.tA,
+				got, c.want)
 		}
 	}
 }

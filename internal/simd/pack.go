@@ -2,9 +2,10 @@ package simd
 
 import "sync"
 
-// A workspace holds the packed operands of one call.
+// A workspace holds the packed operands of one call, or the transpose of C.
 type workspace struct {
 	a, b []float32
+	c    []float32
 	rows [16]int // the argument rows of a transposer
 }
 

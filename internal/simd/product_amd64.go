@@ -23,8 +23,11 @@ var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
 	p.packFromRows, p.kernels = 112, slices.Clone(p.kernels)
-	for i, k := range []kernel{avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2} {
-		p.kernels[11+i][1] = k
+	for i, k := range []kernel{
+		avx512Ahead6x2, avx512Ahead7x2, avx512Ahead8x2, avx512Ahead9x2, avx512Ahead10x2,
+		avx512Ahead11x2, avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2,
+	} {
+		p.kernels[5+i][1] = k
 	}
 	return p
 }

@@ -48,7 +48,8 @@ func (v *isa) copyStrips(width int) {
 	RET()
 }
 
-// transpose writes a transposer: see gemm.go.
+// transpose writes a transposer: see gemm.go. It loads the rows four lines ahead, since the
+// processor does not do so by itself for so many rows.
 func (v *isa) transpose() {
 	v.function("Transpose", "func(k int, src *float32, rows *int, dst *float32, ld int)",
 		"copies rows, whose offsets from src are given, to columns; see transposer.")
@@ -65,6 +66,7 @@ func (v *isa) transpose() {
 		at := GP64()
 		MOVQ(Mem{Base: rows, Disp: 8 * i}, at)
 		v.load(Mem{Base: src, Index: at, Scale: 4}, r, true)
+		PREFETCHT0(Mem{Base: src, Index: at, Scale: 4, Disp: 256})
 	}
 	for i, r := range v.transposed(square) {
 		VMOVUPS(r, Mem{Base: dst})

@@ -32,9 +32,8 @@ func (v *isa) products() {
 // mostly be behind the end of B, and 12 steps are as long as a load from L2 takes.
 const longSum = 256
 
-// aheadRows is the number of rows of the smallest ahead kernel. Large products have no smaller
-// tiles, except for few rows.
-const aheadRows = 12
+// aheadRows is the number of rows of the smallest ahead kernel. The rows have room for all loads.
+const aheadRows = 6
 
 // product writes C ← alpha·A·B + beta·C for a tile of rows×(width·lanes) numbers of C. All of them
 // stay in registers over the k steps of the sum, and each is one chain of fused multiply-adds.
@@ -113,8 +112,8 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	IMULQ(ldb, distance)
 	load := func(at Mem) func() { return func() { PREFETCHT0(at) } }
 	loads := map[int]func(){
-		7:  load(Mem{Base: b, Index: distance, Scale: 1}),
-		10: load(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
+		rows / 2:     load(Mem{Base: b, Index: distance, Scale: 1}),
+		3 * rows / 4: load(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
 	}
 	MOVQ(k, first)
 	MOVQ(U32(rows), limit)
@@ -123,7 +122,7 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	SUBQ(first, k)
 	v.steps(first, "first", func() {
 		both := maps.Clone(loads)
-		both[2], both[5] = load(Mem{Base: c}), load(Mem{Base: c, Disp: v.bytes(1)})
+		both[rows/7], both[rows/3] = load(Mem{Base: c}), load(Mem{Base: c, Disp: v.bytes(1)})
 		step(both)
 		ADDQ(ldc, c)
 	})
