@@ -52,6 +52,32 @@ func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
 	return bits
 }
 
+// TestBlocks checks that products are divided equally, and only into blocks of four squares of 64
+// by 64 numbers or more.
+func TestBlocks(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	const large = 1 << 30 // multiplications
+	for _, c := range []struct{ threads, m, n, work, down, across int }{
+		{1, 2048, 2048, large, 1, 1}, {2, 2048, 2048, large, 2, 2}, {2, 400, 100, large, 4, 1},
+		{2, 128, 128, large, 1, 1}, {8, 301, 128, large, 2, 1}, {2, 64, 1024, large, 1, 4},
+		{2, 2048, 2048, gemmWork, 1, 1}, {2, 32512, 512, large, 4, 1},
+	} {
+		runtime.GOMAXPROCS(c.threads)
+		if down, across := blocks(c.m, c.n, c.work); down != c.down || across != c.across {
+			t.Errorf("[%d %d] on %d threads: %d by %d blocks, want %d by %d", c.m, c.n, c.threads,
+				down, across, c.down, c.across)
+		}
+	}
+	for next, i := 0, 0; i < 4; i++ {
+		first, size := part(400, 4, i)
+		if want := []int{96, 96, 96, 112}[i]; first != next || size != want {
+			t.Errorf("part %d of 400 has %d rows from %d, want %d from %d", i, size, first, want,
+				next)
+		}
+		next += size
+	}
+}
+
 // TestSteadyState checks that repeated calls allocate little: closures and lists of chunks, but no
 // arrays of numbers, which would exceed the limit. It takes the minimum over several calls, since
 // a garbage collection may empty the pool of scratch memory.

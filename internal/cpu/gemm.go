@@ -42,14 +42,13 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.TransB {
 		nextColumn = g.B.Stride
 	}
-	rows, columns := blocks(g.M, g.N, work)
-	blockRows, blockColumns := (g.M+rows-1)/rows, (g.N+columns-1)/columns
-	parallel.For(blockRows*blockColumns, 1, func(lo, hi int) {
+	down, across := blocks(g.M, g.N, work)
+	parallel.For(down*across, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
-			i, j := block/blockColumns*rows, block%blockColumns*columns
-			d.gemm(g.TransA, g.TransB, min(rows, g.M-i), min(columns, g.N-j), g.K, T(g.Alpha),
-				a[i*nextRow:], g.A.Stride, b[j*nextColumn:], g.B.Stride,
-				T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
+			i, m := part(g.M, down, block/across)
+			j, n := part(g.N, across, block%across)
+			d.gemm(g.TransA, g.TransB, m, n, g.K, T(g.Alpha), a[i*nextRow:], g.A.Stride,
+				b[j*nextColumn:], g.B.Stride, T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
 		}
 	})
 }
@@ -99,21 +98,41 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	})
 }
 
-// blocks returns the size of the blocks of C: several blocks for each thread, but not smaller than
-// 128 by 128 if possible. Blocks do not share the operands that they pack, so large blocks pack
-// less. The results do not depend on the size.
-func blocks(m, n, work int) (rows, columns int) {
-	half := func(x int) int { return (x/2 + 31) / 32 * 32 }
-	rows, columns = m, n
-	for count := 1; count < 4*runtime.GOMAXPROCS(0) && work/count > gemmWork &&
-		max(rows, columns) > 128; count *= 2 {
-		if rows >= columns {
-			rows = half(rows)
-		} else {
-			columns = half(columns)
-		}
+// minSquares is the smallest number of squares of 64 by 64 numbers in a block of C. In a smaller
+// product, gonum, which computes those in double precision and without AVX, adds in another order.
+const minSquares = 4
+
+// blocks returns the numbers of blocks of C in a column and in a row: two blocks for each thread,
+// but no division on one thread. Blocks do not share the operands that they pack, so large blocks
+// pack less. The results do not depend on the blocks.
+func blocks(m, n, work int) (down, across int) {
+	squares := func(n, parts int) int { // in the smallest part
+		_, first := part(n, parts, 0)
+		_, last := part(n, parts, parts-1)
+		return (min(first, last) + 63) / 64
 	}
-	return rows, columns
+	threads := runtime.GOMAXPROCS(0)
+	down, across = 1, 1
+	for threads > 1 && down*across < 2*threads && work/(down*across) > gemmWork {
+		more, wider := 2*down, across
+		if m*across < n*down {
+			more, wider = down, 2*across
+		}
+		if squares(m, more)*squares(n, wider) < minSquares {
+			break
+		}
+		down, across = more, wider
+	}
+	return down, across
+}
+
+// part returns the first row and the number of rows of a part of n rows. Parts consist of units of
+// 32 rows, which fill the vectors of a product's kernel, and differ by at most one of them.
+func part(n, parts, i int) (first, size int) {
+	const unit = 32
+	units := (n + unit - 1) / unit
+	first = i * units / parts * unit
+	return first, min(n, (i+1)*units/parts*unit) - first
 }
 
 // gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
