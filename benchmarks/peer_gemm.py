@@ -48,10 +48,13 @@ def phases():
     if not A.products:
         return {"some": {Product(*s, s[3], "-"): 1 for s in SOME}}
     found = {}
-    for model, phase, trans, *numbers, shared, calls in re.findall(r"^ +(\S+) (\S+) [A-Z]\w+ (NN|NT|TN|TT) (\d+) (\d+) (\d+) (\d+) (\d+) (\S) (\d+)$", open(A.products).read(), re.M):
+    for model, phase, trans, *numbers, shared, calls in re.findall(r"^ +(\S+) (\S+) [A-Z]\w+ (NN|NT|TN|TT) (\d+) (\d+) (\d+) (\d+) (\d+) ([-AB*]) (\d+)$", open(A.products).read(), re.M):
         if not A.models or model in A.models.split(","):
             step, p = found.setdefault(f"{model} {phase}", collections.Counter()), Product(trans, *map(int, numbers), shared)
-            step[p] += int(calls)
+            if p.shared == "*":  # products in the same memory are measured in groups of 64, since a call takes long
+                step[p._replace(count=64)] += int(calls) * p.count / 64
+            else:
+                step[p] += int(calls)
     for step in found.values():  # a product takes half a microsecond more than its operations
         work = {p: n * (flops(p) + 1e5 * p.count) for p, n in step.items()}
         left = (1 - A.part) * sum(work.values())
@@ -89,7 +92,11 @@ def peers(p):
         return x.transpose(-1, -2) if transposed else x
 
     a, b, c = factor("A", p.m, p.k), factor("B", p.k, p.n), torch.empty(*(() if p.count == 1 else (p.count,)), p.m, p.ldc)[..., :p.n]
+    if p.shared == "*":  # PyTorch does not write several products to one memory
+        a, b = (x[:1].expand(p.count, -1, -1) for x in (a, b))
     x, y, z = a.numpy(), b.numpy(), c.numpy()
+    if p.shared == "*":
+        z = np.lib.stride_tricks.as_strided(z, z.shape, (0, *z.strides[1:]))
     return {"mkl": lambda: torch.matmul(a, b, out=c), "openblas": lambda: np.matmul(x, y, out=z)}
 
 
@@ -102,16 +109,21 @@ def seconds(f):
     return now / calls
 
 
+# The time of a call from Python, which is not counted.
+CALL = {name: seconds(f) for name, f in peers(Product("NN", 1, 1, 1, 1, 1, "-")).items()}
+
+
 def compare(p, recap):
-    """Returns the medians of the times of the programs, and the ratio."""
-    programs = {"recap": lambda: recap.seconds(p)[1]} | {name: lambda f=f: seconds(f) for name, f in peers(p).items()}
-    times = {name: [] for name in programs}
-    for _ in range(A.rounds):
+    """Returns the medians of the times of the programs, and the ratio. It measures slow products again, since other programs disturb some measurements."""
+    programs = {"recap": lambda: recap.seconds(p)[1]} | {name: lambda f=f: seconds(f) - CALL[name] for name, f in peers(p).items()}
+    times, ratio = {name: [] for name in programs}, 0
+    while len(times["recap"]) < A.rounds or len(times["recap"]) < 3 * A.rounds and ratio < 1.02 * A.slow:
         for name, measure in programs.items():
             times[name].append(measure())
-    median = {name: statistics.median(t) for name, t in times.items()}
-    best = min(("mkl", "openblas"), key=median.get)
-    return {"seconds": median["recap"], "ratio": statistics.median(t / r for t, r in zip(times[best], times["recap"])),
+        median = {name: statistics.median(t) for name, t in times.items()}
+        best = min(("mkl", "openblas"), key=median.get)
+        ratio = statistics.median(t / r for t, r in zip(times[best], times["recap"]))
+    return {"seconds": median["recap"], "ratio": ratio,
             "GF/s": {name: round(flops(p) / t / 1e9, 1) for name, t in median.items()}}
 
 

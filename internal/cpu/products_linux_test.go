@@ -15,7 +15,7 @@ import (
 // BenchmarkProducts measures the matrix products that standard input lists, one a line, as soon as
 // it has read the line, and reports the time of the processor. benchmarks/peer_gemm.py writes the
 // lines. A line has the transpositions, the number of products, m, n, k, the distance between the
-// rows of C and the factor that all products share, as TestProducts of internal/models prints them:
+// rows of C and what the products share, as TestProducts of internal/models prints them:
 //
 //	NN 64 128 64 508 512 -
 func BenchmarkProducts(b *testing.B) {
@@ -62,6 +62,8 @@ func parseProduct(b *testing.B, line string) func() {
 		g.A.Batch = 0
 	case "B":
 		g.B.Batch = 0
+	case "*":
+		g.A.Batch, g.B.Batch, g.C.Batch = 0, 0, 0
 	}
 	return func() { m.dev.Gemm(g) }
 }

@@ -21,8 +21,9 @@ import (
 //	go test ./internal/models -run 'Products$' -v
 //
 // A line is a product C = op(A)·op(B): the model and the phase; the kernel; which of A and B are
-// transposed; how many products the kernel computes in parallel, m, n and k of each; the distance
-// between the rows of C; which factor all of them share; and how often a step computes it.
+// transposed; how many products the kernel computes, m, n and k of each; the distance
+// between the rows of C; which factor all of them share, or * where a kernel computes them one
+// after the other in the same small memory; and how often a step computes it.
 // benchmarks/peer_gemm.py reads these lines. Attention, LSTM and GRU have the products that the
 // device "cpu" computes inside of them. Other kernels have none.
 func TestProducts(t *testing.T) {
@@ -94,7 +95,8 @@ func TestProductsOfKernels(t *testing.T) {
 type product struct {
 	kernel, trans       string
 	count, m, n, k, ldc int
-	shared              string // the factor that all products of a batch share: "A", "B" or "-"
+	shared              string // the factor that all products of a batch share: "A", "B" or "-";
+	// "*" if a kernel computes them in the same small memory
 }
 
 // A counter is a device that counts products and computes nothing.
@@ -166,7 +168,7 @@ func (w *watcher) Sgemm(
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls[product{trans: transposed(tA != blas.NoTrans, tB != blas.NoTrans), m: m, n: n, k: k,
-		ldc: ldc, shared: "-"}]++
+		ldc: ldc, shared: "*"}]++
 }
 
 func (c *counter) Attention(a device.Attention, _, _, _, _, _ device.Buffer) {
