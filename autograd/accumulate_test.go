@@ -178,21 +178,54 @@ func TestOperationsOnRowSparseGradients(t *testing.T) {
 }
 
 // TestStepsUseTheSameMemory checks that each tensor of a step has the memory that it had in the
-// step before.
+// step before, also if steps of other shapes come between.
 func TestStepsUseTheSameMemory(t *testing.T) {
-	dev := open(t, "cpu64")
-	x, tp := ag.NewTensor(dev, []float64{1, 2}, 2), ag.NewTape(dev)
-	step := func() (list []string) {
-		tp.Reset()
-		for range 4 {
-			list = append(list, fmt.Sprintf("%p", tp.Exp(x).Buffer()))
+	tp := ag.NewTape(open(t, "cpu64"))
+	tensors := func(sizes ...int) (list []string) {
+		for _, n := range sizes {
+			list = append(list, fmt.Sprintf("%p", tp.Full(1, n).Buffer()))
 		}
 		return list
+	}
+	step := func() (list []string) {
+		tp.Reset()
+		tensors(1000, 300)
+		tp.Reset()
+		for _, n := range []int{100, 1000, 10} {
+			last := tp.Scope(func() *ag.Tensor {
+				list = append(list, tensors(n, 7, n/2)...)
+				return tp.Full(1, 5*n)
+			})
+			list = append(list, fmt.Sprintf("%p", last.Buffer()))
+		}
+		return append(list, tensors(100, 1000, 10, 10, 2000)...)
 	}
 	first := step()
 	for range 2 {
 		if again := step(); !slices.Equal(again, first) {
 			t.Errorf("memory %v, before %v", again, first)
 		}
+	}
+}
+
+// TestTensorsOfOtherSizesShareMemory: memory is divided for smaller tensors, and joined for larger
+// ones.
+func TestTensorsOfOtherSizesShareMemory(t *testing.T) {
+	dev := &sizing{Device: open(t, "cpu")}
+	tp := ag.NewTape(dev)
+	tp.Poison = true
+	const n = 640
+	outer := tp.Full(1, n)
+	for _, sizes := range [][]int{{4 * n}, {n, n, n, n}, {n / 2, 3 * n}, {}, {4 * n}} {
+		tp.Scope(func() *ag.Tensor {
+			for i, size := range sizes {
+				near(t, "the sum", tp.Sum(tp.Full(float64(i), size)).Item(), float64(i*size))
+			}
+			return outer
+		})
+	}
+	near(t, "the sum of a tensor outside", tp.Sum(outer).Item(), n)
+	if want := 7 * n; dev.total > want {
+		t.Errorf("%d numbers in all, want at most %d", dev.total, want)
 	}
 }

@@ -1,44 +1,92 @@
 package autograd
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
 
-// This file owns the memory of a tape's tensors. A memory is taken from a free list when a tensor
-// is created and returns to it, recycled, at Reset, at the end of a Scope, or at its last use in
+// This file owns the memory of a tape's tensors. Memory is taken from an arena when a tensor is
+// created and returns to it, recycled, at Reset, at the end of a Scope, or at its last use in
 // Backward. So a training step whose shapes are those of the step before allocates nothing.
 
-// A memory is a buffer that one tensor of the tape uses after another.
+// A memory is a part of the arena that holds the elements of one tensor and its aliases.
 type memory struct {
-	device.Buffer
-	id         int // in order of allocation
-	generation int // how often it was recycled; a tensor of an earlier generation is stale
-	refs       int // in Backward: how many owners still need it
+	block
+	refs     int32 // in Backward: how many owners still need it
+	recycled bool  // the tensors are stale
+}
+
+// An arena divides segments, buffers of the device, into blocks. The block of a new tensor is the
+// first free one that is long enough, in order of allocation of the segments and of position. All
+// of the memory is free after a Reset. So each tensor of a step gets the memory that it had in the
+// step before: a segment that has been allocated since comes after all blocks that were free.
+type arena struct {
+	segments []device.Buffer
+	free     []block // in order; no two are adjacent
+}
+
+// A block is n numbers of a segment from the given position on.
+type block struct{ segment, at, n int }
+
+// blockUnit is what positions and lengths of blocks are multiples of: 256 bytes of float32, so that
+// vectors and lines of a cache do not lie in two blocks.
+const blockUnit = 64
+
+// take returns a block of at least n numbers. It allocates a segment if none is free.
+func (a *arena) take(dev Device, n int) block {
+	n = max(1, (n+blockUnit-1)/blockUnit) * blockUnit
+	i := slices.IndexFunc(a.free, func(b block) bool { return b.n >= n })
+	if i < 0 {
+		i = len(a.free)
+		a.free = append(a.free, block{len(a.segments), 0, n})
+		a.segments = append(a.segments, dev.Alloc(n))
+	}
+	b := &a.free[i]
+	taken := block{b.segment, b.at, n}
+	if b.at, b.n = b.at+n, b.n-n; b.n == 0 {
+		a.free = slices.Delete(a.free, i, i+1)
+	}
+	return taken
+}
+
+// put returns a block to the free ones.
+func (a *arena) put(b block) {
+	i, _ := slices.BinarySearchFunc(a.free, b, func(x, y block) int {
+		return cmp.Or(x.segment-y.segment, x.at-y.at)
+	})
+	a.free = slices.Insert(a.free, i, b)
+	a.join(i)
+	a.join(i - 1)
+}
+
+// join makes one block of the i-th free one and the next if they are adjacent.
+func (a *arena) join(i int) {
+	if i < 0 || i+1 == len(a.free) {
+		return
+	}
+	b, next := &a.free[i], a.free[i+1]
+	if b.segment == next.segment && b.at+b.n == next.at {
+		b.n += next.n
+		a.free = slices.Delete(a.free, i+1, i+2)
+	}
 }
 
 // alloc returns a new tensor of the tape with undefined elements. It retains shape.
 func (t *Tape) alloc(shape []int) *Tensor {
 	n := size(shape)
-	var m *memory
-	if free := t.free[n]; len(free) > 0 {
-		m, t.free[n] = free[len(free)-1], free[:len(free)-1]
-	} else {
-		m = &memory{Buffer: t.dev.Alloc(n), id: t.memories}
-		t.memories++
-		if t.Poison {
-			t.dev.Fill(m.Buffer, math.NaN())
-		}
+	m := &memory{block: t.arena.take(t.dev, n)}
+	buf := t.dev.Part(t.arena.segments[m.segment], m.at, n)
+	if t.Poison {
+		t.dev.Fill(buf, math.NaN())
 	}
-	m.refs = 0
 	if t.inBackward {
 		m.refs = 1 // of the operation whose gradients are being computed
 	}
 	t.inUse = append(t.inUse, m)
-	return &Tensor{shape: shape, buf: m.Buffer, mem: m, generation: m.generation, dev: t.dev,
-		tape: t}
+	return &Tensor{shape: shape, buf: buf, mem: m, dev: t.dev, tape: t}
 }
 
 // full returns a new tensor whose elements are all v. It retains shape.
@@ -51,8 +99,7 @@ func (t *Tape) full(shape []int, v float64) *Tensor {
 // alias returns x's elements under another shape, as a new tensor. Both share the memory, which is
 // safe because tensors of a tape do not change.
 func (t *Tape) alias(x *Tensor, shape []int) *Tensor {
-	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, generation: x.generation, dev: t.dev,
-		tape: t}
+	return &Tensor{shape: shape, buf: x.buf, mem: x.mem, dev: t.dev, tape: t}
 }
 
 // Empty returns a new tensor of the tape, whose elements are undefined: the result of an operation
@@ -62,26 +109,23 @@ func (t *Tape) Empty(shape ...int) *Tensor { return t.alloc(slices.Clone(shape))
 // Full returns a new tensor of the tape, whose elements are all v. It is a constant.
 func (t *Tape) Full(v float64, shape ...int) *Tensor { return t.full(slices.Clone(shape), v) }
 
-// recycle returns memory to the free list and makes the tensors in it stale.
+// recycle returns memory to the arena and makes the tensors in it stale.
 func (t *Tape) recycle(m *memory) {
 	if t.Poison {
-		t.dev.Fill(m.Buffer, math.NaN())
+		t.dev.Fill(t.dev.Part(t.arena.segments[m.segment], m.at, m.n), math.NaN())
 	}
-	m.generation++
+	m.recycled = true
 	m.refs = 0 // a Scope during Backward recycles memory that is still referenced
-	t.free[m.Len()] = append(t.free[m.Len()], m)
+	t.arena.put(m.block)
 }
 
-// recycleAll recycles every memory in use. It sorts the free lists, so that each tensor of the next
-// step gets the memory that the same tensor had in this step.
+// recycleAll recycles every memory in use.
 func (t *Tape) recycleAll() {
 	for _, m := range t.inUse {
 		t.recycle(m)
 	}
+	clear(t.inUse)
 	t.inUse = t.inUse[:0]
-	for _, free := range t.free {
-		slices.SortFunc(free, func(a, b *memory) int { return b.id - a.id })
-	}
 }
 
 // A refCounter counts references to memory during Backward, which recycles a memory that has no
@@ -103,7 +147,7 @@ type refCounter struct {
 // countRefs starts counting. The gradients in grads get a second reference, the caller's, so that
 // they are never changed in place.
 func (t *Tape) countRefs(grads Grads, keep []*Tensor) *refCounter {
-	c := &refCounter{t: t, forward: slices.Clone(t.inUse), start: len(t.inUse)}
+	c := &refCounter{t: t, forward: append(t.forward, t.inUse...), start: len(t.inUse)}
 	for _, m := range c.forward {
 		m.refs = 1
 	}
@@ -148,7 +192,7 @@ func (c *refCounter) dropBackward(g []*Tensor) {
 func (c *refCounter) end() {
 	c.dropForward(node{})
 	c.dropBackward(nil)
-	c.t.inBackward = false
+	c.t.inBackward, c.t.forward = false, c.forward
 	c.t.inUse = slices.DeleteFunc(c.t.inUse, func(m *memory) bool {
 		referenced := m.refs > 0
 		m.refs = 0

@@ -28,9 +28,10 @@ type Tape struct {
 	again      bool            // a part of the computation runs for the second time
 	frozen     map[*Tensor]int // how many Frozen calls hold the parameter
 
-	inUse    []*memory         // since the last Reset, in order of use
-	free     map[int][]*memory // by length; the last is used first
-	memories int               // allocated in all
+	arena arena
+	inUse []*memory // since the last Reset, in order of use
+
+	forward []*memory // empty, for the next refCounter
 
 	seed, draws uint64 // of dropout
 }
@@ -47,7 +48,7 @@ type node struct {
 
 // NewTape returns a tape on a device that records operations for [Tape.Backward], for training.
 func NewTape(dev Device) *Tape {
-	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}, free: map[int][]*memory{}}
+	return &Tape{dev: dev, recording: true, frozen: map[*Tensor]int{}}
 }
 
 // NewInferenceTape returns a tape on a device that computes and never records, for inference.

@@ -23,15 +23,14 @@ type Buffer = device.Buffer
 // A Tensor is an immutable dense array of numbers, row-major, on one device. A tensor of rank 0
 // (shape []) holds one number. Shapes are written in brackets, such as [B T d].
 type Tensor struct {
-	shape      []int
-	buf        device.Buffer
-	dev        Device
-	needsGrad  bool
-	tape       *Tape   // the one that created it; nil if the caller did
-	mem        *memory // the one that contains buf; nil if the tensor belongs to no tape
-	generation int     // of mem when the tensor was created
-	recorded   bool    // as the result of an operation
-	rows       []int   // of a row-sparse gradient, in rising order; nil if dense, see Lookup
+	shape     []int
+	buf       device.Buffer
+	dev       Device
+	needsGrad bool
+	tape      *Tape   // the one that created it; nil if the caller did
+	mem       *memory // the one that contains buf; nil if the tensor belongs to no tape
+	recorded  bool    // as the result of an operation
+	rows      []int   // of a row-sparse gradient, in rising order; nil if dense, see Lookup
 }
 
 // NewTensor copies data, in row-major order, from the host to a new tensor that belongs to no
@@ -119,7 +118,7 @@ func (x *Tensor) rank() int { return len(x.shape) }
 
 // mustLive panics if the memory of x was recycled.
 func (x *Tensor) mustLive(op string) {
-	if x.mem != nil && x.generation != x.mem.generation {
+	if x.mem != nil && x.mem.recycled {
 		panic("autograd: " +
 			op + ": the operand's memory was recycled by Reset, Backward or Scope; Clone a " +
 			"tensor that must outlive the step, or let Backward keep it")

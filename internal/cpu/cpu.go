@@ -65,6 +65,11 @@ func (d *Device[T]) Submit() {}
 // Alloc implements device.Device.
 func (d *Device[T]) Alloc(n int) device.Buffer { return buffer[T](make([]T, n)) }
 
+// Part implements device.Device.
+func (d *Device[T]) Part(b device.Buffer, at, n int) device.Buffer {
+	return buffer[T](d.data(b)[at : at+n : at+n])
+}
+
 // Upload implements device.Device.
 func (d *Device[T]) Upload(dst device.Buffer, src []float64) { convert(d.data(dst), src) }
 

@@ -155,6 +155,7 @@ type buffer struct {
 	device  *Device
 	address uint64
 	n       int
+	whole   device.Buffer // nil, or the buffer of which this is a part
 }
 
 // Len returns the number of elements.
@@ -168,6 +169,11 @@ func (d *Device) data(b device.Buffer, i int) uint64 {
 		panic(fmt.Sprintf("cuda: a buffer of type %T on device %s", b, d.name))
 	}
 	return v.address + uint64(4*i)
+}
+
+// Part implements device.Device.
+func (d *Device) Part(b device.Buffer, at, n int) device.Buffer {
+	return &buffer{device: d, address: d.data(b, at), n: n, whole: b}
 }
 
 // Upload implements device.Device.

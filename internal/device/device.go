@@ -40,6 +40,8 @@ type Device interface {
 
 	// Alloc returns a new buffer of n numbers with undefined contents.
 	Alloc(n int) Buffer
+	// Part returns the n numbers of b from position at on, as a buffer.
+	Part(b Buffer, at, n int) Buffer
 	// Upload copies src to dst, of the same length, rounded to the device's precision.
 	Upload(dst Buffer, src []float64)
 	// Upload32 copies src to dst, of the same length.

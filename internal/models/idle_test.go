@@ -15,13 +15,14 @@ type length int
 
 func (n length) Len() int { return int(n) }
 
-func (idle) Name() string                      { return "idle" }
-func (idle) Bits() int                         { return 32 }
-func (idle) Alloc(n int) device.Buffer         { return length(n) }
-func (idle) Upload(device.Buffer, []float64)   {}
-func (idle) Upload32(device.Buffer, []float32) {}
-func (idle) Submit()                           {}
-func (idle) Sync() error                       { return nil }
+func (idle) Name() string                                 { return "idle" }
+func (idle) Bits() int                                    { return 32 }
+func (idle) Alloc(n int) device.Buffer                    { return length(n) }
+func (idle) Part(_ device.Buffer, _, n int) device.Buffer { return length(n) }
+func (idle) Upload(device.Buffer, []float64)              {}
+func (idle) Upload32(device.Buffer, []float32)            {}
+func (idle) Submit()                                      {}
+func (idle) Sync() error                                  { return nil }
 
 func (idle) Download(dst []float64, _ device.Buffer) {
 	for i := range dst {

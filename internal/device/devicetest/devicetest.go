@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
@@ -55,6 +56,7 @@ func Run(t *testing.T, dev device.Device) {
 		{"AdamCompact", (*suite).adamCompact},
 		{"AdamCompactZeros", (*suite).compactZeros},
 		{"DropoutLimit", (*suite).dropoutLimit},
+		{"Parts", (*suite).parts},
 	}
 	for i, f := range families {
 		t.Run(f.name, func(t *testing.T) {
@@ -141,6 +143,19 @@ func (s *suite) unit() float64 {
 		return 0x1p-52
 	}
 	return 0x1p-23
+}
+
+// parts checks that a part of a buffer is the same memory.
+func (s *suite) parts() {
+	whole := s.put([]float64{1, 2, 3, 4, 5})
+	part := s.dev.Part(whole, 1, 3)
+	if got := s.get(part); !slices.Equal(got, []float64{2, 3, 4}) {
+		s.Errorf("Part(1, 3) of 1 to 5 is %v", got)
+	}
+	s.dev.Fill(part, 7)
+	if got := s.get(whole); !slices.Equal(got, []float64{1, 7, 7, 7, 5}) {
+		s.Errorf("1 to 5 after Fill(7) of Part(1, 3): %v", got)
+	}
 }
 
 // buffers checks that Download returns what Upload stored, rounded to the device's precision.
