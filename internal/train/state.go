@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -178,14 +179,23 @@ func (t *trainer) load(
 // metadata returns the metadata of a saved file. It has all dimensions of the model, so that a
 // checkpoint can be used without the data set.
 func (t *trainer) metadata(phase string, epoch int) map[string]string {
+	if t.constant == nil {
+		t.constant = t.constantMetadata()
+	}
+	meta := maps.Clone(t.constant)
+	meta["phase"], meta["epoch"] = phase, strconv.Itoa(epoch)
+	return meta
+}
+
+// constantMetadata returns the metadata that all saved files of a training have.
+func (t *trainer) constantMetadata() map[string]string {
 	dims, err := json.Marshal(t.Dims)
 	if err != nil {
 		panic("train: cannot encode the dimensions: " + err.Error())
 	}
 	meta := map[string]string{
 		"dataset": t.config.Dataset, "model": t.config.Model, "variant": t.config.Variant,
-		"seed": strconv.FormatUint(t.config.Seed, 10),
-		"dims": string(dims), "phase": phase, "epoch": strconv.Itoa(epoch),
+		"seed": strconv.FormatUint(t.config.Seed, 10), "dims": string(dims),
 		dataKey: t.origin.Hash, utterancesKey: t.origin.sizes(),
 	}
 	meta["config"] = configHash(t.config, meta)

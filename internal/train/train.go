@@ -102,8 +102,9 @@ type trainer struct {
 	events    *eventFile // nil unless recorded
 	log       *slog.Logger
 	meter     *Meter
-	stop      <-chan struct{} // see Options
-	timed     time.Time       // until when the epochs in the journal were timed
+	stop      <-chan struct{}   // see Options
+	constant  map[string]string // metadata of all saved files
+	timed     time.Time         // until when the epochs in the journal were timed
 }
 
 // stopped reports whether no further epoch is made.

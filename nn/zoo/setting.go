@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Setting is a field of a configuration. Its struct tags describe it:
@@ -30,24 +31,20 @@ type Setting struct {
 // Settings returns all settings in a configuration, a pointer to a struct, in the order of the
 // fields and of the sorted keys of maps.
 func Settings(config any) []Setting {
-	return settingsOf(Setting{Value: reflect.ValueOf(config).Elem(), store: func() {}})
+	return appendSettings(nil, Setting{Value: reflect.ValueOf(config).Elem(), store: func() {}})
 }
 
-// settingsOf returns the settings in a struct or a map, or s itself if it has a single value.
-func settingsOf(s Setting) []Setting {
-	var all []Setting
+// appendSettings appends the settings in a struct or a map, or s itself if it has a single value.
+func appendSettings(all []Setting, s Setting) []Setting {
 	switch v := s.Value; v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			tag := v.Type().Field(i).Tag
-			name, options, _ := strings.Cut(tag.Get("yaml"), ",")
-			field := Setting{Key: join(s.Key, name), Value: v.Field(i), Help: tag.Get("help"),
-				Older: tag.Get("older"), values: tag.Get("values"), interval: tag.Get("range"),
-				store: s.store}
-			if options == "inline" { // a configuration in an interface
+		for i, tags := range tagsOf(v.Type()) {
+			field := Setting{Key: join(s.Key, tags.name), Value: v.Field(i), Help: tags.help,
+				Older: tags.older, values: tags.values, interval: tags.interval, store: s.store}
+			if tags.inline { // a configuration in an interface
 				field.Key, field.Value = s.Key, v.Field(i).Elem().Elem()
 			}
-			all = append(all, settingsOf(field)...)
+			all = appendSettings(all, field)
 		}
 		return all
 	case reflect.Map:
@@ -61,11 +58,36 @@ func settingsOf(s Setting) []Setting {
 				v.SetMapIndex(key, element.Value)
 				s.store()
 			}
-			all = append(all, settingsOf(element)...)
+			all = appendSettings(all, element)
 		}
 		return all
 	}
-	return []Setting{s}
+	return append(all, s)
+}
+
+// fieldTags are the struct tags of a field.
+type fieldTags struct {
+	name, help, older, values, interval string
+	inline                              bool
+}
+
+// tagsByType has the tags of the fields of each struct, which are searched once: configurations are
+// read, hashed and written hundreds of times in a sweep.
+var tagsByType sync.Map // from reflect.Type to []fieldTags
+
+func tagsOf(t reflect.Type) []fieldTags {
+	if tags, ok := tagsByType.Load(t); ok {
+		return tags.([]fieldTags)
+	}
+	tags := make([]fieldTags, t.NumField())
+	for i := range tags {
+		tag := t.Field(i).Tag
+		name, options, _ := strings.Cut(tag.Get("yaml"), ",")
+		tags[i] = fieldTags{name: name, help: tag.Get("help"), older: tag.Get("older"),
+			values: tag.Get("values"), interval: tag.Get("range"), inline: options == "inline"}
+	}
+	tagsByType.Store(t, tags)
+	return tags
 }
 
 // join returns prefix.name, or name if prefix is empty.
