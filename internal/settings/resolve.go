@@ -111,8 +111,9 @@ func (c *Config) findBERT() error {
 // otherVariables are the environment variables that the program, its tests and its benchmarks read
 // for other purposes than settings.
 var otherVariables = []string{"RECAP_OUT", "RECAP_CPU", "RECAP_CUDA", "RECAP_SHARDS", "RECAP_BERT",
-	"RECAP_BERT_GOLDEN", "RECAP_BERT_VOCAB", "RECAP_DEVICE", "RECAP_EMULATOR_MEMORY",
-	"RECAP_EMULATOR_SKIP_KERNELS", "RECAP_TEST_FAILURE", "RECAP_TEST_LOCK"}
+	"RECAP_BERT_GOLDEN", "RECAP_BERT_VOCAB", "RECAP_CHECKPOINTING", "RECAP_DEVICE",
+	"RECAP_EMULATOR_MEMORY", "RECAP_EMULATOR_SKIP_KERNELS", "RECAP_TEST_FAILURE",
+	"RECAP_TEST_LOCK"}
 
 // environment returns the settings in the environment, by key. It returns an error for a variable
 // that begins with RECAP_ and has no meaning.
