@@ -118,7 +118,7 @@ class Peer:
     def __init__(self, name, flags, log):
         command = [sys.executable, PEER, "--serve", "--fused", "--device", A.device, "--batch", str(A.batch), "--steps", str(A.steps), "--reps", str(A.reps), "--threads", str(threads())]
         self.name, self.lines, self.last = name, queue.Queue(), {}
-        command += flags + (["--graphs"] if GPU else ["--strong", "--malloc", "--warm", "0"]) + (["--compile"] if "compile" in name else [])
+        command += flags + (["--graphs"] if GPU else ["--strong", "--malloc"]) + (["--compile"] if "compile" in name else [])
         environment = dict(os.environ)
         environment.pop("OPENBLAS_L2_SIZE", None)
         if "openblas" in name:
@@ -227,7 +227,7 @@ def compare(what, bench, flags, out, log):
 
     def await_ready(mode):
         try:
-            ready[mode] = peers[mode].answer(min(240, left()))
+            ready[mode] = peers[mode].answer(min(240 if GPU else 360, left()))
         except RuntimeError as error:
             failed(mode, error)
             peers.pop(mode).end()
