@@ -74,6 +74,14 @@ func (a *arena) join(i int) {
 	}
 }
 
+// freeAll makes each segment one free block.
+func (a *arena) freeAll() {
+	a.free = a.free[:0]
+	for i, s := range a.segments {
+		a.free = append(a.free, block{i, 0, s.Len()})
+	}
+}
+
 // alloc returns a new tensor of the tape with undefined elements. It retains shape.
 func (t *Tape) alloc(shape []int) *Tensor {
 	n := size(shape)
@@ -111,19 +119,25 @@ func (t *Tape) Full(v float64, shape ...int) *Tensor { return t.full(slices.Clon
 
 // recycle returns memory to the arena and makes the tensors in it stale.
 func (t *Tape) recycle(m *memory) {
+	t.invalidate(m)
+	t.arena.put(m.block)
+}
+
+// invalidate makes the tensors in a memory stale.
+func (t *Tape) invalidate(m *memory) {
 	if t.Poison {
 		t.dev.Fill(t.dev.Part(t.arena.segments[m.segment], m.at, m.n), math.NaN())
 	}
 	m.recycled = true
 	m.refs = 0 // a Scope during Backward recycles memory that is still referenced
-	t.arena.put(m.block)
 }
 
 // recycleAll recycles every memory in use.
 func (t *Tape) recycleAll() {
 	for _, m := range t.inUse {
-		t.recycle(m)
+		t.invalidate(m)
 	}
+	t.arena.freeAll()
 	clear(t.inUse)
 	t.inUse = t.inUse[:0]
 }
