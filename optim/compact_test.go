@@ -1,7 +1,6 @@
 package optim
 
 import (
-	"bytes"
 	"math"
 	"strings"
 	"testing"
@@ -82,14 +81,8 @@ func TestCompactResume(t *testing.T) {
 	opt, resumed := NewCompactAdam(0.1, 0.2, ps), NewCompactAdam(0.1, 0.2, again)
 	for i := range 6 {
 		if i == 4 {
-			var file bytes.Buffer
-			if err := nn.Save(&file, append(opt.State(), ps...), nil); err != nil {
-				t.Fatal(err)
-			}
-			if err := nn.Load(file.Bytes(), append(resumed.State(), again...)); err != nil {
-				t.Fatal(err)
-			}
-			full := nn.Load(file.Bytes(), append(NewAdam(0.1, 0.2, ps).State(), ps...))
+			file := transfer(t, append(opt.State(), ps...), append(resumed.State(), again...))
+			full := nn.Load(file, append(NewAdam(0.1, 0.2, ps).State(), ps...))
 			if full == nil || !strings.Contains(full.Error(), "missing adam.a.exp_avg\n") {
 				t.Errorf("an optimizer with full moments loads these: error %v", full)
 			}

@@ -3,6 +3,7 @@ package optim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"slices"
@@ -159,13 +160,7 @@ func TestResume(t *testing.T) {
 		resumed := c.make(again)
 		for i := range 6 {
 			if i == 4 { // a has made four steps, b two
-				var file bytes.Buffer
-				if err := nn.Save(&file, append(opt.State(), ps...), nil); err != nil {
-					t.Fatal(err)
-				}
-				if err := nn.Load(file.Bytes(), append(resumed.State(), again...)); err != nil {
-					t.Fatal(err)
-				}
+				transfer(t, append(opt.State(), ps...), append(resumed.State(), again...))
 				resumed.State() // must not undo the loading
 			}
 			opt.Step(gradients(ps, i))
@@ -177,6 +172,16 @@ func TestResume(t *testing.T) {
 			mustBeClose(t, 0, again[i].Values(), ps[i].Values())
 		}
 	}
+}
+
+// transfer saves parameters and state, loads them into others, and returns the file.
+func transfer(t *testing.T, from, to []nn.Param) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	if err := errors.Join(nn.Save(&file, from, nil), nn.Load(file.Bytes(), to)); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
 }
 
 // TestStateIsCurrent checks the step counts of two parameters, one of which was skipped twice.
