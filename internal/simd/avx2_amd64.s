@@ -2,9 +2,10 @@
 
 #include "textflag.h"
 
-// func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product1x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product1x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -36,20 +37,39 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y2
-	VBROADCASTSS beta+76(FP), Y3
-	MOVL         beta+76(FP), CX
+	VBROADCASTSS alpha+104(FP), Y2
+	VBROADCASTSS beta+108(FP), Y3
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y2, Y0, Y0
-	SHLL         $0x01, CX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y1, Y2
-	VFMADD231PS  Y2, Y3, Y0
-	VMASKMOVPS   Y0, Y1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y1, Y2
+	VFMADD231PS Y2, Y3, Y0
+	VMASKMOVPS  Y0, Y1, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
@@ -71,9 +91,10 @@ DATA mask<>+56(SB)/4, $0x00000000
 DATA mask<>+60(SB)/4, $0x00000000
 GLOBL mask<>(SB), RODATA|NOPTR, $64
 
-// func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product1x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product1x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -109,31 +130,51 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y3
-	VBROADCASTSS beta+76(FP), Y4
-	MOVL         beta+76(FP), CX
+	VBROADCASTSS alpha+104(FP), Y3
+	VBROADCASTSS beta+108(FP), Y4
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y3, Y0, Y0
 	VMULPS       Y3, Y1, Y1
-	SHLL         $0x01, CX
-	JZ           overwrite
-	VMOVUPS      (AX), Y3
-	VFMADD231PS  Y3, Y4, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y2, Y0
-	VFMADD231PS  Y0, Y4, Y1
-	VMASKMOVPS   Y1, Y2, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Y3
+	VFMADD231PS Y3, Y4, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y2, Y0
+	VFMADD231PS Y0, Y4, Y1
+	VMASKMOVPS  Y1, Y2, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
 	VMASKMOVPS Y1, Y2, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product2x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product2x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -170,33 +211,53 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y3
-	VBROADCASTSS beta+76(FP), Y4
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y3
+	VBROADCASTSS beta+108(FP), Y4
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y3, Y0, Y0
 	VMULPS       Y3, Y1, Y1
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y2, Y3
-	VFMADD231PS  Y3, Y4, Y0
-	VMASKMOVPS   Y0, Y2, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y2, Y0
-	VFMADD231PS  Y0, Y4, Y1
-	VMASKMOVPS   Y1, Y2, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y2, Y3
+	VFMADD231PS Y3, Y4, Y0
+	VMASKMOVPS  Y0, Y2, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y2, Y0
+	VFMADD231PS Y0, Y4, Y1
+	VMASKMOVPS  Y1, Y2, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y2, (AX)
 	ADDQ       CX, AX
 	VMASKMOVPS Y1, Y2, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product2x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product2x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -240,30 +301,33 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y5
-	VBROADCASTSS beta+76(FP), Y6
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y5
+	VBROADCASTSS beta+108(FP), Y6
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y5, Y0, Y0
 	VMULPS       Y5, Y1, Y1
 	VMULPS       Y5, Y2, Y2
 	VMULPS       Y5, Y3, Y3
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Y5
-	VFMADD231PS  Y5, Y6, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y4, Y0
-	VFMADD231PS  Y0, Y6, Y1
-	VMASKMOVPS   Y1, Y4, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y6, Y2
-	VMOVUPS      Y2, (AX)
-	VMASKMOVPS   32(AX), Y4, Y0
-	VFMADD231PS  Y0, Y6, Y3
-	VMASKMOVPS   Y3, Y4, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Y5
+	VFMADD231PS Y5, Y6, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y4, Y0
+	VFMADD231PS Y0, Y6, Y1
+	VMASKMOVPS  Y1, Y4, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y6, Y2
+	VMOVUPS     Y2, (AX)
+	VMASKMOVPS  32(AX), Y4, Y0
+	VFMADD231PS Y0, Y6, Y3
+	VMASKMOVPS  Y3, Y4, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
@@ -271,12 +335,29 @@ overwrite:
 	ADDQ       CX, AX
 	VMOVUPS    Y2, (AX)
 	VMASKMOVPS Y3, Y4, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product3x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product3x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -318,27 +399,30 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y4
-	VBROADCASTSS beta+76(FP), Y5
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y4
+	VBROADCASTSS beta+108(FP), Y5
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y4, Y0, Y0
 	VMULPS       Y4, Y1, Y1
 	VMULPS       Y4, Y2, Y2
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y3, Y4
-	VFMADD231PS  Y4, Y5, Y0
-	VMASKMOVPS   Y0, Y3, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y3, Y0
-	VFMADD231PS  Y0, Y5, Y1
-	VMASKMOVPS   Y1, Y3, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y3, Y0
-	VFMADD231PS  Y0, Y5, Y2
-	VMASKMOVPS   Y2, Y3, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y3, Y4
+	VFMADD231PS Y4, Y5, Y0
+	VMASKMOVPS  Y0, Y3, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y3, Y0
+	VFMADD231PS Y0, Y5, Y1
+	VMASKMOVPS  Y1, Y3, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y3, Y0
+	VFMADD231PS Y0, Y5, Y2
+	VMASKMOVPS  Y2, Y3, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y3, (AX)
@@ -346,12 +430,29 @@ overwrite:
 	VMASKMOVPS Y1, Y3, (AX)
 	ADDQ       CX, AX
 	VMASKMOVPS Y2, Y3, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product3x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product3x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -403,39 +504,42 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y7
-	VBROADCASTSS beta+76(FP), Y8
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y7
+	VBROADCASTSS beta+108(FP), Y8
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y7, Y0, Y0
 	VMULPS       Y7, Y1, Y1
 	VMULPS       Y7, Y2, Y2
 	VMULPS       Y7, Y3, Y3
 	VMULPS       Y7, Y4, Y4
 	VMULPS       Y7, Y5, Y5
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Y7
-	VFMADD231PS  Y7, Y8, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y1
-	VMASKMOVPS   Y1, Y6, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y8, Y2
-	VMOVUPS      Y2, (AX)
-	VMASKMOVPS   32(AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y3
-	VMASKMOVPS   Y3, Y6, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y8, Y4
-	VMOVUPS      Y4, (AX)
-	VMASKMOVPS   32(AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y5
-	VMASKMOVPS   Y5, Y6, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Y7
+	VFMADD231PS Y7, Y8, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y1
+	VMASKMOVPS  Y1, Y6, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y8, Y2
+	VMOVUPS     Y2, (AX)
+	VMASKMOVPS  32(AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y3
+	VMASKMOVPS  Y3, Y6, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y8, Y4
+	VMOVUPS     Y4, (AX)
+	VMASKMOVPS  32(AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y5
+	VMASKMOVPS  Y5, Y6, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
@@ -446,12 +550,29 @@ overwrite:
 	ADDQ       CX, AX
 	VMOVUPS    Y4, (AX)
 	VMASKMOVPS Y5, Y6, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product4x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product4x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -499,32 +620,35 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y5
-	VBROADCASTSS beta+76(FP), Y6
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y5
+	VBROADCASTSS beta+108(FP), Y6
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y5, Y0, Y0
 	VMULPS       Y5, Y1, Y1
 	VMULPS       Y5, Y2, Y2
 	VMULPS       Y5, Y3, Y3
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y4, Y5
-	VFMADD231PS  Y5, Y6, Y0
-	VMASKMOVPS   Y0, Y4, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y4, Y0
-	VFMADD231PS  Y0, Y6, Y1
-	VMASKMOVPS   Y1, Y4, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y4, Y0
-	VFMADD231PS  Y0, Y6, Y2
-	VMASKMOVPS   Y2, Y4, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y4, Y0
-	VFMADD231PS  Y0, Y6, Y3
-	VMASKMOVPS   Y3, Y4, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y4, Y5
+	VFMADD231PS Y5, Y6, Y0
+	VMASKMOVPS  Y0, Y4, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y4, Y0
+	VFMADD231PS Y0, Y6, Y1
+	VMASKMOVPS  Y1, Y4, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y4, Y0
+	VFMADD231PS Y0, Y6, Y2
+	VMASKMOVPS  Y2, Y4, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y4, Y0
+	VFMADD231PS Y0, Y6, Y3
+	VMASKMOVPS  Y3, Y4, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y4, (AX)
@@ -534,12 +658,29 @@ overwrite:
 	VMASKMOVPS Y2, Y4, (AX)
 	ADDQ       CX, AX
 	VMASKMOVPS Y3, Y4, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product4x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product4x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -600,9 +741,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y9
-	VBROADCASTSS beta+76(FP), Y10
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y9
+	VBROADCASTSS beta+108(FP), Y10
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y9, Y0, Y0
 	VMULPS       Y9, Y1, Y1
 	VMULPS       Y9, Y2, Y2
@@ -611,37 +753,39 @@ step:
 	VMULPS       Y9, Y5, Y5
 	VMULPS       Y9, Y6, Y6
 	VMULPS       Y9, Y7, Y7
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Y9
-	VFMADD231PS  Y9, Y10, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y8, Y0
-	VFMADD231PS  Y0, Y10, Y1
-	VMASKMOVPS   Y1, Y8, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y10, Y2
-	VMOVUPS      Y2, (AX)
-	VMASKMOVPS   32(AX), Y8, Y0
-	VFMADD231PS  Y0, Y10, Y3
-	VMASKMOVPS   Y3, Y8, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y10, Y4
-	VMOVUPS      Y4, (AX)
-	VMASKMOVPS   32(AX), Y8, Y0
-	VFMADD231PS  Y0, Y10, Y5
-	VMASKMOVPS   Y5, Y8, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y10, Y6
-	VMOVUPS      Y6, (AX)
-	VMASKMOVPS   32(AX), Y8, Y0
-	VFMADD231PS  Y0, Y10, Y7
-	VMASKMOVPS   Y7, Y8, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y10, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y8, Y0
+	VFMADD231PS Y0, Y10, Y1
+	VMASKMOVPS  Y1, Y8, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y10, Y2
+	VMOVUPS     Y2, (AX)
+	VMASKMOVPS  32(AX), Y8, Y0
+	VFMADD231PS Y0, Y10, Y3
+	VMASKMOVPS  Y3, Y8, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y10, Y4
+	VMOVUPS     Y4, (AX)
+	VMASKMOVPS  32(AX), Y8, Y0
+	VFMADD231PS Y0, Y10, Y5
+	VMASKMOVPS  Y5, Y8, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y10, Y6
+	VMOVUPS     Y6, (AX)
+	VMASKMOVPS  32(AX), Y8, Y0
+	VFMADD231PS Y0, Y10, Y7
+	VMASKMOVPS  Y7, Y8, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
@@ -655,12 +799,29 @@ overwrite:
 	ADDQ       CX, AX
 	VMOVUPS    Y6, (AX)
 	VMASKMOVPS Y7, Y8, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product5x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product5x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -713,37 +874,40 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y6
-	VBROADCASTSS beta+76(FP), Y7
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y6
+	VBROADCASTSS beta+108(FP), Y7
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y6, Y0, Y0
 	VMULPS       Y6, Y1, Y1
 	VMULPS       Y6, Y2, Y2
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y6, Y4, Y4
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y5, Y6
-	VFMADD231PS  Y6, Y7, Y0
-	VMASKMOVPS   Y0, Y5, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y5, Y0
-	VFMADD231PS  Y0, Y7, Y1
-	VMASKMOVPS   Y1, Y5, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y5, Y0
-	VFMADD231PS  Y0, Y7, Y2
-	VMASKMOVPS   Y2, Y5, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y5, Y0
-	VFMADD231PS  Y0, Y7, Y3
-	VMASKMOVPS   Y3, Y5, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y5, Y0
-	VFMADD231PS  Y0, Y7, Y4
-	VMASKMOVPS   Y4, Y5, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y5, Y6
+	VFMADD231PS Y6, Y7, Y0
+	VMASKMOVPS  Y0, Y5, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y5, Y0
+	VFMADD231PS Y0, Y7, Y1
+	VMASKMOVPS  Y1, Y5, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y5, Y0
+	VFMADD231PS Y0, Y7, Y2
+	VMASKMOVPS  Y2, Y5, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y5, Y0
+	VFMADD231PS Y0, Y7, Y3
+	VMASKMOVPS  Y3, Y5, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y5, Y0
+	VFMADD231PS Y0, Y7, Y4
+	VMASKMOVPS  Y4, Y5, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y5, (AX)
@@ -755,12 +919,29 @@ overwrite:
 	VMASKMOVPS Y3, Y5, (AX)
 	ADDQ       CX, AX
 	VMASKMOVPS Y4, Y5, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product5x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product5x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -829,9 +1010,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y11
-	VBROADCASTSS beta+76(FP), Y12
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y11
+	VBROADCASTSS beta+108(FP), Y12
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y11, Y0, Y0
 	VMULPS       Y11, Y1, Y1
 	VMULPS       Y11, Y2, Y2
@@ -842,44 +1024,46 @@ step:
 	VMULPS       Y11, Y7, Y7
 	VMULPS       Y11, Y8, Y8
 	VMULPS       Y11, Y9, Y9
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Y11
-	VFMADD231PS  Y11, Y12, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y10, Y0
-	VFMADD231PS  Y0, Y12, Y1
-	VMASKMOVPS   Y1, Y10, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y12, Y2
-	VMOVUPS      Y2, (AX)
-	VMASKMOVPS   32(AX), Y10, Y0
-	VFMADD231PS  Y0, Y12, Y3
-	VMASKMOVPS   Y3, Y10, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y12, Y4
-	VMOVUPS      Y4, (AX)
-	VMASKMOVPS   32(AX), Y10, Y0
-	VFMADD231PS  Y0, Y12, Y5
-	VMASKMOVPS   Y5, Y10, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y12, Y6
-	VMOVUPS      Y6, (AX)
-	VMASKMOVPS   32(AX), Y10, Y0
-	VFMADD231PS  Y0, Y12, Y7
-	VMASKMOVPS   Y7, Y10, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y12, Y8
-	VMOVUPS      Y8, (AX)
-	VMASKMOVPS   32(AX), Y10, Y0
-	VFMADD231PS  Y0, Y12, Y9
-	VMASKMOVPS   Y9, Y10, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y12, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y10, Y0
+	VFMADD231PS Y0, Y12, Y1
+	VMASKMOVPS  Y1, Y10, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y12, Y2
+	VMOVUPS     Y2, (AX)
+	VMASKMOVPS  32(AX), Y10, Y0
+	VFMADD231PS Y0, Y12, Y3
+	VMASKMOVPS  Y3, Y10, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y12, Y4
+	VMOVUPS     Y4, (AX)
+	VMASKMOVPS  32(AX), Y10, Y0
+	VFMADD231PS Y0, Y12, Y5
+	VMASKMOVPS  Y5, Y10, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y12, Y6
+	VMOVUPS     Y6, (AX)
+	VMASKMOVPS  32(AX), Y10, Y0
+	VFMADD231PS Y0, Y12, Y7
+	VMASKMOVPS  Y7, Y10, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y12, Y8
+	VMOVUPS     Y8, (AX)
+	VMASKMOVPS  32(AX), Y10, Y0
+	VFMADD231PS Y0, Y12, Y9
+	VMASKMOVPS  Y9, Y10, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
@@ -896,12 +1080,29 @@ overwrite:
 	ADDQ       CX, AX
 	VMOVUPS    Y8, (AX)
 	VMASKMOVPS Y9, Y10, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product6x1(SB), NOSPLIT, $0-80
+TEXT ·avx2Product6x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -960,42 +1161,45 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y7
-	VBROADCASTSS beta+76(FP), Y8
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y7
+	VBROADCASTSS beta+108(FP), Y8
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y7, Y0, Y0
 	VMULPS       Y7, Y1, Y1
 	VMULPS       Y7, Y2, Y2
 	VMULPS       Y7, Y3, Y3
 	VMULPS       Y7, Y4, Y4
 	VMULPS       Y7, Y5, Y5
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMASKMOVPS   (AX), Y6, Y7
-	VFMADD231PS  Y7, Y8, Y0
-	VMASKMOVPS   Y0, Y6, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y1
-	VMASKMOVPS   Y1, Y6, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y2
-	VMASKMOVPS   Y2, Y6, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y3
-	VMASKMOVPS   Y3, Y6, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y4
-	VMASKMOVPS   Y4, Y6, (AX)
-	ADDQ         CX, AX
-	VMASKMOVPS   (AX), Y6, Y0
-	VFMADD231PS  Y0, Y8, Y5
-	VMASKMOVPS   Y5, Y6, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMASKMOVPS  (AX), Y6, Y7
+	VFMADD231PS Y7, Y8, Y0
+	VMASKMOVPS  Y0, Y6, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y1
+	VMASKMOVPS  Y1, Y6, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y2
+	VMASKMOVPS  Y2, Y6, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y3
+	VMASKMOVPS  Y3, Y6, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y4
+	VMASKMOVPS  Y4, Y6, (AX)
+	ADDQ        CX, AX
+	VMASKMOVPS  (AX), Y6, Y0
+	VFMADD231PS Y0, Y8, Y5
+	VMASKMOVPS  Y5, Y6, (AX)
+	JMP         next
 
 overwrite:
 	VMASKMOVPS Y0, Y6, (AX)
@@ -1009,12 +1213,29 @@ overwrite:
 	VMASKMOVPS Y4, Y6, (AX)
 	ADDQ       CX, AX
 	VMASKMOVPS Y5, Y6, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product6x2(SB), NOSPLIT, $0-80
+TEXT ·avx2Product6x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1092,9 +1313,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Y13
-	VBROADCASTSS beta+76(FP), Y14
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Y13
+	VBROADCASTSS beta+108(FP), Y14
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Y13, Y0, Y0
 	VMULPS       Y13, Y1, Y1
 	VMULPS       Y13, Y2, Y2
@@ -1107,51 +1329,53 @@ step:
 	VMULPS       Y13, Y9, Y9
 	VMULPS       Y13, Y10, Y10
 	VMULPS       Y13, Y11, Y11
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Y13
-	VFMADD231PS  Y13, Y14, Y0
-	VMOVUPS      Y0, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y1
-	VMASKMOVPS   Y1, Y12, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y14, Y2
-	VMOVUPS      Y2, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y3
-	VMASKMOVPS   Y3, Y12, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y14, Y4
-	VMOVUPS      Y4, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y5
-	VMASKMOVPS   Y5, Y12, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y14, Y6
-	VMOVUPS      Y6, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y7
-	VMASKMOVPS   Y7, Y12, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y14, Y8
-	VMOVUPS      Y8, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y9
-	VMASKMOVPS   Y9, Y12, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Y0
-	VFMADD231PS  Y0, Y14, Y10
-	VMOVUPS      Y10, (AX)
-	VMASKMOVPS   32(AX), Y12, Y0
-	VFMADD231PS  Y0, Y14, Y11
-	VMASKMOVPS   Y11, Y12, 32(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y14, Y0
+	VMOVUPS     Y0, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y1
+	VMASKMOVPS  Y1, Y12, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y14, Y2
+	VMOVUPS     Y2, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y3
+	VMASKMOVPS  Y3, Y12, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y14, Y4
+	VMOVUPS     Y4, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y5
+	VMASKMOVPS  Y5, Y12, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y14, Y6
+	VMOVUPS     Y6, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y7
+	VMASKMOVPS  Y7, Y12, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y14, Y8
+	VMOVUPS     Y8, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y9
+	VMASKMOVPS  Y9, Y12, 32(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Y0
+	VFMADD231PS Y0, Y14, Y10
+	VMOVUPS     Y10, (AX)
+	VMASKMOVPS  32(AX), Y12, Y0
+	VFMADD231PS Y0, Y14, Y11
+	VMASKMOVPS  Y11, Y12, 32(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS    Y0, (AX)
@@ -1171,6 +1395,22 @@ overwrite:
 	ADDQ       CX, AX
 	VMOVUPS    Y10, (AX)
 	VMASKMOVPS Y11, Y12, 32(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 

@@ -14,9 +14,10 @@ TEXT ·cpuid(SB), NOSPLIT, $0-24
 	MOVL DX, d+20(FP)
 	RET
 
-// func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product1x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product1x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -47,26 +48,46 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z1
-	VBROADCASTSS beta+76(FP), Z2
-	MOVL         beta+76(FP), CX
+	VBROADCASTSS alpha+104(FP), Z1
+	VBROADCASTSS beta+108(FP), Z2
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z1, Z0, Z0
-	SHLL         $0x01, CX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z1
-	VFMADD231PS  Z1, Z2, Z0
-	VMOVUPS      Z0, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z1
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product1x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product1x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -101,31 +122,51 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z2
-	VBROADCASTSS beta+76(FP), Z3
-	MOVL         beta+76(FP), CX
+	VBROADCASTSS alpha+104(FP), Z2
+	VBROADCASTSS beta+108(FP), Z3
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
-	SHLL         $0x01, CX
-	JZ           overwrite
-	VMOVUPS      (AX), Z2
-	VFMADD231PS  Z2, Z3, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z3, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z2
+	VFMADD231PS Z2, Z3, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z3, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product2x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product2x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -161,33 +202,53 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z2
-	VBROADCASTSS beta+76(FP), Z3
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z2
+	VBROADCASTSS beta+108(FP), Z3
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z2
-	VFMADD231PS  Z2, Z3, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z3, Z1
-	VMOVUPS      Z1, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z2
+	VFMADD231PS Z2, Z3, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z3, Z1
+	VMOVUPS     Z1, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product2x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product2x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -230,30 +291,33 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z4
-	VBROADCASTSS beta+76(FP), Z5
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z4
+	VBROADCASTSS beta+108(FP), Z5
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
 	VMULPS       Z4, Z2, Z2
 	VMULPS       Z4, Z3, Z3
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z4
-	VFMADD231PS  Z4, Z5, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z5, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z5, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z5, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z4
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z5, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -261,12 +325,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z2, (AX)
 	VMOVUPS Z3, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product3x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product3x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -307,27 +388,30 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z3
-	VBROADCASTSS beta+76(FP), Z4
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z3
+	VBROADCASTSS beta+108(FP), Z4
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z3, Z0, Z0
 	VMULPS       Z3, Z1, Z1
 	VMULPS       Z3, Z2, Z2
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z3
-	VFMADD231PS  Z3, Z4, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z4, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z4, Z2
-	VMOVUPS      Z2, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z3
+	VFMADD231PS Z3, Z4, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z4, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z4, Z2
+	VMOVUPS     Z2, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -335,12 +419,29 @@ overwrite:
 	VMOVUPS Z1, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z2, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product3x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product3x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -391,39 +492,42 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z6
-	VBROADCASTSS beta+76(FP), Z7
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z6
+	VBROADCASTSS beta+108(FP), Z7
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
 	VMULPS       Z6, Z2, Z2
 	VMULPS       Z6, Z3, Z3
 	VMULPS       Z6, Z4, Z4
 	VMULPS       Z6, Z5, Z5
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z6
-	VFMADD231PS  Z6, Z7, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z7, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z7, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z7, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z7, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -434,12 +538,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z4, (AX)
 	VMOVUPS Z5, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product4x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product4x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -486,32 +607,35 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z4
-	VBROADCASTSS beta+76(FP), Z5
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z4
+	VBROADCASTSS beta+108(FP), Z5
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
 	VMULPS       Z4, Z2, Z2
 	VMULPS       Z4, Z3, Z3
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z4
-	VFMADD231PS  Z4, Z5, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z5, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z5, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z5, Z3
-	VMOVUPS      Z3, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z4
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z3
+	VMOVUPS     Z3, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -521,12 +645,29 @@ overwrite:
 	VMOVUPS Z2, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z3, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product4x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product4x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -586,9 +727,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z8
-	VBROADCASTSS beta+76(FP), Z9
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z8
+	VBROADCASTSS beta+108(FP), Z9
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
 	VMULPS       Z8, Z2, Z2
@@ -597,37 +739,39 @@ step:
 	VMULPS       Z8, Z5, Z5
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z8
-	VFMADD231PS  Z8, Z9, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z9, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z9, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z9, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z9, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z9, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -641,12 +785,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z6, (AX)
 	VMOVUPS Z7, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product5x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product5x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -698,37 +859,40 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z5
-	VBROADCASTSS beta+76(FP), Z6
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z5
+	VBROADCASTSS beta+108(FP), Z6
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z5, Z0, Z0
 	VMULPS       Z5, Z1, Z1
 	VMULPS       Z5, Z2, Z2
 	VMULPS       Z5, Z3, Z3
 	VMULPS       Z5, Z4, Z4
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z5
-	VFMADD231PS  Z5, Z6, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z6, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z6, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z6, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z6, Z4
-	VMOVUPS      Z4, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z5
+	VFMADD231PS Z5, Z6, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z6, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z6, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z6, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z6, Z4
+	VMOVUPS     Z4, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -740,12 +904,29 @@ overwrite:
 	VMOVUPS Z3, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z4, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product5x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product5x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -813,9 +994,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z10
-	VBROADCASTSS beta+76(FP), Z11
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z10
+	VBROADCASTSS beta+108(FP), Z11
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
 	VMULPS       Z10, Z2, Z2
@@ -826,44 +1008,46 @@ step:
 	VMULPS       Z10, Z7, Z7
 	VMULPS       Z10, Z8, Z8
 	VMULPS       Z10, Z9, Z9
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z10
-	VFMADD231PS  Z10, Z11, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z11, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z11, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z11, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z11, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z11, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z11, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z11, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z11, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -880,12 +1064,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z8, (AX)
 	VMOVUPS Z9, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product6x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product6x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -943,42 +1144,45 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z6
-	VBROADCASTSS beta+76(FP), Z7
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z6
+	VBROADCASTSS beta+108(FP), Z7
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
 	VMULPS       Z6, Z2, Z2
 	VMULPS       Z6, Z3, Z3
 	VMULPS       Z6, Z4, Z4
 	VMULPS       Z6, Z5, Z5
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z6
-	VFMADD231PS  Z6, Z7, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z7, Z5
-	VMOVUPS      Z5, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z6
+	VFMADD231PS Z6, Z7, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z5
+	VMOVUPS     Z5, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -992,12 +1196,29 @@ overwrite:
 	VMOVUPS Z4, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z5, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product6x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product6x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1074,9 +1295,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z12
-	VBROADCASTSS beta+76(FP), Z13
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z12
+	VBROADCASTSS beta+108(FP), Z13
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
 	VMULPS       Z12, Z2, Z2
@@ -1089,51 +1311,53 @@ step:
 	VMULPS       Z12, Z9, Z9
 	VMULPS       Z12, Z10, Z10
 	VMULPS       Z12, Z11, Z11
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z12
-	VFMADD231PS  Z12, Z13, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -1153,12 +1377,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z10, (AX)
 	VMOVUPS Z11, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product7x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product7x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1221,9 +1462,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z7
-	VBROADCASTSS beta+76(FP), Z8
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z7
+	VBROADCASTSS beta+108(FP), Z8
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z7, Z0, Z0
 	VMULPS       Z7, Z1, Z1
 	VMULPS       Z7, Z2, Z2
@@ -1231,37 +1473,39 @@ step:
 	VMULPS       Z7, Z4, Z4
 	VMULPS       Z7, Z5, Z5
 	VMULPS       Z7, Z6, Z6
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z7
-	VFMADD231PS  Z7, Z8, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z7
+	VFMADD231PS Z7, Z8, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z6
+	VMOVUPS     Z6, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -1277,12 +1521,29 @@ overwrite:
 	VMOVUPS Z5, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z6, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product7x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product7x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1367,9 +1628,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z14
-	VBROADCASTSS beta+76(FP), Z15
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z14
+	VBROADCASTSS beta+108(FP), Z15
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
 	VMULPS       Z14, Z2, Z2
@@ -1384,58 +1646,60 @@ step:
 	VMULPS       Z14, Z11, Z11
 	VMULPS       Z14, Z12, Z12
 	VMULPS       Z14, Z13, Z13
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z14
-	VFMADD231PS  Z14, Z15, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -1458,12 +1722,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z12, (AX)
 	VMOVUPS Z13, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product8x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product8x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1534,9 +1815,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z8
-	VBROADCASTSS beta+76(FP), Z9
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z8
+	VBROADCASTSS beta+108(FP), Z9
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
 	VMULPS       Z8, Z2, Z2
@@ -1545,41 +1827,43 @@ step:
 	VMULPS       Z8, Z5, Z5
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z8
-	VFMADD231PS  Z8, Z9, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z9, Z7
-	VMOVUPS      Z7, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z8
+	VFMADD231PS Z8, Z9, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z7
+	VMOVUPS     Z7, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -1597,12 +1881,29 @@ overwrite:
 	VMOVUPS Z6, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z7, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product8x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product8x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1698,9 +1999,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z16
-	VBROADCASTSS beta+76(FP), Z17
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z16
+	VBROADCASTSS beta+108(FP), Z17
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
 	VMULPS       Z16, Z2, Z2
@@ -1717,65 +2019,67 @@ step:
 	VMULPS       Z16, Z13, Z13
 	VMULPS       Z16, Z14, Z14
 	VMULPS       Z16, Z15, Z15
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z16
-	VFMADD231PS  Z16, Z17, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z16
+	VFMADD231PS Z16, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -1801,12 +2105,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z14, (AX)
 	VMOVUPS Z15, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product9x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product9x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -1882,9 +2203,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z9
-	VBROADCASTSS beta+76(FP), Z10
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z9
+	VBROADCASTSS beta+108(FP), Z10
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z9, Z1, Z1
 	VMULPS       Z9, Z2, Z2
@@ -1894,45 +2216,47 @@ step:
 	VMULPS       Z9, Z6, Z6
 	VMULPS       Z9, Z7, Z7
 	VMULPS       Z9, Z8, Z8
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z9
-	VFMADD231PS  Z9, Z10, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z10, Z8
-	VMOVUPS      Z8, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z9
+	VFMADD231PS Z9, Z10, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z8
+	VMOVUPS     Z8, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -1952,12 +2276,29 @@ overwrite:
 	VMOVUPS Z7, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z8, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product9x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product9x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -2061,9 +2402,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z18
-	VBROADCASTSS beta+76(FP), Z19
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z18
+	VBROADCASTSS beta+108(FP), Z19
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
 	VMULPS       Z18, Z2, Z2
@@ -2082,72 +2424,74 @@ step:
 	VMULPS       Z18, Z15, Z15
 	VMULPS       Z18, Z16, Z16
 	VMULPS       Z18, Z17, Z17
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z18
-	VFMADD231PS  Z18, Z19, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z18
+	VFMADD231PS Z18, Z19, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -2176,12 +2520,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z16, (AX)
 	VMOVUPS Z17, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product10x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product10x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -2262,9 +2623,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z10
-	VBROADCASTSS beta+76(FP), Z11
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z10
+	VBROADCASTSS beta+108(FP), Z11
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
 	VMULPS       Z10, Z2, Z2
@@ -2275,49 +2637,51 @@ step:
 	VMULPS       Z10, Z7, Z7
 	VMULPS       Z10, Z8, Z8
 	VMULPS       Z10, Z9, Z9
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z10
-	VFMADD231PS  Z10, Z11, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z8
-	VMOVUPS      Z8, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z11, Z9
-	VMOVUPS      Z9, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z10
+	VFMADD231PS Z10, Z11, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z9
+	VMOVUPS     Z9, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -2339,12 +2703,29 @@ overwrite:
 	VMOVUPS Z8, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z9, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product10x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product10x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -2456,9 +2837,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z20
-	VBROADCASTSS beta+76(FP), Z21
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z20
+	VBROADCASTSS beta+108(FP), Z21
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
 	VMULPS       Z20, Z2, Z2
@@ -2479,79 +2861,81 @@ step:
 	VMULPS       Z20, Z17, Z17
 	VMULPS       Z20, Z18, Z18
 	VMULPS       Z20, Z19, Z19
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z20
-	VFMADD231PS  Z20, Z21, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z20
+	VFMADD231PS Z20, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -2583,12 +2967,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z18, (AX)
 	VMOVUPS Z19, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product11x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product11x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -2674,9 +3075,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z11
-	VBROADCASTSS beta+76(FP), Z12
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z11
+	VBROADCASTSS beta+108(FP), Z12
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z11, Z0, Z0
 	VMULPS       Z11, Z1, Z1
 	VMULPS       Z11, Z2, Z2
@@ -2688,53 +3090,55 @@ step:
 	VMULPS       Z11, Z8, Z8
 	VMULPS       Z11, Z9, Z9
 	VMULPS       Z11, Z10, Z10
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z11
-	VFMADD231PS  Z11, Z12, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z8
-	VMOVUPS      Z8, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z9
-	VMOVUPS      Z9, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z12, Z10
-	VMOVUPS      Z10, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z11
+	VFMADD231PS Z11, Z12, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z9
+	VMOVUPS     Z9, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z12, Z10
+	VMOVUPS     Z10, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -2758,12 +3162,29 @@ overwrite:
 	VMOVUPS Z9, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z10, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product11x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product11x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -2883,9 +3304,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z22
-	VBROADCASTSS beta+76(FP), Z23
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z22
+	VBROADCASTSS beta+108(FP), Z23
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
 	VMULPS       Z22, Z2, Z2
@@ -2908,86 +3330,88 @@ step:
 	VMULPS       Z22, Z19, Z19
 	VMULPS       Z22, Z20, Z20
 	VMULPS       Z22, Z21, Z21
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z22
-	VFMADD231PS  Z22, Z23, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z22
+	VFMADD231PS Z22, Z23, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -3022,12 +3446,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z20, (AX)
 	VMOVUPS Z21, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product12x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product12x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -3118,9 +3559,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z12
-	VBROADCASTSS beta+76(FP), Z13
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z12
+	VBROADCASTSS beta+108(FP), Z13
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
 	VMULPS       Z12, Z2, Z2
@@ -3133,57 +3575,59 @@ step:
 	VMULPS       Z12, Z9, Z9
 	VMULPS       Z12, Z10, Z10
 	VMULPS       Z12, Z11, Z11
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z12
-	VFMADD231PS  Z12, Z13, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z8
-	VMOVUPS      Z8, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z9
-	VMOVUPS      Z9, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z10
-	VMOVUPS      Z10, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z11
-	VMOVUPS      Z11, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -3209,12 +3653,29 @@ overwrite:
 	VMOVUPS Z10, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z11, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product12x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product12x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -3342,9 +3803,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z24
-	VBROADCASTSS beta+76(FP), Z25
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z24
+	VBROADCASTSS beta+108(FP), Z25
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
 	VMULPS       Z24, Z2, Z2
@@ -3369,93 +3831,95 @@ step:
 	VMULPS       Z24, Z21, Z21
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z24
-	VFMADD231PS  Z24, Z25, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z24
+	VFMADD231PS Z24, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -3493,12 +3957,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z22, (AX)
 	VMOVUPS Z23, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product13x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product13x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -3594,9 +4075,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z13
-	VBROADCASTSS beta+76(FP), Z14
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z13
+	VBROADCASTSS beta+108(FP), Z14
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z13, Z0, Z0
 	VMULPS       Z13, Z1, Z1
 	VMULPS       Z13, Z2, Z2
@@ -3610,61 +4092,63 @@ step:
 	VMULPS       Z13, Z10, Z10
 	VMULPS       Z13, Z11, Z11
 	VMULPS       Z13, Z12, Z12
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z13
-	VFMADD231PS  Z13, Z14, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z8
-	VMOVUPS      Z8, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z9
-	VMOVUPS      Z9, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z10
-	VMOVUPS      Z10, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z11
-	VMOVUPS      Z11, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z14, Z12
-	VMOVUPS      Z12, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z13
+	VFMADD231PS Z13, Z14, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z9
+	VMOVUPS     Z9, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z10
+	VMOVUPS     Z10, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z11
+	VMOVUPS     Z11, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z14, Z12
+	VMOVUPS     Z12, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -3692,12 +4176,29 @@ overwrite:
 	VMOVUPS Z11, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z12, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product13x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product13x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -3833,9 +4334,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z26
-	VBROADCASTSS beta+76(FP), Z27
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z26
+	VBROADCASTSS beta+108(FP), Z27
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z26, Z0, Z0
 	VMULPS       Z26, Z1, Z1
 	VMULPS       Z26, Z2, Z2
@@ -3862,100 +4364,102 @@ step:
 	VMULPS       Z26, Z23, Z23
 	VMULPS       Z26, Z24, Z24
 	VMULPS       Z26, Z25, Z25
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z26
-	VFMADD231PS  Z26, Z27, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z24
-	VMOVUPS      Z24, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z25
-	VMOVUPS      Z25, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z26
+	VFMADD231PS Z26, Z27, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z24
+	VMOVUPS     Z24, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z25
+	VMOVUPS     Z25, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -3996,12 +4500,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z24, (AX)
 	VMOVUPS Z25, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product14x1(SB), NOSPLIT, $0-80
+TEXT ·avx512Product14x1(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -4102,9 +4623,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z14
-	VBROADCASTSS beta+76(FP), Z15
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z14
+	VBROADCASTSS beta+108(FP), Z15
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
 	VMULPS       Z14, Z2, Z2
@@ -4119,65 +4641,67 @@ step:
 	VMULPS       Z14, Z11, Z11
 	VMULPS       Z14, Z12, Z12
 	VMULPS       Z14, Z13, Z13
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS.Z    (AX), K1, Z14
-	VFMADD231PS  Z14, Z15, Z0
-	VMOVUPS      Z0, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z1
-	VMOVUPS      Z1, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z2
-	VMOVUPS      Z2, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z3
-	VMOVUPS      Z3, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z4
-	VMOVUPS      Z4, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z5
-	VMOVUPS      Z5, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z6
-	VMOVUPS      Z6, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z7
-	VMOVUPS      Z7, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z8
-	VMOVUPS      Z8, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z9
-	VMOVUPS      Z9, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z10
-	VMOVUPS      Z10, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z11
-	VMOVUPS      Z11, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z12
-	VMOVUPS      Z12, K1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z13
-	VMOVUPS      Z13, K1, (AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS.Z   (AX), K1, Z14
+	VFMADD231PS Z14, Z15, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z1
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z6
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z7
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z8
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z9
+	VMOVUPS     Z9, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z10
+	VMOVUPS     Z10, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z11
+	VMOVUPS     Z11, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z12
+	VMOVUPS     Z12, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z13
+	VMOVUPS     Z13, K1, (AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, K1, (AX)
@@ -4207,12 +4731,29 @@ overwrite:
 	VMOVUPS Z12, K1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z13, K1, (AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product14x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Product14x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
 	SHLQ       $0x02, CX
@@ -4356,9 +4897,10 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z28
-	VBROADCASTSS beta+76(FP), Z29
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z28
+	VBROADCASTSS beta+108(FP), Z29
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z28, Z0, Z0
 	VMULPS       Z28, Z1, Z1
 	VMULPS       Z28, Z2, Z2
@@ -4387,107 +4929,109 @@ step:
 	VMULPS       Z28, Z25, Z25
 	VMULPS       Z28, Z26, Z26
 	VMULPS       Z28, Z27, Z27
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z28
-	VFMADD231PS  Z28, Z29, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z24
-	VMOVUPS      Z24, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z25
-	VMOVUPS      Z25, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z26
-	VMOVUPS      Z26, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z27
-	VMOVUPS      Z27, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z28
+	VFMADD231PS Z28, Z29, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z24
+	VMOVUPS     Z24, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z25
+	VMOVUPS     Z25, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z26
+	VMOVUPS     Z26, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z27
+	VMOVUPS     Z27, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -4531,12 +5075,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z26, (AX)
 	VMOVUPS Z27, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead6x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead6x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -4643,9 +5204,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z12
-	VBROADCASTSS beta+76(FP), Z13
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z12
+	VBROADCASTSS beta+108(FP), Z13
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
 	VMULPS       Z12, Z2, Z2
@@ -4658,51 +5220,53 @@ done:
 	VMULPS       Z12, Z9, Z9
 	VMULPS       Z12, Z10, Z10
 	VMULPS       Z12, Z11, Z11
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z12
-	VFMADD231PS  Z12, Z13, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z13, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z13, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -4722,12 +5286,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z10, (AX)
 	VMOVUPS Z11, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead7x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead7x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -4842,9 +5423,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z14
-	VBROADCASTSS beta+76(FP), Z15
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z14
+	VBROADCASTSS beta+108(FP), Z15
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
 	VMULPS       Z14, Z2, Z2
@@ -4859,58 +5441,60 @@ done:
 	VMULPS       Z14, Z11, Z11
 	VMULPS       Z14, Z12, Z12
 	VMULPS       Z14, Z13, Z13
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z14
-	VFMADD231PS  Z14, Z15, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z15, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z15, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z15, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z15, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z15, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -4933,12 +5517,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z12, (AX)
 	VMOVUPS Z13, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead8x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead8x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -5065,9 +5666,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z16
-	VBROADCASTSS beta+76(FP), Z17
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z16
+	VBROADCASTSS beta+108(FP), Z17
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
 	VMULPS       Z16, Z2, Z2
@@ -5084,65 +5686,67 @@ done:
 	VMULPS       Z16, Z13, Z13
 	VMULPS       Z16, Z14, Z14
 	VMULPS       Z16, Z15, Z15
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z16
-	VFMADD231PS  Z16, Z17, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z17, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z17, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z16
+	VFMADD231PS Z16, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -5168,12 +5772,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z14, (AX)
 	VMOVUPS Z15, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead9x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead9x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -5308,9 +5929,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z18
-	VBROADCASTSS beta+76(FP), Z19
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z18
+	VBROADCASTSS beta+108(FP), Z19
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
 	VMULPS       Z18, Z2, Z2
@@ -5329,72 +5951,74 @@ done:
 	VMULPS       Z18, Z15, Z15
 	VMULPS       Z18, Z16, Z16
 	VMULPS       Z18, Z17, Z17
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z18
-	VFMADD231PS  Z18, Z19, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z19, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z19, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z18
+	VFMADD231PS Z18, Z19, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z19, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z19, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -5423,12 +6047,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z16, (AX)
 	VMOVUPS Z17, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead10x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead10x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -5571,9 +6212,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z20
-	VBROADCASTSS beta+76(FP), Z21
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z20
+	VBROADCASTSS beta+108(FP), Z21
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
 	VMULPS       Z20, Z2, Z2
@@ -5594,79 +6236,81 @@ done:
 	VMULPS       Z20, Z17, Z17
 	VMULPS       Z20, Z18, Z18
 	VMULPS       Z20, Z19, Z19
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z20
-	VFMADD231PS  Z20, Z21, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z21, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z21, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z20
+	VFMADD231PS Z20, Z21, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z21, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z21, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -5698,12 +6342,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z18, (AX)
 	VMOVUPS Z19, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead11x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead11x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -5854,9 +6515,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z22
-	VBROADCASTSS beta+76(FP), Z23
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z22
+	VBROADCASTSS beta+108(FP), Z23
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
 	VMULPS       Z22, Z2, Z2
@@ -5879,86 +6541,88 @@ done:
 	VMULPS       Z22, Z19, Z19
 	VMULPS       Z22, Z20, Z20
 	VMULPS       Z22, Z21, Z21
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z22
-	VFMADD231PS  Z22, Z23, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z23, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z23, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z22
+	VFMADD231PS Z22, Z23, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z23, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z23, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -5993,12 +6657,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z20, (AX)
 	VMOVUPS Z21, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead12x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead12x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -6157,9 +6838,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z24
-	VBROADCASTSS beta+76(FP), Z25
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z24
+	VBROADCASTSS beta+108(FP), Z25
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
 	VMULPS       Z24, Z2, Z2
@@ -6184,93 +6866,95 @@ done:
 	VMULPS       Z24, Z21, Z21
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z24
-	VFMADD231PS  Z24, Z25, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z25, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z25, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z24
+	VFMADD231PS Z24, Z25, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z25, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z25, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -6308,12 +6992,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z22, (AX)
 	VMOVUPS Z23, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead13x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead13x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -6480,9 +7181,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z26
-	VBROADCASTSS beta+76(FP), Z27
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z26
+	VBROADCASTSS beta+108(FP), Z27
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z26, Z0, Z0
 	VMULPS       Z26, Z1, Z1
 	VMULPS       Z26, Z2, Z2
@@ -6509,100 +7211,102 @@ done:
 	VMULPS       Z26, Z23, Z23
 	VMULPS       Z26, Z24, Z24
 	VMULPS       Z26, Z25, Z25
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z26
-	VFMADD231PS  Z26, Z27, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z27, Z24
-	VMOVUPS      Z24, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z27, Z25
-	VMOVUPS      Z25, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z26
+	VFMADD231PS Z26, Z27, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z27, Z24
+	VMOVUPS     Z24, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z27, Z25
+	VMOVUPS     Z25, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -6643,12 +7347,29 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z24, (AX)
 	VMOVUPS Z25, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, alpha float32, beta float32)
+// func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead14x2(SB), NOSPLIT, $0-80
+TEXT ·avx512Ahead14x2(SB), NOSPLIT, $0-112
+tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
 	BZHIQ   AX, CX, CX
@@ -6823,9 +7544,10 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+72(FP), Z28
-	VBROADCASTSS beta+76(FP), Z29
-	MOVL         beta+76(FP), DX
+	VBROADCASTSS alpha+104(FP), Z28
+	VBROADCASTSS beta+108(FP), Z29
+	CMPL         alpha+104(FP), $0x3f800000
+	JEQ          scaled
 	VMULPS       Z28, Z0, Z0
 	VMULPS       Z28, Z1, Z1
 	VMULPS       Z28, Z2, Z2
@@ -6854,107 +7576,109 @@ done:
 	VMULPS       Z28, Z25, Z25
 	VMULPS       Z28, Z26, Z26
 	VMULPS       Z28, Z27, Z27
-	SHLL         $0x01, DX
-	JZ           overwrite
-	VMOVUPS      (AX), Z28
-	VFMADD231PS  Z28, Z29, Z0
-	VMOVUPS      Z0, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z1
-	VMOVUPS      Z1, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z2
-	VMOVUPS      Z2, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z3
-	VMOVUPS      Z3, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z4
-	VMOVUPS      Z4, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z5
-	VMOVUPS      Z5, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z6
-	VMOVUPS      Z6, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z7
-	VMOVUPS      Z7, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z8
-	VMOVUPS      Z8, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z9
-	VMOVUPS      Z9, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z10
-	VMOVUPS      Z10, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z11
-	VMOVUPS      Z11, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z12
-	VMOVUPS      Z12, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z13
-	VMOVUPS      Z13, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z14
-	VMOVUPS      Z14, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z15
-	VMOVUPS      Z15, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z16
-	VMOVUPS      Z16, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z17
-	VMOVUPS      Z17, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z18
-	VMOVUPS      Z18, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z19
-	VMOVUPS      Z19, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z20
-	VMOVUPS      Z20, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z21
-	VMOVUPS      Z21, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z22
-	VMOVUPS      Z22, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z23
-	VMOVUPS      Z23, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z24
-	VMOVUPS      Z24, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z25
-	VMOVUPS      Z25, K1, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      (AX), Z0
-	VFMADD231PS  Z0, Z29, Z26
-	VMOVUPS      Z26, (AX)
-	VMOVUPS.Z    64(AX), K1, Z0
-	VFMADD231PS  Z0, Z29, Z27
-	VMOVUPS      Z27, K1, 64(AX)
-	VZEROUPPER
-	RET
+
+scaled:
+	MOVL        beta+108(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z28
+	VFMADD231PS Z28, Z29, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z1
+	VMOVUPS     Z1, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z2
+	VMOVUPS     Z2, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z3
+	VMOVUPS     Z3, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z5
+	VMOVUPS     Z5, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z7
+	VMOVUPS     Z7, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z9
+	VMOVUPS     Z9, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z11
+	VMOVUPS     Z11, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z13
+	VMOVUPS     Z13, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z14
+	VMOVUPS     Z14, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z15
+	VMOVUPS     Z15, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z16
+	VMOVUPS     Z16, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z17
+	VMOVUPS     Z17, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z18
+	VMOVUPS     Z18, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z19
+	VMOVUPS     Z19, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z20
+	VMOVUPS     Z20, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z21
+	VMOVUPS     Z21, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z22
+	VMOVUPS     Z22, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z23
+	VMOVUPS     Z23, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z24
+	VMOVUPS     Z24, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z25
+	VMOVUPS     Z25, K1, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z29, Z26
+	VMOVUPS     Z26, (AX)
+	VMOVUPS.Z   64(AX), K1, Z0
+	VFMADD231PS Z0, Z29, Z27
+	VMOVUPS     Z27, K1, 64(AX)
+	JMP         next
 
 overwrite:
 	VMOVUPS Z0, (AX)
@@ -6998,6 +7722,22 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z26, (AX)
 	VMOVUPS Z27, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
 	VZEROUPPER
 	RET
 

@@ -20,10 +20,13 @@ func (b BLAS) Sgemm(
 	tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, bb []float32,
 	ldb int, beta float32, c []float32, ldc int,
 ) {
-	g := gemm{m: m, n: n, k: k, alpha: alpha, beta: beta, a: matrix{a, lda, tA != blas.NoTrans},
-		b: matrix{bb, ldb, tB != blas.NoTrans}, c: c, ldc: ldc}
+	var g gemm // see block.set
+	g.m, g.n, g.k, g.alpha, g.beta, g.c, g.ldc = m, n, k, alpha, beta, c, ldc
+	g.a.v, g.a.ld, g.a.trans = a, lda, tA != blas.NoTrans
+	g.b.v, g.b.ld, g.b.trans = bb, ldb, tB != blas.NoTrans
 	if active.product == nil || !isTranspose(tA) || !isTranspose(tB) || !g.valid() {
-		b.Implementation.Sgemm(tA, tB, m, n, k, alpha, a, lda, bb, ldb, beta, c, ldc)
+		b.Implementation.Sgemm(tA, tB, g.m, g.n, g.k, g.alpha, g.a.v, g.a.ld, g.b.v, g.b.ld,
+			g.beta, g.c, g.ldc)
 		return
 	}
 	active.product.gemm(&g)
@@ -37,11 +40,12 @@ func isTranspose(t blas.Transpose) bool {
 // need.
 func (g *gemm) valid() bool {
 	return g.m > 0 && g.n > 0 && g.k > 0 && g.alpha != 0 &&
-		g.a.holds(g.m, g.k) && g.b.holds(g.k, g.n) && matrix{g.c, g.ldc, false}.holds(g.m, g.n)
+		g.a.holds(g.m, g.k) && g.b.holds(g.k, g.n) &&
+		g.ldc >= g.n && len(g.c) >= (g.m-1)*g.ldc+g.n
 }
 
 // holds reports whether op(v) has at least rows rows and cols columns.
-func (x matrix) holds(rows, cols int) bool {
+func (x *matrix) holds(rows, cols int) bool {
 	if x.trans {
 		rows, cols = cols, rows
 	}

@@ -15,12 +15,13 @@ type product struct {
 	transpose    transposer
 }
 
-// A kernel computes C ← alpha·A·B + beta·C for one tile: A [rows k] with element (i, p) at a[i·rs
-// + p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
-// columns, only the first tail lanes belong to C. Each number of C is one chain of fused
-// multiply-adds. k ≥ 1.
-type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int,
-	tail int, alpha, beta float32)
+// A kernel computes C ← alpha·A·B + beta·C for tiles: A [rows k] with element (i, p) at a[i·rs +
+// p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
+// columns, only the first tail lanes belong to C. The operands of the next tile are nextA, nextB
+// and nextC numbers after those of a tile. Each number of C is one chain of fused multiply-adds.
+// k ≥ 1, tiles ≥ 1.
+type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, tail,
+	tiles, nextA, nextB, nextC int, alpha, beta float32)
 
 // A packer copies k rows of strips that are one or two vectors wide. In src the rows are ld apart
 // and the strips are side by side, step apart; in dst each strip is contiguous and the strips are
@@ -37,6 +38,10 @@ const (
 	blockN    = 2048 // columns of a panel of B
 	blockRows = 84   // rows of a block of A
 )
+
+// callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
+// since the scheduler cannot preempt assembly. A block of A has fewer.
+const callSteps = 8192
 
 // A gemm is one product C ← alpha·op(A)·op(B) + beta·C; see BLAS.Sgemm.
 type gemm struct {
@@ -86,7 +91,7 @@ const (
 // flips reports whether Cᵀ = op(B)ᵀ·op(A)ᵀ takes less time than C. Whole vectors of columns are
 // computed, so 5 columns take as long as 16. The kernels read Aᵀ by rows as vectors.
 func (p *product) flips(g *gemm) bool {
-	idle := func(n int) int { return ceil(n, p.lanes)*p.lanes - n }
+	idle := func(n int) int { return -n & (p.lanes - 1) } // lanes is a power of 2
 	gain, cost := (g.m*idle(g.n)-g.n*idle(g.m))*g.k, g.m*g.n*transposeC
 	if !g.a.trans {
 		cost += g.m * g.k * transposeA
@@ -138,45 +143,55 @@ func (p *product) panels(g *gemm) {
 func (p *product) panel(g *gemm) {
 	var w *workspace
 	packA, packB := p.packs(g)
-	if !packA && !packB && g.m <= p.rows {
-		p.tile(g)
-		return
-	}
 	if packA || packB {
 		w = workspaces.Get().(*workspace)
 		defer workspaces.Put(w)
 	}
-	b := panel{v: g.b.v, ld: g.b.ld, strip: 2 * p.lanes}
+	var a block
+	var b panel
+	a.set(&g.a)
+	b.v, b.ld, b.strip = g.b.v, g.b.ld, 2*p.lanes
 	if packB {
-		b = p.packB(w, g)
+		p.packB(w, g, &b)
 	}
-	tiles, step := ceil(g.m, p.rows), blockRows/p.rows
-	for first := 0; first < tiles; first += step {
-		last := min(first+step, tiles)
-		a := block{v: g.a.v, rs: g.a.ld, cs: 1}
-		if g.a.trans {
-			a.rs, a.cs = 1, g.a.ld
-		}
+	if g.m <= p.rows {
 		if packA {
-			a = p.packA(w, g, tiles, first, last)
+			p.packA(w, g, &a, tiles{1, g.m, 0}, 0, 1)
+		}
+		p.across(g, &a, &b)
+		return
+	}
+	tiles := p.tilesOf(g.m)
+	for first, step := 0, blockRows/p.rows; first < tiles.count; first += step {
+		last := min(first+step, tiles.count)
+		if packA {
+			p.packA(w, g, &a, tiles, first, last)
 		}
 		for j, at := 0, 0; j < g.n; j, at = j+2*p.lanes, at+b.strip {
-			p.strip(g, a, b, tiles, first, last, j, at)
+			p.down(g, &a, &b, tiles, first, last, j, at)
 		}
 	}
 }
 
-// tile computes a product of at most p.rows rows, without packing.
-func (p *product) tile(g *gemm) {
-	rs, cs := g.a.ld, 1
-	if g.a.trans {
-		rs, cs = cs, rs
+// Tiles are a division of the rows of C. The first tall tiles have one row more than the others.
+type tiles struct{ count, low, tall int }
+
+// tilesOf divides m rows into as few tiles as possible.
+func (p *product) tilesOf(m int) tiles {
+	n := ceil(m, p.rows)
+	return tiles{n, m / n, m % n}
+}
+
+// start returns the first row of tile t.
+func (s tiles) start(t int) int { return t*s.low + min(t, s.tall) }
+
+// alike returns the number of rows of tile t, and the end of the tiles before last that have as
+// many.
+func (s tiles) alike(t, last int) (rows, end int) {
+	if t < s.tall {
+		return s.low + 1, min(s.tall, last)
 	}
-	for j := 0; j < g.n; j += 2 * p.lanes {
-		width, tail := p.width(g.n - j)
-		p.kernels[g.m-1][width-1](g.k, &g.a.v[0], rs, cs, &g.b.v[j], g.b.ld, &g.c[j], g.ldc, tail,
-			g.alpha, g.beta)
-	}
+	return s.low, last
 }
 
 // width returns the number of vectors in a strip at the left end of cols columns, and the columns
@@ -188,22 +203,34 @@ func (p *product) width(cols int) (width, tail int) {
 	return 1, cols
 }
 
-// strip computes the tiles first to last, which are a block of A, in the strip of B from column j,
-// which starts at b.v[at].
-func (p *product) strip(g *gemm, a block, b panel, tiles, first, last, j, at int) {
-	width, tail := p.width(g.n - j)
-	bv, ldb := &b.v[at], b.ld
-	if b.packed {
-		ldb = width * p.lanes
-	}
-	for t := first; t < last; t++ {
-		i, end := cut(g.m, tiles, t)
-		at := (i - a.row) * a.rs
-		if a.tile > 0 {
-			at = (t - first) * a.tile
+// across computes a product of one tile of rows, in which a is A, with as few calls as possible.
+func (p *product) across(g *gemm, a *block, b *panel) {
+	wide, strips := 2*p.lanes, 1
+	for j, at := 0, 0; j < g.n; j, at = j+strips*wide, at+strips*b.strip {
+		if strips = max(1, (g.n-j)/wide); strips*g.k > callSteps {
+			strips = max(1, callSteps/g.k)
 		}
-		p.kernels[end-i-1][width-1](g.k, &a.v[at], a.rs, a.cs, bv, ldb, &g.c[i*g.ldc+j],
-			g.ldc, tail, g.alpha, g.beta)
+		width, tail := p.width(g.n - j)
+		p.kernels[g.m-1][width-1](g.k, &a.v[0], a.rs, a.cs, &b.v[at], b.stride(width*p.lanes),
+			&g.c[j], g.ldc, tail, strips, 0, b.strip, wide, g.alpha, g.beta)
+	}
+}
+
+// down computes the tiles first to last, which are the block a of A, in the strip of B from column
+// j, which starts at b.v[at].
+func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j, at int) {
+	width, tail := p.width(g.n - j)
+	for t := first; t < last; {
+		rows, end := tiles.alike(t, last)
+		i, next := tiles.start(t), rows*a.rs
+		from := (i - a.row) * a.rs
+		if a.tile > 0 {
+			from, next = (t-first)*a.tile, a.tile
+		}
+		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at],
+			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc,
+			g.alpha, g.beta)
+		t = end
 	}
 }
 

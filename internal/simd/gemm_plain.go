@@ -19,19 +19,22 @@ func plainProduct(lanes, rows int) product {
 func at(x *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(x), 4*n)) }
 
 func plainKernel(rows, cols, lanes int) kernel {
-	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc int,
-		tail int, alpha, beta float32) {
-		for i := range rows {
-			for j := range cols - lanes + tail {
-				var sum float32
-				for p := range k {
-					sum += *at(a, i*rs+p*cs) * *at(b, p*ldb+j)
+	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, tail, tiles,
+		nextA, nextB, nextC int, alpha, beta float32) {
+		for t := range tiles {
+			a, b, c := at(a, t*nextA), at(b, t*nextB), at(c, t*nextC)
+			for i := range rows {
+				for j := range cols - lanes + tail {
+					var sum float32
+					for p := range k {
+						sum += *at(a, i*rs+p*cs) * *at(b, p*ldb+j)
+					}
+					sum *= alpha
+					if beta != 0 {
+						sum += beta * *at(c, i*ldc+j)
+					}
+					*at(c, i*ldc+j) = sum
 				}
-				sum *= alpha
-				if beta != 0 {
-					sum += beta * *at(c, i*ldc+j)
-				}
-				*at(c, i*ldc+j) = sum
 			}
 		}
 	}

@@ -31,6 +31,15 @@ type block struct {
 	tile   int // distance between tiles; 0 if rs determines it
 }
 
+// set makes a the whole of x, unpacked. It sets the fields one by one, because the copy of a struct
+// that has just been written waits until its fields have reached the cache.
+func (a *block) set(x *matrix) {
+	a.v, a.rs, a.cs = x.v, x.ld, 1
+	if x.trans {
+		a.rs, a.cs = 1, x.ld
+	}
+}
+
 // The minimum sizes at which packing makes a product faster; see also product.packFromRows.
 const (
 	packFromStride = 128 // of an operand
@@ -53,6 +62,14 @@ type panel struct {
 	packed bool
 }
 
+// stride returns the distance between the rows of a strip of cols columns.
+func (b *panel) stride(cols int) int {
+	if b.packed {
+		return cols
+	}
+	return b.ld
+}
+
 // packs reports which operands need packing. B is packed if it is transposed, since kernels read
 // vectors of columns; if its rows end within a vector and the kernels have no masks; or if its
 // stride is large and many tiles read it. A is packed if the numbers of a column are far apart and
@@ -68,35 +85,32 @@ func (p *product) packs(g *gemm) (a, b bool) {
 // row, with a stride a little larger than k, so that a column does not map to a single cache set.
 // In a transposed matrix, a tile becomes k rows of one vector; tiles of the same height are packed
 // together, since the rows of the matrix are far apart.
-func (p *product) packA(w *workspace, g *gemm, tiles, first, last int) block {
-	row, _ := cut(g.m, tiles, first)
-	_, end := cut(g.m, tiles, last-1)
+func (p *product) packA(w *workspace, g *gemm, a *block, tiles tiles, first, last int) {
+	row, end := tiles.start(first), tiles.start(last)
 	if !g.a.trans {
 		ld := g.k + 16
 		v := grown(&w.a, (end-row)*ld)
 		for i := row; i < end; i++ {
 			copy(v[(i-row)*ld:], g.a.v[i*g.a.ld:][:g.k])
 		}
-		return block{v: v, rs: ld, cs: 1, row: row}
+		a.v, a.rs, a.row = v, ld, row
+		return
 	}
 	size := g.k * p.lanes
 	v := grown(&w.a, (last-first)*size)
 	for t, strips := first, 0; t < last; t += strips {
-		i, end := cut(g.m, tiles, t)
-		for strips = 1; strips < packStrips && t+strips < last; strips++ {
-			if from, to := cut(g.m, tiles, t+strips); to-from != end-i {
-				break
-			}
-		}
-		p.pack[0](g.k, strips, &g.a.v[i], g.a.ld, end-i, &v[(t-first)*size], size, end-i)
+		rows, end := tiles.alike(t, last)
+		strips = min(end-t, packStrips)
+		p.pack[0](g.k, strips, &g.a.v[tiles.start(t)], g.a.ld, rows, &v[(t-first)*size], size,
+			rows)
 	}
-	return block{v: v, rs: 1, cs: p.lanes, tile: size}
+	a.v, a.cs, a.tile = v, p.lanes, size
 }
 
 // packB packs the panel strip by strip.
-func (p *product) packB(w *workspace, g *gemm) panel {
+func (p *product) packB(w *workspace, g *gemm, b *panel) {
 	wide := 2 * p.lanes
-	b := panel{strip: g.k * wide, packed: true}
+	b.strip, b.packed = g.k*wide, true
 	b.v = grown(&w.b, ceil(g.n, wide)*b.strip)
 	for j, strips := 0, 0; j < g.n; j += strips * wide {
 		strips = 1
@@ -107,7 +121,6 @@ func (p *product) packB(w *workspace, g *gemm) panel {
 			p.packStored(g, j, strips, dst)
 		}
 	}
-	return b
 }
 
 // packStored packs strips from column j of B, which is not transposed.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -10,7 +11,7 @@ import (
 )
 
 const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, " +
-	"ldc int, tail int, alpha, beta float32)"
+	"ldc, tail, tiles, nextA, nextB, nextC int, alpha, beta float32)"
 
 // products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
 // or two vectors of columns, and for AVX-512 the ahead kernels.
@@ -35,7 +36,7 @@ const longSum = 256
 // aheadRows is the number of rows of the smallest ahead kernel. The rows have room for all loads.
 const aheadRows = 6
 
-// product writes C ← alpha·A·B + beta·C for a tile of rows×(width·lanes) numbers of C. All of them
+// product writes C ← alpha·A·B + beta·C for tiles of rows×(width·lanes) numbers of C. All of a tile
 // stay in registers over the k steps of the sum, and each is one chain of fused multiply-adds.
 //
 // While it computes, it loads the tile of C into the cache. An ahead kernel loads one row of C in
@@ -48,6 +49,7 @@ func (v *isa) product(rows, width int, ahead bool) {
 	}
 	v.function(fmt.Sprintf("%s%dx%d", name, rows, width), productSignature,
 		fmt.Sprintf("is the micro-kernel for %d rows and %d vectors of columns.", rows, width))
+	Label("tile")
 	if !ahead {
 		prefetch(rows, width)
 	}
@@ -90,6 +92,19 @@ func (v *isa) product(rows, width int, ahead bool) {
 		v.aheadSteps(rows, k, b, ldb, step)
 	}
 	v.epilogue(acc)
+	nextTile()
+	v.ret()
+}
+
+// nextTile moves the arguments to the next tile, if there is one.
+func nextTile() {
+	DECQ(argument("tiles"))
+	JZ(LabelRef("end"))
+	for _, name := range []string{"a", "b", "c"} {
+		ADDQ(stride("next"+strings.ToUpper(name)), argument(name))
+	}
+	JMP(LabelRef("tile"))
+	Label("end")
 }
 
 // steps writes a loop of k steps.
@@ -186,7 +201,11 @@ func (v *isa) rowsOf(rows int) column {
 	return col
 }
 
-// epilogue writes alpha·acc + beta·C to C. If beta is 0, it does not read C.
+// one is the bits of the number 1.
+const one = 0x3f800000
+
+// epilogue writes alpha·acc + beta·C to C. If beta is 0, it does not read C. In a short sum, a
+// multiplication by alpha takes as long as a step.
 func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 	if !v.wide() {
 		v.maskOf(param("tail"))
@@ -195,20 +214,25 @@ func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 	alpha, beta := v.vec(), v.vec()
 	VBROADCASTSS(argument("alpha"), alpha)
 	VBROADCASTSS(argument("beta"), beta)
-	MOVL(argument("beta"), bits)
+	CMPL(argument("alpha"), U32(one))
+	JEQ(LabelRef("scaled"))
 	for _, row := range acc {
 		for _, r := range row {
 			VMULPS(alpha, r, r)
 		}
 	}
+	Label("scaled")
+	MOVL(argument("beta"), bits)
 	SHLL(U8(1), bits)
 	JZ(LabelRef("overwrite"))
 	v.rowsOut(acc, c, ldc, beta)
+	JMP(LabelRef("next"))
 	Label("overwrite")
 	v.rowsOut(acc, c, ldc, nil)
+	Label("next")
 }
 
-// rowsOut adds beta·C to the tile if beta is not nil, writes the tile, and ends the function.
+// rowsOut adds beta·C to the tile if beta is not nil, and writes the tile.
 func (v *isa) rowsOut(acc [][]reg.VecVirtual, c, ldc reg.GPVirtual, beta reg.Register) {
 	for i, row := range acc {
 		for j, r := range row {
@@ -224,6 +248,4 @@ func (v *isa) rowsOut(acc [][]reg.VecVirtual, c, ldc reg.GPVirtual, beta reg.Reg
 			ADDQ(ldc, c)
 		}
 	}
-	VZEROUPPER()
-	RET()
 }
