@@ -25,6 +25,7 @@ type memory struct {
 // step before: a segment that has been allocated since comes after all blocks that were free.
 type arena struct {
 	segments []device.Buffer
+	total    int     // length of all segments
 	free     []block // in order; no two are adjacent
 }
 
@@ -35,14 +36,24 @@ type block struct{ segment, at, n int }
 // vectors and lines of a cache do not lie in two blocks.
 const blockUnit = 64
 
+// A new segment is at least as long as a sixty-fourth of all others, up to maxGrowth. With one for
+// each tensor of a step, thousands of free blocks would be searched; with longer ones than
+// maxGrowth, large tensors leave gaps.
+const maxGrowth = 1 << 20
+
+// wholeUnits returns n, rounded up to a multiple of blockUnit.
+func wholeUnits(n int) int { return (n + blockUnit - 1) / blockUnit * blockUnit }
+
 // take returns a block of at least n numbers. It allocates a segment if none is free.
 func (a *arena) take(dev Device, n int) block {
-	n = max(1, (n+blockUnit-1)/blockUnit) * blockUnit
+	n = wholeUnits(max(n, 1))
 	i := slices.IndexFunc(a.free, func(b block) bool { return b.n >= n })
 	if i < 0 {
 		i = len(a.free)
-		a.free = append(a.free, block{len(a.segments), 0, n})
-		a.segments = append(a.segments, dev.Alloc(n))
+		size := max(n, wholeUnits(min(a.total/64, maxGrowth)))
+		a.free = append(a.free, block{len(a.segments), 0, size})
+		a.segments = append(a.segments, dev.Alloc(size))
+		a.total += size
 	}
 	b := &a.free[i]
 	taken := block{b.segment, b.at, n}

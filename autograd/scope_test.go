@@ -2,6 +2,7 @@ package autograd_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -87,7 +88,8 @@ func TestGradientsWithActivationCheckpointing(t *testing.T) {
 	}, param(w.Device(), 0.1, 0.2, -0.3, 0.4), param(w.Device(), 1, 2, 3, 4))
 }
 
-// A sizing device adds up the lengths of the buffers that it allocates.
+// A sizing device adds up the lengths of the buffers that it allocates. An arena may allocate a
+// sixty-fourth more than it needs.
 type sizing struct {
 	ag.Device
 	total int
@@ -98,7 +100,7 @@ func (s *sizing) Alloc(n int) device.Buffer { s.total += n; return s.Device.Allo
 // TestActivationCheckpointingNeedsLessMemory: a layer more needs the memory of one result, not of
 // all tensors inside.
 func TestActivationCheckpointingNeedsLessMemory(t *testing.T) {
-	const width, inside = 1000, 10
+	const width, inside = 1024, 10
 	layers := func(n int, checkpointing bool) int {
 		dev := &sizing{Device: open(t, "cpu")}
 		x := ag.NewParam(dev, make([]float64, width), width)
@@ -117,14 +119,15 @@ func TestActivationCheckpointingNeedsLessMemory(t *testing.T) {
 			})
 		}
 		tp.Backward(tp.Sum(y))
-		return dev.total / width
+		return dev.total
 	}
 	for _, c := range []struct {
 		checkpointing bool
-		want          int
+		want          float64
 	}{{false, inside}, {true, 1}} {
-		if got := layers(30, c.checkpointing) - layers(29, c.checkpointing); got != c.want {
-			t.Errorf("checkpointing %v: a layer needs the memory of %d tensors, want %d",
+		more := float64(layers(40, c.checkpointing) - layers(20, c.checkpointing))
+		if got := more / 20 / width; math.Abs(got-c.want) > 0.2*c.want {
+			t.Errorf("checkpointing %v: a layer needs the memory of %.2f tensors, want %g",
 				c.checkpointing, got, c.want)
 		}
 	}
