@@ -5,62 +5,62 @@ package simd
 // avx2Product1x1 is the micro-kernel for 1 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product1x2 is the micro-kernel for 1 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product2x1 is the micro-kernel for 2 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product2x2 is the micro-kernel for 2 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product3x1 is the micro-kernel for 3 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product3x2 is the micro-kernel for 3 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product4x1 is the micro-kernel for 4 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product4x2 is the micro-kernel for 4 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product5x1 is the micro-kernel for 5 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product5x2 is the micro-kernel for 5 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product6x1 is the micro-kernel for 6 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Product6x2 is the micro-kernel for 6 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx2Pack1 copies k rows of strips of 1 vectors; see packer.
 //

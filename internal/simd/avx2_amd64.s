@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product1x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product1x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -37,14 +37,25 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y2
-	VBROADCASTSS beta+108(FP), Y3
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y2
+	VBROADCASTSS beta+116(FP), Y3
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y2, Y0, Y0
 
 scaled:
-	MOVL        beta+108(FP), CX
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
 	SHLL        $0x01, CX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y1, Y2
@@ -91,9 +102,9 @@ DATA mask<>+56(SB)/4, $0x00000000
 DATA mask<>+60(SB)/4, $0x00000000
 GLOBL mask<>(SB), RODATA|NOPTR, $64
 
-// func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product1x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product1x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -130,15 +141,27 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y3
-	VBROADCASTSS beta+108(FP), Y4
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y3
+	VBROADCASTSS beta+116(FP), Y4
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y3, Y0, Y0
 	VMULPS       Y3, Y1, Y1
 
 scaled:
-	MOVL        beta+108(FP), CX
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
 	SHLL        $0x01, CX
 	JZ          overwrite
 	VMOVUPS     (AX), Y3
@@ -171,9 +194,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product2x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product2x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -211,15 +234,28 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y3
-	VBROADCASTSS beta+108(FP), Y4
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y3
+	VBROADCASTSS beta+116(FP), Y4
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y3, Y0, Y0
 	VMULPS       Y3, Y1, Y1
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y2, Y3
@@ -254,9 +290,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product2x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product2x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -301,9 +337,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y5
-	VBROADCASTSS beta+108(FP), Y6
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y5
+	VBROADCASTSS beta+116(FP), Y6
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y5, Y0, Y0
 	VMULPS       Y5, Y1, Y1
@@ -311,7 +347,22 @@ step:
 	VMULPS       Y5, Y3, Y3
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Y5
@@ -354,9 +405,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product3x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product3x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -399,16 +450,31 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y4
-	VBROADCASTSS beta+108(FP), Y5
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y4
+	VBROADCASTSS beta+116(FP), Y5
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y4, Y0, Y0
 	VMULPS       Y4, Y1, Y1
 	VMULPS       Y4, Y2, Y2
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y3, Y4
@@ -449,9 +515,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product3x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product3x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -504,9 +570,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y7
-	VBROADCASTSS beta+108(FP), Y8
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y7
+	VBROADCASTSS beta+116(FP), Y8
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y7, Y0, Y0
 	VMULPS       Y7, Y1, Y1
@@ -516,7 +582,25 @@ step:
 	VMULPS       Y7, Y5, Y5
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Y7
@@ -569,9 +653,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product4x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product4x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -620,9 +704,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y5
-	VBROADCASTSS beta+108(FP), Y6
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y5
+	VBROADCASTSS beta+116(FP), Y6
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y5, Y0, Y0
 	VMULPS       Y5, Y1, Y1
@@ -630,7 +714,24 @@ step:
 	VMULPS       Y5, Y3, Y3
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y4, Y5
@@ -677,9 +778,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product4x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product4x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -741,9 +842,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y9
-	VBROADCASTSS beta+108(FP), Y10
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y9
+	VBROADCASTSS beta+116(FP), Y10
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y9, Y0, Y0
 	VMULPS       Y9, Y1, Y1
@@ -755,7 +856,28 @@ step:
 	VMULPS       Y9, Y7, Y7
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Y9
@@ -818,9 +940,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product5x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product5x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -874,9 +996,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y6
-	VBROADCASTSS beta+108(FP), Y7
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y6
+	VBROADCASTSS beta+116(FP), Y7
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y6, Y0, Y0
 	VMULPS       Y6, Y1, Y1
@@ -885,7 +1007,26 @@ step:
 	VMULPS       Y6, Y4, Y4
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y5, Y6
@@ -938,9 +1079,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product5x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product5x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1010,9 +1151,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y11
-	VBROADCASTSS beta+108(FP), Y12
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y11
+	VBROADCASTSS beta+116(FP), Y12
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y11, Y0, Y0
 	VMULPS       Y11, Y1, Y1
@@ -1026,7 +1167,31 @@ step:
 	VMULPS       Y11, Y9, Y9
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Y11
@@ -1099,9 +1264,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product6x1(SB), NOSPLIT, $0-112
+TEXT ·avx2Product6x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1161,9 +1326,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y7
-	VBROADCASTSS beta+108(FP), Y8
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y7
+	VBROADCASTSS beta+116(FP), Y8
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y7, Y0, Y0
 	VMULPS       Y7, Y1, Y1
@@ -1173,7 +1338,28 @@ step:
 	VMULPS       Y7, Y5, Y5
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMASKMOVPS  (AX), Y6, Y7
@@ -1232,9 +1418,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx2Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·avx2Product6x2(SB), NOSPLIT, $0-112
+TEXT ·avx2Product6x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1313,9 +1499,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Y13
-	VBROADCASTSS beta+108(FP), Y14
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Y13
+	VBROADCASTSS beta+116(FP), Y14
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Y13, Y0, Y0
 	VMULPS       Y13, Y1, Y1
@@ -1331,7 +1517,34 @@ step:
 	VMULPS       Y13, Y11, Y11
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Y13

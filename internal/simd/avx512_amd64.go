@@ -8,187 +8,187 @@ func cpuid(leaf uint32) (a uint32, b uint32, c uint32, d uint32)
 // avx512Product1x1 is the micro-kernel for 1 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product1x2 is the micro-kernel for 1 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product2x1 is the micro-kernel for 2 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product2x2 is the micro-kernel for 2 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product3x1 is the micro-kernel for 3 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product3x2 is the micro-kernel for 3 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product4x1 is the micro-kernel for 4 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product4x2 is the micro-kernel for 4 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product5x1 is the micro-kernel for 5 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product5x2 is the micro-kernel for 5 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product6x1 is the micro-kernel for 6 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product6x2 is the micro-kernel for 6 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product7x1 is the micro-kernel for 7 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product7x2 is the micro-kernel for 7 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product8x1 is the micro-kernel for 8 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product8x2 is the micro-kernel for 8 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product9x1 is the micro-kernel for 9 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product9x2 is the micro-kernel for 9 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product10x1 is the micro-kernel for 10 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product10x2 is the micro-kernel for 10 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product11x1 is the micro-kernel for 11 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product11x2 is the micro-kernel for 11 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product12x1 is the micro-kernel for 12 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product12x2 is the micro-kernel for 12 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product13x1 is the micro-kernel for 13 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product13x2 is the micro-kernel for 13 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product14x1 is the micro-kernel for 14 rows and 1 vectors of columns.
 //
 //go:noescape
-func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product14x2 is the micro-kernel for 14 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead6x2 is the micro-kernel for 6 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead7x2 is the micro-kernel for 7 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead8x2 is the micro-kernel for 8 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead9x2 is the micro-kernel for 9 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead10x2 is the micro-kernel for 10 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead11x2 is the micro-kernel for 11 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead12x2 is the micro-kernel for 12 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead13x2 is the micro-kernel for 13 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Ahead14x2 is the micro-kernel for 14 rows and 2 vectors of columns.
 //
 //go:noescape
-func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Pack1 copies k rows of strips of 1 vectors; see packer.
 //

@@ -14,9 +14,9 @@ TEXT ·cpuid(SB), NOSPLIT, $0-24
 	MOVL DX, d+20(FP)
 	RET
 
-// func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product1x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product1x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -48,14 +48,25 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z1
-	VBROADCASTSS beta+108(FP), Z2
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z1
+	VBROADCASTSS beta+116(FP), Z2
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z1, Z0, Z0
 
 scaled:
-	MOVL        beta+108(FP), CX
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
 	SHLL        $0x01, CX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z1
@@ -84,9 +95,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product1x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product1x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -122,15 +133,27 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z2
-	VBROADCASTSS beta+108(FP), Z3
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z2
+	VBROADCASTSS beta+116(FP), Z3
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
 
 scaled:
-	MOVL        beta+108(FP), CX
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
 	SHLL        $0x01, CX
 	JZ          overwrite
 	VMOVUPS     (AX), Z2
@@ -163,9 +186,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product2x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product2x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -202,15 +225,28 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z2
-	VBROADCASTSS beta+108(FP), Z3
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z2
+	VBROADCASTSS beta+116(FP), Z3
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z2
@@ -245,9 +281,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product2x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product2x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -291,9 +327,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z4
-	VBROADCASTSS beta+108(FP), Z5
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z4
+	VBROADCASTSS beta+116(FP), Z5
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
@@ -301,7 +337,22 @@ step:
 	VMULPS       Z4, Z3, Z3
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z4
@@ -344,9 +395,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product3x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product3x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -388,16 +439,31 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z3
-	VBROADCASTSS beta+108(FP), Z4
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z3
+	VBROADCASTSS beta+116(FP), Z4
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z3, Z0, Z0
 	VMULPS       Z3, Z1, Z1
 	VMULPS       Z3, Z2, Z2
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z3
@@ -438,9 +504,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product3x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product3x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -492,9 +558,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z6
-	VBROADCASTSS beta+108(FP), Z7
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z6
+	VBROADCASTSS beta+116(FP), Z7
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -504,7 +570,25 @@ step:
 	VMULPS       Z6, Z5, Z5
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z6
@@ -557,9 +641,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product4x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product4x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -607,9 +691,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z4
-	VBROADCASTSS beta+108(FP), Z5
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z4
+	VBROADCASTSS beta+116(FP), Z5
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
@@ -617,7 +701,24 @@ step:
 	VMULPS       Z4, Z3, Z3
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z4
@@ -664,9 +765,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product4x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product4x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -727,9 +828,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z8
-	VBROADCASTSS beta+108(FP), Z9
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z8
+	VBROADCASTSS beta+116(FP), Z9
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -741,7 +842,28 @@ step:
 	VMULPS       Z8, Z7, Z7
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z8
@@ -804,9 +926,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product5x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product5x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -859,9 +981,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z5
-	VBROADCASTSS beta+108(FP), Z6
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z5
+	VBROADCASTSS beta+116(FP), Z6
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z5, Z0, Z0
 	VMULPS       Z5, Z1, Z1
@@ -870,7 +992,26 @@ step:
 	VMULPS       Z5, Z4, Z4
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z5
@@ -923,9 +1064,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product5x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product5x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -994,9 +1135,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z10
-	VBROADCASTSS beta+108(FP), Z11
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z10
+	VBROADCASTSS beta+116(FP), Z11
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -1010,7 +1151,31 @@ step:
 	VMULPS       Z10, Z9, Z9
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z10
@@ -1083,9 +1248,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product6x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product6x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1144,9 +1309,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z6
-	VBROADCASTSS beta+108(FP), Z7
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z6
+	VBROADCASTSS beta+116(FP), Z7
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -1156,7 +1321,28 @@ step:
 	VMULPS       Z6, Z5, Z5
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z6
@@ -1215,9 +1401,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product6x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product6x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1295,9 +1481,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z12
-	VBROADCASTSS beta+108(FP), Z13
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -1313,7 +1499,34 @@ step:
 	VMULPS       Z12, Z11, Z11
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z12
@@ -1396,9 +1609,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product7x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product7x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product7x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1462,9 +1675,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z7
-	VBROADCASTSS beta+108(FP), Z8
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z7
+	VBROADCASTSS beta+116(FP), Z8
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z7, Z0, Z0
 	VMULPS       Z7, Z1, Z1
@@ -1475,7 +1688,30 @@ step:
 	VMULPS       Z7, Z6, Z6
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z7
@@ -1540,9 +1776,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product7x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product7x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1628,9 +1864,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z14
-	VBROADCASTSS beta+108(FP), Z15
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z14
+	VBROADCASTSS beta+116(FP), Z15
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -1648,7 +1884,37 @@ step:
 	VMULPS       Z14, Z13, Z13
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z14
@@ -1741,9 +2007,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product8x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product8x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product8x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1815,9 +2081,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z8
-	VBROADCASTSS beta+108(FP), Z9
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z8
+	VBROADCASTSS beta+116(FP), Z9
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -1829,7 +2095,32 @@ step:
 	VMULPS       Z8, Z7, Z7
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z8
@@ -1900,9 +2191,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product8x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product8x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -1999,9 +2290,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z16
-	VBROADCASTSS beta+108(FP), Z17
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z16
+	VBROADCASTSS beta+116(FP), Z17
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -2021,7 +2312,40 @@ step:
 	VMULPS       Z16, Z15, Z15
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z16
@@ -2124,9 +2448,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product9x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product9x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product9x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -2203,9 +2527,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z9
-	VBROADCASTSS beta+108(FP), Z10
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z9
+	VBROADCASTSS beta+116(FP), Z10
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z9, Z1, Z1
@@ -2218,7 +2542,34 @@ step:
 	VMULPS       Z9, Z8, Z8
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z9
@@ -2295,9 +2646,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product9x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product9x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -2402,9 +2753,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z18
-	VBROADCASTSS beta+108(FP), Z19
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z18
+	VBROADCASTSS beta+116(FP), Z19
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -2426,7 +2777,43 @@ step:
 	VMULPS       Z18, Z17, Z17
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z18
@@ -2539,9 +2926,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product10x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product10x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product10x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -2623,9 +3010,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z10
-	VBROADCASTSS beta+108(FP), Z11
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z10
+	VBROADCASTSS beta+116(FP), Z11
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -2639,7 +3026,36 @@ step:
 	VMULPS       Z10, Z9, Z9
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z10
@@ -2722,9 +3138,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product10x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product10x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -2837,9 +3253,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z20
-	VBROADCASTSS beta+108(FP), Z21
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z20
+	VBROADCASTSS beta+116(FP), Z21
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -2863,7 +3279,46 @@ step:
 	VMULPS       Z20, Z19, Z19
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z20
@@ -2986,9 +3441,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product11x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product11x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product11x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -3075,9 +3530,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z11
-	VBROADCASTSS beta+108(FP), Z12
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z11
+	VBROADCASTSS beta+116(FP), Z12
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z11, Z0, Z0
 	VMULPS       Z11, Z1, Z1
@@ -3092,7 +3547,38 @@ step:
 	VMULPS       Z11, Z10, Z10
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z11
@@ -3181,9 +3667,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product11x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product11x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -3304,9 +3790,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z22
-	VBROADCASTSS beta+108(FP), Z23
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z22
+	VBROADCASTSS beta+116(FP), Z23
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -3332,7 +3818,49 @@ step:
 	VMULPS       Z22, Z21, Z21
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z22
@@ -3465,9 +3993,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product12x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product12x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product12x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -3559,9 +4087,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z12
-	VBROADCASTSS beta+108(FP), Z13
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -3577,7 +4105,40 @@ step:
 	VMULPS       Z12, Z11, Z11
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z12
@@ -3672,9 +4233,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product12x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product12x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -3803,9 +4364,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z24
-	VBROADCASTSS beta+108(FP), Z25
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z24
+	VBROADCASTSS beta+116(FP), Z25
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -3833,7 +4394,52 @@ step:
 	VMULPS       Z24, Z23, Z23
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z24
@@ -3976,9 +4582,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product13x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product13x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product13x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -4075,9 +4681,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z13
-	VBROADCASTSS beta+108(FP), Z14
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z13
+	VBROADCASTSS beta+116(FP), Z14
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z13, Z0, Z0
 	VMULPS       Z13, Z1, Z1
@@ -4094,7 +4700,42 @@ step:
 	VMULPS       Z13, Z12, Z12
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z13
@@ -4195,9 +4836,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product13x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product13x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -4334,9 +4975,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z26
-	VBROADCASTSS beta+108(FP), Z27
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z26
+	VBROADCASTSS beta+116(FP), Z27
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z26, Z0, Z0
 	VMULPS       Z26, Z1, Z1
@@ -4366,7 +5007,55 @@ step:
 	VMULPS       Z26, Z25, Z25
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z26
@@ -4519,9 +5208,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product14x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product14x1(SB), NOSPLIT, $0-112
+TEXT ·avx512Product14x1(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -4623,9 +5312,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z14
-	VBROADCASTSS beta+108(FP), Z15
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z14
+	VBROADCASTSS beta+116(FP), Z15
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -4643,7 +5332,44 @@ step:
 	VMULPS       Z14, Z13, Z13
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS.Z   (AX), K1, Z14
@@ -4750,9 +5476,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Product14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·avx512Product14x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Product14x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ       c+48(FP), AX
 	MOVQ       ldc+56(FP), CX
@@ -4897,9 +5623,9 @@ step:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z28
-	VBROADCASTSS beta+108(FP), Z29
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z28
+	VBROADCASTSS beta+116(FP), Z29
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z28, Z0, Z0
 	VMULPS       Z28, Z1, Z1
@@ -4931,7 +5657,58 @@ step:
 	VMULPS       Z28, Z27, Z27
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z28
@@ -5094,9 +5871,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead6x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead6x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -5204,9 +5981,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z12
-	VBROADCASTSS beta+108(FP), Z13
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -5222,7 +5999,34 @@ done:
 	VMULPS       Z12, Z11, Z11
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z12
@@ -5305,9 +6109,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead7x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead7x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead7x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -5423,9 +6227,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z14
-	VBROADCASTSS beta+108(FP), Z15
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z14
+	VBROADCASTSS beta+116(FP), Z15
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -5443,7 +6247,37 @@ done:
 	VMULPS       Z14, Z13, Z13
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z14
@@ -5536,9 +6370,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead8x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead8x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead8x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -5666,9 +6500,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z16
-	VBROADCASTSS beta+108(FP), Z17
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z16
+	VBROADCASTSS beta+116(FP), Z17
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -5688,7 +6522,40 @@ done:
 	VMULPS       Z16, Z15, Z15
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z16
@@ -5791,9 +6658,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead9x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead9x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead9x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -5929,9 +6796,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z18
-	VBROADCASTSS beta+108(FP), Z19
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z18
+	VBROADCASTSS beta+116(FP), Z19
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -5953,7 +6820,43 @@ done:
 	VMULPS       Z18, Z17, Z17
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z18
@@ -6066,9 +6969,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead10x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead10x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead10x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -6212,9 +7115,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z20
-	VBROADCASTSS beta+108(FP), Z21
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z20
+	VBROADCASTSS beta+116(FP), Z21
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -6238,7 +7141,46 @@ done:
 	VMULPS       Z20, Z19, Z19
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z20
@@ -6361,9 +7303,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead11x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead11x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead11x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -6515,9 +7457,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z22
-	VBROADCASTSS beta+108(FP), Z23
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z22
+	VBROADCASTSS beta+116(FP), Z23
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -6543,7 +7485,49 @@ done:
 	VMULPS       Z22, Z21, Z21
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z22
@@ -6676,9 +7660,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead12x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead12x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead12x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -6838,9 +7822,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z24
-	VBROADCASTSS beta+108(FP), Z25
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z24
+	VBROADCASTSS beta+116(FP), Z25
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -6868,7 +7852,52 @@ done:
 	VMULPS       Z24, Z23, Z23
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z24
@@ -7011,9 +8040,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead13x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead13x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -7181,9 +8210,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z26
-	VBROADCASTSS beta+108(FP), Z27
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z26
+	VBROADCASTSS beta+116(FP), Z27
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z26, Z0, Z0
 	VMULPS       Z26, Z1, Z1
@@ -7213,7 +8242,55 @@ done:
 	VMULPS       Z26, Z25, Z25
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z26
@@ -7366,9 +8443,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, alpha float32, beta float32)
+// func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·avx512Ahead14x2(SB), NOSPLIT, $0-112
+TEXT ·avx512Ahead14x2(SB), NOSPLIT, $0-120
 tile:
 	MOVQ    tail+64(FP), AX
 	MOVQ    $0x0000ffff, CX
@@ -7544,9 +8621,9 @@ done:
 	MOVQ         c+48(FP), AX
 	MOVQ         ldc+56(FP), CX
 	SHLQ         $0x02, CX
-	VBROADCASTSS alpha+104(FP), Z28
-	VBROADCASTSS beta+108(FP), Z29
-	CMPL         alpha+104(FP), $0x3f800000
+	VBROADCASTSS alpha+112(FP), Z28
+	VBROADCASTSS beta+116(FP), Z29
+	CMPL         alpha+112(FP), $0x3f800000
 	JEQ          scaled
 	VMULPS       Z28, Z0, Z0
 	VMULPS       Z28, Z1, Z1
@@ -7578,7 +8655,58 @@ done:
 	VMULPS       Z28, Z27, Z27
 
 scaled:
-	MOVL        beta+108(FP), DX
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
 	SHLL        $0x01, DX
 	JZ          overwrite
 	VMOVUPS     (AX), Z28

@@ -18,10 +18,10 @@ type product struct {
 // A kernel computes C ← alpha·A·B + beta·C for tiles: A [rows k] with element (i, p) at a[i·rs +
 // p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
 // columns, only the first tail lanes belong to C. The operands of the next tile are nextA, nextB
-// and nextC numbers after those of a tile. Each number of C is one chain of fused multiply-adds.
-// k ≥ 1, tiles ≥ 1.
+// and nextC numbers after those of a tile. Each number of C is one chain of fused multiply-adds. If
+// ahead is not 0, a kernel loads the tile at that distance from C into the cache. k ≥ 1, tiles ≥ 1.
 type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, tail,
-	tiles, nextA, nextB, nextC int, alpha, beta float32)
+	tiles, nextA, nextB, nextC, ahead int, alpha, beta float32)
 
 // A packer copies k rows of strips that are one or two vectors wide. In src the rows are ld apart
 // and the strips are side by side, step apart; in dst each strip is contiguous and the strips are
@@ -37,6 +37,13 @@ const (
 	blockK    = 1024 // maximum length of the parts of a sum
 	blockN    = 2048 // columns of a panel of B
 	blockRows = 84   // rows of a block of A
+)
+
+// A tile of C is loaded blockRows ahead if its sums are short, so that stores wait for the memory,
+// and C is too large for the first cache; found by measurement.
+const (
+	aheadK = 32
+	aheadC = 1 << 15
 )
 
 // callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
@@ -162,7 +169,11 @@ func (p *product) panel(g *gemm) {
 		return
 	}
 	tiles := p.tilesOf(g.m)
-	for first, step := 0, blockRows/p.rows; first < tiles.count; first += step {
+	step := blockRows / p.rows
+	if g.m*g.k <= blockRows*blockK { // all of A is as small as a block
+		step = tiles.count
+	}
+	for first := 0; first < tiles.count; first += step {
 		last := min(first+step, tiles.count)
 		if packA {
 			p.packA(w, g, &a, tiles, first, last)
@@ -212,7 +223,7 @@ func (p *product) across(g *gemm, a *block, b *panel) {
 		}
 		width, tail := p.width(g.n - j)
 		p.kernels[g.m-1][width-1](g.k, &a.v[0], a.rs, a.cs, &b.v[at], b.stride(width*p.lanes),
-			&g.c[j], g.ldc, tail, strips, 0, b.strip, wide, g.alpha, g.beta)
+			&g.c[j], g.ldc, tail, strips, 0, b.strip, wide, 0, g.alpha, g.beta)
 	}
 }
 
@@ -220,6 +231,10 @@ func (p *product) across(g *gemm, a *block, b *panel) {
 // j, which starts at b.v[at].
 func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j, at int) {
 	width, tail := p.width(g.n - j)
+	ahead := 0
+	if g.k <= aheadK && g.m*g.n >= aheadC {
+		ahead = blockRows * g.ldc
+	}
 	for t := first; t < last; {
 		rows, end := tiles.alike(t, last)
 		i, next := tiles.start(t), rows*a.rs
@@ -228,7 +243,7 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 			from, next = (t-first)*a.tile, a.tile
 		}
 		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at],
-			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc,
+			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc, ahead,
 			g.alpha, g.beta)
 		t = end
 	}

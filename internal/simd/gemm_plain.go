@@ -20,7 +20,7 @@ func at(x *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointe
 
 func plainKernel(rows, cols, lanes int) kernel {
 	return func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, tail, tiles,
-		nextA, nextB, nextC int, alpha, beta float32) {
+		nextA, nextB, nextC, ahead int, alpha, beta float32) {
 		for t := range tiles {
 			a, b, c := at(a, t*nextA), at(b, t*nextB), at(c, t*nextC)
 			for i := range rows {

@@ -143,7 +143,8 @@ func TestSgemmLarge(t *testing.T) {
 	onEachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		sizes := []struct{ m, n, k int }{{200, 300, 40}, {3, 2100, 5}, {90, 33, 1025},
-			{57, 290, 300}, {1, 70, 2050}, {170, 1, 9}, {61, 257, 1030}, {5, 600, 1000}}
+			{57, 290, 300}, {1, 70, 2050}, {170, 1, 9}, {61, 257, 1030}, {5, 600, 1000},
+			{200, 300, 20}}
 		for _, tA := range transposes {
 			for _, tB := range transposes {
 				for i, s := range sizes {

@@ -11,7 +11,7 @@ import (
 )
 
 const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, " +
-	"ldc, tail, tiles, nextA, nextB, nextC int, alpha, beta float32)"
+	"ldc, tail, tiles, nextA, nextB, nextC, ahead int, alpha, beta float32)"
 
 // products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
 // or two vectors of columns, and for AVX-512 the ahead kernels.
@@ -222,6 +222,7 @@ func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 		}
 	}
 	Label("scaled")
+	loadAhead(acc)
 	MOVL(argument("beta"), bits)
 	SHLL(U8(1), bits)
 	JZ(LabelRef("overwrite"))
@@ -230,6 +231,22 @@ func (v *isa) epilogue(acc [][]reg.VecVirtual) {
 	Label("overwrite")
 	v.rowsOut(acc, c, ldc, nil)
 	Label("next")
+}
+
+// loadAhead loads the lines of C at the distance ahead, unless that is 0.
+func loadAhead(acc [][]reg.VecVirtual) {
+	at, ldc := param("ahead"), stride("ldc")
+	TESTQ(at, at)
+	JZ(LabelRef("loaded"))
+	SHLQ(U8(2), at)
+	ADDQ(argument("c"), at)
+	for _, row := range acc {
+		for j := range row {
+			PREFETCHT0(Mem{Base: at, Disp: 64 * j})
+		}
+		ADDQ(ldc, at)
+	}
+	Label("loaded")
 }
 
 // rowsOut adds beta·C to the tile if beta is not nil, and writes the tile.
