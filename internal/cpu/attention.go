@@ -21,10 +21,16 @@ const (
 	keyBlock   = 128 // the longest row of a matrix that products read without packing it
 )
 
+// headGrain returns the number of heads in a chunk, some tens of microseconds of work. A head with
+// few queries and keys takes as long as 2¹³ multiplications: its rows are copied and its products
+// called.
+func headGrain(a device.Attention) int {
+	return max(1, gemmWork/4/(1<<13+a.Queries*a.Keys*(a.Width+8)))
+}
+
 // heads calls f for every head of every sample, with scratch memory for n numbers.
 func (d *Device[T]) heads(a device.Attention, n int, f func(h head[T], scratch arena[T])) {
-	work := a.Queries * a.Keys * (a.Width + 8)
-	parallel.For(a.Samples*a.Heads, max(1, gemmWork/4/work), func(lo, hi int) {
+	parallel.For(a.Samples*a.Heads, headGrain(a), func(lo, hi int) {
 		scratch := d.borrow(n)
 		defer d.recycle(scratch)
 		for i := lo; i < hi; i++ {

@@ -52,6 +52,19 @@ func bitsOn[T Float](cores int, dev *Device[T]) map[string][]uint64 {
 	return bits
 }
 
+// TestHeadGrain: also many heads with few rows are divided.
+func TestHeadGrain(t *testing.T) {
+	for _, c := range []struct{ queries, keys, width, want int }{
+		{1, 1, 16, 31}, {8, 8, 16, 26}, {56, 56, 16, 3}, {375, 375, 64, 1},
+	} {
+		a := device.Attention{Queries: c.queries, Keys: c.keys, Width: c.width}
+		if got := headGrain(a); got != c.want {
+			t.Errorf("%d queries, %d keys: %d heads in a chunk, want %d", c.queries, c.keys, got,
+				c.want)
+		}
+	}
+}
+
 // TestBlocks checks that products are divided equally, and only into blocks of four squares of 64
 // by 64 numbers or more.
 func TestBlocks(t *testing.T) {
