@@ -243,8 +243,8 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 			from, next = (t-first)*a.tile, a.tile
 		}
 		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at],
-			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc, ahead,
-			g.alpha, g.beta)
+			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc,
+			ahead, g.alpha, g.beta)
 		t = end
 	}
 }
