@@ -1628,7 +1628,7 @@ end:
 	RET
 
 // func avx2Pack1(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·avx2Pack1(SB), NOSPLIT, $0-64
 	MOVQ    tail+56(FP), AX
 	LEAQ    mask<>+0(SB), CX
@@ -1645,6 +1645,8 @@ TEXT ·avx2Pack1(SB), NOSPLIT, $0-64
 	MOVQ    size+48(FP), DI
 	SHLQ    $0x02, DI
 	MOVQ    strips+8(FP), R8
+	MOVQ    BX, R12
+	SHLQ    $0x03, R12
 
 row:
 	MOVQ CX, R9
@@ -1654,6 +1656,7 @@ row:
 strip:
 	VMASKMOVPS (R9), Y0, Y1
 	VMOVUPS    Y1, (R10)
+	PREFETCHT0 (R9)(R12*1)
 	ADDQ       SI, R9
 	ADDQ       DI, R10
 	DECQ       R11
@@ -1666,7 +1669,7 @@ strip:
 	RET
 
 // func avx2Pack2(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·avx2Pack2(SB), NOSPLIT, $0-64
 	MOVQ    tail+56(FP), AX
 	LEAQ    mask<>+0(SB), CX
@@ -1683,6 +1686,8 @@ TEXT ·avx2Pack2(SB), NOSPLIT, $0-64
 	MOVQ    size+48(FP), DI
 	SHLQ    $0x02, DI
 	MOVQ    strips+8(FP), R8
+	MOVQ    BX, R12
+	SHLQ    $0x03, R12
 
 row:
 	MOVQ CX, R9
@@ -1692,8 +1697,10 @@ row:
 strip:
 	VMOVUPS    (R9), Y1
 	VMOVUPS    Y1, (R10)
+	PREFETCHT0 (R9)(R12*1)
 	VMASKMOVPS 32(R9), Y0, Y1
 	VMOVUPS    Y1, 32(R10)
+	PREFETCHT0 32(R9)(R12*1)
 	ADDQ       SI, R9
 	ADDQ       DI, R10
 	DECQ       R11

@@ -8870,7 +8870,7 @@ end:
 	RET
 
 // func avx512Pack1(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·avx512Pack1(SB), NOSPLIT, $0-64
 	MOVQ  tail+56(FP), AX
 	MOVQ  $0x0000ffff, CX
@@ -8886,6 +8886,8 @@ TEXT ·avx512Pack1(SB), NOSPLIT, $0-64
 	MOVQ  size+48(FP), DI
 	SHLQ  $0x02, DI
 	MOVQ  strips+8(FP), R8
+	MOVQ  BX, R12
+	SHLQ  $0x03, R12
 
 row:
 	MOVQ CX, R9
@@ -8893,21 +8895,22 @@ row:
 	MOVQ R8, R11
 
 strip:
-	VMOVUPS.Z (R9), K1, Z0
-	VMOVUPS   Z0, (R10)
-	ADDQ      SI, R9
-	ADDQ      DI, R10
-	DECQ      R11
-	JNZ       strip
-	ADDQ      BX, CX
-	ADDQ      $0x00000040, DX
-	DECQ      AX
-	JNZ       row
+	VMOVUPS.Z  (R9), K1, Z0
+	VMOVUPS    Z0, (R10)
+	PREFETCHT0 (R9)(R12*1)
+	ADDQ       SI, R9
+	ADDQ       DI, R10
+	DECQ       R11
+	JNZ        strip
+	ADDQ       BX, CX
+	ADDQ       $0x00000040, DX
+	DECQ       AX
+	JNZ        row
 	VZEROUPPER
 	RET
 
 // func avx512Pack2(k int, strips int, src *float32, ld int, step int, dst *float32, size int, tail int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·avx512Pack2(SB), NOSPLIT, $0-64
 	MOVQ  tail+56(FP), AX
 	MOVQ  $0x0000ffff, CX
@@ -8923,6 +8926,8 @@ TEXT ·avx512Pack2(SB), NOSPLIT, $0-64
 	MOVQ  size+48(FP), DI
 	SHLQ  $0x02, DI
 	MOVQ  strips+8(FP), R8
+	MOVQ  BX, R12
+	SHLQ  $0x03, R12
 
 row:
 	MOVQ CX, R9
@@ -8930,18 +8935,20 @@ row:
 	MOVQ R8, R11
 
 strip:
-	VMOVUPS   (R9), Z0
-	VMOVUPS   Z0, (R10)
-	VMOVUPS.Z 64(R9), K1, Z0
-	VMOVUPS   Z0, 64(R10)
-	ADDQ      SI, R9
-	ADDQ      DI, R10
-	DECQ      R11
-	JNZ       strip
-	ADDQ      BX, CX
-	ADDQ      $0x00000080, DX
-	DECQ      AX
-	JNZ       row
+	VMOVUPS    (R9), Z0
+	VMOVUPS    Z0, (R10)
+	PREFETCHT0 (R9)(R12*1)
+	VMOVUPS.Z  64(R9), K1, Z0
+	VMOVUPS    Z0, 64(R10)
+	PREFETCHT0 64(R9)(R12*1)
+	ADDQ       SI, R9
+	ADDQ       DI, R10
+	DECQ       R11
+	JNZ        strip
+	ADDQ       BX, CX
+	ADDQ       $0x00000080, DX
+	DECQ       AX
+	JNZ        row
 	VZEROUPPER
 	RET
 

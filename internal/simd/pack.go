@@ -50,8 +50,8 @@ const (
 // The maximum sizes for one call of a packer, some tens of microseconds, since the scheduler
 // cannot preempt assembly.
 const (
-	packStrips = 4
-	packRows   = 256
+	packStrips = 16
+	packRows   = 128
 )
 
 // A panel is B in strips of two vectors of columns.

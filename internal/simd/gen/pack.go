@@ -17,7 +17,8 @@ func (v *isa) packing() {
 }
 
 // copyStrips writes a packer for strips of width vectors: see packer in gemm.go. It reads the last
-// vector of a strip through a mask of tail lanes and writes zeros to the other lanes.
+// vector of a strip through a mask of tail lanes and writes zeros to the other lanes. It loads the
+// strips eight rows ahead, since the rows of a matrix are often a page or more apart.
 func (v *isa) copyStrips(width int) {
 	v.function(fmt.Sprintf("Pack%d", width),
 		"func(k, strips int, src *float32, ld, step int, dst *float32, size, tail int)",
@@ -25,7 +26,9 @@ func (v *isa) copyStrips(width int) {
 	v.maskOf(param("tail"))
 	k, src, dst := param("k"), param("src"), param("dst")
 	ld, step, size, strips := stride("ld"), stride("step"), stride("size"), param("strips")
-	from, to, n := GP64(), GP64(), GP64()
+	from, to, n, ahead := GP64(), GP64(), GP64(), GP64()
+	MOVQ(ld, ahead)
+	SHLQ(U8(3), ahead)
 
 	Label("row")
 	MOVQ(src, from)
@@ -35,6 +38,7 @@ func (v *isa) copyStrips(width int) {
 	for j, r := range v.vecs(width) {
 		v.load(Mem{Base: from, Disp: v.bytes(j)}, r, j == width-1)
 		v.store(r, Mem{Base: to, Disp: v.bytes(j)}, false)
+		PREFETCHT0(Mem{Base: from, Index: ahead, Scale: 1, Disp: v.bytes(j)})
 	}
 	ADDQ(step, from)
 	ADDQ(size, to)
