@@ -128,7 +128,8 @@ func Preset(name, model, dataset string) (Config, error) {
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// check returns an error for the first key with an invalid value.
+// check returns an error for the first key with an invalid value. Rules between settings of the
+// model are left to its own Check.
 func (c *Config) check() error {
 	for _, f := range []struct{ key, value string }{{"dataset", c.Dataset}, {"name", c.Name}} {
 		if f.value != "" && !plainName.MatchString(f.value) {
@@ -158,10 +159,8 @@ func (c *Config) check() error {
 	}); err != nil {
 		return err
 	}
-	if _, err := ParseRates(c.Eval.Rates); err != nil {
-		return err
-	}
-	return c.Method.Check()
+	_, err = ParseRates(c.Eval.Rates)
+	return err
 }
 
 // A rule is the result of checking the value of a key.

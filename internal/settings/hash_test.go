@@ -105,7 +105,7 @@ func TestSettingsOfOlderVersions(t *testing.T) {
 // the setting had other values.
 func TestResplit(t *testing.T) {
 	for value, want := range map[string]string{"0": "resplit: 0\n", "3": "resplit: 3\n",
-		"seed": "resplit: seed\n"} {
+		"19": "resplit: 19\n", "seed": "resplit: seed\n"} {
 		c, err := Resolve(Sources{Set: map[string]string{"data.resplit": value}})
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +119,8 @@ func TestResplit(t *testing.T) {
 			t.Errorf("%s: read as %q, %v", value, again.Data.Resplit, err)
 		}
 		seed, ok := c.Data.Resplit.Seed(1111)
-		if n := map[string]uint64{"3": 3, "seed": 1111}[value]; seed != n || ok != (n > 0) {
+		n := map[string]uint64{"3": 3, "19": 19, "seed": 1111}[value]
+		if seed != n || ok != (n > 0) {
 			t.Errorf("%s: seed %d, %t", value, seed, ok)
 		}
 		if hash := c.Hash()[:16]; value == "3" && hash != "f5c611d94aafd475" {
@@ -132,5 +133,21 @@ func TestResplit(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", value, err)
 		}
+	}
+}
+
+// TestSameExceptSeed compares configurations, of which only name and seed may differ.
+func TestSameExceptSeed(t *testing.T) {
+	a, _ := Preset("quick", "recap", "mosi")
+	b := a
+	if b.Name, b.Seed = "x", 5; !SameExceptSeed(a, b) || !SameExceptSeed(b, a) {
+		t.Error("other names and seeds: not the same")
+	}
+	named := a
+	if named.Name = "x"; named.Hash() != a.Hash() || b.Hash() == a.Hash() {
+		t.Error("the hash is of the name, or not of the seed")
+	}
+	if b.Train.LR *= 2; SameExceptSeed(a, b) {
+		t.Error("other learning rates: the same")
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/models"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -117,6 +116,7 @@ func TestUnknownVariable(t *testing.T) {
 		{"RECAP_EPOCHS=3", `found RECAP_EPOCHS, did you mean "RECAP_TRAIN_EPOCHS"?`},
 		{"RECAP_OUTT=3", `found RECAP_OUTT, did you mean "RECAP_OUT"?`},
 		{"RECAP_=3", `found RECAP_`},
+		{"RECAP_DATASET=mosi", ""},
 		{"RECAP_OUT=x", ""}, {"RECAP_CUDA=x", ""}, {"RECAPITULATE=x", ""}, {"HOME=x", ""},
 		{"=C:=x", ""}, {"RECAP_TRAIN_BATCH=3", ""},
 	} {
@@ -187,6 +187,7 @@ func TestNearNames(t *testing.T) {
 		{"epochs", "3", `did you mean "train.epochs"?`},
 		{"batch_size", "3", `did you mean "train.batch"?`},
 		{"trian", "3", `did you mean "train.batch"?`},
+		{"datset", "3", `did you mean "dataset"?`}, {"lr_x", "3", `did you mean "train.lr"?`},
 		{"epochs.stage1", "3", `did you mean "train.epochs.stage1"?`},
 	} {
 		_, err := Resolve(Sources{Set: map[string]string{x.key: x.value}})
@@ -202,6 +203,103 @@ func TestNearNames(t *testing.T) {
 	if err := c.CheckData(); err == nil ||
 		!strings.Contains(err.Error(), `data set moss, did you mean "mosi"?`) {
 		t.Errorf("data set moss: %v", err)
+	}
+}
+
+// TestDistance counts insertions, deletions, replacements and swaps.
+func TestDistance(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"aa", "aa", 0},
+		{"abba", "abba", 0}, {"ab", "ba", 1}, {"abcd", "acbd", 1}, {"abc", "adc", 1},
+		{"abc", "ac", 1}, {"ac", "abc", 1}, {"kitten", "sitting", 3}, {"abc", "cab", 2},
+		{"abcd", "badc", 2}, {"abc", "xyz", 3}, {"a", "b", 1}, {"xab", "yba", 2},
+	} {
+		if got := distance(x.a, x.b); got != x.want || distance(x.b, x.a) != x.want {
+			t.Errorf("%q and %q: %d, %d reversed; want %d", x.a, x.b, got, distance(x.b, x.a),
+				x.want)
+		}
+	}
+}
+
+// TestNearest finds names with capital letters and elements of keys, and none that are far.
+func TestNearest(t *testing.T) {
+	known := []string{"CENET", "train.batch", "a.b.rates"}
+	for name, want := range map[string]string{"cenet": "CENET", "Cent": "CENET",
+		"BATCH": "train.batch", "trains": "train.batch", "batch_x": "train.batch",
+		"b.rates": "a.b.rates", "rate": "a.b.rates", "train.batch": "train.batch",
+		"cxxxt": "", "": "", "x": ""} {
+		if got := nearest(name, known); got != want {
+			t.Errorf("%q: nearest is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestDescriptions describes settings of each group and type, as recap settings prints them.
+func TestDescriptions(t *testing.T) {
+	c, err := Preset("quick", "misa", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Description
+	for _, key := range []string{"model", "variant", "preset", "cuda", "eval", "data.resplit"} {
+		found, err := c.Describe(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, found...)
+	}
+	if c, err = Preset("paper", "recap", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"width", "granularities", "loss.modality", "text.bert"} {
+		found, err := c.Describe(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, found...)
+	}
+	const rates = "first:last:step or a list, of increasing numbers from 0 to 1, such as " +
+		"0:0.9:0.1 or 0,0.5"
+	want := []Description{
+		{"run", "model", "misa", "one of recap, misa, self-mm, mmim, tfr-net, cenet, tetfn, " +
+			"almt, bi-mamba, lnln, tf-mamba, mascf-style", "model to train"},
+		{"run", "variant", "full", "one of full", "named change of the model, such as an ablation"},
+		{"run", "preset", "quick", "one of quick, paper", "selects the defaults of all settings"},
+		{"cuda", "cuda.tf32", "false", "true or false", "compute matrix products on tensor cores"},
+		{"eval", "eval.valid_rate", "0.5", "a number from 0 to 1",
+			"missing rate of the validation"},
+		{"eval", "eval.rates", "0:0.9:0.1", rates, "missing rates of the test"},
+		{"eval", "eval.split", "test", "one of test, valid", "split of the final test"},
+		{"data", "data.resplit", "0",
+			"a whole number, or seed for that of the run; 0: as in the file",
+			"seed of new splits by video"},
+		{"recap", "width", "128", "1 or more", "d, of every representation"},
+		{"recap", "granularities", "[8, 4, 2]", "a list of whole numbers",
+			"numbers of segments; divide tokens"},
+		{"recap", "loss.modality", "[0.5, 0.2, 0.3]", "a list of 3 numbers",
+			"w_l, w_a, w_v of the modalities in L_adv"},
+		{"recap", "text.bert", "", "text",
+			"pretrained BERT, a directory or a name; empty: from scratch"},
+	}
+	if len(list) != len(want) {
+		t.Fatalf("%d descriptions, want %d: %q", len(list), len(want), list)
+	}
+	for i := range want {
+		if list[i] != want[i] {
+			t.Errorf("%q, want\n%q", list[i], want[i])
+		}
+	}
+	var unknown *KeyError
+	if _, err := c.Describe("widt"); !errors.As(err, &unknown) || unknown.Key != "widt" {
+		t.Errorf("widt: error %v", err)
+	}
+	known := slices.Sorted(slices.Values(c.known()))
+	if known[0] == "" || len(slices.Compact(known)) != len(c.Keys())+1 { // and train.epochs
+		t.Errorf("%d known keys, want those of %d settings and train.epochs: %q", len(known),
+			len(c.Keys()), known)
 	}
 }
 
@@ -231,46 +329,6 @@ func TestSettingsAreDescribed(t *testing.T) {
 			if group != "" && d.Group != group {
 				t.Errorf("%s: %s is in group %q, want %q", spec.Name, d.Key, d.Group, group)
 			}
-		}
-	}
-}
-
-func TestFeaturesOfEachModality(t *testing.T) {
-	c := Config{Dataset: "mine", Data: DataConfig{Text: "t.pkl", Audio: "a.pkl", Vision: "v.pkl"}}
-	want := datasets.Options{Name: "mine",
-		Features: datasets.Features{Language: "t.pkl", Audio: "a.pkl", Vision: "v.pkl"}}
-	if got := c.DatasetOptions(); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-	for name, want := range map[string]string{"mine-2.0_x": "", "a/b": `"a/b"`, "": `""`,
-		"synthetic": `"synthetic"`} {
-		if err := CheckDatasetName(name); (err == nil) != (want == "") ||
-			err != nil && !strings.HasSuffix(err.Error(), "found "+want) {
-			t.Errorf("%s: error %v, want that it found %s", name, err, want)
-		}
-	}
-}
-
-// TestSettingsInCaptions describes settings as a caption names them.
-func TestSettingsInCaptions(t *testing.T) {
-	names := map[string]string{"/data/mosi.pkl": "mosi.pkl", "/models/bert": "bert"}
-	for _, c := range []struct {
-		setting Setting
-		want    string
-	}{
-		{Setting{textSetting, "", ""}, "text encoder from scratch"},
-		{Setting{textSetting, "/models/bert", ", frozen"}, "text encoder bert, frozen"},
-		{Setting{textSetting, "/other/bert", ", trained further"},
-			"text encoder /other/bert, trained further"},
-		{Setting{DataSetting, "", ""}, "generated by the program"},
-		{Setting{DataSetting, "/data/mosi.pkl", ""}, "mosi.pkl"},
-		{Setting{SeedSetting, "5", ""}, "seed 5"},
-		{Setting{SeedSetting, "5 6", ""}, "seeds 5 6"},
-		{Setting{"preset", "quick", ""}, "quick preset"},
-		{Setting{"train.lr", "0.1", ""}, "train.lr=0.1"},
-	} {
-		if got := c.setting.Describe(names); got != c.want {
-			t.Errorf("%+v is described as %q, want %q", c.setting, got, c.want)
 		}
 	}
 }

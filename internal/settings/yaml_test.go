@@ -10,6 +10,7 @@ func TestYAMLIsLimited(t *testing.T) {
 	for want, text := range map[string]string{
 		"deep":             "a: " + strings.Repeat("[", 32_000),
 		"32 deep":          strings.Repeat("{a: ", 20_000),
+		"brackets more":    "a:\n" + strings.Repeat("[\n", 33) + strings.Repeat("]\n", 33),
 		"more than 32":     "a: " + strings.Repeat("[", 33) + strings.Repeat("]", 33),
 		"expected at most": strings.Repeat("a: 1\n", 60_000),
 		"spaces":           "a:\n" + strings.Repeat(" ", 1000) + "b: 1",
@@ -28,6 +29,10 @@ func TestYAMLIsLimited(t *testing.T) {
 		}
 	}
 	limits := strings.Repeat(" ", 128) + "a: " + strings.Repeat("[", 32) + strings.Repeat("]", 32)
+	if err := UnmarshalYAML([]byte(limits), new(any)); err != nil {
+		t.Error(err)
+	}
+	limits = "a: [" + strings.Repeat("[1], {b: 2}, ", 40) + "3]"
 	if err := UnmarshalYAML([]byte(limits), new(any)); err != nil {
 		t.Error(err)
 	}
