@@ -1,7 +1,7 @@
 package datasets
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -61,7 +61,7 @@ func (l *layout) tokens(name string, d dict, to *Tokens) (n int, err error) {
 			return 0, fmt.Errorf("datasets: %s: %s: text_bert: %w", l.path, name, err)
 		}
 		copy(to.Mask[i*to.T:], row[to.T:2*to.T])
-		if err := errors.Join(integers(to.ID[i*to.T:], row[:to.T]),
+		if err := cmp.Or(integers(to.ID[i*to.T:], row[:to.T]),
 			integers(to.Segment[i*to.T:], row[2*to.T:])); err != nil {
 			return 0, l.mismatch(fmt.Sprintf("%s: text_bert: utterance %d", name, i),
 				fmt.Sprintf("token ids and segments from 0 to %d", maxID), err.Error(),

@@ -1,9 +1,11 @@
 package datasets
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +90,100 @@ func TestOrder(t *testing.T) {
 				t.Errorf("order %v, shuffled %v", all, rng != nil)
 			}
 		}
+	}
+}
+
+// panics returns what f panics with.
+func panics(f func()) (message string) {
+	defer func() {
+		if p := recover(); p != nil {
+			message = fmt.Sprint(p)
+		}
+	}()
+	f()
+	return ""
+}
+
+func TestMisusePanics(t *testing.T) {
+	s := noisy([3]float64{}).Valid
+	fraction := func(f float64) func() { return func() { s.Fraction(f, 1) } }
+	for want, f := range map[string]func(){
+		"Order: batch of 0: want 1 or more":             func() { Order(3, 0, 0, nil) },
+		"Order: batch of -1: want 1 or more":            func() { Order(3, -1, 0, nil) },
+		"Fraction: 0: want a fraction in (0, 1]":        fraction(0),
+		"Fraction: 1.01: want a fraction in (0, 1]":     fraction(1.01),
+		"Fraction: NaN: want a fraction in (0, 1]":      fraction(math.NaN()),
+		"KeepMasks: 3 rates for 200 utterances: want":   func() { s.KeepMasks(FixedRates(3, 0)) },
+		"KeepMasks: 201 rates for 200 utterances: want": func() { s.KeepMasks(FixedRates(201, 0)) },
+	} {
+		if got := panics(f); !strings.HasPrefix(got, "datasets: "+want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := panics(func() { Order(3, 1, 0, nil); s.Fraction(1, 1) }); got != "" {
+		t.Error(got)
+	}
+}
+
+// TestFractionIsAPermutationsBeginning keeps what a seed chooses, so that runs can be repeated.
+func TestFractionIsAPermutationsBeginning(t *testing.T) {
+	s := noisy([3]float64{}).Valid
+	var want []string
+	for _, chosen := range rand.New(rand.NewPCG(7, 0)).Perm(200)[:30] {
+		want = append(want, s.ID[chosen])
+	}
+	got := s.Fraction(0.15, 7).ID
+	if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if !slices.IsSortedFunc(got, func(a, b string) int {
+		return slices.Index(s.ID, a) - slices.Index(s.ID, b)
+	}) {
+		t.Errorf("%q are not in their order", got)
+	}
+	if s.Fraction(1, 7) != s {
+		t.Error("a fraction of 1 is not the split itself")
+	}
+	if n := s.Fraction(0.0125, 7).Len(); n != 3 { // 2.5 is rounded up
+		t.Errorf("%d utterances of 200·0.0125", n)
+	}
+}
+
+// TestVocab has the largest id, and the largest segment, in each place.
+func TestVocab(t *testing.T) {
+	for i := range 3 {
+		for k := range 3 {
+			set := &Set{}
+			for _, to := range []**Split{&set.Train, &set.Valid, &set.Test} {
+				*to = tokenSplit([][]int{{ClsID, 1, SepID}}, 3, []int{1}, 1, []int{1}, 1)
+			}
+			if v, segment := set.Vocab(), set.LargestSegment(); v != 103 || segment != 0 {
+				t.Errorf("vocabulary %d, segment %d of the special tokens", v, segment)
+			}
+			text := set.splits()[i].Language
+			if text.ID[k], text.Segment[k] = 3000, 1; set.Vocab() != 3001 ||
+				set.LargestSegment() != 1 {
+				t.Errorf("%s, token %d: vocabulary %d, segment %d", splitNames[i], k, set.Vocab(),
+					set.LargestSegment())
+			}
+		}
+	}
+}
+
+// TestFramesOfAShorterFile reads rows of two steps into rows of three that hold something else.
+func TestFramesOfAShorterFile(t *testing.T) {
+	f := Frames{T: 3, D: 2, Len: []int{2, 1}, fileSteps: 2,
+		file: inMemory{1, 2, 3, 4, 5, 6, 7, 8}}
+	row := func(read func([]float32, int), i int) []float32 {
+		x := []float32{9, 9, 9, 9, 9, 9}
+		read(x, i)
+		return x
+	}
+	got := [][]float32{row(f.stored, 0), row(f.stored, 1), row(f.Row, 0), row(f.Row, 1), f.load()}
+	want := [][]float32{{1, 2, 3, 4, 0, 0}, {5, 6, 7, 8, 0, 0}, {1, 2, 3, 4, 0, 0},
+		{5, 6, 0, 0, 0, 0}, {1, 2, 3, 4, 0, 0, 5, 6, 0, 0, 0, 0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

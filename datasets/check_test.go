@@ -2,35 +2,159 @@ package datasets
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+// describedTypes is what make.py writes to types.pkl: tokens 3, 4, 5, audio frames 10, 20, 30 and
+// vision frames 0, 1, 2, of which valid and test have the first two.
+const describedTypes = `testdata/types.pkl: 8329 bytes, types, labels from -1 to 1
+
+train: 3 utterances
+  raw_text                   list [3]
+  id                         bytes [3]
+  text_bert                  int64 [3 3 6]
+  audio                      float16 [3 40 8]
+  vision                     float64 [3 5 3]
+  audio_lengths              uint16 [3 1]
+  vision_lengths             list [3]
+  regression_labels          object [3]
+                                  min     mean      max       of
+  tokens                            3     4.00        5        6
+  audio frames                     10    20.00       30       40
+  vision frames                     1     1.33        2        5
+  labels                           -1     -0.5        0   2 negative, 1 zero, 0 positive
+`
+
+const describedTypesOfTwo = `
+  raw_text                   list [2]
+  id                         bytes [2]
+  text_bert                  int64 [2 3 6]
+  audio                      float16 [2 40 8]
+  vision                     float64 [2 5 3]
+  audio_lengths              uint16 [2 1]
+  vision_lengths             list [2]
+  regression_labels          object [2]
+                                  min     mean      max       of
+  tokens                            3     3.50        4        6
+  audio frames                     10    15.00       20       40
+  vision frames                     1     1.00        1        5
+  labels                           -1    -0.75     -0.5   2 negative, 0 zero, 0 positive
+`
 
 func TestCheckDescribesAFile(t *testing.T) {
 	r, err := Check("testdata/types.pkl", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := r.String()
-	for _, want := range []string{
-		"testdata/types.pkl: 8329 bytes, types, labels from -1 to 1\n",
-		"train: 3 utterances\n",
-		"  text_bert                  int64 [3 3 6]\n",
-		"  id                         bytes [3]\n",
-		"  audio                      float16 [3 40 8]\n",
-		"  vision_lengths             list [3]\n",
-		"  audio frames                     10    20.00       30       40\n",
-		"  labels                           -1     -0.5        0   2 negative, 1 zero, 0 positive\n",
-		"  train: audio: -Inf, read as 0: 1 times\n",
-		"  test: vision_lengths: not in 1 to 5, clamped: 1 times\n",
-		"\nwarnings:\n  ",
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q is not in\n%s", want, got)
+	want := describedTypes + "\nvalid: 2 utterances" + describedTypesOfTwo +
+		"\ntest: 2 utterances" + describedTypesOfTwo + "\nwarnings:\n"
+	for _, name := range []string{"test", "train", "valid"} {
+		want += "  " + name + ": audio: -Inf, read as 0: 1 times\n  " + name +
+			": vision_lengths: not in 1 to 5, clamped: 1 times\n"
+	}
+	for i, name := range splitNames {
+		n := []int{3, 2, 2}[i]
+		for _, key := range []string{"audio", "vision"} {
+			want += fmt.Sprintf("  %s: %s: expected zeros after the length, found other values "+
+				"in %d of %d utterances, the first \"%s$_$0\"; they are read as padding: check "+
+				"%s_lengths\n", name, key, n, n, name, key)
 		}
+		want += fmt.Sprintf("  %s: vision: expected padding at the end, found 2 of %d lengths "+
+			"that are 1; perhaps the padding is at the front\n", name, n)
+	}
+	for _, pair := range [][2]string{{"valid", "train"}, {"test", "train"}, {"test", "valid"}} {
+		want += fmt.Sprintf("  %s: expected no utterances with the same features as in %s, found "+
+			"2 of 2 utterances, the first \"%s$_$0\"\n", pair[0], pair[1], pair[0])
+	}
+	if diff := cmp.Diff(want+"\nno problems\n", r.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestCheckOfAPackedFile expects what Check says of the pickle, but for path, keys and size.
+func TestCheckOfAPackedFile(t *testing.T) {
+	set := noisy([3]float64{0.5, 0.5, 0})
+	set.Test.ID[3] = "tr0$_$x" // of a video of train
+	pickle := writeFile(t, "CH-SIMS.pkl", pickleOf(set))
+	for _, o := range []Options{{Name: "mosi"}, {}} {
+		in, keys := pickle, []string{"text.id I32 [300 3]", "text.segment I32 [300 3]",
+			"text.mask F32 [300 3]", "label F32 [300]", "audio F32 [300 2 5]",
+			"audio.length I32 [300]", "vision F32 [300 1 4]", "vision.length I32 [300]",
+			"id U8 [2820]", "id.length I32 [300]"} // te0$_$0 to te42$_$299
+		if o.Name == "" {
+			in = "testdata/types.pkl"
+			keys = []string{"text.id I32 [2 6]", "text.segment I32 [2 6]", "text.mask F32 [2 6]",
+				"label F32 [2]", "audio F32 [2 40 8]", "audio.length I32 [2]",
+				"vision F32 [2 5 3]", "vision.length I32 [2]", "id U8 [16]", "id.length I32 [2]",
+				"raw_text U8 [56]", "raw_text.length I32 [2]"}
+		}
+		path := filepath.Join(t.TempDir(), "packed.safetensors")
+		if _, err := Pack(in, path, o); err != nil {
+			t.Fatal(err)
+		}
+		want, err := Check(in, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Check(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || got.Bytes != info.Size() || got.Path != path {
+			t.Errorf("%d bytes in %s: %v", got.Bytes, got.Path, err)
+		}
+		var found []string
+		for _, k := range got.Splits[2].Keys {
+			found = append(found, k.Key+" "+k.Value)
+		}
+		if diff := cmp.Diff(keys, found); diff != "" {
+			t.Errorf("%s: %s", in, diff)
+		}
+		got.Path, got.Bytes = want.Path, want.Bytes
+		for i := range got.Splits {
+			got.Splits[i].Keys = want.Splits[i].Keys
+		}
+		// repairs, and values that were not read, are said of the pickle only
+		want.Warnings = slices.DeleteFunc(want.Warnings, func(w string) bool {
+			return strings.Contains(w, "times") || strings.Contains(w, "after the length")
+		})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", in, diff)
+		}
+		if len(got.Warnings) < 2 {
+			t.Errorf("%s: warnings %q", in, got.Warnings)
+		}
+	}
+}
+
+// TestReportInWords has what types.pkl does not have.
+func TestReportInWords(t *testing.T) {
+	r := Report{Path: "a.pkl", Bytes: 7, Name: "a", Range: [2]float64{-3, 3},
+		Splits:       []SplitReport{{Name: "train", Keys: []KeyReport{{"id", "list [2]"}}}},
+		Correlations: []Correlation{{"audio", 0.123, -0.5, 1}},
+		Problems:     []string{"one", "two"}}
+	const want = `a.pkl: 7 bytes, a, labels from -3 to 3
+
+train: 0 utterances
+  id                         list [2]
+
+correlation with the label      train    valid     test
+  audio                          0.12    -0.50     1.00
+
+problems:
+  one
+  two
+`
+	if diff := cmp.Diff(want, r.String()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -97,7 +97,7 @@ func (c *converter) nested(v any, steps, depth int) ([]float32, []int, error) {
 		x := make([]float32, len(items))
 		for i, item := range items {
 			var err error
-			if x[i], err = number(item); err != nil {
+			if x[i], err = number(item, depth); err != nil {
 				return nil, nil, fmt.Errorf("item %d: %w", i, err)
 			}
 		}
@@ -204,7 +204,8 @@ func (c *converter) stack(items []any, outer []int, steps, depth int) ([]float32
 	return x, append(slices.Clone(outer), inner...), nil
 }
 
-func number(v any) (float32, error) {
+// number converts an item of a list in depth lists.
+func number(v any, depth int) (float32, error) {
 	switch v := v.(type) {
 	case int:
 		return float32(v), nil
@@ -216,11 +217,11 @@ func number(v any) (float32, error) {
 		}
 		return 0, nil
 	case *ndarray:
-		if v.dtype != nil && v.dtype.size <= 8 && v.len() == 1 {
+		if v.len() == 1 && depth < maxDepth { // an array of objects may be its own object
 			one := converter{left: 4}
-			x, _, err := one.numbers(v)
+			x, _, err := one.nested(v, 0, depth+1)
 			if err != nil {
-				return 0, err
+				return 0, fmt.Errorf("expected a number, found %w", err)
 			}
 			return x[0], nil
 		}
@@ -245,7 +246,7 @@ func (c *converter) texts(v any) ([]string, error) {
 		return out, nil
 	}
 	a, ok := v.(*ndarray)
-	if !ok || a.dtype == nil || !strings.ContainsRune("USiu", rune(a.dtype.kind)) {
+	if !ok || !a.hasTexts() {
 		return nil, unreadable(v)
 	}
 	r, err := a.open()
@@ -287,7 +288,7 @@ func (c *converter) text(v any) (string, error) {
 		s, err := v.Text()
 		return string(s), err
 	case *ndarray:
-		if v.dtype != nil && len(v.shape) == 0 && v.dtype.kind != 'f' {
+		if len(v.shape) == 0 && v.hasTexts() {
 			s, err := c.texts(v)
 			if err != nil {
 				return "", err
@@ -296,6 +297,11 @@ func (c *converter) text(v any) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("expected a string, found %w", unreadable(v))
+}
+
+// hasTexts reports whether the elements are strings, or integers as ids are.
+func (a *ndarray) hasTexts() bool {
+	return a.dtype != nil && strings.ContainsRune("USiu", rune(a.dtype.kind))
 }
 
 // text decodes one string element, which is padded with zeros.
@@ -355,6 +361,8 @@ func describe(v any) string {
 		return "dict"
 	case string, *unpickle.Blob:
 		return "string"
+	case []byte:
+		return "bytes"
 	case int:
 		return "integer"
 	case float64:

@@ -2,6 +2,9 @@ package datasets
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
@@ -221,7 +225,7 @@ func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 func TestOpenFeaturesRefusesAnEmptyFile(t *testing.T) {
 	for _, text := range []string{"", " \n", "\ufeff"} {
 		if _, err := features(text, ""); err == nil ||
-			!strings.HasPrefix(err.Error(), "datasets: own: ") {
+			!strings.HasPrefix(err.Error(), "datasets: own: expected a pickle, found ") {
 			t.Errorf("%q: error %v", text, err)
 		}
 	}
@@ -233,16 +237,99 @@ func TestFitNamesWhatDoesNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, shape := range map[string]Shape{
-		`utterance 0 ("a"): text_bert: `: {2, 2, 2, 3, 1},
-		`utterance 0 ("a"): audio: `:     {4, 2, 3, 3, 1},
-		`utterance 1 ("b"): audio: `:     {4, 1, 2, 3, 1},
-		`utterance 0 ("a"): vision: `:    {4, 2, 2, 1, 1},
+	for _, c := range []struct {
+		want  string
+		shape Shape
+	}{
+		{`utterance 0 ("a"): text_bert: `, Shape{2, 2, 2, 3, 1}},
+		{`utterance 0 ("a"): audio: `, Shape{4, 2, 3, 3, 1}},
+		{`utterance 1 ("b"): audio: `, Shape{4, 1, 2, 3, 1}},
+		{`utterance 0 ("a"): vision: `, Shape{4, 2, 2, 1, 1}},
+		{`utterance 0 ("a"): vision: `, Shape{4, 2, 2, 3, 2}},
 	} {
-		if _, err := s.Fit(shape); err == nil ||
-			!strings.HasPrefix(err.Error(), "datasets: "+want+"expected at most "+shape.String()) {
-			t.Errorf("%v: %v, want %s", shape, err, want)
+		if _, err := s.Fit(c.shape); err == nil || err.Error() != fmt.Sprintf("datasets: %s"+
+			"expected at most %v and the same features, found text 3, audio 2x2, vision 2x1; "+
+			"extract the features as for the training data", c.want, c.shape) {
+			t.Errorf("%v: %v, want %s", c.shape, err, c.want)
 		}
+	}
+	// padding that is too long, and features that the first utterance does not have
+	padded, err := s.Fit(Shape{9, 9, 2, 9, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := features(`{"audio": [[1]]} {"id": "b", "vision": [[1, 2]]}`, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		s     *Split
+		want  string
+		shape Shape
+	}{
+		{padded, "text_bert: expected", Shape{4, 9, 2, 9, 1}},
+		{padded, "audio: expected", Shape{9, 3, 2, 9, 1}},
+		{padded, "vision: expected", Shape{9, 9, 2, 3, 1}},
+		{missing, `utterance 1 ("b"): vision: expected`, Shape{2, 1, 1, 1, 1}},
+	} {
+		if _, err := c.s.Fit(c.shape); err == nil ||
+			!strings.HasPrefix(err.Error(), "datasets: "+c.want) {
+			t.Errorf("%v: %v, want %s", c.shape, err, c.want)
+		}
+	}
+}
+
+// TestFeaturesOfPickles replaces audio of single splits, and reads all splits of a packed file.
+func TestFeaturesOfPickles(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "own.pkl")
+	if err := os.WriteFile(own, readTestdata(t, "lists.pkl"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Features: Features{Audio: own}}
+	for _, name := range splitNames {
+		want, err := OpenFeatures(own, name, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := "protocol4.pkl"
+		if name == "train" {
+			in = "flat.pkl"
+		}
+		got, err := OpenFeatures("testdata/"+in, name, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.Audio, got.Audio, inside); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if _, err := OpenFeatures("testdata/flat.pkl", "dev", o); err == nil ||
+		!strings.HasPrefix(err.Error(), "datasets: "+own+": expected split dev, found keys") {
+		t.Error(err)
+	}
+	json := writeFile(t, "own.json", []byte(twoUtterances))
+	if _, err := OpenFeatures(json, "train", o); err == nil || err.Error() != "datasets: "+json+
+		": expected a pickle when features are replaced, found JSON; put the features into it" {
+		t.Error(err)
+	}
+	if open := filestest.Open(dir); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
+	}
+	packed := packTestdata(t, "protocol4.pkl")
+	for i, name := range splitNames {
+		s, err := OpenFeatures(packed, name, Options{})
+		if err != nil || !slices.Equal(s.ID, madeSet("").splits()[i].ID) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestListsOfOneUtteranceStay adds an axis to arrays only, and only beside an array of tokens.
+func TestListsOfOneUtteranceStay(t *testing.T) {
+	d := dict{{Key: "text_bert", Value: list(1)}, {Key: "audio", Value: small('u', "\x01", 1, 1)}}
+	if got, _ := d.withUtterances().get("audio"); got != d[1].Value {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -90,6 +90,9 @@ func TestHostileFiles(t *testing.T) {
 			"I00\nC\x00tb.", "expected a shape"},
 		"array without state": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
 			array + "ss.", "array without contents"},
+		"array in itself": {"\x80\x02}X\x05\x00\x00\x00train}X\x09\x00\x00\x00text_bert" +
+			array + "q\x00(K\x01K\x01\x85cnumpy\ndtype\n(X\x01\x00\x00\x00OtRI00\n]h\x00atbss.",
+			"item 0: expected a number, found object [1]"},
 		"array state of 4 parts": {"\x80\x02" + array + "(K\x01K\x01\x85" + float + "I00\ntb.",
 			"numpy array: expected a state of 5 parts"},
 		"type state of 4 parts": {"\x80\x02" + float + "(K\x03NNNtb.",

@@ -70,7 +70,7 @@ func readJSON(path string, file io.ReaderAt, size int64) (*Split, error) {
 func (r *jsonReader) utterances() error {
 	expected := "an utterance or the end of the file"
 	first, _ := r.rest(0)
-	array := first[0] == '['
+	array := bytes.HasPrefix(first, []byte("["))
 	if array {
 		expected = "the end of the file after the array of utterances"
 		if err := r.delim('['); err != nil {
@@ -261,9 +261,10 @@ func (r *jsonReader) fault(at int64, err error, expected string) error {
 	if len(rest) > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
 		found = fmt.Sprintf("%#.30q", rest)
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		found += " (" + syntax.Error() + ")"
+	var other *json.UnmarshalTypeError
+	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) &&
+		!errors.As(err, &other) { // the syntax, or an error of the disk
+		found += " (" + err.Error() + ")"
 	}
 	return r.fail("byte %d: expected %s, found %s", r.start+at, expected, found)
 }

@@ -257,6 +257,13 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 			Audio: Frames{T: 1, D: 1}, Vision: Frames{T: 1, D: 1}},
 			Valid: madeSplit(2, "valid"), Test: madeSplit(2, "test")}),
 			"train: text_bert: expected one utterance or more, found none"},
+		"other width": {pickleOf(&Set{Train: madeSplit(3, "train"), Valid: madeSplit(2, "valid"),
+			Test: &Split{ID: []string{"a"}, Language: Tokens{1, []int{1}, []float32{1}, []int{0}},
+				Audio:  Frames{T: 1, D: 8, X: make([]float32, 8), Len: []int{1}},
+				Vision: Frames{T: 1, D: 2, X: make([]float32, 2), Len: []int{1}},
+				Label:  []float32{0}}}),
+			"test: expected audio frames of 8 and vision frames of 3 features as in other " +
+				"splits, found text 1, audio 1x8, vision 1x2; save all splits"},
 		"wrong shape": {rename(t, shape(3, 40, 8), shape(4, 40, 8)),
 			"train: audio: expected numbers [N T D], found float32 [4 40 8] of 5120 bytes with 3840 bytes of data"},
 		"other rows": {rename(t, shape(3, 5, 3), shape(5, 3, 3)),
@@ -331,6 +338,15 @@ func TestErrorsOfOneKey(t *testing.T) {
 		{tokens, dict{{Key: "text_bert", Value: &types.List{&types.List{&types.List{1.5},
 			&types.List{1}, &types.List{0}}}}}, "train: text_bert: utterance 0: expected token " +
 			"ids and segments from 0 to 1048575, found 1.5; save the tokenizer's output"},
+		// the first of two errors
+		{tokens, dict{{Key: "text_bert", Value: &types.List{&types.List{&types.List{-1},
+			&types.List{1}, &types.List{math.NaN()}}}}}, "train: text_bert: utterance 0: " +
+			"expected token ids and segments from 0 to 1048575, found -1; save the tokenizer's " +
+			"output"},
+		{tokens, dict{{Key: "text_bert", Value: &types.List{&types.List{&types.List{1},
+			&types.List{1}, &types.List{1 << 20}}}}}, "train: text_bert: utterance 0: expected " +
+			"token ids and segments from 0 to 1048575, found 1.048576e+06; save the tokenizer's " +
+			"output"},
 		{utterances, dict{{Key: "audio", Value: array("123", 3, 1, 1)}}, "train: audio: expected " +
 			"2 utterances as in text_bert, found [3 1 1]; save one row for each utterance"},
 		{lengths, dict{{Key: "audio", Value: frames}}, "train: expected audio_lengths, found " +
@@ -338,6 +354,12 @@ func TestErrorsOfOneKey(t *testing.T) {
 		{lengths, dict{{Key: "audio", Value: ragged}, {Key: "audio_lengths",
 			Value: array("\x02\x02", 2)}}, "train: audio_lengths: utterance 1: expected 3, the " +
 			"number of its frames, found 2; save the number of frames"},
+		{lengths, dict{{Key: "audio", Value: &types.List{array("\x01", 1, 1), array("", 0, 1)}},
+			{Key: "audio_lengths", Value: array("\x05\x00", 2)}}, "train: audio_lengths: " +
+			"utterance 0: expected 1, the number of its frames, found 5; save the number of " +
+			"frames"},
+		{lengths, dict{{Key: "audio_lengths", Value: "x"}}, "train: audio_lengths: expected " +
+			"numbers [N], found string; save it as a numeric array"},
 		{lengths, dict{{Key: "audio_lengths", Value: &types.List{2, math.NaN()}}},
 			"train: audio_lengths: utterance 1: expected a number of frames, found NaN; save the " +
 				"number of frames before the padding"},
@@ -392,6 +414,12 @@ func TestOpenReadsOtherTexts(t *testing.T) {
 func TestConverterMaySpendNoMore(t *testing.T) {
 	numbers := func(c *converter, v any) error { _, _, err := c.numbers(v); return err }
 	texts := func(c *converter, v any) error { _, err := c.texts(v); return err }
+	tokens := func(c *converter, v any) error {
+		l := &layout{path: "own.pkl", convert: *c}
+		_, err := l.tokens("train", dict{{Key: "text_bert", Value: v}}, &Tokens{})
+		return err
+	}
+	long := strings.Repeat("x", 2000)
 	array := func(kind byte, size int) *ndarray {
 		return &ndarray{shape: []int{3}, dtype: &dtype{kind: kind, size: size},
 			data: make([]byte, 3*size)}
@@ -409,6 +437,11 @@ func TestConverterMaySpendNoMore(t *testing.T) {
 		"array of texts": {texts, array('U', 8), 3 * (16 + 8)},
 		"list of texts":  {texts, &types.List{"a", nil, "c"}, 3 * 16},
 		"bytes":          {texts, &types.List{[]byte("ab")}, 16 + 2},
+		"long text":      {texts, &types.List{blobOf(t, long)}, 16 + 2000},
+		// with the numbers of the inner list before those of the result
+		"list of a list": {numbers, &types.List{&types.List{1, 2}}, 8 + 64 + 8},
+		// the numbers as they are read, and ids, mask and segments
+		"tokens": {tokens, small('u', "\x65\x01\x00", 1, 3, 1), 3*4 + 20},
 	} {
 		if err := c.convert(&converter{left: c.bytes}, c.v); err != nil {
 			t.Errorf("%s: %d bytes: %v", what, c.bytes, err)
@@ -442,6 +475,22 @@ func TestOpenErrorsOfFiles(t *testing.T) {
 	if _, err := Open("testdata"); err == nil ||
 		!strings.Contains(err.Error(), "found a directory") {
 		t.Error(err)
+	}
+}
+
+// TestLengthsOfRaggedLists are those of the sequences, but an empty one counts as one frame.
+func TestLengthsOfRaggedLists(t *testing.T) {
+	text := Tokens{T: 4, Mask: make([]float32, 12)}
+	v := list(small('u', "\x01", 1, 1), small('u', "", 0, 1), small('u', "\x01\x02\x03", 3, 1))
+	for _, d := range []dict{{{Key: "audio", Value: v}},
+		{{Key: "audio", Value: v}, {Key: "audio_lengths", Value: list(1, 0, 3)}},
+		{{Key: "audio", Value: v}, {Key: "audio_lengths", Value: list(1, 1, 3)}}} {
+		l := &layout{convert: converter{left: 1 << 20}, repaired: map[string]int{}}
+		f := Frames{T: 3, D: 1}
+		if err := l.lengths("train", d, "audio", 3, &text, &f); err != nil ||
+			!cmp.Equal(f.Len, []int{1, 1, 3}) {
+			t.Errorf("%v: lengths %v: %v", d, f.Len, err)
+		}
 	}
 }
 
