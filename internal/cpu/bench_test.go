@@ -239,6 +239,7 @@ func (m *builder[T]) products() {
 	}{{"GemmTall", 301, 128, 128, 1, false, true, false},
 		{"GemmWide", 64, 515, 130, 1, true, false, true},
 		{"GemmBatch", 50, 50, 32, 32, false, true, false},
+		{"GemmSmall", 64, 64, 700, 1, true, false, false},
 		{"GemmLong", 128, 64, 4100, 1, true, false, false}} {
 		a, b, y := m.input(c.count*c.rows*c.k), m.input(c.count*c.k*c.n), m.input(
 			c.count*c.rows*c.n,

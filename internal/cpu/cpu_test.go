@@ -3,11 +3,15 @@ package cpu
 import (
 	"math"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/device/devicetest"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
+	"github.com/seed-6655bf3b/recap/internal/simd"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
 )
 
 func TestDevice(t *testing.T) {
@@ -65,18 +69,22 @@ func TestHeadGrain(t *testing.T) {
 	}
 }
 
-// TestBlocks checks that products are divided equally, and only into blocks of four squares of 64
-// by 64 numbers or more.
+// TestBlocks checks that products are divided equally, and only into blocks of at least so many
+// squares of 64 by 64 numbers.
 func TestBlocks(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	const large = 1 << 30 // multiplications
-	for _, c := range []struct{ threads, m, n, work, down, across int }{
-		{1, 2048, 2048, large, 1, 1}, {2, 2048, 2048, large, 2, 2}, {2, 400, 100, large, 4, 1},
-		{2, 128, 128, large, 1, 1}, {8, 301, 128, large, 2, 1}, {2, 64, 1024, large, 1, 4},
-		{2, 2048, 2048, gemmWork, 1, 1}, {2, 32512, 512, large, 4, 1},
+	for _, c := range []struct{ threads, m, n, work, squares, down, across int }{
+		{1, 2048, 2048, large, 4, 1, 1}, {2, 2048, 2048, large, 4, 2, 2},
+		{2, 400, 100, large, 4, 4, 1}, {2, 128, 128, large, 4, 1, 1},
+		{8, 301, 128, large, 4, 2, 1}, {2, 64, 1024, large, 4, 1, 4},
+		{2, 2048, 2048, gemmWork, 4, 1, 1}, {2, 32512, 512, large, 4, 4, 1},
+		{2, 128, 128, large, 1, 2, 2}, {2, 64, 64, 2 * gemmWork, 1, 2, 1},
+		{8, 32, 32, large, 1, 1, 1},
 	} {
 		runtime.GOMAXPROCS(c.threads)
-		if down, across := blocks(c.m, c.n, c.work); down != c.down || across != c.across {
+		down, across := blocks(c.m, c.n, c.work, c.squares)
+		if down != c.down || across != c.across {
 			t.Errorf("[%d %d] on %d threads: %d by %d blocks, want %d by %d", c.m, c.n, c.threads,
 				down, across, c.down, c.across)
 		}
@@ -88,6 +96,39 @@ func TestBlocks(t *testing.T) {
 				next)
 		}
 		next += size
+	}
+}
+
+// A counter counts products.
+type counter struct {
+	simd.BLAS
+	calls *atomic.Int32
+}
+
+func (c counter) Sgemm(
+	tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int,
+	beta float32, out []float32, ldc int,
+) {
+	c.calls.Add(1)
+	c.BLAS.Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc)
+}
+
+// TestSmallProductsAreDivided: the vector kernels compute the same sums in blocks of any size.
+func TestSmallProductsAreDivided(t *testing.T) {
+	if simd.Path() == "generic" {
+		t.Skip("gonum's sums depend on the size")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	c := counter{calls: new(atomic.Int32)}
+	blas32.Use(c)
+	defer blas32.Use(simd.BLAS{})
+	dev := New32()
+	const n, k = 64, 512
+	of := func() device.Matrix { return device.Matrix{Buf: dev.Alloc(n * k), Stride: n} }
+	dev.Gemm(device.Gemm{TransA: true, M: n, N: n, K: k, Alpha: 1, A: of(), B: of(), C: of(),
+		Count: 1})
+	if got := c.calls.Load(); got != 2 {
+		t.Errorf("%d blocks on two cores, want 2", got)
 	}
 }
 

@@ -42,7 +42,7 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.TransB {
 		nextColumn = g.B.Stride
 	}
-	down, across := blocks(g.M, g.N, work)
+	down, across := blocks(g.M, g.N, work, d.loops.minSquares)
 	parallel.For(down*across, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
 			i, m := part(g.M, down, block/across)
@@ -98,14 +98,11 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	})
 }
 
-// minSquares is the smallest number of squares of 64 by 64 numbers in a block of C. In a smaller
-// product, gonum, which computes those in double precision and without AVX, adds in another order.
-const minSquares = 4
-
 // blocks returns the numbers of blocks of C in a column and in a row: two blocks for each thread,
 // but no division on one thread. Blocks do not share the operands that they pack, so large blocks
-// pack less. The results do not depend on the blocks.
-func blocks(m, n, work int) (down, across int) {
+// pack less. The results do not depend on the blocks, which have minSquares squares of 64 by 64
+// numbers or more.
+func blocks(m, n, work, minSquares int) (down, across int) {
 	squares := func(n, parts int) int { // in the smallest part
 		_, first := part(n, parts, 0)
 		_, last := part(n, parts, parts-1)

@@ -17,6 +17,7 @@ import (
 type loops[T Float] struct {
 	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int,
 		beta T, c []T, ldc int)
+	minSquares int // see blocks; it keeps the order of gemm's sums
 
 	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n
 	// rows].
@@ -56,15 +57,25 @@ type loops[T Float] struct {
 // All products go through gonum's extension points, blas32 and blas64, so a program can register
 // another BLAS with blas32.Use. The default for single precision is the Sgemm of package simd with
 // gonum's other routines.
-func init() { blas32.Use(simd.BLAS{}) }
+func init() {
+	blas32.Use(simd.BLAS{})
+	if simd.Path() != "generic" { // the order does not depend on the size
+		single.minSquares = 1
+	}
+}
+
+// gonumSquares is the smallest number of squares of 64 by 64 numbers in a product whose sums gonum
+// computes in the same order as those of a larger one.
+const gonumSquares = 4
 
 var single = loops[float32]{
 	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32,
 		lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 		blas32.Implementation().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	},
-	transpose: simd.Transpose,
-	add:       simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
+	minSquares: gonumSquares,
+	transpose:  simd.Transpose,
+	add:        simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
 	exp: simd.Exp, log: simd.Log, tanh: simd.Tanh, sigmoid: simd.Sigmoid, gelu: simd.GELU,
 	relu:     simd.ReLU,
 	geluGrad: simd.GELUGrad, reluGrad: simd.ReLUGrad,
@@ -92,6 +103,7 @@ var double = loops[float64]{
 		lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
 		blas64.Implementation().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 	},
+	minSquares: gonumSquares,
 	transpose: func(dst, src []float64, stride, rows, n int) {
 		for i := range rows {
 			for j, v := range src[i*stride:][:n] {
