@@ -43,13 +43,17 @@ type BERTConfig struct {
 	Eps         float64 `json:"layer_norm_eps"`
 
 	SparseTokens bool `json:"-"` // gradient of the token embeddings, see Embedding
+	ToLoad       bool `json:"-"` // the parameters are then loaded, see Params.ToLoad
 }
 
-// NewBERT creates a BERT with weights from N(0, 0.02²) and biases 0. It panics if the width does
-// not divide into the heads.
+// NewBERT creates a BERT with weights from N(0, 0.02²) and biases 0, or all 0 if c.ToLoad. It
+// panics if the width does not divide into the heads.
 func NewBERT(p *Params, c BERTConfig) *BERT {
 	if c.Heads < 1 || c.Width%c.Heads != 0 {
 		panic(fmt.Sprintf("nn: BERT: width %d does not divide into %d heads", c.Width, c.Heads))
+	}
+	if c.ToLoad {
+		p = p.ToLoad()
 	}
 	table := func(name string, n int) *Embedding {
 		return NewEmbedding(p.Sub("embeddings").Sub(name), Normal(0.02), n, c.Width)

@@ -21,12 +21,12 @@ type Param struct {
 type Params struct {
 	*registry
 	prefix string
+	rng    *rand.Rand // nil: initial values are 0
 }
 
 // A registry is what all views share.
 type registry struct {
 	dev     ag.Device
-	rng     *rand.Rand
 	params  []Param
 	buffers []Param
 	named   map[string]bool
@@ -45,7 +45,7 @@ type Plan struct {
 // can be checked before memory is allocated.
 func PlanParams() (*Params, *Plan) {
 	plan := &Plan{Shapes: map[string][]int{}}
-	return &Params{&registry{named: map[string]bool{}, plan: plan}, ""}, plan
+	return &Params{registry: &registry{named: map[string]bool{}, plan: plan}}, plan
 }
 
 func (pl *Plan) add(name string, shape []int) {
@@ -69,9 +69,9 @@ func (pl *Plan) Count(name string) int {
 }
 
 // NewParams returns an empty set of parameters on a device. Initial values are drawn from rng in
-// order of creation.
+// order of creation. With a nil rng none are drawn, as in [Params.ToLoad].
 func NewParams(dev ag.Device, rng *rand.Rand) *Params {
-	return &Params{&registry{dev: dev, rng: rng, named: map[string]bool{}}, ""}
+	return &Params{&registry{dev: dev, named: map[string]bool{}}, "", rng}
 }
 
 // Device returns the device of the parameters.
@@ -79,8 +79,12 @@ func (p *Params) Device() ag.Device { return p.dev }
 
 // Sub returns a view of p in which names begin with "name.", after p's own prefix.
 func (p *Params) Sub(name string) *Params {
-	return &Params{p.registry, p.prefix + name + "."}
+	return &Params{p.registry, p.prefix + name + ".", p.rng}
 }
+
+// ToLoad returns a view of p for parameters that are then loaded from a file: no initial values
+// are drawn for them, they are 0 (PyTorch's skip_init).
+func (p *Params) ToLoad() *Params { return &Params{p.registry, p.prefix, nil} }
 
 // New creates a parameter under p's prefix, with initial values from init. It panics if the name
 // is taken.
@@ -126,8 +130,10 @@ func (p *Params) draw(name string, init Init, shape []int) []float64 {
 		n *= d
 	}
 	v := make([]float64, n)
-	for i := range v {
-		v[i] = init(p.rng)
+	if p.rng != nil {
+		for i := range v {
+			v[i] = init(p.rng)
+		}
 	}
 	return v
 }
@@ -135,7 +141,7 @@ func (p *Params) draw(name string, init Init, shape []int) []float64 {
 // InitMatrices draws the parameters [out in] under p's prefix again, each from init(in, out), and
 // leaves vectors such as biases as they are: what PyTorch code does with a loop over parameters().
 func (p *Params) InitMatrices(init func(in, out int) Init) {
-	if p.plan != nil {
+	if p.plan != nil || p.rng == nil {
 		return
 	}
 	for _, x := range p.All() {

@@ -38,6 +38,32 @@ func TestParamsAreListedInOrderUnderTheirPrefix(t *testing.T) {
 	}
 }
 
+// TestParamsToLoad compares parameters with those drawn from the same numbers.
+func TestParamsToLoad(t *testing.T) {
+	dev := open(t, "cpu64")
+	source := func() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+	want := NewParams(dev, source()).New("a", Normal(1), 2, 3).Values()
+	p := NewParams(dev, source())
+	loaded := p.Sub("b").ToLoad().Sub("c")
+	zeros := make([]float64, 6)
+	if got := loaded.New("w", Normal(1), 2, 3).Values(); !slices.Equal(got, zeros) {
+		t.Errorf("a parameter to load begins with %v, want zeros", got)
+	}
+	if got := loaded.NewBuffer("v", Ones, 6).Values(); !slices.Equal(got, zeros) {
+		t.Errorf("a buffer to load begins with %v, want zeros", got)
+	}
+	if got := p.New("a", Normal(1), 2, 3).Values(); !slices.Equal(got, want) {
+		t.Errorf("the next parameter is %v, want %v: nothing was drawn before", got, want)
+	}
+	loaded.InitMatrices(XavierNormal)
+	if got := p.All()[0].Values(); !slices.Equal(got, zeros) {
+		t.Errorf("InitMatrices gives a parameter to load %v, want zeros", got)
+	}
+	if got, want := names(p.State()), []string{"b.c.w", "a", "b.c.v"}; !slices.Equal(got, want) {
+		t.Errorf("the state has %v, want %v", got, want)
+	}
+}
+
 func TestASecondUseOfANamePanics(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 	NewLinear(p.Sub("x"), 2, 3)

@@ -19,9 +19,9 @@ import (
 // files that it names, or pytorch_model.bin. Names may have a prefix, such as "bert.", and
 // the parameters of norms may be called gamma and beta, as in early releases.
 type PretrainedBERT struct {
-	Config BERTConfig
-	Path   string   // of the weights
-	Unused []string // tensors of the file that are not part of the encoder, such as the pooler's
+	Config BERTConfig // with ToLoad
+	Path   string     // of the weights
+	Unused []string   // tensors of the file that are not part of the encoder, such as the pooler's
 
 	file  *weights.File
 	names map[string]string // in the file, by the name that NewBERT gives
@@ -35,6 +35,7 @@ func OpenBERT(dir string) (*PretrainedBERT, error) {
 	if err := b.Config.read(filepath.Join(dir, "config.json")); err != nil {
 		return nil, err
 	}
+	b.Config.ToLoad = true
 	for _, f := range []struct {
 		name string
 		open func(string) (*weights.File, error)

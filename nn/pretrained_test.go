@@ -316,6 +316,40 @@ func TestInitOfBERT(t *testing.T) {
 }
 
 // TestDefaultsOfBERT reads a configuration that leaves out what transformers has defaults for.
+// A drawCounter counts the draws from a source.
+type drawCounter struct {
+	rand.Source
+	draws int
+}
+
+func (d *drawCounter) Uint64() uint64 { d.draws++; return d.Source.Uint64() }
+
+func TestPretrainedBERTDrawsNoInitialValues(t *testing.T) {
+	b, err := OpenBERT("testdata/tiny_bert/safe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	count := &drawCounter{Source: rand.NewPCG(1, 1)}
+	p := NewParams(open(t, "cpu"), rand.New(count))
+	NewBERT(p.Sub("text"), b.Config)
+	if count.draws != 0 {
+		t.Errorf("%d draws for parameters that are then loaded", count.draws)
+	}
+	for _, x := range p.All() {
+		if i := slices.IndexFunc(x.Values(), func(v float64) bool { return v != 0 }); i >= 0 {
+			t.Errorf("%s begins with %g before it is loaded, want 0", x.Name, x.Values()[i])
+		}
+	}
+	p.New("after", Normal(1), 3)
+	if count.draws == 0 {
+		t.Error("the parameters after the encoder are not drawn")
+	}
+	if err := b.Load(p.Sub("text")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDefaultsOfBERT(t *testing.T) {
 	dir := bertDir(t, map[string]string{"config.json": `{"vocab_size": 19, "hidden_size": 12,
 		"num_hidden_layers": 1, "num_attention_heads": 3, "intermediate_size": 20,

@@ -82,8 +82,12 @@ func newImageBind(p *nn.Params, c *Config, m zoo.Modality) *imageBind {
 	} else {
 		g.gain = p.New("gain", nn.Ones, 1)
 	}
+	blocks := p.Sub("blocks")
+	if c.Generator.File != "" {
+		blocks = blocks.ToLoad()
+	}
 	for i := range c.Generator.Blocks {
-		g.blocks = append(g.blocks, newImageBindBlock(p.Sub("blocks").Sub(strconv.Itoa(i)), t, d))
+		g.blocks = append(g.blocks, newImageBindBlock(blocks.Sub(strconv.Itoa(i)), t, d))
 	}
 	g.norm = newNorm(p.Sub("norm"), d, trunkEps)
 	q := p.Sub("output")

@@ -214,6 +214,10 @@ func TestImageBindValuesArrive(t *testing.T) {
 			group, rest, _ := strings.Cut(local, ".")
 			switch {
 			case group == "blocks":
+				if i := slices.IndexFunc(want, func(v float64) bool { return v != 0 }); i >= 0 {
+					t.Errorf("%s.%s begins with %g before it is loaded, want 0: nothing is drawn",
+						name, local, want[i])
+				}
 				want = file[key.trunk+local]
 			case group == "stem":
 				want = file[key.stem+"."+rest]

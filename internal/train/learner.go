@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -63,16 +64,17 @@ func NewLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
 	if _, _, err := plan(c, d); err != nil {
 		return nil, err
 	}
-	return newLearner(c, d)
+	return newLearner(c, d, stream(c.Seed, "init"))
 }
 
-// newLearner is [NewLearner] for a configuration that [plan] has checked.
-func newLearner(c *settings.Config, d zoo.Dims) (*Learner, error) {
+// newLearner is [NewLearner] for a configuration that [plan] has checked. rng draws the initial
+// values; it is nil if they are then loaded.
+func newLearner(c *settings.Config, d zoo.Dims, rng *rand.Rand) (*Learner, error) {
 	dev, err := ag.Open(c.DeviceName())
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	p := nn.NewParams(dev, stream(c.Seed, "init"))
+	p := nn.NewParams(dev, rng)
 	l := &Learner{Model: c.Spec().New(p, c.Method, d), Params: p.All(), Buffers: p.Buffers(),
 		Dims: d, Device: dev}
 	if err := dev.Sync(); err != nil {

@@ -139,7 +139,7 @@ func OpenPredictor(d rundir.Dir, c *settings.Config) (*Predictor, error) {
 	if err := fits(path, c, dims); err != nil {
 		return nil, fmt.Errorf("train: %s: %w", path, err)
 	}
-	l, err := newLearner(c, dims)
+	l, err := newLearner(c, dims, nil)
 	if err != nil {
 		return nil, err
 	}
