@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +43,74 @@ func TestLargestSeed(t *testing.T) {
 	if err != nil || len(dirs) != 2 || filepath.Base(string(dirs[1])) !=
 		fmt.Sprint("seed", seeds[1]) {
 		t.Errorf("%v, %v", dirs, err)
+	}
+}
+
+// TestSeedDirs has directories of seeds, one without a configuration, and others.
+func TestSeedDirs(t *testing.T) {
+	run, c := filepath.Join(t.TempDir(), "full"), settingstest.Resolved(t, nil)
+	create(t, run, c, 10, 2, 33)
+	seed := func(n int) Dir { return Dir(filepath.Join(run, fmt.Sprint("seed", n))) }
+	for _, name := range []string{"seed", "seed-1", "seed1.5", "5", "xseed6"} {
+		writeFile(t, filepath.Join(run, name, ConfigFile), "")
+	}
+	writeFile(t, seed(4).File(JournalFile), "")
+	writeFile(t, filepath.Join(run, "seed7"), "")
+	want := []Dir{seed(2), seed(10), seed(33)}
+	for name, list := range map[string]func(string) ([]Dir, error){"SeedDirs": SeedDirs,
+		"SeedSubdirs": SeedSubdirs, "PlannedSeeds": PlannedSeeds} {
+		if dirs, err := list(run); err != nil || !slices.Equal(dirs, want) {
+			t.Errorf("%s: %v, want %v: %v", name, dirs, want, err)
+		}
+		if dirs, err := list(string(seed(2))); err != nil ||
+			name != "SeedSubdirs" && !slices.Equal(dirs, want[:1]) {
+			t.Errorf("%s of a seed: %v, %v", name, dirs, err)
+		}
+		nowhere := filepath.Join(run, "nowhere")
+		if _, err := list(nowhere); message(err) !=
+			"rundir: run: open "+nowhere+": no such file or directory" {
+			t.Errorf("%s: error %v", name, err)
+		}
+		_, err := list(string(seed(4)))
+		if fails := fmt.Sprintf("rundir: %s: expected a run, with directories such as seed1111, "+
+			"found none; give the directory that train printed",
+			seed(4)); name != "SeedSubdirs" && message(err) != fails {
+			t.Errorf("%s: error %v, want %s", name, err, fails)
+		}
+	}
+}
+
+// TestSeed has the directory of a seed before and after its first state and its end.
+func TestSeed(t *testing.T) {
+	run := t.TempDir()
+	d := Dir(filepath.Join(run, "seed5"))
+	if d.Run() != run {
+		t.Errorf("run %s, want %s", d.Run(), run)
+	}
+	_, err := d.Config()
+	if want := fmt.Sprintf("rundir: %s: expected the directory of a run, found no config.yaml: "+
+		"open %s: no such file or directory", d, d.File("config.yaml")); message(err) != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if text := d.LastState(); text != "No epoch was finished before" {
+		t.Error(text)
+	}
+	writeFile(t, d.File("state.safetensors"), "")
+	if text := d.LastState(); text !=
+		"The last good state is "+filepath.Join(run, "seed5", "state.safetensors") {
+		t.Error(text)
+	}
+	if d.Finished() {
+		t.Error("finished without predictions")
+	}
+	writeFile(t, d.File("predictions.csv"), "")
+	if !d.Finished() {
+		t.Error("not finished with predictions")
+	}
+	c, below := settingstest.Resolved(t, nil), Dir(d.File("predictions.csv"))
+	if err := below.WriteConfig(&c); message(err) !=
+		fmt.Sprintf("rundir: run directory: mkdir %s: file exists", below) {
+		t.Errorf("error %v of a directory that is a file", err)
 	}
 }
 

@@ -82,8 +82,9 @@ func TestNumbersOfAJournal(t *testing.T) {
 	if err := os.WriteFile(j.Path, []byte(string(text)+bad), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dir.Records(); err == nil ||
-		!strings.Contains(err.Error(), "line 2: expected an epoch, found ") {
+	_, err = dir.Records()
+	if !strings.HasPrefix(message(err), "rundir: "+j.Path+": line 2: expected an epoch, found ") ||
+		!strings.HasSuffix(message(err), "; resume the run") {
 		t.Errorf("error %v of a number in quotes", err)
 	}
 }

@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/files"
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 )
 
 // TestHolder is no test: the processes of the tests below run it. It takes the lock, notes begin
@@ -282,6 +289,267 @@ func TestCleanUp(t *testing.T) {
 		if left, err := os.ReadDir(string(d)); err != nil || (len(left) == 0) != c.cleans {
 			t.Errorf("%s: %v are left, %v", c.what, left, err)
 		}
+	}
+}
+
+// TestHolderOfALock compares the lock of this process with what the system says of it, in the words
+// that other versions of the program read.
+func TestHolderOfALock(t *testing.T) {
+	defer func(zone *time.Location) { time.Local = zone }(time.Local)
+	time.Local = time.FixedZone("elsewhere", 3600)
+	before := time.Now().Add(-time.Second)
+	path := filepath.Join(t.TempDir(), LockFile)
+	release, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	host, e1 := os.Hostname()
+	boot, e2 := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	namespace, e3 := os.Readlink("/proc/self/ns/pid")
+	proc, e4 := os.ReadFile("/proc/self/stat") // the program's name has no spaces
+	if err := errors.Join(e1, e2, e3, e4); err != nil {
+		t.Fatal(err)
+	}
+	start, err := strconv.ParseFloat(strings.Fields(string(proc))[21], 64)
+	since, e := time.Parse("2006-01-02T15:04:05Z", fmt.Sprint(got["since"]))
+	if err != nil || e != nil || since.Before(before) || since.After(time.Now()) {
+		t.Errorf("since %v: %v, %v", got["since"], err, e)
+	}
+	want := map[string]any{"host": host, "pid": float64(os.Getpid()), "start": start,
+		"boot": strings.TrimSuffix(string(boot), "\n"), "namespace": namespace,
+		"since": got["since"]}
+	if diff := cmp.Diff(got, want); diff != "" || !bytes.HasSuffix(text, []byte("}\n")) {
+		t.Errorf("%s%s", text, diff)
+	}
+	locked, err := LockHolder(path)
+	if err != nil || locked == nil || !locked.Running || locked.Path != path ||
+		message(locked) != fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
+			filepath.Dir(path), os.Getpid(), host, since.Format("2006-01-02 15:04:05")) {
+		t.Errorf("%v, %v", locked, err)
+	}
+}
+
+// TestLockHolder has locks of others, none, and what is no lock.
+func TestLockHolder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, LockFile)
+	if locked, err := LockHolder(path); locked != nil || err != nil {
+		t.Errorf("%v, %v, where there is no lock", locked, err)
+	}
+	writeLock(t, path, func(h *Holder) { h.Start-- })
+	if locked, err := LockHolder(path); locked != nil || err != nil {
+		t.Errorf("%v, %v, of a process that has ended", locked, err)
+	}
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	writeLock(t, path, func(h *Holder) { h.Host, h.PID, h.Since = "there", 7, since })
+	locked, err := LockHolder(path)
+	if want := "rundir: " + dir + ": in use by process 7 of host there since 2026-01-02 " +
+		"03:04:05, which cannot be checked from here; if that process has ended, remove " +
+		path; err != nil || locked == nil || locked.Running || message(locked) != want {
+		t.Errorf("%v, %v, want %s", locked, err, want)
+	}
+	if open := filestest.Open(dir); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
+	}
+	if err := os.WriteFile(path, []byte("mine!"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, broken := LockHolder(path)
+	_, locking := Lock(path)
+	for _, err := range []error{broken, locking} {
+		if want := "rundir: " + path + ": expected the holder of a lock, found something else: " +
+			"invalid character 'm' looking for beginning of value; if no process uses this " +
+			"directory, remove it"; message(err) != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	_, broken = LockHolder(dir)
+	_, locking = Lock(dir)
+	for _, err := range []error{broken, locking} {
+		if want := "rundir: lock: " + dir + ": expected a file, found a directory; give a " +
+			"regular file"; message(err) != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// TestNameOfAProcess reads the state of a process whose name looks like the fields after it.
+func TestNameOfAProcess(t *testing.T) {
+	const path = "/proc/self/comm"
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, _, _ := stat(os.Getpid())
+	if err := os.WriteFile(path, []byte("a) Z (1 2"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(path, old, 0)
+	if now, zombie, ok := stat(os.Getpid()); now != start || zombie || !ok {
+		t.Errorf("start %d, zombie %v, %v; want start %d", now, zombie, ok, start)
+	}
+}
+
+// onSync is a disk that calls f after a file is written, with its name.
+type onSync struct {
+	files.System
+	f func(name string)
+}
+
+// Sync implements [files.Disk].
+func (d onSync) Sync(f *os.File) error {
+	d.f(f.Name())
+	return nil
+}
+
+// TestLinks has another process change the files of a lock before it is linked.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, LockFile)
+	var name string
+	for _, w := range []struct {
+		what    string
+		written func()
+		want    string
+	}{
+		{"removed", func() { os.Remove(name) }, "rundir: " + path + ": expected to create or to " +
+			"read this lock, found it changing all the time"},
+		{"refused", func() { os.Remove(name); os.Mkdir(name, 0o755) },
+			"rundir: lock: link NAME " + path + ": operation not permitted"},
+		{"linked already", func() { os.Link(name, path) }, ""}, // as an answer lost on NFS
+	} {
+		filestest.Use(t, onSync{f: func(temporary string) { name = temporary; w.written() }})
+		release, err := Lock(path)
+		if got := strings.Replace(message(err), name, "NAME", 1); got != w.want {
+			t.Errorf("%s: error %s, want %s", w.what, got, w.want)
+		}
+		if err == nil {
+			if err := release(); err != nil {
+				t.Error(err)
+			}
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: left %v, %v", w.what, left, err)
+		}
+	}
+}
+
+// TestReplaceEnded has the lock of a process that has ended, which is removed, or which another
+// process replaces while it holds the kernel's lock.
+func TestReplaceEnded(t *testing.T) {
+	dir := t.TempDir()
+	path, temporary := filepath.Join(dir, LockFile), filepath.Join(dir, "temporary")
+	ended := func(h *Holder) { h.PID = 1 << 30 }
+	if err := replaceEnded(path, temporary); err != errRetry {
+		t.Errorf("without a lock: %v", err)
+	}
+	writeLock(t, path, ended)
+	if err := replaceEnded(path, temporary); err != errRetry {
+		t.Errorf("without the new lock: %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(temporary, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceEnded(path, temporary); message(err) !=
+		"rundir: lock: rename "+temporary+" "+path+": not a directory" &&
+		message(err) != "rundir: lock: rename "+temporary+" "+path+": file exists" {
+		t.Errorf("a lock that cannot be renamed: %v", err)
+	}
+	if err := os.RemoveAll(temporary); err != nil {
+		t.Fatal(err)
+	}
+	writeLock(t, temporary, func(*Holder) {})
+	old, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := flock(old); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- replaceEnded(path, temporary) }()
+	select {
+	case err := <-done:
+		t.Fatalf("two replace a lock at once: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	another := filepath.Join(dir, "another")
+	writeLock(t, another, ended)
+	if err := errors.Join(os.Rename(another, path), old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != errRetry {
+		t.Errorf("after another replaced it: %v", err)
+	}
+	if err := replaceEnded(path, temporary); err != nil {
+		t.Error(err)
+	}
+	if locked, err := LockHolder(path); err != nil || locked == nil || !locked.Running {
+		t.Errorf("%v, %v, want the new lock", locked, err)
+	}
+	if open := filestest.Open(dir); len(open) > 0 {
+		t.Errorf("not closed: %q", open)
+	}
+}
+
+// TestWithLock waits for a lock, and has functions that fail and directories in use.
+func TestWithLock(t *testing.T) {
+	d := Dir(t.TempDir())
+	path := d.File(LockFile)
+	release, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := 0
+	err = d.WithLock(func() error { called++; return nil })
+	if !errors.As(err, new(*LockedError)) || called != 0 {
+		t.Errorf("error %v and %d calls while the directory is in use", err, called)
+	}
+	time.AfterFunc(10*time.Millisecond, func() {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	})
+	release, err = AwaitLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("failed")
+	err = d.WithLock(func() error {
+		called++
+		if !d.Has(LockFile) {
+			t.Error("called without the lock")
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) || called != 1 || d.Has(LockFile) {
+		t.Errorf("error %v after %d calls", err, called)
+	}
+	err = d.WithLock(func() error { return os.Remove(path) })
+	for _, want := range []string{message(err), message(release())} {
+		if want != "rundir: "+path+": expected our lock, found it removed or replaced; two "+
+			"processes may have used this directory" {
+			t.Errorf("error %s", want)
+		}
+	}
+	below := filepath.Join(path, "x")
+	_, err = AwaitLock(below)
+	if !strings.HasPrefix(message(err), "rundir: lock: open "+path) ||
+		!errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v of a lock in no directory", err)
 	}
 }
 

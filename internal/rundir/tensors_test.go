@@ -1,6 +1,11 @@
 package rundir
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/files"
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/nn"
 )
 
@@ -38,11 +45,16 @@ func TestFlippedBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	refused := 0
 	for bit := range 8 * len(file) {
 		flipped := slices.Clone(file)
 		flipped[bit/8] ^= 1 << (bit % 8)
-		if err := os.WriteFile(path, flipped, 0o644); err != nil {
+		if _, err := f.WriteAt(flipped, 0); err != nil { // faster than a new file
 			t.Fatal(err)
 		}
 		found, err := ReadMeta(path)
@@ -89,11 +101,15 @@ func TestDamagedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := LoadTensors(path, pair(t, 5))
-		for _, part := range []string{path, "expected " + what + " with the SHA-256", "found",
-			"restore it from a copy, or train a new run"} {
-			if err == nil || !strings.Contains(err.Error(), part) {
-				t.Errorf("error %v, want %q", err, part)
-			}
+		key := map[string]string{"tensors": dataSum, "metadata": metaSum}[what]
+		_, saved, _ := strings.Cut(string(file), `"`+key+`":"`)
+		want := fmt.Sprintf("rundir: %s: expected %s with the SHA-256 %s…, found ", path, what,
+			saved[:12])
+		found, ok := strings.CutPrefix(message(err), want)
+		const advice = "…: the file has changed since it was saved; restore it from a copy, or " +
+			"train a new run"
+		if !ok || found[:12] == saved[:12] || found[12:] != advice {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 }
@@ -111,5 +127,103 @@ func TestFileWithoutChecksums(t *testing.T) {
 	if err != nil || meta["epoch"] != "3" || LoadTensors(path, read) != nil ||
 		read[1].Values()[1] != 4 {
 		t.Error(meta, read[1].Values(), err)
+	}
+}
+
+// TestChecksums compares the checksums in a file with those of its parts, and reads the file again.
+func TestChecksums(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	saved := pair(t, 1)
+	for _, given := range []map[string]string{nil, {"epoch": "1", "dims": `{"a":"b"}`}} {
+		before := maps.Clone(given)
+		if err := SaveTensors(path, saved, given); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(given, before) {
+			t.Errorf("the caller's metadata are %v, want %v", given, before)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors := file[8+binary.LittleEndian.Uint64(file):]
+		text := ""
+		if given != nil {
+			text = `"dims" "{\"a\":\"b\"}"` + "\n" + `"epoch" "1"` + "\n"
+		}
+		want := maps.Clone(given)
+		if want == nil {
+			want = map[string]string{}
+		}
+		want["sha256"] = fmt.Sprintf("%x", sha256.Sum256(tensors))
+		want["sha256_metadata"] = fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+		if meta, err := ReadMeta(path); err != nil || !maps.Equal(meta, want) {
+			t.Errorf("metadata %v, want %v: %v", meta, want, err)
+		}
+		read := pair(t, 9)
+		if err := LoadTensors(path, read); err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range read {
+			if !slices.Equal(x.Values(), saved[i].Values()) {
+				t.Errorf("%s: %v, want %v", x.Name, x.Values(), saved[i].Values())
+			}
+		}
+		for size := 1; size < len(file); size = 2*size + 1 {
+			sum := &dataHash{Hash: sha256.New()}
+			for part := range slices.Chunk(file, size) {
+				if n, err := sum.Write(part); n != len(part) || err != nil {
+					t.Errorf("%d of %d bytes written: %v", n, len(part), err)
+				}
+			}
+			if got := fmt.Sprintf("%x", sum.Sum(nil)); got != want["sha256"] ||
+				len(sum.header) != len(file)-len(tensors) {
+				t.Errorf("in parts of %d bytes: %s, want %s", size, got, want["sha256"])
+			}
+		}
+	}
+}
+
+// flagged is a disk whose new files are opened with these flags.
+type flagged struct {
+	files.System
+	flag int
+}
+
+// Create implements [files.Disk].
+func (d flagged) Create(dir, pattern string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, pattern), os.O_CREATE|d.flag, 0o644)
+}
+
+// TestErrorsOfTensors has files that are not there, hold other tensors or cannot be written.
+func TestErrorsOfTensors(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.safetensors")
+	_, meta := ReadMeta(path)
+	loaded := LoadTensors(path, pair(t, 1))
+	for _, err := range []error{meta, loaded} {
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(message(err), path) {
+			t.Errorf("error %v of no file", err)
+		}
+	}
+	if err := SaveTensors(path, pair(t, 1)[:1], nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := LoadTensors(path, pair(t, 1)); !strings.HasPrefix(message(err), path+": nn: ") {
+		t.Errorf("error %v of other tensors", err)
+	}
+	for flag, want := range map[int]string{os.O_RDONLY: "bad file descriptor",
+		os.O_APPEND | os.O_WRONLY: "os: invalid use of WriteAt"} {
+		filestest.Use(t, flagged{flag: flag})
+		err := SaveTensors(path, pair(t, 1), nil)
+		if !strings.HasPrefix(message(err), "rundir: "+path+": ") ||
+			!strings.Contains(message(err), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	filestest.Use(t, flagged{flag: os.O_RDONLY})
+	if err := WriteFile(path, []byte("text")); !strings.Contains(message(err),
+		"bad file descriptor") {
+		t.Errorf("error %v of a text", err)
 	}
 }
