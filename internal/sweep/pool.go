@@ -161,11 +161,11 @@ func (p *Pool) runProcess(
 		}
 	}
 	io.Copy(io.Discard, stdout) // the rest, if a line was too long for the scanner
-	err = cmd.Wait()
+	cmd.Wait()                  // whose error is the state
 	r.Memory = peakMemory(cmd.ProcessState)
 	if r.Outcome == "" {
-		return fmt.Errorf("sweep: the training process ended without reporting an outcome: %w",
-			err)
+		return fmt.Errorf("sweep: the training process ended without reporting an outcome: %v",
+			cmd.ProcessState)
 	}
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +20,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/tables"
 	"github.com/seed-6655bf3b/recap/internal/train"
 )
 
@@ -57,6 +58,15 @@ func fake(dir string) int {
 	case "lose": // another process is first, and does not finish
 		os.WriteFile(filepath.Join(dir, "do"), []byte("train"), 0o644)
 		messages.Encode(message{End: Locked})
+	case "quiet":
+	case "noise": // as of a library that writes to the standard output
+		fmt.Println("warning: no JSON")
+		messages.Encode(message{})
+		finish()
+	case "long line":
+		fmt.Println(strings.Repeat("x", 1<<17))
+		fmt.Println(strings.Repeat("y", 1<<17))
+		finish()
 	case "long":
 		io.Copy(io.Discard, os.Stdin)
 		messages.Encode(message{End: Stopped})
@@ -162,6 +172,141 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestOddWorkers has processes that say nothing of their outcome, or more than that, and a unit
+// without a directory. Each has all cores, since the pool has one worker.
+func TestOddWorkers(t *testing.T) {
+	units := fakeUnits(t, "quiet", "noise", "long line", "train")
+	if err := os.RemoveAll(units[3].Dir); err != nil {
+		t.Fatal(err)
+	}
+	p := &Pool{Workers: 1, Cores: 3, Command: "fake", Log: discard}
+	results := p.Run(t.Context(), units)
+	const lost = "sweep: the training process ended without reporting an outcome: exit status 0"
+	for i, want := range []Result{{Outcome: Failed, Reason: lost}, {Outcome: Done},
+		{Outcome: Failed, Reason: lost}, {Outcome: Failed, Reason: "open " +
+			filepath.Join(units[3].Dir, LogFile) + ": no such file or directory"}} {
+		if r := results[i]; r.Outcome != want.Outcome || r.Reason != want.Reason {
+			t.Errorf("unit %d: %s, %s; want %s, %s", i, r.Outcome, r.Reason, want.Outcome,
+				want.Reason)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(units[1].Dir, LogFile)); err != nil ||
+		string(text) != "cores 3, noise\n" {
+		t.Errorf("log %q, %v", text, err)
+	}
+}
+
+// TestLogOfResults compares the lines of the log, without the time.
+func TestLogOfResults(t *testing.T) {
+	var log bytes.Buffer
+	p := &Pool{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))}
+	unit := runs.Unit{Dir: "full/seed1"}
+	for _, c := range []struct {
+		r    Result
+		want string
+	}{
+		{Result{Outcome: Skipped}, `level=INFO msg="finished already" unit=full/seed1`},
+		{Result{Outcome: Done, Elapsed: 1260 * time.Millisecond, Memory: 2_999_999},
+			"level=INFO msg=done unit=full/seed1 seconds=1.3 MB=2 remaining=3"},
+		{Result{Outcome: Failed, Reason: "no luck"},
+			`level=ERROR msg=failed unit=full/seed1 reason="no luck"`},
+		{Result{Outcome: Failed, Reason: "why", Elapsed: time.Second},
+			"level=ERROR msg=failed unit=full/seed1 seconds=1.0 MB=0 remaining=3 reason=why"},
+		{Result{Outcome: Stopped, Elapsed: time.Minute, Memory: 1e9},
+			"level=INFO msg=stopped unit=full/seed1 seconds=60.0 MB=1000 remaining=3"},
+		{Result{Outcome: Locked, Elapsed: time.Second},
+			`level=INFO msg="another process locked the unit first" unit=full/seed1`},
+	} {
+		log.Reset()
+		c.r.Unit = unit
+		p.logResult(&c.r, 3)
+		if log.String() != c.want+"\n" {
+			t.Errorf("%s: %swant\n%s", c.r.Outcome, &log, c.want)
+		}
+	}
+}
+
+// worker runs RunWorker and returns what it writes, and its error. It calls wrote after each write.
+func worker(
+	t *testing.T, ctx context.Context, dir rundir.Dir, in io.Reader, wrote func(),
+) ([]message, error) {
+	t.Helper()
+	var out bytes.Buffer
+	failed := RunWorker(ctx, string(dir), in, io.MultiWriter(&out, writer(wrote)), discard)
+	var messages []message
+	for d := json.NewDecoder(&out); d.More(); {
+		var m message
+		if err := d.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, m)
+	}
+	return messages, failed
+}
+
+// A writer is called after each write.
+type writer func()
+
+func (f writer) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+// TestInterruptedWorker interrupts a worker by its context before it trains, and one by the end of
+// its input while it trains. Others have units that are locked and without a configuration.
+func TestInterruptedWorker(t *testing.T) {
+	filestest.Use(t, filestest.Fast{})
+	run := filepath.Join(t.TempDir(), "synthetic", "toy", "full")
+	c := settingstest.Resolved(t, map[string]string{"train.epochs.stage2": "500", "name": "full"})
+	dirs, err := rundir.CreateSeeds(run, c, []uint64{5, 6, 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, end := io.Pipe() // to the end of the test
+	defer end.Close()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	in, sweep := io.Pipe()
+	for i, w := range []struct {
+		ctx   context.Context
+		in    io.Reader
+		wrote func()
+	}{{cancelled, open, func() {}}, {t.Context(), in, func() { sweep.Close() }}} {
+		messages, err := worker(t, w.ctx, dirs[i], w.in, w.wrote)
+		records, e := dirs[i].Records()
+		if n := len(messages); !errors.As(err, new(*train.Interrupted)) || n < i+1 ||
+			messages[n-1] != (message{End: Stopped}) || e != nil || len(records) < i ||
+			len(records) > i*400 {
+			t.Errorf("unit %d: %+v, %v after %d epochs, %v", i, messages, err, len(records), e)
+		}
+	}
+	release, err := rundir.Lock(dirs[2].File(rundir.LockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	messages, err := worker(t, t.Context(), dirs[2], open, func() {})
+	if err != nil || len(messages) != 1 || messages[0].End != Locked || !strings.HasPrefix(
+		messages[0].Reason, fmt.Sprintf("rundir: %s: in use by process %d", dirs[2],
+			os.Getpid())) {
+		t.Errorf("locked: %+v, %v", messages, err)
+	}
+	messages, err = worker(t, t.Context(), rundir.Dir(run), open, func() {})
+	want := fmt.Sprintf("rundir: %s: expected the directory of a run, found no config.yaml", run)
+	if err == nil || len(messages) != 1 || messages[0].End != Failed ||
+		messages[0].Reason != err.Error() || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("without a configuration: %+v, %v, want %s", messages, err, want)
+	}
+}
+
 // TestWorker trains a unit as the process that a pool starts, and logs its result.
 func TestWorker(t *testing.T) {
 	run := filepath.Join(t.TempDir(), "synthetic", "toy", "full")
@@ -173,28 +318,26 @@ func TestWorker(t *testing.T) {
 	}
 	in, sweep := io.Pipe() // the sweep is not killed
 	defer sweep.Close()
-	var out, log bytes.Buffer
-	discard := slog.New(slog.DiscardHandler)
-	if err := RunWorker(t.Context(), string(dirs[0]), in, &out, discard); err != nil {
+	began := time.Now()
+	messages, err := worker(t, t.Context(), dirs[0], in, func() {})
+	if err != nil {
 		t.Fatal(err)
 	}
-	var messages []message
-	for d := json.NewDecoder(&out); d.More(); {
-		var m message
-		if err := d.Decode(&m); err != nil {
-			t.Fatal(err)
-		}
-		messages = append(messages, m)
+	if most := 2 + int(time.Since(began)/progressInterval); len(messages) > most {
+		t.Errorf("%d messages in %v", len(messages), time.Since(began))
 	}
 	if n := len(messages); n < 2 || messages[0].Progress == nil ||
 		messages[0].Progress.Phase != "stage1" || messages[n-1].End != Done {
 		t.Errorf("messages %+v, want progress, and at the end %s", messages, Done)
 	}
+	var log bytes.Buffer
 	p := &Pool{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	c.Seed = 5
 	p.logResult(&Result{Unit: runs.Unit{Dir: string(dirs[0]), Config: c}, Outcome: Done}, 0)
-	if !regexp.MustCompile(` MAE=[0-9.]+ Corr=-?[0-9.]+\n$`).MatchString(log.String()) {
-		t.Errorf("the log has no scores: %s", &log)
+	mean, _, _, err := tables.Scores(run, []uint64{5})
+	if want := fmt.Sprintf(" msg=done unit=%s MAE=%.4f Corr=%.4f\n", dirs[0], mean["MAE"],
+		mean["Corr"]); err != nil || !strings.HasSuffix(log.String(), want) {
+		t.Errorf("log %s, want %s, %v", &log, want, err)
 	}
 }
 
@@ -202,7 +345,7 @@ func TestInterruption(t *testing.T) {
 	units := fakeUnits(t, "long", "long", "train", "train")
 	ctx, cancel := context.WithCancel(context.Background())
 	started := 0
-	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: slog.New(slog.DiscardHandler),
+	p := &Pool{Workers: 2, Cores: 1, Command: "fake", Log: discard,
 		Progress: func(*runs.Unit, *train.Progress) {
 			if started++; started == 2 {
 				cancel()
