@@ -54,19 +54,38 @@ func (a *arena[T]) alloc(n int) []T {
 	return x
 }
 
-// gather copies the head's columns of x, from position at, to the contiguous matrix to [rows
-// Width], and returns it.
-func (h *head[T]) gather(to, x []T, at, rows int) []T {
+// near reports whether products read and write the head's rows where they are. Rows that are
+// further apart are copied.
+func (h *head[T]) near() bool { return h.stride <= keyBlock }
+
+// gather returns the head's columns of x, from position at, as a matrix with rows ld apart: a part
+// of x, or the copy to [rows Width].
+func (h *head[T]) gather(to, x []T, at, rows int) (m []T, ld int) {
+	if h.near() {
+		return x[at:], h.stride
+	}
 	for i := range rows {
 		copy(to[i*h.Width:(i+1)*h.Width], x[at+i*h.stride:])
 	}
-	return to
+	return to, h.Width
 }
 
-// scatter is the inverse of gather: it copies the matrix from to the head's columns of x.
-func (h *head[T]) scatter(x []T, at int, from []T, rows int) {
-	for i := range rows {
-		copy(x[at+i*h.stride:][:h.Width], from[i*h.Width:])
+// result returns the memory for a gradient of the head's keys or values, with rows ld apart: a part
+// of x, or to [Keys Width], which scatter copies to x.
+func (h *head[T]) result(to, x []T) (m []T, ld int) {
+	if h.near() {
+		return x[h.k:], h.stride
+	}
+	return to, h.Width
+}
+
+// scatter copies a result to the head's columns of x, unless it is there.
+func (h *head[T]) scatter(x, from []T) {
+	if h.near() {
+		return
+	}
+	for i := range h.Keys {
+		copy(x[h.k+i*h.stride:][:h.Width], from[i*h.Width:])
 	}
 }
 
@@ -80,12 +99,12 @@ func (d *Device[T]) transpose(h *head[T], to, x []T) []T {
 	return to
 }
 
-// products writes alpha·x Yᵀ to p [rows Keys], for x [rows Width] and yT, the result of transpose
-// for Y.
-func (d *Device[T]) products(h *head[T], p, x, yT []T, rows int, alpha float64) {
+// products writes alpha·x Yᵀ to p [rows Keys], for x [rows Width] with rows ld apart and yT, the
+// result of transpose for Y.
+func (d *Device[T]) products(h *head[T], p, x []T, ld int, yT []T, rows int, alpha float64) {
 	for j := 0; j < h.Keys; j += keyBlock {
 		n := min(keyBlock, h.Keys-j)
-		d.gemm(false, false, rows, n, h.Width, T(alpha), x, h.Width, yT[j*h.Width:], n, 0,
+		d.gemm(false, false, rows, n, h.Width, T(alpha), x, ld, yT[j*h.Width:], n, 0,
 			p[j:], h.Keys)
 	}
 }
@@ -118,12 +137,13 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 	maxRows := min(a.Queries, queryBlock)
 	d.heads(a, 2*a.Keys*a.Width+maxRows*(a.Width+a.Keys+1), func(h head[T], scratch arena[T]) {
 		keys := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks)
-		values := h.gather(scratch.alloc(h.Keys*h.Width), vs, h.k, h.Keys)
-		queries, p := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Keys)
+		values, ldv := h.gather(scratch.alloc(h.Keys*h.Width), vs, h.k, h.Keys)
+		copied, p := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Keys)
 		largest := scratch.alloc(maxRows)
 		for first := 0; first < h.Queries; first += queryBlock {
 			rows, at := min(queryBlock, h.Queries-first), h.q+first*h.stride
-			d.products(&h, p, h.gather(queries, qs, at, rows), keys, rows, h.Scale)
+			queries, ldq := h.gather(copied, qs, at, rows)
+			d.products(&h, p, queries, ldq, keys, rows, h.Scale)
 			h.exclude(p, first, rows)
 			sums := l[h.index*h.Queries+first:][:rows]
 			for i := range rows {
@@ -135,7 +155,7 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 			}
 			d.loops.log(sums, sums)
 			d.loops.add(sums, largest[:rows], sums)
-			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, h.Width, 0,
+			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, ldv, 0,
 				o[at:], h.stride)
 		}
 	})
@@ -152,17 +172,20 @@ func (d *Device[T]) AttentionGrad(
 	d.heads(a, 5*a.Keys*a.Width+2*maxRows*(a.Width+a.Keys), func(h head[T], scratch arena[T]) {
 		keysT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), ks)
 		valuesT := d.transpose(&h, scratch.alloc(h.Keys*h.Width), vs)
-		keys := h.gather(scratch.alloc(h.Keys*h.Width), ks, h.k, h.Keys)
-		keysGrad, valuesGrad := scratch.alloc(h.Keys*h.Width), scratch.alloc(h.Keys*h.Width)
-		queries, outGrad := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Width)
+		keys, ldk := h.gather(scratch.alloc(h.Keys*h.Width), ks, h.k, h.Keys)
+		keysGrad, ld := h.result(scratch.alloc(h.Keys*h.Width), dks)
+		valuesGrad, _ := h.result(scratch.alloc(h.Keys*h.Width), dvs)
+		toQueries, toGrad := scratch.alloc(maxRows*h.Width), scratch.alloc(maxRows*h.Width)
 		p, ds := scratch.alloc(maxRows*h.Keys), scratch.alloc(maxRows*h.Keys)
 		for first := 0; first < h.Queries; first += queryBlock {
 			rows, at := min(queryBlock, h.Queries-first), h.q+first*h.stride
-			d.products(&h, p, h.gather(queries, qs, at, rows), keysT, rows, h.Scale)
+			queries, ldq := h.gather(toQueries, qs, at, rows)
+			d.products(&h, p, queries, ldq, keysT, rows, h.Scale)
 			h.exclude(p, first, rows)
-			d.products(&h, ds, h.gather(outGrad, gs, at, rows), valuesT, rows, 1)
+			outGrad, ldo := h.gather(toGrad, gs, at, rows)
+			d.products(&h, ds, outGrad, ldo, valuesT, rows, 1)
 			for i := range rows {
-				inner := d.loops.dot(outGrad[i*h.Width:(i+1)*h.Width], o[at+i*h.stride:][:h.Width])
+				inner := d.loops.dot(outGrad[i*ldo:][:h.Width], o[at+i*h.stride:][:h.Width])
 				d.scoreGrad(&h, p[i*h.Keys:(i+1)*h.Keys], ds[i*h.Keys:(i+1)*h.Keys], first+i,
 					l[h.index*h.Queries+first+i], inner)
 			}
@@ -170,15 +193,15 @@ func (d *Device[T]) AttentionGrad(
 			if first == 0 {
 				beta = 0
 			}
-			d.gemm(true, false, h.Keys, h.Width, rows, 1, p, h.Keys, outGrad, h.Width, beta,
-				valuesGrad, h.Width)
-			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, h.Width,
+			d.gemm(true, false, h.Keys, h.Width, rows, 1, p, h.Keys, outGrad, ldo, beta,
+				valuesGrad, ld)
+			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, ldk,
 				0, dqs[at:], h.stride)
-			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, h.Width,
-				beta, keysGrad, h.Width)
+			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, ldq,
+				beta, keysGrad, ld)
 		}
-		h.scatter(dks, h.k, keysGrad, h.Keys)
-		h.scatter(dvs, h.k, valuesGrad, h.Keys)
+		h.scatter(dks, keysGrad)
+		h.scatter(dvs, valuesGrad)
 	})
 }
 
