@@ -116,7 +116,8 @@ func (v *isa) steps(k reg.Register, label string, step func()) {
 }
 
 // aheadSteps writes the k steps of an ahead kernel: as many as there are rows load C too. The
-// loads are between the rows of a step.
+// loads are between the rows of a step. B goes to the second cache, since rows that are a multiple
+// of 4 KiB apart share a set of the first, which has 12 lines.
 func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map[int]func())) {
 	c, ldc, first, limit := param("c"), stride("ldc"), GP64(), GP64()
 	distance, long := GP64(), GP64()
@@ -125,10 +126,11 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	CMPQ(k, U32(longSum))
 	CMOVQGE(long, distance)
 	IMULQ(ldb, distance)
-	load := func(at Mem) func() { return func() { PREFETCHT0(at) } }
+	ofC := func(at Mem) func() { return func() { PREFETCHT0(at) } }
+	ofB := func(at Mem) func() { return func() { PREFETCHT1(at) } }
 	loads := map[int]func(){
-		rows / 2:     load(Mem{Base: b, Index: distance, Scale: 1}),
-		3 * rows / 4: load(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
+		rows / 2:     ofB(Mem{Base: b, Index: distance, Scale: 1}),
+		3 * rows / 4: ofB(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
 	}
 	MOVQ(k, first)
 	MOVQ(U32(rows), limit)
@@ -137,7 +139,7 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	SUBQ(first, k)
 	v.steps(first, "first", func() {
 		both := maps.Clone(loads)
-		both[rows/7], both[rows/3] = load(Mem{Base: c}), load(Mem{Base: c, Disp: v.bytes(1)})
+		both[rows/7], both[rows/3] = ofC(Mem{Base: c}), ofC(Mem{Base: c, Disp: v.bytes(1)})
 		step(both)
 		ADDQ(ldc, c)
 	})
