@@ -190,6 +190,36 @@ func avx512Ahead13x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *
 //go:noescape
 func avx512Ahead14x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
+// avx512Narrow1 is the kernel for 1 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow1(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
+// avx512Narrow2 is the kernel for 2 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow2(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
+// avx512Narrow3 is the kernel for 3 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow3(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
+// avx512Narrow4 is the kernel for 4 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow4(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
+// avx512Narrow5 is the kernel for 5 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow5(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
+// avx512Narrow6 is the kernel for 6 columns; see narrow in gemm.go.
+//
+//go:noescape
+func avx512Narrow6(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc int, second int, skip1 int, skip2 int, alpha float32, beta float32)
+
 // avx512Pack1 copies k rows of strips of 1 vectors; see packer.
 //
 //go:noescape

@@ -11,6 +11,7 @@ type product struct {
 	// rows of C from which packing B makes a product faster, found by measurement
 	packFromRows int
 	kernels      [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
+	narrow       []narrow    // narrow[n−1] computes n columns
 	pack         [2]packer   // pack[w−1] copies strips of w vectors
 	transpose    transposer
 }
@@ -22,6 +23,13 @@ type product struct {
 // ahead is not 0, a kernel loads the tile at that distance from C into the cache. k ≥ 1, tiles ≥ 1.
 type kernel = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, tail,
 	tiles, nextA, nextB, nextC, ahead int, alpha, beta float32)
+
+// A narrow kernel computes C ← alpha·A·B + beta·C for few columns and two groups of lanes rows: A
+// [lanes k] with rows rs apart, B [k columns] with rows ldb apart, C with rows ldc apart. The
+// second group begins second rows after the first; it may overlap it. The first skip1 and skip2
+// rows of the groups are not written. Each number of C is one chain of fused multiply-adds. k ≥ 1.
+type narrow = func(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc, second, skip1,
+	skip2 int, alpha, beta float32)
 
 // A packer copies k rows of strips that are one or two vectors wide. In src the rows are ld apart
 // and the strips are side by side, step apart; in dst each strip is contiguous and the strips are
@@ -78,32 +86,32 @@ func (x matrix) from(row, col int) matrix {
 // flipped returns op(v)ᵀ.
 func (x matrix) flipped() matrix { return matrix{x.v, x.ld, !x.trans} }
 
-// gemm computes a product.
-func (p *product) gemm(g *gemm) {
-	if p.flips(g) {
-		p.flipped(g)
-	} else {
-		p.panels(g)
-	}
-}
+// The last columns of C, fewer than lanes, take as long as a whole vector. They are computed apart
+// if that takes less time: the rows of a matrix A that is stored transposed are vectors of the
+// transposed product, and otherwise there are kernels for few columns.
 
-// The costs of transposing a number of A and of C, in multiply-adds of one lane, and the size of A
-// up to which it is in the cache; found by measurement.
+// transposeC is the cost of transposing a number of C and callC that of a second product, in
+// multiply-adds of one lane, and cachedA is the size of A up to which it is read again from the
+// cache; found by measurement.
 const (
-	transposeA = 8
 	transposeC = 77
-	cachedA    = 1 << 16
+	callC      = 1 << 14
+	cachedA    = 1 << 18
 )
 
-// flips reports whether Cᵀ = op(B)ᵀ·op(A)ᵀ takes less time than C. Whole vectors of columns are
-// computed, so 5 columns take as long as 16. The kernels read Aᵀ by rows as vectors.
-func (p *product) flips(g *gemm) bool {
+// flips reports whether the last columns are computed transposed.
+func (p *product) flips(g *gemm, last int) bool {
 	idle := func(n int) int { return -n & (p.lanes - 1) } // lanes is a power of 2
-	gain, cost := (g.m*idle(g.n)-g.n*idle(g.m))*g.k, g.m*g.n*transposeC
-	if !g.a.trans {
-		cost += g.m * g.k * transposeA
-	}
-	return gain > cost && (g.a.trans || g.m*g.k <= cachedA)
+	return g.a.trans && (g.m*idle(last)-last*idle(g.m))*g.k > g.m*last*transposeC+callC &&
+		(last == g.n || g.m*g.k <= cachedA)
+}
+
+// narrows reports whether the last columns are computed by a narrow kernel. By measurement, a step
+// takes a narrow kernel as long as 2·last+7 rows take a kernel of one vector, and writing C as long
+// as 300 rows.
+func (p *product) narrows(g *gemm, last int) bool {
+	return last > 0 && last <= len(p.narrow) && !g.a.trans && g.m >= p.lanes &&
+		g.m*g.k > ceil(g.m, 2*p.lanes)*((2*last+7)*g.k+300)+100
 }
 
 // flipped computes Cᵀ and transposes it. Each number of C is the same sum.
@@ -117,8 +125,9 @@ func (p *product) flipped(g *gemm) {
 			}
 		}
 	}
-	p.panels(&gemm{m: g.n, n: g.m, k: g.k, alpha: g.alpha, beta: g.beta, a: g.b.flipped(),
-		b: g.a.flipped(), c: c, ldc: g.m})
+	h := gemm{m: g.n, n: g.m, k: g.k, alpha: g.alpha, beta: g.beta, a: g.b.flipped(),
+		b: g.a.flipped(), c: c, ldc: g.m}
+	p.vectors(&h, h.n)
 	for i := range g.m {
 		row := g.c[i*g.ldc:][:g.n]
 		for j := range row {
@@ -128,8 +137,8 @@ func (p *product) flipped(g *gemm) {
 	workspaces.Put(w)
 }
 
-// panels computes a product panel by panel.
-func (p *product) panels(g *gemm) {
+// gemm computes a product panel by panel.
+func (p *product) gemm(g *gemm) {
 	if g.k <= blockK && g.n <= blockN {
 		p.panel(g)
 		return
@@ -148,6 +157,25 @@ func (p *product) panels(g *gemm) {
 
 // panel computes a product in which B is one panel, which fits in the cache.
 func (p *product) panel(g *gemm) {
+	last := g.n & (p.lanes - 1)
+	switch {
+	case p.narrows(g, last):
+		p.vectors(g, g.n-last)
+	case p.flips(g, last):
+		h := *g
+		if h.n -= last; h.n > 0 {
+			p.vectors(&h, h.n)
+		}
+		h.n, h.b, h.c = last, g.b.from(0, h.n), g.c[h.n:]
+		p.flipped(&h)
+	default:
+		p.vectors(g, g.n)
+	}
+}
+
+// vectors computes a product in which B is one panel: the first cols columns by vectors, and the
+// others, if there are some, by a narrow kernel.
+func (p *product) vectors(g *gemm, cols int) {
 	var w *workspace
 	packA, packB := p.packs(g)
 	if packA || packB {
@@ -178,8 +206,11 @@ func (p *product) panel(g *gemm) {
 		if packA {
 			p.packA(w, g, &a, tiles, first, last)
 		}
-		for j, at := 0, 0; j < g.n; j, at = j+2*p.lanes, at+b.strip {
-			p.down(g, &a, &b, tiles, first, last, j, at)
+		for j := 0; j < cols; j += 2 * p.lanes {
+			p.down(g, &a, &b, tiles, first, last, j, min(cols-j, 2*p.lanes))
+		}
+		if cols < g.n {
+			p.few(g, &a, &b, tiles, first, last, cols)
 		}
 	}
 }
@@ -214,23 +245,35 @@ func (p *product) width(cols int) (width, tail int) {
 	return 1, cols
 }
 
+// place returns the position of column j in b, and the distance between the rows there.
+func (p *product) place(g *gemm, b *panel, j int) (at, ld int) {
+	if !b.packed {
+		return j, b.ld
+	}
+	first := j &^ (2*p.lanes - 1) // of the strip
+	width, _ := p.width(g.n - first)
+	return first/(2*p.lanes)*b.strip + j - first, width * p.lanes
+}
+
 // across computes a product of one tile of rows, in which a is A, with as few calls as possible.
 func (p *product) across(g *gemm, a *block, b *panel) {
 	wide, strips := 2*p.lanes, 1
-	for j, at := 0, 0; j < g.n; j, at = j+strips*wide, at+strips*b.strip {
+	for j := 0; j < g.n; j += strips * wide {
 		if strips = max(1, (g.n-j)/wide); strips*g.k > callSteps {
 			strips = max(1, callSteps/g.k)
 		}
 		width, tail := p.width(g.n - j)
-		p.kernels[g.m-1][width-1](g.k, &a.v[0], a.rs, a.cs, &b.v[at], b.stride(width*p.lanes),
-			&g.c[j], g.ldc, tail, strips, 0, b.strip, wide, 0, g.alpha, g.beta)
+		at, ldb := p.place(g, b, j)
+		p.kernels[g.m-1][width-1](g.k, &a.v[0], a.rs, a.cs, &b.v[at], ldb, &g.c[j],
+			g.ldc, tail, strips, 0, b.strip, wide, 0, g.alpha, g.beta)
 	}
 }
 
-// down computes the tiles first to last, which are the block a of A, in the strip of B from column
-// j, which starts at b.v[at].
-func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j, at int) {
-	width, tail := p.width(g.n - j)
+// down computes the tiles first to last, which are the block a of A, in cols columns of a strip of
+// B from column j.
+func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j, cols int) {
+	width, tail := p.width(cols)
+	at, ldb := p.place(g, b, j)
 	ahead := 0
 	if g.k <= aheadK && g.m*g.n >= aheadC {
 		ahead = blockRows * g.ldc
@@ -242,10 +285,26 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 		if a.tile > 0 {
 			from, next = (t-first)*a.tile, a.tile
 		}
-		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at],
-			b.stride(width*p.lanes), &g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc,
-			ahead, g.alpha, g.beta)
+		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at], ldb,
+			&g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc, ahead, g.alpha, g.beta)
 		t = end
+	}
+}
+
+// few computes the tiles first to last, which are the block a of A, in the columns from j on.
+func (p *product) few(g *gemm, a *block, b *panel, tiles tiles, first, last, j int) {
+	from, to := tiles.start(first), tiles.start(last)
+	end := to - p.lanes // the first row of the last group
+	if end < from {
+		p.down(g, a, b, tiles, first, last, j, g.n-j)
+		return
+	}
+	at, ldb := p.place(g, b, j)
+	for i := from; i < to; i += 2 * p.lanes {
+		next := i + p.lanes
+		one, two := min(i, end), min(next, end)
+		p.narrow[g.n-j-1](g.k, &a.v[(one-a.row)*a.rs], a.rs, &b.v[at], ldb, &g.c[one*g.ldc+j],
+			g.ldc, two-one, i-one, min(next-two, p.lanes), g.alpha, g.beta)
 	}
 }
 

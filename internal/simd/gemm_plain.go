@@ -8,6 +8,9 @@ func plainProduct(lanes, rows int) product {
 	p := product{lanes: lanes, rows: rows, packFromRows: 56,
 		pack:      [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)},
 		transpose: plainTranspose(lanes)}
+	for n := 1; n <= lanes/2; n++ {
+		p.narrow = append(p.narrow, plainNarrow(n, lanes))
+	}
 	for r := 1; r <= rows; r++ {
 		p.kernels = append(p.kernels,
 			[2]kernel{plainKernel(r, lanes, lanes), plainKernel(r, 2*lanes, lanes)})
@@ -37,6 +40,20 @@ func plainKernel(rows, cols, lanes int) kernel {
 				}
 			}
 		}
+	}
+}
+
+func plainNarrow(columns, lanes int) narrow {
+	return func(k int, a *float32, rs int, b *float32, ldb int, c *float32, ldc, second, skip1,
+		skip2 int, alpha, beta float32) {
+		group := func(first, skip int) {
+			if skip < lanes {
+				plainKernel(lanes-skip, columns, columns)(k, at(a, (first+skip)*rs), rs, 1, b, ldb,
+					at(c, (first+skip)*ldc), ldc, columns, 1, 0, 0, 0, 0, alpha, beta)
+			}
+		}
+		group(0, skip1)
+		group(second, skip2)
 	}
 }
 

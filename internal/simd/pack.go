@@ -62,14 +62,6 @@ type panel struct {
 	packed bool
 }
 
-// stride returns the distance between the rows of a strip of cols columns.
-func (b *panel) stride(cols int) int {
-	if b.packed {
-		return cols
-	}
-	return b.ld
-}
-
 // packs reports which operands need packing. B is packed if it is transposed, since kernels read
 // vectors of columns; if its rows end within a vector and the kernels have no masks; or if its
 // stride is large and many tiles read it. A is packed if the numbers of a column are far apart and

@@ -13,6 +13,8 @@ var avx512Product = product{
 		{avx512Product11x1, avx512Product11x2}, {avx512Product12x1, avx512Product12x2},
 		{avx512Product13x1, avx512Product13x2}, {avx512Product14x1, avx512Product14x2},
 	},
+	narrow: []narrow{avx512Narrow1, avx512Narrow2, avx512Narrow3, avx512Narrow4,
+		avx512Narrow5, avx512Narrow6},
 	pack:      [2]packer{avx512Pack1, avx512Pack2},
 	transpose: avx512Transpose,
 }

@@ -28,6 +28,11 @@ func main() {
 		identification()
 	}
 	v.products()
+	if v.wide() {
+		for columns := 1; columns <= narrowColumns; columns++ {
+			v.narrow(columns)
+		}
+	}
 	v.packing()
 	v.elementwise()
 	v.rowwise()

@@ -92,21 +92,8 @@ func (v *isa) transpose() {
 // the size of the blocks that are transposed, 1 → 2 → 4 within lanes of 128 bits; the last stage
 // moves the blocks of 4.
 func (v *isa) transposed(x []reg.VecVirtual) []reg.VecVirtual {
-	n := len(x)
-	pairs := v.vecs(n)
-	for i := 0; i < n; i += 2 {
-		VUNPCKLPS(x[i+1], x[i], pairs[i])
-		VUNPCKHPS(x[i+1], x[i], pairs[i+1])
-	}
-	quads := v.vecs(n) // quads[4q+c], 128-bit lane l: column 4l+c of rows 4q … 4q+3
-	for i := 0; i < n; i += 4 {
-		for half := range 2 {
-			lo, hi := pairs[i+half], pairs[i+2+half]
-			VSHUFPS(U8(0x44), hi, lo, quads[i+2*half])
-			VSHUFPS(U8(0xee), hi, lo, quads[i+2*half+1])
-		}
-	}
-	out := v.vecs(n)
+	quads := v.quads(x)
+	out := v.vecs(len(x))
 	for c := range 4 {
 		if !v.wide() {
 			VPERM2F128(U8(0x20), quads[4+c], quads[c], out[c])
@@ -125,4 +112,23 @@ func (v *isa) transposed(x []reg.VecVirtual) []reg.VecVirtual {
 		VSHUFF32X4(U8(0xdd), h[3], h[1], out[12+c])
 	}
 	return out
+}
+
+// quads transposes blocks of 4: part l, of 128 bits, of its vector 4q+c has column 4l+c of rows 4q
+// to 4q+3.
+func (v *isa) quads(x []reg.VecVirtual) []reg.VecVirtual {
+	n := len(x)
+	pairs, quads := v.vecs(n), v.vecs(n)
+	for i := 0; i < n; i += 2 {
+		VUNPCKLPS(x[i+1], x[i], pairs[i])
+		VUNPCKHPS(x[i+1], x[i], pairs[i+1])
+	}
+	for i := 0; i < n; i += 4 {
+		for half := range 2 {
+			lo, hi := pairs[i+half], pairs[i+2+half]
+			VSHUFPS(U8(0x44), hi, lo, quads[i+2*half])
+			VSHUFPS(U8(0xee), hi, lo, quads[i+2*half+1])
+		}
+	}
+	return quads
 }
