@@ -129,12 +129,14 @@ func typeOf(p Param) weights.DType {
 func (p Param) write(w io.Writer) error {
 	const most = 1 << 13
 	b := make([]byte, 0, 8*min(p.Len(), most))
+	single := typeOf(p) == weights.F32
 	for part := range slices.Chunk(p.Values(), most) {
-		b = b[:0]
-		for _, x := range part {
-			if typeOf(p) == weights.F32 {
+		if b = b[:0]; single {
+			for _, x := range part {
 				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
-			} else {
+			}
+		} else {
+			for _, x := range part {
 				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
 			}
 		}
