@@ -185,6 +185,20 @@ func TestOpenFeaturesRefusesBadJSON(t *testing.T) {
 		{`, "label": -1`, ``, "expected a label in each utterance or in none, found 1 of 2"},
 		{`-1}`, `"-1"}`, "utterance 1 (\"b\"): label: byte 259: expected a number, found `\"-1\"`"},
 		{`"id": "a"`, `"id": 7`, "utterance 0: id: byte 11: expected a string, found `7`"},
+		{`"great"`, `7`, "utterance 0 (\"a\"): raw_text: byte 28: expected a string, found `7`"},
+		{`[[5, 6], [7, 8]]`, `5`, "utterance 1 (\"b\"): audio: byte 215: expected rows of " +
+			"numbers, or null, found `5`"},
+		{`[[101, 102], [1, 1], [0, 0]]`, `[[101, 102]]`, `utterance 1 ("b"): text_bert: ` +
+			`expected three rows, ids, mask and segments, found 1`},
+		{twoUtterances, `{"audio": [[1`,
+			`utterance 0: audio: frame 0: byte 13: expected "]", found the end of the file`},
+		{twoUtterances, `{"audio": [[1]`,
+			`utterance 0: audio: byte 14: expected "]", found the end of the file`},
+		{twoUtterances, `{"audio": [[1]], "a key of twenty characters": 1}`, "utterance 0: byte " +
+			"17: expected one of the keys id, raw_text, text_bert, audio, vision and label, " +
+			"found `\"a key of twenty characters\"`"},
+		{twoUtterances, `{"audio": [[1]]} {"vision": [[1]]} {"audio": [[1]], "label": 2}`,
+			"expected a label in each utterance or in none, found 1 of 3"},
 		{`[7, 8]`, `[7]`,
 			`utterance 1 ("b"): audio: frame 1: expected 2 numbers as in the first, found 1`},
 		{`[7, 8]`, `[]`, `utterance 1 ("b"): audio: frame 1: expected numbers, found none`},
@@ -411,6 +425,40 @@ func TestJSONOfManyUtterances(t *testing.T) {
 	if _, err := readFeatures("many", "", strings.NewReader(text), int64(len(text)),
 		Options{}); err == nil || !strings.Contains(err.Error(), "split the file by length") {
 		t.Error(err)
+	}
+}
+
+// TestMemoryOfJSON needs for each of 4000 utterances 1200 bytes, 20 for each of two tokens and 4
+// for each of 4000 frames, which is the length of the first one.
+func TestMemoryOfJSON(t *testing.T) {
+	const n = 4000
+	text := `{"audio":[[1]` + strings.Repeat(",[1]", n-1) + "]}" +
+		strings.Repeat(`{"audio":[[1]]}`, n-1)
+	size := int64(n*(1200+20*2+4*n)-unpickle.BaseMemory) / 2
+	if _, err := readJSON("long", strings.NewReader(text), size-1); err == nil ||
+		err.Error() != "datasets: long: expected sequences of similar length, found some so long "+
+			"or so many utterances that they need 65 MB; split the file by length" {
+		t.Error(err)
+	}
+	if s, err := readJSON("long", strings.NewReader(text), size); err != nil || s.Len() != n {
+		t.Error(err)
+	}
+}
+
+// TestLongestSequenceInTheMiddle has different numbers of tokens and frames.
+func TestLongestSequenceInTheMiddle(t *testing.T) {
+	s, err := features(`{"id": "a", "audio": [[1]], "vision": [[2], [3]], "text_bert": null}
+		{"TEXT_BERT": [[101, 7, 102], [1, 1, 1], [0, 1, 1]], "Audio": [[4], [5], [6]],
+			"vision": [[7], [8], [9]]}
+		{"text_bert": [], "audio": [[1], [2]], "vision": [[3]]}`, "")
+	want := &Split{ID: []string{"a", "", ""}, RawText: []string{"", "", ""},
+		Language: Tokens{3, []int{ClsID, SepID, 0, 101, 7, 102, ClsID, SepID, 0},
+			[]float32{1, 1, 0, 1, 1, 1, 1, 1, 0}, []int{0, 0, 0, 0, 1, 1, 0, 0, 0}},
+		Audio: Frames{T: 3, D: 1, X: []float32{1, 0, 0, 4, 5, 6, 1, 2, 0}, Len: []int{1, 3, 2}},
+		Vision: Frames{T: 3, D: 1, X: []float32{2, 3, 0, 7, 8, 9, 3, 0, 0},
+			Len: []int{2, 3, 1}}}
+	if diff := cmp.Diff(want, s, inside); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }
 

@@ -50,6 +50,35 @@ var spoiled = []struct {
 	{spoil: func(s *Split) { s.Label[2] = float32(math.NaN()) },
 		problem: "train: regression_labels: expected finite numbers, found NaN or Inf in 1 of " +
 			`3 utterances, the first "train$_$2"`},
+	{spoil: func(s *Split) { s.Vision.X[0] = float32(math.Inf(-1)) },
+		problem: "train: vision: expected finite values, found NaN or Inf in 1 of 3 utterances, " +
+			`the first "train$_$0": -Inf in frame 0`},
+	{spoil: func(s *Split) { s.Audio.X[10*8] = 1 }, // the first number of padding
+		warn: "train: audio: expected zeros after the length, found other values in 1 of 3 " +
+			`utterances, the first "train$_$0"; they are read as padding: check audio_lengths`},
+	{spoil: func(s *Split) { rotate(s.Audio.X[2*40*8:], 30*8) }, // one of three at the front
+		warn: "train: audio: expected zeros after the length, found other values in 1 of 3 " +
+			`utterances, the first "train$_$2"; they are read as padding`},
+	{spoil: func(s *Split) { // one of two that are shorter than the row
+		rotate(s.Audio.X[2*40*8:], 30*8)
+		s.Audio.Len[0] = 40
+	}, warn: "train: audio: expected zeros after the length, found other values in 1 of 3 " +
+		`utterances, the first "train$_$2"; they are read as padding`},
+	{spoil: func(s *Split) { // a frame of padding at the end, too
+		inFront(&s.Audio)
+		for i := range 3 {
+			rotate(s.Audio.X[i*40*8:][:40*8], 8)
+		}
+	}, warn: "train: audio: expected zeros after the length, found other values in 3 of 3"},
+	{spoil: func(s *Split) { s.Label[0] = float32(math.Inf(1)) },
+		problem: "train: regression_labels: expected finite numbers, found NaN or Inf in 1 of " +
+			`3 utterances, the first "train$_$0"; remove these utterances`},
+	{spoil: func(s *Split) { s.Label[0] = float32(math.Inf(-1)) },
+		problem: "train: regression_labels: expected finite numbers, found NaN or Inf in 1 of 3"},
+	{spoil: func(s *Split) { s.Label[1] = 3.5 },
+		problem: "train: regression_labels: expected numbers from -3 to 3, found others in 1 of " +
+			`3 utterances, the first "train$_$1"; scale the labels, or name the data set they ` +
+			"belong to with -d"},
 	{spoil: func(s *Split) { s.Label[2] = -3.5 },
 		problem: "train: regression_labels: expected numbers from -3 to 3, found others in 1 of " +
 			`3 utterances, the first "train$_$2"`},
@@ -65,6 +94,27 @@ var spoiled = []struct {
 		warn: "train: text_bert: expected words of the vocabulary, found only [UNK] in 1 of 3"},
 	{spoil: func(s *Split) { clear(s.Language.Mask[:6]) },
 		warn: "train: text_bert: expected 2 tokens or more, found fewer in 1 of 3 utterances"},
+	{spoil: func(s *Split) { s.Language.ID[1], s.Language.Mask[2] = SepID, 0 }}, // no words
+	{spoil: func(s *Split) { clear(s.Language.Mask[1:6]) },
+		warn: "train: text_bert: expected 2 tokens or more, found fewer in 1 of 3 utterances"},
+	{spoil: func(s *Split) { // of the second utterance, after one that is too short
+		clear(s.Language.Mask[1:6])
+		s.Language.ID[6+3] = 7
+	}, warn: "train: text_bert: expected [SEP], 102, as last token, found another in 1 of 3 " +
+		`utterances, the first "train$_$1"`},
+	{spoil: func(s *Split) { // segments in the place of the mask, but not of each token
+		for i, m := range s.Language.Mask {
+			s.Language.Mask[i], s.Language.Segment[i] = 0, int(m)
+		}
+		s.Language.Segment[0], s.Language.Segment[6], s.Language.Segment[12] = 0, 0, 0
+	}, warn: "train: text_bert: expected 2 tokens or more, found fewer in 3 of 3 utterances"},
+	{spoil: func(s *Split) { s.Language.Mask[0] = 0 },
+		problem: "train: text_bert: expected a mask of ones, then zeros, found gaps in 1 of 3 " +
+			`utterances, the first "train$_$0"; save the tokenizer's attention_mask`},
+	{spoil: func(s *Split) { s.Language.Segment[6] = 2 },
+		problem: "train: text_bert: expected segments 0 and 1, found larger ones in 1 of 3 " +
+			`utterances, the first "train$_$1"; the text encoder has two: save the ` +
+			"tokenizer's token_type_ids"},
 	{spoil: func(s *Split) { s.Language.Mask[5] = 1 },
 		problem: "train: text_bert: expected a mask of ones, then zeros, found gaps in 1 of 3"},
 	{spoil: func(s *Split) { s.Language.Mask[0] = 0.5 },
@@ -208,6 +258,37 @@ func TestPaddingMayHoldAnything(t *testing.T) {
 	}
 }
 
+// TestRepadCountsWhatItMoves has one sequence that is padded at the front.
+func TestRepadCountsWhatItMoves(t *testing.T) {
+	for k := range 3 {
+		for name, spoil := range map[string]func(s *Split){
+			"text": func(s *Split) {
+				rotate(s.Language.ID[:6], 3)
+				rotate(s.Language.Mask[:6], 3)
+			},
+			"audio":  func(s *Split) { rotate(s.Audio.X[:40*8], 10*8) },
+			"vision": func(s *Split) { rotate(s.Vision.X[:5*3], s.Vision.Len[0]*3) },
+			"none":   func(*Split) {},
+		} {
+			set := spoiledSet(func(s *Split) { s.Vision.Len[0] = 3; s.Vision.clearPadding() })
+			spoil(set.splits()[k])
+			data := pickleOf(set)
+			l, root, err := newLayout("x", bytes.NewReader(data), int64(len(data)),
+				Options{Repad: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 1
+			if name == "none" {
+				want = 0
+			}
+			if _, err := l.set(root); err != nil || l.moved != want {
+				t.Errorf("%s of %s: %d moved, want %d: %v", name, splitNames[k], l.moved, want, err)
+			}
+		}
+	}
+}
+
 func TestRepadMovesPaddingToTheEnd(t *testing.T) {
 	want := spoiledSet(func(*Split) {})
 	set := spoiledSet(func(*Split) {})
@@ -243,21 +324,31 @@ func TestRepadMovesPaddingToTheEnd(t *testing.T) {
 	}
 }
 
+// TestSplitsOfOtherLengthsArePadded has one split with sequences of at most 4 tokens, 20 and 2
+// frames.
 func TestSplitsOfOtherLengthsArePadded(t *testing.T) {
-	want := spoiledSet(func(*Split) {})
-	set := spoiledSet(func(*Split) {})
-	short := set.Valid // 2 utterances, of at most 4 tokens, 20 and 2 frames
-	set.Valid = &Split{ID: short.ID, Label: short.Label,
-		Language: Tokens{4, padded(short.Language.ID, 2, 6, 4), padded(short.Language.Mask, 2, 6, 4),
-			padded(short.Language.Segment, 2, 6, 4)},
-		Audio:  Frames{T: 25, D: 8, X: padded(short.Audio.X, 2, 40*8, 25*8), Len: short.Audio.Len},
-		Vision: Frames{T: 2, D: 3, X: padded(short.Vision.X, 2, 5*3, 2*3), Len: short.Vision.Len}}
-	for path, got := range opened(t, pickleOf(set), Options{}) {
-		w := want.Valid
-		if diff := cmp.Diff(w.Language, got.Valid.Language) +
-			cmp.Diff(w.Audio.X, got.Valid.Audio.load()) +
-			cmp.Diff(w.Vision.X, got.Valid.Vision.load()); diff != "" {
-			t.Errorf("%s: %s", path, diff)
+	for k := range 3 {
+		want, set := spoiledSet(func(*Split) {}), spoiledSet(func(*Split) {})
+		for _, s := range []*Set{want, set} { // the two utterances of valid in each place
+			all := []**Split{&s.Train, &s.Valid, &s.Test}
+			*all[k], *all[1] = *all[1], *all[k]
+		}
+		short := set.splits()[k]
+		short.Language = Tokens{4, padded(short.Language.ID, 2, 6, 4),
+			padded(short.Language.Mask, 2, 6, 4), padded(short.Language.Segment, 2, 6, 4)}
+		short.Audio = Frames{T: 25, D: 8, X: padded(short.Audio.X, 2, 40*8, 25*8),
+			Len: short.Audio.Len}
+		short.Vision = Frames{T: 2, D: 3, X: padded(short.Vision.X, 2, 5*3, 2*3),
+			Len: short.Vision.Len}
+		for path, got := range opened(t, pickleOf(set), Options{}) {
+			for i, s := range got.splits() {
+				w := want.splits()[i]
+				if diff := cmp.Diff(w.Language, s.Language) +
+					cmp.Diff(w.Audio.X, s.Audio.load()) +
+					cmp.Diff(w.Vision.X, s.Vision.load()); diff != "" || s.Shape() != w.Shape() {
+					t.Errorf("%s: %v: %s", path, s.Shape(), diff)
+				}
+			}
 		}
 	}
 }
@@ -312,6 +403,9 @@ func TestHashIsThatOfTheData(t *testing.T) {
 		if change(changed); changed.Hash() == set.Hash() {
 			t.Errorf("%s: the hash does not change", name)
 		}
+	}
+	if got := (&Set{hash: "stored"}).Hash(); got != "stored" {
+		t.Errorf("%s, want the hash that a packed file has", got)
 	}
 	data, err := os.ReadFile(packed)
 	if err != nil {

@@ -112,9 +112,7 @@ func (r *jsonReader) utterance(u *utterance) error {
 		if !ok {
 			return r.fault(at, err, "a key in quotes")
 		}
-		if r.key = strings.ToLower(name); len(name) > 20 {
-			r.key = ""
-		}
+		r.key = strings.ToLower(name)
 		if err := r.field(u, at); err != nil {
 			return err
 		}

@@ -162,6 +162,19 @@ func TestKeepMasksShrinkWithTheRate(t *testing.T) {
 	}
 }
 
+// TestMasksOfNoTokens keeps nothing of utterances without tokens, and [CLS] and [SEP] of another.
+func TestMasksOfNoTokens(t *testing.T) {
+	s := tokenSplit([][]int{nil, {101, 7, 102}, nil}, 3, []int{1, 1, 1}, 1, []int{0, 0, 1}, 1)
+	k := s.KeepMasks(FixedRates(3, 1))
+	want := []bool{false, false, false, true, false, true, false, false, false}
+	if !slices.Equal(k.Language, want) {
+		t.Errorf("kept %v, want %v", k.Language, want)
+	}
+	if k = s.KeepMasks(FixedRates(3, 0)); !slices.Equal(k.Vision, []bool{false, false, true}) {
+		t.Errorf("kept %v of missing frames", k.Vision)
+	}
+}
+
 func count(k []bool) int {
 	n := 0
 	for _, kept := range k {

@@ -217,6 +217,13 @@ func TestSetName(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
+	dir := filepath.Join(t.TempDir(), "MOSI", "processed")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if t.Chdir(dir); setName("a.pkl") != "mosi" || setName("../../b.pkl") != "b" {
+		t.Errorf("%s and %s in %s", setName("a.pkl"), setName("../../b.pkl"), dir)
+	}
 }
 
 // rename replaces a key in the protocol-4 file by one of equal length.
@@ -316,6 +323,14 @@ func TestErrorsOfOneKey(t *testing.T) {
 		return err
 	}
 	ids := func(l *layout, d dict) error { _, err := l.texts("train", d, "id", 2); return err }
+	split := func(l *layout, d dict) error { _, err := l.split("train", d); return err }
+	text2 := types.DictEntry{Key: "text_bert", Value: array("\x65\x01\x00\x66\x01\x00", 2, 3, 1)}
+	find := func(name string) func(*layout, dict) error {
+		return func(l *layout, d dict) error { _, err := l.find(d, name); return err }
+	}
+	save := func(keys, name string) string {
+		return "expected split valid, found keys " + keys + "; save " + name + " under this name"
+	}
 	for _, c := range []struct {
 		read func(*layout, dict) error
 		d    dict
@@ -369,12 +384,117 @@ func TestErrorsOfOneKey(t *testing.T) {
 			"numbers, one for each row of text_bert, found [3 1]; save one for each utterance"},
 		{ids, dict{{Key: "id", Value: 7}},
 			"train: id: expected strings [N], found integer; save it as a list of strings"},
+		{split, dict{text2, {Key: "regression_labels", Value: &types.List{1}}}, "train: " +
+			"regression_labels: expected 2 numbers, one for each row of text_bert, found [1]; " +
+			"save one for each utterance"},
+		{split, dict{text2, {Key: "raw_text", Value: 7}},
+			"train: raw_text: expected strings [N], found integer; save it as a list of strings"},
+		{split, dict{text2, {Key: "id", Value: 7}},
+			"train: id: expected strings [N], found integer; save it as a list of strings"},
+		{find("valid"), dict{{Key: "val"}}, save("val", "val")},
+		{find("valid"), dict{{Key: "dev"}}, save("dev", "dev")},
+		{find("valid"), dict{{Key: "validation"}}, save("validation", "validation")},
+		{find("train"), dict{{Key: "val"}}, "expected split train, found keys val; give a data " +
+			"set in MMSA's layout, with train, valid and test"},
+		{find("valid"), dict{{Key: 7}}, "expected split valid, found no keys; give a data set in " +
+			"MMSA's layout, with train, valid and test"},
+		{find("test"), dict{{Key: "test", Value: 7}},
+			"test: expected a dict, found integer; give a data set in MMSA's layout"},
 		{ids, dict{{Key: "id", Value: &types.List{"a"}}}, "train: id: expected 2 strings, one " +
 			"for each row of text_bert, found 1; save one for each utterance"},
 	} {
-		l := &layout{path: "own.pkl", convert: converter{left: 1 << 20}, repaired: map[string]int{}}
+		l := &layout{path: "own.pkl", convert: converter{left: 1 << 20}, absent: oneZero,
+			repaired: map[string]int{}}
 		if err := c.read(l, c.d); err == nil || err.Error() != "datasets: own.pkl: "+c.want {
 			t.Errorf("%v\nwant\ndatasets: own.pkl: %s", err, c.want)
+		}
+	}
+}
+
+// TestErrorsOfSeveralSplits names the first and says how many there are.
+func TestErrorsOfSeveralSplits(t *testing.T) {
+	good := map[string]*Split{"train": madeSplit(3, "train"), "valid": madeSplit(2, "valid"),
+		"test": madeSplit(2, "test")}
+	wide := madeSplit(2, "test")
+	wide.Vision = Frames{T: 1, D: 4, X: make([]float32, 8), Len: []int{1, 1}}
+	unlabelled := madeSplit(3, "train")
+	unlabelled.Label = nil
+	bad := madeSplit(3, "train")
+	bad.Label[0], bad.Audio.X[0], bad.ID[1] = 7, float32(math.NaN()), bad.ID[0]
+	const labels = "train: expected regression_labels, found keys id, text_bert, audio, " +
+		"audio_lengths, vision, vision_lengths; training and evaluation need a number for each " +
+		"utterance under this key"
+	const nan = "train: audio: expected finite values, found NaN or Inf in 1 of 3 utterances, " +
+		"the first \"train$_$0\": NaN in frame 0; extract these again, or save zeros"
+	const more = "; %d more: recap data check own.pkl"
+	for _, c := range []struct {
+		train, test *Split
+		want        string
+	}{
+		{unlabelled, good["test"], labels},
+		{unlabelled, wide, labels + fmt.Sprintf(more, 1)},
+		{good["train"], wide, "test: expected audio frames of 8 and vision frames of 3 features " +
+			"as in other splits, found text 6, audio 40x8, vision 1x4; save all splits with the " +
+			"same features"},
+		{bad, good["test"], nan + fmt.Sprintf(more, 1)},
+	} {
+		data := pickleOf(&Set{Train: c.train, Valid: good["valid"], Test: c.test})
+		if _, err := decode("own.pkl", data); err == nil ||
+			err.Error() != "datasets: own.pkl: "+c.want {
+			t.Errorf("%v\nwant\ndatasets: own.pkl: %s", err, c.want)
+		}
+	}
+}
+
+func TestDicts(t *testing.T) {
+	ordered := types.NewOrderedDict()
+	ordered.Set("b", 1)
+	ordered.Set("a", 2)
+	d, ok := asDict(ordered)
+	if want := (dict{{Key: "b", Value: 1}, {Key: "a", Value: 2}}); !ok || !cmp.Equal(want, d) {
+		t.Errorf("%v, %v", d, ok)
+	}
+	if v, ok := append(d, types.DictEntry{Key: "b", Value: 3}).get("b"); !ok || v != 3 {
+		t.Errorf("%v, %v, want the last value of a key", v, ok)
+	}
+	if d, ok := asDict(7); ok {
+		t.Error(d)
+	}
+	var many dict
+	for i := range 21 {
+		many = append(many, types.DictEntry{Key: i}, types.DictEntry{Key: strings.Repeat("k", 41)})
+	}
+	want := "keys " + strings.TrimSuffix(strings.Repeat(strings.Repeat("k", 40)+", ", 20), ", ")
+	if got := many.keys(); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestMemoryOfAFile is 64 MB and four times the sizes of all files.
+func TestMemoryOfAFile(t *testing.T) {
+	own := writeFile(t, "own.pkl", []byte("\x80\x04}."))
+	l, _, err := newLayout("x", strings.NewReader("\x80\x04}."+strings.Repeat(" ", 996)), 1000,
+		Options{Features: Features{Language: own, Audio: own}})
+	if err != nil || l.convert.left != 64<<20+4*(1000+4+4) {
+		t.Fatal(err, l.convert.left)
+	}
+	l.close()
+}
+
+// TestRangeOfLabels follows from the name, or from the labels of all splits.
+func TestRangeOfLabels(t *testing.T) {
+	for k := range 3 {
+		s := []*Split{{Label: []float32{1, -1}}, {Label: []float32{0}}, {Label: []float32{-1}}}
+		for name, want := range map[string]float64{"mine": 1, "sims": 1, "mosi": 3, "mosei": 3} {
+			if got := labelRange(name, s...); got != [2]float64{-want, want} {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		s[k].Label[0] = -1.25
+		for name, want := range map[string]float64{"mine": 3, "sims": 1, "mosi": 3, "mosei": 3} {
+			if got := labelRange(name, s...); got != [2]float64{-want, want} {
+				t.Errorf("%s, %s to -1.25: %v", name, splitNames[k], got)
+			}
 		}
 	}
 }
