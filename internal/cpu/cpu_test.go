@@ -69,6 +69,22 @@ func TestHeadGrain(t *testing.T) {
 	}
 }
 
+// TestRepeat copies rows of several lengths over and over.
+func TestRepeat(t *testing.T) {
+	for _, n := range []int{1, 3, 500, 2000} {
+		row, to := make([]float32, n), make([]float32, 7*n)
+		for i := range row {
+			row[i] = float32(i)
+		}
+		repeat(to, row)
+		for i, v := range to {
+			if v != row[i%n] {
+				t.Fatalf("rows of %d: number %d is %g, want %g", n, i, v, row[i%n])
+			}
+		}
+	}
+}
+
 // TestBlocks checks that products are divided equally, and only into blocks of at least so many
 // squares of 64 by 64 numbers.
 func TestBlocks(t *testing.T) {

@@ -75,6 +75,10 @@ func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 	it := newIterator(shape, dst, src)
 	sy, sx := it.step(0), it.step(1)
 	parallel.For(it.rows(), rowGrain(it.n), func(lo, hi int) {
+		if it.repeats() {
+			repeat(y[it.offset[0]+lo*it.n:it.offset[0]+hi*it.n], x[it.offset[1]:][:it.n])
+			return
+		}
 		it.visit(lo, hi, func(_ int, at []int) {
 			to, from := y[at[0]:], x[at[1]:]
 			if sy == 1 && sx == 1 {
@@ -86,6 +90,23 @@ func (d *Device[T]) Copy(dst device.Operand, shape []int, src device.Operand) {
 			}
 		})
 	})
+}
+
+// repeats reports whether all rows of array 0, which is dense, are the same row of array 1.
+func (it *iterator) repeats() bool {
+	return len(it.outer) == 1 && it.strides[0][0] == it.n && it.strides[1][0] == 0 &&
+		it.step(0) == 1 && it.step(1) == 1
+}
+
+// repeat fills to with copies of row, of several rows at once: a call for each takes four times as
+// long.
+func repeat[T Float](to, row []T) {
+	n := copy(to, row)
+	for from := to[:n]; n < len(to); n += copy(to[n:], from) {
+		if n < 1<<10 {
+			from = to[:n]
+		}
+	}
 }
 
 // Accumulate implements device.Device. It runs in order on one core, since an element of dst may
