@@ -48,10 +48,13 @@ const (
 )
 
 // A tile of C is loaded blockRows ahead if its sums are short, so that stores wait for the memory,
-// and C is too large for the first cache; found by measurement.
+// and C is too large for the first cache. Rows that are a multiple of 1 KiB apart share so few sets
+// of the cache that it only helps if C comes from the main memory. Found by measurement.
 const (
-	aheadK = 32
-	aheadC = 1 << 15
+	aheadK      = 32
+	aheadC      = 1 << 15
+	aheadShared = 1 << 22
+	sharedRows  = 256
 )
 
 // callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
@@ -96,14 +99,17 @@ func (x matrix) flipped() matrix { return matrix{x.v, x.ld, !x.trans} }
 const (
 	transposeC = 77
 	callC      = 1 << 14
-	cachedA    = 1 << 18
+	cachedA    = 1 << 19
 )
 
-// flips reports whether the last columns are computed transposed.
+// flips reports whether the last columns, or all, take less time transposed.
 func (p *product) flips(g *gemm, last int) bool {
 	idle := func(n int) int { return -n & (p.lanes - 1) } // lanes is a power of 2
-	return g.a.trans && (g.m*idle(last)-last*idle(g.m))*g.k > g.m*last*transposeC+callC &&
-		(last == g.n || g.m*g.k <= cachedA)
+	gain := (g.m*idle(last)-last*idle(g.m))*g.k - g.m*last*transposeC
+	if !g.a.trans || last == g.n {
+		return g.a.trans && gain > 0
+	}
+	return gain > callC && last <= p.lanes/2 && g.m*g.k <= cachedA
 }
 
 // narrows reports whether the last columns are computed by a narrow kernel. By measurement, a step
@@ -125,9 +131,8 @@ func (p *product) flipped(g *gemm) {
 			}
 		}
 	}
-	h := gemm{m: g.n, n: g.m, k: g.k, alpha: g.alpha, beta: g.beta, a: g.b.flipped(),
-		b: g.a.flipped(), c: c, ldc: g.m}
-	p.vectors(&h, h.n)
+	p.panels(&gemm{m: g.n, n: g.m, k: g.k, alpha: g.alpha, beta: g.beta, a: g.b.flipped(),
+		b: g.a.flipped(), c: c, ldc: g.m})
 	for i := range g.m {
 		row := g.c[i*g.ldc:][:g.n]
 		for j := range row {
@@ -137,8 +142,17 @@ func (p *product) flipped(g *gemm) {
 	workspaces.Put(w)
 }
 
-// gemm computes a product panel by panel.
+// gemm computes a product.
 func (p *product) gemm(g *gemm) {
+	if p.flips(g, g.n) {
+		p.flipped(g)
+	} else {
+		p.panels(g)
+	}
+}
+
+// panels computes a product panel by panel.
+func (p *product) panels(g *gemm) {
 	if g.k <= blockK && g.n <= blockN {
 		p.panel(g)
 		return
@@ -163,9 +177,8 @@ func (p *product) panel(g *gemm) {
 		p.vectors(g, g.n-last)
 	case p.flips(g, last):
 		h := *g
-		if h.n -= last; h.n > 0 {
-			p.vectors(&h, h.n)
-		}
+		h.n -= last
+		p.vectors(&h, h.n)
 		h.n, h.b, h.c = last, g.b.from(0, h.n), g.c[h.n:]
 		p.flipped(&h)
 	default:
@@ -198,7 +211,7 @@ func (p *product) vectors(g *gemm, cols int) {
 	}
 	tiles := p.tilesOf(g.m)
 	step := blockRows / p.rows
-	if g.m*g.k <= blockRows*blockK { // all of A is as small as a block
+	if g.m*max(g.k, g.n) <= blockRows*blockK { // A and C are as small as a block
 		step = tiles.count
 	}
 	for first := 0; first < tiles.count; first += step {
@@ -275,7 +288,7 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 	width, tail := p.width(cols)
 	at, ldb := p.place(g, b, j)
 	ahead := 0
-	if g.k <= aheadK && g.m*g.n >= aheadC {
+	if g.k <= aheadK && g.m*g.n >= aheadC && (g.ldc%sharedRows > 0 || g.m*g.n >= aheadShared) {
 		ahead = blockRows * g.ldc
 	}
 	for t := first; t < last; {

@@ -186,27 +186,27 @@ func TestSgemmSplit(t *testing.T) {
 	}
 }
 
-// TestSgemmLast checks how products with 16 lanes compute the last columns.
+// TestSgemmLast checks how products with 16 lanes compute the last columns, or all.
 func TestSgemmLast(t *testing.T) {
 	p := plainProduct(16, 14)
 	for _, c := range []struct {
-		m, n, k        int
-		tA             bool
-		narrows, flips bool
+		m, n, k              int
+		tA                   bool
+		narrows, flips, flip bool // flip: all columns
 	}{
-		{500, 5, 128, true, false, true}, {400, 100, 200, true, false, true},
-		{400, 100, 64, true, false, true}, {400, 96, 200, true, false, false},
-		{400, 110, 200, true, false, false}, {400, 100, 1000, true, false, false},
-		{50, 20, 50, true, false, false},
-		{128, 5, 500, false, true, false}, {128, 500, 50, false, true, false},
-		{128, 500, 10, false, false, false}, {128, 15, 500, false, false, false},
-		{128, 96, 50, false, false, false}, {20, 500, 50, false, false, false},
+		{500, 5, 128, true, false, true, true}, {400, 100, 3200, true, false, false, true},
+		{100, 100, 200, true, false, true, false}, {400, 96, 200, true, false, false, false},
+		{100, 108, 200, true, false, false, false}, {600, 604, 1000, true, false, false, false},
+		{50, 20, 50, true, false, false, false}, {5, 500, 128, true, false, false, false},
+		{128, 5, 500, false, true, false, false}, {128, 500, 50, false, true, false, false},
+		{128, 500, 10, false, false, false, false}, {128, 15, 500, false, false, false, false},
+		{128, 96, 50, false, false, false, false}, {20, 500, 50, false, false, false, false},
 	} {
 		g := gemm{m: c.m, n: c.n, k: c.k, a: matrix{trans: c.tA}}
-		narrows, flips := p.narrows(&g, c.n%16), p.flips(&g, c.n%16)
-		if narrows != c.narrows || flips != c.flips {
-			t.Errorf("m %d, n %d, k %d, A transposed %t: narrows %t, flips %t, want %t, %t",
-				c.m, c.n, c.k, c.tA, narrows, flips, c.narrows, c.flips)
+		narrows, flips, flip := p.narrows(&g, c.n%16), p.flips(&g, c.n%16), p.flips(&g, c.n)
+		if narrows != c.narrows || flips != c.flips || flip != c.flip {
+			t.Errorf("m %d, n %d, k %d, A transposed %t: narrows %t, flips %t, %t, want %t, %t, %t",
+				c.m, c.n, c.k, c.tA, narrows, flips, flip, c.narrows, c.flips, c.flip)
 		}
 	}
 }
