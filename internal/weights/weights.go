@@ -215,12 +215,8 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	return raw, t.at(raw, 0)
 }
 
-// elements returns the number of elements of a shape. ok is false if a size is negative or the
-// number exceeds limit.
+// elements returns the number of elements of a shape. ok is false if the number exceeds limit.
 func elements(shape []int, limit int64) (n int64, ok bool) {
-	if slices.ContainsFunc(shape, func(d int) bool { return d < 0 }) {
-		return 0, false
-	}
 	if slices.Contains(shape, 0) {
 		return 0, true
 	}
