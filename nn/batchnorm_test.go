@@ -106,9 +106,11 @@ func TestBatchNormStateIsSaved(t *testing.T) {
 func TestBatchNormRefusesWhatDoesNotFit(t *testing.T) {
 	dev := open(t, "cpu64")
 	_, l := newBatchNorm(dev, 3)
-	for what, x := range map[string]*ag.Tensor{"a batch of one": noise(dev, 1, 1, 3),
-		"another width": noise(dev, 1, 3, 2), "a sequence": noise(dev, 1, 2, 3, 3)} {
-		mustPanic(t, what, func() { l.Forward(ag.NewTape(dev), x) })
+	for want, x := range map[string]*ag.Tensor{
+		"a batch of 1 in training has no variance": noise(dev, 1, 1, 3),
+		"x [3 2]: want [N 3]":                      noise(dev, 1, 3, 2),
+		"x [2 3 3]: want [N 3]":                    noise(dev, 1, 2, 3, 3)} {
+		mustPanic(t, "nn: BatchNorm1d: "+want, func() { l.Forward(ag.NewTape(dev), x) })
 	}
 	if y := l.Forward(ag.NewInferenceTape(dev), noise(dev, 1, 1, 3)); y.Len() != 3 {
 		t.Errorf("a batch of one in inference gives %v", y)

@@ -146,6 +146,48 @@ func TestCrossmodalTransformerEqualsItsFormula(t *testing.T) {
 	}
 }
 
+// TestCrossmodalTransformerParameters checks names, shapes and the bounds of initial values.
+func TestCrossmodalTransformerParameters(t *testing.T) {
+	const d = 32
+	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
+	NewCrossmodalTransformer(p, CrossmodalConfig{Width: d, Heads: 2, Layers: 2})
+	packed, square, ffn := math.Sqrt(6./(4*d)), math.Sqrt(6./(2*d)), math.Sqrt(6./(5*d))
+	type want struct {
+		name   string
+		shape  []int
+		lo, hi float64
+	}
+	var all []want
+	for _, layer := range []string{"layers.0.", "layers.1."} {
+		for _, x := range []struct {
+			name    string
+			in, out int
+			bound   float64
+		}{{"attention.query", d, d, packed}, {"attention.key", d, d, packed},
+			{"attention.value", d, d, packed}, {"attention.output", d, d, square},
+			{"attention_norm", 0, d, 0}, {"feed_forward.in", d, 4 * d, ffn},
+			{"feed_forward.out", 4 * d, d, ffn}, {"norm", 0, d, 0}} {
+			weight := want{layer + x.name + ".weight", []int{x.out, x.in}, -x.bound, x.bound}
+			if x.in == 0 {
+				weight = want{layer + x.name + ".weight", []int{x.out}, 1, 1}
+			}
+			all = append(all, weight, want{layer + x.name + ".bias", []int{x.out}, 0, 0})
+		}
+	}
+	all = append(all, want{"norm.weight", []int{d}, 1, 1}, want{"norm.bias", []int{d}, 0, 0})
+	if n := len(p.All()); n != len(all) {
+		t.Fatalf("%d parameters, want %d", n, len(all))
+	}
+	for i, x := range p.All() {
+		if want := all[i]; x.Name != want.name || !slices.Equal(x.Shape(), want.shape) {
+			t.Errorf("parameter %d is %s %v, want %s %v", i, x.Name, x.Shape(), want.name,
+				want.shape)
+		} else {
+			mustFill(t, x.Name, x.Values(), want.lo, want.hi)
+		}
+	}
+}
+
 // TestCrossmodalTransformerGradients has every kind of dropout.
 func TestCrossmodalTransformerGradients(t *testing.T) {
 	dev := open(t, "cpu64")
@@ -206,10 +248,10 @@ func TestCrossmodalTransformerRefusesWhatDoesNotFit(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, _ := newCrossmodal(dev, true, unchanged)
 	tp := ag.NewTape(dev)
-	mustPanic(t, "a source of another width", func() {
+	mustPanic(t, "nn: SinusoidalPositions: x [2 3 8]: want [B T 6] with at most 9 steps", func() {
 		m.Forward(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 2, 3, 8))
 	})
-	mustPanic(t, "a source of another batch", func() {
+	mustPanic(t, "autograd: Attention: ", func() {
 		m.Forward(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 1, 3, 6))
 	})
 }

@@ -187,11 +187,11 @@ func mustFill(t *testing.T, name string, v []float64, lo, hi float64) {
 func TestPairMambaRefusesWrongInputs(t *testing.T) {
 	dev := open(t, "cpu64")
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
-	mustPanic(t, "one direction", func() {
+	mustPanic(t, "nn: PairMamba: want Bidirectional", func() {
 		NewPairMamba(p.Sub("one"), MambaConfig{Width: 4, Expand: 2, State: 2})
 	})
 	l := NewPairMamba(p, bidirectional(4, 2, 2))
-	mustPanic(t, "sequences of different lengths", func() {
+	mustPanic(t, "nn: PairMamba: x [2 4 4], y [2 5 4]: want equal shapes", func() {
 		l.Forward(ag.NewTape(dev), noise(dev, 1, 2, 4, 4), noise(dev, 2, 2, 5, 4))
 	})
 }

@@ -1,9 +1,12 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -67,14 +70,15 @@ func TestParamsToLoad(t *testing.T) {
 func TestASecondUseOfANamePanics(t *testing.T) {
 	p := NewParams(open(t, "cpu64"), rand.New(rand.NewPCG(1, 2)))
 	NewLinear(p.Sub("x"), 2, 3)
-	mustPanic(t, "a second x.weight", func() { NewLinear(p.Sub("x"), 2, 3) })
+	mustPanic(t, `nn: New: parameter "x.weight" exists`, func() { NewLinear(p.Sub("x"), 2, 3) })
 }
 
-func mustPanic(t *testing.T, what string, f func()) {
+// mustPanic checks that f panics with a text that begins with want.
+func mustPanic(t *testing.T, want string, f func()) {
 	t.Helper()
 	defer func() {
-		if recover() == nil {
-			t.Errorf("%s does not panic", what)
+		if got := fmt.Sprint(recover()); !strings.HasPrefix(got, want) {
+			t.Errorf("panic %s, want %s …", got, want)
 		}
 	}()
 	f()
@@ -152,10 +156,62 @@ func TestEmbedding(t *testing.T) {
 	dev := open(t, "cpu64")
 	e := NewEmbedding(NewParams(dev, rand.New(rand.NewPCG(1, 2))), Ones, 3, 2)
 	e.W.Assign([]float64{1, 2, 3, 4, 5, 6})
-	tp := ag.NewTape(dev)
-	y := e.Forward(tp, []int{2, 0, 2})
-	mustBeClose(t, 0, y.Values(), []float64{5, 6, 1, 2, 5, 6})
-	mustBeClose(t, 0, tp.Backward(tp.Sum(y))[e.W].Values(), []float64{1, 1, 0, 0, 2, 2})
+	for _, sparse := range []bool{false, true} {
+		e.Sparse = sparse
+		tp := ag.NewTape(dev)
+		y := e.Forward(tp, []int{2, 0, 2})
+		mustBeClose(t, 0, y.Values(), []float64{5, 6, 1, 2, 5, 6})
+		g := tp.Backward(tp.Sum(y))[e.W]
+		mustBeClose(t, 0, g.Values(), []float64{1, 1, 0, 0, 2, 2})
+		if got := rowSparse(tp, g); got != sparse {
+			t.Errorf("Sparse %t: the gradient is row-sparse: %t", sparse, got)
+		}
+	}
+}
+
+// rowSparse reports whether a gradient is one that operations of the tape refuse.
+func rowSparse(tp *ag.Tape, g *ag.Tensor) (sparse bool) {
+	defer func() {
+		sparse = strings.HasPrefix(fmt.Sprint(recover()), "autograd: Mul: "+
+			fmt.Sprint(g)+" is a row-sparse gradient")
+	}()
+	tp.Mul(g, g)
+	return false
+}
+
+// TestPlan compares the plan of a model with its shapes, and plans tensors that are too large.
+func TestPlan(t *testing.T) {
+	p, plan := PlanParams()
+	shape := []int{2, 3}
+	p.New("b", Ones, shape...)
+	shape[0] = 7
+	p.Sub("norm").NewBuffer("mean", Zeros, 4)
+	p.Sub("norm").New("scale", Zeros)
+	want := Plan{Names: []string{"b", "norm.mean", "norm.scale"}, Size: 6 + 4 + 1,
+		Shapes: map[string][]int{"b": {2, 3}, "norm.mean": {4}, "norm.scale": nil}}
+	if !reflect.DeepEqual(*plan, want) {
+		t.Errorf("plan %v, want %v", *plan, want)
+	}
+	if all, norm := p.Count(), p.Sub("norm").Count(); all != 7 || norm != 1 {
+		t.Errorf("%d and %d elements of parameters, want 7 and 1", all, norm)
+	}
+	p.New("large", Zeros, 1<<31, 1<<31)
+	if plan.Size != 1<<62+11 {
+		t.Errorf("%d numbers, want 2^62 + 11", plan.Size)
+	}
+	for name, shape := range map[string][]int{"larger": {1 << 31, 1 << 32},
+		"negative": {4, -1, 2}, "limit": {math.MaxInt}} {
+		q, plan := PlanParams()
+		q.New("small", Zeros, 3)
+		q.New(name, Zeros, shape...)
+		if got := plan.Count(name); got != math.MaxInt || plan.Size != math.MaxInt {
+			t.Errorf("%s: %d elements of %d, want the largest number", name, got, plan.Size)
+		}
+	}
+	p.New("empty", Zeros, 0, 1<<40)
+	if got := plan.Count("empty"); got != 0 {
+		t.Errorf("%d elements, want none", got)
+	}
 }
 
 // TestBuffers makes a parameter and two buffers, and sees where each is listed, that a buffer
@@ -184,7 +240,7 @@ func TestBuffers(t *testing.T) {
 		if p.Count() != 2 || len(p.Tensors()) != 1 {
 			t.Errorf("the buffers count as parameters: %d elements", p.Count())
 		}
-		mustPanic(t, "a buffer with a parameter's name", func() {
+		mustPanic(t, `nn: New: parameter "norm.weight" exists`, func() {
 			p.Sub("norm").NewBuffer("weight", Zeros, 2)
 		})
 

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -30,13 +31,13 @@ func TestSinusoidalPositionsRefuseWhatDoesNotFit(t *testing.T) {
 	dev := open(t, "cpu64")
 	p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 	l, tp := NewSinusoidalPositions(p, 5, 4), ag.NewTape(dev)
-	for what, f := range map[string]func(){
-		"a sequence that is too long": func() { l.Forward(tp, noise(dev, 1, 2, 6, 4)) },
-		"another width":               func() { l.Forward(tp, noise(dev, 1, 2, 5, 5)) },
-		"a width of 3":                func() { NewSinusoidalPositions(p, 5, 3) },
-	} {
-		mustPanic(t, what, f)
+	for _, shape := range [][]int{{2, 6, 4}, {2, 5, 5}, {5, 4}} {
+		mustPanic(t, fmt.Sprintf("nn: SinusoidalPositions: x %v: want [B T 4] with at most 5 steps",
+			shape), func() { l.Forward(tp, noise(dev, 1, shape...)) })
 	}
+	mustPanic(t, "nn: SinusoidalPositions: width 3: want at least 4", func() {
+		NewSinusoidalPositions(p, 5, 3)
+	})
 	plan, _ := PlanParams()
 	NewSinusoidalPositions(plan, 5, 4)
 }

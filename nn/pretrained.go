@@ -177,8 +177,8 @@ func (b *PretrainedBERT) match() error {
 				fmt.Sprintf("%s: expected %v, found %v", standard[name], shape, found.Shape))
 		default:
 			b.names[name] = standard[name]
-			used[standard[name]] = true
 		}
+		used[standard[name]] = true
 	}
 	for _, name := range b.file.Names() {
 		if !used[name] {

@@ -3,6 +3,7 @@ package nn
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -269,6 +270,15 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 			`"attention_probs_dropout_prob": -0.1`), "dropout below 1, found 1e-12, 0.1 and -0.1"},
 		"dropout": {with(`"hidden_dropout_prob": 0.1`, `"hidden_dropout_prob": 1`),
 			"dropout below 1, found 1e-12, 1 and 0.1"},
+		"negative hidden dropout": {with(`"hidden_dropout_prob": 0.1`,
+			`"hidden_dropout_prob": -0.1`), "dropout below 1, found 1e-12, -0.1 and 0.1"},
+		"activation": {with(`"hidden_act": "gelu"`, `"hidden_act": "relu"`),
+			`hidden_act: expected gelu, found "relu"; only encoders built as BERT are supported`},
+		"a large config": {map[string]string{"config.json": string(config) +
+			strings.Repeat(" ", 1<<20+1-len(config))},
+			"config.json: expected at most 1048576 bytes, found 1048577; give the folder"},
+		"the largest config": {map[string]string{"config.json": string(config) +
+			strings.Repeat(" ", 1<<20-len(config))}, ""},
 		"eps": {with(`"layer_norm_eps": 1e-12`, `"layer_norm_eps": 0`),
 			"expected layer_norm_eps above 0"},
 		"a layer more": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 3`),
@@ -281,8 +291,9 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		b, err := OpenBERT(dir)
 		switch {
 		case c.want == "" &&
-			(err != nil || !slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") ||
-				!slices.Contains(b.Unused, "pooler.dense.weight")):
+			(err != nil || !slices.Contains(b.Unused, "pooler.dense.weight") ||
+				slices.Contains(b.Unused, "encoder.layer.1.output.dense.weight") !=
+					(b.Config.Layers == 1)):
 			t.Errorf("%s: %v, unused %v", name, err, b)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -293,6 +304,92 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 		if open := filestest.Open(dir); len(open) > 0 {
 			t.Errorf("%s: not closed: %q", name, open)
 		}
+	}
+}
+
+// TestMismatchesAreListed has a configuration of another vocabulary and hidden width, and of one
+// layer: the error lists each tensor once.
+func TestMismatchesAreListed(t *testing.T) {
+	config, err := os.ReadFile("testdata/tiny_bert/safe/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`"vocab_size": 19`, `"vocab_size": 20`,
+		`"intermediate_size": 20`, `"intermediate_size": 21`,
+		`"num_hidden_layers": 2`, `"num_hidden_layers": 1`).Replace(string(config))
+	dir := bertDir(t, map[string]string{"config.json": text})
+	want := "nn: BERT: " + filepath.Join(dir, "model.safetensors") + ": the tensors are not " +
+		"those of config.json beside it; download both again:\n\t" + strings.Join([]string{
+		"embeddings.word_embeddings.weight: expected [20 12], found [19 12]",
+		"encoder.layer.0.intermediate.dense.bias: expected [21], found [20]",
+		"encoder.layer.0.intermediate.dense.weight: expected [21 12], found [20 12]",
+		"encoder.layer.0.output.dense.weight: expected [12 21], found [12 20]",
+	}, "\n\t")
+	const layer = "encoder.layer.1."
+	for _, module := range []string{layer + "attention.output.LayerNorm",
+		layer + "attention.output.dense", layer + "attention.self.key",
+		layer + "attention.self.query", layer + "attention.self.value",
+		layer + "intermediate.dense", layer + "output.LayerNorm", layer + "output.dense",
+		"pooler.dense"} {
+		want += "\n\tunexpected " + module + ".bias\n\tunexpected " + module + ".weight"
+	}
+	for range 5 { // in the same order each time
+		if _, err := OpenBERT(dir); err == nil || err.Error() != want {
+			t.Fatalf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// TestUnusedTensors has an encoder below a prefix between tensors that are not of it.
+func TestUnusedTensors(t *testing.T) {
+	dir := bertDir(t, nil)
+	c, err := ReadBERTConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	p.New("a", Ones, 2)
+	NewBERT(p.Sub("bert"), c)
+	p.New("z", Ones, 3)
+	path := filepath.Join(dir, "model.safetensors")
+	if err := os.WriteFile(path, save(t, p.All(), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenBERT(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	c.ToLoad = true
+	if want := []string{"a", "z"}; !slices.Equal(b.Unused, want) || b.Path != path ||
+		!reflect.DeepEqual(b.Config, c) {
+		t.Errorf("unused %v of %s with %+v, want %v of %s with %+v", b.Unused, b.Path, b.Config,
+			want, path, c)
+	}
+}
+
+// TestLoadOfOtherParameters has a model that is not of the configuration, and a file that is
+// closed.
+func TestLoadOfOtherParameters(t *testing.T) {
+	b, err := OpenBERT("testdata/tiny_bert/safe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 1)))
+	NewLinear(p.Sub("other"), 2, 3)
+	mustPanic(t, `nn: BERT: Load: parameter "other.weight" is not of a BERT`, func() {
+		_ = b.Load(p)
+	})
+	NewBERT(p.Sub("bert"), b.Config)
+	if err := b.Load(p.Sub("bert")); err != nil {
+		t.Error(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	want := "nn: BERT: " + b.Path + ": embeddings.word_embeddings.weight: "
+	if err := b.Load(p.Sub("bert")); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("after Close: error %v, want %s…", err, want)
 	}
 }
 
@@ -358,6 +455,22 @@ func TestDefaultsOfBERT(t *testing.T) {
 		Types: 2, Eps: 1e-12, Dropout: 0.1, Attention: 0.1}
 	if got, err := ReadBERTConfig(dir); err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	path := filepath.Join(dir, "config.json")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadBERTConfig(dir)
+	if !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(),
+		"nn: BERT: expected the folder of a Hugging Face model: ") {
+		t.Errorf("without the file: error %v", err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = ReadBERTConfig(dir); err == nil ||
+		!strings.HasPrefix(err.Error(), "nn: BERT: "+path+": expected a file, found a directory") {
+		t.Errorf("a folder in its place: error %v", err)
 	}
 }
 
@@ -429,6 +542,31 @@ func TestFindPretrained(t *testing.T) {
 	}
 	find("some/bert", filepath.Join(model, "snapshots", "aaa"))
 	find(home, home)
+	// a commit names a snapshot, whatever is before its last slash, and one that is there
+	for commit, want := range map[string]string{"../../aaa": "aaa", "ccc": "bbb", "": "bbb"} {
+		if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte(commit),
+			0o600); err != nil {
+			t.Fatal(err)
+		}
+		find("some/bert", filepath.Join(model, "snapshots", want))
+	}
+	user := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(user, ".cache"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(home, filepath.Join(user, ".cache", "huggingface")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HF_HOME", "")
+	t.Setenv("HOME", user)
+	find("some/bert", filepath.Join(user, ".cache", "huggingface", "hub", "models--some--bert",
+		"snapshots", "bbb"))
+	t.Setenv("HOME", "")
+	if _, err := FindPretrained("some/bert"); err == nil ||
+		err.Error() != "nn: pretrained model some/bert: $HOME is not defined" {
+		t.Errorf("without a home: error %v", err)
+	}
+	t.Setenv("HF_HOME", home)
 	if _, err := FindPretrained("other/bert"); err == nil ||
 		!strings.Contains(err.Error(),
 			"found neither; give the folder with config.json, or set HF_HOME") {

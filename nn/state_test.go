@@ -7,10 +7,13 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/weights"
 )
 
 func save(t testing.TB, ps []Param, meta map[string]string) []byte {
@@ -29,6 +32,7 @@ func someParams(t testing.TB, device string) []Param {
 	p.New("step", Ones)
 	p.New("extremes", Zeros,
 		4).Assign([]float64{math.Inf(1), math.Copysign(0, -1), 1e-300, 1. / 3})
+	p.New("long", Normal(1), 3, 1<<12+1) // in parts
 	return p.All()
 }
 
@@ -58,6 +62,10 @@ func TestSaveAndLoadAreExact(t *testing.T) {
 		}
 		if got, err := Meta(file); err != nil || !maps.Equal(got, meta) {
 			t.Errorf("%s: Meta gives %v, %v, want %v", device, got, err, meta)
+		}
+		if got, err := Meta(file[:20]); err == nil || got != nil ||
+			!strings.HasPrefix(err.Error(), "nn: meta: not a complete safetensors file: ") {
+			t.Errorf("%s: half a header: Meta gives %v, %v", device, got, err)
 		}
 	}
 }
@@ -98,19 +106,83 @@ func TestLoadListsEveryMismatch(t *testing.T) {
 
 func TestSaveRefusesOneNameTwice(t *testing.T) {
 	x := ag.NewTensor(open(t, "cpu64"), []float64{1}, 1)
-	mustPanic(t, "saving a name twice", func() {
+	file := save(t, []Param{{"a", x}}, nil)
+	mustPanic(t, `nn: Save: two tensors are named "a"`, func() {
 		_ = Save(&bytes.Buffer{}, []Param{{"a", x}, {"a", x}}, nil)
+	})
+	mustPanic(t, `nn: Load: two tensors are named "a"`, func() {
+		_ = Load(file, []Param{{"a", x}, {"a", x}})
 	})
 }
 
-// fullDisk refuses every byte.
-type fullDisk struct{}
+// A fullDisk takes a number of bytes.
+type fullDisk struct{ space int }
 
-func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+func (d *fullDisk) Write(b []byte) (int, error) {
+	if len(b) > d.space {
+		return 0, io.ErrShortWrite
+	}
+	d.space -= len(b)
+	return len(b), nil
+}
 
+// TestSaveToAFullDisk has space for a part of the file: of the header, of the tensors, and for all.
 func TestSaveToAFullDisk(t *testing.T) {
-	if err := Save(fullDisk{}, someParams(t, "cpu"), nil); !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("error %v", err)
+	ps := someParams(t, "cpu")
+	size := len(save(t, ps, nil))
+	for _, space := range []int{0, 100, size / 2, size - 1} {
+		err := Save(&fullDisk{space}, ps, nil)
+		if !errors.Is(err, io.ErrShortWrite) || !strings.HasPrefix(err.Error(), "nn: save: ") {
+			t.Errorf("space for %d of %d bytes: error %v", space, size, err)
+		}
+	}
+	if err := Save(&fullDisk{size}, ps, nil); err != nil {
+		t.Errorf("space for all: %v", err)
+	}
+}
+
+// TestPlanChecksAFile compares a plan with the header of a file, for a part of the names.
+func TestPlanChecksAFile(t *testing.T) {
+	dev := open(t, "cpu")
+	p, plan := PlanParams()
+	for name, shape := range map[string][]int{"a": {2}, "b": {3}, "c": {1, 2}, "d": {4}} {
+		p.New(name, Zeros, shape...)
+	}
+	file := save(t, []Param{{"a", ag.NewTensor(dev, []float64{1, 2}, 2)},
+		{"b", ag.NewTensor(dev, []float64{1, 2}, 1, 2)},
+		{"e", ag.NewTensor(dev, []float64{1}, 1)}}, nil)
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	header, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer header.Close()
+	const text = "nn: load: the file's tensors are not the model's; load a file that was saved " +
+		"with the same configuration:"
+	for _, x := range []struct {
+		bits  int
+		names []string
+		want  []string
+	}{
+		{32, []string{"a", "b", "c"}, []string{"b: expected F32 [3], found F32 [1 2]", "missing c",
+			"unexpected e"}},
+		{64, []string{"a"}, []string{"a: expected F64 [2], found F32 [2]", "unexpected b",
+			"unexpected e"}},
+	} {
+		want := text + "\n\t" + strings.Join(x.want, "\n\t")
+		if err := plan.Check(header, x.names, x.bits); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	q, plan := PlanParams()
+	for name, shape := range map[string][]int{"a": {2}, "b": {1, 2}, "e": {1}} {
+		q.New(name, Zeros, shape...)
+	}
+	if err := plan.Check(header, plan.Names, 32); err != nil {
+		t.Error(err)
 	}
 }
 

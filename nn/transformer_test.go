@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -20,22 +21,24 @@ func TestHeadIsTheBeginningOfForward(t *testing.T) {
 		c.Depth = depth
 		p := NewParams(dev, rand.New(rand.NewPCG(1, 2)))
 		m := NewTransformer(p, c)
-		x, u := noise(dev, 1, 2, 5, 6), noise(dev, 2, 2, 3, 6)
-		run := func(f func(tp *ag.Tape) *ag.Tensor) (*ag.Tensor, ag.Grads) {
-			tp := ag.NewTape(dev)
-			y := f(tp)
-			return y, tp.Backward(tp.Sum(tp.Mul(y, u)), y)
-		}
-		y, g := run(func(tp *ag.Tape) *ag.Tensor { return m.Head(tp, x, 3) })
-		wantY, wantG := run(func(tp *ag.Tape) *ag.Tensor {
-			return tp.Slice(m.Forward(tp, x), 1, 0, 3)
-		})
-		mustBeClose(t, 1e-14, y.Values(), wantY.Values())
-		for _, q := range append(p.All(), Param{"x", x}) {
-			if g[q.Tensor] == nil {
-				t.Fatalf("%s has no gradient", q.Name)
+		for _, s := range [][2]int{{5, 3}, {5, 1}, {5, 5}, {8, 7}, {8, 1}} { // steps, of the head
+			x, u := noise(dev, 1, 2, s[0], 6), noise(dev, 2, 2, s[1], 6)
+			run := func(f func(tp *ag.Tape) *ag.Tensor) (*ag.Tensor, ag.Grads) {
+				tp := ag.NewTape(dev)
+				y := f(tp)
+				return y, tp.Backward(tp.Sum(tp.Mul(y, u)), y)
 			}
-			mustBeClose(t, 1e-14, g[q.Tensor].Values(), wantG[q.Tensor].Values())
+			y, g := run(func(tp *ag.Tape) *ag.Tensor { return m.Head(tp, x, s[1]) })
+			wantY, wantG := run(func(tp *ag.Tape) *ag.Tensor {
+				return tp.Slice(m.Forward(tp, x), 1, 0, s[1])
+			})
+			mustBeClose(t, 1e-14, y.Values(), wantY.Values())
+			for _, q := range append(p.All(), Param{"x", x}) {
+				if g[q.Tensor] == nil {
+					t.Fatalf("%s has no gradient", q.Name)
+				}
+				mustBeClose(t, 1e-13, g[q.Tensor].Values(), wantG[q.Tensor].Values())
+			}
 		}
 	}
 }
@@ -44,24 +47,25 @@ func TestTransformerRefusesWrongShapes(t *testing.T) {
 	dev := open(t, "cpu64")
 	m := NewTransformer(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyTransformer)
 	tp := ag.NewInferenceTape(dev)
-	mustPanic(t, "a head longer than the sequence", func() {
-		m.Head(tp, noise(dev, 1, 2, 5, 6), 6)
+	for _, n := range []int{-1, 0, 6} {
+		mustPanic(t, fmt.Sprintf("nn: Transformer: the first %d positions of [2 5 6]: want", n),
+			func() { m.Head(tp, noise(dev, 1, 2, 5, 6), n) })
+	}
+	mustPanic(t, "nn: Transformer: the first 1 positions of [5 6]: want x [B T d]", func() {
+		m.Head(tp, noise(dev, 1, 5, 6), 1)
 	})
-	mustPanic(t, "x of two axes", func() { m.Head(tp, noise(dev, 1, 5, 6), 1) })
-	mustPanic(t, "a source of another batch", func() {
-		m.Cross(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 1, 5, 6))
-	})
-	mustPanic(t, "a source of another width", func() {
-		m.Cross(tp, noise(dev, 1, 2, 3, 6), noise(dev, 1, 2, 5, 8))
-	})
-	defer func() {
-		if got := recover(); got != "nn: BERT: width 8 does not divide into 3 heads" {
-			t.Errorf("three heads of 8 columns: panic %v", got)
-		}
-	}()
-	c := tinyBERT
-	c.Heads = 3
-	NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c)
+	for _, s := range [][2][]int{{{2, 3, 6}, {1, 5, 6}}, {{2, 3, 6}, {2, 5, 8}},
+		{{2, 3, 6}, {2, 6}}, {{2, 6}, {2, 3, 6}}} {
+		mustPanic(t, fmt.Sprintf("nn: Transformer: x %v attends to a source %v", s[0], s[1]),
+			func() { m.Cross(tp, noise(dev, 1, s[0]...), noise(dev, 1, s[1]...)) })
+	}
+	for _, heads := range []int{3, 0, -1} {
+		c := tinyBERT
+		c.Heads = heads
+		mustPanic(t, fmt.Sprintf("nn: BERT: width 8 does not divide into %d heads", heads), func() {
+			NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c)
+		})
+	}
 }
 
 // perturbed returns a Transformer whose norms scale and shift too, and its parameters.
@@ -84,8 +88,8 @@ func perturbed(dev ag.Device, depth int) (*Transformer, *Params) {
 // many.
 func TestCrossAttendsToTheSource(t *testing.T) {
 	dev := open(t, "cpu64")
-	m, p := perturbed(dev, 2)
-	for _, n := range []int{1, 9} {
+	m, _ := perturbed(dev, 2)
+	for _, n := range []int{1, 4, 9} {
 		x, source := noise(dev, 3, 2, n, 6), noise(dev, 5, 2, 4, 6)
 		var want []float64
 		for b := range 2 {
@@ -98,6 +102,14 @@ func TestCrossAttendsToTheSource(t *testing.T) {
 			want = append(want, slices.Concat(xs...)...)
 		}
 		mustBeClose(t, 1e-13, m.Cross(ag.NewInferenceTape(dev), x, source).Values(), want)
+	}
+}
+
+func TestCrossHasTheRightGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	m, p := perturbed(dev, 2)
+	for _, n := range []int{1, 9} {
+		x, source := noise(dev, 3, 2, n, 6), noise(dev, 5, 2, 4, 6)
 		agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor {
 			return m.Cross(tp, in[0], in[1])
 		},
@@ -189,7 +201,7 @@ func TestCrossOfOneLayerIsForward(t *testing.T) {
 // TestStreamHasEachLayersOutput compares with Transformers of less depth.
 func TestStreamHasEachLayersOutput(t *testing.T) {
 	dev := open(t, "cpu64")
-	m, p := perturbed(dev, 2)
+	m, _ := perturbed(dev, 2)
 	x, tp := noise(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
 	stream := m.Stream(tp, x)
 	if len(stream) != 3 || stream[0] != x {
@@ -198,6 +210,12 @@ func TestStreamHasEachLayersOutput(t *testing.T) {
 	first := &Transformer{m.layers[:1]}
 	mustBeClose(t, 0, stream[1].Values(), first.Forward(tp, x).Values())
 	mustBeClose(t, 0, stream[2].Values(), m.Forward(tp, x).Values())
+}
+
+func TestStreamHasTheRightGradients(t *testing.T) {
+	dev := open(t, "cpu64")
+	m, p := perturbed(dev, 2)
+	x := noise(dev, 1, 2, 5, 6)
 	agtest.CheckGrad(t, 1e-5, func(tp *ag.Tape, in []*ag.Tensor) *ag.Tensor {
 		return tp.Stack(0, m.Stream(tp, in[0])...)
 	},
@@ -221,12 +239,63 @@ func TestBERTDropout(t *testing.T) {
 		y := b.Forward(tp, ids, segments, mask)
 		return tp.Sum(tp.Mul(y, noise(dev, 3, y.Shape()...)))
 	})
-	b.dropout = 0 // what remains is the dropout of attention weights
-	tp := ag.NewTape(dev)
-	trained := b.Forward(tp, ids, segments, mask).Values()
-	if inferred := b.Forward(ag.NewInferenceTape(dev), ids, segments,
-		mask).Values(); trained[0] == inferred[0] {
-		t.Error("attention weights are not dropped in training")
+	// each place alone: there is nothing to drop at the others
+	for place, isolate := range map[string]func(b *BERT, l *bertLayer){
+		"the attention weights": func(b *BERT, l *bertLayer) { b.dropout = 0 },
+		"the embeddings": func(b *BERT, l *bertLayer) {
+			constant(l.attention.Output, 0)
+			constant(l.feedForward.out, 0)
+		},
+		"the attention's result": func(b *BERT, l *bertLayer) {
+			constantNorm(b.norm, 0)
+			constant(l.attention.Output, 1)
+			constant(l.feedForward.out, 0)
+		},
+		"the FFN's result": func(b *BERT, l *bertLayer) {
+			constantNorm(b.norm, 0)
+			constant(l.attention.Output, 0)
+			constant(l.feedForward.out, 1)
+		},
+	} {
+		run := func(tp *ag.Tape, dropout float64) []float64 {
+			c := tinyBERT
+			c.Layers, c.Dropout, c.Attention = 1, dropout, dropout
+			b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c)
+			isolate(b, &b.layers[0])
+			return b.Forward(tp, ids, segments, mask).Values()
+		}
+		plain := run(ag.NewTape(dev), 0)
+		if slices.Equal(run(ag.NewTape(dev), 0.5), plain) {
+			t.Errorf("%s: nothing is dropped in training", place)
+		}
+		if !slices.Equal(run(ag.NewInferenceTape(dev), 0.5), plain) {
+			t.Errorf("%s: dropped in inference", place)
+		}
+	}
+}
+
+// constantNorm makes a norm whose result is b whatever comes in.
+func constantNorm(l *LayerNorm, b float64) {
+	l.Gamma.Assign(make([]float64, l.Gamma.Len()))
+	l.Beta.Assign(slices.Repeat([]float64{b}, l.Beta.Len()))
+}
+
+// TestSparseTokensOfBERT checks which table has a row-sparse gradient.
+func TestSparseTokensOfBERT(t *testing.T) {
+	dev := open(t, "cpu64")
+	for _, sparse := range []bool{true, false} {
+		c := tinyBERT
+		c.SparseTokens = sparse
+		b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), c)
+		ids, segments, mask := tinyTokens(dev)
+		tp := ag.NewTape(dev)
+		g := tp.Backward(tp.Sum(b.Forward(tp, ids, segments, mask)))
+		for i, table := range []*Embedding{b.tokens, b.positions, b.types} {
+			if got, want := rowSparse(tp, g[table.W]), sparse && i == 0; got != want {
+				t.Errorf("SparseTokens %t: table %d has a row-sparse gradient: %t, want %t", sparse,
+					i, got, want)
+			}
+		}
 	}
 }
 
@@ -244,7 +313,11 @@ func TestBERTIgnoresPadding(t *testing.T) {
 	if second[real] == first[real] {
 		t.Error("the padded position itself does not depend on its token")
 	}
-	mustPanic(t, "a sequence longer than the positions", func() {
+	limit := noise(dev, 1, 1, 6)
+	if y := b.Forward(tp, make([]int, 6), make([]int, 6), limit); y.Shape()[1] != 6 {
+		t.Errorf("as many tokens as there are positions give %v", y.Shape())
+	}
+	mustPanic(t, "nn: BERT: sequences of 7 tokens: there are 6 positions", func() {
 		b.Forward(tp, make([]int, 7), make([]int, 7), noise(dev, 1, 1, 7))
 	})
 }
@@ -255,9 +328,13 @@ func TestBERTRefusesOtherSizes(t *testing.T) {
 	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
 	ids, segments, mask := tinyTokens(dev)
 	tp := ag.NewInferenceTape(dev)
-	mustPanic(t, "one id of eight", func() { b.Embed(tp, ids[:1], segments, mask) })
-	mustPanic(t, "one segment of eight", func() { b.Embed(tp, ids, segments[:1], mask) })
-	mustPanic(t, "a mask [2 4 1]", func() {
+	mustPanic(t, "nn: BERT: 1 ids, 8 segments, mask [2 4]: want", func() {
+		b.Embed(tp, ids[:1], segments, mask)
+	})
+	mustPanic(t, "nn: BERT: 8 ids, 1 segments, mask [2 4]: want", func() {
+		b.Embed(tp, ids, segments[:1], mask)
+	})
+	mustPanic(t, "nn: BERT: 8 ids, 8 segments, mask [2 4 1]: want", func() {
 		b.Embed(tp, ids, segments, tp.Reshape(mask, 2, 4, 1))
 	})
 }
@@ -266,9 +343,10 @@ func TestBERTRefusesLayersThatDoNotExist(t *testing.T) {
 	dev := open(t, "cpu64")
 	b := NewBERT(NewParams(dev, rand.New(rand.NewPCG(1, 2))), tinyBERT)
 	x, mask := noise(dev, 1, 2, 5, 8), ag.NewTensor(dev, make([]float64, 10), 2, 5)
-	for what, r := range map[string][2]int{"a negative layer": {-1, 1}, "layer 3 of 2": {1, 3},
-		"a range that ends before it begins": {2, 1}} {
-		mustPanic(t, what, func() { b.Encode(ag.NewTape(dev), x, mask, r[0], r[1]) })
+	for _, r := range [][2]int{{-1, 1}, {1, 3}, {2, 1}} {
+		mustPanic(t, fmt.Sprintf("nn: BERT: layers %d to %d of 2", r[0], r[1]), func() {
+			b.Encode(ag.NewTape(dev), x, mask, r[0], r[1])
+		})
 	}
 	if b.Encode(ag.NewTape(dev), x, mask, 1, 1) != x {
 		t.Error("no layers change the hidden states")

@@ -2,7 +2,6 @@ package zoo
 
 import (
 	"math/rand/v2"
-	"slices"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/nn"
@@ -32,7 +31,7 @@ func RandomBatch(dev ag.Device, d *Dims, n int, seed uint64) *Batch {
 		b.Index = append(b.Index, i)
 		b.Class = append(b.Class, r.IntN(max(d.Classes, 1)))
 	}
-	b.Previous = slices.Clone(b.Index)
+	b.Previous = b.Index
 	b.Label, b.MissingRates = ag.NewTensor(dev, label, n), ag.NewTensor(dev, rates, n, Modalities)
 	return b
 }

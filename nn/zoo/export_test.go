@@ -9,3 +9,6 @@ func (e *TextEncoder) RemoveBERT()             { e.bert = nil }
 func (e *TextEncoder) Compute(features []float32, in *Input, rows []int) {
 	e.compute(features, in, rows)
 }
+
+// CacheKey is the key of a sequence in the cache.
+var CacheKey = cacheKey

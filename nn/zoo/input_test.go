@@ -41,6 +41,13 @@ func TestDimsAreChecked(t *testing.T) {
 			t.Errorf("above %d: error %v, want %s…", c.limit, d.Check(), c.want)
 		}
 	}
+	for n := -1; n <= 8; n++ {
+		d := zootest.TinyDims
+		d.Classes = n
+		if valid := slices.Contains([]int{0, 2, 3, 5, 7}, n); (d.Check() == nil) != valid {
+			t.Errorf("%d classes: error %v", n, d.Check())
+		}
+	}
 	for _, d := range []*zoo.Dims{{}, {Vocab: -1}} {
 		if err := d.Check(); err == nil || !strings.HasPrefix(err.Error(), "Vocab: ") {
 			t.Errorf("no words: error %v", err)
@@ -81,6 +88,31 @@ func TestTextLen(t *testing.T) {
 func TestRandomBatchLacksAThird(t *testing.T) {
 	d := zoo.Dims{Vocab: 20, TextT: 9, AudioT: 30, AudioD: 2, VisionT: 20, VisionD: 3}
 	b := zoo.RandomBatch(zootest.Open(t, "cpu"), &d, 8, 1)
+	if b.Epoch != 3 || b.Step != 2 || b.Steps != 8 {
+		t.Errorf("epoch %d, batch %d of %d, want 3, 2 of 8", b.Epoch, b.Step, b.Steps)
+	}
+	for what, x := range map[string]struct {
+		*ag.Tensor
+		want []int
+	}{
+		"mask": {b.Complete.Mask, []int{8, 9}}, "corrupted mask": {b.Corrupted.Mask, []int{8, 9}},
+		"audio":            {b.Complete.Audio, []int{8, 30, 2}},
+		"vision":           {b.Complete.Vision, []int{8, 20, 3}},
+		"corrupted audio":  {b.Corrupted.Audio, []int{8, 30, 2}},
+		"corrupted vision": {b.Corrupted.Vision, []int{8, 20, 3}},
+		"language kept":    {b.KeepMasks[zoo.Language], []int{8, 9}},
+		"audio kept":       {b.KeepMasks[zoo.Audio], []int{8, 30}},
+		"vision kept":      {b.KeepMasks[zoo.Vision], []int{8, 20}},
+		"label":            {b.Label, []int{8}}, "rates": {b.MissingRates, []int{8, 3}},
+	} {
+		if !slices.Equal(x.Shape(), x.want) {
+			t.Errorf("%s has shape %v, want %v", what, x.Shape(), x.want)
+		}
+	}
+	if !slices.Equal(b.Corrupted.AudioLen, b.Complete.AudioLen) ||
+		!slices.Equal(b.Corrupted.VisionLen, b.Complete.VisionLen) {
+		t.Error("the lengths of the recording differ in the corrupted input")
+	}
 	if got := b.Complete.TextLen(); !slices.Equal(got, []int{9, 8, 9, 8, 9, 8, 9, 8}) {
 		t.Errorf("texts have lengths %v", got)
 	}
@@ -136,6 +168,50 @@ func TestRandomBatchLacksAThird(t *testing.T) {
 		if 3*missing < frames-3*len(m.lengths) || 3*missing > frames+3*len(m.lengths) {
 			t.Errorf("%s: %d of %d frames are missing, want a third", what, missing, frames)
 		}
+	}
+}
+
+// TestRandomBatchHasLabelsClassesAndIndices checks what a batch has of each sample.
+func TestRandomBatchHasLabelsClassesAndIndices(t *testing.T) {
+	d, n := zootest.TinyDims, 50
+	for _, classes := range []int{0, 3} {
+		d.Classes = classes
+		b := zoo.RandomBatch(zootest.Open(t, "cpu"), &d, n, 1)
+		found := slices.Compact(slices.Sorted(slices.Values(b.Class)))
+		if want := []int{0, 1, 2}[:max(classes, 1)]; !slices.Equal(found, want) ||
+			len(b.Class) != n {
+			t.Errorf("%d of %d samples have the classes %v, want all of %v", len(b.Class), n,
+				found, want)
+		}
+		for i := range n {
+			if b.Index[i] != i || b.Previous[i] != i {
+				t.Errorf("sample %d has index %d, the batch before %d", i, b.Index[i],
+					b.Previous[i])
+			}
+		}
+		if len(b.Index) != n || len(b.Previous) != n {
+			t.Errorf("%d indices, %d before, want %d", len(b.Index), len(b.Previous), n)
+		}
+		for what, v := range map[string][]float64{"labels": b.Label.Values(),
+			"rates": b.MissingRates.Values()} {
+			slices.Sort(v)
+			if distinct := len(slices.Compact(v)); distinct != n && distinct != 3*n {
+				t.Errorf("%d of the %s are distinct", distinct, what)
+			}
+		}
+		ids := slices.Clone(b.Complete.IDs)
+		slices.Sort(ids)
+		if ids = slices.Compact(ids); len(ids) != d.Vocab || ids[0] != 0 ||
+			ids[len(ids)-1] != d.Vocab-1 {
+			t.Errorf("tokens %v, want padding and 1 to %d", ids, d.Vocab-1)
+		}
+	}
+}
+
+// TestModality has the letters that are in names of parameters.
+func TestModality(t *testing.T) {
+	if zoo.Language.String() != "l" || zoo.Audio.String() != "a" || zoo.Vision.String() != "v" {
+		t.Errorf("%v, %v and %v, want l, a and v", zoo.Language, zoo.Audio, zoo.Vision)
 	}
 }
 

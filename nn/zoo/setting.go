@@ -54,10 +54,7 @@ func appendSettings(all []Setting, s Setting) []Setting {
 			element.Key, element.Map = join(s.Key, key.String()), s.Key
 			element.Value = reflect.New(v.Type().Elem()).Elem()
 			element.Value.Set(v.MapIndex(key))
-			element.store = func() {
-				v.SetMapIndex(key, element.Value)
-				s.store()
-			}
+			element.store = func() { v.SetMapIndex(key, element.Value) }
 			all = appendSettings(all, element)
 		}
 		return all

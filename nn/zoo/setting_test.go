@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -85,6 +86,66 @@ func TestCheckSettings(t *testing.T) {
 	}
 }
 
+// TestTypeName has the words for a value that is not of the setting's type.
+func TestTypeName(t *testing.T) {
+	for want, value := range map[string]any{"true or false": true, "text": "",
+		"a whole number, 0 or more": uint64(0), "a whole number": 0, "a number": 0.5,
+		"a list of numbers": []float64{}, "a list of whole numbers": []int{},
+		"a list of 2 numbers": [2]float64{}, "a list of 3 whole numbers": [3]int{}} {
+		if got := TypeName(reflect.TypeOf(value)); got != want {
+			t.Errorf("%T: %q, want %q", value, got, want)
+		}
+	}
+}
+
+// TestMalformedRangesPanic has tags that are not intervals.
+func TestMalformedRangesPanic(t *testing.T) {
+	for _, config := range []any{
+		&struct {
+			X int `yaml:"x" range:"one"`
+		}{},
+		&struct {
+			X int `yaml:"x" range:"[1,two]"`
+		}{},
+		&struct {
+			X int `yaml:"x" range:"[one,2]"`
+		}{},
+	} {
+		func() {
+			defer func() {
+				if got, _ := recover().(string); !strings.HasPrefix(got, "zoo: x: tag range: ") {
+					t.Errorf("%+v: panic %q", config, got)
+				}
+			}()
+			CheckSettings(config)
+		}()
+	}
+}
+
+// A testConfig is the configuration of a model with one setting.
+type testConfig struct {
+	Text  TextConfig `yaml:"text"`
+	Count int        `yaml:"count" range:"[2,)"`
+}
+
+func (c *testConfig) Check() error             { return CheckConfig("model", c) }
+func (c *testConfig) TextEncoder() *TextConfig { return &c.Text }
+
+// TestCheckConfig has errors of the settings alone, of the text encoder, and of both.
+func TestCheckConfig(t *testing.T) {
+	odd := QuickText()
+	odd.Heads = 3
+	for want, c := range map[string]*testConfig{
+		"<nil>":                             {QuickText(), 2},
+		"model: count is 1, want 2 or more": {odd, 1},
+		"model: text.width 64 does not divide into text.heads 3": {odd, 2},
+	} {
+		if got := fmt.Sprint(c.Check()); got != want {
+			t.Errorf("error %s, want %s", got, want)
+		}
+	}
+}
+
 // TestUnboundedRangeExcludesInfinity checks that a range without an end has no infinite values.
 func TestUnboundedRangeExcludesInfinity(t *testing.T) {
 	c := Training{LR: math.Inf(1)}
@@ -101,5 +162,39 @@ func TestVariantsOfASpec(t *testing.T) {
 		if v, ok := s.Variant(name); v.Label != want || ok != (want != "") {
 			t.Errorf("variant %s: %q, %v", name, v.Label, ok)
 		}
+	}
+	var names []string
+	for _, v := range s.AllVariants() {
+		names = append(names, v.Name)
+	}
+	if want := []string{"full", "none"}; !slices.Equal(names, want) {
+		t.Errorf("variants %v, want %v", names, want)
+	}
+}
+
+func TestNoteOfASpec(t *testing.T) {
+	s := &Spec{Label: "Model", Paper: "Paper"}
+	if got := s.Note(); got != "" {
+		t.Errorf("the model of the paper has the note %q", got)
+	}
+	s.Adaptation = "half as wide"
+	if got, want := s.Note(), "Model: half as wide"; got != want {
+		t.Errorf("note %q, want %q", got, want)
+	}
+}
+
+// TestProtocolTraining has the settings of LNLN's code, and those of the preset "quick".
+func TestProtocolTraining(t *testing.T) {
+	want := Training{Batch: 64, Accumulate: 1, Optimizer: "adamw", Schedule: "cosine", LR: 1e-4,
+		WeightDecay: 1e-4, Groups: map[string]GroupTraining{"text": {1e-4, 1e-4}},
+		Epochs: map[string]int{"train": 200}}
+	if got := ProtocolTraining("paper"); !reflect.DeepEqual(got, want) {
+		t.Errorf("paper: %+v, want %+v", got, want)
+	}
+	want.Schedule, want.LR = "cosine-positive", 1e-3
+	want.Groups = map[string]GroupTraining{"text": {5e-5, 1e-4}}
+	want.Epochs = map[string]int{"train": 30}
+	if got := ProtocolTraining("quick"); !reflect.DeepEqual(got, want) {
+		t.Errorf("quick: %+v, want %+v", got, want)
 	}
 }

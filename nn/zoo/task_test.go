@@ -2,6 +2,7 @@ package zoo_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,35 @@ func TestTaskErrorsDoNotBroadcast(t *testing.T) {
 			zoo.TaskErrors(tp, tp.Full(0, shapes[0]...),
 				&zoo.Batch{Label: tp.Full(0, shapes[1]...)}, &zootest.TinyDims)
 		}()
+	}
+}
+
+// TestTaskErrors compares the error of each sample with a formula, for labels and classes, and the
+// scores that a model returns.
+func TestTaskErrors(t *testing.T) {
+	tp := ag.NewTape(zootest.Open(t, "cpu64"))
+	d, score := zoo.Dims{}, tp.Input([]float32{1.5, -1, 4}, 3, 1)
+	labels := &zoo.Batch{Label: tp.Input([]float32{1, -3, 4}, 3)}
+	equal(t, "errors of labels", zoo.TaskErrors(tp, score, labels, &d), []int{3}, 0.25, 4, 0)
+	equal(t, "scores", d.Output(tp, score).Score, []int{3}, 1.5, -1, 4)
+	if d.OutputWidth() != 1 {
+		t.Errorf("%d scores of a label", d.OutputWidth())
+	}
+	d.Classes, score = 3, tp.Input([]float32{0, 0, 0, 1, 2, 3}, 2, 3)
+	classes := &zoo.Batch{Class: []int{1, 2}}
+	equal(t, "errors of classes", zoo.TaskErrors(tp, score, classes, &d), []int{2}, math.Log(3),
+		math.Log(1+math.Exp(-1)+math.Exp(-2)))
+	equal(t, "logits", d.Output(tp, score).Score, []int{2, 3}, 0, 0, 0, 1, 2, 3)
+	if d.OutputWidth() != 3 {
+		t.Errorf("%d logits of three classes", d.OutputWidth())
+	}
+}
+
+func equal(t *testing.T, what string, x *ag.Tensor, shape []int, want ...float64) {
+	t.Helper()
+	if !slices.Equal(x.Shape(), shape) || !slices.EqualFunc(x.Values(), want,
+		func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
+		t.Errorf("%s: %v %v, want %v %v", what, x.Shape(), x.Values(), shape, want)
 	}
 }
 

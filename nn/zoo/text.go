@@ -109,8 +109,6 @@ func (e *TextEncoder) Trainable(p *nn.Params) []nn.Param {
 		frozen = e.Params.All()
 	case e.embeddingsFrozen:
 		frozen = e.Params.Sub("embeddings").All()
-	default:
-		return p.All()
 	}
 	return slices.DeleteFunc(p.All(), func(x nn.Param) bool { return slices.Contains(frozen, x) })
 }

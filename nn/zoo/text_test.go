@@ -1,7 +1,9 @@
 package zoo_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -98,10 +100,12 @@ func TestFrozenTextEncoderCachesOnlyCacheable(t *testing.T) {
 		t.Error("inputs that do not come again are cached")
 	}
 	in.Cacheable = true
-	text.SetCacheSpace(2 * (4*5*8 + 30))
-	text.Forward(ag.NewTape(dev), in)
-	if text.Cached() != 2 {
-		t.Errorf("%d sequences cached, there is space for 2", text.Cached())
+	// a sequence of 5 tokens needs 4 bytes for each of its features, and 5 for each token
+	for _, x := range [][2]int{{2*(4*5*8+5*5) - 1, 1}, {4*5*8 + 5*5, 2}} {
+		text.SetCacheSpace(x[0])
+		if text.Forward(ag.NewTape(dev), in); text.Cached() != x[1] {
+			t.Errorf("%d sequences cached, there is space for %d", text.Cached(), x[1])
+		}
 	}
 	other := input(dev, sequences...)
 	for i := range other.HostMask {
@@ -113,6 +117,56 @@ func TestFrozenTextEncoderCachesOnlyCacheable(t *testing.T) {
 	if slices.Equal(a[:5*8], b[:5*8]) {
 		t.Error("another mask has the same features")
 	}
+}
+
+// TestCachedFeaturesAreThoseOfTheSequence changes one id, segment or element of the mask.
+func TestCachedFeaturesAreThoseOfTheSequence(t *testing.T) {
+	dev, c := zootest.Open(t, "cpu"), pretrained
+	c.Vocab = 300
+	text := zoo.NewTextEncoder(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))),
+		zoo.TextConfig{BERT: "somewhere"}, zoo.Dims{BERT: &c})
+	features := func(change func(in *zoo.Input)) []float64 {
+		in := input(dev, 2, 5, 10, 3, 0)
+		in.Cacheable = true
+		change(in)
+		return text.Forward(ag.NewTape(dev), in).Values()
+	}
+	first := features(func(*zoo.Input) {})
+	for what, change := range map[string]func(in *zoo.Input){
+		"id 130":  func(in *zoo.Input) { in.IDs[0] = 130 },
+		"id 258":  func(in *zoo.Input) { in.IDs[0] = 258 },
+		"segment": func(in *zoo.Input) { in.Segments[0] = 1 },
+		"mask":    func(in *zoo.Input) { in.HostMask[4] = 1 },
+	} {
+		if slices.Equal(features(change), first) {
+			t.Errorf("another %s has the same features", what)
+		}
+	}
+	if text.Cached() != 5 {
+		t.Errorf("%d sequences are cached, want 5", text.Cached())
+	}
+}
+
+// TestCacheKeysAreDistinct has sequences that differ in one id, segment, mask or length.
+func TestCacheKeysAreDistinct(t *testing.T) {
+	keys := map[string]string{}
+	add := func(ids, segments []int, mask []float32) {
+		what := fmt.Sprint(ids, segments, mask)
+		key := zoo.CacheKey(ids, segments, mask)
+		if other, ok := keys[key]; ok {
+			t.Errorf("%s has the key of %s", what, other)
+		}
+		keys[key] = what
+	}
+	for _, id := range []int{0, 1, 2, 3, 127, 128, 129, 255, 256, 257, 1 << 16, 1<<20 - 1} {
+		for segment := range 2 {
+			for mask := range 2 {
+				add([]int{7, id}, []int{0, segment}, []float32{1, float32(mask)})
+			}
+		}
+	}
+	add([]int{7}, []int{0}, []float32{1})
+	add([]int{0, 7}, []int{0, 0}, []float32{1, 1})
 }
 
 // TestFrozenTextEncoderNeedsFewShapes gives a frozen encoder batches with different numbers of
@@ -186,6 +240,14 @@ func TestGroupsOfTheTextEncoder(t *testing.T) {
 	if g := tuned.Groups(); len(g) != 1 || g[0].Name != "text" ||
 		len(g[0].Params) != len(tuned.Params.All()) {
 		t.Errorf("groups %v of a pretrained encoder", g)
+	}
+	if g := frozen.DecayGroups(); len(g) != 0 {
+		t.Errorf("frozen: groups with decay %v", g)
+	}
+	decayed, others := zoo.SplitDecay(tuned.Params.All())
+	if g, want := tuned.DecayGroups(), []zoo.Group{{Name: "text", Params: decayed},
+		{Name: "text", Params: others, NoDecay: true}}; !reflect.DeepEqual(g, want) {
+		t.Errorf("groups %v with and without decay, want %v", g, want)
 	}
 }
 
