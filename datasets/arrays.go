@@ -91,13 +91,20 @@ func integers(dst []int, src []float32) error {
 // else from memory.
 func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, error) {
 	v, _ := d.get(key)
-	if file, ok := lazy(v, key == "audio"); ok && len(v.(*ndarray).shape) == 3 &&
+	var zeroed func()
+	if key == "audio" {
+		zeroed = func() { l.zeroInAudio(name) }
+	}
+	if file, ok := lazy(v, zeroed); ok && len(v.(*ndarray).shape) == 3 &&
 		v.(*ndarray).len() > 0 {
 		return file, v.(*ndarray).shape, nil
 	}
 	x, shape, err := l.array(name, d, key, layout, 3)
 	return inMemory(x), shape, err
 }
+
+// zeroInAudio counts a -Inf that is read as 0.
+func (l *layout) zeroInAudio(split string) { l.repaired[split+": audio: -Inf, read as 0"]++ }
 
 // inMemory is an array that has been read.
 type inMemory []float32

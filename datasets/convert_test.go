@@ -193,11 +193,6 @@ var errBroken = errors.New("the disk is broken")
 
 // TestErrorsOfReadingReachTheCaller lets one read of a file after the other fail.
 func TestErrorsOfReadingReachTheCaller(t *testing.T) {
-	big := noisy([3]float64{}).Train.Subset([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
-	for i := range big.ID {
-		big.ID[i] = strings.Repeat("x", 250)
-		big.RawText = append(big.RawText, strings.Repeat("y", 1025))
-	}
 	set := func(name string, r io.ReaderAt, size int64) error {
 		_, err := read(name, r, size, Options{})
 		return err
@@ -215,6 +210,7 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 		"protocol4.pkl": {readTestdata(t, "protocol4.pkl"), set},
 		"types.pkl":     {readTestdata(t, "types.pkl"), set},
 		"flat.pkl":      {readTestdata(t, "flat.pkl"), features},
+		"tokens.pkl":    {madePickle(64, 6, 3), set}, // tokens that are read row by row
 		"lists.pkl":     {readTestdata(t, "lists.pkl"), features},
 		"own.json":      {[]byte(twoUtterances), features},
 	} {
@@ -231,6 +227,36 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 				!strings.Contains(err.Error(), errBroken.Error()) {
 				t.Errorf("%s: read %d fails: %v", name, n, err)
 			}
+		}
+	}
+}
+
+// TestLongStringsThatCannotBeRead has a text, an array of texts and one of numbers in a file that
+// has become too short.
+func TestLongStringsThatCannotBeRead(t *testing.T) {
+	file := "\x80\x04" + counted('X', 4, 2000) + strings.Repeat("x", 2000) + "."
+	r := &failing{bytes.NewReader([]byte(file)), 1000}
+	v, _, err := (&unpickle.Loader{Name: "blob.pkl", Class: findClass}).Load(r, 0, int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reads = 0
+	array := func(kind byte) *ndarray {
+		return &ndarray{shape: []int{2000}, dtype: &dtype{kind: kind, size: 1}, data: v}
+	}
+	c := converter{left: 1 << 20}
+	_, text := c.text(v)
+	_, texts := c.texts(array('S'))
+	_, _, numbers := c.numbers(array('u'))
+	_, of := c.texts(list("a", v))
+	x, ok := lazy(array('i'), nil)
+	if !ok {
+		t.Fatal("the array is not read row by row")
+	}
+	for i, err := range []error{text, texts, numbers, of, x.Read(make([]float32, 10), 0),
+		moved{numbers: x}.Read(make([]float32, 10), 0)} {
+		if !errors.Is(err, errBroken) {
+			t.Errorf("case %d: %v", i, err)
 		}
 	}
 }

@@ -258,6 +258,45 @@ func TestPaddingMayHoldAnything(t *testing.T) {
 	}
 }
 
+// TestRepadOfTokens has rows at the front, in another order, and as they should be; the segments
+// move with the ids.
+func TestRepadOfTokens(t *testing.T) {
+	text := Tokens{T: 3,
+		ID:      []int{0, 101, 102, 101, 7, 102, 101, 102, 0, 101, 7, 102},
+		Mask:    []float32{0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 1},
+		Segment: []int{0, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0}}
+	want := Tokens{T: 3,
+		ID:      []int{101, 102, 0, 101, 7, 102, 101, 102, 0, 101, 7, 102},
+		Mask:    []float32{1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1},
+		Segment: []int{1, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}}
+	if n := text.repad(); n != 2 || !cmp.Equal(want, text) {
+		t.Errorf("%d changed: %s", n, cmp.Diff(want, text))
+	}
+}
+
+// TestRepadOfFrames moves a sequence only if it is shorter than its row, which begins with a frame
+// of zeros and does not end with one.
+func TestRepadOfFrames(t *testing.T) {
+	for _, c := range []struct {
+		n         int
+		row, want []float32
+	}{
+		{1, []float32{0, 0, 0, 0, 1, 0}, []float32{1, 0, 0, 0, 0, 0}},
+		{2, []float32{0, 0, 0, 3, 0, 4}, []float32{0, 3, 0, 4, 0, 0}},
+		{3, []float32{0, 0, 1, 2, 3, 4}, []float32{0, 0, 1, 2, 3, 4}},
+		{2, []float32{0, 1, 0, 0, 3, 4}, []float32{0, 1, 0, 0, 3, 4}},
+		{2, []float32{0, 0, 1, 2, 0, 0}, []float32{0, 0, 1, 2, 0, 0}},
+	} {
+		f := Frames{T: 3, D: 2, X: slices.Concat(c.row, []float32{1, 1, 1, 1, 0, 0}),
+			Len: []int{c.n, 2}}
+		want := map[bool]int{true: 0, false: 1}[slices.Equal(c.row, c.want)]
+		if n := f.repad(); n != want || !slices.Equal(f.X[:6], c.want) ||
+			!slices.Equal(f.X[6:], []float32{1, 1, 1, 1, 0, 0}) {
+			t.Errorf("%d of %v: %v, %d changed, want %v", c.n, c.row, f.X, n, c.want)
+		}
+	}
+}
+
 // TestRepadCountsWhatItMoves has one sequence that is padded at the front.
 func TestRepadCountsWhatItMoves(t *testing.T) {
 	for k := range 3 {

@@ -159,7 +159,7 @@ func (l *layout) split(name string, d dict) (*Split, error) {
 	for i, x := range s.Audio.X {
 		if math.IsInf(float64(x), -1) {
 			s.Audio.X[i] = 0
-			l.repaired[name+": audio: -Inf, read as 0"]++
+			l.zeroInAudio(name)
 		}
 	}
 	if _, ok := d.get("regression_labels"); ok {

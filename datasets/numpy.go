@@ -27,8 +27,6 @@ func (f call) Call(args ...any) (any, error) { return f(args) }
 // and defaultdict. The values of others are opaque: they are an error only where they are needed.
 func findClass(module, name string) (any, error) {
 	switch strings.Replace(module, "numpy._core", "numpy.core", 1) + "." + name {
-	case "numpy.ndarray":
-		return "numpy.ndarray", nil
 	case "numpy.dtype":
 		return call(newDType), nil
 	case "numpy.core.multiarray._reconstruct":
@@ -82,7 +80,7 @@ func encode(args []any) (any, error) {
 // A dtype is NumPy's type of the elements of an array.
 type dtype struct {
 	kind  byte   // 'f', 'i', 'u', 'b' bool, 'U' UCS-4, 'S' bytes, 'O' object, 0 another
-	size  int    // in bytes; 0 for objects and other types
+	size  int    // in bytes; of no meaning for objects and other types
 	big   bool   // big-endian
 	other string // name of another type, whose elements are not read
 }
@@ -102,7 +100,6 @@ func newDType(args []any) (any, error) {
 	d.kind, d.size = kind[0], size
 	switch {
 	case d.kind == 'O':
-		d.size = 0
 	case err == nil && d.kind == 'U' && 0 < size && size < 1<<20:
 		d.size = 4 * size
 	case err == nil && d.kind == 'S' && 0 < size && size < 1<<22:

@@ -176,13 +176,14 @@ func (f *Frames) write(w io.Writer) error {
 }
 
 // lazy returns an array whose elements stay in the pickle; ok is false if they cannot be read
-// there row by row. With zeroInf, -Inf is read as 0, as in [Open].
-func lazy(v any, zeroInf bool) (x numbers, ok bool) {
+// there row by row. If zeroed is not nil, -Inf is read as 0, as in [Open], and zeroed is called for
+// each when it is read for the first time, row by row.
+func lazy(v any, zeroed func()) (x numbers, ok bool) {
 	a, ok := v.(*ndarray)
 	if !ok || a.dtype == nil || !strings.ContainsRune("fiub", rune(a.dtype.kind)) {
 		return nil, false
 	}
-	p := &pickled{dtype: a.dtype, zeroInf: zeroInf}
+	p := &pickled{dtype: a.dtype, zeroed: zeroed}
 	if a.strides != nil {
 		if len(a.shape) < 2 || a.shape[0] == 0 || a.strides[0] != a.len()/a.shape[0] {
 			return nil, false
@@ -201,8 +202,9 @@ func lazy(v any, zeroInf bool) (x numbers, ok bool) {
 type pickled struct {
 	dtype          *dtype
 	file           io.ReaderAt
-	zeroInf        bool
-	shape, strides []int // of a row; nil in row-major order
+	zeroed         func() // nil to keep -Inf
+	known          int    // elements before this one have been read
+	shape, strides []int  // of a row; nil in row-major order
 	raw            []byte
 	stored         []float32
 }
@@ -218,13 +220,18 @@ func (p *pickled) Read(dst []float32, first int) error {
 		p.stored = append(p.stored[:0], dst...)
 		rowMajor(dst, p.stored, p.shape, p.strides)
 	}
-	if p.zeroInf {
-		for i, v := range dst {
-			if math.IsInf(float64(v), -1) {
-				dst[i] = 0
+	if p.zeroed == nil {
+		return nil
+	}
+	for i, v := range dst {
+		if math.IsInf(float64(v), -1) {
+			dst[i] = 0
+			if first >= p.known {
+				p.zeroed()
 			}
 		}
 	}
+	p.known = max(p.known, first+len(dst))
 	return nil
 }
 

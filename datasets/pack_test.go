@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	std "cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/nlpodyssey/gopickle/types"
 
 	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/weights"
@@ -126,7 +128,6 @@ func TestOpenPackedOfAnyHeaderLength(t *testing.T) {
 	}
 }
 
-// Each utterance's audio is in one piece in train, but not in valid.
 // cutFile is an array whose file has become too short.
 type cutFile struct{}
 
@@ -143,6 +144,7 @@ func TestRowOfAFileThatIsCut(t *testing.T) {
 	f.Row(make([]float32, 1), 0)
 }
 
+// Each utterance's audio is in one piece in train, but not in valid.
 func TestPermutedRowsStayInTheFile(t *testing.T) {
 	data := readTestdata(t, "axes.pkl")
 	l, root, err := newLayout("axes.pkl", bytes.NewReader(data), int64(len(data)), Options{})
@@ -155,9 +157,128 @@ func TestPermutedRowsStayInTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		v, _ := d.get("audio")
-		if x, ok := lazy(v, true); ok != want {
+		if x, ok := lazy(v, nil); ok != want {
 			t.Errorf("%s: %v, want %v", name, x, want)
 		}
+	}
+}
+
+// TestLazyArrays are numbers in the file, of which each row is in one piece.
+func TestLazyArrays(t *testing.T) {
+	blob := blobOf(t, strings.Repeat("x", 1200))
+	u1, rank3, empty := &dtype{kind: 'u', size: 1}, []int{2, 300, 2}, []int{}
+	for _, c := range []struct {
+		v    any
+		want bool
+	}{
+		{&ndarray{shape: rank3, dtype: u1, data: blob}, true},
+		{&ndarray{shape: rank3, strides: []int{600, 1, 300}, dtype: u1, data: blob}, true},
+		{&ndarray{shape: rank3, strides: []int{1, 2, 600}, dtype: u1, data: blob}, false},
+		{&ndarray{shape: []int{2, 300, 1}, dtype: u1, data: blob}, false}, // of 600 bytes
+		{&ndarray{shape: []int{0, 3}, strides: []int{3, 1}, dtype: u1, data: blob}, false},
+		{&ndarray{shape: empty, strides: empty, dtype: u1, data: blob}, false},
+		{&ndarray{shape: []int{1200}, dtype: &dtype{kind: 'S', size: 1}, data: blob}, false},
+		{&ndarray{shape: []int{3}, dtype: u1, data: "abc"}, false},
+		{&ndarray{}, false}, {list(1), false}, {nil, false},
+	} {
+		if x, ok := lazy(c.v, nil); ok != c.want || (x != nil) != ok {
+			t.Errorf("%v: %v", c.v, ok)
+		}
+	}
+}
+
+// TestPackReplacesAFile packs over another file, but not over the pickle itself, and nothing if
+// there is no pickle.
+func TestPackReplacesAFile(t *testing.T) {
+	in := writeFile(t, "in.pkl", readTestdata(t, "types.pkl"))
+	out := filepath.Join(filepath.Dir(in), "out")
+	if err := os.WriteFile(out, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "datasets: pack: expected different files for input and result, found " + in +
+		" for both; give the result another name"
+	if _, err := Pack(in, in, Options{}); message(err) != want {
+		t.Error(err)
+	}
+	if _, err := Pack(out, out+"2", Options{}); err == nil || !strings.HasPrefix(err.Error(),
+		"datasets: "+out+": expected a pickle, found a file that begins with") {
+		t.Error(err)
+	}
+	if _, err := Pack(in+"2", out, Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	set, err := OpenWith(in, Options{Name: "mosi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings, err := Pack(in, out, Options{Name: "mosi"})
+	if err != nil || len(warnings) < 3 || !slices.Equal(warnings, set.Warnings) {
+		t.Errorf("%v: %q, want %q", err, warnings, set.Warnings)
+	}
+	// labels from -1 to 0, whose range is that of MOSI
+	packed, err := Open(out)
+	if err != nil || packed.Name != "mosi" || packed.Range != [2]float64{-3, 3} {
+		t.Errorf("%+v, %v", packed, err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(in))
+	if err != nil || len(entries) != 2 || isPacked(in) || !isPacked(out) || isPacked(out+"2") {
+		t.Error(entries, err)
+	}
+	meta := map[string]string{"format": "recap data set 1", "name": "mosi", "hash": set.Hash(),
+		"lowest": "-3", "highest": "3"}
+	if diff := cmp.Diff(meta, set.metadata()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestErrorsOfWritingEachArray fails at once, for a file that is cut is longer than the disk.
+func TestErrorsOfWritingEachArray(t *testing.T) {
+	for _, e := range madeSet("").entries() {
+		if err := e.Write(brokenWriter{}); !errors.Is(err, errBroken) {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+// TestPackedArraysThatCannotBeRead has a file that is closed.
+func TestPackedArraysThatCannotBeRead(t *testing.T) {
+	f, err := weights.Open(packTestdata(t, "protocol4.pkl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	for what, read := range map[string]func(p *packed){
+		"floats":   func(p *packed) { p.floats("train.label", 1, 3) },
+		"integers": func(p *packed) { p.integers("train.audio.length", 1, 3, 0, 99) },
+		"texts":    func(p *packed) { p.texts("train.id", 3) },
+	} {
+		p := &packed{File: f}
+		if read(p); p.err == nil || !strings.HasPrefix(p.err.Error(), "datasets: "+f.Path+": ") {
+			t.Errorf("%s: %v", what, p.err)
+		}
+	}
+	path := writeFile(t, "bad.safetensors", []byte("\x09\x00\x00\x00\x00\x00\x00\x00{"))
+	if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), "datasets: "+path+": ") {
+		t.Error(err)
+	}
+}
+
+// TestSplitsOfAPackedFileAreAlike has sequences of other lengths in valid, or in its tokens.
+func TestSplitsOfAPackedFileAreAlike(t *testing.T) {
+	set := madeSet("mine")
+	set.Valid.Vision = Frames{T: 1, D: 3, X: make([]float32, 6), Len: []int{1, 1}}
+	path := filepath.Join(t.TempDir(), "packed.safetensors")
+	if err := set.save(path); err != nil {
+		t.Fatal(err)
+	}
+	want := "datasets: " + path + ": valid: expected the shape of train, text 6, audio 40x8, " +
+		"vision 5x3, found text 6, audio 40x8, vision 1x3; pack the features again"
+	if _, err := Open(path); message(err) != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
@@ -388,51 +509,71 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 		}
 		return path
 	}
-	for want, change := range map[string]func(meta map[string]string, e *weights.Entry) bool{
-		"expected a data set of recap data pack": func(m map[string]string,
-			_ *weights.Entry) bool {
-			delete(m, "format")
-			return true
-		},
-		"lowest label: expected a number": func(m map[string]string, _ *weights.Entry) bool {
-			m["lowest"] = "x"
-			return true
-		},
-		"expected tensor valid.audio, found none": func(_ map[string]string,
-			e *weights.Entry) bool {
-			return e.Name != "valid.audio"
-		},
-		"tensor test.label: expected F32 of rank 1": func(_ map[string]string,
-			e *weights.Entry) bool {
-			if e.Name == "test.label" {
-				e.Shape = []int{1, 2}
+	meta := func(key, value string) func(map[string]string, *weights.Entry) bool {
+		return func(m map[string]string, _ *weights.Entry) bool { m[key] = value; return true }
+	}
+	tensor := func(name string, to weights.Entry) func(map[string]string, *weights.Entry) bool {
+		return func(_ map[string]string, e *weights.Entry) bool {
+			if e.Name == name {
+				e.Shape, e.Write = to.Shape, to.Write
+				e.Type = std.Or(to.Type, e.Type)
 			}
 			return true
-		},
-		"train.audio.length: expected numbers from 1 to 40, found 0": func(_ map[string]string,
-			e *weights.Entry) bool {
-			if e.Name == "train.audio.length" {
-				e.Write = array(make([]int32, 3))
-			}
-			return true
-		},
-		"train.id.length: expected numbers from 0 to": func(_ map[string]string,
-			e *weights.Entry) bool {
-			if e.Name == "train.id.length" {
-				e.Write = array([]int32{1 << 20, 0, 0})
-			}
-			return true
-		},
+		}
+	}
+	integers := func(x ...int32) weights.Entry {
+		return weights.Entry{Shape: []int{len(x)}, Write: array(x)}
+	}
+	rank2 := func(n, d int, kind weights.DType) weights.Entry {
+		return weights.Entry{Shape: []int{n, d}, Type: kind, Write: array(make([]int32, n*d))}
+	}
+	for _, c := range []struct {
+		want   string
+		change func(meta map[string]string, e *weights.Entry) bool
+	}{
+		{`expected a data set of recap data pack, format "recap data set 1", found "recap data ` +
+			`set 2"; pack the features again`, meta("format", "recap data set 2")},
+		{`lowest label: expected a number, found "x"; pack the features again`,
+			meta("lowest", "x")},
+		{`highest label: expected a number, found ""; pack the features again`,
+			meta("highest", "")},
+		{"expected tensor valid.audio, found none; pack the features again",
+			func(_ map[string]string, e *weights.Entry) bool { return e.Name != "valid.audio" }},
+		{"tensor test.label: expected F32 of rank 1 with 2 rows, found F32 [1 2]; pack the " +
+			"features again", tensor("test.label", rank2(1, 2, weights.F32))},
+		{"tensor test.label: expected F32 of rank 1 with 2 rows, found F32 [3]; pack the " +
+			"features again", tensor("test.label", integers(1, 2, 3))},
+		{"tensor test.label: expected F32 of rank 1 with 2 rows, found I32 [2]; pack the " +
+			"features again", tensor("test.label", weights.Entry{Shape: []int{2}, Type: weights.I32,
+			Write: array([]int32{1, 2})})},
+		{"tensor train.text.id: expected I32 of rank 2 with -1 rows, found I32 [0 6]; pack the " +
+			"features again", tensor("train.text.id", rank2(0, 6, weights.I32))},
+		{"train.text: expected 6 tokens in ids, segments and mask, found 5 and 6; pack the " +
+			"features again", tensor("train.text.segment", rank2(3, 5, weights.I32))},
+		{"train.text: expected 6 tokens in ids, segments and mask, found 6 and 7; pack the " +
+			"features again", tensor("train.text.mask", rank2(3, 7, weights.F32))},
+		{"train.audio.length: expected numbers from 1 to 40, found 0; pack the features again",
+			tensor("train.audio.length", integers(0, 1, 1))},
+		{"train.audio.length: expected numbers from 1 to 40, found 41; pack the features again",
+			tensor("train.audio.length", integers(1, 40, 41))},
+		{"test.id.length: expected numbers from 0 to 16, found 17; pack the features again",
+			tensor("test.id.length", integers(17, 0))},
+		{"test.id.length: expected numbers from 0 to 4, found 5; pack the features again",
+			tensor("test.id.length", integers(12, 5))},
+		{"", tensor("test.id.length", integers(12, 4))},
+		{"", tensor("test.id.length", integers(16, 0))},
 	} {
-		path := write(change)
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %s", err, want)
+		path := write(c.change)
+		_, err := Open(path)
+		if c.want == "" && err != nil || c.want != "" &&
+			message(err) != "datasets: "+path+": "+c.want {
+			t.Errorf("%v, want %s", err, c.want)
 		}
-		if _, err := OpenFeatures(path, "train", Options{}); err == nil {
-			t.Errorf("no error for the features of a split, want %s", want)
+		if _, err2 := OpenFeatures(path, "train", Options{}); message(err2) != message(err) {
+			t.Errorf("features of a split: %v, want %v", err2, err)
 		}
-		if open := filestest.Open(filepath.Dir(path)); len(open) > 0 {
-			t.Errorf("%s: not closed: %q", want, open)
+		if open := filestest.Open(filepath.Dir(path)); err != nil && len(open) > 0 {
+			t.Errorf("%s: not closed: %q", c.want, open)
 		}
 	}
 }
@@ -445,6 +586,58 @@ func TestOwnFeatures(t *testing.T) {
 	}
 	if diff := cmp.Diff(madeSet("protocol4"), set, inside); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestReplacedKeys replaces lengths, too, also by none, and leaves the dict of the data set as it
+// is.
+func TestReplacedKeys(t *testing.T) {
+	entry := func(key string, v any) types.DictEntry { return types.DictEntry{Key: key, Value: v} }
+	root := types.NewDict()
+	root.Set("train", &types.Dict{entry("audio", "new audio"), entry("vision", "new"),
+		entry("vision_lengths", "new lengths"), entry("id", list("a", "b")), entry("other", 1)})
+	l := &layout{convert: converter{left: 1 << 20}}
+	for _, keys := range [][]string{{"audio", "audio_lengths"}, {"vision", "vision_lengths"}} {
+		l.replacements = append(l.replacements, replacement{path: "own.pkl", keys: keys,
+			root: dict(*root)})
+	}
+	d := dict{entry("id", list("a", "b")), entry("audio", 1), entry("audio_lengths", 2),
+		entry("vision", 3), entry("vision_lengths", 4), entry("labels", 5)}
+	before := slices.Clone(d)
+	got, err := l.replaced("train", d)
+	want := dict{d[0], d[5], entry("audio", "new audio"), entry("vision", "new"),
+		entry("vision_lengths", "new lengths")}
+	if diff := cmp.Diff(want, got) + cmp.Diff(before, d); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for _, c := range []struct {
+		id   any
+		want string
+	}{
+		{list("a", "c"), `datasets: own.pkl: train: id: utterance 1: expected "c" as in the data ` +
+			`set, found "b"; save the features in the order of the data set`},
+		{list("b"), `datasets: own.pkl: train: id: utterance 0: expected "b" as in the data ` +
+			`set, found "a"; save the features in the order of the data set`},
+		{list("a", "b", "c"), ""}, {7, ""}, {list("a"), ""},
+	} {
+		d[0].Value = c.id
+		if _, err := l.replaced("train", d); message(err) != c.want {
+			t.Errorf("%v: %v, want %s", c.id, err, c.want)
+		}
+	}
+	if _, err := l.replaced("train", d[1:]); err != nil {
+		t.Error(err)
+	}
+	_, err = l.replaced("test", d)
+	if message(err) != "datasets: own.pkl: expected split test, found keys train; give a data set "+
+		"in MMSA's layout, with train, valid and test" {
+		t.Error(err)
+	}
+	l.replacements[0].keys[0] = "text_bert"
+	_, err = l.replaced("train", d)
+	if message(err) != "datasets: own.pkl: train: expected text_bert, found keys audio, vision, "+
+		"vision_lengths, id, other; give features in MMSA's layout" {
+		t.Error(err)
 	}
 }
 
@@ -464,7 +657,8 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 	for want, f := range map[string]Features{
 		"no such file": {Language: own("first.pkl", "train$_$0", "train$_$7"),
 			Audio: filepath.Join(dir, "none.pkl")},
-		"found list": {Audio: list},
+		list + ": expected a dict of train, valid and test, found list [0]; give features in " +
+			"MMSA's layout": {Audio: list},
 		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert",
 			"text_bart")},
 		`id: utterance 0: expected "train$_$0" as in the data set, ` +

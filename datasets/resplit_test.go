@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -26,14 +27,20 @@ func ofVideos(train, valid, test int) *Set {
 // video in common, and that an utterance keeps what belongs to it.
 func TestResplit(t *testing.T) {
 	set := ofVideos(60, 15, 24)
+	set.Name, set.Range, set.Warnings = "mine", [2]float64{-1, 1}, []string{"a warning"}
+	for _, p := range set.splits() {
+		for i := range p.Language.Segment {
+			p.Language.Segment[i] = i
+		}
+	}
 	type row struct{ text, features string }
 	describe := func(p *Split, i int) row {
 		audio := make([]float32, p.Audio.T*p.Audio.D)
 		vision := make([]float32, p.Vision.T*p.Vision.D)
 		p.Audio.Row(audio, i)
 		p.Vision.Row(vision, i)
-		return row{fmt.Sprint(p.Label[i], p.Language.row(i)), fmt.Sprint(audio, vision,
-			p.Audio.Len[i], p.Vision.Len[i])}
+		return row{fmt.Sprint(p.Label[i], p.RawText[i], p.Language.row(i)), fmt.Sprint(audio,
+			vision, p.Audio.Len[i], p.Vision.Len[i])}
 	}
 	rows := func(s *Set) map[string]row {
 		all := map[string]row{}
@@ -53,6 +60,9 @@ func TestResplit(t *testing.T) {
 		}
 		if !maps.Equal(rows(s), before) || s.Train.Len()+s.Valid.Len()+s.Test.Len() != 99 {
 			t.Fatalf("seed %d: the utterances are not those of before", seed)
+		}
+		if s.Name != "mine" || s.Range != set.Range || !slices.Equal(s.Warnings, set.Warnings) {
+			t.Errorf("seed %d: %s, range %v, warnings %q", seed, s.Name, s.Range, s.Warnings)
 		}
 		split := map[string]int{}
 		for k, p := range s.splits() {
@@ -77,6 +87,39 @@ func TestResplit(t *testing.T) {
 	}
 }
 
+// TestResplitIsAPermutation divides 33 videos of three utterances each as a seed says: 8 for the
+// test, 5 for validation. The utterances keep their order.
+func TestResplitIsAPermutation(t *testing.T) {
+	set := ofVideos(60, 15, 24)
+	got, err := set.Resplit(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	videos := make([]int, 33)
+	for i := range videos {
+		videos[i] = i
+	}
+	rand.New(rand.NewPCG(7, 0)).Shuffle(33, func(i, k int) {
+		videos[i], videos[k] = videos[k], videos[i]
+	})
+	for k, part := range [][]int{videos[13:], videos[8:13], videos[:8]} {
+		slices.Sort(part)
+		var want []string
+		for _, v := range part {
+			for i := range 3 {
+				want = append(want, fmt.Sprintf("video%d$_$%d", v, 3*v+i))
+			}
+		}
+		if s := got.splits()[k]; !slices.Equal(s.ID, want) {
+			t.Errorf("%s: %q, want %q", splitNames[k], s.ID, want)
+		}
+	}
+	set.Valid.RawText = nil
+	if got, err = set.Resplit(7); err != nil || got.Train.RawText != nil {
+		t.Errorf("texts %q, which a split does not have: %v", got.Train.RawText, err)
+	}
+}
+
 // TestResplitOfFewVideos needs a video for each split.
 func TestResplitOfFewVideos(t *testing.T) {
 	for seed := range uint64(20) {
@@ -98,7 +141,8 @@ func TestResplitOfFewVideos(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ofVideos(3, 2, 1).Resplit(1); err == nil {
-		t.Error("two videos were divided into three splits")
+	if _, err := ofVideos(3, 2, 1).Resplit(1); message(err) != "datasets: synthetic: expected "+
+		"utterances of at least 3 videos for a new division, found 2" {
+		t.Error(err)
 	}
 }

@@ -59,6 +59,46 @@ func TestSyntheticIsReproducible(t *testing.T) {
 	}
 }
 
+// TestSmallestSynthetic has sizes that are just large enough, and each of them too small.
+func TestSmallestSynthetic(t *testing.T) {
+	smallest := SyntheticConfig{0, 0, 0, 5, 1, 1, 1, 1, 0}
+	set, truth := Synthetic(smallest)
+	if set.Shape() != (Shape{5, 1, 1, 1, 1}) || set.Train.Len()+len(truth.Test) != 0 ||
+		set.Name != "synthetic" || set.Range != [2]float64{-3, 3} {
+		t.Errorf("%+v", set)
+	}
+	for i, c := range []SyntheticConfig{{-1, 0, 0, 5, 1, 1, 1, 1, 0}, {0, -1, 0, 5, 1, 1, 1, 1, 0},
+		{0, 0, -1, 5, 1, 1, 1, 1, 0}, {0, 0, 0, 4, 1, 1, 1, 1, 0}, {0, 0, 0, 5, 0, 1, 1, 1, 0},
+		{0, 0, 0, 5, 1, 0, 1, 1, 0}, {0, 0, 0, 5, 1, 1, 0, 1, 0}, {0, 0, 0, 5, 1, 1, 1, 0, 0}} {
+		if got := panics(func() { Synthetic(c) }); !strings.HasSuffix(got, "want 5 or more "+
+			"language steps, 1 or more of the other steps and dimensions, no negative number of "+
+			"utterances") {
+			t.Errorf("%d: %+v: %q", i, c, got)
+		}
+	}
+}
+
+// TestSyntheticConstants has the formulas' values: the label has the variance
+// 1 + 0.49 + 0.09 + 0.2025 + 0.01 = 1.7925.
+func TestSyntheticConstants(t *testing.T) {
+	for m, want := range []float64{1.7 / math.Sqrt(2*1.7925), math.Sqrt(1.09 / 1.7925),
+		math.Sqrt(1.2025 / 1.7925)} {
+		if got := SyntheticMaxCorrelation(m); math.Abs(got-want) > 1e-12 {
+			t.Errorf("modality %d: %v, want %v", m, got, want)
+		}
+	}
+	z := Latent{1, [3]float64{2, 3, 4}}
+	if got := [3]float64{z.Mean(0), z.Mean(1), z.Mean(2)}; got != [3]float64{3, 4, 5} {
+		t.Errorf("means %v", got)
+	}
+	if got := SyntheticInformation(); math.Abs(got-0.143841) > 1e-6 {
+		t.Errorf("%v nats", got)
+	}
+	if SyntheticVocab != 183 {
+		t.Errorf("vocabulary of %d", SyntheticVocab)
+	}
+}
+
 func TestSyntheticSplitsAreIndependent(t *testing.T) {
 	set, truth := Synthetic(DefaultSynthetic())
 	seen := map[string]bool{}
@@ -86,8 +126,8 @@ func TestSyntheticShapes(t *testing.T) {
 	small := DefaultSynthetic()
 	small.Train, small.Valid, small.Test = 100, 20, 50
 	mosi := MOSISynthetic()
-	if n := [...]int{mosi.Train, mosi.Valid, mosi.Test}; n != [...]int{1284, 229, 686} {
-		t.Errorf("MOSI has %d utterances for training, validation and test", n)
+	if want := (SyntheticConfig{1284, 229, 686, 50, 375, 500, 5, 20, 1111}); mosi != want {
+		t.Errorf("MOSI's sizes are %+v, want %+v", mosi, want)
 	}
 	mosi.Train, mosi.Valid, mosi.Test = 20, 5, 0
 	for _, cfg := range []SyntheticConfig{small, small.Scale(1.5), mosi} {
@@ -95,6 +135,10 @@ func TestSyntheticShapes(t *testing.T) {
 		checkSplit(t, cfg, set.Train, truth.Train, cfg.Train)
 		checkSplit(t, cfg, set.Valid, truth.Valid, cfg.Valid)
 		checkSplit(t, cfg, set.Test, truth.Test, cfg.Test)
+	}
+	if got, want := small.Scale(0.7), (SyntheticConfig{100, 20, 50, 17, 34, 34, 12, 16,
+		1111}); got != want { // 16.8 and 33.6 steps
+		t.Errorf("Scale(0.7) = %+v, want %+v", got, want)
 	}
 	if got := small.Scale(1.5); got.LanguageSteps != 36 || got.AudioSteps != 72 ||
 		got.VisionSteps != 72 || got.AudioDim != 12 {
