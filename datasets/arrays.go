@@ -95,8 +95,7 @@ func (l *layout) rows(name string, d dict, key, layout string) (numbers, []int, 
 	if key == "audio" {
 		zeroed = func() { l.zeroInAudio(name) }
 	}
-	if file, ok := lazy(v, zeroed); ok && len(v.(*ndarray).shape) == 3 &&
-		v.(*ndarray).len() > 0 {
+	if file, ok := lazy(v, zeroed); ok && len(v.(*ndarray).shape) == 3 {
 		return file, v.(*ndarray).shape, nil
 	}
 	x, shape, err := l.array(name, d, key, layout, 3)

@@ -118,6 +118,9 @@ func TestCheckOfAPackedFile(t *testing.T) {
 		if diff := cmp.Diff(keys, found); diff != "" {
 			t.Errorf("%s: %s", in, diff)
 		}
+		if k := got.Splits[0].Keys; len(k) != len(keys) || k[0].Key != "text.id" {
+			t.Errorf("keys of train: %v", k)
+		}
 		got.Path, got.Bytes = want.Path, want.Bytes
 		for i := range got.Splits {
 			got.Splits[i].Keys = want.Splits[i].Keys

@@ -362,6 +362,9 @@ func TestErrorsOfOneKey(t *testing.T) {
 			&types.List{1}, &types.List{1 << 20}}}}}, "train: text_bert: utterance 0: expected " +
 			"token ids and segments from 0 to 1048575, found 1.048576e+06; save the tokenizer's " +
 			"output"},
+		{tokens, dict{{Key: "text_bert", Value: array(strings.Repeat("1", 180_000), 1, 3, 60_000)}},
+			"train: expected text_bert, found more data than a file of this size can hold; give " +
+				"a data set in MMSA's layout"},
 		{utterances, dict{{Key: "audio", Value: array("123", 3, 1, 1)}}, "train: audio: expected " +
 			"2 utterances as in text_bert, found [3 1 1]; save one row for each utterance"},
 		{lengths, dict{{Key: "audio", Value: frames}}, "train: expected audio_lengths, found " +
