@@ -7,6 +7,7 @@ package simd
 type product struct {
 	lanes  int  // numbers in a vector
 	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
+	short  int  // the same if sums are short
 	masked bool // kernels read B's last columns through a mask, so they need no packing
 	// rows of C from which packing B makes a product faster, found by measurement
 	packFromRows int
@@ -55,6 +56,12 @@ const (
 	aheadC      = 1 << 15
 	aheadShared = 1 << 22
 	sharedRows  = 256
+)
+
+// The lengths of sums whose tiles have product.short rows, found by measurement.
+const (
+	shortFrom = 6
+	shortTo   = 32
 )
 
 // callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
@@ -209,8 +216,8 @@ func (p *product) vectors(g *gemm, cols int) {
 		p.across(g, &a, &b)
 		return
 	}
-	tiles := p.tilesOf(g.m)
-	step := blockRows / p.rows
+	tiles, rows := p.tilesOf(g.m, g.k)
+	step := blockRows / rows
 	if g.m*max(g.k, g.n) <= blockRows*blockK { // A and C are as small as a block
 		step = tiles.count
 	}
@@ -231,10 +238,15 @@ func (p *product) vectors(g *gemm, cols int) {
 // Tiles are a division of the rows of C. The first tall tiles have one row more than the others.
 type tiles struct{ count, low, tall int }
 
-// tilesOf divides m rows into as few tiles as possible.
-func (p *product) tilesOf(m int) tiles {
-	n := ceil(m, p.rows)
-	return tiles{n, m / n, m % n}
+// tilesOf divides m rows into as few tiles as possible for sums of k terms. It also returns the
+// maximum number of rows of a tile.
+func (p *product) tilesOf(m, k int) (t tiles, rows int) {
+	rows = p.rows
+	if shortFrom <= k && k <= shortTo {
+		rows = p.short
+	}
+	n := ceil(m, rows)
+	return tiles{n, m / n, m % n}, rows
 }
 
 // start returns the first row of tile t.
