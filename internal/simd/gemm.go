@@ -151,9 +151,16 @@ func (p *product) flipped(g *gemm) {
 
 // gemm computes a product.
 func (p *product) gemm(g *gemm) {
-	if p.flips(g, g.n) {
+	switch {
+	case p.flips(g, g.n):
 		p.flipped(g)
-	} else {
+	case g.m <= p.rows && g.k <= blockK && g.n <= packFromCols && !p.packsB(g):
+		var a block
+		var b panel
+		a.set(&g.a)
+		b.set(&g.b, 2*p.lanes)
+		p.across(g, &a, &b)
+	default:
 		p.panels(g)
 	}
 }
@@ -197,7 +204,7 @@ func (p *product) panel(g *gemm) {
 // others, if there are some, by a narrow kernel.
 func (p *product) vectors(g *gemm, cols int) {
 	var w *workspace
-	packA, packB := p.packs(g)
+	packA, packB := p.packsA(g), p.packsB(g)
 	if packA || packB {
 		w = workspaces.Get().(*workspace)
 		defer workspaces.Put(w)
@@ -205,7 +212,7 @@ func (p *product) vectors(g *gemm, cols int) {
 	var a block
 	var b panel
 	a.set(&g.a)
-	b.v, b.ld, b.strip = g.b.v, g.b.ld, 2*p.lanes
+	b.set(&g.b, 2*p.lanes)
 	if packB {
 		p.packB(w, g, &b)
 	}

@@ -40,6 +40,9 @@ func (a *block) set(x *matrix) {
 	}
 }
 
+// set makes b the whole of x, unpacked.
+func (b *panel) set(x *matrix, strip int) { b.v, b.ld, b.strip = x.v, x.ld, strip }
+
 // The minimum sizes at which packing makes a product faster; see also product.packFromRows.
 const (
 	packFromStride = 128 // of an operand
@@ -62,15 +65,18 @@ type panel struct {
 	packed bool
 }
 
-// packs reports which operands need packing. B is packed if it is transposed, since kernels read
-// vectors of columns; if its rows end within a vector and the kernels have no masks; or if its
-// stride is large and many tiles read it. A is packed if the numbers of a column are far apart and
-// many strips read them.
-func (p *product) packs(g *gemm) (a, b bool) {
-	a = g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
-	b = g.b.trans || !p.masked && g.n%p.lanes > 0 ||
+// packsA reports whether to pack A, because the numbers of a column are far apart and many strips
+// read them.
+func (p *product) packsA(g *gemm) bool {
+	return g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
+}
+
+// packsB reports whether to pack B: if it is transposed, since kernels read vectors of columns; if
+// its rows end within a vector and the kernels have no masks; or if its stride is large and many
+// tiles read it.
+func (p *product) packsB(g *gemm) bool {
+	return g.b.trans || !p.masked && g.n&(p.lanes-1) > 0 ||
 		g.m >= p.packFromRows && g.b.ld > packFromStride
-	return a, b
 }
 
 // packA packs the rows of tiles first to last. It copies a matrix that is not transposed row by
