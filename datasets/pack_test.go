@@ -275,6 +275,15 @@ func TestSplitsOfAPackedFileAreAlike(t *testing.T) {
 	if err := set.save(path); err != nil {
 		t.Fatal(err)
 	}
+	alike := madeSet("mine")
+	alike.Test.RawText = []string{"", ""} // of no bytes
+	if err := alike.save(path + "2"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Open(path + "2")
+	if err != nil || !slices.Equal(got.Test.RawText, []string{"", ""}) {
+		t.Error(err, got)
+	}
 	want := "datasets: " + path + ": valid: expected the shape of train, text 6, audio 40x8, " +
 		"vision 5x3, found text 6, audio 40x8, vision 1x3; pack the features again"
 	if _, err := Open(path); message(err) != want {
@@ -541,6 +550,8 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 			func(_ map[string]string, e *weights.Entry) bool { return e.Name != "valid.audio" }},
 		{"tensor test.label: expected F32 of rank 1 with 2 rows, found F32 [1 2]; pack the " +
 			"features again", tensor("test.label", rank2(1, 2, weights.F32))},
+		{"tensor test.label: expected F32 of rank 1 with 2 rows, found F32 [2 1]; pack the " +
+			"features again", tensor("test.label", rank2(2, 1, weights.F32))},
 		{"tensor test.label: expected F32 of rank 1 with 2 rows, found F32 [3]; pack the " +
 			"features again", tensor("test.label", integers(1, 2, 3))},
 		{"tensor test.label: expected F32 of rank 1 with 2 rows, found I32 [2]; pack the " +
