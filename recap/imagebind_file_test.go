@@ -249,9 +249,12 @@ func TestImageBindFileIsChecked(t *testing.T) {
 			delete(s, "modality_trunks.audio.blocks.1.attn.bias_k")
 			delete(s, "modality_preprocessors.text.pos_embed")
 			delete(s, "modality_heads.audio.0.bias")
-		}, []string{"missing modality_trunks.audio.blocks.1.attn.bias_k [1 1 32]\n",
+			delete(s, "modality_trunks.vision.blocks.0.attn.in_proj_weight")
+			s["40.weight"] = []int{1} // of no trunk
+		}, []string{"missing modality_heads.audio.0.bias [32]\n",
 			"missing modality_preprocessors.text.pos_embed [1 4 32] or more rows\n",
-			"missing modality_heads.audio.0.bias [32]\n"}},
+			"missing modality_trunks.audio.blocks.1.attn.bias_k [1 1 32]\n",
+			"missing modality_trunks.vision.blocks.0.attn.in_proj_weight [96 32]\n"}},
 		"shape": {func(s map[string][]int) {
 			s["modality_trunks.vision.blocks.0.mlp.fc1.weight"] = []int{64, 32}
 			s["modality_preprocessors.text.token_embedding.weight"] = []int{50, 16}
@@ -273,6 +276,12 @@ func TestImageBindFileIsChecked(t *testing.T) {
 			"the file's 1 tensors"}},
 	} {
 		bad, _ := writeImageBind(t, f.edit)
+		if name == "missing" {
+			n := len(stateDict(smallParts, 2100, 24)) - 4 + 1
+			f.want = []string{fmt.Sprintf(": the file's %d tensors are not those of ImageBind, or "+
+				"not all of them; give imagebind_huge.pth, and at most as many generator.blocks "+
+				"as it has:\n\t", n) + strings.Join(f.want, "\t")}
+		}
 		c := tinyImageBind(t, path)
 		c.Generator.File = bad
 		m.config.Generator.File = bad
@@ -382,4 +391,58 @@ func TestGeneratorConfigIsChecked(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+}
+
+// TestGeneratorFileIsRead loads nothing without a file, and logs what it loads.
+func TestGeneratorFileIsRead(t *testing.T) {
+	path, _ := writeImageBind(t, nil)
+	for file, want := range map[string]string{"": "", path: "level=INFO msg=\"pretrained " +
+		"generators\" file=" + path + " widths=\"[32 32 32]\" blocks=2\n"} {
+		m, _ := newTiny(t, "cpu", tinyImageBind(t, file), tinyDims)
+		var text bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&text, nil))
+		if err := m.LoadPretrained(log); err != nil || !strings.HasSuffix(text.String(), want) ||
+			(text.Len() == 0) != (file == "") {
+			t.Errorf("file %q: error %v, log %q, want %q", file, err, text.String(), want)
+		}
+		for key, derived := range map[string]bool{"generator.widths": file != "",
+			"generator.width": false} {
+			if got := m.config.Derived(key); got != derived {
+				t.Errorf("file %q: %s is derived: %v, want %v", file, key, got, derived)
+			}
+		}
+		for i, ph := range m.Phases() {
+			var got, want []string
+			for _, g := range ph.Passes[0].Groups {
+				if g.Name == "generator" {
+					for _, p := range g.Params {
+						got = append(got, p.Name)
+					}
+				}
+			}
+			for _, p := range m.params("generate") {
+				if file != "" && i == 0 && (fromFile(p.Name) ||
+					strings.HasPrefix(p.Name, "generate.a.norm.")) {
+					want = append(want, p.Name)
+				}
+			}
+			slices.Sort(got)
+			if slices.Sort(want); !slices.Equal(got, want) {
+				t.Errorf("file %q: %s has %v in the group of generators, want %v", file, ph.Name,
+					got, want)
+			}
+		}
+	}
+}
+
+// TestUnresolvedImageBind creates a model before Resolve has read the file's widths.
+func TestUnresolvedImageBind(t *testing.T) {
+	c := tiny()
+	c.Generator = GeneratorConfig{Kind: "imagebind", File: "x.pth", Blocks: 2, Width: 16}
+	defer func() {
+		if err := fmt.Sprint(recover()); !strings.Contains(err, "call Config.Resolve first") {
+			t.Errorf("without widths New panics with %s", err)
+		}
+	}()
+	newTiny(t, "cpu", c, tinyDims)
 }

@@ -231,10 +231,7 @@ func TestImageBindInTheModel(t *testing.T) {
 				t.Errorf("freeze %v, %s: %s has no gradient", freeze, ph.Name, ph.Params()[i].Name)
 			}
 			for _, p := range m.params("generate") {
-				fromFile := strings.Contains(p.Name, ".blocks.") ||
-					strings.Contains(p.Name, ".stem.") || strings.HasSuffix(p.Name, ".gain") ||
-					p.Name == "generate.l.positions"
-				moves := i == 0 && !(freeze && fromFile)
+				moves := i == 0 && !(freeze && fromFile(p.Name))
 				if got := slices.Contains(ph.Params(), p); got != moves ||
 					(grads[p.Tensor] != nil) != moves {
 					t.Errorf("freeze %v, %s: is %s updated? %v, want %v", freeze, ph.Name,
@@ -244,6 +241,12 @@ func TestImageBindInTheModel(t *testing.T) {
 			agtest.CheckDirection(t, 1e-5, zootest.Tensors(ph.Params()), ph.CheckableLosses(b)[0])
 		}
 	}
+}
+
+// fromFile reports whether a generator's parameter comes from the file, however many blocks it has.
+func fromFile(name string) bool {
+	return strings.Contains(name, ".blocks.") || strings.Contains(name, ".stem.") ||
+		strings.HasSuffix(name, ".gain") || name == "generate.l.positions"
 }
 
 // TestImageBindVariants applies the ablations that concern generators.

@@ -5,10 +5,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/optable"
 	"github.com/seed-6655bf3b/recap/internal/optable/optest"
 )
 
@@ -24,25 +26,67 @@ func TestPairPrecision(t *testing.T) {
 	optest.Precision(t, open(t, "cpu"), open(t, "cpu64"), OpCases())
 }
 
-// TestPairsOfRecycledMemory panics with what is wrong.
-func TestPairsOfRecycledMemory(t *testing.T) {
+// TestManyPairs has blocks of a single row of v, since a row has more pairs than a block.
+func TestManyPairs(t *testing.T) {
+	optest.Values(t, open(t, "cpu64"), 1e-12, []optable.Case{pairDeepCase("", 1100, 3, 2, 2)})
+}
+
+// TestWrongPairOperands gives each operand in turn recycled memory, and then another shape.
+func TestWrongPairOperands(t *testing.T) {
 	dev := open(t, "cpu")
-	tp, w := ag.NewTape(dev), ag.NewTensor(dev, []float64{1, 2}, 2)
-	u := ag.NewTensor(dev, make([]float64, 6), 3, 2)
-	stale := tp.Exp(u)
-	tp.Reset()
-	for i, f := range []func(){func() { pairScores(tp, stale, u, w) },
-		func() { pairScores(tp, u, stale, w) }} {
-		func() {
-			defer func() {
-				if err := fmt.Sprint(recover()); !strings.Contains(err,
-					"PairScores: the operand's memory was recycled") {
-					t.Errorf("operand %d: panic %q", i, err)
-				}
-			}()
-			f()
-		}()
+	ops := []struct {
+		name string
+		in   [][]int
+		f    func(tp *ag.Tape, x []*ag.Tensor)
+	}{
+		{"PairScores", [][]int{{3, 2}, {4, 2}, {2}}, func(tp *ag.Tape, x []*ag.Tensor) {
+			pairScores(tp, x[0], x[1], x[2])
+		}},
+		{"PairScoresDeep", [][]int{{3, 2}, {4, 2}, {5, 2}, {5}, {5}},
+			func(tp *ag.Tape, x []*ag.Tensor) { pairScoresDeep(tp, x[0], x[1], x[2], x[3], x[4]) }},
+		{"PairScoresTwice", [][]int{{3, 2}, {4, 2}, {5, 2}, {5}, {5}, {3, 2}, {4, 2}},
+			func(tp *ag.Tape, x []*ag.Tensor) {
+				pairScoresTwice(tp, x[0], x[1], x[5], x[6], x[2], x[3], x[4])
+			}},
 	}
+	for _, op := range ops {
+		for wrong := range op.in {
+			for _, kind := range []string{"recycled", "length", "axes"} {
+				tp := ag.NewTape(dev)
+				x := make([]*ag.Tensor, len(op.in))
+				for i, shape := range op.in {
+					shape = slices.Clone(shape)
+					switch {
+					case i == wrong && kind == "axes":
+						shape = append(shape, 1, 1)[1:] // [2 1 1] or [1 1]
+					case i == wrong && kind == "length":
+						shape[len(shape)-1]++
+					}
+					x[i] = tp.Full(1, shape...)
+					if i == wrong && kind == "recycled" {
+						tp.Reset()
+					} else {
+						x[i] = ag.NewTensor(dev, x[i].Values(), shape...)
+					}
+				}
+				want := "recap: " + op.name + ": "
+				if kind == "recycled" {
+					want = op.name + ": the operand's memory was recycled"
+				}
+				err := panicOf(func() { op.f(tp, x) })
+				if !strings.Contains(err, want) {
+					t.Errorf("%s, operand %d, %s: panic %q", op.name, wrong, kind, err)
+				}
+			}
+		}
+	}
+}
+
+// panicOf returns the text of f's panic, "<nil>" without one.
+func panicOf(f func()) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	f()
+	return ""
 }
 
 // TestEveryPairOpIsTested finds the operations in pairs.go: its functions pairScores….
@@ -63,6 +107,14 @@ func TestEveryPairOpIsTested(t *testing.T) {
 				t.Errorf("operation %s has no case in OpCases", name)
 			}
 		}
+	}
+	var names []string
+	for _, c := range OpCases() {
+		names = append(names, c.Name())
+	}
+	if want := []string{"PairScores", "PairScoresDeep", "PairScoresDeep/in blocks",
+		"PairScoresTwice", "PairScoresTwice/both results"}; !slices.Equal(names, want) {
+		t.Errorf("the cases are %q, want %q", names, want)
 	}
 	if ops != len(tested) {
 		t.Errorf("%d operations, but cases of %d", ops, len(tested))

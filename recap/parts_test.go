@@ -256,8 +256,18 @@ func TestCollapseWarns(t *testing.T) {
 	first := map[string]float64{"spread_l": 1, "spread_a": 1, "spread_v": 1}
 	healthy := map[string]float64{"spread_l": 1, "spread_a": 0.5, "spread_v": 2,
 		"token_spread_l": 0.06, "token_spread_a": 0.1, "token_spread_v": 0.2, "nce_own1_la": 0.7}
-	if w := m.collapsed(first, healthy); w != "" {
-		t.Errorf("a healthy epoch warns: %s", w)
+	for _, changed := range []map[string]float64{{}, // at the limits, and other bounds than own1
+		{"spread_a": 0.1}, {"token_spread_v": 0.1}, {"nce_own1_la": 0.0101},
+		{"nce_own1_la": 0, "nce_own2_la": 0.7}, {"nce_own1_la": 0, "nce_common_la": 0.7},
+		{"nce_own1_la": 0, "nce_given_la": 0.7}} {
+		last := maps.Clone(healthy)
+		maps.Copy(last, changed)
+		if w := m.collapsed(first, last); w != "" {
+			t.Errorf("a healthy epoch with %v warns: %s", changed, w)
+		}
+	}
+	if w := (&Model{}).collapsed(first, healthy); w != "" {
+		t.Errorf("a model without bounds warns: %s", w)
 	}
 	for _, x := range []struct {
 		changed map[string]float64
@@ -266,6 +276,7 @@ func TestCollapseWarns(t *testing.T) {
 		{map[string]float64{"spread_a": 0.09}, "embeddings are collapsing: spread_a"},
 		{map[string]float64{"token_spread_v": 0.09}, "nearly the same: token_spread_v"},
 		{map[string]float64{"nce_own1_la": 0.001, "nce_common_la": 0}, "every lower bound"},
+		{map[string]float64{"nce_own1_la": 0.0099}, "every lower bound"},
 	} {
 		last := maps.Clone(healthy)
 		maps.Copy(last, x.changed)
@@ -283,8 +294,10 @@ func TestWeightCollapseWarns(t *testing.T) {
 		t.Errorf("a useless modality is ignored, and the warning is %q", w)
 	}
 	last["probe_v"] = 0.8
-	if w := collapsedWeight(nil, last); !strings.Contains(w, "alpha_v is 0.005") {
-		t.Errorf("a useful modality is ignored, and the warning is %q", w)
+	if w, want := collapsedWeight(nil, last), "an attention weight has collapsed: alpha_v is "+
+		"0.005, although this modality alone predicts with an error of 0.800, and a constant "+
+		"with 1.000"; w != want {
+		t.Errorf("a useful modality is ignored, and the warning is %q, want %q", w, want)
 	}
 	for alpha, warns := range map[float64]bool{0.0099: true, 0.0101: false} {
 		last["alpha_v"] = alpha
@@ -299,21 +312,84 @@ func TestWeightCollapseWarns(t *testing.T) {
 
 func TestCheckNamesTheField(t *testing.T) {
 	for field, change := range map[string]func(*Config){
-		"width":         func(c *Config) { c.Width = 0 },
+		"width is 0": func(c *Config) { c.Width = 0 },
+		"width 6 does not divide into the 4 heads of the predictors g_m": func(c *Config) {
+			c.Width = 6
+		},
+		"critic.hidden is 2, want at most 1 with critic.kind=concat": func(c *Config) {
+			c.Critic.Kind, c.Critic.Hidden = "concat", 2
+		},
 		"granularities": func(c *Config) { c.Granularities = []int{3} },
+		"granularities contain 1, want numbers of at least 2 that divide tokens (8)": func(
+			c *Config,
+		) {
+			c.Granularities = []int{8, 1}
+		},
 		"critic.kind":   func(c *Config) { c.Critic.Kind = "conct" },
 		"discriminator": func(c *Config) { c.Discriminator = "" },
 		"text.width":    func(c *Config) { c.Text.Width = 7 },
 	} {
 		c := Quick()
 		change(&c)
-		if err := c.Check(); err == nil ||
-			!slices.Contains([]string{"recap: " + field},
-				err.Error()[:len("recap: ")+len(field)]) {
+		if err := c.Check(); err == nil || !strings.HasPrefix(err.Error(), "recap: "+field) {
 			t.Errorf("changing %s: %v", field, err)
+		}
+	}
+	for _, deep := range []CriticConfig{{"separable", 8, 2, "mean"}, {"concat", 8, 1, "mean"}} {
+		c := Quick()
+		if c.Critic = deep; c.Check() != nil {
+			t.Errorf("%+v: %v", deep, c.Check())
 		}
 	}
 	if p := Paper(); p.Check() != nil {
 		t.Errorf("the paper's configuration: %v", p.Check())
+	}
+}
+
+// TestInitialisation has the standard deviations of positions, learned tokens, and the fusion's
+// queries, keys and values; both halves of a concat critic's first layer are one layer.
+func TestInitialisation(t *testing.T) {
+	for _, literal := range []bool{false, true} {
+		c := tiny()
+		c.Literal = literal
+		m, _ := newTiny(t, "cpu64", c, tinyDims)
+		newConcatCritic(m.all, CriticConfig{Width: 200}, 6)
+		values := map[string][]float64{}
+		for _, p := range m.all.All() {
+			name := p.Name
+			if i := strings.LastIndexByte(name, '.'); slices.Contains([]string{"positions",
+				"tokens"}, name[i+1:]) {
+				name = name[i+1:]
+			}
+			values[name] = append(values[name], p.Values()...)
+		}
+		position := map[bool]float64{false: 0.02, true: 1}[literal]
+		uniform := 1 / math.Sqrt(3*2*6) // U(−a, a) with a = 1/√(2·6)
+		for name, want := range map[string]float64{"positions": position, "tokens": position,
+			"fuse.qkv.weight": 0.02, "fuse.qkv.bias": 0, "first_x.weight": uniform,
+			"first_y.weight": uniform, "first_y.bias": uniform} {
+			x := values[name]
+			if got := math.Sqrt(dot(x, x) / float64(len(x))); !(math.Abs(got-want) <= 0.15*want) {
+				t.Errorf("literal %v: %s has the standard deviation %g, want %g", literal, name,
+					got, want)
+			}
+		}
+	}
+}
+
+// TestReleaseClampsItsUpperBound has scores whose mean difference is −8 and 8.
+func TestReleaseClampsItsUpperBound(t *testing.T) {
+	dev := open(t, "cpu64")
+	e := newEstimator(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))),
+		CriticConfig{Kind: "separable", Width: 2}, 2, 1)
+	e.release = true
+	x := []*ag.Tensor{ag.NewTensor(dev, make([]float64, 4), 2, 2)}
+	for _, c := range []struct{ score, want float64 }{{-16, -5}, {-8, -4}, {16, 8}} {
+		e.critic = table{ag.NewTensor(dev, []float64{c.score, 0, 0, c.score}, 2, 2)}
+		bound, learn := e.CLUB(ag.NewTape(dev), x, x)
+		if bound.Item() != c.want || learn != nil {
+			t.Errorf("scores of %g: bound %g, objective %v; want %g and none", c.score,
+				bound.Item(), learn, c.want)
+		}
 	}
 }

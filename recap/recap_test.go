@@ -313,3 +313,23 @@ func TestVariants(t *testing.T) {
 		})
 	}
 }
+
+// TestPhases has what a training reads of the phases.
+func TestPhases(t *testing.T) {
+	c := tiny()
+	m, _ := newTiny(t, "cpu", c, tinyDims)
+	ph := m.Phases()
+	if len(ph) != 2 || ph[0].Name != "stage1" || ph[1].Name != "stage2" {
+		t.Fatalf("phases %v", ph)
+	}
+	if !ph[0].NeedsComplete || ph[1].NeedsComplete || ph[0].Supervised || !ph[1].Supervised {
+		t.Errorf("stage 1 needs complete inputs: %v, and labels: %v; stage 2: %v, %v",
+			ph[0].NeedsComplete, ph[0].Supervised, ph[1].NeedsComplete, ph[1].Supervised)
+	}
+	sick := map[string]float64{"alpha_l": 0, "constant": 1, "nce_own1_la": 0}
+	for i, want := range []string{"every lower bound", "alpha_l"} {
+		if w := ph[i].Warn(nil, sick); !strings.Contains(w, want) {
+			t.Errorf("%s warns %q, want %q", ph[i].Name, w, want)
+		}
+	}
+}
