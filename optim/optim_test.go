@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -201,26 +202,77 @@ func TestStateIsCurrent(t *testing.T) {
 	}
 }
 
-func TestStateOfSGD(t *testing.T) {
-	ps := parameters(open(t, "cpu"))
-	for momentum, want := range map[float64]int{0: 0, 0.9: 2, 1: 2} {
-		if got := NewSGD(0.1, momentum, ps).State(); len(got) != want {
-			t.Errorf("momentum %g: %d tensors of state, want %d", momentum, len(got), want)
+// TestNamesOfState has the names and shapes by which checkpoints hold the state.
+func TestNamesOfState(t *testing.T) {
+	dev := open(t, "cpu")
+	ps := []nn.Param{{Name: "w", Tensor: waves(dev, 1, 2, 3)},
+		{Name: "b", Tensor: waves(dev, 2, 4)}}
+	sgd := "sgd.w.momentum_buffer [2 3] sgd.b.momentum_buffer [4] "
+	adam := "adam.w.exp_avg [2 3] adam.w.exp_avg_sq [2 3] adam.w.step [] "
+	b := "adam.b.exp_avg [4] adam.b.exp_avg_sq [4] adam.b.step [] "
+	for _, c := range []struct {
+		o    optimizer
+		want string
+	}{{NewSGD(0.1, 0, ps), ""}, {NewSGD(0.1, 0.9, ps), sgd}, {NewSGD(0.1, 1, ps), sgd},
+		{NewAdam(0.1, 0, ps), adam + b}, {NewAdamW(0.1, 0, ps), adam + b},
+		{NewCompactAdam(0.1, 0, ps), "adam.w.exp_avg_bf16 [2 2] adam.w.exp_avg_sq_row [2] " +
+			"adam.w.exp_avg_sq_col [3] adam.w.step [] " + b}} {
+		got := ""
+		for _, s := range c.o.State() {
+			got += fmt.Sprint(s.Name, " ", s.Shape(), " ")
+		}
+		if got != c.want {
+			t.Errorf("%T: state %q, want %q", c.o, got, c.want)
 		}
 	}
 }
 
+// TestSetLR sets the learning rate of both groups to 0, at which a step changes nothing, then that
+// of one of them.
+func TestSetLR(t *testing.T) {
+	ps := parameters(open(t, "cpu64"))
+	opt := NewAdamW(0.1, 0.2, ps[:1])
+	opt.AddGroup(Group{Params: ps[1:], LR: 0.05})
+	if len(opt.Groups) != 2 {
+		t.Fatalf("%d groups, want 2", len(opt.Groups))
+	}
+	for _, set := range []struct {
+		f     func()
+		moved [2]bool
+	}{
+		{func() {}, [2]bool{true, true}}, {func() { opt.SetLR(0) }, [2]bool{false, false}},
+		{func() { opt.Groups[1].LR = 0.1 }, [2]bool{false, true}},
+		{func() { opt.SetLR(0.1) }, [2]bool{true, true}},
+	} {
+		set.f()
+		before := [][]float64{ps[0].Values(), ps[1].Values()}
+		opt.Step(gradients(ps, 0))
+		for i, p := range ps {
+			if moved := !slices.Equal(p.Values(), before[i]); moved != set.moved[i] {
+				t.Errorf("learning rates %g and %g: %s moved: %t", opt.Groups[0].LR,
+					opt.Groups[1].LR, p.Name, moved)
+			}
+		}
+	}
+}
+
+// TestAParameterIsInOneGroup adds one again, or twice at once.
 func TestAParameterIsInOneGroup(t *testing.T) {
 	ps := parameters(open(t, "cpu"))
 	for i := range ps {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("adding parameter %d twice does not panic", i)
-				}
+		for name, f := range map[string]func(){
+			"again": func() { NewAdam(0.1, 0, ps).AddGroup(Group{Params: ps[i : i+1]}) },
+			"twice": func() { NewAdam(0.1, 0, append(ps, ps[i])) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("adding parameter %d %s does not panic", i, name)
+					}
+				}()
+				f()
 			}()
-			NewAdam(0.1, 0, ps).AddGroup(Group{Params: ps[i : i+1]})
-		}()
+		}
 	}
 }
 
