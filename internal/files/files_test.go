@@ -190,7 +190,7 @@ func TestChanges(t *testing.T) {
 			return Append(filepath.Join(dir, "a"), []byte(", new"))
 		}, []string{"append a", "sync old, new to a"}, []string{old + ", new"},
 			[]string{old + ", new"}},
-		{"MkdirAll", func(dir string) error { return MkdirAll(filepath.Join(dir, "b", "c")) },
+		{"MkdirAll", func(dir string) error { return MkdirAll(filepath.Join(dir, "b", "c") + "/") },
 			[]string{"mkdir b", "syncdir .", "mkdir b/c", "syncdir b"},
 			[]string{old, "b dir ", "b/c dir "},
 			[]string{old, "b dir ", "b/c dir "}},
@@ -344,7 +344,20 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
+// raced is a disk on which another process makes each directory first.
+type raced struct{ System }
+
+// Mkdir implements [Disk].
+func (d raced) Mkdir(path string) error {
+	return errors.Join(d.System.Mkdir(path), d.System.Mkdir(path))
+}
+
 func TestMkdirAll(t *testing.T) {
+	Current = raced{}
+	err := MkdirAll(filepath.Join(t.TempDir(), "a", "b"))
+	if Current = (System{}); err != nil {
+		t.Errorf("another process made the directories: %v", err)
+	}
 	dir := t.TempDir()
 	for range 2 {
 		if err := MkdirAll(filepath.Join(dir, "a", "b") + "/"); err != nil {
@@ -362,8 +375,9 @@ func TestMkdirAll(t *testing.T) {
 	}
 }
 
-// The system's errors are returned: of a file that is closed, and of a directory that is not there.
-func TestSyncFails(t *testing.T) {
+// The system's errors are returned: of a file that is closed, of what is not there, and of a
+// directory that the kernel makes up, which is not on a disk. Directories are closed again.
+func TestErrorsOfTheSystem(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "x"))
 	if err != nil {
 		t.Fatal(err)
@@ -372,9 +386,26 @@ func TestSyncFails(t *testing.T) {
 	if err := (System{}).Sync(f); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("error %v of a closed file", err)
 	}
-	err = System{}.SyncDir(filepath.Join(t.TempDir(), "none"))
-	if runtime.GOOS != "windows" && !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v of a directory that is not there", err)
+	none := filepath.Join(t.TempDir(), "none")
+	for what, err := range map[string]error{"remove": System{}.Remove(none),
+		"rename": System{}.Rename(none, none+"2"), "syncdir": System{}.SyncDir(none)} {
+		if (what != "syncdir" || runtime.GOOS != "windows") && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: error %v of what is not there", what, err)
+		}
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	const descriptors = "/proc/self/fd"
+	before, err := os.ReadDir(descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (System{}).SyncDir("/proc"); err == nil {
+		t.Error("a directory of the kernel was put on a disk")
+	}
+	if after, err := os.ReadDir(descriptors); err != nil || len(after) != len(before) {
+		t.Errorf("%d open files, %d before: %v", len(after), len(before), err)
 	}
 }
 
