@@ -3,9 +3,12 @@ package sweep
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
 func TestParseGrid(t *testing.T) {
@@ -20,15 +23,16 @@ func TestParseGrid(t *testing.T) {
 	if fmt.Sprint(g) != want || g.Size() != 16 {
 		t.Errorf("%v, %d combinations; want %s", g, g.Size(), want)
 	}
+	const a = "expected a map from settings to lists"
 	for text, want := range map[string]string{
-		"":                         "found nothing",
-		"train.lr: 3":              "expected a map from settings to lists",
-		"- 3":                      "expected a map from settings to lists",
+		"":                         a + ", found nothing",
+		"train.lr: 3":              a + ", such as\n" + DefaultGrid + "found ",
+		"- 3":                      a + ", such as\n" + DefaultGrid + "found ",
 		"train.lr: []":             "train.lr: expected a list of values, found none",
 		"train.lr: [1, 2, 1]":      "train.lr: expected each value once, found 1 twice",
 		"train.lr: [1, '1']":       "found 1 twice",
-		"train.lr: [null]":         "train.lr: expected a value",
-		"text.bert: ['']":          "text.bert: expected a value",
+		"train.lr: [null]":         "train.lr: expected a value, found <nil>",
+		"text.bert: ['']":          "text.bert: expected a value, found",
 		"data.labels: [0.1, 1]":    "data.labels: expected settings that trials may differ in",
 		"seed: [1, 2]":             "seed: expected settings",
 		"eval.valid_rate: [0.1]":   "eval.valid_rate: expected settings",
@@ -42,6 +46,39 @@ func TestParseGrid(t *testing.T) {
 	}
 	if _, err := ParseGrid("g", []byte("data.resample: [epoch, static]")); err != nil {
 		t.Error(err)
+	}
+	for _, key := range []string{"dataset", "model", "preset", "name", "select", "seed", "device",
+		"cuda.tf32", "eval.rates", "data.file"} {
+		_, err := ParseGrid("g", []byte(key+": [x, y]"))
+		if want := "sweep: g: " + key + ": expected settings that trials may differ in, found " +
+			"one that makes their scores incomparable; give it as a flag or with " +
+			"--set"; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// TestDrawIsAShuffle compares with the shuffle of the whole grid, so that a search is continued
+// with the same trials.
+func TestDrawIsAShuffle(t *testing.T) {
+	g := Grid{{"a", []string{"1", "2", "3"}}, {"b", []string{"x"}}, {"c", []string{"p", "q"}}}
+	var all []Trial
+	for _, c := range []string{"p", "q"} {
+		for _, a := range []string{"1", "2", "3"} {
+			all = append(all, Trial{"a": a, "b": "x", "c": c})
+		}
+	}
+	const fnv = 0x84c51ca356506fc0 // the 64-bit FNV-1a hash of the word trials
+	rng := rand.New(rand.NewPCG(7, fnv))
+	for i := range all {
+		j := i + rng.IntN(len(all)-i)
+		all[i], all[j] = all[j], all[i]
+	}
+	got, err := g.Draw(6, 7)
+	if err != nil || !slices.EqualFunc(got, all, func(a, b Trial) bool {
+		return maps.Equal(a, b)
+	}) {
+		t.Errorf("%v, want %v: %v", got, all, err)
 	}
 }
 
@@ -106,8 +143,10 @@ func TestSizeOfHugeGrid(t *testing.T) {
 	for i := range 30 {
 		g = append(g, Axis{fmt.Sprint(i), strings.Split("abcdefgh", "")})
 	}
-	if g.Size() != maxSize {
-		t.Errorf("size %d", g.Size())
+	for n, want := range map[int]int{0: 1, 1: 8, 17: 1 << 51, 18: 1 << 53, 30: 1 << 53} {
+		if got := g[:n].Size(); got != want {
+			t.Errorf("size %d of %d axes, want %d", got, n, want)
+		}
 	}
 	if trials, err := g.Draw(100, 1); err != nil || len(trials) != 100 {
 		t.Error(err)
@@ -118,6 +157,27 @@ func TestDefaultGrid(t *testing.T) {
 	g, err := ParseGrid("default", []byte(DefaultGrid))
 	if err != nil || g.Size() != 3*2*3*3*3*3*3 {
 		t.Error(g.Size(), err)
+	}
+	c, err := settings.Preset("quick", "recap", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defaults map[string]any
+	if err := settings.UnmarshalYAML(text, &defaults); err != nil {
+		t.Fatal(err)
+	}
+	for _, axis := range g { // the defaults of the quick preset and values around them
+		var value any = defaults
+		for _, name := range strings.Split(axis.Key, ".") {
+			value = value.(map[string]any)[name]
+		}
+		if !slices.Contains(axis.Values, fmt.Sprint(value)) {
+			t.Errorf("%s: %v, without the default %v", axis.Key, axis.Values, value)
+		}
 	}
 	if w := g.Filter(func(key string) bool {
 		return key != "train.lr"

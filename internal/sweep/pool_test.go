@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +38,12 @@ func fake(dir string) int {
 	messages := json.NewEncoder(os.Stdout)
 	do, _ := os.ReadFile(filepath.Join(dir, "do"))
 	fmt.Fprintf(os.Stderr, "cores %s, %s\n", os.Getenv("GOMAXPROCS"), do)
+	if string(do) == "work" {
+		if RunWorker(context.Background(), dir, os.Stdin, os.Stdout, discard) != nil {
+			return 1
+		}
+		return 0
+	}
 	messages.Encode(message{Progress: &train.Progress{Phase: "stage1", Epoch: 1, Epochs: 2}})
 	finish := func() {
 		os.WriteFile(filepath.Join(dir, "predictions.csv"), nil, 0o644)
@@ -304,6 +311,32 @@ func TestInterruptedWorker(t *testing.T) {
 	if err == nil || len(messages) != 1 || messages[0].End != Failed ||
 		messages[0].Reason != err.Error() || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("without a configuration: %+v, %v, want %s", messages, err, want)
+	}
+}
+
+// TestUnreadWorker starts a process that trains a unit and whose output nobody reads, as after the
+// sweep was killed.
+func TestUnreadWorker(t *testing.T) {
+	run := filepath.Join(t.TempDir(), "full")
+	dirs, err := rundir.CreateSeeds(run, settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, sweep, e1 := os.Pipe()
+	unread, out, e2 := os.Pipe()
+	program, e3 := os.Executable()
+	if err := errors.Join(e1, e2, e3, unread.Close(),
+		os.WriteFile(dirs[0].File("do"), []byte("work"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	defer sweep.Close()
+	cmd := &exec.Cmd{Path: program, Args: []string{program, "fake", string(dirs[0])}, Stdin: in,
+		Stdout: out}
+	if err := cmd.Run(); err != nil || !dirs[0].Finished() {
+		t.Errorf("finished: %v, error %v", dirs[0].Finished(), err)
+	}
+	if err := errors.Join(in.Close(), out.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
