@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -235,6 +236,53 @@ func TestWarningBeforeTraining(t *testing.T) {
 	check("ablate", err)
 }
 
+// TestConstantPredictor tabulates a run whose data are there, gone and changed.
+func TestConstantPredictor(t *testing.T) {
+	r := runstest.NewRunner(t)
+	_, file := fromFile(t, r)
+	original, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.ReplaceAll(original, []byte("test$_$"), []byte("text$_$"))
+	for _, c := range []struct {
+		text []byte
+		want string // why there is no constant predictor
+	}{
+		{original, ""},
+		{changed, fmt.Sprintf("runs: data set mosi %s: expected the test split of the runs, found "+
+			"another; give the run its data with recap train --resume DIR --data FILE", file)},
+		{nil, file + ": no such file or directory"},
+	} {
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, c.text, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if c.text == nil {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var log bytes.Buffer
+		to := slog.New(slog.NewTextHandler(&log, nil))
+		summaries, err := tables.Collect(r.Out, "", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := tables.Compare(summaries)
+		runs.AddBaselines(all, to)
+		rows := all[0].Means([]string{"MAE"}).Rows
+		if (len(rows) == 2) != (c.want == "") || len(rows) == 0 {
+			t.Errorf("rows %v, want the constant predictor only where the data are there", rows)
+		}
+		const warning = `level=WARN msg="a table has no constant predictor, since the data are ` +
+			`not available" reason=`
+		if strings.Contains(log.String(), warning) != (c.want != "") ||
+			!strings.Contains(log.String(), c.want) {
+			t.Errorf("log %s, want %s", &log, c.want)
+		}
+	}
+}
+
 // TestSplitsOfEachSeed trains two seeds with splits of their own, which are those of data.resplit=5
 // and 6, and resumes, evaluates, ablates and tabulates them.
 func TestSplitsOfEachSeed(t *testing.T) {
@@ -266,9 +314,12 @@ func TestSplitsOfEachSeed(t *testing.T) {
 	}
 
 	killed := runstest.NewRunner(t)
-	steps := 0
+	steps, resuming := 0, false
 	ctx, cancel := context.WithCancel(t.Context())
 	runstest.OnStep(killed, func(p runs.Progress) {
+		if resuming && (p.Number != 1 || p.Count != 1) {
+			t.Errorf("resumed as seed %d of %d, want the only one", p.Number, p.Count)
+		}
 		if p.Number == 2 {
 			if steps++; steps == 9 {
 				cancel()
@@ -279,6 +330,7 @@ func TestSplitsOfEachSeed(t *testing.T) {
 	if !errors.As(err, new(*train.Interrupted)) {
 		t.Fatal(err)
 	}
+	resuming = true
 	_, resumed, err := killed.Resume(t.Context(), half)
 	if err != nil {
 		t.Fatal(err)

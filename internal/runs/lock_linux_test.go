@@ -24,11 +24,24 @@ func TestRepairRemovesStaleLocks(t *testing.T) {
 		rundir.LockFile), filepath.Join(units[1].Dir, rundir.LockFile)
 	writeLock(t, finished, func(h *rundir.Holder) { h.Start++ })
 	writeLock(t, unfinished, func(h *rundir.Holder) { h.Start++ })
+	leftover := filepath.Join(units[0].Run(), ".summary.csv.1.partial")
+	if err := os.WriteFile(leftover, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := runs.Repair(units); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(leftover); err != nil {
+		t.Error("removed, though a process may be writing the summary:", err)
+	}
 	if _, err := os.Stat(finished); err == nil {
 		t.Error("the lock of a dead process is still in a finished unit")
+	}
+	if err := errors.Join(os.Remove(unfinished), runs.Repair(units)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(leftover); err == nil {
+		t.Error("a temporary file is left though no process uses the run")
 	}
 	writeLock(t, finished, func(h *rundir.Holder) { h.Host += "-2" })
 	if err := runs.Repair(units); err != nil {

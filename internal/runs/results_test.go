@@ -128,8 +128,8 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	var trained []string
 	runstest.OnStep(r, func(p runs.Progress) {
 		if p.Phase == "stage1" && p.Step == 1 {
-			seed, _ := strings.CutPrefix(filepath.Base(string(p.Dir)), "seed")
-			trained = append(trained, seed)
+			trained = append(trained, fmt.Sprintf("%s %d/%d", filepath.Base(string(p.Dir)),
+				p.Number, p.Count))
 		}
 	})
 	if _, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil),
@@ -149,7 +149,8 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 			t.Error(table)
 		}
 	}
-	if want := []string{"5", "6", "5", "6"}; !slices.Equal(trained, want) {
+	want := []string{"seed5 1/1", "seed6 1/3", "seed5 2/3", "seed6 3/3"}
+	if !slices.Equal(trained, want) {
 		t.Errorf("trained seeds %v, want %v", trained, want)
 	}
 }

@@ -99,7 +99,7 @@ func TestTimeOfLaterSeeds(t *testing.T) {
 	}
 	for seed, want := range map[int]bool{1: false, 2: true} {
 		p := first[seed]
-		if left := p.TimeLeft(); p.Measured != want || left.AtLeast == want {
+		if left := p.TimeLeft(); p.Measured != want || left.AtLeast == want || p.Count != 2 {
 			t.Errorf("seed %d: %+v", seed, p)
 		}
 	}

@@ -23,12 +23,12 @@ type TrialScore struct {
 	Trial     int // index in Search.Trials
 	Run       string
 	Seeds     int     // the number of finished seeds
-	Mean, Std float64 // over the finished seeds; Std is the population standard deviation
+	Mean, Std float64 // over the finished seeds (NaN without); Std is the population's
 }
 
 // TrialScores returns the scores of a search's trials and writes them to trials.csv. The best
-// trial is the first; unfinished trials are the last. It reads only the journals, which have no
-// test scores.
+// trial is the first; unfinished trials are the last, at the end those without a finished seed. It
+// reads only the journals, which have no test scores.
 func (r *Runner) TrialScores(s *Search, seeds []uint64) ([]TrialScore, error) {
 	var all []TrialScore
 	err := r.withLock(func() (err error) { // the last process to write has read the most scores
@@ -65,7 +65,9 @@ func (s *Search) scores(out string, seeds []uint64) ([]TrialScore, error) {
 			scores = append(scores, metric.Scores{key: s.Choice().SelectedScore(records)})
 		}
 		mean, std := metric.MeanStd(scores)
-		t.Seeds, t.Mean, t.Std = len(scores), mean[key], std[key]
+		if t.Seeds, t.Mean, t.Std = len(scores), mean[key], std[key]; scores == nil {
+			t.Mean, t.Std = math.NaN(), math.NaN()
+		}
 		all = append(all, t)
 	}
 	slices.SortStableFunc(all, func(a, b TrialScore) int {

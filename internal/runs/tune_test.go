@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
@@ -187,5 +191,99 @@ func TestSearchContinues(t *testing.T) {
 	}), seeds); err == nil ||
 		!strings.Contains(err.Error(), "expected the directory of a search, found a run") {
 		t.Error("under the name of a run:", err)
+	}
+}
+
+// TestFileOfASearch compares the file of a search, and has others in its place.
+func TestFileOfASearch(t *testing.T) {
+	r := runstest.NewRunner(t)
+	s := searchOf(t, nil, "0.1")
+	s.Grid = []any{map[string]any{"key": "train.lr", "values": []string{"0.1"}}}
+	if _, err := r.PlanSearch(s, []uint64{5}); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(r.Out, "synthetic", "toy", "tune")
+	path := filepath.Join(dir, "tune.yaml")
+	base := s.Base
+	base.Seed = 0
+	want := "grid:\n- key: train.lr\n  values:\n  - \"0.1\"\ntune_seed: 1\nsettings: " +
+		base.Hash() + "\n"
+	if text, err := os.ReadFile(path); err != nil || string(text) != want {
+		t.Errorf("%s, %v, want\n%s", text, err, want)
+	}
+	other := *s
+	other.Seed = 2
+	for _, w := range []struct {
+		s       *runs.Search
+		prepare func() error
+		want    string
+	}{
+		{&other, func() error { return nil }, "runs: " + path + ": expected the random seed with " +
+			"which this search was started, found another; give the same to continue it, or " +
+			"--name for a new search"},
+		{s, func() error { return os.WriteFile(path, []byte("grid: [\n"), 0o644) },
+			"runs: " + path + ": expected a search, found "},
+		{s, func() error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+			"runs: search: " + path + ": expected a file, found a directory"},
+		{s, func() error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o644)) },
+			"runs: search: "},
+		{s, func() error {
+			return errors.Join(os.RemoveAll(r.Out), os.WriteFile(r.Out, nil, 0o644))
+		}, "runs: run directories: mkdir " + r.Out + ": file exists"},
+	} {
+		if err := w.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.PlanSearch(w.s, []uint64{5})
+		if !strings.HasPrefix(message(err), w.want) {
+			t.Errorf("error %v, want %s", err, w.want)
+		}
+	}
+}
+
+// TestOrderOfTrials has journals whose scores are known: finished trials are before others, NaN is
+// the last of them, and of equal scores the first trial is the first.
+func TestOrderOfTrials(t *testing.T) {
+	r := runstest.NewRunner(t)
+	s := searchOf(t, nil, "0.1", "0.2", "0.3", "0.4", "0.5")
+	seeds := []uint64{5, 6}
+	units, err := r.PlanSearch(s, seeds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores := [][]string{{"null", "1"}, {"0.75", "0.25"}, {"0.1"}, {"0.5", "0.5"}, nil}
+	for i, trial := range scores {
+		for k, score := range trial {
+			d := rundir.Dir(units[2*i+k].Dir)
+			line := `{"phase":"stage2","epoch":1,"valid":{"MAE":` + score + "}}\n"
+			if err := errors.Join(os.WriteFile(d.File(rundir.JournalFile), []byte(line), 0o644),
+				os.WriteFile(d.File(rundir.PredictionsFile), nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leftover := filepath.Join(r.Out, "synthetic", "toy", "tune", ".trials.csv.1.partial")
+	if err := os.WriteFile(leftover, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.TrialScores(s, seeds)
+	nan := math.NaN()
+	want := []runs.TrialScore{{Trial: 1, Run: "tune-002", Seeds: 2, Mean: 0.5, Std: 0.25},
+		{Trial: 3, Run: "tune-004", Seeds: 2, Mean: 0.5},
+		{Trial: 0, Run: "tune-001", Seeds: 2, Mean: nan, Std: nan},
+		{Trial: 2, Run: "tune-003", Seeds: 1, Mean: 0.1},
+		{Trial: 4, Run: "tune-005", Mean: nan, Std: nan}}
+	if diff := cmp.Diff(all, want, cmpopts.EquateNaNs()); err != nil || diff != "" {
+		t.Errorf("%s, %v", diff, err)
+	}
+	if _, err := os.Stat(leftover); err == nil {
+		t.Error("the temporary file of a killed process is left")
+	}
+	journal := filepath.Join(units[0].Dir, rundir.JournalFile)
+	if err := os.WriteFile(journal, []byte("{\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.TrialScores(s, seeds); !strings.Contains(message(err), journal) {
+		t.Errorf("error %v of a broken journal", err)
 	}
 }

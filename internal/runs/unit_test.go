@@ -127,8 +127,11 @@ func TestTrainUnit(t *testing.T) {
 	for epoch := 1; epoch <= 6; epoch++ { // 5 epochs and the test
 		ctx, cancel := context.WithCancel(context.Background())
 		r.Stop = ctx.Done()
-		runstest.OnStep(r, func(runs.Progress) {
+		runstest.OnStep(r, func(p runs.Progress) {
 			cancel()
+			if p.Number != 1 || p.Count != 1 {
+				t.Errorf("seed %d of %d, want the only one", p.Number, p.Count)
+			}
 			if locked, err := u.Holder(); err != nil || locked == nil ||
 				locked.Holder.PID != os.Getpid() {
 				t.Errorf("while it is trained, the unit is locked by %v (%v)", locked, err)

@@ -98,7 +98,7 @@ func (m *toy) predict(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate
 	m.steps++
 	y := m.Predict(tp, b.Corrupted).Score
 	var loss *ag.Tensor
-	if b.Class != nil {
+	if len(y.Shape()) > 1 {
 		loss = tp.CrossEntropy(y, b.Class)
 	} else {
 		loss = tp.MSE(y, b.Label)
