@@ -45,44 +45,55 @@ func TestScoreIsRoundedOnTest(t *testing.T) {
 
 // TestChoices checks which checkpoints are selected by which score, and the names of their files.
 func TestChoices(t *testing.T) {
-	r := &rundir.Record{Valid: rundir.Numbers{"MAE": 1, "Mult_acc_7": 1, "loss": 1},
-		Test: rundir.Numbers{"MAE": 2, "Mult_acc_7": 2, "loss": 2}}
+	onValid := settings.Config{Select: settings.SelectValid}
+	onTest := settings.Config{Select: settings.SelectTest}
+	classes := settings.Config{Select: settings.SelectTest, Data: settings.DataConfig{Classes: 3}}
 	for _, c := range []struct {
 		config settings.Config
-		score  float64
-		first  []string // files
+		kind   metric.Kind
+		want   []string // metric, split, file
 	}{
-		{settings.Config{Select: settings.SelectValid}, 1, []string{"best.safetensors"}},
-		{settings.Config{Select: settings.SelectValid, Data: settings.DataConfig{Classes: 3}}, 1,
-			[]string{"best.safetensors"}},
-		{settings.Config{Select: settings.SelectTest}, 2, []string{"best.safetensors",
-			"best-Has0_acc_2.safetensors"}},
+		{onValid, metric.MOSI, []string{"MAE valid best.safetensors"}},
+		{onValid, metric.SIMS, []string{"MAE valid best.safetensors"}},
+		{classes, metric.MOSI, []string{"loss valid best.safetensors"}},
+		{onTest, metric.MOSI, []string{"MAE test best.safetensors",
+			"Has0_acc_2 test best-Has0_acc_2.safetensors",
+			"Non0_acc_2 test best-Non0_acc_2.safetensors",
+			"Mult_acc_5 test best-Mult_acc_5.safetensors",
+			"Mult_acc_7 test best-Mult_acc_7.safetensors"}},
+		{onTest, metric.SIMS, []string{"MAE test best.safetensors",
+			"Mult_acc_2 test best-Mult_acc_2.safetensors",
+			"Mult_acc_3 test best-Mult_acc_3.safetensors",
+			"Mult_acc_5 test best-Mult_acc_5.safetensors"}},
 	} {
-		all := Choices(&c.config, metric.MOSI)
-		var files []string
-		for _, choice := range all[:len(c.first)] {
-			files = append(files, choice.File("best.safetensors"))
+		var got []string
+		for _, choice := range Choices(&c.config, c.kind) {
+			split := map[float64]string{1: "valid", 2: "test"}[choice.Score(&rundir.Record{
+				Valid: rundir.Numbers{choice.Metric: 1}, Test: rundir.Numbers{choice.Metric: 2}})]
+			got = append(got,
+				choice.Metric+" "+split+" "+choice.File("best.safetensors"))
 		}
-		if got := all[0].Score(r); got != c.score || !slices.Equal(files, c.first) {
-			t.Errorf("%+v: score %g, files %q, want %g and %q", c.config, got, files, c.score,
-				c.first)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s, kind %v: %q, want %q", c.config.Select, c.kind, got, c.want)
 		}
 	}
 }
 
-// TestOfMetric checks that every metric is computed from the predictions that Merge takes for it.
-func TestOfMetric(t *testing.T) {
-	c := settings.Config{Select: settings.SelectTest}
-	var tested [][]*Predictions
-	for i := range Choices(&c, metric.MOSI) {
-		shift := float32(i) * 0.4
-		tested = append(tested, []*Predictions{{Label: []float32{-2, -0.3, 0, 0.6, 1, 2.2},
-			Score: []float32{-1 + shift, -0.1, -0.2 + shift, 0.4 - shift, 1.6, 2 - shift}}})
+// TestBestEpoch takes the smallest loss and MAE and the largest accuracy of a phase.
+func TestBestEpoch(t *testing.T) {
+	epoch := func(phase string, v float64) rundir.Record {
+		return rundir.Record{Phase: phase,
+			Valid: rundir.Numbers{"MAE": v, "loss": v, "Mult_acc_7": v}}
 	}
-	for key, want := range Merge(&c, metric.MOSI, tested)[0] {
-		got := OfMetric(&c, metric.MOSI, tested, key)[0].Evaluate(metric.MOSI, 0)[key]
-		if got != want {
+	records := []rundir.Record{epoch("a", 0), epoch("b", math.NaN()), epoch("b", 2),
+		epoch("b", 1), epoch("b", 3), epoch("a", 9)}
+	for key, want := range map[string]float64{"MAE": 1, "loss": 1, "Mult_acc_7": 3} {
+		c := Choice{Metric: key}
+		if got := c.Best(records, "b"); got != want {
 			t.Errorf("%s: %g, want %g", key, got, want)
+		}
+		if got := c.Best(records, "c"); !math.IsNaN(got) {
+			t.Errorf("%s without an epoch: %g", key, got)
 		}
 	}
 }

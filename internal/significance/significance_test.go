@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
@@ -121,6 +122,109 @@ func TestIdentical(t *testing.T) {
 	}
 }
 
+// TestResamples computes the differences of two models with three seeds and four utterances one
+// resample after the other: first the seeds are drawn, then the utterances.
+func TestResamples(t *testing.T) {
+	first := [][]float64{{1, 2, 3, 4}, {0, -1, 5, 2}, {7, 1, 1, 0}}
+	second := [][]float64{{2, 2, -3, 1}, {3, 0, 4, 4}, {-2, 5, 2, 1}}
+	const resamples = 79
+	var d []float64
+	for b := range uint64(resamples) {
+		rng := rand.New(rand.NewPCG(1993, b))
+		var seeds [3]int
+		var utterances [4]int
+		for i := range seeds {
+			seeds[i] = rng.IntN(3)
+		}
+		for i := range utterances {
+			utterances[i] = rng.IntN(4)
+		}
+		sum := 0.
+		for _, s := range seeds {
+			for _, i := range utterances {
+				sum += second[s][i] - first[s][i]
+			}
+		}
+		d = append(d, sum/12)
+	}
+	got := compare([][]Trained{mean(first), mean(second)}, 4, 1, resamples)
+	slices.Sort(d)
+	below := 0.
+	for _, v := range d {
+		if v <= 0 {
+			below++
+		}
+	}
+	// k = 80·0.025 = 2; the differences of the seeds have the sums −8, 5 and −3
+	want := Difference{-6. / 12, d[1], d[77],
+		min(1, 2*min(1+below, 1+float64(resamples)-below)/80)}
+	if len(got) != 1 || len(got[0]) != 1 || !near(got[0][0], want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func near(a, b Difference) bool {
+	return math.Abs(a.Mean-b.Mean) < 1e-12 && math.Abs(a.Low-b.Low) < 1e-12 &&
+		math.Abs(a.High-b.High) < 1e-12 && math.Abs(a.P-b.P) < 1e-12
+}
+
+// TestInterval takes the k-th from each end of the sorted differences, k = ⌊(B+1)·0.025⌋, and
+// counts those of 0 on both sides.
+func TestInterval(t *testing.T) {
+	count := func(from, to int) (d []float64) {
+		for i := to; i >= from; i-- {
+			d = append(d, float64(i))
+		}
+		return d
+	}
+	for _, c := range []struct {
+		d    []float64
+		want Difference
+	}{
+		{count(1, 39), Difference{0.5, 1, 39, 2. / 40}},
+		{count(-39, -1), Difference{0.5, -39, -1, 2. / 40}},
+		{count(1, 78), Difference{0.5, 1, 78, 2. / 79}},
+		{count(1, 79), Difference{0.5, 2, 78, 2. / 80}},
+		{count(0, 38), Difference{0.5, 0, 38, 2 * 2. / 40}},
+		{count(-38, 0), Difference{0.5, -38, 0, 2 * 2. / 40}},
+		{count(-3, 35), Difference{0.5, -3, 35, 2 * 5. / 40}},
+		{count(-19, 19), Difference{0.5, -19, 19, 1}},
+	} {
+		if got := difference(0.5, slices.Clone(c.d)); !near(got, c.want) {
+			t.Errorf("%v: %+v, want %+v", c.d, got, c.want)
+		}
+	}
+	for what, d := range map[string]Difference{"38 resamples": difference(0.5, count(1, 38)),
+		"no resamples": difference(0.5, nil), "no mean": difference(math.NaN(), count(1, 39))} {
+		if !math.IsNaN(d.Mean) || !math.IsNaN(d.Low) || !math.IsNaN(d.High) ||
+			!math.IsNaN(d.P) {
+			t.Errorf("%s: %+v", what, d)
+		}
+	}
+}
+
+// TestUndefinedResamples leaves out those in which the first utterance is not drawn: of the other
+// resamples all differ by 1, and p tells how many they are. The second score is 2 everywhere.
+func TestUndefinedResamples(t *testing.T) {
+	const resamples = 200
+	var undefined atomic.Int32
+	model := []Trained{func(count, scores []float64) {
+		scores[0], scores[1] = 1, 2
+		if count[0] == 0 {
+			undefined.Add(1)
+			scores[0] = math.NaN()
+		}
+	}}
+	zero := []Trained{func(_, scores []float64) { scores[0], scores[1] = 0, 0 }}
+	got := compare([][]Trained{zero, model}, 5, 2, resamples)
+	left := resamples - float64(undefined.Load())
+	want := []Difference{{1, 1, 1, 2 / (left + 1)}, {2, 2, 2, 2. / (resamples + 1)}}
+	if left < 100 || left > 180 || len(got[0]) != 2 || !near(got[0][0], want[0]) ||
+		!near(got[0][1], want[1]) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // TestHolm compares with numbers worked out by hand: 4·0.01, 3·0.02, 2·0.03 and 0.04, which must
 // not be less than the one before it; in another order, and with one that is no test.
 func TestHolm(t *testing.T) {
@@ -136,6 +240,9 @@ func TestHolm(t *testing.T) {
 		t.Error(got)
 	}
 	if got := Holm([]float64{0.7, 0.8}); !slices.Equal(got, []float64{1, 1}) {
+		t.Error(got)
+	}
+	if got := Holm(nil); len(got) != 0 {
 		t.Error(got)
 	}
 }
