@@ -3,6 +3,8 @@ package explore
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
@@ -40,10 +42,18 @@ func exploreTest(t *testing.T, set map[string]string, samples int) (*Exploration
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	e, err := Run(context.Background(), dir, Options{Samples: samples},
+	var shown, want []string
+	e, err := Run(context.Background(), dir, Options{Samples: samples,
+		Progress: func(rate, rates int) { shown = append(shown, fmt.Sprint(rate, rates)) }},
 		slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for r := range e.Rates {
+		want = append(want, fmt.Sprint(r, len(e.Rates)))
+	}
+	if !slices.Equal(shown, want) {
+		t.Errorf("progress %q, want %q", shown, want)
 	}
 	const fewer = `msg="samples are shown at a subset of the rates" rates="[0 `
 	if strings.Contains(log.String(), fewer) != (len(e.Rates) == maxViews) {
@@ -167,46 +177,90 @@ func TestExploreOthers(t *testing.T) {
 	}
 }
 
+// TestExploreErrors damages the files of a finished seed one after the other.
 func TestExploreErrors(t *testing.T) {
 	r := runstest.NewRunner(t)
 	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	explore := func(o Options) string {
+	explore := func(what string, o Options, want string) {
+		t.Helper()
 		o.Samples = 3
-		_, err := Run(context.Background(), dir, o, r.Log)
-		if err == nil {
-			return ""
+		e, err := Run(context.Background(), dir, o, r.Log)
+		if err == nil || e != nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", what, err, want)
 		}
-		return err.Error()
 	}
-	if got := explore(Options{Vocabulary: t.TempDir()}); !strings.Contains(got, "vocab") &&
-		!strings.Contains(got, "config.json") {
-		t.Errorf("a directory without vocabulary: %s", got)
+	explore("a folder without a vocabulary", Options{Vocabulary: t.TempDir()},
+		"explore: wordpiece: ")
+	t.Setenv("HF_HOME", t.TempDir())
+	explore("no pretrained model", Options{Vocabulary: "none/such"},
+		"explore: nn: pretrained model none/such: ")
+	explore("a wrong device", Options{Device: "abacus"}, "abacus")
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	for _, c := range []struct {
+		file   string
+		damage func(text string) string
+		want   string
+	}{
+		{rundir.ConfigFile, func(string) string { return "seed: [" }, d.File(rundir.ConfigFile)},
+		{rundir.ConfigFile, func(text string) string {
+			return strings.Replace(text, "dataset: synthetic", "dataset: mosi", 1)
+		}, "mosi"},
+		{rundir.BestFile, func(text string) string { return text[:9] }, "results: checkpoint: "},
+		{rundir.PredictionsFile, func(text string) string { return text[3:] },
+			"line 2: expected a row of 7 cells"},
+		{rundir.PredictionsFile, func(text string) string {
+			lines := strings.SplitAfter(text, "\n")
+			return strings.Join(slices.Concat(lines[:40], lines[41:80]), "")
+		}, "explore: " + string(d) + ": expected the 39 test utterances of its predictions, found " +
+			"40; restore the data that it was trained on"},
+		{rundir.PredictionsFile, nil, "expected a finished run, found an unfinished one"},
+	} {
+		path := d.File(c.file)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.damage == nil {
+			err = os.Remove(path)
+		} else {
+			err = os.WriteFile(path, []byte(c.damage(string(text))), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		explore(c.file, Options{}, c.want)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got := explore(Options{Device: "abacus"}); !strings.Contains(got, "abacus") {
-		t.Errorf("a wrong device: %s", got)
+	stopped, stop := context.WithCancel(context.Background())
+	var progress [][2]int
+	_, err = Run(stopped, dir, Options{Samples: 3, Progress: func(rate, rates int) {
+		progress = append(progress, [2]int{rate, rates})
+		stop()
+	}}, r.Log)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped at the first rate: %v", err)
 	}
-	csv := filepath.Join(dir, "seed5", rundir.PredictionsFile)
-	text, err := os.ReadFile(csv)
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff([][2]int{{0, 2}}, progress); diff != "" {
+		t.Errorf("progress: %s", diff)
 	}
-	lines := strings.SplitAfter(string(text), "\n")
-	if err := os.WriteFile(csv, []byte(strings.Join(slices.Concat(lines[:40], lines[41:80]), "")),
-		0o644); err != nil {
-		t.Fatal(err)
+}
+
+// TestTokensOf has utterances of four, three, two, one and no tokens with [CLS] and [SEP].
+func TestTokensOf(t *testing.T) {
+	s := &datasets.Split{Language: datasets.Tokens{T: 4,
+		ID:   []int{1, 2, 3, 4, 5, 6, 7, 0, 8, 9, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0},
+		Mask: []float32{1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}}}
+	var got [][]int
+	for i := range 5 {
+		got = append(got, tokensOf(s, i))
 	}
-	if got := explore(Options{}); !strings.Contains(got,
-		"expected the 39 test utterances of its predictions, found 40") {
-		t.Errorf("other data: %s", got)
-	}
-	if err := os.Remove(csv); err != nil {
-		t.Fatal(err)
-	}
-	if got := explore(Options{}); !strings.Contains(got, "expected a finished run, found an unfinished one") {
-		t.Errorf("unfinished: %s", got)
+	if diff := cmp.Diff([][]int{{2, 3}, {6}, {}, {}, {}}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -240,9 +294,12 @@ func TestTranscriber(t *testing.T) {
 		{transcriber{}, []int{120, 121}, "w17 w18", "w17 w18"},
 		{transcriber{}, []int{1, 2, 3, 4, 5}, "Don't  stop!\n", "Don ' t stop !"},
 		{transcriber{}, []int{1, 2, 3}, "很好$", "很 好 $"},
+		{transcriber{}, []int{1, 2, 3, 4}, "a~5€ b", "a ~ 5€ b"},
 		{transcriber{}, []int{7, 8}, "anyhow", "#7 #8"},
 		{transcriber{}, nil, "", ""},
-		{transcriber{vocabulary}, []int{3, 4, 5, 99}, "whatever is said", "any ##how good #99"},
+		{transcriber{vocabulary}, []int{3, 4, 5, 6, 99}, "whatever is said",
+			"any ##how good #6 #99"},
+		{transcriber{vocabulary}, []int{3}, "word", "any"},
 	} {
 		if got := strings.Join(c.t.texts(c.tokens, c.text), " "); got != c.want {
 			t.Errorf("%v, %q: %q, want %q", c.tokens, c.text, got, c.want)
