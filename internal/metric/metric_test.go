@@ -62,6 +62,9 @@ func TestCompute(t *testing.T) {
 		{"an edge of SIMS lies in the bin below", SIMS,
 			[]float32{-0.7, -0.1, 0, 0.1, 0.7}, []float32{-1, -0.5, -0.05, 0, 0.5},
 			Scores{"Mult_acc_2": .8, "Mult_acc_3": 1, "Mult_acc_5": 1}},
+		{"labels beyond an edge of SIMS", SIMS,
+			[]float32{-0.7, -0.1, 0, 0.1, 0.7}, []float32{-0.6, 0.01, 0.001, 0.101, 0.701},
+			Scores{"Mult_acc_2": .6, "Mult_acc_3": .6, "Mult_acc_5": .2}},
 		{"MAE and Corr of MOSI are not clipped", MOSI, []float32{-5, 0, 5}, []float32{-3, 0, 3},
 			Scores{"MAE": 4. / 3, "Corr": 1, "Mult_acc_7": 1}},
 		{"MAE of SIMS is clipped", SIMS, []float32{-5, 0, 5}, []float32{-1, 0, 1},
@@ -175,16 +178,36 @@ func TestMeanStd(t *testing.T) {
 }
 
 func TestAUILC(t *testing.T) {
-	// (4+2)/2·0.1 + (2+1)/2·0.4
-	if got, want := AUILC([]float64{0, .1, .5},
-		[]float64{4, 2, 1}), .9; math.Abs(got-want) > 1e-12 {
-		t.Errorf("AUILC %g, want %g", got, want)
+	for _, c := range []struct {
+		rates, values []float64
+		want          float64
+	}{
+		{[]float64{0, .1, .5}, []float64{4, 2, 1}, .9}, // (4+2)/2·0.1 + (2+1)/2·0.4
+		{[]float64{.2, .6}, []float64{1, 2}, .6},
+		{[]float64{.5}, []float64{1}, nan}, {nil, nil, nan},
+	} {
+		got := AUILC(c.rates, c.values)
+		if !cmp.Equal(got, c.want, cmpopts.EquateApprox(0, 1e-12), cmpopts.EquateNaNs()) {
+			t.Errorf("AUILC of %g at %g is %g, want %g", c.values, c.rates, got, c.want)
+		}
 	}
-	if got, want := AUILC([]float64{.2, .6}, []float64{1, 2}), .6; math.Abs(got-want) > 1e-12 {
-		t.Errorf("AUILC of two rates %g, want %g", got, want)
-	}
-	if got := AUILC([]float64{.5}, []float64{1}); !math.IsNaN(got) {
-		t.Errorf("AUILC of one rate %g, want NaN", got)
+}
+
+// TestLengthsDiffer expects a panic where values would be left out.
+func TestLengthsDiffer(t *testing.T) {
+	for what, f := range map[string]func(){
+		"AUILC":   func() { AUILC([]float64{0, .5}, []float64{1, 2, 3}) },
+		"Compute": func() { Compute(MOSI, []float32{1, 2}, []float32{1}) },
+		"MeanStd": func() { MeanStd([]Scores{{"MAE": 1}, {"Corr": 1}}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error(what, "does not panic")
+				}
+			}()
+			f()
+		}()
 	}
 }
 

@@ -61,6 +61,42 @@ func TestWeighted(t *testing.T) {
 	}
 }
 
+// TestWeightedCorrelationIsPrecise has large numbers that differ little, all of them and all but
+// one, which is not drawn; and predictions that are multiples of the labels.
+func TestWeightedCorrelationIsPrecise(t *testing.T) {
+	label, far := []float32{0, 1, 2, 4, 7}, []float32{0, 1, 2, 4, 7}
+	pred := []float32{0, 1, 3, 3, 7}
+	for i := range label {
+		label[i], pred[i] = 3000+label[i]/1024, 3000+pred[i]/1024
+		far[i] = pred[i] - 3000
+	}
+	far[0] = 3000
+	for what, c := range map[string]struct{ pred, count []float32 }{
+		"all": {pred, []float32{1, 1, 1, 1, 1}}, "all but the first": {far, []float32{0, 1, 1, 1, 1}},
+	} {
+		first := 1 - int(c.count[0])
+		want := Compute(MOSI, c.pred[first:], label[first:])["Corr"]
+		got := NewWeighted(MOSI, 0, "Corr", c.pred, label).Score(mapSlice(c.count, widen))
+		if !(math.Abs(got-want) < 1e-6) {
+			t.Errorf("%s: correlation %g, want %g", what, got, want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 3))
+	for range 200 {
+		count := make([]float64, 5)
+		for i := range count {
+			label[i], count[i] = float32(rng.NormFloat64()), float64(1+rng.IntN(2))
+			pred[i] = 3 * label[i]
+		}
+		if r := NewWeighted(MOSI, 0, "Corr", pred, label).Score(count); !(r <= 1 && r > 1-1e-6) {
+			t.Fatalf("correlation %v of three times the labels %v", r, label)
+		}
+		if r := Compute(MOSI, pred, label)["Corr"]; !(r <= 1 && r > 1-1e-6) {
+			t.Fatalf("correlation %v of three times the labels %v", r, label)
+		}
+	}
+}
+
 func compareWeighted(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-12 {

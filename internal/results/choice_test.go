@@ -85,12 +85,15 @@ func TestBestEpoch(t *testing.T) {
 		return rundir.Record{Phase: phase,
 			Valid: rundir.Numbers{"MAE": v, "loss": v, "Mult_acc_7": v}}
 	}
-	records := []rundir.Record{epoch("a", 0), epoch("b", math.NaN()), epoch("b", 2),
-		epoch("b", 1), epoch("b", 3), epoch("a", 9)}
+	records := []rundir.Record{epoch("first", 4), epoch("b", math.NaN()), epoch("b", 2),
+		epoch("b", 1), epoch("b", 3), epoch("a", 0), epoch("a", 9)}
 	for key, want := range map[string]float64{"MAE": 1, "loss": 1, "Mult_acc_7": 3} {
 		c := Choice{Metric: key}
 		if got := c.Best(records, "b"); got != want {
 			t.Errorf("%s: %g, want %g", key, got, want)
+		}
+		if got := c.Best(records, "first"); got != 4 {
+			t.Errorf("%s of one epoch: %g, want 4", key, got)
 		}
 		if got := c.Best(records, "c"); !math.IsNaN(got) {
 			t.Errorf("%s without an epoch: %g", key, got)

@@ -26,15 +26,17 @@ func TestCSVIsReadBack(t *testing.T) {
 		return &Predictions{Rate: rate, ID: []string{"a", "b, c"}, Label: []float32{1, -0.1},
 			Score: []float32{1.5 + shift, 2.5 + shift}}
 	}
+	tenths := 0.1
 	for what, c := range map[string]struct {
 		all  []*Predictions
 		want string
 	}{
 		"one rate": {[]*Predictions{at(0.5, 0)},
 			header + "a,0.5,1,1.5,,,\n\"b, c\",0.5,-0.1,2.5,,,\n"},
-		"two rates": {[]*Predictions{at(0, 0), at(0.1, 1e-7)}, header +
+		"two rates": {[]*Predictions{at(0, 0), at(0.2+tenths, 1e-7)}, header +
 			"a,0,1,1.5,,,\n\"b, c\",0,-0.1,2.5,,,\n" +
-			"a,0.1,1,1.5000001,,,\n\"b, c\",0.1,-0.1,2.5,,,\n"},
+			"a,0.30000000000000004,1,1.5000001,,,\n" +
+			"\"b, c\",0.30000000000000004,-0.1,2.5,,,\n"},
 	} {
 		for _, weighted := range []bool{false, true} {
 			want := c.want
@@ -110,13 +112,13 @@ func TestAddABatch(t *testing.T) {
 	half := []float64{0.5, 0.5}
 	want := Predictions{Score: []float32{0, 0}, Probability: [][]float64{half, half}}
 	p = Predictions{}
-	p.Add(logits, nil, nil, 2, 2)
+	p.Add(logits, nil, nil, 2, 4)
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error("logits without labels:", diff)
 	}
-	want.Label, want.Loss = []float32{0, 1}, math.Ln2
+	want.Label, want.Loss = []float32{0, 1}, math.Ln2/2 // of two of four utterances
 	p = Predictions{}
-	p.Add(logits, nil, []int{0, 1}, 2, 2)
+	p.Add(logits, nil, []int{0, 1}, 2, 4)
 	if diff := cmp.Diff(want, p, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Error("logits:", diff)
 	}

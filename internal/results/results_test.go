@@ -104,6 +104,13 @@ func TestReadAndMerge(t *testing.T) {
 			t.Errorf("at the %d-th rate: %s", j, diff)
 		}
 	}
+	sims := [][]*Predictions{{{}}, {{}}, {{}}, {{}}}
+	for key, i := range map[string]int{"MAE": 0, "Corr": 0, metric.NaNPredictions: 0,
+		"Mult_acc_2": 1, "F1_score": 1, metric.F1Swapped: 1, "Mult_acc_3": 2, "Mult_acc_5": 3} {
+		if OfMetric(&c, metric.SIMS, sims, key)[0] != sims[i][0] {
+			t.Errorf("%s of CH-SIMS is not of checkpoint %d", key, i)
+		}
+	}
 	path := d.File("predictions-Mult_acc_7.csv")
 	if err := os.WriteFile(path, []byte("id\n"), 0o600); err != nil {
 		t.Fatal(err)

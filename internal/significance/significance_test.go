@@ -242,6 +242,10 @@ func TestHolm(t *testing.T) {
 	if got := Holm([]float64{0.7, 0.8}); !slices.Equal(got, []float64{1, 1}) {
 		t.Error(got)
 	}
+	p := []float64{0.002, 0.001}
+	if got := Holm(p); !slices.Equal(got, []float64{0.002, 0.002}) || p[1] != 0.001 {
+		t.Errorf("%v of %v", got, p)
+	}
 	if got := Holm(nil); len(got) != 0 {
 		t.Error(got)
 	}
