@@ -1,13 +1,16 @@
 package tables
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/typeset"
 )
 
 // TestSweepTable has runs of which two seeds, one of two and none are finished. MAEs are as in
@@ -45,11 +48,51 @@ func TestSweepTable(t *testing.T) {
 		{"mosi/recap/later", "0", "0", "0", "4", "0s", "0/1", "", ""},
 		{"all, time on the clock", "2", "3", "3", "7", "1h0m0s", "", "", ""},
 	}
-	if diff := gocmp.Diff(want, table.Rows); diff != "" {
+	if diff := diffTables(&typeset.Table{Title: "mean over rates 0,0.5,0.9 and finished seeds ± " +
+		"standard deviation; selected by validation MAE at rate 0.5", Rows: want,
+		Header: []string{"run", "done", "skipped", "failed", "left", "time", "seeds", "MAE", "Corr"},
+		Rules:  []int{4}, LabelColumns: 1,
+		Important: []string{"MAE", "failed", "left", "done", "Corr", "seeds"}}, table); diff != "" {
 		t.Error(diff)
 	}
-	if diff := gocmp.Diff([]int{4}, table.Rules); diff != "" {
-		t.Error("the line above the sum:", diff)
+}
+
+// TestSweepsOfOtherRuns has a run of classes, one that has more finished seeds than the sweep, and
+// one whose files are damaged.
+func TestSweepsOfOtherRuns(t *testing.T) {
+	w := &runWriter{t, t.TempDir(), []float32{0, 1, 2}}
+	classes := recapConfig(t, map[string]string{"data.classes": "3"})
+	for _, seed := range []uint64{5, 6} {
+		w.write("full", classes, seed, map[float64]float32{0.9: float32(seed) - 5})
+	}
+	run := filepath.Join(w.out, "mosi", "recap", "full")
+	sweep := func(seeds ...uint64) (*typeset.Table, error) {
+		return SweepTable([]Tally{{Run: run, Config: classes, Seeds: seeds}}, 0)
+	}
+	table, err := sweep(6, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// seed 6 is right at two of three rates
+	want := []string{"mosi/recap/full", "0", "0", "0", "0", "0s", "1/2", "0.6667", "0.6667"}
+	if diff := gocmp.Diff(want, table.Rows[0]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := gocmp.Diff([]string{"Acc_3", "F1_score_3"}, table.Header[7:]); diff != "" {
+		t.Error(diff)
+	}
+	for _, name := range []string{rundir.PredictionsFile, rundir.ConfigFile} {
+		path := rundir.Dir(filepath.Join(run, "seed6")).File(name)
+		if err := os.WriteFile(path, []byte("x: ["), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if table, err := sweep(6); err == nil || table != nil ||
+			!strings.Contains(err.Error(), path) {
+			t.Errorf("%s is damaged: %v", name, err)
+		}
+		if _, _, n, err := Scores(run, []uint64{6}); err == nil || n != 0 {
+			t.Errorf("%s is damaged: %d seeds, %v", name, n, err)
+		}
 	}
 }
 
