@@ -400,6 +400,16 @@ func TestCaption(t *testing.T) {
 	if got := []string{m.Rows[0][1], m.Rows[1][1], m.Rows[2][1]}; !slices.Equal(got, want) {
 		t.Errorf("rows are distinguished by %q, want %q", got, want)
 	}
+	p := &Comparison{rows: list[0].rows[:1]}
+	const few = "a: mosi (test split of 4 utterances); checkpoints selected by validation MAE at " +
+		"rate 0.5; missing rates 0,0.5,0.9"
+	for want, common := range map[string][]settings.Setting{few: nil,
+		few + "; seed 5": {{Key: settings.SeedSetting, Value: "5"}}} {
+		p.common = common
+		if got := p.describeRuns("a"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 	elsewhere := filepath.Join(base, "elsewhere", "unaligned_50.pkl")
 	otherFile := with(func(c *settings.Config) { c.Data.File = elsewhere })
 	w.write("d", otherFile, 6, smallOffsets)

@@ -110,7 +110,11 @@ func TestTransposed(t *testing.T) {
 	if diff := diffTables(want, s.transposed()); diff != "" {
 		t.Error(diff)
 	}
-	s.baselines = nil
+	s.Rates = s.Rates[:1]
+	if got := s.baseline("MAE"); got != "1.5000" {
+		t.Errorf("the constant at one rate: MAE %s", got)
+	}
+	s.Rates, s.baselines = []float64{0, 0.5}, nil
 	want.Header = want.Header[:2]
 	for i := range want.Rows {
 		want.Rows[i] = want.Rows[i][:2]

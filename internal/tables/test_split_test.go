@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 )
 
@@ -83,6 +84,44 @@ func TestSplitsOfEachSeed(t *testing.T) {
 	}
 }
 
+// TestSameTest compares test splits that are the same for all seeds, and those of each seed's own.
+func TestSameTest(t *testing.T) {
+	of := func(own bool, seeds []uint64, splits ...int) *Summary {
+		s := &Summary{Config: recapConfig(t, nil), Seeds: seeds}
+		if own {
+			s.Config.Data.Resplit = settings.ResplitBySeed
+		}
+		for _, n := range splits {
+			s.tests = append(s.tests, testSplit{utterances: n})
+		}
+		return s
+	}
+	one, two, three := []uint64{1}, []uint64{2}, []uint64{1, 2, 3}
+	for what, c := range map[string]struct {
+		a, b *Summary
+		want bool
+	}{
+		"fixed, other seeds":       {of(false, one, 7), of(false, two, 7), true},
+		"fixed, other splits":      {of(false, one, 7), of(false, one, 8), false},
+		"fixed and own":            {of(false, one, 7), of(true, one, 7), false},
+		"own, no seed in common":   {of(true, one, 7), of(true, two, 7), false},
+		"own, one seed in common":  {of(true, three, 7, 8, 9), of(true, two, 8), true},
+		"own, it has other splits": {of(true, three, 7, 8, 9), of(true, two, 7), false},
+		"own, one of two is other": {of(true, three, 7, 8, 9), of(true, []uint64{3, 1}, 9, 8), false},
+	} {
+		if sameTest(c.a, c.b) != c.want || sameTest(c.b, c.a) != c.want {
+			t.Errorf("%s: the same is not %v", what, c.want)
+		}
+	}
+	split := func(id string, label float32) testSplit {
+		return testSplitOf(&results.Predictions{ID: []string{id, "b"}, Label: []float32{label, 1}})
+	}
+	if a := split("a", 1); a != split("a", 1) || a == split("a", 1.5) || a == split("c", 1) ||
+		a.utterances != 2 {
+		t.Errorf("the split %v is told by ids and labels", a)
+	}
+}
+
 // TestDifferencesOfDividedSets checks that a resample has an utterance as often in each test split
 // that has it.
 func TestDifferencesOfDividedSets(t *testing.T) {
@@ -123,5 +162,10 @@ func TestDifferencesOfDividedSets(t *testing.T) {
 	numbers := tested.add([]string{"u9", "u6", "u6"})
 	if !slices.Equal(numbers, []int{4, 1, 5}) || len(tested.of) != 6 {
 		t.Errorf("numbers %v of %d", numbers, len(tested.of))
+	}
+	tested = numbering{map[string]int{}}
+	numbers = tested.add(append(slices.Repeat([]string{"x"}, 11), "0x", "0x"))
+	if last := numbers[10:]; !slices.Equal(last, []int{10, 11, 12}) {
+		t.Errorf("the eleventh x and two others have the numbers %v", last)
 	}
 }
