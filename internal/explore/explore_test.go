@@ -17,8 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/datasets/wordpiece"
+	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
@@ -55,7 +57,8 @@ func exploreTest(t *testing.T, set map[string]string, samples int) (*Exploration
 	if !slices.Equal(shown, want) {
 		t.Errorf("progress %q, want %q", shown, want)
 	}
-	const fewer = `msg="samples are shown at a subset of the rates" rates="[0 `
+	const fewer = `msg="samples are shown at a subset of the rates" rates="[0 0.05 0.15 0.25 ` +
+		`0.35 0.45 0.5 0.6 0.7 0.8 0.9]" of=19`
 	if strings.Contains(log.String(), fewer) != (len(e.Rates) == maxViews) {
 		t.Errorf("samples are shown at the rates %v, and the log is\n%s", e.Rates, &log)
 	}
@@ -76,6 +79,12 @@ func (e *Exploration) check(t *testing.T, d rundir.Dir) {
 	tested, err := results.Read(d, &c, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// the constant predictor learns from the same labels as the model
+	want := results.NewBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label, tested[0][0].Label, 0,
+		metric.MOSI)
+	if diff := cmp.Diff(want, e.Baseline, cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("constant predictor: %s", diff)
 	}
 	s := set.Test
 	for r, p := range tested[0] {
@@ -142,6 +151,86 @@ func TestExplore(t *testing.T) {
 	}
 }
 
+// A knownModel returns as features of modality m (x, m), completed (−x, m), and as its prediction x
+// of each sample, which is the sum of its audio features.
+type knownModel struct{ zoo.Model }
+
+func (knownModel) Inspect(
+	tp *ag.Tape, in *zoo.Input,
+) (embedded, completed [zoo.Modalities]*ag.Tensor, out zoo.Output) {
+	n, device := in.Batch(), in.Audio.Device()
+	audio := in.Audio.Values()
+	var score, weight []float64
+	for i := range n {
+		x := 0.
+		for _, v := range audio[i*len(audio)/n : (i+1)*len(audio)/n] {
+			x += v
+		}
+		score, weight = append(score, x), append(weight, 0.5, 0.25, 0.25)
+	}
+	for m := range zoo.Modalities {
+		var a, b []float64
+		for _, x := range score {
+			a, b = append(a, x, float64(m)), append(b, -x, float64(m))
+		}
+		embedded[m], completed[m] = ag.NewTensor(device, a, n, 1, 2), ag.NewTensor(device, b, n, 1, 2)
+	}
+	return embedded, completed, zoo.Output{Score: ag.NewTensor(device, score, n),
+		Weight: ag.NewTensor(device, weight, n, 3)}
+}
+
+// TestViews has three utterances in batches of two, at rates 0 and 0.5.
+func TestViews(t *testing.T) {
+	c := settingstest.Resolved(t, nil)
+	dir, _, err := runstest.NewRunner(t).Train(context.Background(), c, []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := train.OpenPredictor(rundir.Dir(filepath.Join(dir, "seed5")), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := train.OpenData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Model, p.BatchSize = knownModel{p.Model}, 2
+	e, index := &Exploration{Samples: make([]Sample, 3)}, []int{1, 4, 6}
+	want := make([]Sample, 3)
+	audio := set.Test.Audio
+	for r, rate := range []float64{0, 0.5} {
+		masks := set.Test.KeepMasks(datasets.FixedRates(set.Test.Len(), rate))
+		if err := addViews(p, e, set.Test, index, masks); err != nil {
+			t.Fatal(err)
+		}
+		for k, i := range index {
+			x := float32(0)
+			for f := range audio.Len[i] {
+				for _, v := range audio.X[(i*audio.T+f)*audio.D:][:audio.D] {
+					if masks.Audio[i*audio.T+f] {
+						x += v
+					}
+				}
+			}
+			v := View{Score: x, Weight: []float64{0.5, 0.25, 0.25}}
+			for m := range zoo.Modalities {
+				v.Corrupted[m], v.Completed[m] = []float32{x, float32(m)}, []float32{-x, float32(m)}
+				if r == 0 {
+					want[k].Complete[m] = v.Corrupted[m]
+				}
+			}
+			want[k].Views = append(want[k].Views, v)
+		}
+	}
+	if diff := cmp.Diff(&Exploration{Samples: want, L: 1, D: 2}, e,
+		cmpopts.EquateApprox(1e-4, 1e-4)); diff != "" {
+		t.Error(diff)
+	}
+	if x := want[0].Views; math.Abs(float64(x[0].Score-x[1].Score)) < 1e-2 {
+		t.Errorf("nothing is missing: %g and %g", x[0].Score, x[1].Score)
+	}
+}
+
 // TestCompleteFeatures explores the same model at rates above 0: the complete features are still
 // those without keep masks.
 func TestCompleteFeatures(t *testing.T) {
@@ -159,7 +248,7 @@ func TestCompleteFeatures(t *testing.T) {
 
 // TestExploreOthers explores a model that is not an Inspector, and one that predicts classes.
 func TestExploreOthers(t *testing.T) {
-	e, d := exploreTest(t, nil, 100)
+	e, d := exploreTest(t, map[string]string{"data.labels": "0.5"}, 100)
 	e.check(t, d)
 	if len(e.Samples) != 40 || e.L != 0 || e.Samples[0].Complete[0] != nil ||
 		e.Samples[0].Views[1].Completed[2] != nil {
@@ -242,6 +331,10 @@ func TestExploreErrors(t *testing.T) {
 		progress = append(progress, [2]int{rate, rates})
 		stop()
 	}}, r.Log)
+	one, oneError := Run(context.Background(), dir, Options{Samples: 1}, r.Log)
+	if oneError != nil || len(one.Samples) != 1 || len(one.Samples[0].Views) != 2 {
+		t.Errorf("one sample: %v, %v", one, oneError)
+	}
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped at the first rate: %v", err)
 	}
@@ -266,9 +359,9 @@ func TestTokensOf(t *testing.T) {
 
 func TestSpreadByError(t *testing.T) {
 	tested := []*results.Predictions{
-		{ID: make([]string, 5), Label: []float32{0, 0, 0, 0, 0},
-			Score: []float32{5, -1, 3, 0, float32(math.NaN())}},
-		{ID: make([]string, 5), Label: []float32{0, 0, 0, 0, 0}, Score: []float32{-5, 1, 3, 4, 0}},
+		{ID: make([]string, 5), Label: []float32{9, -9, 0, 1, 0},
+			Score: []float32{14, -10, 3, 1, float32(math.NaN())}},
+		{ID: make([]string, 5), Label: []float32{9, -9, 0, 1, 0}, Score: []float32{4, -8, 3, 5, 0}},
 	}
 	// Sums of errors are 10, 2, 6, 4, NaN: NaN first, then 1 3 2 0.
 	for n, want := range map[int][]int{0: nil, 1: {4}, 2: {0, 4}, 3: {0, 3, 4}, 5: {0, 1, 2, 3, 4},
