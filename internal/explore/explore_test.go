@@ -81,8 +81,8 @@ func (e *Exploration) check(t *testing.T, d rundir.Dir) {
 		t.Fatal(err)
 	}
 	// the constant predictor learns from the same labels as the model
-	want := results.NewBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label, tested[0][0].Label, 0,
-		metric.MOSI)
+	want := results.NewBaseline(set.Train.Fraction(c.Data.Labels, c.Seed).Label,
+		tested[0][0].Label, 0, metric.MOSI)
 	if diff := cmp.Diff(want, e.Baseline, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("constant predictor: %s", diff)
 	}
@@ -173,7 +173,8 @@ func (knownModel) Inspect(
 		for _, x := range score {
 			a, b = append(a, x, float64(m)), append(b, -x, float64(m))
 		}
-		embedded[m], completed[m] = ag.NewTensor(device, a, n, 1, 2), ag.NewTensor(device, b, n, 1, 2)
+		embedded[m] = ag.NewTensor(device, a, n, 1, 2)
+		completed[m] = ag.NewTensor(device, b, n, 1, 2)
 	}
 	return embedded, completed, zoo.Output{Score: ag.NewTensor(device, score, n),
 		Weight: ag.NewTensor(device, weight, n, 3)}
@@ -303,8 +304,8 @@ func TestExploreErrors(t *testing.T) {
 		{rundir.PredictionsFile, func(text string) string {
 			lines := strings.SplitAfter(text, "\n")
 			return strings.Join(slices.Concat(lines[:40], lines[41:80]), "")
-		}, "explore: " + string(d) + ": expected the 39 test utterances of its predictions, found " +
-			"40; restore the data that it was trained on"},
+		}, "explore: " + string(d) + ": expected the 39 test utterances of its predictions, " +
+			"found 40; restore the data that it was trained on"},
 		{rundir.PredictionsFile, nil, "expected a finished run, found an unfinished one"},
 	} {
 		path := d.File(c.file)

@@ -23,8 +23,10 @@ func drawings() map[string]*Figure {
 	rates := []float64{0, 0.25, 0.5, 0.75, 0.9}
 	curves := []Panel{
 		{Title: "bands", X: "missing rate r", Y: "Acc-2 (%) ↑", Curves: []Curve{
-			{Name: "RECAP", X: rates, Y: []float64{90, 85, 80, 72, 60}, YError: []float64{1, 2, 3, 2, 5}},
-			{Name: "a gap", X: rates, Y: []float64{84, 83, nan, 70, 66}, YError: []float64{3, 1, 1, 1, 0}}}},
+			{Name: "RECAP", X: rates, Y: []float64{90, 85, 80, 72, 60},
+				YError: []float64{1, 2, 3, 2, 5}},
+			{Name: "a gap", X: rates, Y: []float64{84, 83, nan, 70, 66},
+				YError: []float64{3, 1, 1, 1, 0}}}},
 		{Title: "limits", X: "missing rate r", Y: "Corr ↑", YRange: [2]float64{-0.5, 1},
 			Curves: []Curve{{Name: "a gap", X: rates, Y: []float64{0.9, 0.5, 0.3, 0, -0.2}},
 				{X: []float64{0, 0.9}, Y: []float64{0.2, 0.2}}}},
@@ -39,8 +41,8 @@ func drawings() map[string]*Figure {
 	}
 	var points []Cloud
 	for m := Circle; m <= OpenTriangle; m++ {
-		points = append(points, Cloud{Name: fmt.Sprint("cloud ", int(m)), Color: Color(m), Marker: m,
-			Points: [][2]float64{{float64(m), 0}, {0, float64(2 * m)}}})
+		points = append(points, Cloud{Name: fmt.Sprint("cloud ", int(m)), Color: Color(m),
+			Marker: m, Points: [][2]float64{{float64(m), 0}, {0, float64(2 * m)}}})
 	}
 	matrix := Confusion{Title: "two", Classes: []string{"negative", "positive"},
 		Counts: [][]int{{30, 10}, {0, 0}}}
@@ -50,7 +52,8 @@ func drawings() map[string]*Figure {
 		Curves: many}, curves[3], curves[1], curves[0]), "column": Curves(1, curves[2]),
 		"confusions": Confusions(matrix, three, matrix), "confusion": Confusions(three),
 		"scatters": Scatters(2, Scatter{Title: "all", Clouds: points}, Scatter{Title: "one point",
-			Clouds: []Cloud{{Name: "cloud 0", Points: [][2]float64{{5, 5}}}}}, Scatter{Title: "no point"}),
+			Clouds: []Cloud{{Name: "cloud 0", Points: [][2]float64{{5, 5}}}}},
+			Scatter{Title: "no point"}),
 		"scatter": Scatters(3, Scatter{Title: "flat",
 			Clouds: []Cloud{{Name: "x", Points: [][2]float64{{-1, 2}, {3, 2}}}}})}
 }

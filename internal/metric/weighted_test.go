@@ -72,7 +72,8 @@ func TestWeightedCorrelationIsPrecise(t *testing.T) {
 	}
 	far[0] = 3000
 	for what, c := range map[string]struct{ pred, count []float32 }{
-		"all": {pred, []float32{1, 1, 1, 1, 1}}, "all but the first": {far, []float32{0, 1, 1, 1, 1}},
+		"all":               {pred, []float32{1, 1, 1, 1, 1}},
+		"all but the first": {far, []float32{0, 1, 1, 1, 1}},
 	} {
 		first := 1 - int(c.count[0])
 		want := Compute(MOSI, c.pred[first:], label[first:])["Corr"]

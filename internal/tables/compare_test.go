@@ -265,8 +265,8 @@ func TestCollect(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
 	nowhere := filepath.Join(w.out, "nowhere")
 	for _, c := range []struct{ dir, dataset, want string }{
-		{w.out, "sims", "tables: " + w.out + ": expected finished runs of data set sims, found only " +
-			"those of mosi, other"},
+		{w.out, "sims", "tables: " + w.out + ": expected finished runs of data set sims, found " +
+			"only those of mosi, other"},
 		{nowhere, "", "tables: " + nowhere + ": expected finished runs, <dataset>/<model>/<name>/" +
 			"seed<S>, found none; give the folder given to recap train as --out"},
 		{nowhere, "sims", "tables: " + nowhere + ": expected finished runs, <dataset>/<model>/" +

@@ -44,11 +44,11 @@ func TestDifferences(t *testing.T) {
 	const recap, noFID = "RECAP (" + epochs + ")", "w/o FID (" + epochs + ")"
 	conditions := ": " + conditionsText + "0,0.5,0.9" + settingsText + ", seeds 5 6."
 	notes := func(lines string) []string {
-		return []string{"Trained by several versions of recap, which may round differently: v1, v2, " +
-			"one that is not recorded.",
+		return []string{"Trained by several versions of recap, which may round differently: v1, " +
+			"v2, one that is not recorded.",
 			"Intervals and p: percentile bootstrap (Efron and Tibshirani 1993) with 10000 " +
-				"resamples of 2 seeds and of 4 utterances, the same ones for both models. p (Holm): " +
-				"corrected for the " + lines + " lines of this table (Holm 1979).",
+				"resamples of 2 seeds and of 4 utterances, the same ones for both models. p " +
+				"(Holm): corrected for the " + lines + " lines of this table (Holm 1979).",
 			"2 seeds: " + fewSeeds}
 	}
 	want := &typeset.Table{Caption: "Differences from " + recap + " of means over missing rates" +
@@ -75,9 +75,11 @@ func TestDifferences(t *testing.T) {
 	for _, model := range []string{noFID, "MISA"} {
 		for _, key := range keys[:1] {
 			for r, rate := range rates {
-				row := append([]string{model, key, rate, means["RECAP"][r], means[model][r]}, equal...)
-				if model == noFID {
-					row = append(row[:5], "+0.2000", "+0.2000", "+0.2000", "0.0002", "0.0032")
+				row := []string{model, key, rate, means["RECAP"][r], means[model][r]}
+				if model != noFID {
+					row = append(row, equal...)
+				} else {
+					row = append(row, "+0.2000", "+0.2000", "+0.2000", "0.0002", "0.0032")
 				}
 				want.Rows = append(want.Rows, row)
 			}
@@ -123,15 +125,15 @@ func TestDifferences(t *testing.T) {
 // epochs are the settings that RECAP has and MISA has not.
 const epochs = "train.epochs.stage1=2, train.epochs.stage2=3"
 
-const fewSeeds = "where seeds differ more than utterances, the intervals are too narrow and p too " +
-	"small; those for 95% contain the true difference in about 50% of the cases with 2 seeds, 75% " +
-	"with 3, 84% with 5, 90% with 10."
+const fewSeeds = "where seeds differ more than utterances, the intervals are too narrow and p " +
+	"too small; those for 95% contain the true difference in about 50% of the cases with 2 " +
+	"seeds, 75% with 3, 84% with 5, 90% with 10."
 
 // TestNotesOfFewSeeds says how much one seed and a few tell, and nothing of ten.
 func TestNotesOfFewSeeds(t *testing.T) {
 	for n, want := range map[int][]string{
-		1: {"One seed: another seed may give another result; intervals and p only tell about other " +
-			"utterances. Train at least five."},
+		1: {"One seed: another seed may give another result; intervals and p only tell about " +
+			"other utterances. Train at least five."},
 		2: {"2 seeds: " + fewSeeds}, 9: {"9 seeds: " + fewSeeds}, 10: nil,
 	} {
 		s := &Summary{Config: recapConfig(t, nil), Seeds: make([]uint64, n)}
@@ -219,8 +221,8 @@ func TestOtherPredictions(t *testing.T) {
 	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := "tables: compare: " + string(d) + ": expected the same 4 utterances at every rate and " +
-		"in every seed, found others; train the seed again"
+	want := "tables: compare: " + string(d) + ": expected the same 4 utterances at every rate " +
+		"and in every seed, found others; train the seed again"
 	compare := func() error {
 		_, err := CompareRows(list, []string{"no-fid", "misa"}, []string{"MAE"})
 		return err

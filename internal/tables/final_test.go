@@ -131,13 +131,14 @@ func TestTextExplains(t *testing.T) {
 	const corr = "Corr: correlation of predictions and labels."
 	const rates = "Rows: the missing rate, which is the probability that a word or a frame is " +
 		"missing, and the mean over the rates."
-	const constant = " The constant predictor always answers the mean of the training labels, 0.5; " +
-		"a useful model is better."
+	const constant = " The constant predictor always answers the mean of the training labels, " +
+		"0.5; a useful model is better."
 	const all = "Mult_acc_2: accuracy of positive or not; Mult_acc_3: accuracy of 3 classes; " +
 		"Mult_acc_5: accuracy of 5 classes; F1_score: F1 of positive or not; " + mae + corr
 	for width, want := range map[int]string{0: rates + constant + " Columns: " + all,
-		200: rates + constant + " Columns: " + all, 60: rates + constant + " Columns: " + mae + corr,
-		40: "The scores are means over the missing rates." + constant + " Rows: " + all} {
+		200: rates + constant + " Columns: " + all,
+		60:  rates + constant + " Columns: " + mae + corr,
+		40:  "The scores are means over the missing rates." + constant + " Rows: " + all} {
 		s := finalSummary(t, metric.SIMS)
 		text := s.Text(width)
 		if width == 0 {

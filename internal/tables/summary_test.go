@@ -122,7 +122,8 @@ func TestSummaryOfARun(t *testing.T) {
 			value, ok := strings.CutPrefix(line, start)
 			if v, err := strconv.ParseFloat(value, 64); !ok || err != nil ||
 				math.Abs(v-values[j]) > 1e-6 {
-				t.Errorf("line %d of summary.csv is %s, want %s%g", 2+11*i+j, line, start, values[j])
+				t.Errorf("line %d of summary.csv is %s, want %s%g", 2+11*i+j, line, start,
+					values[j])
 			}
 		}
 	}

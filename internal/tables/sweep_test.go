@@ -50,8 +50,8 @@ func TestSweepTable(t *testing.T) {
 	}
 	if diff := diffTables(&typeset.Table{Title: "mean over rates 0,0.5,0.9 and finished seeds ± " +
 		"standard deviation; selected by validation MAE at rate 0.5", Rows: want,
-		Header: []string{"run", "done", "skipped", "failed", "left", "time", "seeds", "MAE", "Corr"},
-		Rules:  []int{4}, LabelColumns: 1,
+		Header: []string{"run", "done", "skipped", "failed", "left", "time", "seeds", "MAE",
+			"Corr"}, Rules: []int{4}, LabelColumns: 1,
 		Important: []string{"MAE", "failed", "left", "done", "Corr", "seeds"}}, table); diff != "" {
 		t.Error(diff)
 	}
