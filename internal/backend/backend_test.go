@@ -1,6 +1,12 @@
 package backend
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-6655bf3b/recap/internal/cuda"
+)
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Name{
@@ -14,11 +20,39 @@ func TestParse(t *testing.T) {
 	}
 	for _, text := range []string{"", "gpu", "CPU", "cpu,tf32", "cuda", "cuda:", "cuda:-1",
 		"cuda:x", "cuda:0,tf16", "cuda:99999999"} {
-		if got, err := Parse(text); err == nil {
-			t.Errorf("%q: %+v, want an error", text, got)
+		want := `device "` + text + `" is unknown: expected cpu, cpu64, or cuda:0 and so on`
+		if got, err := Parse(text); err == nil || err.Error() != want || got != (Name{}) {
+			t.Errorf("%q: %+v, error %v, want %q", text, got, err, want)
 		}
-		if _, err := Open(text); err == nil {
-			t.Errorf("%q was opened", text)
+		if _, err := Open(text); err == nil || err.Error() != want {
+			t.Errorf("%q was opened, or the error is %v, want %q", text, err, want)
 		}
+	}
+}
+
+// TestEachNameHasOneDevice opens the devices that every machine has twice.
+func TestEachNameHasOneDevice(t *testing.T) {
+	for text, bits := range map[string]int{"cpu": 32, "cpu64": 64} {
+		dev, err := Open(text)
+		if err != nil || dev.Bits() != bits {
+			t.Fatalf("%s: %v, error %v, want %d bits", text, dev, err, bits)
+		}
+		if again, err := Open(text); err != nil || again != dev {
+			t.Errorf("%s is another device when it is opened again, error %v", text, err)
+		}
+	}
+}
+
+// TestAbsentGPU asks for the last GPU that a name can have: the error begins with the name. What
+// is missing is what CUDA reports.
+func TestAbsentGPU(t *testing.T) {
+	for _, text := range []string{"cuda:65535", "cuda:65535,tf32"} {
+		if dev, err := Open(text); err == nil || dev != nil ||
+			!strings.HasPrefix(err.Error(), `device "`+text+`": `) {
+			t.Errorf("%s: %v, error %v", text, dev, err)
+		}
+	}
+	if got, want := CUDA(), cuda.Report(); !slices.Equal(got, want) || len(got) == 0 {
+		t.Errorf("CUDA reports %q, want %q", got, want)
 	}
 }
