@@ -143,7 +143,7 @@ type concatCritic struct {
 	firstX, firstY *nn.Linear // the halves of the first layer; the bias is firstY's
 	second         *nn.Linear // nil for one hidden layer
 	last           *nn.Linear
-	constants      []*ag.Tensor // the parameters of the layers that are applied to pairs
+	constants      []*ag.Tensor // the parameters of last
 }
 
 func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
@@ -157,7 +157,7 @@ func newConcatCritic(p *nn.Params, c CriticConfig, in int) concatCritic {
 		critic.second = nn.NewLinear(p.Sub("second"), c.Width, c.Width)
 	}
 	critic.last = nn.NewLinear(p.Sub("last"), c.Width, 1)
-	critic.constants = append(p.Sub("second").Tensors(), p.Sub("last").Tensors()...)
+	critic.constants = p.Sub("last").Tensors()
 	return critic
 }
 

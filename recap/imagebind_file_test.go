@@ -435,6 +435,48 @@ func TestGeneratorFileIsRead(t *testing.T) {
 	}
 }
 
+// TestClosedImageBind reads from a file that is closed, as from a disk that fails.
+func TestClosedImageBind(t *testing.T) {
+	path, _ := writeImageBind(t, nil)
+	f, err := openImageBind(path, 2, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range trunks[zoo.Language].sources(32, 2, 4, false) {
+		x := ag.NewTensor(open(t, "cpu"), []float64{0}, 1)
+		if err := f.load(x, &s); err == nil || x.Dot(x) != 0 {
+			t.Errorf("%s is read from a closed file: error %v, values %v", s.key, err, x.Values())
+		}
+	}
+}
+
+// TestImageBindFilesAreClosed looks for files that are mapped into memory still, one that fits and
+// one that does not.
+func TestImageBindFilesAreClosed(t *testing.T) {
+	path, _ := writeImageBind(t, nil)
+	bad, _ := writeImageBind(t, func(s map[string][]int) { clear(s); s["x"] = []int{1} })
+	c := tinyImageBind(t, path)
+	m, _ := newTiny(t, "cpu", c, tinyDims)
+	if err := m.LoadGenerator(path); err != nil {
+		t.Fatal(err)
+	}
+	if m.LoadGenerator(bad) == nil {
+		t.Fatal("a file without generators is read")
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Skip("mapped files cannot be listed here")
+	}
+	for _, file := range []string{path, bad} {
+		if bytes.Contains(maps, []byte(file)) {
+			t.Errorf("%s is open", file)
+		}
+	}
+}
+
 // TestUnresolvedImageBind creates a model before Resolve has read the file's widths.
 func TestUnresolvedImageBind(t *testing.T) {
 	c := tiny()

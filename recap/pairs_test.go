@@ -82,6 +82,52 @@ func TestWrongPairOperands(t *testing.T) {
 	}
 }
 
+// TestConstantSidesHaveTheSizeOfTheOthers gives one of pairScoresTwice's constant sides more rows.
+func TestConstantSidesHaveTheSizeOfTheOthers(t *testing.T) {
+	tp := ag.NewTape(open(t, "cpu"))
+	u, v, w2, w := tp.Full(1, 3, 2), tp.Full(1, 4, 2), tp.Full(1, 5, 2), tp.Full(1, 5)
+	for _, sides := range [][2]*ag.Tensor{{tp.Full(1, 4, 2), v}, {u, tp.Full(1, 5, 2)}} {
+		err := panicOf(func() { pairScoresTwice(tp, u, v, sides[0], sides[1], w2, w, w) })
+		if !strings.Contains(err, "u [3 2] and v [4 2], but cu [") {
+			t.Errorf("sides %v and %v: panic %q", sides[0], sides[1], err)
+		}
+	}
+}
+
+// TestConstantScoresOfSavedValues has scores of other constant sides than u and v, which a check of
+// gradients by differences needs.
+func TestConstantScoresOfSavedValues(t *testing.T) {
+	dev := open(t, "cpu64")
+	c := pairDeepCase("", 3, 4, 5, 6)
+	x, sides := c.Inputs(dev), pairDeepCase("", 3, 4, 5, 6).Inputs(dev)
+	for _, s := range sides[:2] {
+		s.Multiply(-0.7)
+	}
+	tp := ag.NewTape(dev)
+	tp.FrozenReplay = ag.NewFrozenReplay(nil)
+	y, constant := pairScoresTwice(tp, x[0], x[1], sides[0], sides[1], x[2], x[3], x[4])
+	for what, scores := range map[string][2][]float64{"scores": {y.Values(), c.Want(values(x))},
+		"constant scores": {constant.Values(), c.Want(values(append(sides[:2], x[2:]...)))}} {
+		for i, want := range scores[1] {
+			equal(t, fmt.Sprintf("element %d of the %s", i, what), scores[0][i], want)
+		}
+	}
+	grads := tp.Backward(tp.Sum(constant))
+	for i, z := range append(sides[:2:2], x...) {
+		if got := grads[z] != nil; got != (i < 2) {
+			t.Errorf("the constant scores move operand %d: %t", i, got)
+		}
+	}
+}
+
+func values(xs []*ag.Tensor) [][]float64 {
+	var all [][]float64
+	for _, x := range xs {
+		all = append(all, x.Values())
+	}
+	return all
+}
+
 // panicOf returns the text of f's panic, "<nil>" without one.
 func panicOf(f func()) (text string) {
 	defer func() { text = fmt.Sprint(recover()) }()

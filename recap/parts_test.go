@@ -274,7 +274,7 @@ func TestCollapseWarns(t *testing.T) {
 		want    string
 	}{
 		{map[string]float64{"spread_a": 0.09}, "embeddings are collapsing: spread_a"},
-		{map[string]float64{"token_spread_v": 0.09}, "nearly the same: token_spread_v"},
+		{map[string]float64{"token_spread_v": 0.099}, "nearly the same: token_spread_v"},
 		{map[string]float64{"nce_own1_la": 0.001, "nce_common_la": 0}, "every lower bound"},
 		{map[string]float64{"nce_own1_la": 0.0099}, "every lower bound"},
 	} {

@@ -326,6 +326,9 @@ func TestPhases(t *testing.T) {
 		t.Errorf("stage 1 needs complete inputs: %v, and labels: %v; stage 2: %v, %v",
 			ph[0].NeedsComplete, ph[0].Supervised, ph[1].NeedsComplete, ph[1].Supervised)
 	}
+	if n := len(ph[0].Snapshot); n == 0 || n != len(m.snapshot()) || ph[1].Snapshot != nil {
+		t.Errorf("stage 1 keeps %d parameters, stage 2 %v", n, ph[1].Snapshot)
+	}
 	sick := map[string]float64{"alpha_l": 0, "constant": 1, "nce_own1_la": 0}
 	for i, want := range []string{"every lower bound", "alpha_l"} {
 		if w := ph[i].Warn(nil, sick); !strings.Contains(w, want) {
