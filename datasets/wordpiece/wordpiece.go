@@ -109,7 +109,7 @@ const (
 func readVocab(r io.Reader) ([]string, error) {
 	var vocab []string
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 1<<16), maxTokenBytes)
+	lines.Buffer(nil, maxTokenBytes) // a larger buffer would allow longer lines
 	for lines.Scan() {
 		if len(vocab) == maxTokens {
 			return nil, fmt.Errorf(
@@ -267,9 +267,6 @@ func (t *Tokenizer) words(ids []int, text string, maxLen int) []int {
 
 // word appends the longest pieces of a word, or [UNK] if the word cannot be divided into pieces.
 func (t *Tokenizer) word(ids []int, word string) []int {
-	if word == "" {
-		return ids
-	}
 	if len(word) > maxWord && utf8.RuneCountInString(word) > maxWord {
 		return append(ids, t.unk)
 	}

@@ -2,15 +2,20 @@ package wordpiece
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 )
 
 // A golden is what the tokenizers library makes of texts (testdata/golden.py).
@@ -146,6 +151,106 @@ func TestOpen(t *testing.T) {
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// TestErrorsOfOpen has the whole messages, and files that are closed.
+func TestErrorsOfOpen(t *testing.T) {
+	const vocab, settings = "vocab.txt", "tokenizer_config.json"
+	const others = ": expected strip_accents as do_lower_case and tokenize_chinese_chars true, " +
+		"found others; only tokenizers built as BERT's are supported"
+	for _, c := range []struct{ vocab, settings, want string }{
+		{"[CLS]\n[SEP]\n", "{}", vocab + ": wordpiece: expected the token [UNK], found 2 tokens " +
+			"without it; use the model's own vocab.txt"},
+		{"a\n" + strings.Repeat("b", 1024) + "\n", "{}", vocab + ": line 2: expected a token of " +
+			"less than 1024 bytes, found a longer line; this is not a vocabulary of BERT"},
+		{"", "[]", settings + ": expected a tokenizer's settings, found json: cannot unmarshal " +
+			"array into Go value of type"},
+		{"", `{"do_lower_case": false, "strip_accents": true}`, settings + others},
+		{"", `{"do_lower_case": true, "strip_accents": false}`, settings + others},
+		{"", `{"tokenize_chinese_chars": false}`, settings + others},
+		{"[CLS]\n[SEP]\n[UNK]\n" + strings.Repeat("b", 1023) + "\n",
+			`{"do_lower_case": false, "strip_accents": false}`, ""},
+	} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{vocab: c.vocab, settings: c.settings} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := Open(dir)
+		got := ""
+		if err != nil {
+			got = strings.ReplaceAll(strings.TrimPrefix(err.Error(), "wordpiece: "), dir+"/", "")
+		}
+		if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s\nwant\n%s", got, c.want)
+		}
+		if open := filestest.Open(dir); len(open) > 0 {
+			t.Errorf("%s: not closed: %q", c.want, open)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, settings), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.HasPrefix(err.Error(), "wordpiece: ") ||
+		!strings.Contains(err.Error(), "found a directory") {
+		t.Error(err)
+	}
+}
+
+// TestLimitsOfVocabularies reads 2²⁰ tokens, and not one more.
+func TestLimitsOfVocabularies(t *testing.T) {
+	if vocab, err := readVocab(strings.NewReader(strings.Repeat("\n", 1<<20))); err != nil ||
+		len(vocab) != 1<<20 {
+		t.Errorf("%d tokens, %v", len(vocab), err)
+	}
+	_, err := readVocab(strings.NewReader(strings.Repeat("\n", 1<<20+1)))
+	if err == nil || err.Error() != "line 1048577: expected at most 1048576 tokens; this is not a "+
+		"vocabulary of BERT" {
+		t.Error(err)
+	}
+	broken := errors.New("bad sector")
+	_, err = readVocab(io.MultiReader(strings.NewReader("a\n"), iotest.ErrReader(broken)))
+	if err != broken {
+		t.Error(err)
+	}
+}
+
+// TestTokensOfAVocabulary counts them, and takes a special token that it does not have for text.
+func TestTokensOfAVocabulary(t *testing.T) {
+	tokenizer, err := New([]string{"[CLS]", "[SEP]", "[UNK]", "good"}, true)
+	if err != nil || tokenizer.Len() != 4 || tokenizer.Token(3) != "good" {
+		t.Fatal(err, tokenizer)
+	}
+	got := tokenizer.Encode("good[MASK] [UNK][PAD]Good", 20)
+	if want := []int{0, 3, 2, 2, 2, 2, 2, 2, 2, 3, 1}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	defer func() {
+		if got := recover(); got != "wordpiece: Encode: at most 1 tokens: want at least 2" {
+			t.Errorf("panics with %v", got)
+		}
+	}()
+	if got := tokenizer.Encode("good", 2); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("%v of 2 tokens", got)
+	}
+	tokenizer.Encode("good", 1)
+}
+
+// TestLongWords has a word of 100 letters of two bytes, and one of 101.
+func TestLongWords(t *testing.T) {
+	tokenizer, err := New([]string{"[CLS]", "[SEP]", "[UNK]", "ж", "##ж"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append([]int{0, 3}, slices.Repeat([]int{4}, 99)...)
+	if got := tokenizer.Encode(strings.Repeat("ж", 100), 200); !slices.Equal(got, append(want, 1)) {
+		t.Errorf("%v", got)
+	}
+	if got := tokenizer.Encode(strings.Repeat("ж", 101), 200); !slices.Equal(got, []int{0, 2, 1}) {
+		t.Errorf("%v", got)
 	}
 }
 

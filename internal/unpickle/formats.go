@@ -35,7 +35,7 @@ var formats = []format{
 // begin checks that the file is a pickle: it must start with PROTO, or in protocols 0 and 1 with a
 // dict or a class.
 func (w *scanner) begin() error {
-	head, err := w.r.Peek(int(max(0, min(w.file.Size()-w.off, 256))))
+	head, err := w.r.Peek(int(min(w.file.Size()-w.off, 256)))
 	switch {
 	case w.file.Size() == 0:
 		return fmt.Errorf("%s: expected a pickle, found an empty file; download it again", w.Name)

@@ -59,9 +59,7 @@ func (l *Loader) Load(file io.ReaderAt, from, size int64) (root any, end int64, 
 	w := &scanner{Loader: *l, file: io.NewSectionReader(file, 0, size), off: from,
 		shifts: []shift{{0, from}}}
 	w.r = bufio.NewReaderSize(w.file, 1<<16)
-	if err := w.seek(from); err != nil {
-		return nil, 0, err
-	}
+	w.seek()
 	if err := w.begin(); err != nil {
 		return nil, 0, err
 	}
@@ -116,13 +114,10 @@ func (w *scanner) persistent(id any) (any, error) {
 var errPersistent = errors.New("expected no persistent id, found one: some data are not in this " +
 	"file; if it is of torch.save, convert tensors with .numpy() and save with pickle.dump")
 
-func (w *scanner) seek(off int64) error {
-	w.off = off
-	if _, err := w.file.Seek(off, io.SeekStart); err != nil {
-		return fmt.Errorf("%s: %w", w.Name, err)
-	}
+// seek continues to read at w.off.
+func (w *scanner) seek() {
+	w.file.Seek(w.off, io.SeekStart) // an error only of a negative offset
 	w.r.Reset(w.file)
-	return nil
 }
 
 // fault returns the error for a file that is no valid pickle.
@@ -146,18 +141,14 @@ func (w *scanner) cut(start int64, name string, n uint64) error {
 			w.file.Size(), uint64(w.off)+n))
 }
 
-// origin returns the offset in the file that corresponds to an offset in the program.
+// origin returns the offset in the file that corresponds to an offset in the program: the one
+// before what was not copied there.
 func (w *scanner) origin(program int64) int64 {
-	i, found := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int {
+	i, _ := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int {
 		return int(s.program - at)
 	})
-	if !found {
-		i--
-	}
-	if i < 0 {
-		return program
-	}
-	return w.shifts[i].file + program - w.shifts[i].program
+	s := w.shifts[max(i-1, 0)]
+	return s.file + program - s.program
 }
 
 // step scans one opcode and reports whether it was STOP.
@@ -252,7 +243,8 @@ func (w *scanner) counted(start int64, op byte) error {
 		return w.fault(start, "%s: expected at most 255 bytes, found %d", code.name, n)
 	case n > maxString:
 		w.addBlob(op, int64(n))
-		return w.seek(w.off)
+		w.seek()
+		return nil
 	}
 	w.program = append(w.program, wide[:code.width()]...)
 	body, err := w.take(start, code.name, int(n))
@@ -295,6 +287,9 @@ func (w *scanner) readLine(start int64, name string, limit int) ([]byte, error) 
 	if err == io.EOF {
 		return nil, w.cut(start, name, uint64(len(s)+1))
 	}
+	if err != nil && err != bufio.ErrBufferFull {
+		return nil, w.fault(w.off, "%v", err)
+	}
 	if err != nil || len(s)-1 > limit {
 		return nil, w.fault(start, "%s: expected a line of at most %d bytes, found none",
 			name, limit)
@@ -336,8 +331,11 @@ func (w *scanner) unicode(start int64) error {
 		if err == nil {
 			break
 		}
-		if err != bufio.ErrBufferFull {
+		if err == io.EOF {
 			return w.cut(start, "UNICODE", uint64(n)+1)
+		}
+		if err != bufio.ErrBufferFull {
+			return w.fault(w.off, "%v", err)
 		}
 	}
 	if n-1 > maxString {

@@ -3,7 +3,9 @@ package unpickle
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,7 +60,8 @@ func TestErrorsOfTheDisk(t *testing.T) {
 // TestEscapes decodes Latin-1 with escapes, of which some are incomplete or no escapes.
 func TestEscapes(t *testing.T) {
 	for text, want := range map[string]string{"a\xe9": "aé", `\u00e9b`: "éb", `\U0001f600c`: "😀c",
-		`\uZZZZ`: `\uZZZZ`, `\u00e`: "\x0e", `\n\\`: `\n\\`, `\`: `\`} {
+		`\Uffffffff`: "\ufffd",
+		`\uZZZZ`:     `\uZZZZ`, `\u00e`: "\x0e", `\n\\`: `\n\\`, `\`: `\`} {
 		if got := string(unescape([]byte(text))); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
@@ -142,9 +145,11 @@ func TestLongStringsStayInTheFile(t *testing.T) {
 	if string(text) != long || err != nil {
 		t.Error(err)
 	}
-	raw, err := io.ReadAll(b.Reader())
-	if string(raw) != long || err != nil {
-		t.Error(err)
+	for range 2 {
+		raw, err := io.ReadAll(b.Reader())
+		if string(raw) != long || err != nil {
+			t.Error(err)
+		}
 	}
 	latin, err := Latin1(text)
 	if len(latin) != 5000 || latin[0] != 0xe9 || err != nil {
@@ -216,6 +221,13 @@ func TestOtherFormats(t *testing.T) {
 		{zipHead("train.npy"), "found an .npz file of NumPy; read it with numpy.load"},
 		{zipHead("a/data.pkl"), "found a file of torch.save; read it with torch.load"},
 		{zipHead("a") + ".npy", "found a zip archive"},
+		{zipHead(".npy"), "found an .npz file of NumPy; read it with numpy.load"},
+		{zipHead("train.npy") + "x", "found an .npz file of NumPy; read it with numpy.load"},
+		{zipHead("/data.pkl"), "found a file of torch.save; read it with torch.load"},
+		{"PK\x03\x04" + strings.Repeat("\xff", 40), "found a zip archive; unzip it and give"},
+		{"PK\x03\x04" + strings.Repeat("\x00", 26), "found a zip archive; unzip it"},
+		{"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\n.",
+			"byte 2: expected a pickle, found a file of joblib; save it again: python -c"},
 		{"version https://git-lfs.github.com/spec/v1\n", "found a pointer of Git LFS"},
 		{"id,label\n", `found a file that begins with "id,label\n"; give the .pkl file`},
 		{"\x80\x04\x8c\x13joblib.numpy_pickle",
@@ -253,4 +265,296 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("end %d of %d", end, len(data))
 		}
 	})
+}
+
+func le(width int, n uint64) string {
+	return string(binary.LittleEndian.AppendUint64(nil, n)[:width])
+}
+
+// TestOpcodes runs each opcode that has a value, with arguments of its kind. What is before the
+// value on the stack is popped.
+func TestOpcodes(t *testing.T) {
+	class := func(module, name string) (any, error) { return module + "." + name, nil }
+	list := func(v ...any) *types.List { return types.NewListFromSlice(v) }
+	tuple := func(v ...any) *types.Tuple { return types.NewTupleFromSlice(v) }
+	for program, want := range map[string]any{
+		"N": nil, "\x88": true, "\x89": false, "I01\n": true, "I00\n": false, "I-12\n": -12,
+		"J\xff\xff\xff\xff": -1, "K\xff": 255, "M\x01\x02": 513, "L12L\n": 12,
+		"\x8a\x01\xff": -1, "\x8a\x02\x00\x01": 256, "\x8a\x00": 0, "\x8b" + le(4, 0): 0,
+		"\x8b\x02\x00\x00\x00\x00\x01": 256, "F-1.5\n": -1.5,
+		"G\xbf\xf8\x00\x00\x00\x00\x00\x00": -1.5, "S'ab'\n": "ab", "S\"ab\"\n": "ab",
+		"T\x02\x00\x00\x00ab": "ab", "U\x02ab": "ab", "X\x02\x00\x00\x00\xc3\xa9": "é",
+		"\x8c\x02\xc3\xa9": "é", "\x8d" + le(8, 2) + "\xc3\xa9": "é",
+		"V\\u00e9\xe9\n": "éé", "V\n": "", "X\x00\x00\x00\x00": "",
+		"B\x02\x00\x00\x00ab": []byte("ab"), "C\x02ab": []byte("ab"),
+		"\x8e" + le(8, 2) + "ab": []byte("ab"),
+		"\x96" + le(8, 2) + "ab": types.NewByteArrayFromSlice([]byte("ab")),
+		")":                      &types.Tuple{},
+		"K\x01\x85":              tuple(1), "K\x01K\x02\x86": tuple(1, 2),
+		"K\x01K\x02K\x03\x87": tuple(1, 2, 3), "(K\x01K\x02t": tuple(1, 2),
+		"]K\x01a(K\x02K\x03e": list(1, 2, 3), "(K\x01K\x02l": list(1, 2),
+		"}K\x01K\x02s": dictOf(1, 2), "}(K\x01K\x02u": dictOf(1, 2),
+		"(K\x01K\x02d": dictOf(1, 2), "K\x01K\x020": 1, "K\x01(K\x021": 1,
+		"K\x012\x86": tuple(1, 1), "K\x01q\x020h\x02": 1,
+		"K\x01r\x02\x00\x01\x000j\x02\x00\x01\x00": 1, "K\x01p300\n0g300\n": 1,
+		"K\x01\x940h\x00": 1, "ca.b\nC\n": "a.b.C", "\x8c\x03a.b\x8c\x01C\x93": "a.b.C",
+		"\x95" + le(8, 3) + "K\x01": 1,
+	} {
+		data := "\x80\x04" + program + "."
+		v, end, err := load(&Loader{Name: "op", Class: class}, data+"rest", 0)
+		if err != nil || end != int64(len(data)) || !reflect.DeepEqual(v, want) {
+			t.Errorf("%q: %#v, want %#v; end %d: %v", program, v, want, end, err)
+		}
+		// each byte is needed
+		for n := range data[2:] {
+			if v, _, err := load(&Loader{Name: "op", Class: class}, data[:2+n], 0); err == nil ||
+				!strings.HasPrefix(err.Error(), "op: byte ") ||
+				!strings.Contains(err.Error(), "the file ends after") {
+				t.Errorf("%q: %v and %v for %d bytes", program, v, err, 2+n)
+			}
+		}
+	}
+}
+
+func dictOf(key, value any) *types.Dict {
+	d := types.NewDict()
+	d.Set(key, value)
+	return d
+}
+
+// TestPlacesOfErrors has what cannot be run at byte 30, behind what is not copied to the program or
+// is longer in it.
+func TestPlacesOfErrors(t *testing.T) {
+	nones := strings.Repeat("N", 23)
+	for name, data := range map[string]string{
+		"nothing":     "\x80\x04" + strings.Repeat("N", 28),
+		"frame":       "\x80\x04\x95" + le(8, 3) + strings.Repeat("N", 19),
+		"two frames":  "\x80\x04\x95" + le(8, 3) + "NN\x95" + le(8, 3) + strings.Repeat("N", 8),
+		"integer 0":   "\x80\x04\x8a\x00\x8b" + le(4, 0) + strings.Repeat("N", 21),
+		"escapes":     "\x80\x04V\\u00e9\\u00e9\xe9\n" + strings.Repeat("N", 13),
+		"other":       "\x80\x04V" + strings.Repeat("\xe9", 26) + "\n",
+		"long":        "\x80\x04X" + le(4, 2000) + strings.Repeat("x", 2000) + nones,
+		"long escape": "\x80\x04V" + strings.Repeat("x", 2000) + "\nNNN" + nones,
+	} {
+		place := 30
+		if strings.HasPrefix(name, "long") {
+			place = 2030
+		}
+		if len(data) != place {
+			t.Fatalf("%s: %d bytes", name, len(data))
+		}
+		_, _, err := load(&Loader{Name: "bad", Class: refuse}, data+"\x93NNNN.", 0)
+		if want := fmt.Sprintf("bad: byte %d: ", place+1); err == nil ||
+			!strings.HasPrefix(err.Error(), want) ||
+			!strings.HasSuffix(err.Error(), "; the file is damaged or of another format; download "+
+				"it again") {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}
+
+// TestLimitsOfStrings has strings and lines of 1024 bytes and of one more.
+func TestLimitsOfStrings(t *testing.T) {
+	for _, n := range []int{1024, 1025} {
+		s := strings.Repeat("x", n)
+		for name, data := range map[string]string{"X": "X" + le(4, uint64(n)) + s,
+			"V": "V" + s + "\n", "B": "B" + le(4, uint64(n)) + s} {
+			v, end, err := load(&Loader{Name: "long", Class: refuse}, "\x80\x04"+data+".", 0)
+			if err != nil || end != int64(len(data)+3) {
+				t.Errorf("%s of %d: end %d: %v", name, n, end, err)
+				continue
+			}
+			if b, ok := v.(*Blob); ok != (n == 1025) {
+				t.Errorf("%s of %d bytes is a %T", name, n, v)
+			} else if ok {
+				if text, err := b.Text(); string(text) != s || err != nil || b.Size() != int64(n) {
+					t.Errorf("%s: %d bytes: %v", name, len(text), err)
+				}
+			}
+		}
+		_, _, err := load(&Loader{Name: "line", Class: refuse}, "\x80\x04S'"+s[:n-2]+"'\n.", 0)
+		want := ""
+		if n == 1025 {
+			want = "line: byte 2: STRING: expected a line of at most 1024 bytes, found none; the " +
+				"file is damaged or of another format; download it again"
+		}
+		if text := fmt.Sprint(err); text != want && (err != nil || want != "") {
+			t.Errorf("%d bytes: %s, want %s", n, text, want)
+		}
+	}
+	if w := (&scanner{}); w.text(0, []byte("abcd")) != nil || w.cost != 12 {
+		t.Errorf("%d bytes are counted for four letters, want 12", w.cost)
+	}
+	// longer than what is read at once, with escapes
+	s := strings.Repeat("\\u00e9", 30_000)
+	v, _, err := load(&Loader{Name: "long", Class: refuse}, "\x80\x02V"+s+"\n.", 0)
+	b, ok := v.(*Blob)
+	if err != nil || !ok {
+		t.Fatal(v, err)
+	}
+	if text, err := b.Text(); err != nil || string(text) != strings.Repeat("é", 30_000) {
+		t.Errorf("%d bytes: %v", len(text), err)
+	}
+	// two long strings are different, and an integer may have the same number
+	data := "\x80\x02(" + "X" + le(4, 2000) + strings.Repeat("a", 2000) + "X" + le(4, 3000) +
+		strings.Repeat("b", 3000) + "K\x01t."
+	v, _, err = load(&Loader{Name: "two", Class: refuse}, data, 0)
+	if err != nil || v.(*types.Tuple).Get(2) != 1 {
+		t.Fatal(v, err)
+	}
+	for i, want := range []string{strings.Repeat("a", 2000), strings.Repeat("b", 3000)} {
+		if text, err := v.(*types.Tuple).Get(i).(*Blob).Text(); err != nil || string(text) != want {
+			t.Errorf("string %d: %.10s, %v", i, text, err)
+		}
+	}
+}
+
+// TestMessages has the whole message of each error.
+func TestMessages(t *testing.T) {
+	const damaged = "; the file is damaged or of another format; download it again"
+	const array = "expected arrays, lists and strings, found array._array_reconstructor; it was " +
+		"refused and nothing was executed, do not open this file elsewhere unless you trust it"
+	for _, c := range []struct{ data, want string }{
+		{"", "expected a pickle, found an empty file; download it again"},
+		{"\x80\x04\xff.", "byte 2: expected an opcode, found 0xff" + damaged},
+		{"\x80\x05N\x97.", "byte 3: expected arrays in the file, found a buffer outside of it; " +
+			"save it again without buffer_callback: pickle.dump(data, f, 4)"},
+		{"\x80\x05\x98.", "byte 2: expected arrays in the file, found a buffer outside of it; " +
+			"save it again without buffer_callback: pickle.dump(data, f, 4)"},
+		{"\x80\x02X" + le(4, 2000) + strings.Repeat("x", 1990), "byte 2: BINUNICODE: expected " +
+			"2000 more bytes, found the end of the file after 1990; the file ends after 1997 of " +
+			"at least 2007 bytes, download it again"},
+		{"\x80\x02Vabc", "byte 2: UNICODE: expected 4 more bytes, found the end of the file " +
+			"after 3; the file ends after 6 of at least 7 bytes, download it again"},
+		{"\x80\x02Sabc", "byte 2: STRING: expected 4 more bytes, found the end of the file after " +
+			"3; the file ends after 6 of at least 7 bytes, download it again"},
+		{"\x80\x02S'\\x41'\n.", "byte 2: STRING: expected a string without escapes, found one of " +
+			"Python 2; save the file with pickle protocol 2 or higher"},
+		{"\x80\x02\x8b" + le(4, 256) + strings.Repeat("x", 256), "byte 2: LONG4: expected at " +
+			"most 255 bytes, found 256" + damaged},
+		{"\x80\x02V_array_reconstructor\n.", "byte 2: " + array},
+		{"\x80\x02carray\n_array_reconstructor\n.", "byte 2: " + array},
+		{"\x80\x02Nca\nb\n.", "expected arrays, lists and strings, found a.b; it was refused and " +
+			"nothing was executed, do not open this file elsewhere unless you trust it"},
+		{"\x80\x02K\x00Q.", "expected no persistent id, found one: some data are not in this " +
+			"file; if it is of torch.save, convert tensors with .numpy() and save with " +
+			"pickle.dump"},
+		{"\x80\x02cpanic\nb\n.", "byte 11: cannot happen" + damaged},
+	} {
+		l := &Loader{Name: "own", Class: func(module, name string) (any, error) {
+			if module == "panic" {
+				panic("cannot happen")
+			}
+			return refuse(module, name)
+		}}
+		if v, _, err := load(l, c.data, 0); err == nil || err.Error() != "own: "+c.want &&
+			c.want != "" {
+			t.Errorf("%.40q: %v, %v\nwant own: %s", c.data, v, err, c.want)
+		}
+	}
+	// in the second of two pickles, and behind the last
+	l := &Loader{Name: "row", Class: refuse}
+	const row = "\x80\x02K\x01.\x80\x02NN\x93."
+	if _, _, err := load(l, row, 5); err == nil ||
+		!strings.HasPrefix(err.Error(), "row: byte 10: ") {
+		t.Error(err)
+	}
+	const end = "row: byte 11: expected a pickle, found the end of the file; download it again"
+	for _, from := range []int64{11, 12} {
+		if _, _, err := load(l, row, from); err == nil ||
+			err.Error() != strings.Replace(end, "11", fmt.Sprint(from), 1) {
+			t.Error(err)
+		}
+	}
+	// an error where the next bytes are not copied
+	if _, _, err := load(l, "\x80\x04NN\x93\x95"+le(8, 1)+".", 0); err == nil ||
+		!strings.HasPrefix(err.Error(), "row: byte 5: ") {
+		t.Error(err)
+	}
+}
+
+// TestMemoryIsThatOfTheMarks has as many marks as a file of its size may have: 336 bytes each and
+// 48 for None are 64 MB and twice the size.
+func TestMemoryIsThatOfTheMarks(t *testing.T) {
+	const n = 200_925
+	data := "\x80\x02" + strings.Repeat("(", n) + "N."
+	const padding = (336*n+48-64<<20)/2 - (n + 4)
+	l := &Loader{Name: "marks", Class: refuse}
+	if v, _, err := load(l, data+strings.Repeat(" ", padding), 0); v != nil || err != nil {
+		t.Error(v, err)
+	}
+	_, _, err := load(l, data+strings.Repeat(" ", padding-1), 0)
+	want := fmt.Sprintf("marks: byte %d: expected arrays, found small objects for more than 64 MB "+
+		"of memory; save lists of numbers as arrays: numpy.array(x, dtype='float32')", n+2)
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestMemoryOfSets counts the items of each set once, and nothing for what is in no set.
+func TestMemoryOfSets(t *testing.T) {
+	for name, data := range map[string]string{
+		"sets":       "(" + strings.Repeat("\x8f(K\x01\x90", 2000) + "l.",
+		"frozensets": "(" + strings.Repeat("(K\x01\x91", 2000) + "l.",
+		"integers":   "(" + strings.Repeat("K\x01", 450_000) + "l.",
+	} {
+		if _, _, err := load(&Loader{Name: name, Class: refuse}, "\x80\x04"+data, 0); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A cutDisk fails from some read on.
+type cutDisk struct {
+	io.ReaderAt
+	reads int // that succeed
+}
+
+func (d *cutDisk) ReadAt(p []byte, off int64) (int, error) {
+	if d.reads--; d.reads < 0 {
+		return 0, errors.New("bad sector")
+	}
+	return d.ReaderAt.ReadAt(p, off)
+}
+
+// TestEachReadMayFail has files that are longer than what is read at once, and which end in it with
+// an argument of each kind.
+func TestEachReadMayFail(t *testing.T) {
+	const buffer = 1 << 16
+	for _, end := range []string{"K\x01", "J\x01\x00\x00\x00", "S'abc'\n", "V\\u00e9\n",
+		"X\x03\x00\x00\x00abc", "ca\nb\n", "X" + le(4, 2000) + strings.Repeat("x", 2000),
+		"V" + strings.Repeat("x", 2*buffer) + "\n", "V" + strings.Repeat("x", 500) + "\n"} {
+		for into := 1; into < min(len(end), 9); into++ {
+			data := "\x80\x04" + strings.Repeat("N", buffer-2-into) + end + "."
+			for n := 0; ; n++ {
+				d := &cutDisk{strings.NewReader(data), n}
+				_, _, err := (&Loader{Name: "cut", Class: func(string, string) (any, error) {
+					return nil, nil
+				}}).Load(d, 0, int64(len(data)))
+				if d.reads >= 0 {
+					if err != nil || n < 2 {
+						t.Errorf("%.9q: %d reads: %v", end, n, err)
+					}
+					break
+				}
+				if err == nil || !strings.HasPrefix(err.Error(), "cut: ") ||
+					!strings.Contains(err.Error(), "bad sector") {
+					t.Errorf("%.9q: read %d fails: %v", end, n, err)
+				}
+			}
+		}
+	}
+}
+
+// TestArgumentsOfOpaqueClasses are at most 255.
+func TestArgumentsOfOpaqueClasses(t *testing.T) {
+	o := &Opaque{strings.Repeat("m", 61), strings.Repeat("n", 61)}
+	name := strings.Repeat("m", 60) + "." + strings.Repeat("n", 60)
+	if v, err := o.PyNew(make([]any, 255)...); v != o || err != nil {
+		t.Error(v, err)
+	}
+	if _, err := o.PyNew(make([]any, 256)...); err == nil ||
+		err.Error() != name+": expected at most 255 arguments, found 256" {
+		t.Error(err)
+	}
 }
