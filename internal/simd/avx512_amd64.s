@@ -1287,11 +1287,16 @@ tile:
 	VXORPS     Z3, Z3, Z3
 	VXORPS     Z4, Z4, Z4
 	VXORPS     Z5, Z5, Z5
+	MOVQ       nextA+80(FP), R10
+	SHLQ       $0x02, R10
+	ADDQ       a+8(FP), R10
 
 step:
 	VMOVUPS.Z    (CX), K1, Z6
 	VBROADCASTSS (SI), Z7
 	VFMADD231PS  Z6, Z7, Z0
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000018, R10
 	VBROADCASTSS (SI)(DI*1), Z7
 	VFMADD231PS  Z6, Z7, Z1
 	VBROADCASTSS (SI)(DI*2), Z7
@@ -1651,11 +1656,16 @@ tile:
 	VXORPS     Z4, Z4, Z4
 	VXORPS     Z5, Z5, Z5
 	VXORPS     Z6, Z6, Z6
+	MOVQ       nextA+80(FP), R10
+	SHLQ       $0x02, R10
+	ADDQ       a+8(FP), R10
 
 step:
 	VMOVUPS.Z    (CX), K1, Z7
 	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z7, Z8, Z0
+	PREFETCHT0   (R10)
+	ADDQ         $0x0000001c, R10
 	VBROADCASTSS (SI)(DI*1), Z8
 	VFMADD231PS  Z7, Z8, Z1
 	VBROADCASTSS (SI)(DI*2), Z8
@@ -2054,6 +2064,9 @@ tile:
 	VXORPS     Z5, Z5, Z5
 	VXORPS     Z6, Z6, Z6
 	VXORPS     Z7, Z7, Z7
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z8
@@ -2061,6 +2074,8 @@ step:
 	VFMADD231PS  Z8, Z9, Z0
 	VBROADCASTSS (SI)(DI*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000020, R11
 	VBROADCASTSS (SI)(DI*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
 	VBROADCASTSS (SI)(R8*1), Z9
@@ -2498,6 +2513,9 @@ tile:
 	VXORPS     Z6, Z6, Z6
 	VXORPS     Z7, Z7, Z7
 	VXORPS     Z8, Z8, Z8
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z9
@@ -2505,6 +2523,8 @@ step:
 	VFMADD231PS  Z9, Z10, Z0
 	VBROADCASTSS (SI)(DI*1), Z10
 	VFMADD231PS  Z9, Z10, Z1
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000024, R11
 	VBROADCASTSS (SI)(DI*2), Z10
 	VFMADD231PS  Z9, Z10, Z2
 	VBROADCASTSS (SI)(R8*1), Z10
@@ -2979,6 +2999,9 @@ tile:
 	VXORPS     Z7, Z7, Z7
 	VXORPS     Z8, Z8, Z8
 	VXORPS     Z9, Z9, Z9
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z10
@@ -2986,6 +3009,8 @@ step:
 	VFMADD231PS  Z10, Z11, Z0
 	VBROADCASTSS (SI)(DI*1), Z11
 	VFMADD231PS  Z10, Z11, Z1
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000028, R11
 	VBROADCASTSS (SI)(DI*2), Z11
 	VFMADD231PS  Z10, Z11, Z2
 	VBROADCASTSS (SI)(R8*1), Z11
@@ -3497,6 +3522,9 @@ tile:
 	VXORPS     Z8, Z8, Z8
 	VXORPS     Z9, Z9, Z9
 	VXORPS     Z10, Z10, Z10
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z11
@@ -3504,6 +3532,8 @@ step:
 	VFMADD231PS  Z11, Z12, Z0
 	VBROADCASTSS (SI)(DI*1), Z12
 	VFMADD231PS  Z11, Z12, Z1
+	PREFETCHT0   (R11)
+	ADDQ         $0x0000002c, R11
 	VBROADCASTSS (SI)(DI*2), Z12
 	VFMADD231PS  Z11, Z12, Z2
 	VBROADCASTSS (SI)(R8*1), Z12
@@ -4052,6 +4082,9 @@ tile:
 	VXORPS     Z9, Z9, Z9
 	VXORPS     Z10, Z10, Z10
 	VXORPS     Z11, Z11, Z11
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z12
@@ -4061,6 +4094,8 @@ step:
 	VFMADD231PS  Z12, Z13, Z1
 	VBROADCASTSS (SI)(DI*2), Z13
 	VFMADD231PS  Z12, Z13, Z2
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000030, R11
 	VBROADCASTSS (SI)(R8*1), Z13
 	VFMADD231PS  Z12, Z13, Z3
 	VBROADCASTSS (SI)(DI*4), Z13
@@ -4644,6 +4679,9 @@ tile:
 	VXORPS     Z10, Z10, Z10
 	VXORPS     Z11, Z11, Z11
 	VXORPS     Z12, Z12, Z12
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z13
@@ -4653,6 +4691,8 @@ step:
 	VFMADD231PS  Z13, Z14, Z1
 	VBROADCASTSS (SI)(DI*2), Z14
 	VFMADD231PS  Z13, Z14, Z2
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000034, R11
 	VBROADCASTSS (SI)(R8*1), Z14
 	VFMADD231PS  Z13, Z14, Z3
 	VBROADCASTSS (SI)(DI*4), Z14
@@ -5273,6 +5313,9 @@ tile:
 	VXORPS     Z11, Z11, Z11
 	VXORPS     Z12, Z12, Z12
 	VXORPS     Z13, Z13, Z13
+	MOVQ       nextA+80(FP), R11
+	SHLQ       $0x02, R11
+	ADDQ       a+8(FP), R11
 
 step:
 	VMOVUPS.Z    (CX), K1, Z14
@@ -5282,6 +5325,8 @@ step:
 	VFMADD231PS  Z14, Z15, Z1
 	VBROADCASTSS (SI)(DI*2), Z15
 	VFMADD231PS  Z14, Z15, Z2
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000038, R11
 	VBROADCASTSS (SI)(R8*1), Z15
 	VFMADD231PS  Z14, Z15, Z3
 	VBROADCASTSS (SI)(DI*4), Z15
@@ -5948,6 +5993,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R10
+	SHLQ         $0x02, R10
+	ADDQ         a+8(FP), R10
 
 step:
 	VMOVUPS      (CX), Z12
@@ -5955,6 +6003,8 @@ step:
 	VBROADCASTSS (SI), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000018, R10
 	VBROADCASTSS (SI)(DI*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
@@ -6191,6 +6241,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R10
+	SHLQ         $0x02, R10
+	ADDQ         a+8(FP), R10
 
 step:
 	VMOVUPS      (CX), Z14
@@ -6198,6 +6251,8 @@ step:
 	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
+	PREFETCHT0   (R10)
+	ADDQ         $0x0000001c, R10
 	VBROADCASTSS (SI)(DI*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
@@ -6460,6 +6515,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z16
@@ -6470,6 +6528,8 @@ step:
 	VBROADCASTSS (SI)(DI*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000020, R11
 	VBROADCASTSS (SI)(DI*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
@@ -6753,6 +6813,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z18
@@ -6763,6 +6826,8 @@ step:
 	VBROADCASTSS (SI)(DI*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000024, R11
 	VBROADCASTSS (SI)(DI*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
@@ -7069,6 +7134,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z20
@@ -7079,6 +7147,8 @@ step:
 	VBROADCASTSS (SI)(DI*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000028, R11
 	VBROADCASTSS (SI)(DI*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
@@ -7408,6 +7478,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z22
@@ -7418,6 +7491,8 @@ step:
 	VBROADCASTSS (SI)(DI*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
+	PREFETCHT0   (R11)
+	ADDQ         $0x0000002c, R11
 	VBROADCASTSS (SI)(DI*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
@@ -7770,6 +7845,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z24
@@ -7783,6 +7861,8 @@ step:
 	VBROADCASTSS (SI)(DI*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000030, R11
 	VBROADCASTSS (SI)(R8*1), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
@@ -8155,6 +8235,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z26
@@ -8168,6 +8251,8 @@ step:
 	VBROADCASTSS (SI)(DI*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000034, R11
 	VBROADCASTSS (SI)(R8*1), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
@@ -8563,6 +8648,9 @@ first:
 	JNZ          first
 	TESTQ        AX, AX
 	JZ           done
+	MOVQ         nextA+80(FP), R11
+	SHLQ         $0x02, R11
+	ADDQ         a+8(FP), R11
 
 step:
 	VMOVUPS      (CX), Z28
@@ -8576,6 +8664,8 @@ step:
 	VBROADCASTSS (SI)(DI*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000038, R11
 	VBROADCASTSS (SI)(R8*1), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7

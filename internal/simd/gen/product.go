@@ -87,13 +87,28 @@ func (v *isa) product(rows, width int, ahead bool) {
 		ADDQ(ldb, b)
 	}
 	if !ahead {
-		v.steps(k, "step", func() { step(nil) })
+		between := map[int]func(){}
+		if v.wide() && width == 1 && rows >= aheadRows {
+			between[rows/4] = loadNextRows(rows)
+		}
+		v.steps(k, "step", func() { step(between) })
 	} else {
 		v.aheadSteps(rows, k, b, ldb, step)
 	}
 	v.epilogue(acc)
 	nextTile()
 	v.ret()
+}
+
+// loadNextRows returns code for a step that loads a part of the rows of A in the next tile, if rows
+// are contiguous. The processor loads single rows ahead by itself, but not the next ones.
+func loadNextRows(rows int) func() {
+	at := stride("nextA")
+	ADDQ(argument("a"), at)
+	return func() {
+		PREFETCHT0(Mem{Base: at})
+		ADDQ(U32(4*rows), at)
+	}
 }
 
 // nextTile moves the arguments to the next tile, if there is one.
@@ -145,6 +160,7 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	})
 	TESTQ(k, k)
 	JZ(LabelRef("done"))
+	loads[rows/4] = loadNextRows(rows)
 	v.steps(k, "step", func() { step(loads) })
 	Label("done")
 }
