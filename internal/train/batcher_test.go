@@ -49,6 +49,74 @@ func TestMaskedOnTheDevice(t *testing.T) {
 	}
 }
 
+// TestInputs compares the inputs, the keep masks and the labels of a batch with the data.
+func TestInputs(t *testing.T) {
+	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 5, LanguageSteps: 6,
+		AudioSteps: 9, VisionSteps: 7, AudioDim: 3, VisionDim: 2, Seed: 3})
+	s, index := set.Train, []int{4, 1}
+	s.Language.Segment[4*6+2] = 1
+	dev, err := ag.Open("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rates := datasets.FixedRates(s.Len(), 0.5)
+	k := s.KeepMasks(rates)
+	for _, classes := range []int{0, 3} {
+		f := batcher{classes: classes}
+		f.Fill(s, index, k)
+		f.Fill(s, index, k) // classes of the last batch only
+		b := f.Batch(ag.NewTape(dev), zoo.Phase{NeedsComplete: true, NeedsKeepMasks: true}, &rates,
+			1)
+		var want datasets.Batch
+		want.Fill(s, index, k)
+		equal := func(what string, got *ag.Tensor, want []float32, shape ...int) {
+			t.Helper()
+			var x []float32
+			for _, v := range got.Values() {
+				x = append(x, float32(v))
+			}
+			if !slices.Equal(x, want) || !slices.Equal(got.Shape(), shape) {
+				t.Errorf("%s: %v %v, want %v %v", what, got.Shape(), x, shape, want)
+			}
+		}
+		equal("audio", b.Complete.Audio, want.Audio.X, 2, 9, 3)
+		equal("vision", b.Complete.Vision, want.Vision.X, 2, 7, 2)
+		equal("mask", b.Complete.Mask, want.Language.Mask, 2, 6)
+		equal("kept tokens", b.KeepMasks[zoo.Language], want.Language.Keep, 2, 6)
+		equal("kept audio", b.KeepMasks[zoo.Audio], want.Audio.Keep, 2, 9)
+		equal("kept vision", b.KeepMasks[zoo.Vision], want.Vision.Keep, 2, 7)
+		for _, in := range []*zoo.Input{b.Complete, b.Corrupted} {
+			if !slices.Equal(in.Segments, want.Language.Segment) ||
+				!slices.Equal(in.HostMask, want.Language.Mask) ||
+				!slices.Equal(in.AudioLen, want.Audio.Len) ||
+				!slices.Equal(in.VisionLen, want.Vision.Len) {
+				t.Errorf("%+v", in)
+			}
+		}
+		if !slices.Equal(b.Complete.IDs, want.Language.ID) ||
+			!slices.Equal(b.Corrupted.IDs, want.Language.Corrupted) {
+			t.Errorf("tokens %v, corrupted %v", b.Complete.IDs, b.Corrupted.IDs)
+		}
+		if classes == 0 {
+			equal("labels", b.Label, want.Label, 2)
+			continue
+		}
+		var class []int // negative, neutral, positive
+		for _, y := range want.Label {
+			class = append(class, map[bool]int{true: 0, false: 2}[y < 0])
+		}
+		if !slices.Equal(b.Class, class) || b.Label != nil {
+			t.Errorf("classes %v of the labels %v, want %v", b.Class, want.Label, class)
+		}
+	}
+	f := batcher{}
+	f.FillCorrupted(s, index, k)
+	b := f.Batch(ag.NewTape(dev), zoo.Phase{}, &rates, 1)
+	if b.Class != nil || b.KeepMasks != [zoo.Modalities]*ag.Tensor{} || b.Complete != nil {
+		t.Errorf("%+v", b)
+	}
+}
+
 // TestBatch checks what a batch has besides its inputs.
 func TestBatch(t *testing.T) {
 	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 3, LanguageSteps: 6,

@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -67,5 +68,62 @@ func TestWarningOfOtherData(t *testing.T) {
 			want == "" && log.Len() > 0 {
 			t.Errorf("hash %s: %v, %v, log %q, want %q", hash, other, err, &log, want)
 		}
+	}
+}
+
+// TestErrorsOfOtherData says what has changed, and what to do.
+func TestErrorsOfOtherData(t *testing.T) {
+	d := rundir.Dir(t.TempDir())
+	meta := map[string]string{dataKey: "0123456789abcdef", utterancesKey: "3, 2, 2"}
+	path := d.File(rundir.BestFile)
+	if err := rundir.SaveTensors(path, nil, meta); err != nil {
+		t.Fatal(err)
+	}
+	begin := "train: " + path + ": expected the data that it comes from, 3, 2, 2 utterances for " +
+		"training, validation and test (SHA-256 0123456789ab…), found "
+	const moved, version = "; give the original file with recap train --resume DIR --data FILE, " +
+		"or train a new run", "; use the version of recap that generated the original data, or " +
+		"train a new run"
+	for _, x := range []struct {
+		dataset    string
+		utterances [3]int
+		want       string
+	}{
+		{"mosi", [3]int{3, 2, 2}, "3, 2, 2 (fedcba987654…): the numbers are the same, but ids, " +
+			"tokens, frames or labels have changed" + strings.Replace(moved, "DIR", string(d), 1)},
+		{"synthetic", [3]int{3, 2, 1}, "3, 2, 1 (fedcba987654…): the numbers of utterances have " +
+			"changed" + version},
+	} {
+		c := settingstest.Resolved(t, nil)
+		c.Dataset = x.dataset
+		data := &Data{Origin: Origin{Hash: "fedcba9876543210", Utterances: x.utterances}}
+		if err := data.CheckOrigin(d, &c); message(err) != begin+x.want {
+			t.Errorf("error %v\nwant  %s", err, begin+x.want)
+		}
+	}
+	for _, name := range []string{rundir.BestFile, rundir.StateFile} {
+		d := rundir.Dir(t.TempDir())
+		if err := os.WriteFile(d.File(name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := settingstest.Resolved(t, nil)
+		known, e1 := HasOrigin(d)
+		e2 := (&Data{}).CheckOrigin(d, &c)
+		for _, err := range []error{e1, e2} {
+			if want := "train: " + d.File(name); !strings.HasPrefix(message(err), want) || known {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		}
+	}
+	other, err := WarnOfOtherData(rundir.Dir(t.TempDir()), Origin{}, slog.New(slog.DiscardHandler))
+	if other || !strings.HasPrefix(message(err), "train: checkpoint: ") {
+		t.Errorf("%v, error %v without a checkpoint", other, err)
+	}
+	if err := rundir.SaveTensors(path, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	other, err = WarnOfOtherData(d, Origin{Hash: "1"}, slog.New(slog.DiscardHandler))
+	if other || err != nil {
+		t.Errorf("a checkpoint of version 0.1: %v, %v", other, err)
 	}
 }

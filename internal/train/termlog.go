@@ -73,9 +73,7 @@ func (t *trainer) flushTerms(ph zoo.Phase, epoch, step int, sums rundir.Numbers)
 				return t.diverged(ph.Name, epoch, where, "a finite number", v)
 			}
 			sums[term.Name] += v
-			if term.Weight != 0 {
-				loss += term.Weight * v
-			}
+			loss += term.Weight * v
 		}
 		sums["loss"] += loss
 	}

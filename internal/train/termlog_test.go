@@ -3,6 +3,9 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -156,6 +159,25 @@ func TestTermLog(t *testing.T) {
 		}
 		if len(sums) != len(want) {
 			t.Errorf("sums %v, want %v", sums, want)
+		}
+	}
+}
+
+// TestInfiniteTerms records two steps, of which the second has a term that is infinite.
+func TestInfiniteTerms(t *testing.T) {
+	for _, x := range []float32{float32(math.Inf(1)), float32(math.Inf(-1))} {
+		tr := newTrainer(t, nil)
+		for _, v := range []float32{1, x} {
+			tr.tape.Reset()
+			tr.terms.record(tr.tape, []zoo.Term{
+				{Name: "a", Weight: 1, Loss: tr.tape.Input([]float32{2})},
+				{Name: "b", Loss: tr.tape.Input([]float32{v})}})
+		}
+		err := tr.flushTerms(zoo.Phase{Name: "p"}, 3, 9, rundir.Numbers{})
+		want := fmt.Sprintf("train: phase p, epoch 3, step 9: term b: expected a finite number, "+
+			"found %v; a smaller", x)
+		if !strings.HasPrefix(message(err), want) {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 }

@@ -78,6 +78,7 @@ func TestAccumulatedBatches(t *testing.T) {
 // newTrainer returns a trainer, not begun.
 func newTrainer(t *testing.T, set map[string]string) *trainer {
 	t.Helper()
+	filestest.Use(t, filestest.Fast{})
 	c := settingstest.Resolved(t, set)
 	data, err := Open(&c)
 	if err != nil {
