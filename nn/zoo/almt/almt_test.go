@@ -10,11 +10,21 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/autograd/gradcheck"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
 )
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
+
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text embed language hyper fusion score",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false",
+		"pass : text embed language hyper fusion score; terms task")
+}
 
 func tiny() zoo.Config {
 	return &Config{Text: zootest.TinyText(), Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4,
@@ -214,6 +224,50 @@ func TestOneFrame(t *testing.T) {
 		if after := scoresOf(m, &changed); math.Abs(after[0]-before[0]) < 1e-5 {
 			t.Errorf("other %s changes the score from %.12g to %.12g", name, before, after)
 		}
+	}
+}
+
+// TestEncoder compares with the Transformer of its own layers, without tokens and with two.
+func TestEncoder(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	c := nn.TransformerConfig{Width: 4, Heads: 2, HeadWidth: 3, FeedForward: 5, Depth: 2}
+	for _, tokens := range []int{0, 2} {
+		p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+		e := NewEncoder(p, c, tokens, 5)
+		zoo.Perturb(p.All(), 0.3, rand.New(rand.NewPCG(2, 2)))
+		tp, x := ag.NewTape(dev), zootest.NoiseTensor(dev, 1, 3, 5, 4)
+		in, n := x, 5
+		if tokens > 0 {
+			in, n = tp.Concat(1, tp.Stack(0, e.tokens, e.tokens, e.tokens), x), tokens
+		}
+		y := e.transformer.Forward(tp, tp.Add(in, e.positions))
+		want := tp.Slice(y, 1, 0, n).Values()
+		zootest.Close(t, "encoder", 1e-12, e.Forward(tp, x).Values(), want)
+	}
+}
+
+// TestFusion compares with the Transformer of its own layers, with and without rows of language.
+func TestFusion(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	c := nn.TransformerConfig{Width: 4, Heads: 2, HeadWidth: 3, FeedForward: 5, Depth: 2}
+	for _, words := range []int{0, 2} {
+		p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+		f := NewFusion(p, c, words, 3)
+		zoo.Perturb(p.All(), 0.3, rand.New(rand.NewPCG(2, 2)))
+		tp, hyper := ag.NewTape(dev), zootest.NoiseTensor(dev, 1, 2, 3, 4)
+		class := tp.Stack(0, f.class, f.class) // [2 1 4]
+		target, language := class, (*ag.Tensor)(nil)
+		if words > 0 {
+			language = zootest.NoiseTensor(dev, 2, 2, words, 4)
+			target = tp.Concat(1, class, language)
+		}
+		want := f.transformer.Cross(tp, tp.Add(target, f.target),
+			tp.Add(tp.Concat(1, class, hyper), f.source))
+		got := f.Forward(tp, language, hyper)
+		if !slices.Equal(got.Shape(), []int{2, 1 + words, 4}) {
+			t.Errorf("%d words: shape %v", words, got.Shape())
+		}
+		zootest.Close(t, "fusion", 1e-12, got.Values(), want.Values())
 	}
 }
 

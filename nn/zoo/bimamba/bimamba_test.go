@@ -17,6 +17,15 @@ import (
 // TestModel checks a model whose modalities are squeezed into tokens.
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text embed class_token positions blocks norm score",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false",
+		"pass : text embed class_token positions blocks norm score; terms task")
+}
+
 // TestModelOfWholeSequences checks the model that reads them step by step.
 func TestModelOfWholeSequences(t *testing.T) {
 	zootest.Run(t, &Spec, func() zoo.Config {

@@ -23,6 +23,30 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text enhance head",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false",
+		"pass : text enhance head; group undecayed, decay false: "+
+			"text.embeddings.LayerNorm text.encoder.layer.0.attention.self.query.bias "+
+			"text.encoder.layer.0.attention.self.key.bias "+
+			"text.encoder.layer.0.attention.self.value.bias "+
+			"text.encoder.layer.0.attention.output.dense.bias "+
+			"text.encoder.layer.0.attention.output.LayerNorm "+
+			"text.encoder.layer.0.intermediate.dense.bias "+
+			"text.encoder.layer.0.output.dense.bias text.encoder.layer.0.output.LayerNorm "+
+			"text.encoder.layer.1.attention.self.query.bias "+
+			"text.encoder.layer.1.attention.self.key.bias "+
+			"text.encoder.layer.1.attention.self.value.bias "+
+			"text.encoder.layer.1.attention.output.dense.bias "+
+			"text.encoder.layer.1.attention.output.LayerNorm "+
+			"text.encoder.layer.1.intermediate.dense.bias "+
+			"text.encoder.layer.1.output.dense.bias text.encoder.layer.1.output.LayerNorm "+
+			"head.hidden.bias head.score.bias; terms task")
+}
+
 func tiny() zoo.Config {
 	c := &Config{Text: zootest.TinyText(), FreezeEmbeddings: true}
 	c.Text.Layers = 2

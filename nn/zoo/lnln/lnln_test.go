@@ -16,6 +16,16 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text embed completeness proxy language hyper fusion score",
+		"phase train: batches of 1 or more; labels true, complete input true, keep masks "+
+			"false",
+		"pass : text embed completeness proxy language hyper fusion score discriminator "+
+			"reconstruct; terms cc adv rec sp completeness")
+}
+
 func tiny() zoo.Config {
 	return &Config{Width: 8, Tokens: 4, Heads: 2, HeadWidth: 4, HyperHeadWidth: 3, FeedForward: 6,
 		Depth: 2, HyperDepth: 3, FusionDepth: 2,

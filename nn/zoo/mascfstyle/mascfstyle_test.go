@@ -15,6 +15,16 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text encode private shared fuse head",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false",
+		"pass : text encode private shared fuse head reconstruct; terms task diff sim "+
+			"recon")
+}
+
 // width is that of tiny.
 const width = 16
 

@@ -13,6 +13,16 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text encode project private shared mix head",
+		"phase train: batches of 2 or more; labels true, complete input false, keep masks"+
+			" false",
+		"pass : text encode project private shared mix head reconstruct; terms task diff "+
+			"sim recon")
+}
+
 func tiny() zoo.Config {
 	return &Config{Text: zootest.TinyText(), Width: 16, Heads: 2, FeedForward: 8,
 		TransformerDropout: 0.1, Dropout: 0.1, Lengths: "own",

@@ -2,6 +2,7 @@ package mmim
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,19 @@ import (
 )
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
+
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text audio vision fusion",
+		"phase train: batches of 2 or more; labels true, complete input false, keep masks"+
+			" false; memory.a [8 2]; memory.v [8 1]",
+		"pass predictors: predictors; group predictors, decay true: predictors; norm of "+
+			"text audio vision fusion contrast predictors; terms fit_a fit_v",
+		"pass task: text audio vision fusion contrast; norm of text audio vision fusion "+
+			"contrast predictors; terms task nce_l nce_a nce_v lld_a entropy_a lld_v "+
+			"entropy_v")
+}
 
 func tiny() zoo.Config {
 	return &Config{Text: zootest.TinyText(), AudioWidth: 3, VisionWidth: 4, AudioOut: 8,
@@ -119,6 +133,38 @@ func TestInit(t *testing.T) {
 	}
 	if len(sd)+len(most) > 0 {
 		t.Errorf("there are no %v, %v", sd, most)
+	}
+}
+
+// TestProjectionInit checks the deviation of the weight of a wide random projection, to 1 %.
+func TestProjectionInit(t *testing.T) {
+	const out = 400
+	q := newPredictor(nn.NewParams(zootest.Open(t, "cpu"), rand.New(rand.NewPCG(1, 1))), 1, out)
+	w := q.project.W
+	if want := []int{out / 4, out}; !slices.Equal(w.Shape(), want) {
+		t.Errorf("shape %v, want %v", w.Shape(), want)
+	}
+	want := math.Sqrt(2. / (out + out/4))
+	if sd := math.Sqrt(w.Dot(w) / float64(w.Len())); math.Abs(sd/want-1) > 0.01 {
+		t.Errorf("standard deviation %g, want %g", sd, want)
+	}
+}
+
+// TestContrast compares with the formula. The cosine does not depend on the length of a vector,
+// however short, and is 0 if one is 0.
+func TestContrast(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	for want, v := range map[float64][2][]float64{
+		// own cosines of 1, others of 0
+		math.Log(1 + math.Exp(-1)): {{1e-6, 0, 0, 3}, {2, 0, 0, 1e-5}},
+		// own cosines of 0 and 0.6, others of 1 and −0.8
+		(math.Log(1+math.E) + math.Log(math.Exp(-0.8)+math.Exp(0.6)) - 0.6) / 2: {{0, 2, -4, 3},
+			{5, 0, 0, 1}},
+		math.Ln2: {{0, 0, 0, 0}, {1, 2, 3, 4}},
+	} {
+		tp := ag.NewTape(dev)
+		got := contrast(tp, ag.NewTensor(dev, v[0], 2, 2), ag.NewTensor(dev, v[1], 2, 2))
+		zootest.Close(t, "contrast", 1e-12, got.Values(), []float64{want})
 	}
 }
 

@@ -18,6 +18,18 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text audio vision heads.fusion",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false; memory.features.m [8 8]; memory.labels.t [8]; memory.features.t [8 6]; "+
+			"memory.labels.a [8]; memory.features.a [8 7]; memory.labels.v [8]; "+
+			"memory.features.v [8 5]",
+		"pass : text audio vision heads; group audio, decay true: audio; group vision, "+
+			"decay true: vision; terms fusion text audio vision shift_l shift_a shift_v")
+}
+
 // termsOf returns the terms of a batch's loss and updates the memory, as the trainer does.
 func termsOf(tp *ag.Tape, m *model, b *zoo.Batch) []zoo.Term {
 	terms, updates := m.terms(tp, b)

@@ -16,6 +16,19 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text audio vision fusion project heads.fusion",
+		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
+			" false; memory.features.m [8 8]; memory.labels.t [8]; memory.features.t [8 6]; "+
+			"memory.labels.a [8]; memory.features.a [8 7]; memory.labels.v [8]; "+
+			"memory.features.v [8 5]",
+		"pass : text audio vision fusion project heads; group audio, decay true: audio; "+
+			"group vision, decay true: vision; terms fusion text audio vision shift_l shift_a"+
+			" shift_v")
+}
+
 func tiny() zoo.Config {
 	head := func(width int) selfmm.HeadConfig {
 		return selfmm.HeadConfig{Width: width, Dropout: 0.1}

@@ -15,6 +15,15 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text words audio vision fusion score",
+		"phase train: batches of 1 or more; labels true, complete input true, keep masks "+
+			"true",
+		"pass : text words audio vision fusion score decode; terms sp rec")
+}
+
 func tiny() zoo.Config {
 	return &Config{Width: 4, Expand: 2, State: 3, Heads: 2, HeadWidth: 3, ContextLayers: 1,
 		QueryLayers: 1, Dropout: 0.1, Text: zootest.TinyText(),

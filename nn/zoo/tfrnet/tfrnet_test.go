@@ -17,6 +17,15 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+// TestPhases checks what each pass updates, and the terms of its loss in their order.
+func TestPhases(t *testing.T) {
+	zootest.PhasesAre(t, &Spec, tiny(),
+		"predict: text encode summary head",
+		"phase train: batches of 2 or more; labels true, complete input true, keep masks "+
+			"true",
+		"pass : text encode summary head reconstruct; terms task rec_l rec_a rec_v")
+}
+
 func tiny() zoo.Config {
 	return &Config{Text: zootest.TinyText(), Width: 4, Heads: 2, Layers: 1, CrossLayers: 1,
 		Language:  ModalityConfig{Kernel: 1, Attention: 0.01, GRU: 4, Weight: 0.05},

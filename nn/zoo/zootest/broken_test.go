@@ -86,6 +86,13 @@ var defects = []struct {
 	{"Contract", "which the pass does not update", specOf(func(m *broken) {
 		m.pass().Groups = m.phase.Passes[0].Groups
 	})},
+	{"Contract", "train: a pass has head.bias twice", specOf(func(m *broken) {
+		all := m.pass().Params
+		m.pass().Params = append(all, all[len(all)-1])
+	})},
+	{"Contract", "PredictParams: head.weight is out of order", specOf(func(m *broken) {
+		slices.Reverse(m.saved)
+	})},
 	{"Contract", `two terms are called "task"`, specOf(func(m *broken) {
 		m.terms(func(_ *ag.Tape, _ *zoo.Batch, r *terms) { r.list[1].Name = "task" })
 	})},

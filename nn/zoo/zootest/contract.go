@@ -1,6 +1,7 @@
 package zootest
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,12 +12,22 @@ import (
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
-// contract checks names and numbers of phases, passes and terms, and that terms have titles.
+// contract checks names and numbers of phases, passes and terms, that terms have titles, that a
+// pass has each parameter once, and PredictParams too, in the order of their creation.
 func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 	if s.Name == "" || s.Label == "" || s.Paper == "" {
 		t.Errorf("the spec has name %q, label %q and paper %q", s.Name, s.Label, s.Paper)
 	}
 	m, p := New(t, s, c, "cpu64", TinyDims)
+	state := p.State()
+	for _, x := range m.PredictParams() {
+		i := slices.Index(state, x)
+		if i < 0 {
+			t.Errorf("PredictParams: %s is out of order or there twice", x.Name)
+			break
+		}
+		state = state[i+1:]
+	}
 	_, training := s.Preset("quick", "")
 	for _, ph := range m.Phases() {
 		if _, ok := training.Epochs[ph.Name]; !ok {
@@ -30,6 +41,11 @@ func contract(t testing.TB, s *zoo.Spec, c zoo.Config) {
 				t.Errorf("%s: two passes are called %q", ph.Name, pass.Name)
 			}
 			passes = append(passes, pass.Name)
+			for i, x := range pass.Params {
+				if slices.Contains(pass.Params[:i], x) {
+					t.Errorf("%s: a pass has %s twice", ph.Name, x.Name)
+				}
+			}
 			for _, g := range pass.Groups {
 				for _, x := range g.Params {
 					if !slices.Contains(pass.Params, x) {
@@ -217,6 +233,69 @@ func inverted(masks [zoo.Modalities]*ag.Tensor) (inv [zoo.Modalities]*ag.Tensor)
 		inv[i] = ag.NewTensor(x.Device(), v, x.Shape()...)
 	}
 	return inv
+}
+
+// PhasesAre compares what PredictParams and Phases of a model say, in words, with want. Terms are
+// in the order in which they are added up.
+func PhasesAre(t *testing.T, s *zoo.Spec, c zoo.Config, want ...string) {
+	t.Helper()
+	m, p := New(t, s, c, "cpu", TinyDims)
+	got := []string{"predict: " + prefixes(m.PredictParams(), p.State())}
+	for _, ph := range m.Phases() {
+		got = append(got, phaseInWords(&ph, m, p)...)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("phases\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func phaseInWords(ph *zoo.Phase, m zoo.Model, p *nn.Params) []string {
+	b := zoo.RandomBatch(p.Device(), &TinyDims, 8, 1)
+	line := fmt.Sprintf("phase %s: batches of %d or more; labels %t, complete input %t, keep "+
+		"masks %t", ph.Name, max(1, ph.MinBatch), ph.Supervised, ph.NeedsComplete,
+		ph.NeedsKeepMasks)
+	for _, x := range newMemory(ph, b) {
+		line += fmt.Sprintf("; %s %v", x.Name, x.Shape())
+	}
+	lines := []string{line}
+	for _, pass := range ph.Passes {
+		line := fmt.Sprintf("pass %s: %s", pass.Name, prefixes(pass.Params, p.All()))
+		for _, g := range pass.Groups {
+			line += fmt.Sprintf("; group %s, decay %t: %s", g.Name, !g.NoDecay,
+				prefixes(g.Params, p.All()))
+		}
+		if pass.ClipParams != nil {
+			line += "; norm of " + prefixes(pass.ClipParams, p.All())
+		}
+		terms, _ := pass.Terms(ag.NewTape(p.Device()), b)
+		line += "; terms"
+		for _, term := range terms {
+			line += " " + term.Name
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// prefixes returns the shortest prefixes of names of which all parameters are in list, in order.
+func prefixes(list, all []nn.Param) string {
+	var found []string
+	for _, x := range list {
+		parts := strings.Split(x.Name, ".")
+		for n := range parts {
+			prefix := strings.Join(parts[:n+1], ".")
+			if slices.ContainsFunc(all, func(y nn.Param) bool {
+				return strings.HasPrefix(y.Name+".", prefix+".") && !slices.Contains(list, y)
+			}) {
+				continue
+			}
+			if !slices.Contains(found, prefix) {
+				found = append(found, prefix)
+			}
+			break
+		}
+	}
+	return strings.Join(found, " ")
 }
 
 // A Preset is what a preset of a model contains.
