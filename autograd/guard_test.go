@@ -16,6 +16,11 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 	zeros := func(shape ...int) *ag.Tensor { return tp.Full(0, shape...) }
 	x, cube, one := zeros(2, 3), zeros(2, 3, 4), ag.AttentionConfig{Heads: 1}
 	table := ag.NewTensor(dev, make([]float64, 6), 2, 3)
+	other := ag.NewTape(dev)
+	stale := other.Full(0, 1)
+	other.Reset()
+	column := ag.NewParam(dev, make([]float64, 2), 2, 1)
+	rows := other.Backward(other.Sum(other.Lookup(column, []int{1})))[column] // row-sparse
 	attend := func(c ag.AttentionConfig) func() {
 		return func() { tp.Attention(cube, cube, cube, c) }
 	}
@@ -43,6 +48,26 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"Unfold: windows of 2 every 0 along":      func() { tp.Unfold(x, 1, 2, 0) },
 		"Unfold: windows of 0 every 1 along":      func() { tp.Unfold(x, 1, 0, 1) },
 		"Diagonal: shape [2 3]: want [… n n]":     func() { tp.Diagonal(x) },
+		"Pad: axis 2 of shape [2 3]":              func() { tp.Pad(x, 2, 1, 1) },
+		"Pad: axis 0 of [2 3] by -1 and 1: want":  func() { tp.Pad(x, 0, -1, 1) },
+		"Pad: axis 0 of [2 3] by 1 and -1: want":  func() { tp.Pad(x, 0, 1, -1) },
+		"Unfold: axis 2 of shape [2 3]":           func() { tp.Unfold(x, 2, 1, 1) },
+		"Permute: axes [0] do not permute":        func() { tp.Permute(zeros(), 0) },
+		"Concat: axis 2 of shape [2 3]":           func() { tp.Concat(2, x, x) },
+		"Split: axis 2 of shape [2 3]":            func() { tp.Split(x, 2, 1) },
+		"Split: axis 1 of [2 3] into [1 1]":       func() { tp.Split(x, 1, 1, 1) },
+		"Split: axis 1 of [2 3] into [0 3]":       func() { tp.Split(x, 1, 0, 3) },
+		"Split: axis 1 of [2 3] into [3 1]":       func() { tp.Split(x, 1, 3, 1) },
+		"MeanPool: x [2 3]: want [B T C]":         func() { tp.MeanPool(x, nil) },
+		"MeanPool: sample 1 has length 0: want":   func() { tp.MeanPool(cube, []int{3, 0}) },
+		"MaxPool: sample 0 has length 4: want":    func() { tp.MaxPool(cube, []int{4, 1}) },
+		"MaxPool: 1 lengths for x [2 3 4]":        func() { tp.MaxPool(cube, []int{1}) },
+		"AlignPool: x [2 3]: want [B T C]":        func() { tp.AlignPool(x, 2) },
+		"AlignPool: x [2 3 4] to 0 steps: want":   func() { tp.AlignPool(cube, 0) },
+		"UntilEnd: sample 1 has length -1: want":  func() { tp.UntilEnd([]int{1, -1}, 3) },
+		"UntilEnd: sample 0 has length 4: want 0": func() { tp.UntilEnd([]int{4, 1}, 3) },
+		"LogDet: shape [2 3]: want [… n n]":       func() { tp.LogDet(x) },
+		"LogDet: matrix 0 of [1 1] is not positi": func() { tp.LogDet(zeros(1, 1)) },
 		"Concat: no tensors along axis 0":         func() { tp.Concat(0) },
 		"Concat: shapes [2 3] and [2 3 4] have":   func() { tp.Concat(0, x, cube) },
 		"Concat: shapes [2 3] and [2 4] differ":   func() { tp.Concat(0, x, zeros(2, 4)) },
@@ -110,9 +135,54 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"SetRows: [1 3] as 2 rows of [2 3]": func() {
 			tp.SetRows(table, []int{0, 1}, zeros(1, 3))
 		},
-		"SetRows: indices [1 1] of 2 rows":      func() { tp.SetRows(table, []int{1, 1}, x) },
-		"SetRows: indices [0 2] of 2 rows":      func() { tp.SetRows(table, []int{0, 2}, x) },
-		"AddScaled: Tensor[2] on cpu64 and Ten": func() { param(dev, 1, 2).AddScaled(1, zeros(3)) },
+		"SetRows: indices [1 1] of 2 rows": func() { tp.SetRows(table, []int{1, 1}, x) },
+		"SetRows: indices [0 2] of 2 rows": func() { tp.SetRows(table, []int{0, 2}, x) },
+		"AddScaled: Tensor[2] on cpu64 and Ten": func() {
+			param(dev, 1, 2).AddScaled(1, zeros(3))
+		},
+		"AddScaled: the tensor belongs to a ta": func() { zeros(3).AddScaled(1, zeros(3)) },
+		"AddScaled: the operand's memory was r": func() { param(dev, 1).AddScaled(1, stale) },
+		"AddScaled: Tensor[2 1] on cpu64 is a ": func() { param(dev, 1, 2).AddScaled(1, rows) },
+		"Multiply: the tensor belongs to a tap": func() { zeros(3).Multiply(2) },
+		"Assign: the tensor belongs to a tape ": func() { zeros(1).Assign([]float64{1}) },
+		"Assign: 2 numbers for shape [3]": func() {
+			param(dev, 1, 2, 3).Assign32([]float32{1, 2})
+		},
+		"AddToRow: the tensor belongs to a tape": func() { x.AddToRow(0, zeros(3)) },
+		"AddToRow: the operand's memory was rec": func() { table.AddToRow(0, stale) },
+		"AddToRow: Tensor[2 1] on cpu64 is a ro": func() { param(dev, 1, 2).AddToRow(0, rows) },
+		"AddToRow: Tensor[3] on cpu64 as row 2":  func() { table.AddToRow(2, zeros(3)) },
+		"AddToRow: Tensor[3] on cpu64 as row -1": func() { table.AddToRow(-1, zeros(3)) },
+		"AddToRow: Tensor[2] on cpu64 as row 0":  func() { table.AddToRow(0, zeros(2)) },
+		"AddToRow: Tensor[] on cpu64 as row 0 o": func() {
+			ag.NewTensor(dev, []float64{1}).AddToRow(0, zeros())
+		},
+		"AddToRow: Tensor[3] on cpu as row 0 of": func() {
+			table.AddToRow(0, param(open(t, "cpu"), 1, 2, 3))
+		},
+		"Buffer: Tensor[2 1] on cpu64 is a row-": func() { rows.Buffer() },
+		"Buffer: the operand's memory was recyc": func() { stale.Buffer() },
+		"Clone: Tensor[2 1] on cpu64 is a row-s": func() { rows.Clone() },
+		"Clone: the operand's memory was recycl": func() { stale.Clone() },
+		"Values: the operand's memory was recyc": func() { stale.Values() },
+		"Dot: the operand's memory was recycled": func() { stale.Dot(param(dev, 1)) },
+		"Dot: the operand's memory was recycle":  func() { param(dev, 1).Dot(stale) },
+		"Dot: Tensor[2 1] on cpu64 is a row-spa": func() { rows.Dot(param(dev, 1, 2)) },
+		"Dot: Tensor[3] on cpu64 and Tensor[3] ": func() {
+			param(dev, 1, 2, 3).Dot(param(open(t, "cpu"), 1, 2, 3))
+		},
+		"AdamStep: the tensor belongs to a tape": func() {
+			zeros(1).AdamStep(param(dev, 1), param(dev, 1), param(dev, 1), ag.Adam{})
+		},
+		"AdamStep: the tensor belongs to a tap": func() {
+			param(dev, 1).AdamStep(param(dev, 1), zeros(1), param(dev, 1), ag.Adam{})
+		},
+		"AdamStep: the tensor belongs to a ta": func() {
+			param(dev, 1).AdamStep(param(dev, 1), param(dev, 1), zeros(1), ag.Adam{})
+		},
+		"AdamStep: the operand's memory was re": func() {
+			param(dev, 1).AdamStep(stale, param(dev, 1), param(dev, 1), ag.Adam{})
+		},
 		"Dot: Tensor[2 3] on cpu64 is a row-spars": func() {
 			p := ag.NewParam(dev, make([]float64, 6), 2, 3)
 			rows := ag.NewTape(dev)
@@ -121,6 +191,27 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"Dot: Tensor[2] on cpu64 and Tensor[3]": func() { param(dev, 1, 2).Dot(zeros(3)) },
 		"AdamStep: Tensor[2] on cpu64 and Tens": func() {
 			param(dev, 1, 2).AdamStep(zeros(3), param(dev, 0, 0), param(dev, 0, 0), ag.Adam{})
+		},
+		"AdamCompactStep: the tensor belongs to a": func() {
+			zeros(1).AdamCompactStep(zeros(1), param(dev, 0), param(dev, 0), param(dev, 0),
+				ag.Adam{})
+		},
+		"AdamCompactStep: the tensor belongs to ": func() {
+			param(dev, 1).AdamCompactStep(zeros(1), zeros(1), param(dev, 0), param(dev, 0),
+				ag.Adam{})
+		},
+		"AdamCompactStep: the tensor belongs to": func() {
+			param(dev, 1).AdamCompactStep(zeros(1), param(dev, 0), param(dev, 0), zeros(1),
+				ag.Adam{})
+		},
+		"AdamCompactStep: moments Tensor[1] on cpu ": func() {
+			param(dev, 1).AdamCompactStep(zeros(1), param(open(t, "cpu"), 0), param(dev, 0),
+				param(dev, 0), ag.Adam{})
+		},
+		"AdamCompactStep: moments Tensor[3] on cpu": func() { // of 3 rows, one column, 3 numbers
+			table := ag.NewTensor(dev, make([]float64, 9), 3, 3)
+			table.AdamCompactStep(zeros(3, 3), param(dev, 0, 0, 0), param(dev, 0, 0, 0),
+				param(dev, 0, 0, 0), ag.Adam{})
 		},
 		"AdamCompactStep: Tensor[2] on cpu64 and ": func() {
 			param(dev, 1, 2).AdamCompactStep(zeros(3), zeros(1), zeros(2), zeros(1), ag.Adam{})
@@ -143,9 +234,15 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"BCEWithLogits: prediction [2 1] and tar": func() {
 			tp.BCEWithLogits(zeros(2, 1), zeros(2))
 		},
-		"Pick: index 3 of 3 elements ":           func() { tp.CrossEntropy(x, []int{3, 0}) },
-		"Clamp: [2 3] to [1, -1]: want lo ≤ hi":  func() { tp.Clamp(x, 1, -1) },
-		"ClampGradient: gradient Tensor[2 3] on": func() { tp.ClampGradient(x, math.NaN(), 1) },
+		"Pick: index 3 of 3 elements ":            func() { tp.CrossEntropy(x, []int{3, 0}) },
+		"Clamp: [2 3] to [1, -1]: want lo ≤ hi":   func() { tp.Clamp(x, 1, -1) },
+		"ClampGradient: gradient Tensor[2 3] on":  func() { tp.ClampGradient(x, math.NaN(), 1) },
+		"ClampGradient: gradient Tensor[3] on cp": func() { tp.ClampGradient(zeros(3), 0.5, 2) },
+		"ClampGradient: gradient Tensor[4] on cp": func() { tp.ClampGradient(zeros(4), -2, -0.5) },
+		"ScaleGradient: gradient Tensor[2 3] on":  func() { tp.ScaleGradient(x, x) },
+		"Backward: the operand's memory was recy": func() { // of a tensor to keep
+			other.Backward(other.Full(1), stale)
+		},
 		"Backward: loss has shape [2 3], want a": func() { tp.Backward(x) },
 	} {
 		func() {

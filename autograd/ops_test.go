@@ -1,9 +1,11 @@
 package autograd_test
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -63,6 +65,63 @@ func TestEveryOpIsTested(t *testing.T) {
 	for name := range tested {
 		t.Errorf("internal/optable has a line for %s, which is not an operation", name)
 	}
+}
+
+// TestStaleOperands gives each operand of each operation in turn memory that was recycled.
+func TestStaleOperands(t *testing.T) {
+	dev := open(t, "cpu64")
+	for _, c := range optable.Cases() {
+		if c.Op == "Lookup" {
+			continue // no tensor of a tape can be its operand
+		}
+		for i := range c.Shapes {
+			tp := ag.NewTape(dev)
+			x := c.Inputs(dev)
+			x[i] = tp.Input(make([]float32, x[i].Len()), x[i].Shape()...)
+			tp.Reset()
+			if got := panicOf(func() { c.F(tp, x) }); !strings.Contains(got,
+				"the operand's memory was recycled") {
+				t.Errorf("%s, operand %d: panic %q", c.Name(), i, got)
+			}
+		}
+	}
+}
+
+// TestConstantOperands differentiates each operation by one operand, the others being constants:
+// the gradient has the same bits as beside those of the others.
+func TestConstantOperands(t *testing.T) {
+	dev := open(t, "cpu64")
+	for _, c := range optable.Cases() {
+		gradients := func(x []*ag.Tensor) ag.Grads {
+			tp := ag.NewTape(dev)
+			tp.Seed(1)
+			y := c.F(tp, x)
+			weight := tp.StopGradient(waves(dev, 1, y.Shape()...))
+			return tp.Backward(tp.Sum(tp.Mul(y, weight)))
+		}
+		params := c.Inputs(dev)
+		want := gradients(params)
+		for i, p := range params {
+			x := slices.Clone(params)
+			for j, other := range params {
+				if j != i {
+					x[j] = ag.NewTensor(dev, other.Values(), other.Shape()...)
+				}
+			}
+			got := gradients(x)
+			if (got[p] == nil) != (want[p] == nil) || len(got) > 1 || got[p] != nil &&
+				!slices.Equal(got[p].Values(), want[p].Values()) {
+				t.Errorf("%s: the gradient of operand %d depends on those of others", c.Name(), i)
+			}
+		}
+	}
+}
+
+// panicOf returns the text of f's panic, "<nil>" without one.
+func panicOf(f func()) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	f()
+	return ""
 }
 
 func BenchmarkOps(b *testing.B) {

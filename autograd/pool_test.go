@@ -38,3 +38,27 @@ func TestMaxPoolGivesTheFirstMaximumTheGradient(t *testing.T) {
 		}
 	}
 }
+
+// TestAlignPool has means of windows by hand: of one step, and with copies of the last step.
+func TestAlignPool(t *testing.T) {
+	dev := open(t, "cpu64")
+	x := ag.NewTensor(dev, []float64{0, 1, 2, 3, 4}, 1, 5, 1)
+	for steps, want := range map[int][]float64{1: {2}, 2: {1, 11. / 3}, 3: {0.5, 2.5, 4},
+		4: {0.5, 2.5, 4, 4}, 5: {0, 1, 2, 3, 4}, 7: {0, 1, 2, 3, 4, 4, 4}} {
+		y := ag.NewTape(dev).AlignPool(x, steps)
+		if !slices.Equal(y.Shape(), []int{1, steps, 1}) {
+			t.Errorf("%d steps: shape %v", steps, y.Shape())
+		}
+		for i, got := range y.Values() {
+			near(t, "a window's mean", got, want[i])
+		}
+	}
+}
+
+func TestUntilEnd(t *testing.T) {
+	got := ag.NewTape(open(t, "cpu")).UntilEnd([]int{0, 2}, 3)
+	if !slices.Equal(got.Shape(), []int{2, 3}) ||
+		!slices.Equal(got.Values(), []float64{0, 0, 0, 1, 1, 0}) {
+		t.Errorf("lengths 0 and 2: %v %v", got.Shape(), got.Values())
+	}
+}

@@ -1,7 +1,6 @@
 package autograd_test
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -146,6 +145,23 @@ func TestScopeSetsRowsOnce(t *testing.T) {
 	})
 	near(t, "gradient", tp.Backward(loss)[x].Item(), 6)
 	near(t, "running", running.Item(), 1+9)
+	tp.SetRows(running, []int{0}, tp.Full(7, 1))
+	near(t, "running after the step", running.Item(), 7)
+}
+
+// TestScopeWithoutGradient recycles at once what is computed inside, and by Reset its result.
+func TestScopeWithoutGradient(t *testing.T) {
+	x := param(open(t, "cpu64"), 3)
+	tp := ag.NewInferenceTape(x.Device())
+	var inner *ag.Tensor
+	y := tp.Scope(func() *ag.Tensor { inner = tp.Mul(x, x); return tp.Scale(inner, 2) })
+	near(t, "result", y.Item(), 18)
+	for _, stale := range []*ag.Tensor{inner, y} {
+		if got := panicOf(func() { stale.Item() }); !strings.Contains(got, "was recycled") {
+			t.Errorf("panic %q", got)
+		}
+		tp.Reset()
+	}
 }
 
 // TestScopeOfSavedValues differentiates a computation that uses the values that an earlier one
@@ -159,12 +175,16 @@ func TestScopeOfSavedValues(t *testing.T) {
 			tp.FrozenReplay = replay
 			defer func() { tp.FrozenReplay = nil }()
 			tp.StopGradient(tp.Exp(x))
-			return tp.Scope(func() *ag.Tensor { return tp.Sum(tp.Mul(tp.StopGradient(x), x)) })
+			return tp.Scope(func() *ag.Tensor {
+				var square *ag.Tensor
+				tp.NoGrad(func() { square = tp.Mul(x, x) })
+				return tp.Sum(tp.Mul(square, tp.Mul(tp.StopGradient(x), x)))
+			})
 		}
 		loss()
 		x.Assign([]float64{5})
 		replay.Replay()
-		near(t, "gradient of x₀·x", tp.Backward(loss())[x].Item(), 3)
+		near(t, "gradient of x₀²·x₀·x", tp.Backward(loss())[x].Item(), 27)
 		near(t, "x after it", tp.StopGradient(x).Item(), 5)
 		x.Assign([]float64{3})
 	}
@@ -184,17 +204,24 @@ func TestScopeWithoutDependentResult(t *testing.T) {
 	near(t, "unused", tp.Log(unused).Item(), 9)
 }
 
-// TestScopeOfAnAssignedVariable expects the panic that tells what to do.
+// TestScopeOfAnAssignedVariable expects the panic that tells what to do, for an operation of two
+// operands and for one of a single operand.
 func TestScopeOfAnAssignedVariable(t *testing.T) {
-	x, y := param(open(t, "cpu64"), 3), param(open(t, "cpu64"), 3)
-	tp := ag.NewTape(x.Device())
-	tp.ActivationCheckpointing = true
-	loss := tp.Scope(func() *ag.Tensor { return tp.Mul(x, x) })
-	x = y
-	defer func() {
-		if text := fmt.Sprint(recover()); !strings.Contains(text, "reads other tensors") {
+	dev := open(t, "cpu64")
+	for _, second := range []bool{false, true} {
+		x, y := param(dev, 3), param(dev, 3)
+		tp := ag.NewTape(dev)
+		tp.ActivationCheckpointing = true
+		loss := tp.Scope(func() *ag.Tensor {
+			if second {
+				return tp.Mul(y, x)
+			}
+			return tp.Exp(x)
+		})
+		x = param(dev, 3)
+		if text := panicOf(func() { tp.Backward(tp.Sum(loss)) }); !strings.Contains(text,
+			"reads other tensors") {
 			t.Errorf("panic %q", text)
 		}
-	}()
-	tp.Backward(tp.Sum(loss))
+	}
 }

@@ -42,6 +42,19 @@ func TestSharedGradientIsNotMutated(t *testing.T) {
 	near(t, "ȳ", g[y].Item(), 1)
 }
 
+// TestGradientOfTwoIsNotMutated adds to the gradient of x after y has got the same tensor, which is
+// then used by no others.
+func TestGradientOfTwoIsNotMutated(t *testing.T) {
+	dev := open(t, "cpu64")
+	x, y := param(dev, 2), param(dev, 5)
+	tp := ag.NewTape(dev)
+	square := tp.Mul(x, x)
+	s := tp.Add(x, y)
+	g := tp.Backward(tp.Sum(tp.Add(tp.Scale(square, 3), s)))
+	near(t, "x̄", g[x].Item(), 3*2*2+1)
+	near(t, "ȳ", g[y].Item(), 1)
+}
+
 // Backward recycles what it has used, except the loss and the tensors to keep: these are
 // constants from then on.
 func TestBackwardConsumes(t *testing.T) {

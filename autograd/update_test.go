@@ -136,3 +136,110 @@ func TestSetRowsMisusePanics(t *testing.T) {
 		t.Errorf("a refused call has changed rows: %v", v)
 	}
 }
+
+// TestAdamStep compares a step with the formula, of Adam and of AdamW, for dense gradients and for
+// row-sparse ones, which leave the rows that they do not store unchanged.
+func TestAdamStep(t *testing.T) {
+	const lr, b1, b2, eps, decay = 0.1, 0.7, 0.9, 0.01, 0.3
+	start, m0, v0 := []float64{1, -2, 3, 4}, []float64{0.5, 0, -1, 2}, []float64{4, 1, 0, 9}
+	for name, tol := range devices {
+		dev := open(t, name)
+		for _, decoupled := range []bool{false, true} {
+			for _, sparse := range []bool{false, true} {
+				x := ag.NewParam(dev, start, 4, 1)
+				m, v := ag.NewTensor(dev, m0, 4, 1), ag.NewTensor(dev, v0, 4, 1)
+				tp := ag.NewTape(dev)
+				read, index := tp.Gather, []int{0, 1, 2, 3}
+				if sparse {
+					read, index = tp.Lookup, []int{2, 0, 2}
+				}
+				y := read(x, index)
+				g := tp.Backward(tp.Sum(tp.Mul(y, y)))[x]
+				grad := g.Values()
+				x.AdamStep(g, m, v, ag.Adam{LR: lr, Beta1: b1, Beta2: b2, Eps: eps,
+					WeightDecay: decay, Decoupled: decoupled, Correction1: 0.5, Correction2: 0.25})
+				for i, x0 := range start {
+					want := [3]float64{x0, m0[i], v0[i]}
+					if slices.Contains(index, i) {
+						gi := grad[i]
+						if decoupled {
+							want[0] -= lr * decay * x0
+						} else {
+							gi += decay * x0
+						}
+						want[1] = b1*m0[i] + (1-b1)*gi
+						want[2] = b2*v0[i] + (1-b2)*gi*gi
+						want[0] -= lr * want[1] / 0.5 / (math.Sqrt(want[2]/0.25) + eps)
+					}
+					for k, got := range []*ag.Tensor{x, m, v} {
+						if d := got.Values()[i] - want[k]; math.Abs(d) > 10*tol {
+							t.Errorf("%s, decoupled %t, sparse %t: number %d of %s is off by %g",
+								name, decoupled, sparse, i, []string{"x", "m", "v"}[k], d)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestAdamCompactStep compares a step of a matrix of three columns with the formula. β₁ is 0, so
+// that only what m keeps of g is rounded.
+func TestAdamCompactStep(t *testing.T) {
+	const lr, b2 = 0.1, 0.9
+	for name, tol := range devices {
+		dev := open(t, name)
+		start, gs := []float64{1, -2, 3, 4, 5, -6}, []float64{1, 2, -4, 0.5, 1, 8}
+		r0, c0 := []float64{4, 9}, []float64{1, 4, 16}
+		x, m := ag.NewParam(dev, start, 2, 3), ag.NewTensor(dev, make([]float64, 4), 2, 2)
+		row, column := ag.NewTensor(dev, r0, 2), ag.NewTensor(dev, c0, 3)
+		x.AdamCompactStep(ag.NewTensor(dev, gs, 2, 3), m, row, column, ag.Adam{LR: lr,
+			Beta2: b2, Correction1: 1, Correction2: 1})
+		r, c, mean := []float64{b2 * 4, b2 * 9}, []float64{b2, b2 * 4, b2 * 16}, 0.0
+		for i, g := range gs {
+			r[i/3] += (1 - b2) * g * g / 3
+			c[i%3] += (1 - b2) * g * g / 2
+		}
+		for j, v := range c {
+			mean += v / 3
+			mustAgree(t, name+": column", tol, column.Values()[j:j+1], c[j:j+1])
+		}
+		mustAgree(t, name+": rows", tol, row.Values(), r)
+		for i, g := range gs { // powers of 2 and 3 have bfloat16
+			want := start[i] - lr*g/math.Sqrt(r[i/3]*c[i%3]/mean)
+			mustAgree(t, name+": x", 10*tol, x.Values()[i:i+1], []float64{want})
+		}
+	}
+}
+
+// TestNormAndDot has the norm of nothing, and of a dense and a row-sparse gradient.
+func TestNormAndDot(t *testing.T) {
+	dev := open(t, "cpu64")
+	x, table := param(dev, 2), ag.NewParam(dev, []float64{1, 1, 1, 1}, 2, 2)
+	tp := ag.NewTape(dev)
+	g := tp.Backward(tp.Sum(tp.Add(tp.Mul(x, x), tp.Scale(tp.Lookup(table, []int{1}), 3))))
+	if got := tp.Norm().Item(); got != 0 {
+		t.Errorf("the norm of no tensors is %g", got)
+	}
+	near(t, "norm", tp.Norm(g[x], g[table]).Item(), math.Sqrt(8*8+2*3*3))
+	near(t, "dot", x.Dot(g[x]), 2*8)
+	near(t, "dot of a row-sparse gradient with itself", g[table].Dot(g[table]), 2*3*3)
+}
+
+// TestGradientsAreConstants clamps and scales what is a parameter: nothing is recorded.
+func TestGradientsAreConstants(t *testing.T) {
+	x := param(open(t, "cpu64"), 3, -0.5)
+	tp := ag.NewTape(x.Device())
+	clamped := tp.ClampGradient(x, -1, 1)
+	scaled := tp.ScaleGradient(x, tp.Full(2))
+	if !slices.Equal(clamped.Values(), []float64{1, -0.5}) ||
+		!slices.Equal(scaled.Values(), []float64{6, -1}) {
+		t.Errorf("clamped %v, scaled %v", clamped.Values(), scaled.Values())
+	}
+	if zero := tp.ClampGradient(x, 0, 0).Values(); !slices.Equal(zero, []float64{0, 0}) {
+		t.Errorf("clamped to 0: %v", zero)
+	}
+	if g := tp.Backward(tp.Sum(tp.Add(clamped, scaled))); len(g) != 0 {
+		t.Errorf("gradients %v", g)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -35,7 +36,7 @@ func open(t *testing.T) ag.Device {
 
 func within(a, b, tol float64) bool { return math.Abs(a-b) <= tol }
 
-// TestCompare differentiates x₀·x₁ by hand, with the same random u. The last input has no effect.
+// TestCompare differentiates x₀²·x₁ by hand, with the same random u. The last input has no effect.
 func TestCompare(t *testing.T) {
 	dev := open(t)
 	in := [][]float64{{2, -3}, {0.5}, {7}}
@@ -46,21 +47,21 @@ func TestCompare(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	u := []float64{r.NormFloat64(), r.NormFloat64()}
 	got := gradcheck.Compare(func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
-		return tp.Mul(x[0], x[1])
+		return tp.Mul(tp.Mul(x[0], x[0]), x[1])
 	}, x)
-	want := []gradcheck.Derivative{{Input: 0, Element: 0, Analytic: u[0] * 0.5},
-		{Input: 0, Element: 1, Analytic: u[1] * 0.5},
-		{Input: 1, Element: 0, Analytic: 2*u[0] - 3*u[1]}, {Input: 2, Element: 0}}
+	want := []gradcheck.Derivative{{Input: 0, Element: 0, Analytic: u[0] * 2},
+		{Input: 0, Element: 1, Analytic: u[1] * -3},
+		{Input: 1, Element: 0, Analytic: 4*u[0] + 9*u[1]}, {Input: 2, Element: 0}}
 	if len(got) != len(want) {
 		t.Fatalf("%d derivatives, want %d", len(got), len(want))
 	}
 	for i, w := range want {
 		g := got[i]
-		if g.Input != w.Input || g.Element != w.Element || !within(g.Analytic, w.Analytic, 1e-15) ||
-			!within(g.Numeric, w.Analytic, 1e-8) {
+		if g.Input != w.Input || g.Element != w.Element || !within(g.Analytic, w.Analytic, 1e-14) ||
+			!within(g.Numeric, w.Analytic, 1e-9) {
 			t.Errorf("derivative %d is %+v, want %+v", i, g, w)
 		}
-		largest := []float64{max(math.Abs(u[0]), math.Abs(u[1])) / 2, math.Abs(w.Analytic),
+		largest := []float64{max(2*math.Abs(u[0]), 3*math.Abs(u[1])), math.Abs(w.Analytic),
 			1}[g.Input]
 		if !within(g.Err, math.Abs(g.Analytic-g.Numeric)/largest, 1e-14) {
 			t.Errorf("derivative %d has the error %g", i, g.Err)
@@ -102,6 +103,17 @@ func TestCheckNamesTheDerivative(t *testing.T) {
 		if err := gradcheck.Check(1e-6, wrong(c.value, c.factor), x...); (err != nil) != c.fails {
 			t.Errorf("%+v: error %v", c, err)
 		}
+	}
+	for _, value := range []float64{1, -1} { // one of the derivatives is negative
+		one := []*ag.Tensor{ag.NewParam(dev, []float64{1}, 1), ag.NewParam(dev, []float64{3}, 1)}
+		if w := gradcheck.Worst(gradcheck.Compare(wrong(value, 0.5), one)); w.Input != 1 ||
+			!within(w.Err, 0.5, 1e-9) {
+			t.Errorf("half of the derivative: %+v, want an error of 0.5", w)
+		}
+	}
+	if w := gradcheck.Worst(gradcheck.Compare(wrong(1e-9, 2), x)); w.Err !=
+		math.Abs(w.Analytic-w.Numeric) {
+		t.Errorf("the error of a small gradient is not absolute: %+v", w)
 	}
 	dropout := func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor { return tp.Dropout(x[0], 0.5) }
 	if err := gradcheck.Check(1e-6, dropout, x[0]); err != nil {
@@ -212,5 +224,47 @@ func TestZeroGradient(t *testing.T) {
 	}
 	if got := gradcheck.ZeroGradient(grads, params); !slices.Equal(got, []int{0, 1}) {
 		t.Errorf("zero gradients at %v, want [0 1]", got)
+	}
+}
+
+// TestStaleMemoryIsNoticed has a backward pass that reads a memory after its last use.
+func TestStaleMemoryIsNoticed(t *testing.T) {
+	x := ag.NewParam(open(t), []float64{1, 2}, 2)
+	err := gradcheck.Check(1e-6, func(tp *ag.Tape, x []*ag.Tensor) *ag.Tensor {
+		var y, later *ag.Tensor
+		var memory ag.Buffer
+		tp.Unrecorded(func() { y = tp.Scale(x[0], 1) })
+		tp.Record("Stale", y, ag.Wrt(x[0], func(g *ag.Tensor) *ag.Tensor {
+			gx := ag.NewTensor(tp.Device(), []float64{0, 0}, 2) // not in recycled memory
+			tp.Device().Axpy(1, memory, gx.Buffer())
+			return gx
+		}))
+		later = tp.Exp(y)
+		memory = later.Buffer()
+		return tp.Scale(later, 2)
+	}, x)
+	if err == nil || !strings.Contains(err.Error(), "backward gives NaN") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestStepsOfTheDifference has losses for which one of the two steps alone is right: a kink within
+// the first that changes the derivative little, and a large constant, whose rounding the second
+// magnifies.
+func TestStepsOfTheDifference(t *testing.T) {
+	x := ag.NewParam(open(t), []float64{5e-5})
+	for name, c := range map[string]struct {
+		tol  float64
+		loss func(tp *ag.Tape) *ag.Tensor
+	}{
+		"kink": {1e-8, func(tp *ag.Tape) *ag.Tensor {
+			return tp.Add(tp.Scale(tp.Exp(x), 100), tp.ReLU(x))
+		}},
+		"constant": {5e-6, func(tp *ag.Tape) *ag.Tensor { return tp.AddScalar(x, 1e6) }},
+	} {
+		analytic, numeric := gradcheck.Direction([]*ag.Tensor{x}, c.loss)
+		if e := gradcheck.RelativeError(analytic, numeric); !(e < c.tol) {
+			t.Errorf("%s: the derivative is %g, by differences off by %g of it", name, analytic, e)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package backend
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -30,10 +33,13 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestEachNameHasOneDevice opens the devices that every machine has twice.
+// TestEachNameHasOneDevice opens each device twice.
 func TestEachNameHasOneDevice(t *testing.T) {
-	for text, bits := range map[string]int{"cpu": 32, "cpu64": 64} {
+	for text, bits := range map[string]int{"cpu": 32, "cpu64": 64, "cuda:0": 32} {
 		dev, err := Open(text)
+		if text == "cuda:0" && err != nil {
+			continue // no GPU
+		}
 		if err != nil || dev.Bits() != bits {
 			t.Fatalf("%s: %v, error %v, want %d bits", text, dev, err, bits)
 		}
@@ -54,5 +60,21 @@ func TestAbsentGPU(t *testing.T) {
 	}
 	if got, want := CUDA(), cuda.Report(); !slices.Equal(got, want) || len(got) == 0 {
 		t.Errorf("CUDA reports %q, want %q", got, want)
+	}
+}
+
+// TestWrongPath starts this test again with a path that no processor has.
+func TestWrongPath(t *testing.T) {
+	if os.Getenv("RECAP_CPU") == "sse" {
+		dev, err := Open("cpu")
+		fmt.Println(dev, err)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestWrongPath$")
+	cmd.Env = append(os.Environ(), "RECAP_CPU=sse")
+	out, err := cmd.Output()
+	if want := "<nil> simd: RECAP_CPU: expected avx512,"; err != nil ||
+		!strings.HasPrefix(string(out), want) {
+		t.Errorf("output %q, error %v, want %q", out, err, want)
 	}
 }

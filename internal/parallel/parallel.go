@@ -12,7 +12,7 @@ import (
 // never on the number of cores, so a reduction that combines its chunks in order gives the same
 // bits everywhere. The calling goroutine runs the loop alone if it has one chunk, is inside
 // another parallel loop, or starts while a loop of another goroutine runs. If f panics, For panics
-// with the same value after all chunks have run.
+// with the same value: at once in a goroutine alone, otherwise after all chunks have run.
 func For(n, grain int, f func(lo, hi int)) {
 	if n <= 0 {
 		return

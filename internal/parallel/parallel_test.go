@@ -97,44 +97,101 @@ func TestSleepingWorkersWake(t *testing.T) {
 	})
 }
 
+// isWorker reports whether a worker runs the calling function.
+func isWorker() bool {
+	stack := make([]byte, 4096)
+	return bytes.Contains(stack[:runtime.Stack(stack, false)], []byte(".serve("))
+}
+
+// await polls a condition for 10 s.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("%s: not in 10 s", what)
+			return
+		}
+	}
+}
+
 // TestCallerSleeps checks that a caller with nothing left to do sleeps while a worker runs the last
-// chunk, and is woken at its end.
+// chunk, and is woken at its end, not earlier.
 func TestCallerSleeps(t *testing.T) {
 	at(t, 2, func() {
 		started := make(chan bool, 1)
+		var ended atomic.Bool
 		For(2, 1, func(int, int) {
-			stack := make([]byte, 4096)
-			stack = stack[:runtime.Stack(stack, false)]
-			if !bytes.Contains(stack, []byte(".serve(")) {
+			if !isWorker() {
 				<-started // leaves the other chunk to the worker
 				return
 			}
 			started <- true
-			for end := time.Now().Add(10 * time.Second); !caller.asleep.Load(); {
-				if time.Now().After(end) {
-					t.Error("the caller polled for 10 s")
-					return
-				}
-				time.Sleep(time.Millisecond)
-			}
+			await(t, "the caller sleeps", caller.asleep.Load)
+			ended.Store(true)
 		})
+		if !ended.Load() {
+			t.Error("the loop has returned before its last chunk has ended")
+		}
 	})
 }
 
-func TestPanicReachesTheCaller(t *testing.T) {
-	at(t, 2, func() {
-		defer func() {
-			if p := recover(); fmt.Sprint(p) != "chunk 7" {
-				t.Errorf("recovered %v, want chunk 7", p)
-			}
-			For(10, 1, func(int, int) {}) // and the next loop works
-		}()
-		For(10, 1, func(lo, _ int) {
-			if lo == 7 {
-				panic("chunk 7")
-			}
-		})
+// TestWorkersSleep waits until the workers of a loop sleep, of which there are as many as cores
+// beside the caller's. Other tests use no more cores.
+func TestWorkersSleep(t *testing.T) {
+	at(t, 4, func() {
+		For(64, 1, func(int, int) {})
+		busy.Lock()
+		defer busy.Unlock()
+		if len(workers) != 3 {
+			t.Errorf("%d workers on 4 cores, want 3", len(workers))
+		}
+		for _, w := range workers {
+			await(t, "a worker sleeps", w.asleep.Load)
+		}
 	})
+}
+
+// TestSleepEndsAtOnce has a condition that becomes true between the first look and falling asleep,
+// so that nobody wakes the sleeper.
+func TestSleepEndsAtOnce(t *testing.T) {
+	s, awake, calls := newSleeper(), make(chan bool), 0
+	go func() {
+		s.sleep(func() bool { calls++; return calls == 2 })
+		close(awake)
+	}()
+	select {
+	case <-awake:
+	case <-time.After(10 * time.Second):
+		t.Error("a sleeper misses what happens while it falls asleep")
+	}
+}
+
+// TestPanicReachesTheCaller panics in the caller and in a worker: all chunks run, and the next loop
+// works.
+func TestPanicReachesTheCaller(t *testing.T) {
+	for _, inWorker := range []bool{false, true} {
+		at(t, 2, func() {
+			started, runs := make(chan bool, 2), atomic.Int32{}
+			defer func() {
+				if p := recover(); fmt.Sprint(p) != "a chunk" {
+					t.Errorf("in a worker: %t: recovered %v, want a chunk", inWorker, p)
+				}
+				if n := runs.Load(); n != 10 {
+					t.Errorf("in a worker: %t: %d chunks ran, want 10", inWorker, n)
+				}
+				For(10, 1, func(int, int) {})
+			}()
+			var once, first sync.Once
+			For(10, 1, func(int, int) {
+				runs.Add(1)
+				if isWorker() == inWorker {
+					first.Do(func() { started <- true; panic("a chunk") })
+				} else {
+					once.Do(func() { <-started })
+				}
+			})
+		})
+	}
 }
 
 // TestOneChunkAllocatesNothing checks that a loop of one chunk costs no more than the call of f.
