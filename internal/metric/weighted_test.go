@@ -77,23 +77,26 @@ func TestWeightedCorrelationIsPrecise(t *testing.T) {
 	} {
 		first := 1 - int(c.count[0])
 		want := Compute(MOSI, c.pred[first:], label[first:])["Corr"]
-		got := NewWeighted(MOSI, 0, "Corr", c.pred, label).Score(mapSlice(c.count, widen))
-		if !(math.Abs(got-want) < 1e-6) {
-			t.Errorf("%s: correlation %g, want %g", what, got, want)
+		count := mapSlice(c.count, widen)
+		got := NewWeighted(MOSI, 0, "Corr", c.pred, label).Score(count)
+		exchanged := NewWeighted(MOSI, 0, "Corr", label, c.pred).Score(count)
+		if !(math.Abs(got-want) < 1e-6 && math.Abs(exchanged-want) < 1e-6) {
+			t.Errorf("%s: correlation %g and %g, want %g", what, got, exchanged, want)
 		}
 	}
 	rng := rand.New(rand.NewPCG(1, 3))
-	for range 200 {
+	for i := range 400 {
+		factor := []float32{3, -3}[i%2]
 		count := make([]float64, 5)
 		for i := range count {
 			label[i], count[i] = float32(rng.NormFloat64()), float64(1+rng.IntN(2))
-			pred[i] = 3 * label[i]
+			pred[i] = factor * label[i]
 		}
-		if r := NewWeighted(MOSI, 0, "Corr", pred, label).Score(count); !(r <= 1 && r > 1-1e-6) {
-			t.Fatalf("correlation %v of three times the labels %v", r, label)
-		}
-		if r := Compute(MOSI, pred, label)["Corr"]; !(r <= 1 && r > 1-1e-6) {
-			t.Fatalf("correlation %v of three times the labels %v", r, label)
+		for _, r := range []float64{NewWeighted(MOSI, 0, "Corr", pred, label).Score(count),
+			Compute(MOSI, pred, label)["Corr"]} {
+			if !(math.Abs(r) <= 1 && math.Abs(r-float64(factor)/3) < 1e-6) {
+				t.Fatalf("correlation %v of %g times the labels %v", r, factor, label)
+			}
 		}
 	}
 }

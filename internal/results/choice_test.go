@@ -86,7 +86,7 @@ func TestBestEpoch(t *testing.T) {
 			Valid: rundir.Numbers{"MAE": v, "loss": v, "Mult_acc_7": v}}
 	}
 	records := []rundir.Record{epoch("first", 4), epoch("b", math.NaN()), epoch("b", 2),
-		epoch("b", 1), epoch("b", 3), epoch("a", 0), epoch("a", 9)}
+		epoch("b", 3), epoch("a", 0), epoch("a", 9), epoch("b", 1)}
 	for key, want := range map[string]float64{"MAE": 1, "loss": 1, "Mult_acc_7": 3} {
 		c := Choice{Metric: key}
 		if got := c.Best(records, "b"); got != want {
