@@ -14,6 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 )
 
 var nan = math.NaN()
@@ -122,6 +125,29 @@ func TestSameDataSameBytes(t *testing.T) {
 		) > 1 {
 			t.Errorf("%s: %g dots wide, want %g", name, got, want)
 		}
+		black := 0
+		for i := range img.Bounds().Dx() * img.Bounds().Dy() {
+			r, g, b, _ := img.At(i%img.Bounds().Dx(), i/img.Bounds().Dx()).RGBA()
+			if r+g+b == 0 {
+				black++
+			}
+		}
+		if black < 1000 { // such as the text
+			t.Errorf("%s: %d black dots", name, black)
+		}
+	}
+}
+
+// TestFullDisk expects the error of the writer.
+func TestFullDisk(t *testing.T) {
+	full, w := io.Pipe()
+	full.CloseWithError(errors.New("full"))
+	f := someCurves()
+	if err := f.WritePNG(w); err == nil || err.Error() != "figure: PNG: full" {
+		t.Errorf("PNG: error %v", err)
+	}
+	if err := f.WriteSVG(w); err == nil || err.Error() != "figure: SVG: full" {
+		t.Errorf("SVG: error %v", err)
 	}
 }
 
@@ -224,6 +250,7 @@ func TestTicks(t *testing.T) {
 		{0, 0.9, 0, "[0.0 0.2 0.4 0.6 0.8]"}, {-0.5, 1, 0, "[−0.5 0.0 0.5 1.0]"},
 		{1, 2, 1, "[1 2]"}, {1, 25, 1, "[5 10 15 20 25]"},
 		{68.1, 91.7, 0, "[70 75 80 85 90]"}, {0.91, 0.955, 0, "[0.91 0.92 0.93 0.94 0.95]"},
+		{0.2004, 0.9, 0, "[0.4 0.6 0.8]"}, {0, 0.799, 0, "[0.0 0.2 0.4 0.6]"},
 		{0, 2e6, 0, "[0 500000 1000000 1500000 2000000]"},
 	} {
 		var labels []string
@@ -310,6 +337,19 @@ func TestLegendRows(t *testing.T) {
 	}
 	if n != len(entries) || len(rows) != 4 {
 		t.Errorf("%d entries in %d rows", n, len(rows))
+	}
+}
+
+// TestLegendFits has two entries that are as wide as the page without its margins, and a bit wider.
+func TestLegendFits(t *testing.T) {
+	height := func(extra vg.Length) vg.Length {
+		width := (pageWidth-2*margin-entryGap+extra)/2 - symbolGap
+		e := legendEntry{"", width, nil}
+		return panels([]*plot.Plot{nil, nil}, 2, 100, []legendEntry{e, e}).height
+	}
+	one, two := height(-1e-6), height(1e-3)
+	if one != 100+rowHeight+symbolGap+2*margin || two != one+rowHeight {
+		t.Errorf("heights of one row and of two: %g and %g", one, two)
 	}
 }
 
