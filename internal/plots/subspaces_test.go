@@ -1,0 +1,246 @@
+package plots
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/seed-6655bf3b/recap/internal/figure"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
+	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn/zoo"
+)
+
+// smallRecap are settings of a small RECAP model, whose 10 test utterances are three batches.
+var smallRecap = map[string]string{"model": "recap", "data.limit": "10", "data.scale": "0.25",
+	"train.epochs.stage1": "1", "train.epochs.stage2": "1", "eval.rates": "0.5",
+	"width": "4", "heads": "2", "head_width": "2", "feed_forward": "4", "depth": "1",
+	"text.width": "4", "text.heads": "2", "text.feed_forward": "4", "critic.width": "4",
+	"train.batch": "4"}
+
+// trainRecap trains a variant of the small model.
+func trainRecap(t *testing.T, variant string) string {
+	t.Helper()
+	set := maps.Clone(smallRecap)
+	set["variant"] = variant
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, set), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestSubspacePanels compares the features in the panels with those of the model, for each rate,
+// and the names of the panels and of their clouds.
+func TestSubspacePanels(t *testing.T) {
+	dir := trainRecap(t, "full")
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	c, err := d.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := train.OpenPredictor(d, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	predicted := slices.Clone(p.Model.PredictParams()[0].Tensor.Values())
+	if err := restoreSnapshot(d, p.Learner); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(predicted, p.Model.PredictParams()[0].Tensor.Values()) {
+		t.Error("the parameters are not those after stage 1")
+	}
+	set, err := train.OpenData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	panels, err := panelsOf(t.Context(), p, set.Test, []float64{0.5, 0.9},
+		slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil || log.Len() > 0 {
+		t.Fatal(err, &log)
+	}
+	pair := []figure.Cloud{{Name: "language", Color: figure.Orange, Marker: figure.Circle},
+		{Name: "vision", Color: figure.Green, Marker: figure.Triangle}}
+	six := []figure.Cloud{
+		{Name: "real language", Color: figure.Blue, Marker: figure.Circle},
+		{Name: "generated language", Color: figure.Vermillion, Marker: figure.OpenCircle},
+		{Name: "real audio", Color: figure.Blue, Marker: figure.Square},
+		{Name: "generated audio", Color: figure.Vermillion, Marker: figure.OpenSquare},
+		{Name: "real vision", Color: figure.Blue, Marker: figure.Triangle},
+		{Name: "generated vision", Color: figure.Vermillion, Marker: figure.OpenTriangle}}
+	want := []panel{{title: "(a) shared, r = 0.5", clouds: pair},
+		{title: "(b) unique, r = 0.5", clouds: pair},
+		{title: "(c) generated and real, r = 0.5", clouds: six},
+		{title: "(d) generated and real, r = 0.9", clouds: six},
+		{title: "(e) reconstructed and real, r = 0.5", clouds: six},
+		{title: "(f) reconstructed and real, r = 0.9", clouds: six}}
+	if len(panels) != len(want) {
+		t.Fatalf("%d panels", len(panels))
+	}
+	for i, got := range panels {
+		if got.title != want[i].title || cmp.Diff(want[i].clouds, got.clouds) != "" ||
+			len(got.x) != len(got.clouds) {
+			t.Errorf("panel %s, want %s: %s", got.title, want[i].title,
+				cmp.Diff(want[i].clouds, got.clouds))
+		}
+	}
+	for i, rate := range []float64{0.5, 0.9} {
+		complete, completed, err := features(t.Context(), p, p.Model.(Inspector), set.Test, rate)
+		if err != nil || !slices.Equal(complete.shape, completed.shape) || complete.shape[0] != 10 {
+			t.Fatal(err, complete.shape)
+		}
+		for m := range zoo.Modalities {
+			for j, values := range [][]float32{complete.values[m], completed.values[m]} {
+				x := panels[2+i].x[2*m+j]
+				if n, width := x.Dims(); n != 10 || n*width != len(values) {
+					t.Fatalf("%d × %d features, want %d", n, width, len(values))
+				}
+				for k, v := range x.RawMatrix().Data {
+					if v != float64(values[k]) {
+						t.Fatalf("rate %g, %s: feature %d is %g, want %g", rate,
+							six[2*m+j].Name, k, v, values[k])
+					}
+				}
+			}
+			if slices.Equal(complete.values[m], completed.values[m]) {
+				t.Errorf("modality %d: nothing is generated", m)
+			}
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := panelsOf(stopped, p, set.Test, []float64{0.5}, slog.Default()); !errors.Is(err,
+		context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	// an utterance alone has the same features as in a batch
+	p.BatchSize = 1
+	one, _, err := features(t.Context(), p, p.Model.(Inspector), set.Test, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range one.values[1] {
+		if math.Abs(float64(v)-panels[2].x[2].RawMatrix().Data[k]) > 1e-4 {
+			t.Fatalf("feature %d of one utterance is %g", k, v)
+		}
+	}
+}
+
+// TestSubspaces draws all panels, and those of variants without parts of the model.
+func TestSubspaces(t *testing.T) {
+	for _, c := range []struct{ variant, label, log string }{
+		{"full", "RECAP", ""},
+		{"no-fid", "w/o FID", "the variant does not have FID or has only a part of it: no subspaces " +
+			"are shown"},
+		{"no-reconstructor", "w/o Reconstructor", "the variant does not have a reconstructor: no " +
+			"reconstructed features are shown"},
+	} {
+		dir := trainRecap(t, c.variant)
+		var log bytes.Buffer
+		var doing []string
+		f, err := Subspaces(t.Context(), dir, []float64{0.5, 0.9}, "", slog.New(
+			slog.NewTextHandler(&log, nil)), func(what string, _, _ int) {
+			if !slices.Contains(doing, what) {
+				doing = append(doing, what)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "t-SNE of 10 test utterances after stage 1: the spaces in which FID compares " +
+			"language and vision, and generated and real features; synthetic, " + c.label + ", seed 5."
+		if f.Name != "tsne" || f.Alt != want || !slices.Equal(doing, []string{"features", "t-SNE"}) {
+			t.Errorf("%s: %s, %s, want %s; progress %q", c.variant, f.Name, f.Alt, want, doing)
+		}
+		if n := strings.Count(log.String(), "\n"); !strings.Contains(log.String(), c.log) ||
+			(n > 0) != (c.log != "") || n > 1 {
+			t.Errorf("%s: the log is %s", c.variant, &log)
+		}
+	}
+	if _, err := Subspaces(t.Context(), trainRecap(t, "no-stage1"), []float64{0.5}, "",
+		slog.Default(), func(string, int, int) {}); err == nil ||
+		!strings.HasSuffix(err.Error(), ": expected a run of RECAP with stage 1, found one without") {
+		t.Errorf("without stage 1: %v", err)
+	}
+}
+
+// TestEmbed has two groups of points in each of two panels: the points of a cloud are near each
+// other in the plane. Every step is counted once.
+func TestEmbed(t *testing.T) {
+	of := func(from, n int) *mat.Dense {
+		x := mat.NewDense(n, 3, nil)
+		for i := range n {
+			x.Set(i, 0, float64(1000*from))
+			x.Set(i, 1, float64(i))
+		}
+		return x
+	}
+	clouds := func() []figure.Cloud { return []figure.Cloud{{Name: "a"}, {Name: "b"}, {Name: "c"}} }
+	var steps []int
+	got := embed([]panel{{"first", clouds(), []*mat.Dense{of(0, 5), of(1, 6), of(2, 7)}},
+		{"second", clouds(), []*mat.Dense{of(3, 3), of(9, 4), of(5, 5)}}},
+		func(doing string, done, total int) {
+			if doing != "t-SNE" || total != 2*iterations {
+				t.Errorf("%s, %d steps", doing, total)
+			}
+			steps = append(steps, done)
+		})
+	if len(steps) != 2*iterations || !slices.IsSorted(steps) || steps[0] != 0 ||
+		steps[len(steps)-1] != 2*iterations-1 {
+		t.Errorf("%d steps", len(steps))
+	}
+	for i, want := range []struct {
+		title string
+		sizes []int
+	}{{"first", []int{5, 6, 7}}, {"second", []int{3, 4, 5}}} {
+		if got[i].Title != want.title {
+			t.Errorf("panel %d is %s, want %s", i, got[i].Title, want.title)
+		}
+		for j, cloud := range got[i].Clouds {
+			if len(cloud.Points) != want.sizes[j] {
+				t.Fatalf("%s, cloud %s: %d points, want %d", want.title, cloud.Name,
+					len(cloud.Points), want.sizes[j])
+			}
+			for k, other := range got[i].Clouds {
+				if k != j && distance(cloud.Points[0], other.Points[0]) <
+					distance(cloud.Points[0], cloud.Points[1]) {
+					t.Errorf("%s: clouds %s and %s are mixed", want.title, cloud.Name, other.Name)
+				}
+			}
+		}
+	}
+}
+
+func distance(a, b [2]float64) float64 { return math.Hypot(a[0]-b[0], a[1]-b[1]) }
+
+// TestCheckFinite names the panel with a feature that is no number, and the feature.
+func TestCheckFinite(t *testing.T) {
+	panels := []panel{{title: "a", x: []*mat.Dense{mat.NewDense(1, 2, []float64{1, 2})}},
+		{title: "b", x: []*mat.Dense{mat.NewDense(1, 1, []float64{1}), mat.NewDense(2, 1, []float64{1,
+			0})}}}
+	if err := checkFinite(panels); err != nil {
+		t.Error(err)
+	}
+	for v, text := range map[float64]string{math.NaN(): "NaN", math.Inf(1): "+Inf",
+		math.Inf(-1): "-Inf"} {
+		panels[1].x[1].Set(1, 0, v)
+		want := "b: expected finite features, found " + text + "; train the run again"
+		if err := checkFinite(panels); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
