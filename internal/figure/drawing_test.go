@@ -50,7 +50,8 @@ func drawings() map[string]*Figure {
 	three := Confusion{Title: "three", Classes: []string{"−1", "0", "1"},
 		Counts: [][]int{{4, 6, 0}, {41, 59, 0}, {1, 1, 8}}}
 	return map[string]*Figure{"curves": Curves(2, curves...), "narrow": Curves(3, Panel{Title: "a",
-		Curves: many}, curves[3], curves[1], curves[0]), "column": Curves(1, Panel{X: "epoch", IntegerX: true, Curves: []Curve{few}}),
+		Curves: many}, curves[3], curves[1], curves[0]),
+		"column":     Curves(1, Panel{X: "epoch", IntegerX: true, Curves: []Curve{few}}),
 		"confusions": Confusions(matrix, three, matrix), "confusion": Confusions(three),
 		"scatters": Scatters(2, Scatter{Title: "all", Clouds: points}, Scatter{Title: "one point",
 			Clouds: []Cloud{{Name: "cloud 0", Points: [][2]float64{{5, 5}}}}},

@@ -84,6 +84,16 @@ func TestWeightedCorrelationIsPrecise(t *testing.T) {
 			t.Errorf("%s: correlation %g and %g, want %g", what, got, exchanged, want)
 		}
 	}
+	small := []float32{1e-6, 2e-6, 4e-6}
+	want := Compute(MOSI, []float32{1, 2, 4}, []float32{1, 3, 2})
+	for _, got := range []float64{
+		NewWeighted(MOSI, 0, "Corr", small, []float32{1, 3, 2}).Score([]float64{1, 1, 1}),
+		NewWeighted(MOSI, 0, "Corr", []float32{1, 3, 2}, small).Score([]float64{1, 1, 1}),
+	} {
+		if !(math.Abs(got-want["Corr"]) < 1e-6) {
+			t.Errorf("correlation %g of small numbers, want %g", got, want["Corr"])
+		}
+	}
 	rng := rand.New(rand.NewPCG(1, 3))
 	for i := range 400 {
 		factor := []float32{3, -3}[i%2]

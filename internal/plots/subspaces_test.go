@@ -144,8 +144,8 @@ func TestSubspacePanels(t *testing.T) {
 func TestSubspaces(t *testing.T) {
 	for _, c := range []struct{ variant, label, log string }{
 		{"full", "RECAP", ""},
-		{"no-fid", "w/o FID", "the variant does not have FID or has only a part of it: no subspaces " +
-			"are shown"},
+		{"no-fid", "w/o FID", "the variant does not have FID or has only a part of it: no " +
+			"subspaces are shown"},
 		{"no-reconstructor", "w/o Reconstructor", "the variant does not have a reconstructor: no " +
 			"reconstructed features are shown"},
 	} {
@@ -162,8 +162,10 @@ func TestSubspaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "t-SNE of 10 test utterances after stage 1: the spaces in which FID compares " +
-			"language and vision, and generated and real features; synthetic, " + c.label + ", seed 5."
-		if f.Name != "tsne" || f.Alt != want || !slices.Equal(doing, []string{"features", "t-SNE"}) {
+			"language and vision, and generated and real features; synthetic, " + c.label +
+			", seed 5."
+		if f.Name != "tsne" || f.Alt != want ||
+			!slices.Equal(doing, []string{"features", "t-SNE"}) {
 			t.Errorf("%s: %s, %s, want %s; progress %q", c.variant, f.Name, f.Alt, want, doing)
 		}
 		if n := strings.Count(log.String(), "\n"); !strings.Contains(log.String(), c.log) ||
@@ -172,8 +174,8 @@ func TestSubspaces(t *testing.T) {
 		}
 	}
 	if _, err := Subspaces(t.Context(), trainRecap(t, "no-stage1"), []float64{0.5}, "",
-		slog.Default(), func(string, int, int) {}); err == nil ||
-		!strings.HasSuffix(err.Error(), ": expected a run of RECAP with stage 1, found one without") {
+		slog.Default(), func(string, int, int) {}); err == nil || !strings.HasSuffix(err.Error(),
+		": expected a run of RECAP with stage 1, found one without") {
 		t.Errorf("without stage 1: %v", err)
 	}
 }
@@ -230,8 +232,8 @@ func distance(a, b [2]float64) float64 { return math.Hypot(a[0]-b[0], a[1]-b[1])
 // TestCheckFinite names the panel with a feature that is no number, and the feature.
 func TestCheckFinite(t *testing.T) {
 	panels := []panel{{title: "a", x: []*mat.Dense{mat.NewDense(1, 2, []float64{1, 2})}},
-		{title: "b", x: []*mat.Dense{mat.NewDense(1, 1, []float64{1}), mat.NewDense(2, 1, []float64{1,
-			0})}}}
+		{title: "b", x: []*mat.Dense{mat.NewDense(1, 1, []float64{1}),
+			mat.NewDense(2, 1, []float64{1, 0})}}}
 	if err := checkFinite(panels); err != nil {
 		t.Error(err)
 	}

@@ -3,6 +3,7 @@ package plots
 import (
 	"errors"
 	"fmt"
+	"html"
 	"math"
 	"os"
 	"path/filepath"
@@ -119,9 +120,10 @@ func TestMeanCurve(t *testing.T) {
 
 // TestSetRange takes the upper end of the highest band of all panels, rounded up to a tenth.
 func TestSetRange(t *testing.T) {
-	low := figure.Panel{Curves: []figure.Curve{{Y: []float64{0.2, math.NaN()}}, {Y: []float64{0.31}}}}
-	band := figure.Panel{Curves: []figure.Curve{
-		{Y: []float64{0.2, 0.5, 0.3}, YError: []float64{0.1, 0.05, math.NaN()}}, {Y: []float64{0.52}}}}
+	nan := math.NaN()
+	low := figure.Panel{Curves: []figure.Curve{{Y: []float64{0.2, nan}}, {Y: []float64{0.31}}}}
+	band := figure.Panel{Curves: []figure.Curve{{Y: []float64{0.52}},
+		{Y: []float64{0.2, 0.5, 0.3}, YError: []float64{0.1, 0.05, nan}}}}
 	for _, c := range []struct {
 		panels []figure.Panel
 		want   float64
@@ -170,7 +172,8 @@ func TestTerms(t *testing.T) {
 		}
 	}
 	for key, want := range map[string][3]string{"loss": {"loss of the phase", "", ""},
-		first.Name + "_la": {first.Title, first.Unit, "language–audio"}, "other": {"other", "", ""}} {
+		first.Name + "_la": {first.Title, first.Unit, "language–audio"},
+		"other":            {"other", "", ""}} {
 		title, unit, curve := titlesOf(&c, key)
 		if got := [3]string{title, unit, curve}; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
@@ -192,6 +195,126 @@ func TestTerms(t *testing.T) {
 		{"_la", "language–audio"}, {"_lv", "language–vision"}, {"_av", "audio–vision"},
 		{"_chance", "by chance"}}, suffixes); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestFiguresOfRuns compares the names, the descriptions and the text of the figures of a run with
+// two seeds, and of this one with another of one seed.
+func TestFiguresOfRuns(t *testing.T) {
+	r := runstest.NewRunner(t)
+	full, _, e1 := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	half, _, e2 := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{"name": "half",
+		"data.labels": "0.5"}), []uint64{5})
+	if err := errors.Join(e1, e2); err != nil {
+		t.Fatal(err)
+	}
+	const first = "synthetic, seeds 5 6 (mean ± standard deviation), selected by validation MAE " +
+		"at rate 0.5"
+	const second = first + "; synthetic, seed 5, selected by validation MAE at rate 0.5."
+	const fullTitle, halfTitle = "toy, 2 seeds", "toy, data.labels=0.5, seed 5"
+	one, two := []string{full}, []string{full, half}
+	confusions := func(dirs []string) ([]Figure, error) {
+		f, err := Confusions(dirs, 0.5)
+		return []Figure{f}, err
+	}
+	weights := func(dirs []string) ([]Figure, error) {
+		f, err := Weights(dirs)
+		return []Figure{f}, err
+	}
+	losses := func(dirs []string) ([]Figure, error) { return Losses(dirs[0]) }
+	curves := func(dirs []string) ([]Figure, error) {
+		return Curves(dirs, []string{"Mult_acc_7", "MAE"})
+	}
+	for _, c := range []struct {
+		draw      func(dirs []string) ([]Figure, error)
+		dirs      []string
+		name, alt string
+		texts     string // that are in the figure, in any order
+		not       string // a text that is not
+	}{
+		{confusions, one, "confusion-r0.5", "Confusion matrices at a missing rate of 0.5, sums " +
+			"over all seeds; " + first + ".", "toy, r = 0.5, 2 seeds|−3|3", "toy"},
+		{confusions, two, "confusion-r0.5", "Confusion matrices at a missing rate of 0.5, sums " +
+			"over all seeds; " + second, fullTitle + ", r = 0.5|" + halfTitle + ", r = 0.5", "toy"},
+		{weights, one, "weights", "Weights α of language, audio and vision against the missing " +
+			"rate; " + first + ".", "language|audio|vision|weight α|missing rate r", "toy"},
+		{weights, two, "weights", "Weights α of language, audio and vision against the missing " +
+			"rate; " + second, "language|audio|vision|" + fullTitle + "|" + halfTitle, "toy"},
+		{curves, one, "curves-Mult_acc_7-MAE", "Mult_acc_7, MAE against the missing rate; " +
+			first + ".", "toy|Acc-7 (%) ↑|MAE ↓|missing rate r", fullTitle},
+		{curves, two, "curves-Mult_acc_7-MAE", "Mult_acc_7, MAE against the missing rate; " +
+			second, fullTitle + "|" + halfTitle + "|Acc-7 (%) ↑|MAE ↓", "toy"},
+		{losses, one, "losses-stage1", "Terms of the loss over the epochs of stage1, means over " +
+			"2 seeds; synthetic, toy.", "epoch|loss of the phase",
+			"epoch (the run is not finished)"},
+	} {
+		list, err := c.draw(c.dirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := list[0]
+		var svg strings.Builder
+		if err := f.WriteSVG(&svg); err != nil || f.Name != c.name || f.Alt != c.alt {
+			t.Errorf("%s: %s, want %s: %s (%v)", f.Name, f.Alt, c.name, c.alt, err)
+		}
+		for _, text := range append(strings.Split(c.texts, "|"), c.not) {
+			there := strings.Contains(svg.String(), ">"+html.EscapeString(text)+"</text>")
+			if there != (text != c.not) {
+				t.Errorf("%s of %d runs: %q is there: %t", f.Name, len(c.dirs), text, there)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(full, "seed6", rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	const unfinished = "Terms of the loss over the epochs of stage2, means over 2 seeds; " +
+		"synthetic, toy (the run is not finished)."
+	if list, err := Losses(full); err != nil || list[1].Alt != unfinished {
+		t.Errorf("%s, want %s (%v)", list[1].Alt, unfinished, err)
+	}
+	var svg strings.Builder
+	if f, err := Weights(one); err != nil || f.WriteSVG(&svg) != nil ||
+		!strings.Contains(svg.String(), ">toy, 1 of 2 seeds finished</text>") {
+		t.Errorf("weights of an unfinished run: %v", err)
+	}
+	classes, _, err := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{
+		"name": "classes", "data.classes": "3"}), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := Curves([]string{classes}, nil)
+	if err != nil || len(list) != 1 || list[0].Name != "curves-Acc_3-F1_score_3" {
+		t.Errorf("curves of classes: %v", err)
+	}
+	losses3, err := Losses(classes)
+	svg.Reset()
+	if err != nil || losses3[1].WriteSVG(&svg) != nil ||
+		!strings.Contains(svg.String(), ">validation, r = 0.5, loss</text>") ||
+		!strings.Contains(svg.String(), ">cross-entropy ↓</text>") {
+		t.Errorf("losses of classes: %v", err)
+	}
+	m, err := confusion(classes, "c", 0.5)
+	sum := 0
+	for _, row := range m.Counts {
+		for _, n := range row {
+			sum += n
+		}
+	}
+	if err != nil || strings.Join(m.Classes, " ") != "−1 0 1" || sum != 40 {
+		t.Errorf("%d predictions of classes %q (%v)", sum, m.Classes, err)
+	}
+}
+
+// TestSaveErrors has a file where the folder should be.
+func TestSaveErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := Figure{"a", figure.Curves(1, figure.Panel{})}
+	if _, err := f.Save(path, "svg"); err == nil ||
+		!strings.HasPrefix(err.Error(), "plots: figures: mkdir "+path) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
@@ -203,21 +202,35 @@ func TestInterval(t *testing.T) {
 	}
 }
 
-// TestUndefinedResamples leaves out those in which the first utterance is not drawn: of the other
-// resamples all differ by 1, and p tells how many they are. The second score is 2 everywhere.
+// TestUndefinedResamples leaves out those in which a seed is drawn whose score is undefined: the
+// second of two, if the first utterance is not drawn. Of the other resamples all differ by 1, and p
+// tells how many they are. The second score is 2 everywhere.
 func TestUndefinedResamples(t *testing.T) {
 	const resamples = 200
-	var undefined atomic.Int32
-	model := []Trained{func(count, scores []float64) {
-		scores[0], scores[1] = 1, 2
-		if count[0] == 0 {
-			undefined.Add(1)
-			scores[0] = math.NaN()
+	of := func(score float64, undefined bool) Trained {
+		return func(count, scores []float64) {
+			scores[0], scores[1] = score, 2*score
+			if undefined && count[0] == 0 {
+				scores[0] = math.NaN()
+			}
 		}
-	}}
-	zero := []Trained{func(_, scores []float64) { scores[0], scores[1] = 0, 0 }}
-	got := compare([][]Trained{zero, model}, 5, 2, resamples)
-	left := resamples - float64(undefined.Load())
+	}
+	left := 0.
+	for b := range uint64(resamples) {
+		rng := rand.New(rand.NewPCG(1993, b))
+		second, first := false, false
+		for range 2 {
+			second = rng.IntN(2) == 1 || second
+		}
+		for range 5 {
+			first = rng.IntN(5) == 0 || first
+		}
+		if !second || first {
+			left++
+		}
+	}
+	got := compare([][]Trained{{of(0, false), of(0, false)}, {of(1, false), of(1, true)}}, 5, 2,
+		resamples)
 	want := []Difference{{1, 1, 1, 2 / (left + 1)}, {2, 2, 2, 2. / (resamples + 1)}}
 	if left < 100 || left > 180 || len(got[0]) != 2 || !near(got[0][0], want[0]) ||
 		!near(got[0][1], want[1]) {
