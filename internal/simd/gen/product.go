@@ -132,7 +132,9 @@ func (v *isa) steps(k reg.Register, label string, step func()) {
 
 // aheadSteps writes the k steps of an ahead kernel: as many as there are rows load C too. The
 // loads are between the rows of a step. B goes to the second cache, since rows that are a multiple
-// of 4 KiB apart share a set of the first, which has 12 lines.
+// of 4 KiB apart share a set of the first, which has 12 lines. The loads are of the last byte of
+// each vector: if the vectors are not aligned, they lie in three lines, of which the first is also
+// in the strip before.
 func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map[int]func())) {
 	c, ldc, first, limit := param("c"), stride("ldc"), GP64(), GP64()
 	distance, long := GP64(), GP64()
@@ -144,8 +146,8 @@ func (v *isa) aheadSteps(rows int, k, b, ldb reg.Register, step func(between map
 	ofC := func(at Mem) func() { return func() { PREFETCHT0(at) } }
 	ofB := func(at Mem) func() { return func() { PREFETCHT1(at) } }
 	loads := map[int]func(){
-		rows / 2:     ofB(Mem{Base: b, Index: distance, Scale: 1}),
-		3 * rows / 4: ofB(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1)}),
+		rows / 2:     ofB(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(1) - 1}),
+		3 * rows / 4: ofB(Mem{Base: b, Index: distance, Scale: 1, Disp: v.bytes(2) - 1}),
 	}
 	MOVQ(k, first)
 	MOVQ(U32(rows), limit)
