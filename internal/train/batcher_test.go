@@ -7,6 +7,8 @@ import (
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/datasets"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -117,6 +119,20 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+// TestNewBatcher takes the settings that it needs.
+func TestNewBatcher(t *testing.T) {
+	c := settingstest.Resolved(t, map[string]string{"data.resample": "static"})
+	c.Dataset = "sims"
+	f := newBatcher(&c, zoo.Dims{Classes: 3, Range: [2]float64{-1, 1}})
+	if !f.static || f.kind != metric.SIMS || f.classes != 3 {
+		t.Errorf("%+v", f)
+	}
+	c.Data.Resample = "epoch"
+	if f := newBatcher(&c, zoo.Dims{}); f.static {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestBatch checks what a batch has besides its inputs.
 func TestBatch(t *testing.T) {
 	set, _ := datasets.Synthetic(datasets.SyntheticConfig{Train: 3, LanguageSteps: 6,
@@ -135,6 +151,9 @@ func TestBatch(t *testing.T) {
 			want := []float64{0.5, 1, 0.625, 0, 0.125, 0.75}
 			if got := b.MissingRates.Values(); !slices.Equal(got, want) {
 				t.Errorf("missing rates %v, want %v", got, want)
+			}
+			if shape := b.MissingRates.Shape(); !slices.Equal(shape, []int{2, 3}) {
+				t.Errorf("missing rates %v", shape)
 			}
 			if b.Corrupted.Cacheable != static {
 				t.Errorf("static %v: corrupted inputs are cacheable: %v", static,

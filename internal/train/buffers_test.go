@@ -1,10 +1,12 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -76,7 +78,7 @@ type supervised struct{ zoo.Model }
 
 func (m supervised) Phases() []zoo.Phase {
 	phases := m.Model.Phases()
-	phases[1].Snapshot = phases[1].Params()
+	phases[1].Snapshot = phases[1].Params()[:1]
 	return phases
 }
 
@@ -85,12 +87,19 @@ func (m supervised) Phases() []zoo.Phase {
 func TestSnapshotWhenPatienceEndsAPhase(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"train.epochs.stage1": "0", "train.epochs.stage2": "6",
 		"train.patience": "1", "train.lr": "1e-30", "train.schedule": "constant"})
-	tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner), slog.New(slog.DiscardHandler)
+	var log bytes.Buffer
+	tr.predictor, tr.log = newPredictor(&tr.config, tr.Learner),
+		slog.New(slog.NewTextHandler(&log, nil))
 	tr.Model = supervised{tr.Model}
 	if err := tr.train(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(tr.journal.Records); n != 2 || !tr.dir.Has(rundir.SnapshotFile("stage2")) {
 		t.Errorf("%d epochs, want 2; snapshot: %v", n, tr.dir.Has(rundir.SnapshotFile("stage2")))
+	}
+	const want = `msg="no better validation any more: the phase ends" phase=stage2 patience=1`
+	if strings.Count(log.String(), want) != 1 ||
+		strings.Count(log.String(), "no better validation") != 1 {
+		t.Errorf("the log does not say once %q:\n%s", want, &log)
 	}
 }

@@ -39,6 +39,17 @@ func TestEventFile(t *testing.T) {
 	if got := eventFiles(d); !slices.Equal(got, []string{d.File(others[0]), d.File(others[1])}) {
 		t.Errorf("event files %q", got)
 	}
+	oldest := "events.out.tfevents.0000000000.recap"
+	if err := os.WriteFile(d.File(oldest), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alone := rundir.Dir(t.TempDir())
+	if err := os.WriteFile(alone.File(oldest), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := eventFiles(alone); !slices.Equal(got, []string{alone.File(oldest)}) {
+		t.Errorf("event files %q", got)
+	}
 	first := rundir.Record{Phase: "stage1", Epoch: 1, LR: 0.5, Seconds: 2,
 		Terms: rundir.Numbers{"rec": 3, "loss": 4}}
 	second := rundir.Record{Phase: "stage2", Epoch: 7, LR: 0.25, Seconds: 0.5,

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -123,6 +124,9 @@ func TestSplitsOfEachSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := d.Set
+		if got, err := d.For(&c); got != first || err != nil {
+			t.Errorf("%s: the set of the first seed is divided twice (%v)", value, err)
+		}
 		for _, seed := range []uint64{1111, 5, 5, 1111} {
 			c.Seed = seed
 			got, err := d.For(&c)
@@ -134,6 +138,9 @@ func TestSplitsOfEachSeed(t *testing.T) {
 			}
 			if same := slices.Equal(got.Test.ID, first.Test.ID); same != (!own || seed == 1111) {
 				t.Errorf("%s, seed %d: the same as for seed 1111: %v", value, seed, same)
+			}
+			if !own && got != first {
+				t.Errorf("%s, seed %d: divided twice", value, seed)
 			}
 			if before := d.Set; own {
 				if again, err := d.For(&c); again != before || err != nil {
@@ -154,6 +161,23 @@ func TestTooFewVideos(t *testing.T) {
 	const want = "datasets: few: expected utterances of at least 3 videos"
 	if _, err := choose(set, &c); !strings.HasPrefix(message(err), want) {
 		t.Errorf("error %v", err)
+	}
+	settings.Generators["two"] = func() datasets.SyntheticConfig {
+		c := settings.Generators["synthetic"]()
+		c.Train, c.Valid, c.Test = 1, 1, 0
+		return c
+	}
+	defer delete(settings.Generators, "two")
+	c.Dataset = "two"
+	_, opened := OpenData(&c)
+	_, whole1 := OpenWithOrigin(&c)
+	_, whole2 := Open(&c)
+	for _, err := range []error{opened, whole1, whole2} {
+		const want = "datasets: synthetic: expected utterances of at least 3 videos for a new " +
+			"division, found 2"
+		if message(err) != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 	d := &Data{Set: set, whole: set}
 	_, e1 := d.For(&c)
@@ -349,7 +373,13 @@ func TestFit(t *testing.T) {
 		log.Len() > 0 || !cmp.Equal(s.Language, split().Language) {
 		t.Errorf("a split that fits: %+v, %v, log %q", got, err, &log)
 	}
-	dims.TextT = 2
+	dims.Vocab = 120
+	if got, err := Fit(s, dims, slog.New(slog.NewTextHandler(&log, nil))); err != nil ||
+		!slices.Equal(got.Language.ID, []int{101, 100, 119, 101, 7, 0}) ||
+		!cmp.Equal(s.Language, split().Language) || !strings.Contains(log.String(), " tokens=1 ") {
+		t.Errorf("one unknown token: %+v, %v, log %q", got, err, &log)
+	}
+	dims.Vocab, dims.TextT = 121, 2
 	if _, err := Fit(s, dims, slog.New(slog.DiscardHandler)); !strings.HasPrefix(message(err),
 		"datasets: ") {
 		t.Errorf("error %v of a sequence that is too long", err)
@@ -407,8 +437,66 @@ func TestPretrainedWeights(t *testing.T) {
 		!slices.Equal(values(l.Model.TextEncoder().Params.All()), before) {
 		t.Errorf("the text encoder does not have the weights of the file (%v)", err)
 	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(bert)); err != nil {
+		t.Fatal(err)
+	}
+	weights := filepath.Join(dir, "model.safetensors")
+	nan, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 8 + int(binary.LittleEndian.Uint64(nan)); i < len(nan); i += 4 {
+		copy(nan[i:], "\x00\x00\xc0\x7f") // NaN in float32
+	}
+	if err := os.WriteFile(weights, nan, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged, err := nn.OpenBERT(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer damaged.Close()
+	if err := l.loadPretrained(&c, damaged, slog.New(slog.DiscardHandler)); !strings.HasPrefix(
+		message(err), "train: text.bert: ") {
+		t.Errorf("error %v of weights that are no numbers", err)
+	}
 	if text := log.String(); !strings.Contains(text, `msg="pretrained text encoder" file=`) ||
 		!strings.Contains(text, "model.safetensors width=12 layers=2 finetune=true unused=") {
 		t.Errorf("log %s", text)
+	}
+}
+
+// TestGeneratorThatIsGone has a file of pretrained generators that was removed since it was found.
+func TestGeneratorThatIsGone(t *testing.T) {
+	c := settingstest.Resolved(t, settingstest.Small(t, "recap"))
+	for _, s := range zoo.Settings(&c) {
+		switch s.Key {
+		case "generator.kind":
+			s.Value.SetString("imagebind")
+		case "generator.file":
+			s.Value.SetString("gone.pth")
+		case "generator.widths":
+			s.Value.Set(reflect.ValueOf([]int{64, 64, 64}))
+		}
+	}
+	d, err := OpenWithOrigin(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, o, _ := begin(t, &c)
+	_, prepared := d.Prepare(&c, o.Log)
+	for _, err := range []error{prepared, Seed(t.Context(), c, d, dir, o)} {
+		if !strings.HasPrefix(message(err), "recap: generator.file: ") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// TestBuffersOfAModel are those that it has made.
+func TestBuffersOfAModel(t *testing.T) {
+	tr := newTrainer(t, settingstest.Small(t, "mmim"))
+	if len(tr.Buffers) == 0 {
+		t.Error("no buffers of MMIM's memory")
 	}
 }

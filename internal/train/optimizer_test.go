@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
@@ -87,8 +88,11 @@ func TestMemoryIsOfTheLabelledPart(t *testing.T) {
 		samples := 0
 		tr.begin(zoo.Phase{Supervised: supervised, NewMemory: func(labels []float32) []nn.Param {
 			samples = len(labels)
-			return nil
+			return tr.Params[:1]
 		}})
+		if !slices.Equal(tr.memory, tr.Params[:1]) {
+			t.Errorf("supervised %v: memory %v", supervised, tr.memory)
+		}
 		if want := map[bool]int{false: tr.set.Train.Len(), true: 2}[supervised]; samples != want {
 			t.Errorf("supervised %v: a memory for %d samples, want %d", supervised, samples, want)
 		}

@@ -59,7 +59,9 @@ func TestWarningOfOtherData(t *testing.T) {
 		map[string]string{dataKey: "a1", utterancesKey: "3, 2, 2"}); err != nil {
 		t.Fatal(err)
 	}
-	for hash, want := range map[string]string{"a1": "", "b2": `trained on"="3, 2, 2" sha256=a1 ` +
+	for hash, want := range map[string]string{"a1": "", "b2": `level=WARN msg="the data ` +
+		`have changed since the run was trained" run=` + string(d) +
+		` "trained on"="3, 2, 2" sha256=a1 ` +
 		`"tested on"="4, 2, 1" found=b2` + "\n"} {
 		var log bytes.Buffer
 		other, err := WarnOfOtherData(d, Origin{Hash: hash, Utterances: [3]int{4, 2, 1}},

@@ -2,12 +2,14 @@ package train
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
@@ -195,5 +197,51 @@ func TestPassOverHalfOfTheBatches(t *testing.T) {
 		if strings.HasSuffix(p.Name, ".step") && p.Item() != 3 {
 			t.Errorf("%s is %g after the first half of five batches, want 3", p.Name, p.Item())
 		}
+	}
+}
+
+// TestMeansOfTerms makes the second epoch of two passes of 20 steps, more than a reading of the
+// terms has: it compares the means, the steps that are counted, the inputs, and what dropout draws.
+func TestMeansOfTerms(t *testing.T) {
+	tr := newTrainer(t, map[string]string{"train.batch": "2"})
+	ph := tr.Model.Phases()[0]
+	params := ph.Passes[0].Params
+	draw := func(tp *ag.Tape) []float64 {
+		return tp.Dropout(tp.Input(slices.Repeat([]float32{1}, 40), 40), 0.5).Values()
+	}
+	pass := func(name string, weight float64) zoo.Pass {
+		return zoo.Pass{Name: name, Params: params,
+			Terms: func(tp *ag.Tape, b *zoo.Batch) ([]zoo.Term, []zoo.MemoryUpdate) {
+				seeded := ag.NewTape(tr.Device)
+				seeded.Seed(stream(tr.config.Seed, "stage1/"+name, 2, "step", b.Step).Uint64())
+				if !slices.Equal(draw(tp), draw(seeded)) {
+					t.Errorf("%s, step %d: dropout is not that of its stream", name, b.Step)
+				}
+				want := tr.set.Train.Audio
+				row := want.T * want.D
+				for i, x := range b.Complete.Audio.Values() {
+					if y := want.X[b.Index[i/row]*row+i%row]; float32(x) != y {
+						t.Fatalf("complete audio is %g, want %g", x, y)
+					}
+				}
+				zero := tp.Scale(tp.Mean(params[0].Tensor), 0)
+				step := tp.Input([]float32{float32(b.Step)})
+				return []zoo.Term{{Name: "step", Loss: step},
+					{Name: name, Weight: weight, Loss: tp.Add(zero, tp.Reshape(step))}}, nil
+			}}
+	}
+	ph.MinBatch, ph.Passes = 0, []zoo.Pass{pass("a", 1), pass("b", 2)}
+	opts := tr.begin(ph)
+	count := 40
+	tr.meter.report = func(p Progress) {
+		if count++; p.Step != count {
+			t.Errorf("step %d, want %d", p.Step, count)
+		}
+	}
+	got, err := tr.steps(t.Context(), ph, opts, 2)
+	const mean = 19. / 2
+	want := rundir.Numbers{"step": 2 * mean, "a": mean, "b": mean, "loss": 3 * mean}
+	if err != nil || !maps.Equal(got, want) || count != 80 {
+		t.Errorf("%v after %d steps (%v), want %v", got, count, err, want)
 	}
 }

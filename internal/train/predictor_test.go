@@ -63,6 +63,11 @@ func TestPredictor(t *testing.T) {
 			t.Errorf("rates %v of %d", rates, n)
 		}
 	}
+	p.OnRate = nil
+	again, err := p.Test(t.Context(), &tr.config, tr.dir, s, []float64{0.25, 1}, nil)
+	if err != nil || !cmp.Equal(again, all) {
+		t.Errorf("tested again: other predictions (%v)", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = p.Test(ctx, &tr.config, tr.dir, s, []float64{0}, nil)

@@ -18,7 +18,7 @@ func TestMeter(t *testing.T) {
 	m := NewMeter()
 	m.report = func(now Progress) { p = now }
 	m.phases["stage1"] = &work{left: 100, total: 100}
-	m.phases["stage2"] = &work{left: 200, total: 200}
+	m.phases["stage2"] = &work{left: 300, total: 300}
 	m.tests = work{left: 60, total: 60}
 	m.now.Phase, m.epochTraining, m.epochTests = "stage1", 20, 6
 	near := func(what string, got time.Duration, want float64) {
@@ -42,12 +42,15 @@ func TestMeter(t *testing.T) {
 	atLeast(true, 0, 0)
 	// a prediction is estimated as a third
 	near("the rest of the epoch", p.EpochLeft, 10*0.04+6*0.04/3)
-	if p.Step != 1 || p.Done < 0.03 || p.Done > 0.04 || p.Measured {
+	if p.Step != 1 || p.Done < 0.023 || p.Done > 0.024 || p.Measured {
 		t.Errorf("after the first step: %+v", p)
 	}
 	ago(6 * 30)
 	m.predicted(6)
 	near("the rest of the epoch", p.EpochLeft, 10*0.04)
+	if p.Step != 0 {
+		t.Errorf("in the validation: %+v", p)
+	}
 	m.saved("stage1", 1)
 	ago(10 * 40)
 	m.trained("stage1", 10, 2)
@@ -65,9 +68,9 @@ func TestMeter(t *testing.T) {
 	m.saved("stage2", 1)
 	ago(20 * 100)
 	m.trained("stage2", 20, 2)
-	atLeast(false, 80*0.04+160*0.1+54*0.03, 100*0.04+200*0.1+60*0.03)
+	atLeast(false, 80*0.04+260*0.1+54*0.03, 100*0.04+300*0.1+60*0.03)
 	two := p.Left.Add(2, p.Whole)
-	near("the rest of three seeds", two.Time, 80*0.04+160*0.1+54*0.03+2*(4+20+1.8))
+	near("the rest of three seeds", two.Time, 80*0.04+260*0.1+54*0.03+2*(4+30+1.8))
 }
 
 // TestProgressOfASeed trains and tests a seed. The meter counts all of its work, no more and no
@@ -106,6 +109,11 @@ func TestProgressOfASeed(t *testing.T) {
 		if p := all[trained-1]; p.Phase != "stage2" || p.EpochLeft != 0 {
 			t.Errorf("%v, after the last validation: %+v", c, p)
 		}
+		for i, p := range all[trained:] {
+			if !p.Measured || (p.Done == 1) != (trained+i == len(all)-1) {
+				t.Errorf("%v, report %d of the test: %+v", c, i, p)
+			}
+		}
 	}
 }
 
@@ -129,5 +137,70 @@ func TestSecondsCountEverything(t *testing.T) {
 	if sum > whole || sum < 0.02*float64(slow) || slow == 0 {
 		t.Errorf("the epochs take %g s, %d slow batches; the training takes %g s", sum, slow,
 			whole)
+	}
+}
+
+// TestMeterCountsOnce counts the time since the last step, not that before.
+func TestMeterCountsOnce(t *testing.T) {
+	m := NewMeter()
+	m.report = func(Progress) {}
+	m.last = time.Now().Add(-time.Second)
+	m.trained("stage1", 10, 1)
+	m.trained("stage1", 10, 2)
+	if got := m.phases["stage1"].took.Seconds(); got < 1 || got > 1.5 {
+		t.Errorf("%g s, want a second", got)
+	}
+	m = NewMeter()
+	m.report = func(Progress) {}
+	m.tests.left, m.last = 2, time.Now().Add(-time.Second)
+	m.predicted(1)
+	if p := m.now.Left; p.AtLeast || p.Time < time.Second || p.Time > 1500*time.Millisecond {
+		t.Errorf("one prediction of two: %+v left, want a second", p)
+	}
+}
+
+// TestEstimates adds work whose time is known or not.
+func TestEstimates(t *testing.T) {
+	second, unknown := Estimate{time.Second, false}, Estimate{time.Second, true}
+	for _, x := range []struct {
+		n    int
+		e    Estimate
+		want Estimate
+	}{{0, unknown, second}, {1, unknown, Estimate{2 * time.Second, true}},
+		{2, second, Estimate{3 * time.Second, false}}, {0, second, second}} {
+		if got := second.Add(x.n, x.e); got != x.want {
+			t.Errorf("%d times %+v: %+v, want %+v", x.n, x.e, got, x.want)
+		}
+	}
+	if got := unknown.Add(1, second); got != (Estimate{2 * time.Second, true}) {
+		t.Errorf("%+v", got)
+	}
+	for n, want := range map[int]Estimate{0: {}, 1: {0, true}} {
+		var e Estimate
+		if e.add(false, 5, n); e != want {
+			t.Errorf("%d utterances without a measurement: %+v, want %+v", n, e, want)
+		}
+	}
+}
+
+// TestPlan counts the utterances of a seed: in each epoch those that the phase trains on and
+// validates, and the test split at each rate by each checkpoint. A meter may have had another seed.
+func TestPlan(t *testing.T) {
+	for by, want := range map[string][3]int{"valid": {80, 120, 3*40 + 2*40},
+		settings.SelectTest: {80, 120, 3*80 + 2*40*5}} {
+		tr := newTrainer(t, map[string]string{"select": by})
+		tr.meter.now = Progress{Phase: TestPhase, SavedEpoch: 3}
+		tr.plan(2)
+		m := tr.meter
+		a, b := m.phases["stage1"], m.phases["stage2"]
+		if m.now != (Progress{}) || [3]int{a.left, b.left, m.tests.left} != want ||
+			[3]int{a.total, b.total, m.tests.total} != want {
+			t.Errorf("%s: %+v, %+v, %+v, %+v; want %v", by, m.now, a, b, m.tests, want)
+		}
+		tr.skip(tr.Model.Phases()[1], 2)
+		each := map[string]int{"valid": 40, settings.SelectTest: 80}[by]
+		if b.left != 40 || a.left != 80 || m.tests.left != want[2]-2*each {
+			t.Errorf("%s, after two epochs: %+v, %+v, %+v", by, a, b, m.tests)
+		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/version"
+	"github.com/seed-6655bf3b/recap/optim"
 )
 
 // begin returns the empty directory of a seed, and options that write to a log.
@@ -67,12 +70,25 @@ func TestSeed(t *testing.T) {
 	}
 	d, o, log := begin(t, &c)
 	var last Progress
-	o.TensorBoard, o.Progress = true, func(p Progress) { last = p }
+	steps := map[string]int{}
+	o.TensorBoard, o.Progress = true, func(p Progress) {
+		steps[p.Phase] = max(steps[p.Phase], p.Step)
+		epochs := map[string]int{"stage1": 2, "stage2": 3, TestPhase: 10}[p.Phase]
+		if last.Done == 1 || p.Epochs != epochs || p.Epoch < 1 || p.Epoch > epochs {
+			t.Errorf("%+v after %+v", p, last)
+		}
+		last = p
+	}
 	if err := Seed(t.Context(), c, data, d, o); err != nil {
 		t.Fatal(err)
 	}
 	if last.Phase != TestPhase || last.Done != 1 || last.Left != (Estimate{}) {
 		t.Errorf("at the end: %+v", last)
+	}
+	// batches of 16 of 40 utterances, and of 20 with a label
+	if want := map[string]int{"stage1": 2 * 3, "stage2": 3 * 2, TestPhase: 0}; !maps.Equal(steps,
+		want) {
+		t.Errorf("steps %v, want %v", steps, want)
 	}
 	first, _, _ := strings.Cut(log.String(), "\n")
 	if want := ` epochs="2 of stage1, 3 of stage2" disk="1 MB"`; !strings.HasSuffix(first, want) ||
@@ -92,8 +108,10 @@ func TestSeed(t *testing.T) {
 	}
 	for i, r := range records {
 		supervised := i >= 2
+		rate := optim.WarmupCosine{LR: 0.05, Epochs: []int{2, 3}[min(i/2, 1)]}
 		if r.Phase != []string{"stage1", "stage2"}[max(0, min(1, i-1))] ||
-			r.Epoch != []int{1, 2, 1, 2, 3}[i] || r.Program != version.Text() || r.LR <= 0 ||
+			r.Epoch != []int{1, 2, 1, 2, 3}[i] || r.Program != version.Text() ||
+			r.LR != rate.At(r.Epoch) ||
 			(r.Valid != nil) != supervised || (r.Test != nil) != supervised || r.Seconds <= 0 {
 			t.Errorf("record %d: %+v", i, r)
 		}
@@ -164,8 +182,13 @@ func stopped(t *testing.T, c settings.Config, data *Data, want map[string]string
 		}
 		cancel()
 	}
+	var last Progress
+	o.Progress = func(p Progress) { last = p }
 	if err := Seed(t.Context(), c, data, d, o); err != nil {
 		t.Fatal(err)
+	}
+	if last.Done != 1 || last.Left != (Estimate{}) {
+		t.Errorf("at the end of the stopped seed: %+v", last)
 	}
 	if diff := cmp.Diff(keys(want), keys(contents(t, d))); diff != "" {
 		t.Error(diff)
@@ -209,8 +232,19 @@ func resumeFinished(t *testing.T, c settings.Config, data *Data, d rundir.Dir,
 		t.Errorf("stopped before the test: error %v", err)
 	}
 	o.Stop = nil
+	var last Progress
+	o.Progress = func(p Progress) { last = p }
+	running := runtime.NumGoroutine()
 	if err := Seed(t.Context(), c, data, d, o); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > running; {
+		if time.Sleep(time.Millisecond); time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), running)
+		}
+	}
+	if last.Done != 1 || last.Left != (Estimate{}) {
+		t.Errorf("at the end of the resumed seed: %+v", last)
 	}
 	for name, text := range contents(t, d) {
 		if text != want[name] {
@@ -232,12 +266,16 @@ func TestSeedOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	filestest.ErrorsReachTheCaller(t, "Seed", func(dir string) error {
-		return rundir.Dir(dir).WriteConfig(&c)
-	}, func(dir string) error {
-		return Seed(t.Context(), c, data, rundir.Dir(dir), Options{Log: log, Meter: NewMeter(),
-			Progress: func(Progress) {}, TensorBoard: true})
-	})
+	for _, epochs := range []int{1, 0} {
+		c.Train.Epochs["stage2"] = epochs
+		filestest.ErrorsReachTheCaller(t, "Seed", func(dir string) error {
+			partial := filepath.Join(dir, ".state.safetensors.12.partial")
+			return errors.Join(rundir.Dir(dir).WriteConfig(&c), os.WriteFile(partial, nil, 0o600))
+		}, func(dir string) error {
+			return Seed(t.Context(), c, data, rundir.Dir(dir), Options{Log: log,
+				Meter: NewMeter(), Progress: func(Progress) {}, TensorBoard: true})
+		})
+	}
 }
 
 // TestSeedThatCannotBegin has settings, data and states that do not fit.

@@ -230,6 +230,16 @@ func TestLostLinesWithPatience(t *testing.T) {
 		!strings.Contains(err.Error(), "next epoch 2 of stage1, found epoch 1 of stage2") {
 		t.Errorf("without the last line of stage1: error %v", err)
 	}
+	tr.journal.Records = all[:2]
+	if err := tr.checkJournal(position{1, 1}); err == nil ||
+		!strings.Contains(err.Error(), "next epoch 1 of stage2, found the end of the file") {
+		t.Errorf("without stage2: error %v", err)
+	}
+	tr.journal.Records = slices.Concat(all, []rundir.Record{line("stage2", 2, 2)})
+	if err := tr.checkJournal(position{1, 3}); err == nil ||
+		!strings.Contains(err.Error(), "next epoch 3 of stage2, found the end of the file") {
+		t.Errorf("without the last line: error %v", err)
+	}
 }
 
 // reordered trains everything first, then the head alone.
@@ -304,7 +314,7 @@ func TestMomentCount(t *testing.T) {
 
 // TestMetadata compares those of all files that a seed leaves.
 func TestMetadata(t *testing.T) {
-	tr := trained(t, map[string]string{"seed": "5", "variant": "no-dropout"})
+	tr := trained(t, map[string]string{"seed": "19", "variant": "no-dropout"})
 	dims, err := json.Marshal(tr.Dims)
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +333,7 @@ func TestMetadata(t *testing.T) {
 		delete(got, "sha256")
 		delete(got, "sha256_metadata")
 		want := map[string]string{"dataset": "synthetic", "model": "toy", "variant": "no-dropout",
-			"seed": "5", "dims": string(dims), "data_sha256": tr.origin.Hash,
+			"seed": "19", "dims": string(dims), "data_sha256": tr.origin.Hash,
 			"data_utterances": "100, 40, 50", "config": tr.config.Hash(), "phase": at[0],
 			"epoch": at[1]}
 		if !maps.Equal(got, want) {
@@ -456,7 +466,23 @@ func TestStateOfTheFirstPhase(t *testing.T) {
 		if err := os.Remove(start); err != nil {
 			t.Fatal(err)
 		}
-		if !old {
+		if old {
+			if err := os.Mkdir(start, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := again.restore(); !strings.HasPrefix(message(err), "rundir: ") {
+				t.Errorf("error %v where the start file cannot be written", err)
+			}
+			all, meta := tr.changing(ph, opts), tr.metadata("stage1", 1)
+			delete(meta, dataKey)
+			err := rundir.SaveTensors(tr.dir.File(rundir.StateFile), all, meta)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := again.restore(); !strings.HasPrefix(message(err), "train: state: ") {
+				t.Errorf("error %v of an old state without the head", err)
+			}
+		} else {
 			_, _, err := again.restore()
 			if !strings.HasPrefix(message(err), "train: what stage1 does not train: ") ||
 				!strings.HasSuffix(message(err), "; restore the file from a copy, or train a new "+
@@ -472,6 +498,11 @@ func TestFrozenTextEncoderIsNotSaved(t *testing.T) {
 	frozen := &nn.BERTConfig{Width: 8, Layers: 1, Heads: 2, FeedForward: 8, Types: 2, Eps: 1e-12}
 	for _, bert := range []*nn.BERTConfig{frozen, nil} {
 		tr, _ := newWatched(t, settingstest.Small(t, "recap"), bert)
+		for _, p := range tr.fixed(tr.Model.Phases()[1]) {
+			if !slices.Contains(tr.Model.PredictParams(), p) {
+				t.Errorf("stage2 saves %s, which nothing needs any more", p.Name)
+			}
+		}
 		saved, all := 0, tr.Model.TextEncoder().Params.All()
 		needed := tr.neededFrom(tr.Model.Phases()[0])
 		for _, p := range all {
@@ -581,6 +612,7 @@ func TestDiverged(t *testing.T) {
 		want  string
 	}{
 		{nil, math.NaN(), "prediction for utterance ID: expected a finite number, found NaN"},
+		{nil, math.Inf(-1), "prediction for utterance ID: expected a finite number, found -Inf"},
 		{nil, math.Inf(1), "prediction for utterance ID: expected a finite number, found +Inf"},
 		{map[string]string{"data.classes": "3"}, math.NaN(),
 			"validation loss: expected a finite number, found NaN"},
@@ -595,10 +627,25 @@ func TestDiverged(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	tr := newTrainer(t, nil)
+	tr := newTrainer(t, map[string]string{"select": settings.SelectTest})
+	tr.predictor = newPredictor(&tr.config, tr.Learner)
+	tr.set.Test.Audio.X = slices.Repeat([]float32{float32(math.Inf(1))}, len(tr.set.Test.Audio.X))
+	want := "train: phase stage2, epoch 4, prediction for utterance " + tr.set.Test.ID[0]
+	if err := tr.validate(&rundir.Record{Phase: "stage2", Epoch: 4}); !strings.HasPrefix(
+		message(err), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	tr = newTrainer(t, map[string]string{"train.lr": "1e9", "train.schedule": "constant"})
+	tr.log = slog.New(slog.DiscardHandler)
+	want = "train: phase stage1, epoch 1, root mean square of parameter audio.weight: expected"
+	if err := tr.train(t.Context()); !strings.HasPrefix(message(err), want) ||
+		tr.dir.Has(rundir.StateFile) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	tr = newTrainer(t, nil)
 	p := tr.Params[0]
 	p.Assign(slices.Repeat([]float64{1 << 21}, p.Len()))
-	want := "train: phase stage1, epoch 2, root mean square of parameter " + p.Name +
+	want = "train: phase stage1, epoch 2, root mean square of parameter " + p.Name +
 		": expected at most 1e+06, found 2.097152e+06" + end
 	if err := tr.checkParams(tr.Model.Phases()[0], 2); message(err) != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -616,7 +663,8 @@ func TestDiverged(t *testing.T) {
 // TestNoEpochIsSelected trains no epoch of the phase that validates: the parameters are saved as
 // they are, with a warning.
 func TestNoEpochIsSelected(t *testing.T) {
-	tr := newTrainer(t, map[string]string{"train.epochs.stage2": "0", "train.epochs.stage1": "1"})
+	tr := newTrainer(t, map[string]string{"train.epochs.stage2": "0", "train.epochs.stage1": "1",
+		"select": settings.SelectTest})
 	var log bytes.Buffer
 	tr.predictor = newPredictor(&tr.config, tr.Learner)
 	tr.log = slog.New(slog.NewTextHandler(&log, nil))
@@ -640,6 +688,17 @@ func TestNoEpochIsSelected(t *testing.T) {
 	log.Reset()
 	if err := tr.saveUnchosen(); err != nil || log.Len() > 0 {
 		t.Errorf("again: %v, log %s", err, &log)
+	}
+	choices := results.Choices(&tr.config, tr.batcher.kind)
+	last := tr.dir.File(choices[len(choices)-1].File(rundir.BestFile))
+	if err := os.Remove(last); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.saveUnchosen(); err != nil || strings.Count(log.String(), "level=WARN") != 1 {
+		t.Errorf("without the last checkpoint: %v, log %s", err, &log)
+	}
+	if _, err := os.Stat(last); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -76,9 +76,14 @@ func TestMasks(t *testing.T) {
 		cmp.Equal(first, draw("stage2", 1)) {
 		t.Error("masks are not a function of phase and epoch")
 	}
+	rates := datasets.TrainingRates(40, stream(tr.config.Seed, "stage1", 1, "rates"))
+	if !cmp.Equal(first, any([]any{rates, tr.set.Train.RandomMasks(rates,
+		stream(tr.config.Seed, "stage1", 1, "holes"))})) {
+		t.Error("masks are not those of their streams")
+	}
 	tr.config.Data.Resample = "static"
 	static := draw("stage1", 1)
-	rates := datasets.TrainingRates(40, rand.New(rand.NewPCG(1111, 0)))
+	rates = datasets.TrainingRates(40, rand.New(rand.NewPCG(1111, 0)))
 	if !cmp.Equal(static, any([]any{rates, tr.set.Train.KeepMasks(rates)})) {
 		t.Error("static masks are not those of the literature's seed")
 	}

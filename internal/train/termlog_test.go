@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -179,5 +180,27 @@ func TestInfiniteTerms(t *testing.T) {
 		if !strings.HasPrefix(message(err), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
+	}
+}
+
+// TestFailureAfterTheValidation loses the device in the validation of an epoch.
+func TestFailureAfterTheValidation(t *testing.T) {
+	tr, dev := newWatched(t, map[string]string{"train.epochs.stage1": "0"}, nil)
+	tr.log, tr.predictor = slog.New(slog.DiscardHandler), newPredictor(&tr.config, tr.Learner)
+	tr.predictor.OnBatch = func(int) { dev.failure = errors.New("lost") }
+	if err := tr.train(t.Context()); message(err) != "train: stage2, epoch 1: lost" ||
+		tr.dir.Has(rundir.StateFile) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestPredictionStaysOnTheDevice predicts twice: the second time nothing is allocated.
+func TestPredictionStaysOnTheDevice(t *testing.T) {
+	tr, dev := newWatched(t, nil, nil)
+	p := newPredictor(&tr.config, tr.Learner)
+	p.Predict(tr.set.Valid, 0.5, nil)
+	dev.allocs = 0
+	if p.Predict(tr.set.Valid, 0.5, nil); dev.allocs > 0 {
+		t.Errorf("%d buffers were allocated", dev.allocs)
 	}
 }

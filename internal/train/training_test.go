@@ -116,6 +116,10 @@ func TestOutOfPatience(t *testing.T) {
 		t.Errorf("out of patience after the epochs %v, want 6 and 7: the best is the fourth",
 			ended)
 	}
+	tr.journal.Records = nil
+	if tr.outOfPatience(labels, 1) || !tr.outOfPatience(labels, 2) {
+		t.Error("two epochs without a validation do not end the patience, or one does")
+	}
 	if tr.outOfPatience(zoo.Phase{Name: "stage2"}, 7) {
 		t.Error("a phase that is not validated has no patience")
 	}
