@@ -246,3 +246,26 @@ func TestFewSegments(t *testing.T) {
 			dev.buffers, sizes.total)
 	}
 }
+
+// TestInputsEndWithBackward: what the forward computation began with is stale after Backward, and
+// batches that follow use its memory.
+func TestInputsEndWithBackward(t *testing.T) {
+	const width = 1024
+	total := func(batches int) int {
+		dev := &sizing{Device: open(t, "cpu")}
+		x := ag.NewParam(dev, make([]float64, width), width)
+		dev.total = 0
+		tp, grads := ag.NewTape(dev), ag.Grads{}
+		for range batches {
+			in := tp.Input(make([]float32, width), width)
+			tp.Accumulate(grads, tp.Sum(tp.Mul(x, in)))
+			if got := panicOf(func() { in.Values() }); !strings.Contains(got, "was recycled") {
+				t.Errorf("panic %q at the use of an input after Backward", got)
+			}
+		}
+		return dev.total
+	}
+	if few, many := total(4), total(40); many != few {
+		t.Errorf("40 batches need %d numbers, 4 need %d", many, few)
+	}
+}

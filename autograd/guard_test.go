@@ -117,7 +117,11 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"Attention: width 4 does not divide into": attend(ag.AttentionConfig{Heads: 3}),
 		"Attention: mask [3 2] for k [2 3 4]": attend(ag.AttentionConfig{
 			Heads: 1, Mask: zeros(3, 2)}),
-		"Attention: probability 1: want 0 ≤ p": attend(ag.AttentionConfig{Heads: 1, Dropout: 1}),
+		"Attention: the operand's memory was re": attend(ag.AttentionConfig{
+			Heads: 1, Mask: stale}),
+		"Softmax: the operand's memory was recy": func() { tp.Softmax(x, stale) },
+		"LogDet: the operand's memory was recyc": func() { tp.LogDet(stale) },
+		"Attention: probability 1: want 0 ≤ p":   attend(ag.AttentionConfig{Heads: 1, Dropout: 1}),
 		"Attention: probability -0.1: want 0 ≤ p": attend(ag.AttentionConfig{
 			Heads: 1, Dropout: -0.1}),
 		"Dropout: probability 1: want 0 ≤ p < 1":  func() { tp.Dropout(x, 1) },

@@ -100,3 +100,15 @@ func TestResetForgets(t *testing.T) {
 	}
 	runtime.KeepAlive(tp)
 }
+
+// TestArgumentsAtTheLimit has the smallest arguments that operations accept.
+func TestArgumentsAtTheLimit(t *testing.T) {
+	tp := ag.NewTape(open(t, "cpu64"))
+	x := tp.Input([]float32{-3, 0, 3}, 3)
+	if got := tp.Clamp(x, 2, 2).Values(); !slices.Equal(got, []float64{2, 2, 2}) {
+		t.Errorf("clamped to 2: %v", got)
+	}
+	if got := tp.Concat(0, x).Values(); !slices.Equal(got, []float64{-3, 0, 3}) {
+		t.Errorf("one tensor joined: %v", got)
+	}
+}
