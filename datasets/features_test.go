@@ -285,6 +285,7 @@ func TestFitNamesWhatDoesNotFit(t *testing.T) {
 		{padded, "audio: expected", Shape{9, 3, 2, 9, 1}},
 		{padded, "vision: expected", Shape{9, 9, 2, 3, 1}},
 		{missing, `utterance 1 ("b"): vision: expected`, Shape{2, 1, 1, 1, 1}},
+		{missing.Subset([]int{1}), "expected", Shape{2, 1, 5, 1, 2}},
 	} {
 		if _, err := c.s.Fit(c.shape); err == nil ||
 			!strings.HasPrefix(err.Error(), "datasets: "+c.want) {
