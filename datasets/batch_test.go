@@ -70,6 +70,7 @@ func TestOrder(t *testing.T) {
 	}{
 		{10, 4, 0, []int{4, 4, 2}}, {10, 4, 2, []int{4, 4, 2}}, {10, 4, 3, []int{4, 6}},
 		{8, 4, 4, []int{4, 4}},
+		{5, 4, 2, []int{5}}, {5, 4, 1, []int{4, 1}},
 		{3, 4, 4, []int{3}}, {1, 4, 2, []int{1}}, {0, 4, 2, nil},
 	} {
 		for _, rng := range []*rand.Rand{nil, rand.New(rand.NewPCG(1, 1))} {

@@ -192,6 +192,18 @@ func TestCheckOfAFileWithoutLabels(t *testing.T) {
 	if err != nil || len(r.Splits) != 1 || r.Splits[0].Label != nil || len(r.Problems) > 0 {
 		t.Errorf("%v %v", err, r)
 	}
+	if text := r.String(); strings.Contains(text, "  labels ") ||
+		!strings.Contains(text, "\n  vision frames ") {
+		t.Error(text)
+	}
+	// a key that is long and has a newline
+	key := "\n" + strings.Repeat("k", 50)
+	path := writeFile(t, "keys.pkl", []byte("\x80\x04}(\x8c\x09text_bertN\x8c\x33"+key+"K\x01u."))
+	r, err = Check(path, Options{})
+	want := []KeyReport{{"text_bert", "None"}, {`\n` + strings.Repeat("k", 39), "integer"}}
+	if err != nil || len(r.Splits) != 1 || !slices.Equal(r.Splits[0].Keys, want) {
+		t.Errorf("%v: %q", err, r)
+	}
 }
 
 func TestCheckReportsWhatItCanRead(t *testing.T) {

@@ -179,14 +179,15 @@ func message(err error) string {
 	return err.Error()
 }
 
-// failing fails from some read on.
+// failing fails from some read on, or once.
 type failing struct {
 	*bytes.Reader
 	reads int // that succeed
+	once  bool
 }
 
 func (r *failing) ReadAt(p []byte, off int64) (int, error) {
-	if r.reads--; r.reads < 0 {
+	if r.reads--; r.reads == -1 || r.reads < 0 && !r.once {
 		return 0, errBroken
 	}
 	return r.Reader.ReadAt(p, off)
@@ -218,7 +219,7 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 		"own.json":      {[]byte(twoUtterances), features},
 	} {
 		for n := 0; ; n++ {
-			r := &failing{bytes.NewReader(c.data), n}
+			r := &failing{bytes.NewReader(c.data), n, name != "own.json"}
 			err := c.read(name, r, int64(len(c.data)))
 			if r.reads >= 0 {
 				if err != nil || n < 2 {
@@ -238,7 +239,7 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 // has become too short.
 func TestLongStringsThatCannotBeRead(t *testing.T) {
 	file := "\x80\x04" + counted('X', 4, 2000) + strings.Repeat("x", 2000) + "."
-	r := &failing{bytes.NewReader([]byte(file)), 1000}
+	r := &failing{bytes.NewReader([]byte(file)), 1000, false}
 	v, _, err := (&unpickle.Loader{Name: "blob.pkl", Class: findClass}).Load(r, 0, int64(len(file)))
 	if err != nil {
 		t.Fatal(err)
@@ -255,6 +256,11 @@ func TestLongStringsThatCannotBeRead(t *testing.T) {
 	x, ok := lazy(array('i'), nil)
 	if !ok {
 		t.Fatal("the array is not read row by row")
+	}
+	// a byte less than there should be
+	cut := &pickled{dtype: &dtype{kind: 'i', size: 1}, file: strings.NewReader("123456789")}
+	if err := cut.Read(make([]float32, 10), 0); err != io.EOF {
+		t.Error(err)
 	}
 	for i, err := range []error{text, texts, numbers, of, x.Read(make([]float32, 10), 0),
 		moved{numbers: x}.Read(make([]float32, 10), 0)} {

@@ -446,6 +446,14 @@ func TestMemoryOfJSON(t *testing.T) {
 	}
 }
 
+// TestOneLabel has a single utterance.
+func TestOneLabel(t *testing.T) {
+	s, err := features(`{"audio": [[1]], "label": 1}`, "")
+	if err != nil || !slices.Equal(s.Label, []float32{1}) {
+		t.Error(err, s)
+	}
+}
+
 // TestLongestSequenceInTheMiddle has different numbers of tokens and frames.
 func TestLongestSequenceInTheMiddle(t *testing.T) {
 	s, err := features(`{"id": "a", "audio": [[1]], "vision": [[2], [3]], "text_bert": null}

@@ -84,6 +84,11 @@ var spoiled = []struct {
 			`3 utterances, the first "train$_$2"`},
 	{spoil: func(s *Split) { s.Label[1], s.Label[2] = -2, -2 },
 		warn: "train: regression_labels: all labels are -2"},
+	{spoil: func(s *Split) { // segments of ones, which are not the mask
+		for i, m := range s.Language.Mask {
+			s.Language.Segment[i] = int(m)
+		}
+	}},
 	{spoil: func(s *Split) { s.ID[1] = s.ID[0] },
 		warn: `train: id: expected different ids, found a second one in 1 of 3 utterances`},
 	{spoil: func(s *Split) { s.Language.ID[0] = 7 },
@@ -198,6 +203,12 @@ func TestOpenRefusesWhatCheckReports(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), path+": "+c.problem) {
 					t.Errorf("Open: %v, want %s", err, c.problem)
 				}
+				if checkErr == nil && slices.ContainsFunc(report.Warnings, func(w string) bool {
+					return strings.HasPrefix(w, "train: text_bert: ") &&
+						strings.Contains(c.problem, "in the mask")
+				}) {
+					t.Errorf("Check warns of a sentence: %q", report.Warnings)
+				}
 				if checkErr == nil && (len(report.Problems) != 1 ||
 					!strings.HasPrefix(report.Problems[0], c.problem)) {
 					t.Errorf("Check: %q, want %q", report.Problems, c.problem)
@@ -217,6 +228,55 @@ func TestOpenRefusesWhatCheckReports(t *testing.T) {
 				len(report.Problems) > 0 || c.warn == "" && len(opened.Warnings) > 0 {
 				t.Errorf("Open warns %q, Check %q and %q, want %q", opened.Warnings,
 					report.Warnings, report.Problems, c.warn)
+			}
+		}
+	}
+}
+
+// TestWarningsOfSmallSplits has labels and lengths that are equal by chance, or not.
+func TestWarningsOfSmallSplits(t *testing.T) {
+	inspected := func(n, steps int, y ...float32) []string {
+		s := tokenSplit(slices.Repeat([][]int{{ClsID, 7, SepID}}, n), 3, slices.Repeat([]int{1}, n),
+			steps, slices.Repeat([]int{1}, n), 1)
+		for i := range s.ID {
+			s.ID[i] = fmt.Sprint(i)
+		}
+		s.Label = y
+		f := &findings{}
+		f.inspect("train", s, [2]float64{-3, 3}, false)
+		return append(f.problems, f.warnings...)
+	}
+	equal := "train: regression_labels: all labels are 2; correlation and accuracy say nothing"
+	ones := "train: audio: expected padding at the end, found 2 of 2 lengths that are 1; perhaps " +
+		"the padding is at the front"
+	for _, c := range []struct{ got, want []string }{
+		{inspected(1, 1, 2), nil}, {inspected(2, 1, 2, 2), []string{equal}},
+		{inspected(2, 1, 2, 1), nil}, {inspected(2, 2), []string{ones}}, {inspected(2, 1), nil},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestFaultsOfTokensHideWarnings has two faults of masks in each pair of utterances, without [CLS],
+// of which nothing is said then.
+func TestFaultsOfTokensHideWarnings(t *testing.T) {
+	faults := []struct{ mask, segments []int }{{[]int{1, 2, 0}, []int{0, 0, 0}},
+		{[]int{0, 0, 0}, []int{1, 1, 1}}, {[]int{0, 1, 1}, []int{0, 0, 0}},
+		{[]int{1, 0, 1}, []int{0, 0, 0}}}
+	for i := range faults {
+		for k := range i {
+			s := tokenSplit([][]int{{7, 7, 7}, {7, 7, 7}}, 3, nil, 1, nil, 1)
+			for row, fault := range []int{i, k} {
+				for t, m := range faults[fault].mask {
+					s.Language.Mask[3*row+t] = float32(m)
+					s.Language.Segment[3*row+t] = faults[fault].segments[t]
+				}
+			}
+			f := &findings{}
+			if f.tokens("train", s); len(f.problems) != 2 || len(f.warnings) > 0 {
+				t.Errorf("%d and %d: %q, %q", i, k, f.problems, f.warnings)
 			}
 		}
 	}
@@ -355,6 +415,14 @@ func TestRepadMovesPaddingToTheEnd(t *testing.T) {
 				t.Errorf("%s: %s: %s", path, splitNames[i], diff)
 			}
 		}
+	}
+	for _, s := range set.splits() { // once, though it is read twice
+		s.Audio.X[39*8] = float32(math.Inf(-1))
+	}
+	bad := writeFile(t, "infinite.pkl", pickleOf(set))
+	warnings, err := Pack(bad, bad+".packed", Options{Repad: true})
+	if err != nil || !slices.Contains(warnings, "train: audio: -Inf, read as 0: 1 times") {
+		t.Errorf("%v: %q", err, warnings)
 	}
 	good := writeFile(t, "good.pkl", pickleOf(want))
 	if _, err := Pack(good, good+".packed", Options{Repad: true}); err == nil ||

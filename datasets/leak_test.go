@@ -309,6 +309,26 @@ func TestWideFeaturesAreSummed(t *testing.T) {
 	}
 }
 
+// TestMoments has 250 features, the most that are not summed, with means 0, 1, … and standard
+// deviations 2; padding does not count.
+func TestMoments(t *testing.T) {
+	const d = maxColumns / 2
+	f := &Frames{T: 3, D: d, Len: []int{2}, X: make([]float32, 3*d)}
+	var want []float64
+	for k := range d {
+		f.X[k], f.X[d+k], f.X[2*d+k] = float32(k-2), float32(k+2), 99
+		want = append(want, float64(k))
+	}
+	want = append(want, slices.Repeat([]float64{2}, d)...)
+	if got := f.moments().RawRowView(0); !slices.Equal(want, got) {
+		t.Errorf("moments %v", got)
+	}
+	wide := &Frames{T: 1, D: d + 1, Len: []int{1}, X: make([]float32, d+1)}
+	if _, n := wide.moments().Dims(); n != maxColumns {
+		t.Errorf("%d columns of 251 features", n)
+	}
+}
+
 // checkSigns has features whose mean is their number and whose standard deviation is 1.
 func checkSigns(t *testing.T, d int) {
 	t.Helper()

@@ -588,6 +588,15 @@ func TestOpenReadsTwoModalities(t *testing.T) {
 			"frame of zero; found keys raw_text, id, text, text_bert, audio, sights") {
 		t.Error(v, set.Warnings)
 	}
+	set, err = decode("two.pkl", bytes.ReplaceAll(data, []byte("\x05audio\x94"),
+		[]byte("\x05sound\x94")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := set.Test.Audio; a.T != 1 || !cmp.Equal(a.X, []float32{0, 0}) ||
+		!cmp.Equal(set.Test.Vision.X, madeSplit(2, "test").Vision.X) {
+		t.Error(a, set.Test.Vision)
+	}
 }
 
 func TestOpenErrorsOfFiles(t *testing.T) {

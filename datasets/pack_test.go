@@ -187,6 +187,29 @@ func TestLazyArrays(t *testing.T) {
 	}
 }
 
+// TestInfinityIsReadAsZeroInAudioOnly counts what is in the file once.
+func TestInfinityIsReadAsZeroInAudioOnly(t *testing.T) {
+	inf := float32(math.Inf(-1))
+	blob := blobOf(t, strings.Repeat("\x00\x00\x80\xff\x00\x00\x80\x3f", 300))
+	for key, want := range map[string][]float32{"audio": {0, 1, 0}, "vision": {inf, 1, inf}} {
+		l := &layout{repaired: map[string]int{}}
+		x, _, err := l.rows("train", dict{{Key: key, Value: &ndarray{shape: []int{2, 300, 1},
+			dtype: &dtype{kind: 'f', size: 4}, data: blob}}}, key, "[N T D]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, 3)
+		for range 2 {
+			if err := x.Read(got, 0); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, %v", key, got, err)
+			}
+		}
+		if n := l.repaired["train: audio: -Inf, read as 0"]; n != map[string]int{"audio": 2}[key] {
+			t.Errorf("%s: %d repairs", key, n)
+		}
+	}
+}
+
 // TestPackReplacesAFile packs over another file, but not over the pickle itself, and nothing if
 // there is no pickle.
 func TestPackReplacesAFile(t *testing.T) {
@@ -240,6 +263,21 @@ func TestErrorsOfWritingEachArray(t *testing.T) {
 	}
 }
 
+// TestArraysThatAreNotWrittenWhole leaves no file.
+func TestArraysThatAreNotWrittenWhole(t *testing.T) {
+	set := madeSet("short")
+	set.Test.Label = set.Test.Label[:1]
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out")
+	if err := set.save(path); message(err) != "datasets: pack "+path+
+		": weights: test.label: expected 8 bytes, 4 were written" {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Error(entries, err)
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
@@ -276,6 +314,7 @@ func TestSplitsOfAPackedFileAreAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	alike := madeSet("mine")
+	alike.Train = alike.Train.Subset([]int{1}) // one label
 	alike.Test.RawText = []string{"", ""} // of no bytes
 	if err := alike.save(path + "2"); err != nil {
 		t.Fatal(err)
@@ -571,6 +610,8 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 			tensor("test.id.length", integers(17, 0))},
 		{"test.id.length: expected numbers from 0 to 4, found 5; pack the features again",
 			tensor("test.id.length", integers(12, 5))},
+		{"test.id.length: expected numbers from 0 to 16, found -1; pack the features again",
+			tensor("test.id.length", integers(-1, 17))},
 		{"", tensor("test.id.length", integers(12, 4))},
 		{"", tensor("test.id.length", integers(16, 0))},
 	} {
@@ -662,7 +703,9 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 		return path
 	}
 	list := filepath.Join(dir, "list.pkl")
-	if err := os.WriteFile(list, []byte("]."), 0o600); err != nil {
+	text := filepath.Join(dir, "text.txt")
+	if err := errors.Join(os.WriteFile(list, []byte("]."), 0o600),
+		os.WriteFile(text, []byte("text"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for want, f := range map[string]Features{
@@ -670,6 +713,8 @@ func TestOwnFeaturesAreChecked(t *testing.T) {
 			Audio: filepath.Join(dir, "none.pkl")},
 		list + ": expected a dict of train, valid and test, found list [0]; give features in " +
 			"MMSA's layout": {Audio: list},
+		text + `: expected a pickle, found a file that begins with "text"; give the .pkl file`: {
+			Vision: text},
 		"train: expected text_bert, found keys": {Language: own("text.pkl", "text_bert",
 			"text_bart")},
 		`id: utterance 0: expected "train$_$0" as in the data set, ` +

@@ -141,6 +141,15 @@ func TestResplitOfFewVideos(t *testing.T) {
 			}
 		}
 	}
+	// five videos of three utterances, of which each split needs one
+	for k, set := range []*Set{ofVideos(13, 1, 1), ofVideos(1, 13, 1), ofVideos(1, 1, 13)} {
+		s, err := set.Resplit(1)
+		want := [3]int{3, 3, 3}
+		if want[k] = 9; err != nil || [3]int{s.Train.Len(), s.Valid.Len(), s.Test.Len()} != want {
+			t.Errorf("%d, %d and %d utterances, want %d: %v", s.Train.Len(), s.Valid.Len(),
+				s.Test.Len(), want, err)
+		}
+	}
 	if _, err := ofVideos(3, 2, 1).Resplit(1); message(err) != "datasets: synthetic: expected "+
 		"utterances of at least 3 videos for a new division, found 2" {
 		t.Error(err)

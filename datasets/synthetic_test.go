@@ -78,6 +78,26 @@ func TestSmallestSynthetic(t *testing.T) {
 	}
 }
 
+// TestPathsHaveTheStepsOfTheLongestModality expects the first utterance, whose vision is drawn
+// last, to depend on the largest number of steps only.
+func TestPathsHaveTheStepsOfTheLongestModality(t *testing.T) {
+	made := func(language, audio, vision int) *Split {
+		set, _ := Synthetic(SyntheticConfig{1, 0, 0, language, audio, vision, 2, 2, 3})
+		return set.Train
+	}
+	if a, b := made(24, 96, 96), made(24, 96, 12); a.RawText[0] != b.RawText[0] ||
+		!slices.Equal(a.Audio.X, b.Audio.X) {
+		t.Error("audio is the longest")
+	}
+	if a, b := made(96, 24, 96), made(96, 24, 12); a.RawText[0] != b.RawText[0] ||
+		!slices.Equal(a.Audio.X, b.Audio.X) {
+		t.Error("the text is the longest")
+	}
+	if a, b := made(24, 24, 96), made(24, 96, 12); a.RawText[0] != b.RawText[0] {
+		t.Error("vision is the longest")
+	}
+}
+
 // TestSyntheticConstants has the formulas' values: the label has the variance
 // 1 + 0.49 + 0.09 + 0.2025 + 0.01 = 1.7925.
 func TestSyntheticConstants(t *testing.T) {
