@@ -254,6 +254,31 @@ func TestLongWords(t *testing.T) {
 	}
 }
 
+// TestIdeographs has the ends of each block that BERT divides into characters, and what is beside
+// them (BERT's tokenization.py, but for extension E, whose beginning is the tokenizers library's).
+func TestIdeographs(t *testing.T) {
+	blocks := [][2]rune{{0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x2A6DF},
+		{0x2A700, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}}
+	for _, b := range blocks {
+		if isChinese(b[0]-1) || !isChinese(b[0]) || !isChinese(b[1]) || isChinese(b[1]+1) {
+			t.Errorf("%x to %x is no block", b[0], b[1])
+		}
+	}
+	if !isChinese(0x2B73F) || !isChinese(0x2B740) { // between extensions C and D
+		t.Error("extensions C and D are not beside each other")
+	}
+	for _, r := range "!/:@[`{~$+<=>^|\u2014\u3002\u00a7" {
+		if !isPunctuation(r) {
+			t.Errorf("%q is no punctuation", r)
+		}
+	}
+	for _, r := range "09AZaz \u20ac\u00b1\u4e00" { // symbols outside of ASCII are not
+		if isPunctuation(r) {
+			t.Errorf("%q is punctuation", r)
+		}
+	}
+}
+
 // TestWhiteSpace separates words by each kind of white space, and removes control characters.
 func TestWhiteSpace(t *testing.T) {
 	tokenizer, err := New([]string{"[CLS]", "[SEP]", "[UNK]", "good", "film"}, true)
