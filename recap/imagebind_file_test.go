@@ -375,6 +375,15 @@ func TestGeneratorConfigIsChecked(t *testing.T) {
 		"generator.widths is [32 32 32] without generator.file": func(g *GeneratorConfig) {
 			g.Widths = []int{32, 32, 32}
 		},
+		"generator.widths is [32] without generator.file": func(g *GeneratorConfig) {
+			g.Widths = []int{32}
+		},
+		"generator.widths is [8 32 32], want 3 multiples of 16": func(g *GeneratorConfig) {
+			g.File, g.Widths = "x.pth", []int{8, 32, 32}
+		},
+		"generator.widths is [32 8 32], want 3 multiples of 16": func(g *GeneratorConfig) {
+			g.File, g.Widths = "x.pth", []int{32, 8, 32}
+		},
 		"generator.widths is [32], want 3 multiples of 16": func(g *GeneratorConfig) {
 			g.File, g.Widths = "x.pth", []int{32}
 		},

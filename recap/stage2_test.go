@@ -97,6 +97,26 @@ func TestFusionIsEquations16And17(t *testing.T) {
 	}
 }
 
+// TestFusionDepth has as many layers as the setting says, of as many heads as every Transformer.
+func TestFusionDepth(t *testing.T) {
+	for depth := range 4 {
+		c := tiny()
+		c.FusionDepth = depth
+		m, dev := newTiny(t, "cpu", c, tinyDims)
+		body := m.fusion.body
+		if body == nil || depth == 0 {
+			if (body == nil) != (depth == 0) {
+				t.Errorf("depth %d: there is a body: %t", depth, body != nil)
+			}
+			continue
+		}
+		x := ag.NewTensor(dev, make([]float32, c.Tokens*c.Width), 1, c.Tokens, c.Width)
+		if n := len(body.transformer.Stream(ag.NewTape(dev), x)) - 1; n != depth {
+			t.Errorf("the body has %d layers, want %d", n, depth)
+		}
+	}
+}
+
 // TestTaskLossIsEquation18 compares L_task with the predictions, for labels and for classes.
 func TestTaskLossIsEquation18(t *testing.T) {
 	const samples = 8
