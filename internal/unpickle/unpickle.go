@@ -147,7 +147,7 @@ func (w *scanner) origin(program int64) int64 {
 	i, _ := slices.BinarySearchFunc(w.shifts, program, func(s shift, at int64) int {
 		return int(s.program - at)
 	})
-	s := w.shifts[max(i-1, 0)]
+	s := w.shifts[i-1] // the first is at 0, and program is not
 	return s.file + program - s.program
 }
 

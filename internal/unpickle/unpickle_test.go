@@ -1,6 +1,7 @@
 package unpickle
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -217,6 +218,8 @@ func TestOtherFormats(t *testing.T) {
 		{"\x89HDF\r\n\x1a\n\x00", "found an HDF5 file (.csd"},
 		{"\x93NUMPY\x01", "found one array, as numpy.save"},
 		{" \n<HTML>", "found an HTML page"},
+		{"\ufeff<!DOCTYPE html>", "found an HTML page, perhaps a page about the download"},
+		{" \n", `found a file that begins with " \n"; give the .pkl file`},
 		{"PK\x03\x04" + "rest", "found a zip archive; unzip it"},
 		{zipHead("train.npy"), "found an .npz file of NumPy; read it with numpy.load"},
 		{zipHead("a/data.pkl"), "found a file of torch.save; read it with torch.load"},
@@ -491,6 +494,35 @@ func TestMemoryIsThatOfTheMarks(t *testing.T) {
 	}
 }
 
+// TestCountedMemory adds up the costs of the opcodes, three bytes for each of a string, and 112 for
+// each opcode before the items of a set.
+func TestCountedMemory(t *testing.T) {
+	const empty, mark, item, value = 336, 336, 48, 48
+	for program, want := range map[string]int64{
+		"N.":                   value,
+		"\x8f(K\x01K\x02\x90.": empty + mark + 2*value + item + 5*112,
+		"(K\x01\x91.":          mark + value + empty + 3*112,
+		"\x8f(K\x01\x90(K\x01\x910NN.": empty + mark + value + item + 4*112 +
+			mark + value + empty + 3*112 + 2*value,
+		"\x8c\x03abc.": value + 9, "ca\nbc\n.": 2*value + 9, "V\xe9\n.": value + 6,
+		"\x95" + le(8, 2) + "N.":                            80 + value,
+		"X" + le(4, 1025) + strings.Repeat("x", 1025) + ".": value,
+	} {
+		w := &scanner{file: io.NewSectionReader(strings.NewReader(program), 0, int64(len(program))),
+			shifts: []shift{{}}}
+		w.r = bufio.NewReader(w.file)
+		for stop := false; !stop; {
+			var err error
+			if stop, err = w.step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.cost != want {
+			t.Errorf("%.20q: %d bytes, want %d", program, w.cost, want)
+		}
+	}
+}
+
 // TestMemoryOfSets counts the items of each set once, and nothing for what is in no set.
 func TestMemoryOfSets(t *testing.T) {
 	for name, data := range map[string]string{
@@ -504,14 +536,14 @@ func TestMemoryOfSets(t *testing.T) {
 	}
 }
 
-// A cutDisk fails from some read on.
+// A cutDisk fails once.
 type cutDisk struct {
 	io.ReaderAt
-	reads int // that succeed
+	reads int // that succeed before
 }
 
 func (d *cutDisk) ReadAt(p []byte, off int64) (int, error) {
-	if d.reads--; d.reads < 0 {
+	if d.reads--; d.reads == -1 {
 		return 0, errors.New("bad sector")
 	}
 	return d.ReaderAt.ReadAt(p, off)
