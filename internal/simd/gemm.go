@@ -9,12 +9,14 @@ type product struct {
 	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
 	short  int  // the same if sums are short
 	masked bool // kernels read B's last columns through a mask, so they need no packing
-	// rows of C from which packing B makes a product faster, found by measurement
-	packFromRows int
-	kernels      [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
-	narrow       []narrow    // narrow[n−1] computes n columns
-	pack         [2]packer   // pack[w−1] copies strips of w vectors
-	transpose    transposer
+	// A is packed only if its stride is a multiple of packStride. B is packed from packFromRows
+	// rows of C if its stride is one, otherwise from packLateRows. Found by measurement.
+	packStride, packFromRows, packLateRows int
+
+	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
+	narrow    []narrow    // narrow[n−1] computes n columns
+	pack      [2]packer   // pack[w−1] copies strips of w vectors
+	transpose transposer
 }
 
 // A kernel computes C ← alpha·A·B + beta·C for tiles: A [rows k] with element (i, p) at a[i·rs +

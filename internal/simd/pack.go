@@ -65,18 +65,27 @@ type panel struct {
 	packed bool
 }
 
-// packsA reports whether to pack A, because the numbers of a column are far apart and many strips
-// read them.
+// packsA reports whether to pack A, because many strips read it and the numbers of a column are far
+// apart or share sets of the cache.
 func (p *product) packsA(g *gemm) bool {
-	return g.n > packFromCols && (g.k > packFromK || g.a.trans && g.a.ld > packFromStride)
+	if g.n <= packFromCols {
+		return false
+	}
+	if g.a.trans {
+		return g.k > packFromK || g.a.ld > packFromStride
+	}
+	return g.k > packFromK && g.a.ld%p.packStride == 0
 }
 
 // packsB reports whether to pack B: if it is transposed, since kernels read vectors of columns; if
 // its rows end within a vector and the kernels have no masks; or if its stride is large and many
 // tiles read it.
 func (p *product) packsB(g *gemm) bool {
-	return g.b.trans || !p.masked && g.n&(p.lanes-1) > 0 ||
-		g.m >= p.packFromRows && g.b.ld > packFromStride
+	from := p.packLateRows
+	if g.b.ld%p.packStride == 0 {
+		from = p.packFromRows
+	}
+	return g.b.trans || !p.masked && g.n&(p.lanes-1) > 0 || g.m >= from && g.b.ld > packFromStride
 }
 
 // packA packs the rows of tiles first to last. It copies a matrix that is not transposed row by

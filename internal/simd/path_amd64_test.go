@@ -27,3 +27,22 @@ func TestClass(t *testing.T) {
 		t.Errorf("vendor %q, family %d", vendor, family)
 	}
 }
+
+// TestPacks checks which operands that are stored as they are read the classes of cores pack.
+func TestPacks(t *testing.T) {
+	for _, c := range []struct {
+		p              *product
+		m, lda, ldb    int
+		packsA, packsB bool
+	}{
+		{&aheadProduct, 500, 768, 500, false, false}, {&aheadProduct, 600, 2048, 500, true, true},
+		{&aheadProduct, 200, 768, 1024, false, true}, {&aheadProduct, 100, 768, 1024, false, false},
+		{&avx512Product, 100, 768, 500, true, true}, {&avx512Product, 50, 768, 500, true, false},
+	} {
+		g := gemm{m: c.m, n: 500, k: 768, a: matrix{ld: c.lda}, b: matrix{ld: c.ldb}}
+		if a, b := c.p.packsA(&g), c.p.packsB(&g); a != c.packsA || b != c.packsB {
+			t.Errorf("%d rows, strides %d and %d, stride for packing %d: packs %t, %t, want %t, %t",
+				c.m, c.lda, c.ldb, c.p.packStride, a, b, c.packsA, c.packsB)
+		}
+	}
+}

@@ -3,7 +3,7 @@ package simd
 import "slices"
 
 var avx512Product = product{
-	lanes: 16, rows: 14, short: 14, masked: true, packFromRows: 56,
+	lanes: 16, rows: 14, short: 14, masked: true, packStride: 1, packFromRows: 56,
 	kernels: [][2]kernel{
 		{avx512Product1x1, avx512Product1x2}, {avx512Product2x1, avx512Product2x2},
 		{avx512Product3x1, avx512Product3x2}, {avx512Product4x1, avx512Product4x2},
@@ -19,13 +19,15 @@ var avx512Product = product{
 	transpose: avx512Transpose,
 }
 
-// aheadProduct is avx512Product for full-width cores. Its kernels load B ahead, so B needs no
-// packing where few tiles read it. If sums are short, tiles of at most 10 rows leave room in the
-// core for the beginning of the next tile.
+// aheadProduct is avx512Product for full-width cores. Its kernels load B and the next tile of A
+// ahead, so these need packing only where many tiles read B, or if the numbers of a column share a
+// set of the first cache, at strides of 4 KiB. If sums are short, tiles of at most 10 rows leave
+// room in the core for the beginning of the next tile.
 var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
-	p.packFromRows, p.short, p.kernels = 112, 10, slices.Clone(p.kernels)
+	p.packStride, p.packFromRows, p.packLateRows, p.short = 1024, 112, 512, 10
+	p.kernels = slices.Clone(p.kernels)
 	for i, k := range []kernel{
 		avx512Ahead6x2, avx512Ahead7x2, avx512Ahead8x2, avx512Ahead9x2, avx512Ahead10x2,
 		avx512Ahead11x2, avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2,
@@ -36,7 +38,7 @@ func ahead(p product) product {
 }
 
 var avx2Product = product{
-	lanes: 8, rows: 6, short: 6, packFromRows: 56,
+	lanes: 8, rows: 6, short: 6, packStride: 1, packFromRows: 56,
 	kernels: [][2]kernel{
 		{avx2Product1x1, avx2Product1x2}, {avx2Product2x1, avx2Product2x2},
 		{avx2Product3x1, avx2Product3x2}, {avx2Product4x1, avx2Product4x2},
