@@ -260,6 +260,9 @@ func TestStepsOfTheDifference(t *testing.T) {
 		"kink": {1e-8, func(tp *ag.Tape) *ag.Tensor {
 			return tp.Add(tp.Scale(tp.Exp(x), 100), tp.ReLU(x))
 		}},
+		"kink of the negative": {1e-8, func(tp *ag.Tape) *ag.Tensor {
+			return tp.Neg(tp.Add(tp.Scale(tp.Exp(x), 100), tp.ReLU(x)))
+		}},
 		"constant": {5e-6, func(tp *ag.Tape) *ag.Tensor { return tp.AddScalar(x, 1e6) }},
 	} {
 		analytic, numeric := gradcheck.Direction([]*ag.Tensor{x}, c.loss)
