@@ -23,11 +23,16 @@ func TestEveryElementOnce(t *testing.T) {
 	for _, cores := range []int{1, 2, 4} {
 		at(t, cores, func() {
 			For(0, 1, func(lo, hi int) { t.Errorf("no elements: chunk [%d, %d)", lo, hi) })
+			defer func() {
+				if now := runtime.GOMAXPROCS(0); now != cores {
+					t.Errorf("loops have changed the number of cores from %d to %d", cores, now)
+				}
+			}()
 			for _, n := range []int{0, 1, 2, 7, 64, 1000} {
 				for _, grain := range []int{0, 1, 3, 64, 2000} {
 					seen := make([]int, n)
 					For(n, grain, func(lo, hi int) {
-						if hi-lo > max(grain, 1) || lo%max(grain, 1) != 0 {
+						if lo >= hi || hi > n || hi-lo > max(grain, 1) || lo%max(grain, 1) != 0 {
 							t.Errorf("n %d, grain %d: chunk [%d, %d)", n, grain, lo, hi)
 						}
 						for i := lo; i < hi; i++ {
@@ -161,6 +166,9 @@ func TestSleepEndsAtOnce(t *testing.T) {
 	}()
 	select {
 	case <-awake:
+		if s.asleep.Load() {
+			t.Error("a sleeper that did not sleep is said to be asleep")
+		}
 	case <-time.After(10 * time.Second):
 		t.Error("a sleeper misses what happens while it falls asleep")
 	}
