@@ -188,8 +188,18 @@ func TestFewRates(t *testing.T) {
 	for rates, area := range map[string]string{"0.5": "", "0,0.5": "0.0750"} {
 		w := &runWriter{t, t.TempDir(), fourLabels}
 		w.write("full", recapConfig(t, map[string]string{"eval.rates": rates}), 5, smallOffsets)
+		w.write("no-fid", recapConfig(t, map[string]string{"eval.rates": rates,
+			"variant": "no-fid"}), 5, largeOffsets)
 		list, _ := w.collect("")
 		areas, columns := list[0].Areas([]string{"MAE"}), list[0].Rates("MAE").Header
+		if table := list[0].Rates("MAE"); len(table.Rows[0]) != len(columns) ||
+			(table.Notes == nil) != (area == "") {
+			t.Errorf("rates %s: %q of %q, notes %q", rates, table.Rows[0], columns, table.Notes)
+		}
+		d, err := CompareRows(list, []string{"recap", "no-fid"}, []string{"MAE"})
+		if err != nil || d[0].Table(false).Rows[0][4] != "+0.2000" {
+			t.Errorf("rates %s: differences %v, %v", rates, d, err)
+		}
 		_, rows := list[0].rows[0].Cells()
 		last := rows[len(rows)-1]
 		if area == "" {
@@ -609,6 +619,9 @@ func TestAdaptations(t *testing.T) {
 	for what, table := range map[string]*typeset.Table{"means": p.Means([]string{"MAE"}),
 		"areas": p.Areas([]string{"MAE"}), "rates": p.Rates("MAE"), "published": p.Published(),
 		"differences": differences[0].Table(false)} {
+		if table.Notes[0] != note {
+			t.Errorf("%s: the first note is %q", what, table.Notes[0])
+		}
 		label := slices.IndexFunc(table.Rows, func(r []string) bool {
 			return strings.HasSuffix(strings.Split(r[0], " (")[0], "MISA, adapted")
 		})

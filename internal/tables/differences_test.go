@@ -164,6 +164,9 @@ func TestDifferencesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !slices.Equal(all[0].keys, keys) || len(keys) != 11 {
+		t.Errorf("metrics %q of %q", all[0].keys, keys)
+	}
 	for _, l := range all[0].lines(true) {
 		want := l.means[1] - l.means[0]
 		if math.Abs(l.Mean-want) > 1e-12 || l.Low > l.Mean+1e-12 || l.High < l.Mean-1e-12 {
@@ -272,8 +275,8 @@ func TestUndefinedDifference(t *testing.T) {
 	all[0].values[0][0*4+3] = significance.Difference{Mean: 0.1, Low: 0, High: 0.2, P: 0.04}
 	all[0].values[0][1*4+3] = significance.Difference{Mean: nan, Low: nan, High: nan, P: nan}
 	rows := all[0].Table(false).Rows
-	got := fmt.Sprint(rows[0][6:], rows[1][4:])
-	if got != "[+0.2000 0.0400 0.0400] [– – – – –]" {
+	got := fmt.Sprint(rows[0][4:], rows[1][4:])
+	if got != "[+0.1000 +0.0000 +0.2000 0.0400 0.0400] [– – – – –]" {
 		t.Error(got)
 	}
 	line := DifferencesCSV(all, false)[2]
