@@ -340,7 +340,8 @@ func TestLog(t *testing.T) {
 		r.SetPathValue("name", "full/")
 		serve(w, r)
 		if w.Code != http.StatusInternalServerError ||
-			!strings.Contains(w.Body.String(), nowhere) || !strings.Contains(log.String(), "level=ERROR") {
+			!strings.Contains(w.Body.String(), nowhere) ||
+			!strings.Contains(log.String(), "level=ERROR") {
 			t.Errorf("%s without the folder: status %d, %s; log %s", what, w.Code, w.Body, &log)
 		}
 	}
