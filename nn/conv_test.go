@@ -26,6 +26,20 @@ func TestConv1dParameters(t *testing.T) {
 	}
 }
 
+// TestConv1dOfOneStepWithPadding has windows of one step: at the padding there is the bias alone.
+func TestConv1dOfOneStepWithPadding(t *testing.T) {
+	dev := open(t, "cpu64")
+	l := NewConv1d(NewParams(dev, rand.New(rand.NewPCG(1, 2))),
+		Conv1dConfig{In: 2, Out: 1, Kernel: 1, Padding: 1, Bias: true})
+	l.W.Assign([]float64{2, 3})
+	l.B.Assign([]float64{0.5})
+	y := l.Forward(ag.NewTape(dev), ag.NewTensor(dev, []float64{1, 1, -1, 2}, 1, 2, 2))
+	if s := y.Shape(); !slices.Equal(s, []int{1, 4, 1}) {
+		t.Errorf("shape %v, want [1 4 1]", s)
+	}
+	mustBeClose(t, 0, y.Values(), []float64{0.5, 5.5, 4.5, 0.5})
+}
+
 func TestConv1dRefusesWhatDoesNotFit(t *testing.T) {
 	dev := open(t, "cpu64")
 	l := NewConv1d(NewParams(dev, rand.New(rand.NewPCG(1, 2))),

@@ -167,6 +167,16 @@ func TestMambaStarts(t *testing.T) {
 	}
 }
 
+// TestStepBias compares with the definition: softplus of the bias is 0.001·100^u for a uniform u.
+func TestStepBias(t *testing.T) {
+	r, same := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(1, 2))
+	for range 10 {
+		got := math.Log1p(math.Exp(stepBias(r)))
+		want := math.Exp(math.Log(0.001) + same.Float64()*math.Log(100))
+		mustBeClose(t, 1e-12, []float64{got}, []float64{want})
+	}
+}
+
 // mustFill checks that numbers lie in [lo, hi] and reach into a tenth of it at either end, and that
 // their mean is near its middle.
 func mustFill(t *testing.T, name string, v []float64, lo, hi float64) {

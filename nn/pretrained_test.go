@@ -393,22 +393,29 @@ func TestLoadOfOtherParameters(t *testing.T) {
 	}
 }
 
-// TestInitOfBERT checks the deviation of the tables of an encoder that is trained from scratch.
+// TestInitOfBERT checks the initial values of an encoder that is trained from scratch.
 func TestInitOfBERT(t *testing.T) {
 	p := NewParams(open(t, "cpu"), rand.New(rand.NewPCG(1, 2)))
-	NewBERT(p, BERTConfig{Vocab: 500, Width: 12, Layers: 1, Heads: 3, FeedForward: 8,
+	NewBERT(p, BERTConfig{Vocab: 500, Width: 48, Layers: 1, Heads: 3, FeedForward: 64,
 		Positions: 300, Types: 200, Eps: 1e-12})
-	tables := 0
+	drawn := 0
 	for _, x := range p.All() {
-		if strings.HasSuffix(x.Name, "_embeddings.weight") {
-			tables++
-			if sd := math.Sqrt(x.Dot(x.Tensor) / float64(x.Len())); math.Abs(sd-0.02) > 0.001 {
+		if len(x.Shape()) == 2 {
+			drawn++
+			sd, n := math.Sqrt(x.Dot(x.Tensor)/float64(x.Len())), float64(x.Len())
+			if math.Abs(sd-0.02) > 4*0.02/math.Sqrt(2*n) {
 				t.Errorf("%s has standard deviation %g, want 0.02", x.Name, sd)
 			}
+			continue
 		}
+		want := 0.0
+		if strings.HasSuffix(x.Name, "LayerNorm.weight") {
+			want = 1
+		}
+		mustFill(t, x.Name, x.Values(), want, want)
 	}
-	if tables != 3 {
-		t.Errorf("%d tables of embeddings, want 3", tables)
+	if drawn != 3+6 {
+		t.Errorf("%d matrices, want 3 tables and 6 of the layer", drawn)
 	}
 }
 

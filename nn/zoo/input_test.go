@@ -152,7 +152,7 @@ func TestRandomBatchLacksAThird(t *testing.T) {
 					frames++
 					missing += 1 - int(k)
 				}
-				if zero := slices.Max(x) == 0 && slices.Min(x) == 0; zero != (s >= n) {
+				if zero := slices.Contains(x, 0); zero != (s >= n) || zero && slices.Max(x) > 0 {
 					t.Errorf("%s: frame %d of %d of sample %d: %v", what, s, n, i, x)
 				}
 				for j := range y {
@@ -162,7 +162,8 @@ func TestRandomBatchLacksAThird(t *testing.T) {
 				}
 			}
 		}
-		if slices.Min(m.lengths) == slices.Max(m.lengths) || slices.Max(m.lengths) > steps {
+		if slices.Min(m.lengths) == slices.Max(m.lengths) || slices.Max(m.lengths) > steps ||
+			slices.Min(m.lengths) < steps/2 || len(m.lengths) != 8 {
 			t.Errorf("%s: lengths %v", what, m.lengths)
 		}
 		if 3*missing < frames-3*len(m.lengths) || 3*missing > frames+3*len(m.lengths) {
@@ -197,6 +198,9 @@ func TestRandomBatchHasLabelsClassesAndIndices(t *testing.T) {
 			slices.Sort(v)
 			if distinct := len(slices.Compact(v)); distinct != n && distinct != 3*n {
 				t.Errorf("%d of the %s are distinct", distinct, what)
+			}
+			if slices.Contains(v, 0) {
+				t.Errorf("one of the %s is 0", what)
 			}
 		}
 		ids := slices.Clone(b.Complete.IDs)

@@ -15,7 +15,7 @@ type inner struct {
 
 type outer struct {
 	Kind   string           `yaml:"kind" values:"a,b" help:"a kind"`
-	Count  int              `yaml:"count" range:"[2,)" help:"a count"`
+	Count  int              `yaml:"count" range:"[2,)" help:"a count" older:"3"`
 	Part   float64          `yaml:"part" range:"[0,1)" help:"a part"`
 	Groups map[string]inner `yaml:"groups"`
 	Steps  map[string]int   `yaml:"steps" range:"[1,5]" help:"steps"`
@@ -33,10 +33,10 @@ func TestSettings(t *testing.T) {
 	c := valid()
 	var got []string
 	for _, s := range Settings(c) {
-		got = append(got, fmt.Sprintf("%s %s %s %s", s.Key, s.Map, s.Help, s.Expected()))
+		got = append(got, fmt.Sprintf("%s %s %s %s%s", s.Key, s.Map, s.Help, s.Expected(), s.Older))
 	}
 	want := []string{
-		"kind  a kind one of a, b", "count  a count 2 or more", "part  a part 0 or more, below 1",
+		"kind  a kind one of a, b", "count  a count 2 or more3", "part  a part 0 or more, below 1",
 		"groups.x.rate  a rate a number above 0, at most 1",
 		"groups.y.rate  a rate a number above 0, at most 1",
 		"steps.one steps steps a number from 1 to 5", "free  no limits a list of 2 numbers",

@@ -75,4 +75,11 @@ func TestConstantError(t *testing.T) {
 	if math.Abs(got-want) > 1e-12 {
 		t.Errorf("the entropy is %g, want %g", got, want)
 	}
+	rare := &zoo.Batch{Class: make([]int, 400)}
+	rare.Class[7] = 1
+	want = -0.0025*math.Log(0.0025) - 0.9975*math.Log(0.9975)
+	got = zoo.ConstantError(tp, rare, &zoo.Dims{Classes: 3}).Item()
+	if math.Abs(got-want) > 1e-9 {
+		t.Errorf("with one of 400 the entropy is %g, want %g", got, want)
+	}
 }

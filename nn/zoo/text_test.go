@@ -72,14 +72,17 @@ func TestFrozenTextEncoderCaches(t *testing.T) {
 	frozen, dev := newEncoder(t, false)
 	tuned, _ := newEncoder(t, true)
 	in := input(dev, sequences...)
+	segments := []int{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1}
+	in.Segments = segments
 	want := tuned.Forward(ag.NewInferenceTape(dev), in).Values()
 	tp := ag.NewTape(dev)
 	in.Cacheable = true
 	for _, first := range []int{2, 0} { // the third alone, then all
 		part := input(dev, sequences[5*first:]...)
-		part.Cacheable = true
-		got := frozen.Forward(tp, part).Values()
-		if !slices.Equal(got, want[5*8*first:]) {
+		part.Cacheable, part.Segments = true, segments[5*first:]
+		got := frozen.Forward(tp, part)
+		if !slices.Equal(got.Values(), want[5*8*first:]) ||
+			!slices.Equal(got.Shape(), []int{3 - first, 5, 8}) {
 			t.Errorf("from sequence %d: features differ", first)
 		}
 	}
@@ -300,6 +303,24 @@ func TestForwardWith(t *testing.T) {
 					len(trained))
 			}
 		}
+	}
+}
+
+// TestSizesOfTheTextEncoder compares the parameters of an encoder from scratch, with the sizes
+// of settings and data, with those of a BERT, and so for a pretrained one.
+func TestSizesOfTheTextEncoder(t *testing.T) {
+	c := zoo.TextConfig{Finetune: true, Width: 6, Layers: 2, Heads: 3, FeedForward: 7}
+	d := zoo.Dims{Vocab: 11, TextT: 5}
+	for _, want := range []nn.BERTConfig{{Vocab: 11, Width: 6, Layers: 2, Heads: 3, FeedForward: 7,
+		Positions: 5, Types: 2}, pretrained} {
+		p, got := nn.PlanParams()
+		text := zoo.NewTextEncoder(p, c, d)
+		q, plan := nn.PlanParams()
+		nn.NewBERT(q, want)
+		if !reflect.DeepEqual(got, plan) || text.Width != want.Width {
+			t.Errorf("width %d, parameters %v, want %d, %v", text.Width, got, want.Width, plan)
+		}
+		d.BERT = &pretrained
 	}
 }
 

@@ -436,7 +436,9 @@ func TestGroups(t *testing.T) {
 		"text.encoder.layer.0.attention.self.query.weight": true,
 		"text.encoder.layer.0.attention.self.query.bias":   false,
 		"text.encoder.layer.0.output.LayerNorm.weight":     false}
+	var names []string
 	for _, g := range m.Phases()[0].Passes[0].Groups {
+		names = append(names, fmt.Sprintf("%s %t %d", g.Name, g.NoDecay, len(g.Params)))
 		for _, x := range g.Params {
 			if !strings.HasPrefix(x.Name, g.Name+".") {
 				t.Errorf("%s is in group %s", x.Name, g.Name)
@@ -449,6 +451,10 @@ func TestGroups(t *testing.T) {
 	}
 	if len(decays) > 0 {
 		t.Errorf("not in a group: %v", decays)
+	}
+	want := []string{"audio false 6", "vision false 6", "text false 9", "text true 12"}
+	if !slices.Equal(names, want) {
+		t.Errorf("groups %q, want %q", names, want)
 	}
 }
 
