@@ -17,6 +17,8 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+func TestClasses(t *testing.T) { zootest.ClassesAre(t, &Spec, tiny()) }
+
 // TestPhases checks what each pass updates, and the terms of its loss in their order.
 func TestPhases(t *testing.T) {
 	zootest.PhasesAre(t, &Spec, tiny(),
@@ -227,11 +229,11 @@ func TestOneFrame(t *testing.T) {
 	}
 }
 
-// TestEncoder compares with the Transformer of its own layers, without tokens and with two.
+// TestEncoder compares with the Transformer of its own layers, without tokens and with them.
 func TestEncoder(t *testing.T) {
 	dev := zootest.Open(t, "cpu64")
 	c := nn.TransformerConfig{Width: 4, Heads: 2, HeadWidth: 3, FeedForward: 5, Depth: 2}
-	for _, tokens := range []int{0, 2} {
+	for _, tokens := range []int{0, 1, 2} {
 		p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 		e := NewEncoder(p, c, tokens, 5)
 		zoo.Perturb(p.All(), 0.3, rand.New(rand.NewPCG(2, 2)))

@@ -17,6 +17,8 @@ import (
 // TestModel checks a model whose modalities are squeezed into tokens.
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+func TestClasses(t *testing.T) { zootest.ClassesAre(t, &Spec, tiny()) }
+
 // TestPhases checks what each pass updates, and the terms of its loss in their order.
 func TestPhases(t *testing.T) {
 	zootest.PhasesAre(t, &Spec, tiny(),

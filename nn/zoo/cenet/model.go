@@ -83,12 +83,12 @@ func (m *model) groups() []zoo.Group {
 //
 //	ŷ = W_2·Dropout(tanh(W_1·Dropout(x) + b_1)) + b_2
 //
-// for the last hidden state x [B W] at [CLS].
+// for the last hidden state x [B 1 W] at [CLS].
 func (m *model) Predict(tp *ag.Tape, in *zoo.Input) zoo.Output {
 	tokens := m.text.ForwardWith(tp, in, 1, func(h *ag.Tensor) *ag.Tensor {
 		return tp.Add(h, m.enhance.Forward(tp, h, in.Audio, in.Vision))
 	})
-	x := tp.Reshape(tp.Slice(tokens, 1, 0, 1), in.Batch(), m.text.Width)
+	x := tp.Slice(tokens, 1, 0, 1)
 	x = tp.Tanh(m.hidden.Forward(tp, tp.Dropout(x, m.text.Dropout)))
 	score := m.score.Forward(tp, tp.Dropout(x, m.text.Dropout))
 	return zoo.Output{Score: tp.Reshape(score, -1)}

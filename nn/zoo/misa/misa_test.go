@@ -13,6 +13,8 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+func TestClasses(t *testing.T) { zootest.ClassesAre(t, &Spec, tiny()) }
+
 // TestPhases checks what each pass updates, and the terms of its loss in their order.
 func TestPhases(t *testing.T) {
 	zootest.PhasesAre(t, &Spec, tiny(),

@@ -17,6 +17,8 @@ import (
 
 func TestModel(t *testing.T) { zootest.Run(t, &Spec, tiny) }
 
+func TestClasses(t *testing.T) { zootest.ClassesAre(t, &Spec, tiny()) }
+
 // TestPhases checks what each pass updates, and the terms of its loss in their order.
 func TestPhases(t *testing.T) {
 	zootest.PhasesAre(t, &Spec, tiny(),
@@ -289,6 +291,13 @@ func TestOneStep(t *testing.T) {
 		if !strings.HasPrefix(x.Name, "reconstruct.l.") {
 			t.Errorf("the model has %s", x.Name)
 		}
+	}
+	one := zootest.TinyDims
+	one.AudioT = 1
+	other, q := newTiny(t, func(_ *Config, own *zoo.Dims) { own.AudioT = 1 })
+	terms, _ = other.terms(ag.NewTape(q.Device()), zoo.RandomBatch(q.Device(), &one, 4, 1))
+	if len(terms) != 3 || terms[1].Name != "rec_l" || terms[2].Name != "rec_v" {
+		t.Errorf("one frame of audio: terms %v, want task, rec_l and rec_v", terms)
 	}
 	if got := m.config.WarnDims(&d); !strings.HasPrefix(got, "audio and vision: one frame") {
 		t.Errorf("warning %q", got)

@@ -298,6 +298,30 @@ func prefixes(list, all []nn.Param) string {
 	return strings.Join(found, " ")
 }
 
+// ClassesAre checks that a model for three classes returns logits and that the terms of its loss
+// depend on the classes, and do not need labels.
+func ClassesAre(t *testing.T, s *zoo.Spec, c zoo.Config) {
+	t.Helper()
+	d := TinyDims
+	d.Classes = 3
+	m, p := New(t, s, c, "cpu", d)
+	b := zoo.RandomBatch(p.Device(), &d, 8, 1)
+	b.Label = nil
+	y := m.Predict(ag.NewInferenceTape(p.Device()), b.Corrupted).Score
+	if !slices.Equal(y.Shape(), []int{8, 3}) {
+		t.Errorf("logits have shape %v, want [8 3]", y.Shape())
+	}
+	for _, ph := range m.Phases() {
+		before := resultsOf(&ph, b)
+		for i, class := range b.Class {
+			b.Class[i] = (class + 1) % 3
+		}
+		if resultsAre(before, resultsOf(&ph, b)) {
+			t.Errorf("%s: the loss does not depend on the classes", ph.Name)
+		}
+	}
+}
+
 // A Preset is what a preset of a model contains.
 type Preset struct {
 	Config   zoo.Config
