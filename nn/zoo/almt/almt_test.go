@@ -25,7 +25,8 @@ func TestPhases(t *testing.T) {
 		"predict: text embed language hyper fusion score",
 		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
 			" false",
-		"pass : text embed language hyper fusion score; terms task")
+		"pass : text embed language hyper fusion score; terms task",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 func tiny() zoo.Config {

@@ -25,7 +25,8 @@ func TestPhases(t *testing.T) {
 		"predict: text embed class_token positions blocks norm score",
 		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
 			" false",
-		"pass : text embed class_token positions blocks norm score; terms task")
+		"pass : text embed class_token positions blocks norm score; terms task",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 // TestModelOfWholeSequences checks the model that reads them step by step.

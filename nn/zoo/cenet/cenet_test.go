@@ -44,7 +44,8 @@ func TestPhases(t *testing.T) {
 			"text.encoder.layer.1.attention.output.LayerNorm "+
 			"text.encoder.layer.1.intermediate.dense.bias "+
 			"text.encoder.layer.1.output.dense.bias text.encoder.layer.1.output.LayerNorm "+
-			"head.hidden.bias head.score.bias; terms task")
+			"head.hidden.bias head.score.bias; terms task",
+		"groups of pass  with a pretrained text encoder: text 12 text 20 undecayed 2")
 }
 
 func tiny() zoo.Config {

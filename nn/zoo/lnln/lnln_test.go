@@ -25,7 +25,8 @@ func TestPhases(t *testing.T) {
 		"phase train: batches of 1 or more; labels true, complete input true, keep masks "+
 			"false",
 		"pass : text embed completeness proxy language hyper fusion score discriminator "+
-			"reconstruct; terms cc adv rec sp completeness")
+			"reconstruct; terms cc adv rec sp completeness",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 func tiny() zoo.Config {

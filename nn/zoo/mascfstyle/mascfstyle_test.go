@@ -24,7 +24,8 @@ func TestPhases(t *testing.T) {
 		"phase train: batches of 1 or more; labels true, complete input false, keep masks"+
 			" false",
 		"pass : text encode private shared fuse head reconstruct; terms task diff sim "+
-			"recon")
+			"recon",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 // width is that of tiny.

@@ -22,7 +22,8 @@ func TestPhases(t *testing.T) {
 		"phase train: batches of 2 or more; labels true, complete input false, keep masks"+
 			" false",
 		"pass : text encode project private shared mix head reconstruct; terms task diff "+
-			"sim recon")
+			"sim recon",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 func tiny() zoo.Config {

@@ -27,7 +27,9 @@ func TestPhases(t *testing.T) {
 			"text audio vision fusion contrast predictors; terms fit_a fit_v",
 		"pass task: text audio vision fusion contrast; norm of text audio vision fusion "+
 			"contrast predictors; terms task nce_l nce_a nce_v lld_a entropy_a lld_v "+
-			"entropy_v")
+			"entropy_v",
+		"groups of pass predictors with a pretrained text encoder: predictors 16",
+		"groups of pass task with a pretrained text encoder: text 21")
 }
 
 func tiny() zoo.Config {

@@ -27,7 +27,8 @@ func TestPhases(t *testing.T) {
 			"memory.labels.a [8]; memory.features.a [8 7]; memory.labels.v [8]; "+
 			"memory.features.v [8 5]",
 		"pass : text audio vision heads; group audio, decay true: audio; group vision, "+
-			"decay true: vision; terms fusion text audio vision shift_l shift_a shift_v")
+			"decay true: vision; terms fusion text audio vision shift_l shift_a shift_v",
+		"groups of pass  with a pretrained text encoder: audio 6 vision 6 text 9 text 12")
 }
 
 // termsOf returns the terms of a batch's loss and updates the memory, as the trainer does.

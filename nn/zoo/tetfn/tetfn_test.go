@@ -26,7 +26,8 @@ func TestPhases(t *testing.T) {
 			"memory.features.v [8 5]",
 		"pass : text audio vision fusion project heads; group audio, decay true: audio; "+
 			"group vision, decay true: vision; terms fusion text audio vision shift_l shift_a"+
-			" shift_v")
+			" shift_v",
+		"groups of pass  with a pretrained text encoder: audio 5 vision 5 text 9 text 12")
 }
 
 func tiny() zoo.Config {

@@ -23,7 +23,8 @@ func TestPhases(t *testing.T) {
 		"predict: text words audio vision fusion score",
 		"phase train: batches of 1 or more; labels true, complete input true, keep masks "+
 			"true",
-		"pass : text words audio vision fusion score decode; terms sp rec")
+		"pass : text words audio vision fusion score decode; terms sp rec",
+		"groups of pass  with a pretrained text encoder: text 21")
 }
 
 func tiny() zoo.Config {

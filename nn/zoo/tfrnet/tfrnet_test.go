@@ -25,7 +25,8 @@ func TestPhases(t *testing.T) {
 		"predict: text encode summary head",
 		"phase train: batches of 2 or more; labels true, complete input true, keep masks "+
 			"true",
-		"pass : text encode summary head reconstruct; terms task rec_l rec_a rec_v")
+		"pass : text encode summary head reconstruct; terms task rec_l rec_a rec_v",
+		"groups of pass  with a pretrained text encoder: text 9 text 12")
 }
 
 func tiny() zoo.Config {

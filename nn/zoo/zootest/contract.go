@@ -244,6 +244,18 @@ func PhasesAre(t *testing.T, s *zoo.Spec, c zoo.Config, want ...string) {
 	for _, ph := range m.Phases() {
 		got = append(got, phaseInWords(&ph, m, p)...)
 	}
+	d := TinyBERT()
+	d.BERT.Layers, c.TextEncoder().BERT = c.TextEncoder().Layers, "somewhere"
+	m, _ = New(t, s, c, "cpu", d)
+	for _, ph := range m.Phases() {
+		for _, pass := range ph.Passes {
+			line := fmt.Sprintf("groups of pass %s with a pretrained text encoder:", pass.Name)
+			for _, g := range pass.Groups {
+				line += fmt.Sprintf(" %s %d", g.Name, len(g.Params))
+			}
+			got = append(got, line)
+		}
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("phases\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
