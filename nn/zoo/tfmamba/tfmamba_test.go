@@ -2,6 +2,7 @@ package tfmamba
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,27 @@ func TestNorms(t *testing.T) {
 			t.Errorf("norm %d has ε %g, want 1e-6", i, x.Eps)
 		}
 	}
+}
+
+// TestEnhancementReadsDirections makes the rows of the text, or of the frames, very short: what the
+// text adds to the frames keeps its weights, which are of cosines.
+func TestEnhancementReadsDirections(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
+	f := newFrames(p, 5, 3, 8)
+	x, words := zootest.NoiseTensor(dev, 1, 2, 4, 3), zootest.NoiseTensor(dev, 2, 2, 5, 8)
+	added := func(scale float64) []float64 {
+		tp := ag.NewTape(dev)
+		h := f.norm.Forward(tp, f.project.Forward(tp, f.aligned(tp, x, []int{4, 2})))
+		y := f.Forward(tp, x, []int{4, 2}, tp.Scale(words, scale))
+		return tp.Scale(tp.Sub(y, h), 1/scale).Values()
+	}
+	want := added(1)
+	zootest.Close(t, "short rows of text", 1e-8, added(1e-5), want)
+	for _, row := range []*ag.Tensor{f.norm.Gamma, f.norm.Beta} {
+		row.Multiply(1e-5)
+	}
+	zootest.Close(t, "short rows of frames", 1e-8, added(1), want)
 }
 
 // TestDropout checks that the decoder drops something in training, and the prediction nothing.
