@@ -550,12 +550,12 @@ func TestFindPretrained(t *testing.T) {
 	find("some/bert", filepath.Join(model, "snapshots", "aaa"))
 	find(home, home)
 	// a commit names a snapshot, whatever is before its last slash, and one that is there
-	for commit, want := range map[string]string{"../../aaa": "aaa", "ccc": "bbb", "": "bbb"} {
-		if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte(commit),
+	for _, x := range [][2]string{{"../../aaa", "aaa"}, {"", "bbb"}, {"ccc", "bbb"}} {
+		if err := os.WriteFile(filepath.Join(model, "refs", "main"), []byte(x[0]),
 			0o600); err != nil {
 			t.Fatal(err)
 		}
-		find("some/bert", filepath.Join(model, "snapshots", want))
+		find("some/bert", filepath.Join(model, "snapshots", x[1]))
 	}
 	user := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(user, ".cache"), 0o700); err != nil {
