@@ -16,6 +16,7 @@ func TestFill(t *testing.T) {
 		3, []int{1, 2, 2}, 2)
 	s.Label = []float32{1, 2, 3}
 	s.Language.Segment[0] = 5
+	s.Language.ID[3] = 8 // at padding; corruption removes it
 	k := s.KeepMasks(FixedRates(3, 0))
 	k.Language[9], k.Audio[2*3+1] = false, false // token 8, and frame 1 of the last utterance
 	var b Batch
@@ -23,7 +24,7 @@ func TestFill(t *testing.T) {
 	want := Batch{
 		Index: []int{2, 0},
 		Language: TokenBatch{T: 4,
-			ID:        []int{101, 8, 9, 102, 101, 7, 102, 0},
+			ID:        []int{101, 8, 9, 102, 101, 7, 102, 8},
 			Corrupted: []int{101, UnkID, 9, 102, 101, 7, 102, 0},
 			Keep:      []float32{1, 0, 1, 1, 1, 1, 1, 0},
 			Mask:      []float32{1, 1, 1, 1, 1, 1, 1, 0},

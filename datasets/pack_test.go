@@ -315,7 +315,7 @@ func TestSplitsOfAPackedFileAreAlike(t *testing.T) {
 	}
 	alike := madeSet("mine")
 	alike.Train = alike.Train.Subset([]int{1}) // one label
-	alike.Test.RawText = []string{"", ""} // of no bytes
+	alike.Test.RawText = []string{"", ""}      // of no bytes
 	if err := alike.save(path + "2"); err != nil {
 		t.Fatal(err)
 	}

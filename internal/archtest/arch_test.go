@@ -118,7 +118,7 @@ var table = []group{
 		"internal/tables": {
 			"internal/literature", "internal/metric", "internal/models", "internal/results",
 			"internal/rundir", "internal/settings", "internal/significance", "internal/typeset",
-			"nn/zoo", "recap",
+			"nn/zoo",
 		},
 		"internal/plots": {
 			"autograd", "datasets", "internal/figure", "internal/metric", "internal/results",

@@ -50,6 +50,9 @@ var shapes = []Case{
 		return tp.Diagonal(x)
 	},
 		func(i int) int { return i/3*9 + i%3*4 }),
+	rearranged("Diagonal", "of one matrix", []int{3, 3}, 3,
+		func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor { return tp.Diagonal(x) },
+		func(i int) int { return i * 4 }),
 	rearranged("Expand", "", []int{3, 1}, 24, func(tp *ag.Tape, x *ag.Tensor) *ag.Tensor {
 		return tp.Expand(x, 2, 3, 4)
 	},

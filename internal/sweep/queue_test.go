@@ -82,6 +82,15 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+func TestTakeLeavesAllLaterUnits(t *testing.T) {
+	q := newQueue(fakeUnits(t, "train", "train", "train", "train"))
+	for i := range 4 {
+		if unit, _ := q.take(); unit != i || q.remaining() != 3-i {
+			t.Errorf("unit %d, %d remain, want unit %d and %d", unit, q.remaining(), i, 3-i)
+		}
+	}
+}
+
 // TestNextWaits has one unit that this process holds, until it is released or the sweep is
 // interrupted.
 func TestNextWaits(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/typeset"
-	"github.com/seed-6655bf3b/recap/recap"
 )
 
 // A Comparison has summaries that may be in one table because their conditions are equal.
@@ -137,10 +136,7 @@ func (s *Summary) Label() string {
 	if equal := rundir.EqualTo(&s.Config); equal != "" {
 		label += " (" + strings.ReplaceAll(equal, "-", " ") + ")"
 	}
-	if s.Config.Variant == "full" || s.Config.Model == recap.Spec.Name {
-		return label
-	}
-	return s.Config.Spec().Label + ", " + label
+	return label
 }
 
 // notesOf returns a note for each model in the rows that is not the one of its paper, and one if
