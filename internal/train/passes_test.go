@@ -200,12 +200,20 @@ func TestPassOverHalfOfTheBatches(t *testing.T) {
 	}
 }
 
+// stale reports whether the memory of a tensor was given to others.
+func stale(x *ag.Tensor) (yes bool) {
+	defer func() { yes = recover() != nil }()
+	x.Values()
+	return false
+}
+
 // TestMeansOfTerms makes the second epoch of two passes of 20 steps, more than a reading of the
 // terms has: it compares the means, the steps that are counted, the inputs, and what dropout draws.
 func TestMeansOfTerms(t *testing.T) {
 	tr := newTrainer(t, map[string]string{"train.batch": "2"})
 	ph := tr.Model.Phases()[0]
 	params := ph.Passes[0].Params
+	var before *ag.Tensor
 	draw := func(tp *ag.Tape) []float64 {
 		return tp.Dropout(tp.Input(slices.Repeat([]float32{1}, 40), 40), 0.5).Values()
 	}
@@ -225,7 +233,11 @@ func TestMeansOfTerms(t *testing.T) {
 					}
 				}
 				zero := tp.Scale(tp.Mean(params[0].Tensor), 0)
+				if before != nil && !stale(before) {
+					t.Errorf("%s, step %d: the tape still has the step before", name, b.Step)
+				}
 				step := tp.Input([]float32{float32(b.Step)})
+				before = step
 				return []zoo.Term{{Name: "step", Loss: step},
 					{Name: name, Weight: weight, Loss: tp.Add(zero, tp.Reshape(step))}}, nil
 			}}

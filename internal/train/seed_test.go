@@ -99,6 +99,9 @@ func TestSeed(t *testing.T) {
 	if n := strings.Count(log.String(), "msg=epoch phase="); n != 5 {
 		t.Errorf("%d epochs in the log:\n%s", n, log)
 	}
+	if strings.Contains(log.String(), "no better validation") {
+		t.Errorf("the last epoch ends the phase early:\n%s", log)
+	}
 	if n := strings.Count(log.String(), `level=WARN msg=warned phase=stage1`); n != 1 {
 		t.Errorf("%d warnings of stage1 in the log:\n%s", n, log)
 	}
@@ -233,7 +236,11 @@ func resumeFinished(t *testing.T, c settings.Config, data *Data, d rundir.Dir,
 	}
 	o.Stop = nil
 	var last Progress
-	o.Progress = func(p Progress) { last = p }
+	o.Progress = func(p Progress) {
+		if last = p; !p.Measured {
+			t.Errorf("in the test: %+v", p)
+		}
+	}
 	running := runtime.NumGoroutine()
 	if err := Seed(t.Context(), c, data, d, o); err != nil {
 		t.Fatal(err)
@@ -260,7 +267,7 @@ func resumeFinished(t *testing.T, c settings.Config, data *Data, d rundir.Dir,
 // TestSeedOnAFullDisk lets each change of the disk by a seed fail.
 func TestSeedOnAFullDisk(t *testing.T) {
 	c := settingstest.Resolved(t, map[string]string{"data.limit": "8", "train.epochs.stage1": "1",
-		"train.epochs.stage2": "1", "eval.rates": "0"})
+		"train.epochs.stage2": "1", "eval.rates": "0", "data.classes": "3"})
 	data, err := Open(&c)
 	if err != nil {
 		t.Fatal(err)
