@@ -9,8 +9,9 @@ type product struct {
 	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
 	short  int  // the same if sums are short
 	masked bool // kernels read B's last columns through a mask, so they need no packing
-	// A is packed only if its stride is a multiple of packStride. B is packed from packFromRows
-	// rows of C if its stride is one, otherwise from packLateRows. Found by measurement.
+	// Rows of A are packed if their stride is a multiple of packStride. B is packed from
+	// packFromRows rows of C, or from packLateRows if its stride is large and no such multiple.
+	// Found by measurement.
 	packStride, packFromRows, packLateRows int
 
 	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns

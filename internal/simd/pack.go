@@ -46,6 +46,7 @@ func (b *panel) set(x *matrix, strip int) { b.v, b.ld, b.strip = x.v, x.ld, stri
 // The minimum sizes at which packing makes a product faster; see also product.packFromRows.
 const (
 	packFromStride = 128 // of an operand
+	packLateStride = 256 // of B, from which product.packLateRows applies
 	packFromCols   = 256 // of C
 	packFromK      = 256 // length of a sum
 )
@@ -81,9 +82,9 @@ func (p *product) packsA(g *gemm) bool {
 // its rows end within a vector and the kernels have no masks; or if its stride is large and many
 // tiles read it.
 func (p *product) packsB(g *gemm) bool {
-	from := p.packLateRows
-	if g.b.ld%p.packStride == 0 {
-		from = p.packFromRows
+	from := p.packFromRows
+	if g.b.ld%p.packStride > 0 && g.b.ld > packLateStride {
+		from = p.packLateRows
 	}
 	return g.b.trans || !p.masked && g.n&(p.lanes-1) > 0 || g.m >= from && g.b.ld > packFromStride
 }
