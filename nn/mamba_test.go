@@ -167,6 +167,18 @@ func TestMambaStarts(t *testing.T) {
 	}
 }
 
+// TestRankOfMamba has a sixteenth of the width, rounded up.
+func TestRankOfMamba(t *testing.T) {
+	for width, want := range map[int]int{1: 1, 16: 1, 17: 2, 32: 2, 33: 3} {
+		p, plan := PlanParams()
+		NewMamba(p, MambaConfig{Width: width, Expand: 2, State: 3})
+		shape := plan.Shapes["dt_proj.weight"]
+		if !slices.Equal(shape, []int{2 * width, want}) {
+			t.Errorf("width %d: dt_proj.weight %v, want rank %d", width, shape, want)
+		}
+	}
+}
+
 // TestStepBias compares with the definition: softplus of the bias is 0.001·100^u for a uniform u.
 func TestStepBias(t *testing.T) {
 	r, same := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(1, 2))

@@ -208,9 +208,10 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: %d elements of %d, want the largest number", name, got, plan.Size)
 		}
 	}
+	p, plan = PlanParams()
 	p.New("empty", Zeros, 0, 1<<40)
-	if got := plan.Count("empty"); got != 0 {
-		t.Errorf("%d elements, want none", got)
+	if got := plan.Count("empty"); got != 0 || plan.Size != 0 {
+		t.Errorf("%d elements of %d, want none", got, plan.Size)
 	}
 }
 

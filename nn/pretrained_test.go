@@ -262,6 +262,12 @@ func TestPretrainedBERTRefusesOtherFiles(t *testing.T) {
 			"hidden_size: expected a multiple of num_attention_heads, 5, found 12"},
 		"vocabulary": {with(`"vocab_size": 19`, `"vocab_size": 16777216`),
 			"embeddings.word_embeddings.weight: expected [16777216 12], found [19 12]"},
+		"no dropout": {map[string]string{"config.json": strings.NewReplacer(
+			`"hidden_dropout_prob": 0.1`, `"hidden_dropout_prob": 0`,
+			`"attention_probs_dropout_prob": 0.1`, `"attention_probs_dropout_prob": 0`,
+		).Replace(string(config))}, ""},
+		"no layers": {with(`"num_hidden_layers": 2`, `"num_hidden_layers": 0`),
+			"num_hidden_layers: expected a number from 1 to 16777216, found 0"},
 		"above the limit": {with(`"vocab_size": 19`, `"vocab_size": 16777217`),
 			"vocab_size: expected a number from 1 to 16777216, found 16777217"},
 		"negative": {with(`"vocab_size": 19`, `"vocab_size": -1`),

@@ -202,7 +202,7 @@ func TestCrossOfOneLayerIsForward(t *testing.T) {
 func TestStreamHasEachLayersOutput(t *testing.T) {
 	dev := open(t, "cpu64")
 	m, _ := perturbed(dev, 2)
-	x, tp := noise(dev, 1, 2, 5, 6), ag.NewInferenceTape(dev)
+	x, tp := noise(dev, 1, 2, 8, 6), ag.NewInferenceTape(dev)
 	stream := m.Stream(tp, x)
 	if len(stream) != 3 || stream[0] != x {
 		t.Fatalf("%d states of two layers; want x and one of each layer", len(stream))

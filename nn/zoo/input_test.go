@@ -117,10 +117,14 @@ func TestRandomBatchLacksAThird(t *testing.T) {
 		t.Errorf("texts have lengths %v", got)
 	}
 	missing, tokens := 0, 0
-	keep := b.KeepMasks[zoo.Language].Values()
+	keep, mask := b.KeepMasks[zoo.Language].Values(), b.Complete.Mask.Values()
 	for i, id := range b.Complete.IDs {
 		want := id
-		if b.Complete.HostMask[i] == 1 {
+		if mask[i] != float64(b.Complete.HostMask[i]) || keep[i] > mask[i] ||
+			id > 0 != (mask[i] == 1) {
+			t.Errorf("token %d is %d with mask %g, kept %g", i, id, mask[i], keep[i])
+		}
+		if mask[i] == 1 {
 			if tokens++; keep[i] == 0 {
 				missing++
 				want = 0

@@ -83,3 +83,12 @@ func TestConstantError(t *testing.T) {
 		t.Errorf("with one of 400 the entropy is %g, want %g", got, want)
 	}
 }
+
+// TestCentralMoments has two sets of three rows: columns 0, 0, 3 and 1, 2, 6, and a constant one.
+func TestCentralMoments(t *testing.T) {
+	dev := zootest.Open(t, "cpu64")
+	x := ag.NewTensor(dev, []float64{0, 1, 0, 2, 3, 6, 5, 0, 5, 0, 5, 3}, 2, 3, 2)
+	equal(t, "moments", zoo.CentralMoments(ag.NewTape(dev), x, 3), []int{2, 3, 2},
+		1, 3, 2, 14./3, 2, (-8-1+27)/3., 5, 1, 0, 2, 0, 2)
+	equal(t, "mean", zoo.CentralMoments(ag.NewTape(dev), x, 1), []int{2, 1, 2}, 1, 3, 5, 1)
+}

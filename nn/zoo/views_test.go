@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 	"github.com/seed-6655bf3b/recap/nn/zoo/zootest"
@@ -145,4 +146,42 @@ func TestReconstruction(t *testing.T) {
 				terms[i].Weight, want.Name, want.Weight)
 		}
 	}
+}
+
+// TestDifferenceEqualsItsFormula compares L_diff of four samples of width 3 with loops.
+func TestDifferenceEqualsItsFormula(t *testing.T) {
+	const n, d = 4, 3
+	dev := zootest.Open(t, "cpu64")
+	tp, all := ag.NewTape(dev), agtest.Noise(1, 6*n*d)
+	var unit [6][n][d]float64
+	for v := range unit {
+		for k := range d {
+			mean := 0.0
+			for i := range n {
+				mean += all[(v*n+i)*d+k] / n
+			}
+			for i := range n {
+				unit[v][i][k] = all[(v*n+i)*d+k] - mean
+			}
+		}
+		for i, row := range unit[v] {
+			norm := math.Sqrt(row[0]*row[0]+row[1]*row[1]+row[2]*row[2]) + 1e-6
+			for k := range d {
+				unit[v][i][k] /= norm
+			}
+		}
+	}
+	want := 0.0
+	for _, pair := range [][2]int{{0, 3}, {1, 4}, {2, 5}, {0, 1}, {0, 2}, {1, 2}} {
+		for j := range d {
+			for k := range d {
+				sum := 0.0
+				for i := range n {
+					sum += unit[pair[0]][i][j] * unit[pair[1]][i][k]
+				}
+				want += sum * sum / (d * d)
+			}
+		}
+	}
+	near(t, "L_diff", viewTerms(dev, tp, wideViews(dev, tp, d, all))[0].Loss.Item(), want)
 }

@@ -293,12 +293,18 @@ func TestOneStep(t *testing.T) {
 			t.Errorf("the model has %s", x.Name)
 		}
 	}
-	one := zootest.TinyDims
-	one.AudioT = 1
-	other, q := newTiny(t, func(_ *Config, own *zoo.Dims) { own.AudioT = 1 })
-	terms, _ = other.terms(ag.NewTape(q.Device()), zoo.RandomBatch(q.Device(), &one, 4, 1))
-	if len(terms) != 3 || terms[1].Name != "rec_l" || terms[2].Name != "rec_v" {
-		t.Errorf("one frame of audio: terms %v, want task, rec_l and rec_v", terms)
+	for frames, want := range map[int]string{1: "task rec_l rec_v ", 2: "task rec_l rec_a rec_v "} {
+		own := zootest.TinyDims
+		own.AudioT = frames
+		m, p := newTiny(t, func(_ *Config, d *zoo.Dims) { d.AudioT = frames })
+		terms, _ := m.terms(ag.NewTape(p.Device()), zoo.RandomBatch(p.Device(), &own, 4, 1))
+		got := ""
+		for _, term := range terms {
+			got += term.Name + " "
+		}
+		if got != want {
+			t.Errorf("%d frames of audio: terms %s, want %s", frames, got, want)
+		}
 	}
 	if got := m.config.WarnDims(&d); !strings.HasPrefix(got, "audio and vision: one frame") {
 		t.Errorf("warning %q", got)
