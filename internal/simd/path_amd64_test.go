@@ -35,7 +35,7 @@ func TestPacks(t *testing.T) {
 		m, lda, ldb    int
 		packsA, packsB bool
 	}{
-		{&aheadProduct, 500, 768, 500, false, false}, {&aheadProduct, 600, 2048, 500, true, true},
+		{&aheadProduct, 450, 768, 500, false, false}, {&aheadProduct, 600, 2048, 500, true, true},
 		{&aheadProduct, 200, 768, 256, false, true}, {&aheadProduct, 100, 768, 256, false, false},
 		{&aheadProduct, 200, 768, 1024, false, true}, {&aheadProduct, 100, 768, 1024, false, false},
 		{&avx512Product, 100, 768, 500, true, true}, {&avx512Product, 50, 768, 500, true, false},

@@ -26,7 +26,7 @@ var avx512Product = product{
 var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
-	p.packStride, p.packFromRows, p.packLateRows, p.short = 1024, 112, 512, 10
+	p.packStride, p.packFromRows, p.packLateRows, p.short = 1024, 112, 480, 10
 	p.kernels = slices.Clone(p.kernels)
 	for i, k := range []kernel{
 		avx512Ahead6x2, avx512Ahead7x2, avx512Ahead8x2, avx512Ahead9x2, avx512Ahead10x2,
