@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
@@ -169,6 +170,97 @@ func TestMoveOfAnUnknownRun(t *testing.T) {
 	}
 }
 
+// TestErrorsBeforeADirectory has settings that are refused before anything is written.
+func TestErrorsBeforeADirectory(t *testing.T) {
+	small := settingstest.Resolved(t, nil)
+	for _, w := range []struct {
+		set  map[string]string
+		want string
+	}{
+		{map[string]string{"device": "cuda:99"}, "runs: "},
+		{map[string]string{"dataset": "mosi", "data.file": "none.pkl"}, "none.pkl"},
+		{map[string]string{"model": "recap", "width": "1000000"}, "parameters"},
+	} {
+		c := settingstest.Resolved(t, w.set)
+		r := runstest.NewRunner(t)
+		_, _, trained := r.Train(t.Context(), c, []uint64{5})
+		_, ablated := r.Ablate(t.Context(), []settings.Config{c}, []uint64{5}, nil)
+		errs := map[string]error{"train": trained, "ablate": ablated}
+		if w.set["model"] != "" {
+			_, errs["second"] = r.Ablate(t.Context(), []settings.Config{small, c}, []uint64{5}, nil)
+		}
+		for what, err := range errs {
+			if !strings.Contains(message(err), w.want) {
+				t.Errorf("%s: error %v, want %s", what, err, w.want)
+			}
+		}
+		if _, err := os.Stat(r.Out); err == nil {
+			t.Errorf("%s: a directory was made", w.want)
+		}
+	}
+}
+
+// TestErrorsOfARun has directories that are not a run, and seeds that are damaged.
+func TestErrorsOfARun(t *testing.T) {
+	r := runstest.NewRunner(t)
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	if _, _, err := r.Resume(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, seed := range []string{"seed5", "seed6"} {
+		if line := `msg="finished already" run=` + filepath.Join(dir, seed); strings.Count(
+			log.String(), line) != 1 {
+			t.Errorf("log %s, want %s", &log, line)
+		}
+	}
+	refused := func(what, path, want string) {
+		t.Helper()
+		_, _, err := r.Resume(t.Context(), path)
+		if !strings.Contains(message(err), want) {
+			t.Errorf("%s: error %v, want %s", what, err, want)
+		}
+	}
+	refused("no run", r.Out, "expected a run, with directories such as seed1111")
+	best := rundir.Dir(filepath.Join(dir, "seed6")).File(rundir.BestFile)
+	good, err := os.ReadFile(best)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(best, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused("a damaged checkpoint", dir, best)
+	seed5 := rundir.Dir(filepath.Join(dir, "seed5"))
+	if err := os.Remove(seed5.File(rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	refused("a damaged checkpoint of another seed", string(seed5), best)
+	config := filepath.Join(dir, "seed6", rundir.ConfigFile)
+	if err := errors.Join(os.WriteFile(best, good, 0o644),
+		os.WriteFile(config, []byte("model: [\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	refused("a broken configuration", dir, config)
+	if err := r.TrainUnit(t.Context(), filepath.Join(dir, "seed6")); !strings.Contains(
+		message(err), config) {
+		t.Errorf("unit: error %v, want %s", err, config)
+	}
+	if err := r.TrainUnit(t.Context(), dir); !strings.Contains(message(err),
+		"found no config.yaml") {
+		t.Errorf("unit: error %v of a run", err)
+	}
+	unit := []runs.Unit{{Dir: filepath.Join(dir, "seed6")}}
+	if err := runs.Repair(unit); !strings.Contains(message(err), config) {
+		t.Errorf("repair: error %v, want %s", err, config)
+	}
+}
+
 // TestStopAfterAnEpoch stops a training in its first epoch, which is completed.
 func TestStopAfterAnEpoch(t *testing.T) {
 	r := runstest.NewRunner(t)
@@ -208,6 +300,10 @@ func TestWarningBeforeTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := write(t, bytes.ReplaceAll(original, []byte("vision"), []byte("absent")))
+	set, err := datasets.Open(file)
+	if err != nil || len(set.Warnings) == 0 {
+		t.Fatal(set, err)
+	}
 	c := settingstest.Resolved(t, map[string]string{"dataset": "mosi", "data.file": file,
 		"data.limit": "2", "train.batch": "2", "train.epochs": "1"})
 	r := runstest.NewRunner(t)
@@ -222,6 +318,12 @@ func TestWarningBeforeTraining(t *testing.T) {
 			strings.Contains(before, "msg=training") || !strings.Contains(after, "seed5") ||
 			strings.Contains(after, warning) {
 			t.Errorf("%s: %v\n%s", what, err, text)
+		}
+		for _, w := range set.Warnings {
+			line := fmt.Sprintf("level=WARN msg=%q file=%s\n", w, file)
+			if strings.Count(text, line) != 1 {
+				t.Errorf("%s: %s\nwant once %s", what, text, line)
+			}
 		}
 	}
 	dir, _, err := runstest.TrainUntil(r, c, 3)
