@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ func fake(dir string) int {
 		fmt.Println("warning: no JSON")
 		messages.Encode(message{})
 		finish()
+		fmt.Println(`{"end": "failed", "reason": 7}`)
 	case "long line":
 		fmt.Println(strings.Repeat("x", 1<<17))
 		fmt.Println(strings.Repeat("y", 1<<17))
@@ -186,7 +188,12 @@ func TestOddWorkers(t *testing.T) {
 	if err := os.RemoveAll(units[3].Dir); err != nil {
 		t.Fatal(err)
 	}
-	p := &Pool{Workers: 1, Cores: 3, Command: "fake", Log: discard}
+	p := &Pool{Workers: 1, Cores: 3, Command: "fake", Log: discard,
+		Progress: func(u *runs.Unit, p *train.Progress) {
+			if p == nil {
+				t.Errorf("%s: a message without progress", u.Dir)
+			}
+		}}
 	results := p.Run(t.Context(), units)
 	const lost = "sweep: the training process ended without reporting an outcome: exit status 0"
 	for i, want := range []Result{{Outcome: Failed, Reason: lost}, {Outcome: Done},
@@ -200,6 +207,14 @@ func TestOddWorkers(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(units[1].Dir, LogFile)); err != nil ||
 		string(text) != "cores 3, noise\n" {
 		t.Errorf("log %q, %v", text, err)
+	}
+}
+
+// TestExecutable opens the program that runs even if another has its name by now.
+func TestExecutable(t *testing.T) {
+	path, err := executable()
+	if want := "/proc/self/exe"; err != nil || path != want && runtime.GOOS == "linux" {
+		t.Errorf("%s, %v, want %s", path, err, want)
 	}
 }
 
