@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,10 @@ func fromFile(t *testing.T, r *runs.Runner) (dir, file string) {
 	}
 	return dir, file
 }
+
+// wideFeatures have another number of features than the files of this package's tests.
+const wideFeatures = `{"audio": [[1, 2, 3, 4, 5, 6, 7, 8, 9]], "label": 1,
+	"text_bert": [[1, 2], [1, 1], [0, 0]]}`
 
 // TestPredictText compares with an utterance whose audio, which alone the toy uses, is one frame of
 // zeros.
@@ -110,8 +115,7 @@ func TestPredictText(t *testing.T) {
 		t.Errorf("error %v of no features", err)
 	}
 	wide := filepath.Join(empty, "wide.json")
-	if err := os.WriteFile(wide, []byte(`{"audio": [[1, 2, 3, 4, 5, 6, 7, 8, 9]],
-		"text_bert": [[1, 2], [1, 1], [0, 0]]}`), 0o644); err != nil {
+	if err := os.WriteFile(wide, []byte(wideFeatures), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := runs.Predict(dir, wide, "", r.Log); !strings.HasPrefix(message(err), wide+": ") {
@@ -166,6 +170,23 @@ func TestOptionsOfEvaluate(t *testing.T) {
 		if !strings.Contains(message(err), w.want) {
 			t.Errorf("%+v: error %v, want %s", w.o, err, w.want)
 		}
+	}
+	if _, err := runs.Evaluate(t.Context(), t.TempDir(), runs.EvalOptions{},
+		r.Log); !strings.Contains(message(err), "expected a run, with directories") {
+		t.Errorf("error %v of no run", err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := runs.Evaluate(cancelled, run, runs.EvalOptions{}, r.Log); err == nil {
+		t.Errorf("cancelled, but tested: %v", s)
+	}
+	wide := filepath.Join(t.TempDir(), "wide.json")
+	if err := os.WriteFile(wide, []byte(wideFeatures), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runs.Evaluate(t.Context(), run, runs.EvalOptions{File: wide},
+		r.Log); !strings.Contains(message(err), "audio") {
+		t.Errorf("error %v of other features", err)
 	}
 	if err := os.Remove(filepath.Join(run, "seed6", rundir.BestFile)); err != nil {
 		t.Fatal(err)

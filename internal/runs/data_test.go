@@ -197,6 +197,13 @@ func TestErrorsBeforeADirectory(t *testing.T) {
 		if _, err := os.Stat(r.Out); err == nil {
 			t.Errorf("%s: a directory was made", w.want)
 		}
+		if w.set["data.file"] != "" {
+			continue // refused by Plan
+		}
+		unit := plan(t, r, []settings.Config{c}, 5)[0]
+		if err := r.TrainUnit(t.Context(), unit.Dir); !strings.Contains(message(err), w.want) {
+			t.Errorf("unit: error %v, want %s", err, w.want)
+		}
 	}
 }
 
@@ -227,6 +234,18 @@ func TestErrorsOfARun(t *testing.T) {
 		}
 	}
 	refused("no run", r.Out, "expected a run, with directories such as seed1111")
+	predictions := filepath.Join(dir, "seed5", rundir.PredictionsFile)
+	scores, err := os.ReadFile(predictions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(predictions, []byte("nothing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused("broken predictions", dir, predictions)
+	if err := os.WriteFile(predictions, scores, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	best := rundir.Dir(filepath.Join(dir, "seed6")).File(rundir.BestFile)
 	good, err := os.ReadFile(best)
 	if err != nil {
@@ -255,6 +274,7 @@ func TestErrorsOfARun(t *testing.T) {
 		"found no config.yaml") {
 		t.Errorf("unit: error %v of a run", err)
 	}
+	refused("a broken configuration of one seed", filepath.Join(dir, "seed6"), config)
 	unit := []runs.Unit{{Dir: filepath.Join(dir, "seed6")}}
 	if err := runs.Repair(unit); !strings.Contains(message(err), config) {
 		t.Errorf("repair: error %v, want %s", err, config)

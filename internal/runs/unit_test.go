@@ -81,6 +81,14 @@ func TestPlan(t *testing.T) {
 	if left := runstest.Glob(t, r.Out, ".*"); left != nil {
 		t.Errorf("files left: %v", left)
 	}
+	lock := filepath.Join(r.Out, ".placing.lock")
+	if err := os.WriteFile(lock, []byte("whose?"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Plan(configs, []uint64{5}); !strings.HasPrefix(message(err),
+		"rundir: "+lock+": expected the holder of a lock") {
+		t.Errorf("error %v of a lock that is none", err)
+	}
 }
 
 // TestConcurrentPlans plans two different sweeps several times concurrently. Plans of the same
