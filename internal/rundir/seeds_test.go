@@ -85,7 +85,7 @@ func TestSeedsThatExist(t *testing.T) {
 	}
 	older := "# of an older version\n" + string(text)
 	writeFile(t, old.File(ConfigFile), older)
-	writeFile(t, filepath.Join(run, seedsFile), "8\n10\n")
+	writeFile(t, filepath.Join(run, seedsFile), "8\n18446744073709551615\n")
 	seeds := []uint64{7, 6, 99, 98}
 	got := create(t, run, c, seeds[:2]...)
 	all, err := SeedDirs(run)
@@ -93,7 +93,7 @@ func TestSeedsThatExist(t *testing.T) {
 	if want := []Dir{seed("7"), seed("6")}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if want := []Dir{seed("6"), seed("7"), seed("8"), seed("10")}; err != nil ||
+	if want := []Dir{seed("6"), seed("7"), seed("8"), seed("18446744073709551615")}; err != nil ||
 		!slices.Equal(all, want) {
 		t.Errorf("%v, want %v: %v", all, want, err)
 	}

@@ -40,6 +40,13 @@ func TestAblateDropped(t *testing.T) {
 	if got != want {
 		t.Errorf("MAE %g, want the %g of Evaluate", got, want)
 	}
+	if want := filepath.Join(r.Out, "synthetic", "toy", "full", "seed6",
+		rundir.BestFile); os.Remove(want) != nil {
+		t.Fatal("no checkpoint", want)
+	} else if _, err := r.Ablate(context.Background(), variants, []uint64{6},
+		[]zoo.Modality{zoo.Audio}); !strings.Contains(message(err), want) {
+		t.Errorf("error %v, want the checkpoint that is gone", err)
+	}
 	// the toy uses audio only: all its predictions are equal
 	if table := tables.AblationTable(all).Text(0); !strings.Contains(table, "without audio") ||
 		!strings.Contains(table, "NaN") || !strings.Contains(table, "constant predictor") {
@@ -58,6 +65,8 @@ func TestAblateEqual(t *testing.T) {
 		return settingstest.Resolved(t, set)
 	}
 	full, short := resolved("full"), resolved("no-stage1")
+	between := resolved("no-fid") // is not the measure
+	between.Train.Epochs = map[string]int{"stage1": 1, "stage2": 2}
 	dir := filepath.Join(r.Out, "synthetic", "recap", "full")
 	journal := filepath.Join(dir, "seed5", rundir.JournalFile)
 	for _, equal := range []string{rundir.EqualSteps, rundir.EqualTime} {
@@ -66,7 +75,7 @@ func TestAblateEqual(t *testing.T) {
 		}
 		var log bytes.Buffer
 		r.Log, r.Equal = slog.New(slog.NewTextHandler(&log, nil)), equal
-		all, err := r.Ablate(t.Context(), []settings.Config{full, short}, []uint64{5}, nil)
+		all, err := r.Ablate(t.Context(), []settings.Config{full, between, short}, []uint64{5}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +83,7 @@ func TestAblateEqual(t *testing.T) {
 		if equal == rundir.EqualTime {
 			epochs = 5 // (2 + 2 + 1)/1
 		}
-		c := &all[1].Config
+		c := &all[2].Config
 		if c.Name != "no-stage1-"+equal || c.Train.Epochs["stage2"] != epochs ||
 			all[0].Config.Train.Epochs["stage2"] != 1 || short.Train.Epochs["stage2"] != 1 {
 			t.Errorf("%s: %s with epochs %v, want %d", equal, c.Name, c.Train.Epochs, epochs)

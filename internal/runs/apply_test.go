@@ -1,11 +1,14 @@
 package runs_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +80,13 @@ func TestPredictText(t *testing.T) {
 	}
 	texts := []string{"good", "good good", ""}
 	for _, device := range []string{"", "cpu"} {
-		got, err := runs.PredictText(dir, texts, model, device, r.Log)
+		var log bytes.Buffer
+		got, err := runs.PredictText(dir, texts, model, device,
+			slog.New(slog.NewTextHandler(&log, nil)))
+		if line := `msg="text without words" utterances=1 of=3`; !strings.Contains(log.String(),
+			line) {
+			t.Errorf("log %s, want %s", &log, line)
+		}
 		if err != nil || !slices.Equal(got.ID, texts) ||
 			!slices.Equal(got.Score, slices.Repeat(want.Score[:1], 3)) {
 			t.Errorf("device %q: %+v, want %v three times: %v", device, got, want.Score[0], err)
@@ -194,6 +203,58 @@ func TestOptionsOfEvaluate(t *testing.T) {
 	if _, err := runs.Evaluate(t.Context(), run, runs.EvalOptions{}, r.Log); !errors.Is(err,
 		fs.ErrNotExist) {
 		t.Errorf("error %v without a checkpoint", err)
+	}
+}
+
+// TestFeaturesOfARun evaluates a run whose features were replaced and are gone: each must be given
+// again, and is then read instead.
+func TestFeaturesOfARun(t *testing.T) {
+	original, err := os.ReadFile("../../datasets/testdata/protocol4.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, original)
+	text, audio, vision := write(t, original), write(t, original), write(t, original)
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{
+		"dataset": "mosi", "data.file": file, "data.text": text, "data.audio": audio,
+		"data.vision": vision, "data.limit": "2", "train.batch": "2"}), []uint64{5})
+	if err := errors.Join(err, os.Remove(text), os.Remove(audio), os.Remove(vision)); err != nil {
+		t.Fatal(err)
+	}
+	for gone, given := range map[string]datasets.Features{
+		text: {Audio: file, Vision: file}, audio: {Language: file, Vision: file},
+		vision: {Language: file, Audio: file}, "": {Language: file, Audio: file, Vision: file},
+	} {
+		_, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{Features: given}, r.Log)
+		if (err == nil) != (gone == "") || !strings.Contains(message(err), gone) {
+			t.Errorf("%+v: error %v, want %q", given, err, gone)
+		}
+	}
+}
+
+// TestPredictWords has a model that reads the text, which predicts another value for another word.
+func TestPredictWords(t *testing.T) {
+	original, err := os.ReadFile("../../datasets/testdata/protocol4.pkl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := settingstest.Small(t, "recap")
+	maps.Copy(set, map[string]string{"dataset": "mosi", "data.file": write(t, original),
+		"train.batch": "2", "train.epochs": "1"})
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, set), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := t.TempDir()
+	if err := os.WriteFile(filepath.Join(model, "vocab.txt"),
+		[]byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\nbad\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := runs.PredictText(dir, []string{"good", "bad", "good"}, model, "", r.Log)
+	if err != nil || got.Score[0] == got.Score[1] || got.Score[0] != got.Score[2] {
+		t.Errorf("%+v, %v, want two equal predictions and another", got, err)
 	}
 }
 

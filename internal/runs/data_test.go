@@ -216,6 +216,10 @@ func TestErrorsOfARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if line := `msg="training toy on synthetic" seeds="5 6" preset=quick device=cpu`; strings.Count(
+		log.String(), line) != 1 {
+		t.Errorf("log %s, want %s", &log, line)
+	}
 	log.Reset()
 	if _, _, err := r.Resume(t.Context(), dir); err != nil {
 		t.Fatal(err)

@@ -110,8 +110,8 @@ func evaluate(
 	return s, nil
 }
 
-// checkData warns of what is unusual in a run's own data. If they have changed, the set that it
-// returns has no training split: the seed learned from other labels.
+// checkData warns if a run's own data have changed. Then the set that it returns has no training
+// split: the seed learned from other labels.
 func checkData(
 	d rundir.Dir, set *datasets.Set, origin train.Origin, log *slog.Logger,
 ) (*datasets.Set, error) {
@@ -119,7 +119,6 @@ func checkData(
 	if err != nil {
 		return nil, err
 	}
-	logMissing(set.Test, log)
 	if other {
 		return &datasets.Set{Test: set.Test}, nil
 	}

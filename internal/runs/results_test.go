@@ -138,7 +138,10 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 	}
 	variants := []settings.Config{settingstest.Resolved(t, nil),
 		settingstest.Resolved(t, map[string]string{"variant": "no-dropout"})}
+	var log bytes.Buffer
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
 	for range 2 {
+		log.Reset()
 		all, err := r.Ablate(context.Background(), variants, []uint64{5, 6}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -147,6 +150,10 @@ func TestAblateUsesFinishedRuns(t *testing.T) {
 		if !strings.Contains(table, "w/o dropout") ||
 			!strings.Contains(table, "missing rates 0,0.5") || len(all[0].Seeds) != 2 {
 			t.Error(table)
+		}
+		if line := `msg="training 2 variants of toy" seeds="5 6"`; strings.Count(log.String(),
+			line) != 1 {
+			t.Errorf("log %s, want %s", &log, line)
 		}
 	}
 	want := []string{"seed5 1/1", "seed6 1/3", "seed5 2/3", "seed6 3/3"}
@@ -413,12 +420,43 @@ func TestLabelledFraction(t *testing.T) {
 	r := runstest.NewRunner(t)
 	steps := map[string]int{}
 	runstest.OnStep(r, func(p runs.Progress) { steps[p.Phase]++ })
-	if _, _, err := r.Train(context.Background(),
-		settingstest.Resolved(t, map[string]string{"data.labels": "0.1"}),
-		[]uint64{5}); err != nil {
+	c := settingstest.Resolved(t, map[string]string{"data.labels": "0.1"})
+	dir, s, err := r.Train(context.Background(), c, []uint64{5})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if steps["stage1"] != 2*3 || steps["stage2"] != 3*1 {
 		t.Errorf("steps %v, want 6 of stage1, on 40 utterances, and 3 of stage2, on 4", steps)
+	}
+	// the constant predictor knows no other labels
+	set, err := train.OpenData(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	constant := func(labels []float32) string {
+		s, err := tables.Summarize(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.AddBaseline(labels)
+		return constantLine(s)
+	}
+	want := constant(set.Train.Fraction(0.1, 5).Label)
+	evaluated, err := runs.Evaluate(context.Background(), dir, runs.EvalOptions{}, r.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested, err := tables.Summarize(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := tables.Compare([]*tables.Summary{tested})
+	runs.AddBaselines(compared, r.Log)
+	rows := compared[0].Means([]string{"MAE"}).Rows
+	if got := constantLine(s); got != want || constantLine(evaluated) != want ||
+		want == constant(set.Train.Label) || len(rows) != 2 ||
+		!strings.Contains(want, " "+rows[1][len(rows[1])-1]+" ") {
+		t.Errorf("constant predictor %s, %s and %v, want %s", got, constantLine(evaluated), rows,
+			want)
 	}
 }

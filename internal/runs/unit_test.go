@@ -45,8 +45,12 @@ func TestPlan(t *testing.T) {
 	configs := []settings.Config{settingstest.Resolved(t, nil),
 		settingstest.Resolved(t, map[string]string{"variant": "no-dropout"}),
 		settingstest.Resolved(t, map[string]string{"name": "mine", "train.batch": "8"})}
+	configs[0].Dataset = ""
 	for range 2 {
 		units := plan(t, r, configs, 5, 6)
+		if configs[0].Dataset != "" {
+			t.Error("the caller's configurations were changed")
+		}
 		var got []string
 		for _, u := range units {
 			dir, _ := filepath.Rel(r.Out, u.Dir)
@@ -237,11 +241,24 @@ func TestRepair(t *testing.T) {
 		t.Errorf("MAE %g ± %g over %d seeds, want %g (%v)", mean["MAE"], std["MAE"],
 			n, v["5 mean MAE"], err)
 	}
-	if err := runs.Repair(units); err != nil {
+	// a run after it, and one of which no seed is finished
+	second := filepath.Join(r.Out, "synthetic", "toy", "second")
+	if err := os.CopyFS(second, os.DirFS(units[0].Run())); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := os.ReadFile(summary); string(got) != string(want) {
-		t.Error("the summary was not repaired")
+	new := settingstest.Resolved(t, map[string]string{"name": "first"})
+	unfinished := plan(t, r, []settings.Config{new}, 5)
+	all := slices.Concat(units, unfinished, []runs.Unit{{Dir: filepath.Join(second, "seed5")}})
+	if err := runs.Repair(all); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{summary, filepath.Join(second, rundir.SummaryCSV)} {
+		if got, _ := os.ReadFile(path); string(got) != string(want) {
+			t.Errorf("%s was not repaired", path)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(unfinished[0].Run(), rundir.SummaryCSV)); err == nil {
+		t.Error("a run without a finished seed has a summary")
 	}
 	if _, _, n, err := tables.Scores(units[0].Run(), []uint64{7}); n != 0 || err != nil {
 		t.Error(n, err)
