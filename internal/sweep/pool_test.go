@@ -68,6 +68,7 @@ func fake(dir string) int {
 		messages.Encode(message{End: Locked})
 	case "quiet":
 	case "noise": // as of a library that writes to the standard output
+		fmt.Fprintln(os.Stderr, "called", os.Args[0])
 		fmt.Println("warning: no JSON")
 		messages.Encode(message{})
 		finish()
@@ -205,7 +206,7 @@ func TestOddWorkers(t *testing.T) {
 		}
 	}
 	if text, err := os.ReadFile(filepath.Join(units[1].Dir, LogFile)); err != nil ||
-		string(text) != "cores 3, noise\n" {
+		string(text) != "cores 3, noise\ncalled "+os.Args[0]+"\n" {
 		t.Errorf("log %q, %v", text, err)
 	}
 }
