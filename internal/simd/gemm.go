@@ -13,6 +13,7 @@ type product struct {
 	// packFromRows rows of C, or from packLateRows if its stride is large and no such multiple.
 	// Found by measurement.
 	packStride, packFromRows, packLateRows int
+	packStrips                             int // of one call of a packer
 
 	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
 	narrow    []narrow    // narrow[n−1] computes n columns

@@ -51,12 +51,9 @@ const (
 	packFromK      = 256 // length of a sum
 )
 
-// The maximum sizes for one call of a packer, some tens of microseconds, since the scheduler
-// cannot preempt assembly.
-const (
-	packStrips = 16
-	packRows   = 128
-)
+// packRows is the maximum number of rows of one call of a packer, some tens of microseconds, since
+// the scheduler cannot preempt assembly.
+const packRows = 256
 
 // A panel is B in strips of two vectors of columns.
 type panel struct {
@@ -108,7 +105,7 @@ func (p *product) packA(w *workspace, g *gemm, a *block, tiles tiles, first, las
 	v := grown(&w.a, (last-first)*size)
 	for t, strips := first, 0; t < last; t += strips {
 		rows, end := tiles.alike(t, last)
-		strips = min(end-t, packStrips)
+		strips = min(end-t, p.packStrips)
 		p.pack[0](g.k, strips, &g.a.v[tiles.start(t)], g.a.ld, rows, &v[(t-first)*size], size,
 			rows)
 	}
@@ -125,7 +122,7 @@ func (p *product) packB(w *workspace, g *gemm, b *panel) {
 		if dst := b.v[j/wide*b.strip:]; g.b.trans {
 			p.packTransposed(w, g, j, dst)
 		} else {
-			strips = max(1, min((g.n-j)/wide, packStrips))
+			strips = max(1, min((g.n-j)/wide, p.packStrips))
 			p.packStored(g, j, strips, dst)
 		}
 	}

@@ -3,7 +3,7 @@ package simd
 import "slices"
 
 var avx512Product = product{
-	lanes: 16, rows: 14, short: 14, masked: true, packStride: 1, packFromRows: 56,
+	lanes: 16, rows: 14, short: 14, masked: true, packStride: 1, packFromRows: 56, packStrips: 4,
 	kernels: [][2]kernel{
 		{avx512Product1x1, avx512Product1x2}, {avx512Product2x1, avx512Product2x2},
 		{avx512Product3x1, avx512Product3x2}, {avx512Product4x1, avx512Product4x2},
@@ -26,7 +26,8 @@ var avx512Product = product{
 var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
-	p.packStride, p.packFromRows, p.packLateRows, p.short = 1024, 112, 480, 10
+	p.packStride, p.packFromRows, p.packLateRows = 1024, 112, 480
+	p.packStrips, p.short = 8, 10
 	p.kernels = slices.Clone(p.kernels)
 	for i, k := range []kernel{
 		avx512Ahead6x2, avx512Ahead7x2, avx512Ahead8x2, avx512Ahead9x2, avx512Ahead10x2,
@@ -38,7 +39,7 @@ func ahead(p product) product {
 }
 
 var avx2Product = product{
-	lanes: 8, rows: 6, short: 6, packStride: 1, packFromRows: 56,
+	lanes: 8, rows: 6, short: 6, packStride: 1, packFromRows: 56, packStrips: 4,
 	kernels: [][2]kernel{
 		{avx2Product1x1, avx2Product1x2}, {avx2Product2x1, avx2Product2x2},
 		{avx2Product3x1, avx2Product3x2}, {avx2Product4x1, avx2Product4x2},
