@@ -19,6 +19,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
+	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/tables"
 )
@@ -135,6 +136,27 @@ func TestSetRange(t *testing.T) {
 				t.Errorf("panel %d of %d: %g, want to %g", i, len(c.panels), p.YRange, c.want)
 			}
 		}
+	}
+}
+
+// TestFindPredictions takes those of the checkpoint that was selected by a metric, at a rate.
+func TestFindPredictions(t *testing.T) {
+	seed := testedSeed{config: settings.Config{Select: settings.SelectTest}, kind: metric.MOSI}
+	for range results.Choices(&seed.config, seed.kind) {
+		seed.predictions = append(seed.predictions,
+			[]*results.Predictions{{Rate: 0}, {Rate: 0.5}})
+	}
+	for key, i := range map[string]int{"MAE": 0, "": 0, "Corr": 0, "Has0_acc_2": 1,
+		"Mult_acc_5": 3, "Mult_acc_7": 4} {
+		for j, rate := range []float64{0, 0.5} {
+			if p, err := seed.find(key, rate); err != nil || p != seed.predictions[i][j] {
+				t.Errorf("%s at %g: not of checkpoint %d (%v)", key, rate, i, err)
+			}
+		}
+	}
+	const want = "rate: expected one of the run's, [0 0.5], found 0.25"
+	if _, err := seed.find("MAE", 0.25); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
