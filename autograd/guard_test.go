@@ -83,6 +83,9 @@ func TestArgumentsThatDoNotFit(t *testing.T) {
 		"MatMul: shapes [2 3 4] and [3 4 1]: ba": func() {
 			tp.MatMul(cube, zeros(3, 4, 1), ag.NN)
 		},
+		"Linear: x [] and w [3 2]: want x [… in]": func() {
+			tp.Linear(zeros(), zeros(3, 2), nil)
+		},
 		"Linear: x [2 3] and w [3 2]: want x":    func() { tp.Linear(x, zeros(3, 2), nil) },
 		"Linear: w [4 3] and b [3]: want w":      func() { tp.Linear(x, zeros(4, 3), zeros(3)) },
 		"LayerNorm: x [2 3], gamma [2], beta":    func() { tp.LayerNorm(x, zeros(2), zeros(3), 1) },
