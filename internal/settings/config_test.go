@@ -96,7 +96,8 @@ func TestValidSettings(t *testing.T) {
 	for _, set := range []map[string]string{
 		{"data.classes": "3"}, {"model": "self-mm"}, {"eval.split": "valid"},
 		{"select": "per-metric-test"}, {"device": "cuda:1", "cuda.tf32": "true"},
-		{"device": "cpu64"}, {"model": "misa", "data.classes": "7"}, {"name": "a-1._"},
+		{"device": "cpu64"}, {"data.limit": "9223372036854775807"},
+		{"model": "misa", "data.classes": "7"}, {"name": "a-1._"},
 	} {
 		c, err := Resolve(Sources{Set: set})
 		for key, want := range set {

@@ -37,6 +37,7 @@ func TestFractionsAreNoIntegers(t *testing.T) {
 		{"train.epochs", "1.9", "a whole number", ""}, {"seed", "1.5", "a whole number, 0 or more", ""},
 		{"train.batch", "99999999999999999999", "a whole number", ""},
 		{"train.batch", "18446744073709551615", "a whole number", ""},
+		{"train.batch", "9223372036854775808", "a whole number", ""},
 		{"granularities", "[8, 4.5, 2]", "a list of whole numbers", "[8 4.5 2]"},
 		{"train.batch", "", "a whole number", ""}, {"train.lr", "", "a number", ""},
 	} {
@@ -230,9 +231,18 @@ func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{"cenet": "CENET", "Cent": "CENET",
 		"BATCH": "train.batch", "trains": "train.batch", "batch_x": "train.batch",
 		"b.rates": "a.b.rates", "rate": "a.b.rates", "train.batch": "train.batch",
-		"cxxxt": "", "": "", "x": ""} {
+		"train.batchess": "train.batch", "cxxxt": "", "": "", "x": ""} {
 		if got := nearest(name, known); got != want {
 			t.Errorf("%q: nearest is %q, want %q", name, got, want)
+		}
+	}
+	for want, x := range map[string]struct {
+		name  string
+		known []string
+	}{"b.ratez": {"b.rates", []string{"b.ratez", "a.b.rates"}},
+		"batch_xy": {"batch_x", []string{"z.batch", "batch_xy"}}} {
+		if got := nearest(x.name, x.known); got != want {
+			t.Errorf("%q of %q: nearest is %q, want %q", x.name, x.known, got, want)
 		}
 	}
 }

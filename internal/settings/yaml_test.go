@@ -36,6 +36,12 @@ func TestYAMLIsLimited(t *testing.T) {
 	if err := UnmarshalYAML([]byte(limits), new(any)); err != nil {
 		t.Error(err)
 	}
+	for n, want := range map[int]bool{256 << 10: true, 256<<10 + 1: false} {
+		text := "a: 1 #" + strings.Repeat("x", n-6)
+		if err := UnmarshalYAML([]byte(text), new(any)); (err == nil) != want {
+			t.Errorf("%d bytes: error %v", n, err)
+		}
+	}
 	var v map[string][]int
 	if err := UnmarshalYAML([]byte("\ufeffa: [1, 2]\nb:\n  - 3\n"), &v); err != nil ||
 		v["b"][0] != 3 {
