@@ -196,9 +196,14 @@ func TestCheckOfAFileWithoutLabels(t *testing.T) {
 		!strings.Contains(text, "\n  vision frames ") {
 		t.Error(text)
 	}
-	// a key that is long and has a newline
+	one, err := Check("testdata/single.pkl", Options{})
+	if err != nil || len(one.Problems) > 0 || one.Splits[0].Shape != (Shape{3, 4, 2, 2, 1}) {
+		t.Errorf("one utterance: %v, %v", one, err)
+	}
+	// a key that is long and has a newline, and one that is no string
 	key := "\n" + strings.Repeat("k", 50)
-	path := writeFile(t, "keys.pkl", []byte("\x80\x04}(\x8c\x09text_bertN\x8c\x33"+key+"K\x01u."))
+	path := writeFile(t, "keys.pkl", []byte("\x80\x04}(\x8c\x09text_bertNK\x07N\x8c\x33"+
+		key+"K\x01u."))
 	r, err = Check(path, Options{})
 	want := []KeyReport{{"text_bert", "None"}, {`\n` + strings.Repeat("k", 39), "integer"}}
 	if err != nil || len(r.Splits) != 1 || !slices.Equal(r.Splits[0].Keys, want) {

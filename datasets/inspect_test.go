@@ -322,14 +322,14 @@ func TestPaddingMayHoldAnything(t *testing.T) {
 // move with the ids.
 func TestRepadOfTokens(t *testing.T) {
 	text := Tokens{T: 3,
-		ID:      []int{0, 101, 102, 101, 7, 102, 101, 102, 0, 101, 7, 102},
-		Mask:    []float32{0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 1},
-		Segment: []int{0, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0}}
+		ID:      []int{0, 101, 102, 101, 7, 102, 101, 102, 0, 101, 7, 102, 0, 0, 101},
+		Mask:    []float32{0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1},
+		Segment: []int{0, 1, 2, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0}}
 	want := Tokens{T: 3,
-		ID:      []int{101, 102, 0, 101, 7, 102, 101, 102, 0, 101, 7, 102},
-		Mask:    []float32{1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1},
-		Segment: []int{1, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}}
-	if n := text.repad(); n != 2 || !cmp.Equal(want, text) {
+		ID:      []int{101, 102, 0, 101, 7, 102, 101, 102, 0, 101, 7, 102, 101, 0, 0},
+		Mask:    []float32{1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0},
+		Segment: []int{1, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}}
+	if n := text.repad(); n != 3 || !cmp.Equal(want, text) {
 		t.Errorf("%d changed: %s", n, cmp.Diff(want, text))
 	}
 }
@@ -354,6 +354,15 @@ func TestRepadOfFrames(t *testing.T) {
 			!slices.Equal(f.X[6:], []float32{1, 1, 1, 1, 0, 0}) {
 			t.Errorf("%d of %v: %v, %d changed, want %v", c.n, c.row, f.X, n, c.want)
 		}
+	}
+}
+
+// TestRepadOfRowsInAFile reads the third of rows with 1, 2 and 1 frames.
+func TestRepadOfRowsInAFile(t *testing.T) {
+	f := Frames{T: 3, D: 1, Len: []int{1, 2, 1}, fileSteps: 3,
+		file: inMemory{0, 0, 5, 0, 6, 7, 0, 0, 8}}
+	if n := f.repad(); n != 3 || !slices.Equal(f.load(), []float32{5, 0, 0, 6, 7, 0, 8, 0, 0}) {
+		t.Errorf("%d changed: %v", n, f.load())
 	}
 }
 

@@ -100,6 +100,9 @@ func TestOpenReadsTheNamesOfNumPy1(t *testing.T) {
 // objects.
 func TestOpenReadsOtherTypes(t *testing.T) {
 	got, err := Open("testdata/types.pkl")
+	if len(got.Warnings) == 0 || got.Warnings[0] != "test: audio: -Inf, read as 0: 1 times" {
+		t.Errorf("%q, want what was read otherwise first", got.Warnings)
+	}
 	if diff := cmp.Diff(madeSet("types"), got, inside); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -346,6 +349,8 @@ func TestErrorsOfOneKey(t *testing.T) {
 			"train: audio: expected numbers [N T D], found [2 1]; save it in this shape"},
 		{tokens, dict{{Key: "text", Value: frames}}, "train: expected text_bert, found text " +
 			"features only; RECAP needs text_bert, the token ids for BERT"},
+		{tokens, dict{{Key: "vision", Value: frames}}, "train: expected text_bert, found keys " +
+			"vision; give a data set in MMSA's layout"},
 		{tokens, dict{{Key: "text_bert", Value: array("123456", 1, 2, 3)}}, "train: text_bert: " +
 			"expected [N 3 T], found [1 2 3]; save it after .transpose(0, 2, 1)"},
 		{tokens, dict{{Key: "text_bert", Value: array("12345678", 1, 2, 4)}}, "train: text_bert: " +
@@ -450,6 +455,12 @@ func TestErrorsOfSeveralSplits(t *testing.T) {
 }
 
 func TestDicts(t *testing.T) {
+	l := &layout{convert: converter{left: 1 << 20}, absent: oneZero}
+	s, err := l.split("train", dict{{Key: "text_bert", Value: small('u', "\x65\x01\x00", 1, 3, 1)},
+		{Key: "raw_text"}, {Key: "id"}})
+	if err != nil || s.RawText != nil || !cmp.Equal(s.ID, []string{"train$_$0"}) {
+		t.Errorf("texts that are None: %v, %v", s, err)
+	}
 	ordered := types.NewOrderedDict()
 	ordered.Set("b", 1)
 	ordered.Set("a", 2)

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,6 +46,7 @@ func TestTypesOfArrays(t *testing.T) {
 		{"|b1", dtype{kind: 'b', size: 1}, "bool"},
 		{"U1", dtype{kind: 'U', size: 4}, "string"},
 		{"U1048575", dtype{kind: 'U', size: 4 * 1048575}, "string"},
+		{"S1", dtype{kind: 'S', size: 1}, "bytes"},
 		{"S4194303", dtype{kind: 'S', size: 4194303}, "bytes"},
 		{"O8", dtype{kind: 'O', size: 8}, "object"}, {"O", dtype{kind: 'O'}, "object"},
 		{"f16", dtype{other: "longdouble"}, "longdouble"},
@@ -68,6 +70,30 @@ func TestTypesOfArrays(t *testing.T) {
 		if v, err := newDType(args); err == nil ||
 			!strings.HasPrefix(err.Error(), "expected a numpy type, found \"") {
 			t.Errorf("%v: %v, %v", args, v, err)
+		}
+	}
+}
+
+// TestNamesThatAreRefused are those that run code; others are opaque.
+func TestNamesThatAreRefused(t *testing.T) {
+	for _, name := range strings.Fields("os.system posix.x nt.x subprocess.Popen commands.x " +
+		"pty.x sys.x shutil.x socket.x code.x runpy.x importlib.x imp.x ctypes.x webbrowser.x " +
+		"pip.main os.path.join importlib.util.x builtins.eval builtins.exec builtins.execfile " +
+		"builtins.compile builtins.__import__ builtins.open builtins.input builtins.breakpoint " +
+		"__builtin__.eval") {
+		at := strings.LastIndexByte(name, '.')
+		v, err := findClass(name[:at], name[at+1:])
+		var refused *unpickle.ClassError
+		if !errors.As(err, &refused) || refused.Module+"."+refused.Name != name {
+			t.Errorf("%s: %v, %v", name, v, err)
+		}
+	}
+	for _, name := range strings.Fields("builtins.set builtins.slice osx.system a.os.system " +
+		"eval.x pandas.Series numpy.ndarray") {
+		at := strings.LastIndexByte(name, '.')
+		v, err := findClass(name[:at], name[at+1:])
+		if o, ok := v.(*unpickle.Opaque); !ok || err != nil || o.String() != name {
+			t.Errorf("%s: %v, %v", name, v, err)
 		}
 	}
 }
@@ -147,6 +173,31 @@ func TestStatesOfArrays(t *testing.T) {
 	for _, args := range [][]any{nil, {f2}, {f2, "x", 1}, {"f2", "x"}, {&dtype{kind: 'O'}, "x"}} {
 		if v, err := newScalar(args); message(err) != "numpy scalar: expected a type and bytes" {
 			t.Errorf("%v: %v, %v", args, v, err)
+		}
+	}
+	for _, c := range []struct {
+		args []any
+		want *ndarray
+		err  string
+	}{
+		{[]any{"x", f2, shape(2, 3), "C"},
+			&ndarray{shape: []int{2, 3}, dtype: f2, data: "x"}, ""},
+		{[]any{"x", f2, shape(2, 3), "F"}, fortran, ""},
+		{[]any{"x", f2, shape(2, 3), "K", shape(1, 0)},
+			&ndarray{shape: []int{3, 2}, strides: []int{1, 3}, dtype: f2, data: "x"}, ""},
+		{[]any{"x", f2, shape(2, 3), "C", nil},
+			&ndarray{shape: []int{2, 3}, dtype: f2, data: "x"}, ""},
+		{[]any{"x", f2, shape(2, 3)}, nil, "numpy _frombuffer: expected 4 or 5 arguments"},
+		{[]any{"x", f2, shape(2), "K", shape(0), 1}, nil,
+			"numpy _frombuffer: expected 4 or 5 arguments"},
+		{[]any{"x", f2, shape(2, 3), "K", shape(1)}, nil,
+			"numpy array: expected an order of 2 axes"},
+		{[]any{"x", f2, shape(2, 3), "K", shape(1, 2)}, nil,
+			"numpy array: expected each of the axes 0 to 1 once, found others"},
+	} {
+		v, err := fromBuffer(c.args)
+		if message(err) != c.err || c.want != nil && !reflect.DeepEqual(v, c.want) {
+			t.Errorf("%v: %+v, want %+v: %v", c.args, v, c.want, err)
 		}
 	}
 	if v, err := newScalar([]any{f2, "x"}); err != nil ||

@@ -156,6 +156,9 @@ func TestLongStringsStayInTheFile(t *testing.T) {
 	if len(latin) != 5000 || latin[0] != 0xe9 || err != nil {
 		t.Error(len(latin), err)
 	}
+	if latin, err = Latin1([]byte("ÿa")); string(latin) != "\xffa" || err != nil {
+		t.Errorf("%q, %v", latin, err)
+	}
 	if _, err := Latin1([]byte("电")); err == nil {
 		t.Error("Chinese is not Latin-1")
 	}
@@ -218,7 +221,8 @@ func TestOtherFormats(t *testing.T) {
 		{"\x89HDF\r\n\x1a\n\x00", "found an HDF5 file (.csd"},
 		{"\x93NUMPY\x01", "found one array, as numpy.save"},
 		{" \n<HTML>", "found an HTML page"},
-		{"\ufeff<!DOCTYPE html>", "found an HTML page, perhaps a page about the download"},
+		{"\ufeff<!DOCTYPE html>", "found an HTML page, perhaps a page about the download; " +
+			"download the file itself, from Google Drive for instance with gdown"},
 		{" \n", `found a file that begins with " \n"; give the .pkl file`},
 		{"PK\x03\x04" + "rest", "found a zip archive; unzip it"},
 		{zipHead("train.npy"), "found an .npz file of NumPy; read it with numpy.load"},
