@@ -324,18 +324,23 @@ func TestSizesOfTheTextEncoder(t *testing.T) {
 	}
 }
 
-// TestEpsOfTheTextEncoder compares an encoder from scratch with a BERT of the same initial values,
-// which are so small that ε matters.
-func TestEpsOfTheTextEncoder(t *testing.T) {
+// TestTextEncoderIsBERT compares an encoder from scratch with a BERT of the same initial values,
+// which are so small that ε matters, and of the same two dropouts.
+func TestTextEncoderIsBERT(t *testing.T) {
 	dev := zootest.Open(t, "cpu64")
 	p := nn.NewParams(dev, rand.New(rand.NewPCG(1, 1)))
 	text := zoo.NewTextEncoder(p, zoo.TextConfig{Finetune: true, Width: 8, Layers: 1, Heads: 2,
 		FeedForward: 4, Dropout: 0.1}, zoo.Dims{Vocab: 11, TextT: 5})
 	bert := nn.NewBERT(nn.NewParams(dev, rand.New(rand.NewPCG(1, 1))), nn.BERTConfig{Vocab: 11,
-		Width: 8, Layers: 1, Heads: 2, FeedForward: 4, Positions: 5, Types: 2, Eps: 1e-12})
-	tp, in := ag.NewInferenceTape(dev), input(dev, sequences...)
-	want := bert.Forward(tp, in.IDs, in.Segments, in.Mask).Values()
-	zootest.Close(t, "features", 1e-14, text.Forward(tp, in).Values(), want)
+		Width: 8, Layers: 1, Heads: 2, FeedForward: 4, Positions: 5, Types: 2, Eps: 1e-12,
+		Dropout: 0.1, Attention: 0.1})
+	in := input(dev, sequences...)
+	for _, tp := range []*ag.Tape{ag.NewInferenceTape(dev), ag.NewTape(dev)} {
+		tp.Seed(1)
+		want := bert.Forward(tp, in.IDs, in.Segments, in.Mask).Values()
+		tp.Seed(1)
+		zootest.Close(t, "features", 1e-14, text.Forward(tp, in).Values(), want)
+	}
 }
 
 // TestEmbeddingsFromScratchAreNotFrozen trains all of an encoder that is not pretrained.
