@@ -173,6 +173,11 @@ func TestSubspaces(t *testing.T) {
 			t.Errorf("%s: the log is %s", c.variant, &log)
 		}
 	}
+	if _, err := Subspaces(t.Context(), trainRecap(t, "full"), []float64{0.5}, "abacus",
+		slog.Default(), func(string, int, int) {}); err == nil ||
+		!strings.Contains(err.Error(), "abacus") {
+		t.Errorf("another device: %v", err)
+	}
 	if _, err := Subspaces(t.Context(), trainRecap(t, "no-stage1"), []float64{0.5}, "",
 		slog.Default(), func(string, int, int) {}); err == nil || !strings.HasSuffix(err.Error(),
 		": expected a run of RECAP with stage 1, found one without") {

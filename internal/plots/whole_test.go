@@ -291,7 +291,7 @@ func TestFiguresOfRuns(t *testing.T) {
 	}
 	const unfinished = "Terms of the loss over the epochs of stage2, means over 2 seeds; " +
 		"synthetic, toy (the run is not finished)."
-	if list, err := Losses(full); err != nil || list[1].Alt != unfinished {
+	if list, err := Losses(full); err != nil || len(list) != 2 || list[1].Alt != unfinished {
 		t.Errorf("%s, want %s (%v)", list[1].Alt, unfinished, err)
 	}
 	var svg strings.Builder
@@ -334,6 +334,23 @@ func TestSaveErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := Figure{"a", figure.Curves(1, figure.Panel{})}
+	for format, want := range map[string]string{"png": "\x89PNG", "svg": "<svg "} {
+		saved, err := f.Save(filepath.Dir(path), format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(saved)
+		if err != nil || saved != filepath.Join(filepath.Dir(path), "a."+format) ||
+			!strings.HasPrefix(string(text), want) {
+			t.Errorf("%s begins with %.4q (%v)", saved, text, err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(filepath.Dir(path), "a.pdf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Save(filepath.Dir(path), "pdf"); err == nil {
+		t.Error("a folder is overwritten by a figure")
+	}
 	if _, err := f.Save(path, "svg"); err == nil ||
 		!strings.HasPrefix(err.Error(), "plots: figures: mkdir "+path) {
 		t.Errorf("error %v", err)
@@ -394,6 +411,26 @@ func TestDamagedRuns(t *testing.T) {
 		if err := os.WriteFile(d.File(name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	path := d.File(rundir.PredictionsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	cells := strings.Split(lines[len(lines)-2], ",") // of the last rate, 0.5
+	cells[3] = "NaN"
+	lines[len(lines)-2] = strings.Join(cells, ",")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantNaN := "plots: prediction for " + cells[0] + " at rate 0.5: expected a number, found " +
+		"NaN; train the run again"
+	if _, err := Confusions([]string{dir}, 0.5); err == nil || err.Error() != wantNaN {
+		t.Errorf("%v, want %s", err, wantNaN)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	same := []string{dir, dir}
 	want := "plots: " + dir + ": expected a run that differs from " + dir + ", found the same " +
