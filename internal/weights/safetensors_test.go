@@ -62,6 +62,10 @@ func TestDamagedHeaders(t *testing.T) {
 			again: safe(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,7]}}`, "1234567"),
 		fmt.Sprintf("x: byte %d: expected 4 bytes of data, found 3", 8+len(short)) +
 			again: safe(short, "123"),
+		`x: byte 8: tensor "a": expected U8 [3] from byte 0 of the data, found bytes 1 to 4` +
+			again: safe(`{"a":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}`, "1234"),
+		"x: expected safetensors or a file of torch.save, found 8 bytes that begin with " +
+			`"12345678"; download the file again`: []byte("12345678"),
 	} {
 		if _, err := open(data); err == nil || err.Error() != want {
 			t.Errorf("error %v\nwant  %s", err, want)
@@ -241,6 +245,11 @@ func TestWrittenFile(t *testing.T) {
 	if err := Write(&b, map[string]string{"k": strings.Repeat("v", 2<<20)}, nil); err == nil ||
 		err.Error() != want || b.Len() > 0 {
 		t.Errorf("%d bytes, error %v, want %s", b.Len(), err, want)
+	}
+	b.Reset()
+	longest := strings.Repeat("v", 2<<20-len(`{"__metadata__":{"k":""}}`))
+	if err := Write(&b, map[string]string{"k": longest}, nil); err != nil || b.Len() != 8+(2<<20) {
+		t.Errorf("the longest header: %d bytes, %v", b.Len(), err)
 	}
 	if !panics(func() { Write(io.Discard, nil, []Entry{all[0], all[1], all[0]}) }) {
 		t.Error("two tensors of one name were written")

@@ -290,6 +290,7 @@ func TestLegacyFiles(t *testing.T) {
 		{legacy("\x80\x02cposix\nsystem\n.", state, keys, head+four), "found posix.system"},
 		{legacy(none, "\x80\x02cposix\nsystem\n.", keys, head+four), "found posix.system"},
 		{legacy(none, state, "\x80\x02cposix\nsystem\n.", head+four), "found posix.system"},
+		{[]byte("\x80\x02\x8a\x0a0123456789."), "expected a file of torch.save, found another"},
 		{legacy(none, nested(9), "\x80\x02].", ""), "more than 8 deep"},
 	} {
 		f, err := open(x.data)

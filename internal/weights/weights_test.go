@@ -127,6 +127,7 @@ func TestOpenIndex(t *testing.T) {
 		{`{"weight_map": {"x": "a", "y": "c"}}`, "c: no such file"},
 		{`{"weight_map": {"y": "index.json"}}`, "expected safetensors"},
 		{`{"weight_map": {"y": "` + outside + `"}}`, "expected a file in the same folder"},
+		{`{"weight_map": {"y": "sub/b"}}`, "expected a file in the same folder"},
 		{`{"weight_map": {"y": ".."}}`, "expected a file in the same folder"},
 		{`{"weight_map": [`, "expected an index of tensors"},
 	} {
