@@ -22,7 +22,7 @@ func TestRemoveLeftovers(t *testing.T) {
 	}
 	others := []string{".notes.tar.gz", ".notes.2024.txt", ".a.csv.12", ".a.csv.x.partial",
 		".a.csv.partial", "a.csv.1.partial", "..1.partial", ".1.partial"}
-	for _, name := range slices.Concat(others, []string{".a.csv.12.partial", ".b.csv.3.partial"}) {
+	for _, name := range slices.Concat(others, []string{".a.csv.12.partial", ".b.csv.90.partial"}) {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestRemoveLeftovers(t *testing.T) {
 	if err := RemoveLeftovers(dir, "a.csv", "c.csv"); err != nil {
 		t.Error(err)
 	}
-	remains(".b.csv.3.partial", filepath.Base(temporary))
+	remains(".b.csv.90.partial", filepath.Base(temporary))
 	if err := RemoveLeftovers(dir); err != nil {
 		t.Error(err)
 	}
