@@ -157,6 +157,9 @@ func TestImageBindEqualsItsFormulas(t *testing.T) {
 			for s, sample := range slices.Collect(slices.Chunk(x, steps*8)) {
 				y := slices.Concat(want.forward(slices.Collect(slices.Chunk(sample, 8)),
 					name, 2)...)
+				if len(y) != len(sample) {
+					t.Fatalf("%s: %d numbers by the formulas, want %d", name, len(y), len(sample))
+				}
 				for k := range y {
 					if d := math.Abs(got[s*steps*8+k] - y[k]); !(d < 1e-12) {
 						t.Fatalf("%s, %d positions: element %d of sample %d is off by %g",
@@ -201,7 +204,7 @@ func TestImageBindInitialisation(t *testing.T) {
 		"project.weight": math.Sqrt(2. / 128), "blocks.0.attn.in_proj_weight": math.Sqrt(2. / 256),
 		"blocks.3.mlp.fc2.weight": math.Sqrt(2. / 320),
 		"blocks.0.attn.bias_k":    1. / 8, "blocks.0.attn.out_proj.bias": 0, "positions": 1. / 8,
-		"output.weight": 0.02,
+		"output.weight": 0.02, "output.bias": 0,
 	} {
 		i := slices.IndexFunc(p.All(), func(p nn.Param) bool { return p.Name == name })
 		square := 0.0

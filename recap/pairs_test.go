@@ -31,6 +31,19 @@ func TestManyPairs(t *testing.T) {
 	optest.Values(t, open(t, "cpu64"), 1e-12, []optable.Case{pairDeepCase("", 1100, 3, 2, 2)})
 }
 
+// TestShapeOfPairs has more rows of v than of u.
+func TestShapeOfPairs(t *testing.T) {
+	tp := ag.NewTape(open(t, "cpu"))
+	u, v, w2, w := tp.Full(1, 3, 2), tp.Full(1, 4, 2), tp.Full(1, 5, 2), tp.Full(1, 5)
+	twice, constant := pairScoresTwice(tp, u, v, u, v, w2, w, w)
+	for i, y := range []*ag.Tensor{pairScores(tp, u, v, tp.Full(1, 2)),
+		pairScoresDeep(tp, u, v, w2, w, w), twice, constant} {
+		if !slices.Equal(y.Shape(), []int{4, 3}) {
+			t.Errorf("scores %d have the shape %v, want [4 3]", i, y.Shape())
+		}
+	}
+}
+
 // TestWrongPairOperands gives each operand in turn recycled memory, and then another shape.
 func TestWrongPairOperands(t *testing.T) {
 	dev := open(t, "cpu")

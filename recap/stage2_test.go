@@ -117,6 +117,24 @@ func TestFusionDepth(t *testing.T) {
 	}
 }
 
+// TestDepth has as many layers as the setting says in every Transformer but the fusion's, where
+// there are fewer heads.
+func TestDepth(t *testing.T) {
+	c := tiny()
+	c.Depth = 3
+	m, dev := newTiny(t, "cpu", c, tinyDims)
+	x := ag.NewTensor(dev, make([]float32, c.Tokens*c.Width), 1, c.Tokens, c.Width)
+	for i := range zoo.Modalities {
+		for name, s := range map[string]*sequence{"E_m": m.embedder.each[i].encode,
+			"G_m": m.generators[i].(*sequence), "D_m": m.adversaries[i].discriminator.body,
+			"E_rec": m.reconstructors[i], "g_m": m.predictors[i].body} {
+			if n := len(s.transformer.Stream(ag.NewTape(dev), x)) - 1; n != 3 {
+				t.Errorf("%s of %v has %d layers, want 3", name, zoo.Modality(i), n)
+			}
+		}
+	}
+}
+
 // TestTaskLossIsEquation18 compares L_task with the predictions, for labels and for classes.
 func TestTaskLossIsEquation18(t *testing.T) {
 	const samples = 8
