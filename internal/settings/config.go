@@ -209,8 +209,8 @@ func (c *Config) Variants() []string {
 }
 
 // ParseRates parses missing rates. s is either first:last:step, such as "0:0.9:0.1" for ten rates,
-// or a list of numbers with commas between them. ParseRates returns an error if the rates are not
-// increasing numbers from 0 to 1.
+// none above last, or a list of numbers with commas between them. ParseRates returns an error if
+// the rates are not increasing numbers from 0 to 1.
 func ParseRates(s string) ([]float64, error) {
 	invalid := func() ([]float64, error) {
 		return nil, Invalid("rates", rateLists, strconv.Quote(s))
@@ -229,7 +229,7 @@ func ParseRates(s string) ([]float64, error) {
 		}
 		first, last, step := rates[0], rates[1], rates[2]
 		rates = nil
-		for i := 0; first+float64(i)*step < last+step/2; i++ {
+		for i := 0; first+float64(i)*step < last+step*1e-6; i++ {
 			// 0.3, not 0.30000000000000004
 			rates = append(rates, math.Round((first+float64(i)*step)*1e9)/1e9)
 		}
