@@ -354,6 +354,9 @@ func TestRepadOfFrames(t *testing.T) {
 			!slices.Equal(f.X[6:], []float32{1, 1, 1, 1, 0, 0}) {
 			t.Errorf("%d of %v: %v, %d changed, want %v", c.n, c.row, f.X, n, c.want)
 		}
+		if f.file != nil {
+			t.Errorf("%d of %v: frames in memory are read from a file afterwards", c.n, c.row)
+		}
 	}
 }
 

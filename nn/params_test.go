@@ -102,10 +102,11 @@ func TestInits(t *testing.T) {
 		for _, v := range p.New("x", c.init, n).Values() {
 			sum, squares, most = sum+v, squares+v*v, max(most, math.Abs(v))
 		}
-		if mean := sum / n; math.Abs(mean) > 4*c.sd/math.Sqrt(n) {
+		if mean := sum / n; !(math.Abs(mean) <= 4*c.sd/math.Sqrt(n)) {
 			t.Errorf("%s: mean %g", c.name, mean)
 		}
-		if sd := math.Sqrt(squares / n); math.Abs(sd/c.sd-1) > 4/math.Sqrt(2*n) || most > c.most {
+		sd := math.Sqrt(squares / n)
+		if !(math.Abs(sd/c.sd-1) <= 4/math.Sqrt(2*n)) || most > c.most {
 			t.Errorf("%s: standard deviation %g, want %g; largest %g, want at most %g", c.name,
 				sd, c.sd, most, c.most)
 		}

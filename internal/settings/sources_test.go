@@ -240,7 +240,9 @@ func TestNearest(t *testing.T) {
 		name  string
 		known []string
 	}{"b.ratez": {"b.rates", []string{"b.ratez", "a.b.rates"}},
-		"batch_xy": {"batch_x", []string{"z.batch", "batch_xy"}}} {
+		"batch_xy": {"batch_x", []string{"z.batch", "batch_xy"}},
+		"abcdef":   {"abcxyz", []string{"abcdef"}}, // 1 + 6/3
+		"":         {"abwxyz", []string{"abcdef"}}} {
 		if got := nearest(x.name, x.known); got != want {
 			t.Errorf("%q of %q: nearest is %q, want %q", x.name, x.known, got, want)
 		}

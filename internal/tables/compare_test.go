@@ -178,6 +178,7 @@ func TestTables(t *testing.T) {
 		t.Error(diff)
 	}
 	if byRate := CSV(list, []string{"MAE"}, true); len(byRate) != 1+2*4 ||
+		!slices.Equal(byRate[0][:4], []string{"Model", "MAE", "Dataset", "Rate"}) ||
 		byRate[2][1] != "(30.00, 10.00)" || byRate[2][3] != "0.5" {
 		t.Error(byRate)
 	}
