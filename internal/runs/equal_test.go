@@ -36,6 +36,10 @@ func TestEqualEpochs(t *testing.T) {
 		{"steps, rounded up: (2·8 + 4·3)/3 = 9.33", records(2, 4), 1, steps, 10},
 		{"steps of two seeds", append(records(2, 4), records(2, 4)...), 2, steps, 10},
 		{"without stage 1", records(0, 4), 1, steps, 4},
+		{"a little more than 4: (1·0.012 + 4·3)/3", records(1, 4), 1,
+			func(e *rundir.Record) float64 {
+				return map[string]float64{"stage1": 0.012, "stage2": 3}[e.Phase]
+			}, 5},
 	} {
 		if got, err := equalEpochs(c.list, c.seeds, c.cost); got != c.want || err != nil {
 			t.Errorf("%s: %d epochs, want %d: %v", c.what, got, c.want, err)
