@@ -25,7 +25,6 @@ type memory struct {
 // step before: a segment that has been allocated since comes after all blocks that were free.
 type arena struct {
 	segments []device.Buffer
-	total    int     // length of all segments
 	free     []block // in order; no two are adjacent
 }
 
@@ -44,16 +43,23 @@ const maxGrowth = 1 << 20
 // wholeUnits returns n, rounded up to a multiple of blockUnit.
 func wholeUnits(n int) int { return (n + blockUnit - 1) / blockUnit * blockUnit }
 
+// total returns the length of all segments.
+func (a *arena) total() (n int) {
+	for _, s := range a.segments {
+		n += s.Len()
+	}
+	return n
+}
+
 // take returns a block of at least n numbers. It allocates a segment if none is free.
 func (a *arena) take(dev Device, n int) block {
 	n = wholeUnits(max(n, 1))
 	i := slices.IndexFunc(a.free, func(b block) bool { return b.n >= n })
 	if i < 0 {
 		i = len(a.free)
-		size := max(n, wholeUnits(min(a.total/64, maxGrowth)))
+		size := max(n, wholeUnits(min(a.total()/64, maxGrowth)))
 		a.free = append(a.free, block{len(a.segments), 0, size})
 		a.segments = append(a.segments, dev.Alloc(size))
-		a.total += size
 	}
 	b := &a.free[i]
 	taken := block{b.segment, b.at, n}
