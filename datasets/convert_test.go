@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nlpodyssey/gopickle/types"
 
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 	"github.com/seed-6655bf3b/recap/internal/unpickle"
 )
 
@@ -179,20 +180,6 @@ func message(err error) string {
 	return err.Error()
 }
 
-// failing fails from some read on, or once.
-type failing struct {
-	*bytes.Reader
-	reads int // that succeed
-	once  bool
-}
-
-func (r *failing) ReadAt(p []byte, off int64) (int, error) {
-	if r.reads--; r.reads == -1 || r.reads < 0 && !r.once {
-		return 0, errBroken
-	}
-	return r.Reader.ReadAt(p, off)
-}
-
 var errBroken = errors.New("the disk is broken")
 
 // TestErrorsOfReadingReachTheCaller lets one read of a file after the other fail.
@@ -219,9 +206,10 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 		"own.json":      {[]byte(twoUtterances), features},
 	} {
 		for n := 0; ; n++ {
-			r := &failing{bytes.NewReader(c.data), n, name != "own.json"}
+			r := &filestest.FailingReader{ReaderAt: bytes.NewReader(c.data), Reads: n,
+				Once: name != "own.json", Err: errBroken}
 			err := c.read(name, r, int64(len(c.data)))
-			if r.reads >= 0 {
+			if r.Reads >= 0 {
 				if err != nil || n < 2 {
 					t.Errorf("%s: %d reads, %v", name, n, err)
 				}
@@ -239,12 +227,13 @@ func TestErrorsOfReadingReachTheCaller(t *testing.T) {
 // has become too short.
 func TestLongStringsThatCannotBeRead(t *testing.T) {
 	file := "\x80\x04" + counted('X', 4, 2000) + strings.Repeat("x", 2000) + "."
-	r := &failing{bytes.NewReader([]byte(file)), 1000, false}
+	r := &filestest.FailingReader{ReaderAt: bytes.NewReader([]byte(file)), Reads: 1000,
+		Err: errBroken}
 	v, _, err := (&unpickle.Loader{Name: "blob.pkl", Class: findClass}).Load(r, 0, int64(len(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.reads = 0
+	r.Reads = 0
 	array := func(kind byte) *ndarray {
 		return &ndarray{shape: []int{2000}, dtype: &dtype{kind: kind, size: 1}, data: v}
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/seed-6655bf3b/recap/internal/files/filestest"
 )
 
 func load(l *Loader, data string, from int64) (any, int64, error) {
@@ -43,17 +45,15 @@ func TestPicklesInARow(t *testing.T) {
 	}
 }
 
-// A brokenDisk cannot be read.
-type brokenDisk struct{}
-
-func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("bad sector") }
+var errSector = errors.New("bad sector")
 
 func TestErrorsOfTheDisk(t *testing.T) {
-	_, _, err := (&Loader{Name: "broken", Class: refuse}).Load(brokenDisk{}, 0, 100)
+	disk := &filestest.FailingReader{Err: errSector}
+	_, _, err := (&Loader{Name: "broken", Class: refuse}).Load(disk, 0, 100)
 	if err == nil || err.Error() != "broken: bad sector" {
 		t.Error(err)
 	}
-	if _, err := (&Blob{io.NewSectionReader(brokenDisk{}, 0, 100), 'X'}).Text(); err == nil {
+	if _, err := (&Blob{io.NewSectionReader(disk, 0, 100), 'X'}).Text(); err == nil {
 		t.Error("no error of a long string")
 	}
 }
@@ -540,19 +540,6 @@ func TestMemoryOfSets(t *testing.T) {
 	}
 }
 
-// A cutDisk fails once.
-type cutDisk struct {
-	io.ReaderAt
-	reads int // that succeed before
-}
-
-func (d *cutDisk) ReadAt(p []byte, off int64) (int, error) {
-	if d.reads--; d.reads == -1 {
-		return 0, errors.New("bad sector")
-	}
-	return d.ReaderAt.ReadAt(p, off)
-}
-
 // TestEachReadMayFail has files that are longer than what is read at once, and which end in it with
 // an argument of each kind.
 func TestEachReadMayFail(t *testing.T) {
@@ -563,11 +550,12 @@ func TestEachReadMayFail(t *testing.T) {
 		for into := 1; into < min(len(end), 9); into++ {
 			data := "\x80\x04" + strings.Repeat("N", buffer-2-into) + end + "."
 			for n := 0; ; n++ {
-				d := &cutDisk{strings.NewReader(data), n}
+				d := &filestest.FailingReader{ReaderAt: strings.NewReader(data), Reads: n,
+					Once: true, Err: errSector}
 				_, _, err := (&Loader{Name: "cut", Class: func(string, string) (any, error) {
 					return nil, nil
 				}}).Load(d, 0, int64(len(data)))
-				if d.reads >= 0 {
+				if d.Reads >= 0 {
 					if err != nil || n < 2 {
 						t.Errorf("%.9q: %d reads: %v", end, n, err)
 					}

@@ -73,18 +73,7 @@ func TestDamagedHeaders(t *testing.T) {
 	}
 }
 
-// failing is a file whose reads fail after some.
-type failing struct {
-	io.ReaderAt
-	left int
-}
-
-func (f *failing) ReadAt(p []byte, off int64) (int, error) {
-	if f.left--; f.left < 0 {
-		return 0, errors.New("the disk is gone")
-	}
-	return f.ReaderAt.ReadAt(p, off)
-}
+var errGone = errors.New("the disk is gone")
 
 // TestErrorsOfReads lets each read of a file fail.
 func TestErrorsOfReads(t *testing.T) {
@@ -92,7 +81,8 @@ func TestErrorsOfReads(t *testing.T) {
 		data := readTestdata(t, name)
 		n := 0
 		for ; ; n++ {
-			_, err := read("x", &failing{bytes.NewReader(data), n}, int64(len(data)))
+			_, err := read("x", &filestest.FailingReader{
+				ReaderAt: bytes.NewReader(data), Reads: n, Err: errGone}, int64(len(data)))
 			if err == nil {
 				break
 			}
@@ -154,7 +144,7 @@ func TestElements(t *testing.T) {
 			t.Errorf("%s with strides: errors %v and %v", kind, e1, e2)
 		}
 	}
-	closed := &failing{}
+	closed := &filestest.FailingReader{Err: errGone}
 	data := io.NewSectionReader(closed, 0, 100)
 	for _, x := range []*Tensor{{Type: I32, Shape: []int{2}, data: data},
 		{Type: U8, Shape: []int{2}, data: data},
