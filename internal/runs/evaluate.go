@@ -47,15 +47,9 @@ func Evaluate(
 // only if the seed learned from it.
 type opener func(d rundir.Dir, c *settings.Config) (*datasets.Set, error)
 
-// testOf returns the test splits of data that are open.
-func testOf(data *train.Data) opener {
-	return func(_ rundir.Dir, c *settings.Config) (*datasets.Set, error) {
-		set, err := data.For(c)
-		if err != nil {
-			return nil, err
-		}
-		return &datasets.Set{Test: set.Test}, nil
-	}
+// setOf returns the data sets of data that are open, on which the seeds were trained.
+func setOf(data *train.Data) opener {
+	return func(_ rundir.Dir, c *settings.Config) (*datasets.Set, error) { return data.For(c) }
 }
 
 // evaluate tests seeds of one run. If their data have the training labels, the scores of the

@@ -65,18 +65,13 @@ func (r *Runner) Train(
 	if err := rundir.CheckSpace(r.Out, use.Peak+int64(len(seeds)-1)*use.End); err != nil {
 		return "", nil, err
 	}
-	dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+	dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
 		return rundir.ChooseDir(r.Out, &c, seeds)
 	})
 	if err != nil {
 		return "", nil, err
 	}
-	r.number, r.count = 0, unfinished(dirs)
-	if err := r.trainSeeds(ctx, data, dirs); err != nil {
-		return dir, nil, err
-	}
-	s, err = summarize(dir, data)
-	return dir, s, err
+	return r.finish(ctx, data, dirs)
 }
 
 // logStart says what is trained before the model is made, which takes a while.
@@ -91,15 +86,6 @@ func (r *Runner) logStart(c *settings.Config, seeds []uint64) {
 	}
 	r.Log.Info("training "+model+" on "+c.Dataset, key, strings.Trim(fmt.Sprint(seeds), "[]"),
 		"preset", c.Preset, "device", c.Device)
-}
-
-// summarize returns the scores of a run, with those of the constant predictor.
-func summarize(run string, data *train.Data) (*tables.Summary, error) {
-	s, err := tables.SummarizeSeeds(run, nil)
-	if err != nil {
-		return nil, err
-	}
-	return s, addBaselines(s, data)
 }
 
 // Resume continues the unfinished seeds of the run in dir, or the one seed whose directory dir is.
@@ -120,13 +106,31 @@ func (r *Runner) Resume(
 		return "", nil, err
 	}
 	defer data.Close()
+	return r.finish(ctx, data, dirs)
+}
+
+// finish trains the unfinished seeds in dirs. It returns the directory of their run and the scores
+// of all its seeds.
+func (r *Runner) finish(
+	ctx context.Context, data *train.Data, dirs []rundir.Dir,
+) (run string, s *tables.Summary, err error) {
 	run = dirs[0].Run()
 	r.number, r.count = 0, unfinished(dirs)
 	if err := r.trainSeeds(ctx, data, dirs); err != nil {
 		return run, nil, err
 	}
-	s, err = summarize(run, data)
+	s, err = summarize(run, nil, data)
 	return run, s, err
+}
+
+// summarize returns the scores of seeds of a run, all if seeds is nil, with those of the constant
+// predictor.
+func summarize(run string, seeds []uint64, data *train.Data) (*tables.Summary, error) {
+	s, err := tables.SummarizeSeeds(run, seeds)
+	if err != nil {
+		return nil, err
+	}
+	return s, addBaselines(s, data)
 }
 
 // Ablate trains several variants of a configuration and returns their summaries in the same order.
@@ -136,29 +140,28 @@ func (r *Runner) Resume(
 func (r *Runner) Ablate(
 	ctx context.Context, variants []settings.Config, seeds []uint64, drop []zoo.Modality,
 ) ([]*tables.Summary, error) {
+	variants = slices.Clone(variants)
 	data, err := r.openData(&variants[0])
 	if err != nil {
 		return nil, err
 	}
 	defer data.Close()
-	for _, c := range variants {
-		c.Dataset = variants[0].Dataset
-		if err := data.Check(&c); err != nil {
+	for i := range variants {
+		variants[i].Dataset = variants[0].Dataset
+		if err := data.Check(&variants[i]); err != nil {
 			return nil, err
 		}
 	}
 	r.Log.Info(fmt.Sprintf("training %d variants of %s", len(variants), variants[0].Spec().Label),
 		"seeds", strings.Trim(fmt.Sprint(seeds), "[]"))
-	first := variants[0]
-	first.Seed = seeds[0]
-	if _, err := data.Prepare(&first, r.Log); err != nil { // before there is a directory
+	variants[0].Seed = seeds[0]
+	if _, err := data.Prepare(&variants[0], r.Log); err != nil { // before there is a directory
 		return nil, err
 	}
 	var all []*tables.Summary
 	var full []rundir.Dir
 	r.number, r.count = 0, len(variants)*len(seeds)
 	for _, c := range variants {
-		c.Dataset = variants[0].Dataset
 		base := c.Variant
 		if r.Equal != "" && c.Variant == withoutStage1 {
 			if err := r.lengthen(&c, data, full); err != nil {
@@ -166,7 +169,7 @@ func (r *Runner) Ablate(
 			}
 			base += "-" + r.Equal
 		}
-		dir, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+		dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
 			return rundir.ReuseDir(r.Out, base, &c, seeds)
 		})
 		if err != nil {
@@ -179,14 +182,11 @@ func (r *Runner) Ablate(
 		if err := r.trainSeeds(ctx, data, dirs); err != nil {
 			return nil, err
 		}
-		s, err := tables.SummarizeSeeds(dir, seeds)
+		s, err := summarize(dirs[0].Run(), seeds, data)
 		if err == nil && len(drop) > 0 {
-			s, err = evaluate(ctx, dirs, testOf(data), EvalOptions{Drop: drop}, r.Log)
+			s, err = evaluate(ctx, dirs, setOf(data), EvalOptions{Drop: drop}, r.Log)
 		}
 		if err != nil {
-			return nil, err
-		}
-		if err := addBaselines(s, data); err != nil {
 			return nil, err
 		}
 		all = append(all, s)

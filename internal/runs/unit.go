@@ -46,7 +46,7 @@ func (r *Runner) Plan(configs []settings.Config, seeds []uint64) ([]Unit, error)
 	}
 	var units []Unit
 	for _, c := range configs {
-		_, dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
+		dirs, err := r.createSeeds(&c, seeds, func() (string, error) {
 			if c.Name != "" {
 				return rundir.NamedDir(r.Out, &c)
 			}
@@ -90,15 +90,16 @@ func (r *Runner) TrainUnit(ctx context.Context, dir string) error {
 // holds the lock of Out, so that two processes do not choose the same directory.
 func (r *Runner) createSeeds(
 	c *settings.Config, seeds []uint64, choose func() (string, error),
-) (dir string, dirs []rundir.Dir, err error) {
+) (dirs []rundir.Dir, err error) {
 	err = r.withLock(func() error {
-		if dir, err = choose(); err != nil {
+		dir, err := choose()
+		if err != nil {
 			return err
 		}
 		dirs, err = rundir.CreateSeeds(dir, *c, seeds)
 		return err
 	})
-	return dir, dirs, err
+	return dirs, err
 }
 
 // withLock calls f while it holds the lock of Out.
