@@ -119,19 +119,27 @@ func (s *suite) get(b device.Buffer) []float64 {
 // or of 1 if the element is smaller, plus one unit for each of the terms of a sum.
 func (s *suite) expect(what string, b device.Buffer, want []float64, terms int) {
 	s.Helper()
+	tolerances := make([]float64, len(want))
+	for i, w := range want {
+		tolerances[i] = s.unit() * (32*max(1, math.Abs(w)) + float64(terms))
+	}
+	s.expectWithin(what, b, want, tolerances)
+}
+
+// expectWithin compares a buffer with want; each element has its own tolerance.
+func (s *suite) expectWithin(what string, b device.Buffer, want, tolerances []float64) {
+	s.Helper()
 	got := s.get(b)
 	if len(got) != len(want) {
 		s.Fatalf("%s: %d elements, want %d", what, len(got), len(want))
 	}
-	unit := s.unit()
 	for i, w := range want {
 		if got[i] == w || math.IsNaN(got[i]) && math.IsNaN(w) {
 			continue
 		}
-		if tolerance := unit * (32*max(1, math.Abs(w)) + float64(terms)); math.IsInf(w, 0) ||
-			!(math.Abs(got[i]-w) <= tolerance) {
+		if math.IsInf(w, 0) || !(math.Abs(got[i]-w) <= tolerances[i]) {
 			s.Errorf("%s: element %d of %d is %g, want %g ± %.1g", what, i, len(want), got[i],
-				w, tolerance)
+				w, tolerances[i])
 			return
 		}
 	}

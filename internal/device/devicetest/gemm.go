@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 )
@@ -85,17 +86,15 @@ func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
 	a := s.block(rowsA, columnsA, g.Count, gap, repeat == 'A')
 	b := s.block(rowsB, columnsB, g.Count, gap, repeat == 'B')
 	c := s.block(g.M, g.N, g.Count, gap, false)
-	want := append([]float64(nil), c.values...)
+	want, tolerances := slices.Clone(c.values), make([]float64, len(c.values))
 	for i := range g.Count {
 		left, right := a.rows(i, rowsA, columnsA, g.TransA), b.rows(i, rowsB, columnsB, !g.TransB)
 		for r := range g.M {
 			for col := range g.N {
 				at := c.Offset + i*c.Batch + r*c.Stride + col
-				want[at] = g.Alpha * inner(left[r], right[col])
+				want[at], tolerances[at] = s.element(&g, left[r], right[col], c.values[at])
 				if g.Beta == 0 {
 					c.values[at] = math.NaN()
-				} else {
-					want[at] += g.Beta * c.values[at]
 				}
 			}
 		}
@@ -103,7 +102,28 @@ func (s *suite) gemmOne(g device.Gemm, gap int, repeat byte) {
 	a.Buf, b.Buf, c.Buf = s.put(a.values), s.put(b.values), s.put(c.values)
 	g.A, g.B, g.C = a.Matrix, b.Matrix, c.Matrix
 	s.dev.Gemm(g)
-	s.expect(fmt.Sprintf("Gemm [%d %d]×[%d %d], count %d, transposes %t %t, alpha %g, beta %g, gap %d, repeated %q",
-		g.M, g.K, g.K, g.N, g.Count, g.TransA, g.TransB, g.Alpha, g.Beta, gap, repeat), c.Buf,
-		want, g.K)
+	name := fmt.Sprintf("Gemm [%d %d]×[%d %d], count %d, transposes %t %t, "+
+		"alpha %g, beta %g, gap %d, repeated %q", g.M, g.K, g.K, g.N, g.Count, g.TransA, g.TransB,
+		g.Alpha, g.Beta, gap, repeat)
+	s.expectWithin(name, c.Buf, want, tolerances)
+}
+
+// element returns what a product makes of the element c of C, from a row of op(A) and a column of
+// op(B), and how far off a device may be. The numbers have so few bits that want is exact. In
+// whatever order a device adds, none of the terms is rounded more than n = K + 2 times, so that
+//
+//	tolerance = γ_n (|α| Σ|a||b| + |β||c|),  γ_n = n u / (1 − n u)
+//
+// where u is half the unit in the last place of 1 (Higham, Accuracy and Stability of Numerical
+// Algorithms, 2nd edition, 2002, section 3.1).
+func (s *suite) element(
+	g *device.Gemm, row, column []float64, c float64,
+) (want, tolerance float64) {
+	want, size := g.Beta*c, math.Abs(g.Beta*c)
+	for i, a := range row {
+		term := g.Alpha * a * column[i]
+		want, size = want+term, size+math.Abs(term)
+	}
+	nu := float64(g.K+2) * s.unit() / 2
+	return want, nu / (1 - nu) * size
 }
