@@ -220,7 +220,7 @@ func TestPackReplacesAFile(t *testing.T) {
 	}
 	want := "datasets: pack: expected different files for input and result, found " + in +
 		" for both; give the result another name"
-	if _, err := Pack(in, in, Options{}); message(err) != want {
+	if _, err := Pack(in, in, Options{}); fmt.Sprint(err) != want {
 		t.Error(err)
 	}
 	if _, err := Pack(out, out+"2", Options{}); err == nil || !strings.HasPrefix(err.Error(),
@@ -269,7 +269,7 @@ func TestArraysThatAreNotWrittenWhole(t *testing.T) {
 	set.Test.Label = set.Test.Label[:1]
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out")
-	if err := set.save(path); message(err) != "datasets: pack "+path+
+	if err := set.save(path); fmt.Sprint(err) != "datasets: pack "+path+
 		": weights: test.label: expected 8 bytes, 4 were written" {
 		t.Error(err)
 	}
@@ -325,7 +325,7 @@ func TestSplitsOfAPackedFileAreAlike(t *testing.T) {
 	}
 	want := "datasets: " + path + ": valid: expected the shape of train, text 6, audio 40x8, " +
 		"vision 5x3, found text 6, audio 40x8, vision 1x3; pack the features again"
-	if _, err := Open(path); message(err) != want {
+	if _, err := Open(path); fmt.Sprint(err) != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
@@ -618,10 +618,10 @@ func TestOpenRefusesOtherPackedFiles(t *testing.T) {
 		path := write(c.change)
 		_, err := Open(path)
 		if c.want == "" && err != nil || c.want != "" &&
-			message(err) != "datasets: "+path+": "+c.want {
+			fmt.Sprint(err) != "datasets: "+path+": "+c.want {
 			t.Errorf("%v, want %s", err, c.want)
 		}
-		if _, err2 := OpenFeatures(path, "train", Options{}); message(err2) != message(err) {
+		if _, err2 := OpenFeatures(path, "train", Options{}); fmt.Sprint(err2) != fmt.Sprint(err) {
 			t.Errorf("features of a split: %v, want %v", err2, err)
 		}
 		if open := filestest.Open(filepath.Dir(path)); err != nil && len(open) > 0 {
@@ -670,10 +670,10 @@ func TestReplacedKeys(t *testing.T) {
 			`set, found "b"; save the features in the order of the data set`},
 		{list("b"), `datasets: own.pkl: train: id: utterance 0: expected "b" as in the data ` +
 			`set, found "a"; save the features in the order of the data set`},
-		{list("a", "b", "c"), ""}, {7, ""}, {list("a"), ""},
+		{list("a", "b", "c"), "<nil>"}, {7, "<nil>"}, {list("a"), "<nil>"},
 	} {
 		d[0].Value = c.id
-		if _, err := l.replaced("train", d); message(err) != c.want {
+		if _, err := l.replaced("train", d); fmt.Sprint(err) != c.want {
 			t.Errorf("%v: %v, want %s", c.id, err, c.want)
 		}
 	}
@@ -681,14 +681,14 @@ func TestReplacedKeys(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = l.replaced("test", d)
-	if message(err) != "datasets: own.pkl: expected split test, found keys train; give a data set "+
-		"in MMSA's layout, with train, valid and test" {
+	if fmt.Sprint(err) != "datasets: own.pkl: expected split test, found keys train; give a data "+
+		"set in MMSA's layout, with train, valid and test" {
 		t.Error(err)
 	}
 	l.replacements[0].keys[0] = "text_bert"
 	_, err = l.replaced("train", d)
-	if message(err) != "datasets: own.pkl: train: expected text_bert, found keys audio, vision, "+
-		"vision_lengths, id, other; give features in MMSA's layout" {
+	if fmt.Sprint(err) != "datasets: own.pkl: train: expected text_bert, found keys audio, "+
+		"vision, vision_lengths, id, other; give features in MMSA's layout" {
 		t.Error(err)
 	}
 }

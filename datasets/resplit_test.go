@@ -150,7 +150,7 @@ func TestResplitOfFewVideos(t *testing.T) {
 				s.Test.Len(), want, err)
 		}
 	}
-	if _, err := ofVideos(3, 2, 1).Resplit(1); message(err) != "datasets: synthetic: expected "+
+	if _, err := ofVideos(3, 2, 1).Resplit(1); fmt.Sprint(err) != "datasets: synthetic: expected "+
 		"utterances of at least 3 videos for a new division, found 2" {
 		t.Error(err)
 	}

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,14 +10,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
-
-// message returns the text of an error, "" if there is none.
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
 
 // create creates the seeds of a run.
 func create(t *testing.T, dir string, c settings.Config, seeds ...uint64) []Dir {
@@ -65,7 +58,7 @@ func TestDirectoryByName(t *testing.T) {
 	writeFile(t, filepath.Join(all, "file"), "")
 	seed := func(name, seed string) string { return filepath.Join(all, name, seed) }
 	_, broken := Dir(seed("broken", "seed1")).Config()
-	if !strings.HasPrefix(message(broken), "settings: "+seed("broken", "seed1/config.yaml: ")) {
+	if !strings.HasPrefix(fmt.Sprint(broken), "settings: "+seed("broken", "seed1/config.yaml: ")) {
 		t.Error(broken)
 	}
 	anotherRun := "rundir: " + seed("other", "seed7") + ": expected a run of the same " +
@@ -75,24 +68,24 @@ func TestDirectoryByName(t *testing.T) {
 		seeds        []uint64
 		fails, named string // the errors of ChooseDir and of NamedDir
 	}{
-		{"new", []uint64{5}, "", ""},
-		{"mine", []uint64{7}, "", ""},
+		{"new", []uint64{5}, "<nil>", "<nil>"},
+		{"mine", []uint64{7}, "<nil>", "<nil>"},
 		{"mine", []uint64{7, 6}, "rundir: " + filepath.Join(all, "mine") + ": expected a " +
 			"directory without this seed, found seed 6; choose another name, or continue it " +
-			"with recap train --resume " + seed("mine", "seed6"), ""},
+			"with recap train --resume " + seed("mine", "seed6"), "<nil>"},
 		{"other", []uint64{5}, anotherRun, anotherRun},
-		{"broken", []uint64{5}, message(broken), message(broken)},
+		{"broken", []uint64{5}, fmt.Sprint(broken), fmt.Sprint(broken)},
 		{"file", []uint64{5}, "rundir: run: open " + filepath.Join(all, "file") +
 			": not a directory", "rundir: run: open " + filepath.Join(all, "file") +
 			": not a directory"},
 	} {
 		c.Name = w.name
 		dir, err := ChooseDir(out, &c, w.seeds)
-		if message(err) != w.fails || dir != filepath.Join(all, w.name) || c.Name != w.name {
+		if fmt.Sprint(err) != w.fails || dir != filepath.Join(all, w.name) || c.Name != w.name {
 			t.Errorf("%s, seeds %v: %s, error %v, want %q", w.name, w.seeds, dir, err, w.fails)
 		}
 		dir, err = NamedDir(out, &c)
-		if message(err) != w.named || dir != filepath.Join(all, w.name) {
+		if fmt.Sprint(err) != w.named || dir != filepath.Join(all, w.name) {
 			t.Errorf("%s: %s, error %v, want %q", w.name, dir, err, w.named)
 		}
 	}
@@ -130,7 +123,7 @@ func TestReuseDir(t *testing.T) {
 	c.Model = "recap"
 	_, err := ReuseDir(out, "full", &c, nil)
 	if want := "rundir: open " + filepath.Join(out, "mosi", "recap") +
-		": not a directory"; message(err) != want {
+		": not a directory"; fmt.Sprint(err) != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -67,14 +67,14 @@ func TestSeedDirs(t *testing.T) {
 			t.Errorf("%s of a seed: %v, %v", name, dirs, err)
 		}
 		nowhere := filepath.Join(run, "nowhere")
-		if _, err := list(nowhere); message(err) !=
+		if _, err := list(nowhere); fmt.Sprint(err) !=
 			"rundir: run: open "+nowhere+": no such file or directory" {
 			t.Errorf("%s: error %v", name, err)
 		}
 		_, err := list(string(seed(4)))
 		if fails := fmt.Sprintf("rundir: %s: expected a run, with directories such as seed1111, "+
 			"found none; give the directory that train printed",
-			seed(4)); name != "SeedSubdirs" && message(err) != fails {
+			seed(4)); name != "SeedSubdirs" && fmt.Sprint(err) != fails {
 			t.Errorf("%s: error %v, want %s", name, err, fails)
 		}
 	}
@@ -89,7 +89,7 @@ func TestSeed(t *testing.T) {
 	}
 	_, err := d.Config()
 	if want := fmt.Sprintf("rundir: %s: expected the directory of a run, found no config.yaml: "+
-		"open %s: no such file or directory", d, d.File("config.yaml")); message(err) != want {
+		"open %s: no such file or directory", d, d.File("config.yaml")); fmt.Sprint(err) != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	if text := d.LastState(); text != "No epoch was finished before" {
@@ -108,7 +108,7 @@ func TestSeed(t *testing.T) {
 		t.Error("not finished with predictions")
 	}
 	c, below := settingstest.Resolved(t, nil), Dir(d.File("predictions.csv"))
-	if err := below.WriteConfig(&c); message(err) !=
+	if err := below.WriteConfig(&c); fmt.Sprint(err) !=
 		fmt.Sprintf("rundir: run directory: mkdir %s: file exists", below) {
 		t.Errorf("error %v of a directory that is a file", err)
 	}

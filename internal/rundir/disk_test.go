@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -83,8 +84,9 @@ func TestNumbersOfAJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = dir.Records()
-	if !strings.HasPrefix(message(err), "rundir: "+j.Path+": line 2: expected an epoch, found ") ||
-		!strings.HasSuffix(message(err), "; resume the run") {
+	if !strings.HasPrefix(fmt.Sprint(err), "rundir: "+j.Path+": line 2: expected an epoch, "+
+		"found ") ||
+		!strings.HasSuffix(fmt.Sprint(err), "; resume the run") {
 		t.Errorf("error %v of a number in quotes", err)
 	}
 }

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func TestFinishedOnAReadOnlyDisk(t *testing.T) {
 	}
 	for what, err := range map[string]error{"other": UpdateFile(summary, []byte("other")),
 		"same": WriteFile(summary, []byte("scores"))} {
-		if want := "rundir: " + summary + ": the disk cannot be written"; message(err) != want {
+		if want := "rundir: " + summary + ": the disk cannot be written"; fmt.Sprint(err) != want {
 			t.Errorf("%s text: error %v, want %s", what, err, want)
 		}
 	}
@@ -96,7 +97,7 @@ func TestRemoveLeftovers(t *testing.T) {
 			t.Errorf("%s: left %s, want %s: %v, %v", w.what, got, w.left, err, e)
 		}
 		none := filepath.Join(dir, "none")
-		if err := w.remove(none); message(err) !=
+		if err := w.remove(none); fmt.Sprint(err) !=
 			"rundir: open "+none+": no such file or directory" {
 			t.Errorf("%s: error %v", w.what, err)
 		}

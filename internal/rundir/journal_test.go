@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -128,7 +129,7 @@ func TestErrorsOfAJournal(t *testing.T) {
 		{opened, isDir},
 		{read, isDir},
 	} {
-		if message(w.err) != w.want {
+		if fmt.Sprint(w.err) != w.want {
 			t.Errorf("error %v, want %s", w.err, w.want)
 		}
 	}

@@ -332,7 +332,7 @@ func TestHolderOfALock(t *testing.T) {
 	}
 	locked, err := LockHolder(path)
 	if err != nil || locked == nil || !locked.Running || locked.Path != path ||
-		message(locked) != fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
+		fmt.Sprint(locked) != fmt.Sprintf("rundir: %s: in use by process %d of host %s since %s",
 			filepath.Dir(path), os.Getpid(), host, since.Format("2006-01-02 15:04:05")) {
 		t.Errorf("%v, %v", locked, err)
 	}
@@ -354,7 +354,7 @@ func TestLockHolder(t *testing.T) {
 	locked, err := LockHolder(path)
 	if want := "rundir: " + dir + ": in use by process 7 of host there since 2026-01-02 " +
 		"03:04:05, which cannot be checked from here; if that process has ended, remove " +
-		path; err != nil || locked == nil || locked.Running || message(locked) != want {
+		path; err != nil || locked == nil || locked.Running || fmt.Sprint(locked) != want {
 		t.Errorf("%v, %v, want %s", locked, err, want)
 	}
 	if open := filestest.Open(dir); len(open) > 0 {
@@ -368,7 +368,7 @@ func TestLockHolder(t *testing.T) {
 	for _, err := range []error{broken, locking} {
 		if want := "rundir: " + path + ": expected the holder of a lock, found something else: " +
 			"invalid character 'm' looking for beginning of value; if no process uses this " +
-			"directory, remove it"; message(err) != want {
+			"directory, remove it"; fmt.Sprint(err) != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -376,7 +376,7 @@ func TestLockHolder(t *testing.T) {
 	_, locking = Lock(dir)
 	for _, err := range []error{broken, locking} {
 		if want := "rundir: lock: " + dir + ": expected a file, found a directory; give a " +
-			"regular file"; message(err) != want {
+			"regular file"; fmt.Sprint(err) != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -425,11 +425,11 @@ func TestLinks(t *testing.T) {
 			"read this lock, found it changing all the time"},
 		{"refused", func() { os.Remove(name); os.Mkdir(name, 0o755) },
 			"rundir: lock: link NAME " + path + ": operation not permitted"},
-		{"linked already", func() { os.Link(name, path) }, ""}, // as an answer lost on NFS
+		{"linked already", func() { os.Link(name, path) }, "<nil>"}, // as an answer lost on NFS
 	} {
 		filestest.Use(t, onSync{f: func(temporary string) { name = temporary; w.written() }})
 		release, err := Lock(path)
-		if got := strings.Replace(message(err), name, "NAME", 1); got != w.want {
+		if got := strings.Replace(fmt.Sprint(err), name, "NAME", 1); got != w.want {
 			t.Errorf("%s: error %s, want %s", w.what, got, w.want)
 		}
 		if err == nil {
@@ -459,9 +459,9 @@ func TestReplaceEnded(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(temporary, "x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceEnded(path, temporary); message(err) !=
+	if err := replaceEnded(path, temporary); fmt.Sprint(err) !=
 		"rundir: lock: rename "+temporary+" "+path+": not a directory" &&
-		message(err) != "rundir: lock: rename "+temporary+" "+path+": file exists" {
+		fmt.Sprint(err) != "rundir: lock: rename "+temporary+" "+path+": file exists" {
 		t.Errorf("a lock that cannot be renamed: %v", err)
 	}
 	if err := os.RemoveAll(temporary); err != nil {
@@ -539,7 +539,7 @@ func TestWithLock(t *testing.T) {
 		t.Errorf("error %v after %d calls", err, called)
 	}
 	err = d.WithLock(func() error { return os.Remove(path) })
-	for _, want := range []string{message(err), message(release())} {
+	for _, want := range []string{fmt.Sprint(err), fmt.Sprint(release())} {
 		if want != "rundir: "+path+": expected our lock, found it removed or replaced; two "+
 			"processes may have used this directory" {
 			t.Errorf("error %s", want)
@@ -547,7 +547,7 @@ func TestWithLock(t *testing.T) {
 	}
 	below := filepath.Join(path, "x")
 	_, err = AwaitLock(below)
-	if !strings.HasPrefix(message(err), "rundir: lock: open "+path) ||
+	if !strings.HasPrefix(fmt.Sprint(err), "rundir: lock: open "+path) ||
 		!errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v of a lock in no directory", err)
 	}

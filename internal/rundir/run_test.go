@@ -41,7 +41,7 @@ func TestFindRuns(t *testing.T) {
 		t.Errorf("one seed: %v, want %s: %v", got, seed, err)
 	}
 	nowhere := filepath.Join(root, "nowhere")
-	if _, err := FindRuns(nowhere); message(err) !=
+	if _, err := FindRuns(nowhere); fmt.Sprint(err) !=
 		"rundir: runs: lstat "+nowhere+": no such file or directory" {
 		t.Errorf("error %v where there is no directory", err)
 	}
@@ -61,8 +61,8 @@ func TestRun(t *testing.T) {
 		seeds []uint64
 	}{
 		{"", unfinished, []uint64{}},
-		{"seed10", "", []uint64{10}},
-		{"seed9", "", []uint64{9, 10}},
+		{"seed10", "<nil>", []uint64{10}},
+		{"seed9", "<nil>", []uint64{9, 10}},
 	} {
 		run, err := Read(dir)
 		if err != nil {
@@ -76,7 +76,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("with %d seeds finished: %v, %v", finished, run.Finished(), run.HasFinished())
 		}
 		first, err := FirstFinished(dir)
-		if message(err) != want.fails || first != "" && filepath.Base(string(first)) != want.first {
+		if fmt.Sprint(err) != want.fails ||
+			first != "" && filepath.Base(string(first)) != want.first {
 			t.Errorf("the first of %d finished seeds is %s, want %s: %v", finished, first,
 				want.first, err)
 		}
@@ -97,7 +98,7 @@ func TestRun(t *testing.T) {
 	_, broken := dirs[0].Config()
 	_, read := Read(dir)
 	_, finished := FinishedSeeds(dir)
-	if message(read) != message(broken) || message(finished) != message(broken) {
+	if fmt.Sprint(read) != fmt.Sprint(broken) || fmt.Sprint(finished) != fmt.Sprint(broken) {
 		t.Errorf("errors %v and %v of a run, %v of the seed", read, finished, broken)
 	}
 	none := t.TempDir()
@@ -106,7 +107,7 @@ func TestRun(t *testing.T) {
 	_, first := FirstFinished(none)
 	for _, err := range []error{read, finished, first} {
 		if want := "rundir: " + none + ": expected a run, with directories such as seed1111, " +
-			"found none; give the directory that train printed"; message(err) != want {
+			"found none; give the directory that train printed"; fmt.Sprint(err) != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -144,7 +145,7 @@ func TestCheckSpace(t *testing.T) {
 		"checkpoints, found ", dir, math.MaxInt64/1_000_000)
 	err := CheckSpace(dir, math.MaxInt64)
 	var found int64
-	if rest, ok := strings.CutPrefix(message(err), want); !ok {
+	if rest, ok := strings.CutPrefix(fmt.Sprint(err), want); !ok {
 		t.Errorf("error %v, want %s", err, want)
 	} else if _, err := fmt.Sscanf(rest, "%d MB; remove files, or give another disk's "+
 		"directory with --out", &found); err != nil || found > 2*free/1e6 || found < free/2e6 {

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,7 +114,7 @@ func TestErrorsOfSeeds(t *testing.T) {
 	writeFile(t, file, "")
 	fails := func(what string, err error, want string) {
 		t.Helper()
-		if message(err) != want {
+		if fmt.Sprint(err) != want {
 			t.Errorf("%s: error %v, want %s", what, err, want)
 		}
 	}
@@ -150,5 +151,5 @@ func TestErrorsOfSeeds(t *testing.T) {
 	writeFile(t, d.File(ConfigFile), "model: [\n")
 	_, broken := d.Config()
 	_, err = PlannedSeeds(run)
-	fails("a broken configuration", err, message(broken))
+	fails("a broken configuration", err, fmt.Sprint(broken))
 }

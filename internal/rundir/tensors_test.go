@@ -105,7 +105,7 @@ func TestDamagedFile(t *testing.T) {
 		_, saved, _ := strings.Cut(string(file), `"`+key+`":"`)
 		want := fmt.Sprintf("rundir: %s: expected %s with the SHA-256 %s…, found ", path, what,
 			saved[:12])
-		found, ok := strings.CutPrefix(message(err), want)
+		found, ok := strings.CutPrefix(fmt.Sprint(err), want)
 		const advice = "…: the file has changed since it was saved; restore it from a copy, or " +
 			"train a new run"
 		if !ok || found[:12] == saved[:12] || found[12:] != advice {
@@ -202,27 +202,27 @@ func TestErrorsOfTensors(t *testing.T) {
 	_, meta := ReadMeta(path)
 	loaded := LoadTensors(path, pair(t, 1))
 	for _, err := range []error{meta, loaded} {
-		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(message(err), path) {
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(fmt.Sprint(err), path) {
 			t.Errorf("error %v of no file", err)
 		}
 	}
 	if err := SaveTensors(path, pair(t, 1)[:1], nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := LoadTensors(path, pair(t, 1)); !strings.HasPrefix(message(err), path+": nn: ") {
+	if err := LoadTensors(path, pair(t, 1)); !strings.HasPrefix(fmt.Sprint(err), path+": nn: ") {
 		t.Errorf("error %v of other tensors", err)
 	}
 	for flag, want := range map[int]string{os.O_RDONLY: "bad file descriptor",
 		os.O_APPEND | os.O_WRONLY: "os: invalid use of WriteAt"} {
 		filestest.Use(t, flagged{flag: flag})
 		err := SaveTensors(path, pair(t, 1), nil)
-		if !strings.HasPrefix(message(err), "rundir: "+path+": ") ||
-			!strings.Contains(message(err), want) {
+		if !strings.HasPrefix(fmt.Sprint(err), "rundir: "+path+": ") ||
+			!strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 	filestest.Use(t, flagged{flag: os.O_RDONLY})
-	if err := WriteFile(path, []byte("text")); !strings.Contains(message(err),
+	if err := WriteFile(path, []byte("text")); !strings.Contains(fmt.Sprint(err),
 		"bad file descriptor") {
 		t.Errorf("error %v of a text", err)
 	}

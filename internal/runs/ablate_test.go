@@ -44,7 +44,7 @@ func TestAblateDropped(t *testing.T) {
 		rundir.BestFile); os.Remove(want) != nil {
 		t.Fatal("no checkpoint", want)
 	} else if _, err := r.Ablate(context.Background(), variants, []uint64{6},
-		[]zoo.Modality{zoo.Audio}); !strings.Contains(message(err), want) {
+		[]zoo.Modality{zoo.Audio}); !strings.Contains(fmt.Sprint(err), want) {
 		t.Errorf("error %v, want the checkpoint that is gone", err)
 	}
 	// the toy uses audio only: all its predictions are equal
@@ -94,7 +94,7 @@ func TestAblateEqual(t *testing.T) {
 		}
 	}
 	if _, err := r.Ablate(t.Context(), []settings.Config{short}, []uint64{5},
-		nil); !strings.HasPrefix(message(err), "runs: no-stage1: expected the variant full") {
+		nil); !strings.HasPrefix(fmt.Sprint(err), "runs: no-stage1: expected the variant full") {
 		t.Errorf("error %v without the whole model", err)
 	}
 	for text, want := range map[string]string{"{\n": "rundir: " + journal + ": line 1: ",
@@ -103,7 +103,7 @@ func TestAblateEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := r.Ablate(t.Context(), []settings.Config{full, short}, []uint64{5},
-			nil); !strings.HasPrefix(message(err), want) {
+			nil); !strings.HasPrefix(fmt.Sprint(err), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}

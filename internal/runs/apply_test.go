@@ -23,14 +23,6 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 )
 
-// message returns the text of an error, "" if there is none.
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 // fromFile trains seeds 5 and 6 on the features in a new file.
 func fromFile(t *testing.T, r *runs.Runner) (dir, file string) {
 	t.Helper()
@@ -110,12 +102,12 @@ func TestPredictText(t *testing.T) {
 		{empty, model, "", "rundir: " + empty + ": expected a run"},
 	} {
 		_, err := runs.PredictText(w.dir, texts, w.model, w.device, r.Log)
-		if !strings.HasPrefix(message(err), w.want) {
+		if !strings.HasPrefix(fmt.Sprint(err), w.want) {
 			t.Errorf("error %v, want %s", err, w.want)
 		}
 		if w.model == model && w.dir != synthetic {
 			_, err := runs.Predict(w.dir, file, w.device, r.Log)
-			if !strings.HasPrefix(message(err), w.want) {
+			if !strings.HasPrefix(fmt.Sprint(err), w.want) {
 				t.Errorf("features: error %v, want %s", err, w.want)
 			}
 		}
@@ -127,7 +119,8 @@ func TestPredictText(t *testing.T) {
 	if err := os.WriteFile(wide, []byte(wideFeatures), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runs.Predict(dir, wide, "", r.Log); !strings.HasPrefix(message(err), wide+": ") {
+	_, err = runs.Predict(dir, wide, "", r.Log)
+	if !strings.HasPrefix(fmt.Sprint(err), wide+": ") {
 		t.Errorf("error %v of other features, want the file", err)
 	}
 	config := filepath.Join(dir, rundir.ConfigFile)
@@ -137,7 +130,7 @@ func TestPredictText(t *testing.T) {
 	_, predicted := runs.Predict(dir, file, "", r.Log)
 	_, evaluated := runs.Evaluate(t.Context(), dir, runs.EvalOptions{}, r.Log)
 	for _, err := range []error{predicted, evaluated, r.MoveData(dir, file)} {
-		if !strings.HasPrefix(message(err), "settings: "+config) {
+		if !strings.HasPrefix(fmt.Sprint(err), "settings: "+config) {
 			t.Errorf("error %v of a broken configuration", err)
 		}
 	}
@@ -176,12 +169,12 @@ func TestOptionsOfEvaluate(t *testing.T) {
 		{runs.EvalOptions{Features: datasets.Features{Vision: "vision.pkl"}}, "vision.pkl"},
 	} {
 		_, err := runs.Evaluate(t.Context(), run, w.o, r.Log)
-		if !strings.Contains(message(err), w.want) {
+		if !strings.Contains(fmt.Sprint(err), w.want) {
 			t.Errorf("%+v: error %v, want %s", w.o, err, w.want)
 		}
 	}
 	if _, err := runs.Evaluate(t.Context(), t.TempDir(), runs.EvalOptions{},
-		r.Log); !strings.Contains(message(err), "expected a run, with directories") {
+		r.Log); !strings.Contains(fmt.Sprint(err), "expected a run, with directories") {
 		t.Errorf("error %v of no run", err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -194,7 +187,7 @@ func TestOptionsOfEvaluate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := runs.Evaluate(t.Context(), run, runs.EvalOptions{File: wide},
-		r.Log); !strings.Contains(message(err), "audio") {
+		r.Log); !strings.Contains(fmt.Sprint(err), "audio") {
 		t.Errorf("error %v of other features", err)
 	}
 	if err := os.Remove(filepath.Join(run, "seed6", rundir.BestFile)); err != nil {
@@ -227,7 +220,7 @@ func TestFeaturesOfARun(t *testing.T) {
 		vision: {Language: file, Audio: file}, "": {Language: file, Audio: file, Vision: file},
 	} {
 		_, err := runs.Evaluate(t.Context(), dir, runs.EvalOptions{Features: given}, r.Log)
-		if (err == nil) != (gone == "") || !strings.Contains(message(err), gone) {
+		if (err == nil) != (gone == "") || !strings.Contains(fmt.Sprint(err), gone) {
 			t.Errorf("%+v: error %v, want %q", given, err, gone)
 		}
 	}
@@ -278,17 +271,18 @@ func TestMoveDataOfOneSeed(t *testing.T) {
 			t.Errorf("%s: %s is recorded, want %s: %v", u.Dir, c.Data.File, moved, err)
 		}
 	}
-	if err := r.MoveData(units[0].Run(), "none.pkl"); !strings.Contains(message(err), "none.pkl") {
+	err = r.MoveData(units[0].Run(), "none.pkl")
+	if !strings.Contains(fmt.Sprint(err), "none.pkl") {
 		t.Errorf("error %v of no file", err)
 	}
-	if err := r.MoveData(t.TempDir(), moved); !strings.Contains(message(err), "expected a run") {
+	if err := r.MoveData(t.TempDir(), moved); !strings.Contains(fmt.Sprint(err), "expected a run") {
 		t.Errorf("error %v of no run", err)
 	}
 	best := rundir.Dir(units[0].Dir).File(rundir.BestFile)
 	if err := os.WriteFile(best, []byte("no tensors"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.MoveData(units[0].Run(), moved); !strings.Contains(message(err), best) {
+	if err := r.MoveData(units[0].Run(), moved); !strings.Contains(fmt.Sprint(err), best) {
 		t.Errorf("error %v of a broken checkpoint", err)
 	}
 }

@@ -190,7 +190,7 @@ func TestErrorsBeforeADirectory(t *testing.T) {
 			_, errs["second"] = r.Ablate(t.Context(), []settings.Config{small, c}, []uint64{5}, nil)
 		}
 		for what, err := range errs {
-			if !strings.Contains(message(err), w.want) {
+			if !strings.Contains(fmt.Sprint(err), w.want) {
 				t.Errorf("%s: error %v, want %s", what, err, w.want)
 			}
 		}
@@ -201,7 +201,7 @@ func TestErrorsBeforeADirectory(t *testing.T) {
 			continue // refused by Plan
 		}
 		unit := plan(t, r, []settings.Config{c}, 5)[0]
-		if err := r.TrainUnit(t.Context(), unit.Dir); !strings.Contains(message(err), w.want) {
+		if err := r.TrainUnit(t.Context(), unit.Dir); !strings.Contains(fmt.Sprint(err), w.want) {
 			t.Errorf("unit: error %v, want %s", err, w.want)
 		}
 	}
@@ -233,7 +233,7 @@ func TestErrorsOfARun(t *testing.T) {
 	refused := func(what, path, want string) {
 		t.Helper()
 		_, _, err := r.Resume(t.Context(), path)
-		if !strings.Contains(message(err), want) {
+		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%s: error %v, want %s", what, err, want)
 		}
 	}
@@ -271,16 +271,16 @@ func TestErrorsOfARun(t *testing.T) {
 	}
 	refused("a broken configuration", dir, config)
 	if err := r.TrainUnit(t.Context(), filepath.Join(dir, "seed6")); !strings.Contains(
-		message(err), config) {
+		fmt.Sprint(err), config) {
 		t.Errorf("unit: error %v, want %s", err, config)
 	}
-	if err := r.TrainUnit(t.Context(), dir); !strings.Contains(message(err),
+	if err := r.TrainUnit(t.Context(), dir); !strings.Contains(fmt.Sprint(err),
 		"found no config.yaml") {
 		t.Errorf("unit: error %v of a run", err)
 	}
 	refused("a broken configuration of one seed", filepath.Join(dir, "seed6"), config)
 	unit := []runs.Unit{{Dir: filepath.Join(dir, "seed6")}}
-	if err := runs.Repair(unit); !strings.Contains(message(err), config) {
+	if err := runs.Repair(unit); !strings.Contains(fmt.Sprint(err), config) {
 		t.Errorf("repair: error %v, want %s", err, config)
 	}
 }

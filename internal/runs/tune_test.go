@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -238,7 +239,7 @@ func TestFileOfASearch(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := r.PlanSearch(w.s, []uint64{5})
-		if !strings.HasPrefix(message(err), w.want) {
+		if !strings.HasPrefix(fmt.Sprint(err), w.want) {
 			t.Errorf("error %v, want %s", err, w.want)
 		}
 	}
@@ -289,7 +290,7 @@ func TestOrderOfTrials(t *testing.T) {
 	if err := os.WriteFile(journal, []byte("{\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.TrialScores(s, seeds); !strings.Contains(message(err), journal) {
+	if _, err := r.TrialScores(s, seeds); !strings.Contains(fmt.Sprint(err), journal) {
 		t.Errorf("error %v of a broken journal", err)
 	}
 }

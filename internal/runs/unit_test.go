@@ -89,7 +89,7 @@ func TestPlan(t *testing.T) {
 	if err := os.WriteFile(lock, []byte("whose?"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Plan(configs, []uint64{5}); !strings.HasPrefix(message(err),
+	if _, err := r.Plan(configs, []uint64{5}); !strings.HasPrefix(fmt.Sprint(err),
 		"rundir: "+lock+": expected the holder of a lock") {
 		t.Errorf("error %v of a lock that is none", err)
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // after it the times of the epochs.
 func TestEventFile(t *testing.T) {
 	d := rundir.Dir(t.TempDir())
-	if _, err := openEvents(d, nil); !strings.HasPrefix(message(err), "train: events: stat ") {
+	if _, err := openEvents(d, nil); !strings.HasPrefix(fmt.Sprint(err), "train: events: stat ") {
 		t.Errorf("error %v without settings", err)
 	}
 	c := settingstest.Resolved(t, nil)
@@ -85,7 +86,7 @@ func TestEventFile(t *testing.T) {
 	if err := os.RemoveAll(string(d)); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.add(&first); !strings.HasPrefix(message(err), "train: events: ") {
+	if err := e.add(&first); !strings.HasPrefix(fmt.Sprint(err), "train: events: ") {
 		t.Errorf("error %v without a directory", err)
 	}
 	if got := eventFiles(d); got != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -27,14 +28,6 @@ const (
 	pickle = "../../datasets/testdata/protocol4.pkl" // 3, 2 and 2 utterances, labels from -1 to 1
 	bert   = "../../nn/testdata/tiny_bert/safe"
 )
-
-// message is the text of an error, "" of nil.
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
 
 // TestOpenFile opens the data set in a file, which has its name unless the settings give another,
 // and files that there are not.
@@ -79,7 +72,7 @@ func TestOpenFile(t *testing.T) {
 		_, e2 := OpenWithOrigin(&c)
 		_, e3 := Open(&c)
 		for _, err := range []error{e1, e2, e3} {
-			text := message(err)
+			text := fmt.Sprint(err)
 			if !strings.HasPrefix(text, want[0]) || path != damaged &&
 				!strings.HasSuffix(text, want[1]) ||
 				errors.Is(err, fs.ErrNotExist) != (path == missing) {
@@ -88,12 +81,12 @@ func TestOpenFile(t *testing.T) {
 		}
 	}
 	c := settingstest.Resolved(t, map[string]string{"dataset": "mosi"})
-	if _, err := OpenData(&c); !strings.Contains(message(err), "expected its feature file") {
+	if _, err := OpenData(&c); !strings.Contains(fmt.Sprint(err), "expected its feature file") {
 		t.Errorf("error %v of a data set without a file", err)
 	}
 	c = settingstest.Resolved(t, nil)
 	c.Method.TextEncoder().BERT = dir
-	if _, err := Open(&c); !strings.HasPrefix(message(err), "train: text.bert: ") {
+	if _, err := Open(&c); !strings.HasPrefix(fmt.Sprint(err), "train: text.bert: ") {
 		t.Errorf("error %v of a folder without a pretrained model", err)
 	}
 }
@@ -159,7 +152,7 @@ func TestTooFewVideos(t *testing.T) {
 	set := &datasets.Set{Name: "few", Train: one, Valid: one, Test: one}
 	c := settingstest.Resolved(t, map[string]string{"data.resplit": "seed"})
 	const want = "datasets: few: expected utterances of at least 3 videos"
-	if _, err := choose(set, &c); !strings.HasPrefix(message(err), want) {
+	if _, err := choose(set, &c); !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Errorf("error %v", err)
 	}
 	settings.Generators["two"] = func() datasets.SyntheticConfig {
@@ -175,7 +168,7 @@ func TestTooFewVideos(t *testing.T) {
 	for _, err := range []error{opened, whole1, whole2} {
 		const want = "datasets: synthetic: expected utterances of at least 3 videos for a new " +
 			"division, found 2"
-		if message(err) != want {
+		if fmt.Sprint(err) != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -187,7 +180,7 @@ func TestTooFewVideos(t *testing.T) {
 	_, e5 := d.StepsPerEpoch(&c)
 	_, e6 := d.Prepare(&c, slog.New(slog.DiscardHandler))
 	for i, err := range []error{e1, e2, e3, e4, e5, e6} {
-		if !strings.HasPrefix(message(err), want) {
+		if !strings.HasPrefix(fmt.Sprint(err), want) {
 			t.Errorf("%d: error %v", i+1, err)
 		}
 	}
@@ -241,7 +234,7 @@ func TestDims(t *testing.T) {
 			"in the third row of text_bert": {Vocab: 2005, Positions: 6},
 	} {
 		d.bert.Config = config
-		if _, err := d.dims(&c); message(err) != want {
+		if _, err := d.dims(&c); fmt.Sprint(err) != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -249,7 +242,7 @@ func TestDims(t *testing.T) {
 	c.Data.Classes = 7
 	const classes = "settings: data.classes: expected 0, 2, 3 or 5 for labels from -1 to 1, found 7"
 	c.Dataset = "sims"
-	if _, err := d.dims(&c); message(err) != classes {
+	if _, err := d.dims(&c); fmt.Sprint(err) != classes {
 		t.Errorf("error %v, want %s", err, classes)
 	}
 	c = settingstest.Resolved(t, map[string]string{"data.classes": "7"})
@@ -283,14 +276,14 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		_, made := NewLearner(&c, dims)
 		_, prepared := d.Prepare(&c, slog.New(slog.DiscardHandler))
 		for _, err := range []error{d.Check(&c), steps, made, prepared} {
-			if !strings.HasPrefix(message(err), want) {
+			if !strings.HasPrefix(fmt.Sprint(err), want) {
 				t.Errorf("error %v, want %s", err, want)
 			}
 		}
 	}
 	d, c := open(large)
-	if err := d.Check(&c); !strings.Contains(message(err), "choose smaller widths, the largest "+
-		"tensor is ") || !strings.HasSuffix(message(err), " 32768]") {
+	if err := d.Check(&c); !strings.Contains(fmt.Sprint(err), "choose smaller widths, the largest "+
+		"tensor is ") || !strings.HasSuffix(fmt.Sprint(err), " 32768]") {
 		t.Errorf("error %v", err)
 	}
 	d, c = open(map[string]string{"data.scale": "0.2"})
@@ -380,14 +373,14 @@ func TestFit(t *testing.T) {
 		t.Errorf("one unknown token: %+v, %v, log %q", got, err, &log)
 	}
 	dims.Vocab, dims.TextT = 121, 2
-	if _, err := Fit(s, dims, slog.New(slog.DiscardHandler)); !strings.HasPrefix(message(err),
+	if _, err := Fit(s, dims, slog.New(slog.DiscardHandler)); !strings.HasPrefix(fmt.Sprint(err),
 		"datasets: ") {
 		t.Errorf("error %v of a sequence that is too long", err)
 	}
 	dims.TextT, s.Language.Segment[4] = 3, 2
 	const segment = `train: utterance 1 ("b"): text_bert: token 1: expected a segment below 2, ` +
 		"the type_vocab_size of the text encoder, found 2; save the tokenizer's token_type_ids"
-	if _, err := Fit(s, dims, slog.New(slog.DiscardHandler)); message(err) != segment {
+	if _, err := Fit(s, dims, slog.New(slog.DiscardHandler)); fmt.Sprint(err) != segment {
 		t.Errorf("error %v, want %s", err, segment)
 	}
 }
@@ -458,7 +451,7 @@ func TestPretrainedWeights(t *testing.T) {
 	}
 	defer damaged.Close()
 	if err := l.loadPretrained(&c, damaged, slog.New(slog.DiscardHandler)); !strings.HasPrefix(
-		message(err), "train: text.bert: ") {
+		fmt.Sprint(err), "train: text.bert: ") {
 		t.Errorf("error %v of weights that are no numbers", err)
 	}
 	if text := log.String(); !strings.Contains(text, `msg="pretrained text encoder" file=`) ||
@@ -487,7 +480,7 @@ func TestGeneratorThatIsGone(t *testing.T) {
 	dir, o, _ := begin(t, &c)
 	_, prepared := d.Prepare(&c, o.Log)
 	for _, err := range []error{prepared, Seed(t.Context(), c, d, dir, o)} {
-		if !strings.HasPrefix(message(err), "recap: generator.file: ") {
+		if !strings.HasPrefix(fmt.Sprint(err), "recap: generator.file: ") {
 			t.Errorf("error %v", err)
 		}
 	}

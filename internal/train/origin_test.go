@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -99,7 +100,7 @@ func TestErrorsOfOtherData(t *testing.T) {
 		c := settingstest.Resolved(t, nil)
 		c.Dataset = x.dataset
 		data := &Data{Origin: Origin{Hash: "fedcba9876543210", Utterances: x.utterances}}
-		if err := data.CheckOrigin(d, &c); message(err) != begin+x.want {
+		if err := data.CheckOrigin(d, &c); fmt.Sprint(err) != begin+x.want {
 			t.Errorf("error %v\nwant  %s", err, begin+x.want)
 		}
 	}
@@ -112,13 +113,14 @@ func TestErrorsOfOtherData(t *testing.T) {
 		known, e1 := HasOrigin(d)
 		e2 := (&Data{}).CheckOrigin(d, &c)
 		for _, err := range []error{e1, e2} {
-			if want := "train: " + d.File(name); !strings.HasPrefix(message(err), want) || known {
+			want := "train: " + d.File(name)
+			if !strings.HasPrefix(fmt.Sprint(err), want) || known {
 				t.Errorf("error %v, want %s", err, want)
 			}
 		}
 	}
 	other, err := WarnOfOtherData(rundir.Dir(t.TempDir()), Origin{}, slog.New(slog.DiscardHandler))
-	if other || !strings.HasPrefix(message(err), "train: checkpoint: ") {
+	if other || !strings.HasPrefix(fmt.Sprint(err), "train: checkpoint: ") {
 		t.Errorf("%v, error %v without a checkpoint", other, err)
 	}
 	if err := rundir.SaveTensors(path, nil, nil); err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,7 +80,7 @@ func TestPredictor(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.Test(t.Context(), &tr.config, tr.dir, s, []float64{0}, nil)
-	if !strings.HasPrefix(message(err), "train: checkpoint: ") {
+	if !strings.HasPrefix(fmt.Sprint(err), "train: checkpoint: ") {
 		t.Errorf("error %v of a checkpoint that is gone", err)
 	}
 }
@@ -114,7 +115,7 @@ func TestOpenPredictorErrors(t *testing.T) {
 	} {
 		c := tr.config
 		change(&c)
-		if _, err := OpenPredictor(tr.dir, &c); !strings.HasPrefix(message(err), want) {
+		if _, err := OpenPredictor(tr.dir, &c); !strings.HasPrefix(fmt.Sprint(err), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -127,11 +128,11 @@ func TestOpenPredictorErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenPredictor(tr.dir, &tr.config)
-	if !strings.HasPrefix(message(err), "train: checkpoint: rundir: "+path) {
+	if !strings.HasPrefix(fmt.Sprint(err), "train: checkpoint: rundir: "+path) {
 		t.Errorf("error %v of a damaged checkpoint", err)
 	}
 	if _, err := OpenPredictor(rundir.Dir(t.TempDir()), &tr.config); !strings.HasPrefix(
-		message(err), "results: checkpoint: ") {
+		fmt.Sprint(err), "results: checkpoint: ") {
 		t.Errorf("error %v without a checkpoint", err)
 	}
 	if err := fits(filepath.Join(t.TempDir(), "x"), &tr.config, tr.Dims); !os.IsNotExist(
@@ -141,7 +142,7 @@ func TestOpenPredictorErrors(t *testing.T) {
 	large := tr.config
 	dims := tr.Dims
 	dims.AudioD = 1 << 20
-	if err := fits(path, &large, dims); !strings.Contains(message(err), "expected at most") {
+	if err := fits(path, &large, dims); !strings.Contains(fmt.Sprint(err), "expected at most") {
 		t.Errorf("error %v of a model that is too large", err)
 	}
 }

@@ -177,7 +177,7 @@ func TestInfiniteTerms(t *testing.T) {
 		err := tr.flushTerms(zoo.Phase{Name: "p"}, 3, 9, rundir.Numbers{})
 		want := fmt.Sprintf("train: phase p, epoch 3, step 9: term b: expected a finite number, "+
 			"found %v; a smaller", x)
-		if !strings.HasPrefix(message(err), want) {
+		if !strings.HasPrefix(fmt.Sprint(err), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -188,7 +188,7 @@ func TestFailureAfterTheValidation(t *testing.T) {
 	tr, dev := newWatched(t, map[string]string{"train.epochs.stage1": "0"}, nil)
 	tr.log, tr.predictor = slog.New(slog.DiscardHandler), newPredictor(&tr.config, tr.Learner)
 	tr.predictor.OnBatch = func(int) { dev.failure = errors.New("lost") }
-	if err := tr.train(t.Context()); message(err) != "train: stage2, epoch 1: lost" ||
+	if err := tr.train(t.Context()); fmt.Sprint(err) != "train: stage2, epoch 1: lost" ||
 		tr.dir.Has(rundir.StateFile) {
 		t.Errorf("error %v", err)
 	}
