@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	ag "github.com/seed-6655bf3b/recap/autograd"
+	"github.com/seed-6655bf3b/recap/internal/optable/optest"
 )
 
 // TestAccumulateLeavesGradientsOfTheCallerUnchanged holds gradients in every way that a caller
@@ -259,7 +260,8 @@ func TestInputsEndWithBackward(t *testing.T) {
 		for range batches {
 			in := tp.Input(make([]float32, width), width)
 			tp.Accumulate(grads, tp.Sum(tp.Mul(x, in)))
-			if got := panicOf(func() { in.Values() }); !strings.Contains(got, "was recycled") {
+			got := optest.PanicOf(func() { in.Values() })
+			if !strings.Contains(got, "was recycled") {
 				t.Errorf("panic %q at the use of an input after Backward", got)
 			}
 		}

@@ -1,7 +1,6 @@
 package autograd_test
 
 import (
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -79,7 +78,7 @@ func TestStaleOperands(t *testing.T) {
 			x := c.Inputs(dev)
 			x[i] = tp.Input(make([]float32, x[i].Len()), x[i].Shape()...)
 			tp.Reset()
-			if got := panicOf(func() { c.F(tp, x) }); !strings.Contains(got,
+			if got := optest.PanicOf(func() { c.F(tp, x) }); !strings.Contains(got,
 				"the operand's memory was recycled") {
 				t.Errorf("%s, operand %d: panic %q", c.Name(), i, got)
 			}
@@ -115,13 +114,6 @@ func TestConstantOperands(t *testing.T) {
 			}
 		}
 	}
-}
-
-// panicOf returns the text of f's panic, "<nil>" without one.
-func panicOf(f func()) (text string) {
-	defer func() { text = fmt.Sprint(recover()) }()
-	f()
-	return ""
 }
 
 func BenchmarkOps(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	ag "github.com/seed-6655bf3b/recap/autograd"
 	"github.com/seed-6655bf3b/recap/autograd/agtest"
 	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/optable/optest"
 )
 
 // layer is a part of a computation with everything that Backward must do again in the same way:
@@ -157,7 +158,7 @@ func TestScopeWithoutGradient(t *testing.T) {
 	y := tp.Scope(func() *ag.Tensor { inner = tp.Mul(x, x); return tp.Scale(inner, 2) })
 	near(t, "result", y.Item(), 18)
 	for _, stale := range []*ag.Tensor{inner, y} {
-		if got := panicOf(func() { stale.Item() }); !strings.Contains(got, "was recycled") {
+		if got := optest.PanicOf(func() { stale.Item() }); !strings.Contains(got, "was recycled") {
 			t.Errorf("panic %q", got)
 		}
 		tp.Reset()
@@ -219,7 +220,7 @@ func TestScopeOfAnAssignedVariable(t *testing.T) {
 			return tp.Exp(x)
 		})
 		x = param(dev, 3)
-		if text := panicOf(func() { tp.Backward(tp.Sum(loss)) }); !strings.Contains(text,
+		if text := optest.PanicOf(func() { tp.Backward(tp.Sum(loss)) }); !strings.Contains(text,
 			"reads other tensors") {
 			t.Errorf("panic %q", text)
 		}

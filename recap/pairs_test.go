@@ -86,7 +86,7 @@ func TestWrongPairOperands(t *testing.T) {
 				if kind == "recycled" {
 					want = op.name + ": the operand's memory was recycled"
 				}
-				err := panicOf(func() { op.f(tp, x) })
+				err := optest.PanicOf(func() { op.f(tp, x) })
 				if !strings.Contains(err, want) {
 					t.Errorf("%s, operand %d, %s: panic %q", op.name, wrong, kind, err)
 				}
@@ -100,7 +100,7 @@ func TestConstantSidesHaveTheSizeOfTheOthers(t *testing.T) {
 	tp := ag.NewTape(open(t, "cpu"))
 	u, v, w2, w := tp.Full(1, 3, 2), tp.Full(1, 4, 2), tp.Full(1, 5, 2), tp.Full(1, 5)
 	for _, sides := range [][2]*ag.Tensor{{tp.Full(1, 4, 2), v}, {u, tp.Full(1, 5, 2)}} {
-		err := panicOf(func() { pairScoresTwice(tp, u, v, sides[0], sides[1], w2, w, w) })
+		err := optest.PanicOf(func() { pairScoresTwice(tp, u, v, sides[0], sides[1], w2, w, w) })
 		if !strings.Contains(err, "u [3 2] and v [4 2], but cu [") {
 			t.Errorf("sides %v and %v: panic %q", sides[0], sides[1], err)
 		}
@@ -139,13 +139,6 @@ func values(xs []*ag.Tensor) [][]float64 {
 		all = append(all, x.Values())
 	}
 	return all
-}
-
-// panicOf returns the text of f's panic, "<nil>" without one.
-func panicOf(f func()) (text string) {
-	defer func() { text = fmt.Sprint(recover()) }()
-	f()
-	return ""
 }
 
 // TestEveryPairOpIsTested finds the operations in pairs.go: its functions pairScores….

@@ -3,6 +3,7 @@
 package optest
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -98,4 +99,11 @@ func compare(t *testing.T, single, double [][]float64) {
 			}
 		}
 	}
+}
+
+// PanicOf returns the text of f's panic, "<nil>" without one.
+func PanicOf(f func()) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	f()
+	return ""
 }
