@@ -53,11 +53,11 @@ func (s *stream) write(format string, a ...any) error {
 	return err
 }
 
-// stream starts a stream of events. After each pollInterval it calls poll with the state of the
-// runs and flushes what poll has written, until the client disconnects or the server ends. It
-// answers with status 503 if there are too many streams.
+// stream starts a stream of events. After each pollInterval it looks at the runs and calls update
+// if their state has changed, until the client disconnects or the server ends. It answers with
+// status 503 if there are too many streams.
 func (h *handler) stream(
-	w http.ResponseWriter, r *http.Request, poll func(s *stream, now *snapshot) error,
+	w http.ResponseWriter, r *http.Request, update func(s *stream, now *snapshot) error,
 ) {
 	if h.streams.Add(1) > maxStreams {
 		h.streams.Add(-1)
@@ -76,7 +76,7 @@ func (h *handler) stream(
 	defer tick.Stop()
 	err := s.send("begin", struct{}{})
 	for err == nil {
-		if err = h.poll(s, poll); err != nil {
+		if err = h.poll(s, update); err != nil {
 			break
 		}
 		select {
@@ -88,12 +88,12 @@ func (h *handler) stream(
 	h.log.Info("event stream ended", "err", err)
 }
 
-// poll calls poll if the state of the runs has changed, and flushes what it has written.
-func (h *handler) poll(s *stream, poll func(s *stream, now *snapshot) error) error {
+// poll calls update if the state of the runs has changed, and flushes what it has written.
+func (h *handler) poll(s *stream, update func(s *stream, now *snapshot) error) error {
 	now, err := h.monitor.look()
 	if err == nil && now != s.now {
 		s.now = now
-		err = poll(s, now)
+		err = update(s, now)
 	}
 	if err == nil && time.Since(s.last) > keepAliveInterval {
 		err = s.write(": keep-alive\n\n")

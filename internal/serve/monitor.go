@@ -32,6 +32,8 @@ type monitor struct {
 	runs map[string]*runFiles // by directory
 }
 
+func newMonitor(dir string) *monitor { return &monitor{dir: dir, runs: map[string]*runFiles{}} }
+
 // A snapshot is the state of all runs at one time. It is not modified after it was taken.
 type snapshot struct {
 	runs []*runState
@@ -253,18 +255,18 @@ func (f *seedFiles) progress(seed uint64) string {
 func (m *monitor) score(runs []*runState) {
 	began := time.Now()
 	for _, r := range runs {
-		files, finished := m.runs[r.dir], ""
+		files, stamps := m.runs[r.dir], ""
 		for _, s := range r.seeds {
 			if s.Finished {
-				finished += fmt.Sprintln(s.Dir, files.seeds[s.Dir].configStamp,
+				stamps += fmt.Sprintln(s.Dir, files.seeds[s.Dir].configStamp,
 					stampOf(s.Dir.File(rundir.PredictionsFile)))
 			}
 		}
-		if finished == "" {
+		if stamps == "" {
 			continue
 		}
-		if finished != files.scored && time.Since(began) < scoringTime {
-			files.scored = finished
+		if stamps != files.scored && time.Since(began) < scoringTime {
+			files.scored = stamps
 			files.scores, files.err = scoresOf(r.dir)
 		}
 		r.status.Scores = files.scores

@@ -121,7 +121,7 @@ func newHandler(
 	o.Live = true
 	dir = filepath.Clean(dir)
 	h := &handler{ctx: ctx, dir: dir, options: o, log: log, pages: map[string]page{},
-		monitor: &monitor{dir: dir, runs: map[string]*runFiles{}}}
+		monitor: newMonitor(dir)}
 	if now, err := h.monitor.look(); err != nil {
 		return nil, err
 	} else if len(now.runs) == 0 {

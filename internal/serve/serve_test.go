@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,10 +37,10 @@ func newRun(t *testing.T, root, name string, seed int) (run, journal string) {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf("dataset: synthetic\nname: %s\nseed: %d\n", filepath.Base(name), seed)
-	if err := rundir.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text)); err != nil {
+	if err := rundir.WriteFile(filepath.Join(dir, rundir.ConfigFile), []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	return run, filepath.Join(dir, "metrics.jsonl")
+	return run, filepath.Join(dir, rundir.JournalFile)
 }
 
 // put writes a file.
@@ -135,6 +136,25 @@ func (c *client) expect(wants ...string) {
 	}
 }
 
+// skipTo waits for an event.
+func (c *client) skipTo(want string) {
+	c.t.Helper()
+	late := time.After(5 * time.Second)
+	for {
+		select {
+		case got, open := <-c.events:
+			if !open {
+				c.t.Fatalf("the stream has ended, want %s", want)
+			}
+			if got == want {
+				return
+			}
+		case <-late:
+			c.t.Fatalf("no such event within 5 s, want %s", want)
+		}
+	}
+}
+
 // expectNone checks that no event arrives during 20 polls.
 func (c *client) expectNone() {
 	c.t.Helper()
@@ -190,12 +210,9 @@ func TestEvents(t *testing.T) {
 	}
 	_, second := newRun(t, filepath.Dir(run), "full", 8) // of another seed
 	appendTo(t, second, record("stage2", 1))
-	put(t, filepath.Join(run, "seed7", "predictions.csv"), "")
+	put(t, filepath.Join(run, "seed7", rundir.PredictionsFile), "")
 	for _, c := range []*client{early, late} {
-		// before it the list of seeds, sent once or twice
-		for got := ""; got != epochEvent(8, "stage2", 1); {
-			got = <-c.events
-		}
+		c.skipTo(epochEvent(8, "stage2", 1)) // before it the list of seeds, sent once or twice
 	}
 	newClient(t, s.URL+"/events").expect("begin",
 		`seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
@@ -378,13 +395,28 @@ func TestFinished(t *testing.T) {
 	newClient(t, s.URL+"/events").expect("begin", `seeds [{"seed":7,"finished":true}]`,
 		`epoch {"seed":7,"record":{"phase":"stage1","epoch":1`)
 
-	// With a broken checkpoint the page has the tables and a note instead of the explorer.
-	if err := os.Truncate(filepath.Join(dir, "seed7", "best.safetensors"), 100); err != nil {
+	// the explorer needs the parameters, the rest of the page only the header of the file
+	best := rundir.Dir(filepath.Join(dir, "seed7")).File(rundir.BestFile)
+	whole, err := os.ReadFile(best)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if status, text := get(t, newServer(t, dir, 3).URL+"/", nil); status == http.StatusOK &&
-		!strings.Contains(text, "The explorer of utterances is missing") {
-		t.Errorf("a run with a broken checkpoint: status %d\n%.300s", status, text)
+	const note = "The explorer of utterances is missing"
+	changed := slices.Clone(whole)
+	changed[len(changed)-1] ^= 1
+	for _, c := range []struct {
+		what       string
+		checkpoint []byte
+		status     int
+	}{
+		{"of other parameters", changed, http.StatusOK},
+		{"cut off", whole[:100], http.StatusInternalServerError},
+	} {
+		put(t, best, string(c.checkpoint))
+		status, text := get(t, newServer(t, dir, 3).URL+"/", nil)
+		if status != c.status || strings.Contains(text, note) != (status == http.StatusOK) {
+			t.Errorf("a checkpoint %s: status %d, want %d\n%.300s", c.what, status, c.status, text)
+		}
 	}
 }
 
@@ -450,7 +482,7 @@ func TestSharedLook(t *testing.T) {
 	root := t.TempDir()
 	_, journal := newRun(t, root, "full", 7)
 	put(t, journal, record("stage1", 1))
-	m := &monitor{dir: root, runs: map[string]*runFiles{}}
+	m := newMonitor(root)
 	state := func() (*snapshot, string) {
 		s, err := m.look()
 		if err != nil {

@@ -129,7 +129,7 @@ func TestStatesOfRuns(t *testing.T) {
 	file("e-lock", 1, rundir.LockFile, "x\n")
 	file("f-predictions", 1, rundir.PredictionsFile, "x")
 	file("g-unknown", 1, rundir.LockFile, `{"host":"elsewhere","pid":1}`)
-	m := &monitor{dir: root, runs: map[string]*runFiles{}}
+	m := newMonitor(root)
 	if _, err := m.look(); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestKeepAlive(t *testing.T) {
 	old := keepAliveInterval
 	defer func() { keepAliveInterval = old }()
 	root := t.TempDir()
-	h := &handler{monitor: &monitor{dir: root, runs: map[string]*runFiles{}}}
+	h := &handler{monitor: newMonitor(root)}
 	w := deadlines{httptest.NewRecorder()}
 	s := &stream{w: w, c: http.NewResponseController(w)}
 	polls := 0
@@ -267,7 +267,7 @@ func TestPagesAreKept(t *testing.T) {
 	appendTo(t, journal, record("stage1", 1))
 	h := &handler{ctx: context.Background(), dir: run, log: slog.New(slog.DiscardHandler),
 		options: report.Options{Samples: 3, Live: true}, pages: map[string]page{},
-		monitor: &monitor{dir: run, runs: map[string]*runFiles{}}}
+		monitor: newMonitor(run)}
 	state := func() *runState {
 		h.monitor.due = time.Time{}
 		now, err := h.monitor.look()
@@ -331,7 +331,7 @@ func TestLog(t *testing.T) {
 	}
 	nowhere := filepath.Join(root, "nowhere")
 	gone := &handler{ctx: t.Context(), dir: nowhere, log: logger,
-		monitor: &monitor{dir: nowhere, runs: map[string]*runFiles{}}}
+		monitor: newMonitor(nowhere)}
 	for what, serve := range map[string]http.HandlerFunc{"/": gone.root, "/events": gone.rootEvents,
 		"/runs/": gone.runByName, "/compare?run=a&run=b": gone.compare} {
 		log.Reset()
