@@ -15,7 +15,7 @@ import (
 // The numbers of lines over 100 and over 120 columns in all Go files, tests included. They are
 // exact: whoever shortens lines lowers them, and nobody raises them.
 const (
-	linesOver100 = 131
+	linesOver100 = 130
 	linesOver120 = 0
 )
 

@@ -59,8 +59,8 @@ func confusion(dir, title string, rate float64) (figure.Confusion, error) {
 		}
 		if m.Counts == nil {
 			m.Classes, m.Counts = classNames(classes, seed.kind), make([][]int, classes)
-			for i := range m.Counts {
-				m.Counts[i] = make([]int, classes)
+			for class := range m.Counts {
+				m.Counts[class] = make([]int, classes)
 			}
 		}
 		if err := addCounts(m.Counts, p, seed.config.Data.Classes > 0, seed.kind); err != nil {

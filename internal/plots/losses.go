@@ -25,24 +25,9 @@ func Losses(dir string) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	byPhase := map[string][][]rundir.Record{} // [seed][epoch]
-	var phases []string
-	for _, d := range seeds {
-		records, err := d.Records()
-		if err != nil {
-			return nil, err
-		}
-		for i := 0; i < len(records); {
-			phase, n := records[i].Phase, 1
-			for i+n < len(records) && records[i+n].Phase == phase {
-				n++
-			}
-			if !slices.Contains(phases, phase) {
-				phases = append(phases, phase)
-			}
-			byPhase[phase] = append(byPhase[phase], records[i:i+n])
-			i += n
-		}
+	phases, byPhase, err := recordsByPhase(seeds)
+	if err != nil {
+		return nil, err
 	}
 	if phases == nil {
 		return nil, fmt.Errorf("plots: %s: expected a run with an epoch, found none; "+
@@ -59,11 +44,42 @@ func Losses(dir string) ([]Figure, error) {
 			panels[i].X += progress
 		}
 		f := figure.Curves(3, panels...)
-		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s, means over %d seeds; %s, %s.",
-			phase, len(byPhase[phase]), c.Dataset, c.SelectedVariant().Label+progress)
+		means := ""
+		if n := len(byPhase[phase]); n > 1 {
+			means = fmt.Sprintf(", means over %d seeds", n)
+		}
+		f.Alt = fmt.Sprintf("Terms of the loss over the epochs of %s%s; %s, %s.", phase, means,
+			c.Dataset, c.SelectedVariant().Label+progress)
 		list = append(list, Figure{"losses-" + phase, f})
 	}
 	return list, nil
+}
+
+// recordsByPhase returns the phases that have an epoch, in their order, and the records of each:
+// [seed][epoch], of the seeds that have begun the phase.
+func recordsByPhase(
+	seeds []rundir.Dir,
+) (phases []string, byPhase map[string][][]rundir.Record, err error) {
+	byPhase = map[string][][]rundir.Record{}
+	for _, d := range seeds {
+		records, err := d.Records()
+		if err != nil {
+			return nil, nil, err
+		}
+		for len(records) > 0 {
+			phase := records[0].Phase
+			n := slices.IndexFunc(records, func(r rundir.Record) bool { return r.Phase != phase })
+			if n < 0 {
+				n = len(records)
+			}
+			if !slices.Contains(phases, phase) {
+				phases = append(phases, phase)
+			}
+			byPhase[phase] = append(byPhase[phase], records[:n])
+			records = records[n:]
+		}
+	}
+	return phases, byPhase, nil
 }
 
 // lossPanels returns a panel for each kind of term of a phase, then a panel for each validation

@@ -28,42 +28,42 @@ type panel struct {
 }
 
 // add appends a cloud with the features x [N …].
-func (m *panel) add(name string, color figure.Color, marker figure.Marker, x *ag.Tensor) {
+func (p *panel) add(name string, color figure.Color, marker figure.Marker, x *ag.Tensor) {
 	values := x.Values()
 	n := x.Shape()[0]
-	m.clouds = append(m.clouds, figure.Cloud{Name: name, Color: color, Marker: marker})
-	m.x = append(m.x, mat.NewDense(n, len(values)/n, values))
+	p.clouds = append(p.clouds, figure.Cloud{Name: name, Color: color, Marker: marker})
+	p.x = append(p.x, mat.NewDense(n, len(values)/n, values))
 }
 
 // compareModalities returns a panel of the features [N …] of language and vision.
 func compareModalities(title string, x [2]*ag.Tensor) panel {
-	m := panel{title: title}
-	m.add("language", figure.Orange, figure.Circle, x[0])
-	m.add("vision", figure.Green, figure.Triangle, x[1])
-	return m
+	p := panel{title: title}
+	p.add("language", figure.Orange, figure.Circle, x[0])
+	p.add("vision", figure.Green, figure.Triangle, x[1])
+	return p
 }
 
 // compareGenerated returns a panel of the real and the generated features [N …] of each modality.
 func compareGenerated(title string, real, generated [zoo.Modalities]*ag.Tensor) panel {
-	m := panel{title: title}
+	p := panel{title: title}
 	filled := [zoo.Modalities]figure.Marker{figure.Circle, figure.Square, figure.Triangle}
 	open := [zoo.Modalities]figure.Marker{figure.OpenCircle, figure.OpenSquare,
 		figure.OpenTriangle}
-	for i, name := range modalityTitles {
-		m.add("real "+name, figure.Blue, filled[i], real[i])
-		m.add("generated "+name, figure.Vermillion, open[i], generated[i])
+	for m, name := range modalityTitles {
+		p.add("real "+name, figure.Blue, filled[m], real[m])
+		p.add("generated "+name, figure.Vermillion, open[m], generated[m])
 	}
-	return m
+	return p
 }
 
 // checkFinite returns an error if a feature is NaN or infinite.
 func checkFinite(panels []panel) error {
-	for _, m := range panels {
-		for _, x := range m.x {
+	for _, p := range panels {
+		for _, x := range p.x {
 			for _, v := range x.RawMatrix().Data {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					return fmt.Errorf(
-						"%s: expected finite features, found %v; train the run again", m.title, v,
+						"%s: expected finite features, found %v; train the run again", p.title, v,
 					)
 				}
 			}
@@ -84,25 +84,27 @@ func embed(panels []panel, progress Progress) []figure.Scatter {
 		steps++
 	}
 	var all sync.WaitGroup
-	for i, m := range panels {
-		all.Go(func() {
-			x := mat.DenseCopyOf(m.x[0])
-			for _, next := range m.x[1:] {
-				var stacked mat.Dense
-				stacked.Stack(x, next)
-				x = &stacked
-			}
-			n, _ := x.Dims()
-			o := tsne.Options{Perplexity: min(perplexity, float64(n-1)/3), Iterations: iterations,
-				Seed: tsneSeed, Step: step}
-			y, _ := tsne.Embed(x, o)
-			scatters[i] = figure.Scatter{Title: m.title, Clouds: m.clouds}
-			for j := range m.clouds {
-				k, _ := m.x[j].Dims()
-				m.clouds[j].Points, y = y[:k], y[k:]
-			}
-		})
+	for i, p := range panels {
+		all.Go(func() { scatters[i] = p.embed(step) })
 	}
 	all.Wait()
 	return scatters
+}
+
+// embed maps the features of all clouds together, and calls step before each iteration.
+func (p *panel) embed(step func()) figure.Scatter {
+	x := mat.DenseCopyOf(p.x[0])
+	for _, next := range p.x[1:] {
+		var stacked mat.Dense
+		stacked.Stack(x, next)
+		x = &stacked
+	}
+	n, _ := x.Dims()
+	y, _ := tsne.Embed(x, tsne.Options{Perplexity: min(perplexity, float64(n-1)/3),
+		Iterations: iterations, Seed: tsneSeed, Step: step})
+	for i := range p.clouds {
+		n, _ := p.x[i].Dims()
+		p.clouds[i].Points, y = y[:n], y[n:]
+	}
+	return figure.Scatter{Title: p.title, Clouds: p.clouds}
 }

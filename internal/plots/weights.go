@@ -65,15 +65,12 @@ func weightCurves(dir string) ([]figure.Curve, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rates []float64
-	var means [][]metric.Scores // [seed][rate]
-	for _, seed := range seeds {
-		rates = nil
-		var list []metric.Scores
+	means := make([][]metric.Scores, len(seeds)) // [seed][rate]
+	for i, seed := range seeds {
 		for _, p := range seed.predictions[0] {
 			if p.Weight == nil {
-				return nil, fmt.Errorf("plots: %s: expected a model with modality weights, found no weights in %s",
-					dir, rundir.PredictionsFile)
+				return nil, fmt.Errorf("plots: %s: expected a model with modality weights, found "+
+					"no weights in %s", dir, rundir.PredictionsFile)
 			}
 			mean := metric.Scores{}
 			for _, alpha := range p.Weight {
@@ -81,9 +78,12 @@ func weightCurves(dir string) ([]figure.Curve, error) {
 					mean[modalityTitles[m]] += v / float64(len(p.Weight))
 				}
 			}
-			rates, list = append(rates, p.Rate), append(list, mean)
+			means[i] = append(means[i], mean)
 		}
-		means = append(means, list)
+	}
+	var rates []float64 // the same for all seeds
+	for _, p := range seeds[0].predictions[0] {
+		rates = append(rates, p.Rate)
 	}
 	var curves []figure.Curve
 	for _, name := range modalityTitles {

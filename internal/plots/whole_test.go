@@ -269,6 +269,8 @@ func TestFiguresOfRuns(t *testing.T) {
 		{losses, one, "losses-stage1", "Terms of the loss over the epochs of stage1, means over " +
 			"2 seeds; synthetic, toy.", "epoch|loss of the phase",
 			"epoch (the run is not finished)"},
+		{losses, []string{half}, "losses-stage1", "Terms of the loss over the epochs of stage1; " +
+			"synthetic, toy.", "epoch|loss of the phase", "epoch (the run is not finished)"},
 	} {
 		list, err := c.draw(c.dirs)
 		if err != nil {
