@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,31 +20,38 @@ func TestFiguresOfAnUnfinishedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	finished, err := Curves([]string{dir}, nil)
-	if err != nil || strings.Contains(finished[0].Alt, "finished") {
-		t.Error(finished[0].Alt, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(finished[0].Alt, "finished") {
+		t.Errorf("of a finished run: %s", finished[0].Alt)
 	}
 	if err := os.Remove(filepath.Join(dir, "seed6", rundir.PredictionsFile)); err != nil {
 		t.Fatal(err)
 	}
-	want := "1 of 2 seeds finished"
+	const want = "1 of 2 seeds finished"
 	if _, titles, err := summaries([]string{dir}); err != nil ||
 		titles[0] != "toy, "+want {
 		t.Errorf("title %q, want %q (%v)", titles, want, err)
 	}
 	curves, e1 := Curves([]string{dir}, nil)
 	weights, e2 := Weights([]string{dir})
-	if e1 != nil || e2 != nil || !strings.Contains(curves[0].Alt, want) ||
-		!strings.Contains(weights.Alt, want) {
-		t.Errorf("%q, %q do not say %q (%v, %v)", curves[0].Alt, weights.Alt, want, e1, e2)
+	losses, e3 := Losses(dir)
+	if err := errors.Join(e1, e2, e3); err != nil {
+		t.Fatal(err)
 	}
-	losses, err := Losses(dir)
-	if err != nil || !strings.Contains(losses[0].Alt, "the run is not finished") {
-		t.Error(losses[0].Alt, err)
+	if !strings.Contains(curves[0].Alt, want) || !strings.Contains(weights.Alt, want) ||
+		!strings.Contains(svgOf(t, weights), ">toy, "+want+"</text>") {
+		t.Errorf("%q, %q, or the title of the weights, do not say %q", curves[0].Alt, weights.Alt,
+			want)
 	}
-	var svg strings.Builder
-	if err := losses[0].WriteSVG(&svg); err != nil ||
-		!strings.Contains(svg.String(), "epoch (the run is not finished)") {
-		t.Error("the axis does not say that the run is not finished", err)
+	const alt = "Terms of the loss over the epochs of stage2, means over 2 seeds; synthetic, toy " +
+		"(the run is not finished)."
+	if got := losses[len(losses)-1].Alt; len(losses) != 2 || got != alt {
+		t.Errorf("%d figures, the last is %s, want %s", len(losses), got, alt)
+	}
+	if !strings.Contains(svgOf(t, losses[0]), "epoch (the run is not finished)") {
+		t.Error("the axis does not say that the run is not finished")
 	}
 }
 

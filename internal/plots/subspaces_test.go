@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/figure"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
@@ -43,11 +44,11 @@ func trainRecap(t *testing.T, variant string) string {
 	return dir
 }
 
-// TestSubspacePanels compares the features in the panels with those of the model, for each rate,
-// and the names of the panels and of their clouds.
-func TestSubspacePanels(t *testing.T) {
-	dir := trainRecap(t, "full")
-	d := rundir.Dir(filepath.Join(dir, "seed5"))
+// afterStage1 returns a small model with its parameters after stage 1, and the test split of its
+// run.
+func afterStage1(t *testing.T) (*train.Predictor, *datasets.Split) {
+	t.Helper()
+	d := rundir.Dir(filepath.Join(trainRecap(t, "full"), "seed5"))
 	c, err := d.Config()
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +68,14 @@ func TestSubspacePanels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, set.Test
+}
+
+// TestSubspacePanels compares the names of the panels and of their clouds.
+func TestSubspacePanels(t *testing.T) {
+	p, split := afterStage1(t)
 	var log bytes.Buffer
-	panels, err := panelsOf(t.Context(), p, set.Test, []float64{0.5, 0.9},
+	panels, err := panelsOf(t.Context(), p, split, []float64{0.5, 0.9},
 		slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || log.Len() > 0 {
 		t.Fatal(err, &log)
@@ -98,8 +105,23 @@ func TestSubspacePanels(t *testing.T) {
 				cmp.Diff(want[i].clouds, got.clouds))
 		}
 	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := panelsOf(stopped, p, split, []float64{0.5}, slog.Default()); !errors.Is(err,
+		context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+}
+
+// TestSubspaceFeatures compares the features in the panels with those of the model, for each rate.
+func TestSubspaceFeatures(t *testing.T) {
+	p, split := afterStage1(t)
+	panels, err := panelsOf(t.Context(), p, split, []float64{0.5, 0.9}, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, rate := range []float64{0.5, 0.9} {
-		complete, completed, err := features(t.Context(), p, p.Model.(Inspector), set.Test, rate)
+		complete, completed, err := features(t.Context(), p, p.Model.(Inspector), split, rate)
 		if err != nil || !slices.Equal(complete.shape, completed.shape) || complete.shape[0] != 10 {
 			t.Fatal(err, complete.shape)
 		}
@@ -112,7 +134,7 @@ func TestSubspacePanels(t *testing.T) {
 				for k, v := range x.RawMatrix().Data {
 					if v != float64(values[k]) {
 						t.Fatalf("rate %g, %s: feature %d is %g, want %g", rate,
-							six[2*m+j].Name, k, v, values[k])
+							panels[2+i].clouds[2*m+j].Name, k, v, values[k])
 					}
 				}
 			}
@@ -121,15 +143,9 @@ func TestSubspacePanels(t *testing.T) {
 			}
 		}
 	}
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
-	if _, err := panelsOf(stopped, p, set.Test, []float64{0.5}, slog.Default()); !errors.Is(err,
-		context.Canceled) {
-		t.Errorf("stopped: %v", err)
-	}
 	// an utterance alone has the same features as in a batch
 	p.BatchSize = 1
-	one, _, err := features(t.Context(), p, p.Model.(Inspector), set.Test, 0.5)
+	one, _, err := features(t.Context(), p, p.Model.(Inspector), split, 0.5)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -220,6 +220,16 @@ func TestTerms(t *testing.T) {
 	}
 }
 
+// svgOf returns a figure as SVG.
+func svgOf(t *testing.T, f Figure) string {
+	t.Helper()
+	var svg strings.Builder
+	if err := f.WriteSVG(&svg); err != nil {
+		t.Fatal(err)
+	}
+	return svg.String()
+}
+
 // TestFiguresOfRuns compares the names, the descriptions and the text of the figures of a run with
 // two seeds, and of this one with another of one seed.
 func TestFiguresOfRuns(t *testing.T) {
@@ -277,47 +287,42 @@ func TestFiguresOfRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := list[0]
-		var svg strings.Builder
-		if err := f.WriteSVG(&svg); err != nil || f.Name != c.name || f.Alt != c.alt {
-			t.Errorf("%s: %s, want %s: %s (%v)", f.Name, f.Alt, c.name, c.alt, err)
+		svg := svgOf(t, f)
+		if f.Name != c.name || f.Alt != c.alt {
+			t.Errorf("%s: %s, want %s: %s", f.Name, f.Alt, c.name, c.alt)
 		}
 		for _, text := range append(strings.Split(c.texts, "|"), c.not) {
-			there := strings.Contains(svg.String(), ">"+html.EscapeString(text)+"</text>")
+			there := strings.Contains(svg, ">"+html.EscapeString(text)+"</text>")
 			if there != (text != c.not) {
 				t.Errorf("%s of %d runs: %q is there: %t", f.Name, len(c.dirs), text, there)
 			}
 		}
 	}
-	if err := os.Remove(filepath.Join(full, "seed6", rundir.PredictionsFile)); err != nil {
-		t.Fatal(err)
-	}
-	const unfinished = "Terms of the loss over the epochs of stage2, means over 2 seeds; " +
-		"synthetic, toy (the run is not finished)."
-	if list, err := Losses(full); err != nil || len(list) != 2 || list[1].Alt != unfinished {
-		t.Errorf("%s, want %s (%v)", list[1].Alt, unfinished, err)
-	}
-	var svg strings.Builder
-	if f, err := Weights(one); err != nil || f.WriteSVG(&svg) != nil ||
-		!strings.Contains(svg.String(), ">toy, 1 of 2 seeds finished</text>") {
-		t.Errorf("weights of an unfinished run: %v", err)
-	}
-	classes, _, err := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{
-		"name": "classes", "data.classes": "3"}), []uint64{5})
+}
+
+// TestFiguresOfClasses draws a run that predicts classes.
+func TestFiguresOfClasses(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t,
+		map[string]string{"data.classes": "3"}), []uint64{5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := Curves([]string{classes}, nil)
-	if err != nil || len(list) != 1 || list[0].Name != "curves-Acc_3-F1_score_3" {
-		t.Errorf("curves of classes: %v", err)
+	curves, err := Curves([]string{dir}, nil)
+	if err != nil || len(curves) != 1 || curves[0].Name != "curves-Acc_3-F1_score_3" {
+		t.Errorf("curves %v (%v)", curves, err)
 	}
-	losses3, err := Losses(classes)
-	svg.Reset()
-	if err != nil || losses3[1].WriteSVG(&svg) != nil ||
-		!strings.Contains(svg.String(), ">validation, r = 0.5, loss</text>") ||
-		!strings.Contains(svg.String(), ">cross-entropy ↓</text>") {
-		t.Errorf("losses of classes: %v", err)
+	losses, err := Losses(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	m, err := confusion(classes, "c", 0.5)
+	stage2 := svgOf(t, losses[1])
+	for _, text := range []string{"validation, r = 0.5, loss", "cross-entropy ↓"} {
+		if !strings.Contains(stage2, ">"+text+"</text>") {
+			t.Errorf("the losses do not say %q", text)
+		}
+	}
+	m, err := confusion(dir, "c", 0.5)
 	sum := 0
 	for _, row := range m.Counts {
 		for _, n := range row {
@@ -414,24 +419,40 @@ func TestDamagedRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := d.File(rundir.PredictionsFile)
+}
+
+// TestNaNPredictions changes the last prediction of a run, which is of rate 0.5, to NaN.
+func TestNaNPredictions(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := rundir.Dir(filepath.Join(dir, "seed5")).File(rundir.PredictionsFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	cells := strings.Split(lines[len(lines)-2], ",") // of the last rate, 0.5
+	cells := strings.Split(lines[len(lines)-2], ",")
 	cells[3] = "NaN"
 	lines[len(lines)-2] = strings.Join(cells, ",")
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantNaN := "plots: prediction for " + cells[0] + " at rate 0.5: expected a number, found " +
+	want := "plots: prediction for " + cells[0] + " at rate 0.5: expected a number, found " +
 		"NaN; train the run again"
-	if _, err := Confusions([]string{dir}, 0.5); err == nil || err.Error() != wantNaN {
-		t.Errorf("%v, want %s", err, wantNaN)
+	if _, err := Confusions([]string{dir}, 0.5); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+}
+
+// TestOneRunTwice refuses two runs of the same configuration, and a metric that a run does not
+// have.
+func TestOneRunTwice(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
 		t.Fatal(err)
 	}
 	same := []string{dir, dir}
