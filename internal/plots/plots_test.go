@@ -2,11 +2,9 @@ package plots
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
 	"errors"
-	"fmt"
-	"math"
+	"html"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,13 +19,10 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/metric"
 	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
-	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/tables"
-	"github.com/seed-6655bf3b/recap/internal/typeset"
-	"github.com/seed-6655bf3b/recap/nn"
 )
 
 var close12 = cmp.Options{cmpopts.EquateApprox(0, 1e-12), cmpopts.EquateNaNs()}
@@ -55,60 +50,34 @@ func parseFloat(t *testing.T, cell string) float64 {
 	return v
 }
 
-func TestCurvesAreTheSummary(t *testing.T) {
-	r := runstest.NewRunner(t)
-	dir, s, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5, 6})
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := runstest.SummaryScores(t, dir)
-	want := figure.Curve{Name: "toy", X: []float64{0, 0.5},
-		Y:      []float64{100 * v["mean 0 Mult_acc_7"], 100 * v["mean 0.5 Mult_acc_7"]},
-		YError: []float64{100 * v["std 0 Mult_acc_7"], 100 * v["std 0.5 Mult_acc_7"]}}
-	if diff := cmp.Diff(want, curve(s, "toy", "Mult_acc_7", 100), close12); diff != "" {
-		t.Error(diff)
-	}
-	list, err := Curves([]string{dir}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := typeset.MapStrings(list, func(p Figure) string {
-		return p.Name
-	}); !slices.Equal(got, []string{"curves-Non0_acc_2-Corr", "curves-Mult_acc_5-MAE"}) {
-		t.Errorf("figures %v", got)
-	}
-	for _, part := range []string{"Non0_acc_2, Corr", "synthetic", "seeds 5 6",
-		"selected by validation MAE at rate 0.5"} {
-		if !strings.Contains(list[0].Alt, part) {
-			t.Errorf("%q does not contain %q", list[0].Alt, part)
+// summaryOf returns a summary of the rates 0 and 0.5 whose labels are −1 and 1, of seeds that are
+// off by a tenth of their number.
+func summaryOf(t *testing.T, set map[string]string, seeds ...uint64) *tables.Summary {
+	t.Helper()
+	c, s := settingstest.Resolved(t, set), &tables.Summary{}
+	kind := metric.KindOf(c.Dataset, [2]float64{-1, 2})
+	for _, seed := range seeds {
+		c.Seed = seed
+		var list []*results.Predictions
+		for _, rate := range []float64{0, 0.5} {
+			off := float32(seed)/10 + float32(rate)
+			list = append(list, &results.Predictions{Rate: rate, ID: []string{"a", "b"},
+				Label: []float32{-1, 1}, Score: []float32{-1 + off, 1 + off}})
 		}
+		s.AddTested(&c, kind, slices.Repeat([][]*results.Predictions{list},
+			len(results.Choices(&c, kind))))
 	}
-	var unknown *MetricError
-	if _, err := Curves([]string{dir}, []string{"MAE", "mae"}); !errors.As(err, &unknown) ||
-		unknown.Metric != "mae" {
-		t.Errorf("error %v", err)
-	}
-	for _, format := range []string{"png", "svg"} {
-		path, err := list[1].Save(filepath.Join(dir, "a", "b"), format)
-		if info, e := os.Stat(path); err != nil || e != nil || info.Size() < 1000 ||
-			filepath.Base(path) != "curves-Mult_acc_5-MAE."+format {
-			t.Error(path, err, e)
-		}
-	}
+	return s
 }
 
-func TestAxes(t *testing.T) {
-	for key, want := range map[string]string{
-		"MAE": "MAE ↓", "Corr": "Corr ↑", "Mult_acc_7": "Acc-7 (%) ↑",
-		"Non0_acc_2": "Acc-2, neg./pos. (%) ↑", "Has0_F1_score": "F1, neg./non-neg. (%) ↑",
-		"F1_score": "F1 (%) ↑", "F1_score_3": "F1-3 (%) ↑", "Acc_3": "Acc-3 (%) ↑",
-		"NaN_predictions": "NaN predictions ↓", "Non0_F1_swapped": "Non0 F1 swapped (%) ↑",
-	} {
-		label, factor := axisOf(key)
-		if label != want || (factor == 100) != strings.Contains(want, "%") {
-			t.Errorf("%s: %q, times %g; want %q", key, label, factor, want)
-		}
+// svgOf returns a figure as SVG.
+func svgOf(t *testing.T, f Figure) string {
+	t.Helper()
+	var svg strings.Builder
+	if err := f.WriteSVG(&svg); err != nil {
+		t.Fatal(err)
 	}
+	return svg.String()
 }
 
 // TestTitles checks that the titles of runs have the settings in which they differ.
@@ -131,219 +100,324 @@ func TestTitles(t *testing.T) {
 	}
 }
 
-// TestWeightsAreMeans compares the curves with means of the α in predictions.csv, over utterances
-// and then over seeds.
-func TestWeightsAreMeans(t *testing.T) {
-	r := runstest.NewRunner(t)
-	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5, 6})
-	if err != nil {
-		t.Fatal(err)
-	}
-	curves, err := weightCurves(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for m, c := range curves {
-		var alpha [2][2]float64 // [seed][rate]
-		for i, seed := range []string{"seed5", "seed6"} {
-			rows := readPredictions(t, filepath.Join(dir, seed))
-			for _, row := range rows {
-				alpha[i][map[string]int{"0": 0, "0.5": 1}[row[1]]] += parseFloat(t,
-					row[4+m]) / float64(len(rows)/2)
-			}
-		}
-		want := figure.Curve{Name: []string{"language", "audio", "vision"}[m],
-			X: []float64{0, 0.5},
-			Y: []float64{(alpha[0][0] + alpha[1][0]) / 2, (alpha[0][1] + alpha[1][1]) / 2},
-			YError: []float64{math.Abs(alpha[0][0]-alpha[1][0]) / 2,
-				math.Abs(alpha[0][1]-alpha[1][1]) / 2}}
-		if diff := cmp.Diff(want, c, close12); diff != "" {
-			t.Error(diff)
-		}
-		if c.Y[0] == c.Y[1] || c.YError[0] == 0 {
-			t.Error("rates or seeds do not differ")
-		}
-	}
-	if _, err := Weights([]string{dir}); err != nil {
-		t.Error(err)
+// TestDescribe names each data set, its seeds and its selection once, and what is not finished.
+func TestDescribe(t *testing.T) {
+	mosi := map[string]string{"dataset": "mosi"}
+	a, b := summaryOf(t, mosi, 5, 6), summaryOf(t, mosi, 5, 6)
+	c := summaryOf(t, map[string]string{"dataset": "sims", "select": "per-metric-test"}, 5)
+	c.Unfinished = 2
+	const want = "mosi, seeds 5 6 (mean ± standard deviation), selected by validation MAE at " +
+		"rate 0.5; sims, seed 5, selected per metric on TEST at rate 0.5: optimistic, as in the " +
+		"literature, 1 of 3 seeds finished"
+	if got := describe([]*tables.Summary{a, b, c}); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
-// TestConfusionCounts counts the cells from the files of both seeds.
-func TestConfusionCounts(t *testing.T) {
-	r := runstest.NewRunner(t)
-	dir, s, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5, 6})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := confusion(dir, "toy", 0.5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := make([][]int, 7)
-	for i := range want {
-		want[i] = make([]int, 7)
-	}
-	correct := 0
-	for _, seed := range []string{"seed5", "seed6"} {
-		for _, row := range readPredictions(t, filepath.Join(dir, seed)) {
-			if row[1] == "0.5" {
-				class := func(cell string) int {
-					return int(math.RoundToEven(max(-3, min(3, parseFloat(t, cell))))) + 3
-				}
-				want[class(row[2])][class(row[3])]++
-			}
-		}
-	}
-	for i := range want {
-		correct += want[i][i]
-	}
-	if diff := cmp.Diff(want, m.Counts); diff != "" {
-		t.Error(diff)
-	}
-	if got, want := float64(correct)/80, s.Find("mean",
-		"0.5")["Mult_acc_7"]; math.Abs(got-want) > 1e-12 {
-		t.Errorf("the fraction on the diagonal is %g, Mult_acc_7 %g", got, want)
-	}
-	if got := strings.Join(m.Classes, " "); got != "−3 −2 −1 0 1 2 3" {
-		t.Errorf("classes %s", got)
-	}
-	if _, err := Confusions([]string{dir}, 0.3); err == nil ||
-		!strings.Contains(err.Error(), "expected one of the run's, [0 0.5], found 0.3") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestAddCounts(t *testing.T) {
-	counts := func(n int) [][]int {
-		c := make([][]int, n)
-		for i := range c {
-			c[i] = make([]int, n)
-		}
-		return c
-	}
-	c := counts(5)
-	p := &results.Predictions{ID: []string{"a", "b", "c"}, Label: []float32{-1, 0.1, 0.7},
-		Score: []float32{-0.7, 0.11, 5}}
-	if err := addCounts(c, p, false, metric.SIMS); err != nil || c[0][0] != 1 || c[2][3] != 1 ||
-		c[3][4] != 1 {
-		t.Error(c, err)
-	}
-	c = counts(3)
-	p = &results.Predictions{ID: []string{"a", "b"}, Label: []float32{2, 0},
-		Score: []float32{1, 0}}
-	if err := addCounts(c, p, true, metric.MOSI); err != nil || c[2][1] != 1 || c[0][0] != 1 {
-		t.Error(c, err)
-	}
-	p.Score[1] = float32(math.NaN())
-	if err := addCounts(c, p, false, metric.MOSI); err == nil ||
-		!strings.Contains(err.Error(),
-			"prediction for b at rate 0: expected a number, found NaN") {
-		t.Errorf("error %v", err)
-	}
-}
-
-// TestLossesAreTheJournal compares panels with the values of two journals, one of which has an
-// epoch less.
-func TestLossesAreTheJournal(t *testing.T) {
-	epoch := func(n int, rec, valid float64) rundir.Record {
-		return rundir.Record{Phase: "stage2", Epoch: n,
-			Terms: rundir.Numbers{"rec_l": rec, "mystery": 1, "rec_a": 2, "disc_chance": 3},
-			Valid: rundir.Numbers{"MAE": valid, "Corr": math.NaN()}}
-	}
-	// whose terms have titles, units and families
-	c := settingstest.Resolved(t, map[string]string{"model": "recap"})
-	panels := lossPanels(&c, [][]rundir.Record{{epoch(1, 4, 1)}, {epoch(1, 2, 3), epoch(2, 6, 5)}})
+// TestMeanCurve has one seed, two, and two of which one has a point less.
+func TestMeanCurve(t *testing.T) {
 	x := []float64{1, 2}
-	want := []figure.Panel{
-		{Title: "L_disc, eq 5", X: "epoch", Y: "nats", IntegerX: true,
-			Curves: []figure.Curve{{Name: "by chance", X: x, Y: []float64{3, 3},
-				YError: []float64{0, 0}}}},
-		{Title: "reconstruction, eq 13", X: "epoch", IntegerX: true, Curves: []figure.Curve{
-			{Name: "language", X: x, Y: []float64{3, 6}, YError: []float64{1, 0}},
-			{Name: "audio", X: x, Y: []float64{2, 2}, YError: []float64{0, 0}}}},
-		{Title: "mystery", X: "epoch", IntegerX: true,
-			Curves: []figure.Curve{{X: x, Y: []float64{1, 1}, YError: []float64{0, 0}}}},
-		{Title: "validation, r = 0.5, MAE", X: "epoch", Y: "MAE ↓", IntegerX: true,
-			Curves: []figure.Curve{{X: x, Y: []float64{2, 5}, YError: []float64{1, 0}}}},
-		{Title: "validation, r = 0.5, Corr", X: "epoch", Y: "Corr ↑", IntegerX: true,
-			Curves: []figure.Curve{{X: x, Y: []float64{math.NaN(), math.NaN()},
-				YError: []float64{math.NaN(), math.NaN()}}}},
+	of := func(values ...float64) (list []metric.Scores) {
+		for _, v := range values {
+			list = append(list, metric.Scores{"a": v, "b": -v})
+		}
+		return list
 	}
-	if diff := cmp.Diff(want, panels, close12); diff != "" {
-		t.Error(diff)
+	for what, c := range map[string]struct {
+		runs [][]metric.Scores
+		want figure.Curve
+	}{
+		"one": {[][]metric.Scores{of(2, 8)}, figure.Curve{Y: []float64{2, 8}}},
+		"two": {[][]metric.Scores{of(1, 1), of(1, 5)},
+			figure.Curve{Y: []float64{1, 3}, YError: []float64{0, 2}}},
+		"one with a point less": {[][]metric.Scores{of(2, 8), of(4)},
+			figure.Curve{Y: []float64{3, 8}, YError: []float64{1, 0}}},
+	} {
+		c.want.Name, c.want.X = "c", x
+		if diff := cmp.Diff(c.want, meanCurve("c", x, c.runs, "a")); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
 	}
 }
 
-// TestLossesOfAnUnfinishedRun stops a run in its second phase; its second seed has not been
-// started.
-func TestLossesOfAnUnfinishedRun(t *testing.T) {
-	r := runstest.NewRunner(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	runstest.OnStep(r, func(p runs.Progress) {
-		if p.Phase == "stage2" && p.Step == 4 {
-			cancel()
-		}
-	})
-	dir, _, err := r.Train(ctx, settingstest.Resolved(t, nil), []uint64{5, 6})
-	if err == nil {
-		t.Fatal("not interrupted")
-	}
-	list, err := Losses(dir)
-	if err != nil || fmt.Sprint(typeset.MapStrings(list, func(p Figure) string {
-		return p.Name
-	})) != "[losses-stage1 losses-stage2]" {
-		t.Errorf("figures %v (%v)", list, err)
-	}
-	if _, err := Losses(filepath.Join(dir, "seed6")); err == nil ||
-		!strings.Contains(err.Error(), "expected a run with an epoch") {
-		t.Errorf("a seed that was not started: error %v", err)
-	}
-}
-
-// TestSnapshotIsOfTheLastEpochOfStage1 compares the snapshot of stage 1 with the state at the end
-// of the phase.
-func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
-	r := runstest.NewRunner(t)
-	var state []byte
-	runstest.OnStep(r, func(p runs.Progress) {
-		if p.Phase == "stage2" && p.Step == 1 {
-			paths := runstest.Glob(t, r.Out, "*/*/*/seed*/"+rundir.StateFile)
-			var err error
-			if state, err = os.ReadFile(paths[0]); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
-	if err != nil {
+// TestSaveErrors has a file where the folder should be.
+func TestSaveErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := os.ReadFile(filepath.Join(dir, "seed5", "stage1.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta, err := nn.Meta(snapshot)
-	if err != nil || meta["phase"] != "stage1" || meta["epoch"] != "2" {
-		t.Errorf("the snapshot is of %v (%v)", meta, err)
-	}
-	weights := func(file []byte) []byte { // of audio.weight, float32 [12 12]
-		i := bytes.Index(file, []byte(`"audio.weight":{`))
-		var from, to int
-		if _, err := fmt.Sscanf(string(file[i+bytes.Index(file[i:], []byte(`offsets":[`)):]),
-			`offsets":[%d,%d]`, &from, &to); err != nil {
+	f := Figure{"a", figure.Curves(1, figure.Panel{})}
+	for format, want := range map[string]string{"png": "\x89PNG", "svg": "<svg "} {
+		saved, err := f.Save(filepath.Dir(path), format)
+		if err != nil {
 			t.Fatal(err)
 		}
-		header := 8 + int(file[0]) + int(file[1])<<8 + int(file[2])<<16
-		return file[header+from : header+to]
+		text, err := os.ReadFile(saved)
+		if err != nil || saved != filepath.Join(filepath.Dir(path), "a."+format) ||
+			!strings.HasPrefix(string(text), want) {
+			t.Errorf("%s begins with %.4q (%v)", saved, text, err)
+		}
 	}
-	if got := weights(snapshot); len(got) != 4*12*12 || !bytes.Equal(got, weights(state)) {
-		t.Errorf("%d bytes of audio.weight in the snapshot differ from those of the state",
-			len(got))
+	if err := os.Mkdir(filepath.Join(filepath.Dir(path), "a.pdf"), 0o700); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := Subspaces(context.Background(), dir, []float64{0.5}, "", r.Log,
-		func(string, int, int) {}); err == nil ||
-		!strings.Contains(err.Error(), "expected a run of RECAP with stage 1") {
-		t.Errorf("subspaces of the toy: error %v", err)
+	if _, err := f.Save(filepath.Dir(path), "pdf"); err == nil {
+		t.Error("a folder is overwritten by a figure")
+	}
+	if _, err := f.Save(path, "svg"); err == nil ||
+		!strings.HasPrefix(err.Error(), "plots: figures: mkdir "+path) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestFiguresOfRuns compares the names, the descriptions and the text of the figures of a run with
+// two seeds, and of this one with another of one seed.
+func TestFiguresOfRuns(t *testing.T) {
+	r := runstest.NewRunner(t)
+	full, _, e1 := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	half, _, e2 := r.Train(t.Context(), settingstest.Resolved(t, map[string]string{"name": "half",
+		"data.labels": "0.5"}), []uint64{5})
+	if err := errors.Join(e1, e2); err != nil {
+		t.Fatal(err)
+	}
+	const first = "synthetic, seeds 5 6 (mean ± standard deviation), selected by validation MAE " +
+		"at rate 0.5"
+	const second = first + "; synthetic, seed 5, selected by validation MAE at rate 0.5."
+	const fullTitle, halfTitle = "toy, 2 seeds", "toy, data.labels=0.5, seed 5"
+	one, two := []string{full}, []string{full, half}
+	confusions := func(dirs []string) ([]Figure, error) {
+		f, err := Confusions(dirs, 0.5)
+		return []Figure{f}, err
+	}
+	weights := func(dirs []string) ([]Figure, error) {
+		f, err := Weights(dirs)
+		return []Figure{f}, err
+	}
+	losses := func(dirs []string) ([]Figure, error) { return Losses(dirs[0]) }
+	curves := func(dirs []string) ([]Figure, error) {
+		return Curves(dirs, []string{"Mult_acc_7", "MAE"})
+	}
+	for _, c := range []struct {
+		draw      func(dirs []string) ([]Figure, error)
+		dirs      []string
+		name, alt string
+		texts     string // that are in the figure, in any order
+		not       string // a text that is not
+	}{
+		{confusions, one, "confusion-r0.5", "Confusion matrices at a missing rate of 0.5, sums " +
+			"over all seeds; " + first + ".", "toy, r = 0.5, 2 seeds|−3|3", "toy"},
+		{confusions, two, "confusion-r0.5", "Confusion matrices at a missing rate of 0.5, sums " +
+			"over all seeds; " + second, fullTitle + ", r = 0.5|" + halfTitle + ", r = 0.5", "toy"},
+		{weights, one, "weights", "Weights α of language, audio and vision against the missing " +
+			"rate; " + first + ".", "language|audio|vision|weight α|missing rate r", "toy"},
+		{weights, two, "weights", "Weights α of language, audio and vision against the missing " +
+			"rate; " + second, "language|audio|vision|" + fullTitle + "|" + halfTitle, "toy"},
+		{curves, one, "curves-Mult_acc_7-MAE", "Mult_acc_7, MAE against the missing rate; " +
+			first + ".", "toy|Acc-7 (%) ↑|MAE ↓|missing rate r", fullTitle},
+		{curves, two, "curves-Mult_acc_7-MAE", "Mult_acc_7, MAE against the missing rate; " +
+			second, fullTitle + "|" + halfTitle + "|Acc-7 (%) ↑|MAE ↓", "toy"},
+		{losses, one, "losses-stage1", "Terms of the loss over the epochs of stage1, means over " +
+			"2 seeds; synthetic, toy.", "epoch|loss of the phase",
+			"epoch (the run is not finished)"},
+		{losses, []string{half}, "losses-stage1", "Terms of the loss over the epochs of stage1; " +
+			"synthetic, toy.", "epoch|loss of the phase", "epoch (the run is not finished)"},
+	} {
+		list, err := c.draw(c.dirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := list[0]
+		svg := svgOf(t, f)
+		if f.Name != c.name || f.Alt != c.alt {
+			t.Errorf("%s: %s, want %s: %s", f.Name, f.Alt, c.name, c.alt)
+		}
+		for _, text := range append(strings.Split(c.texts, "|"), c.not) {
+			there := strings.Contains(svg, ">"+html.EscapeString(text)+"</text>")
+			if there != (text != c.not) {
+				t.Errorf("%s of %d runs: %q is there: %t", f.Name, len(c.dirs), text, there)
+			}
+		}
+	}
+}
+
+// TestFiguresOfAnUnfinishedRun draws a run of which one seed of two is finished.
+func TestFiguresOfAnUnfinishedRun(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished, err := Curves([]string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(finished[0].Alt, "finished") {
+		t.Errorf("of a finished run: %s", finished[0].Alt)
+	}
+	if err := os.Remove(filepath.Join(dir, "seed6", rundir.PredictionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	const want = "1 of 2 seeds finished"
+	if _, titles, err := summaries([]string{dir}); err != nil ||
+		titles[0] != "toy, "+want {
+		t.Errorf("title %q, want %q (%v)", titles, want, err)
+	}
+	curves, e1 := Curves([]string{dir}, nil)
+	weights, e2 := Weights([]string{dir})
+	losses, e3 := Losses(dir)
+	if err := errors.Join(e1, e2, e3); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(curves[0].Alt, want) || !strings.Contains(weights.Alt, want) ||
+		!strings.Contains(svgOf(t, weights), ">toy, "+want+"</text>") {
+		t.Errorf("%q, %q, or the title of the weights, do not say %q", curves[0].Alt, weights.Alt,
+			want)
+	}
+	const alt = "Terms of the loss over the epochs of stage2, means over 2 seeds; synthetic, toy " +
+		"(the run is not finished)."
+	if got := losses[len(losses)-1].Alt; len(losses) != 2 || got != alt {
+		t.Errorf("%d figures, the last is %s, want %s", len(losses), got, alt)
+	}
+	if !strings.Contains(svgOf(t, losses[0]), "epoch (the run is not finished)") {
+		t.Error("the axis does not say that the run is not finished")
+	}
+}
+
+// TestFiguresOfClasses draws a run that predicts classes.
+func TestFiguresOfClasses(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t,
+		map[string]string{"data.classes": "3"}), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	curves, err := Curves([]string{dir}, nil)
+	if err != nil || len(curves) != 1 || curves[0].Name != "curves-Acc_3-F1_score_3" {
+		t.Errorf("curves %v (%v)", curves, err)
+	}
+	losses, err := Losses(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage2 := svgOf(t, losses[1])
+	for _, text := range []string{"validation, r = 0.5, loss", "cross-entropy ↓"} {
+		if !strings.Contains(stage2, ">"+text+"</text>") {
+			t.Errorf("the losses do not say %q", text)
+		}
+	}
+	m, err := confusion(dir, "c", 0.5)
+	sum := 0
+	for _, row := range m.Counts {
+		for _, n := range row {
+			sum += n
+		}
+	}
+	if err != nil || strings.Join(m.Classes, " ") != "−1 0 1" || sum != 40 {
+		t.Errorf("%d predictions of classes %q (%v)", sum, m.Classes, err)
+	}
+}
+
+// TestOtherTestSplit refuses runs that were tested on different numbers of utterances.
+func TestOtherTestSplit(t *testing.T) {
+	r := runstest.NewRunner(t)
+	var dirs []string
+	for _, limit := range []string{"40", "24"} {
+		dir, _, err := r.Train(t.Context(), settingstest.Resolved(t,
+			map[string]string{"data.limit": limit}), []uint64{5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, dir)
+	}
+	_, curves := Curves(dirs, nil)
+	_, confusions := Confusions(dirs, 0.5)
+	_, weights := Weights(dirs)
+	for _, err := range []error{curves, confusions, weights} {
+		if err == nil || !strings.Contains(err.Error(), "40 utterances, found another of 24") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// TestOneRunTwice refuses two runs of the same configuration, and a metric that a run does not
+// have.
+func TestOneRunTwice(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := []string{dir, dir}
+	want := "plots: " + dir + ": expected a run that differs from " + dir + ", found the same " +
+		"configuration; leave one out"
+	for what, draw := range map[string]func() error{
+		"curves":     func() error { _, err := Curves(same, nil); return err },
+		"weights":    func() error { _, err := Weights(same); return err },
+		"confusions": func() error { _, err := Confusions(same, 0.5); return err },
+	} {
+		if err := draw(); err == nil || err.Error() != want {
+			t.Errorf("%s of a run twice: %v, want %s", what, err, want)
+		}
+	}
+	var unknown *MetricError
+	if _, err := Curves([]string{dir}, []string{"Acc_3"}); !errors.As(err, &unknown) {
+		t.Errorf("a metric of classes: %v", err)
+	}
+}
+
+// TestDamagedRuns asks for each figure of a run whose files are damaged or missing: the error names
+// the file.
+func TestDamagedRuns(t *testing.T) {
+	r := runstest.NewRunner(t)
+	dir, _, err := r.Train(t.Context(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := map[string]func(dir string) error{
+		"curves": func(dir string) error { _, err := Curves([]string{dir}, nil); return err },
+		"confusions": func(dir string) error {
+			_, err := Confusions([]string{dir}, 0.5)
+			return err
+		},
+		"weights":   func(dir string) error { _, err := Weights([]string{dir}); return err },
+		"confusion": func(dir string) error { _, err := confusion(dir, "", 0.5); return err },
+		"alpha":     func(dir string) error { _, err := weightCurves(dir); return err },
+		"losses":    func(dir string) error { _, err := Losses(dir); return err },
+		"subspaces": func(dir string) error {
+			_, err := Subspaces(t.Context(), dir, []float64{0.5}, "", r.Log,
+				func(string, int, int) {})
+			return err
+		},
+	}
+	for what, draw := range figures {
+		nowhere := filepath.Join(dir, "nowhere")
+		if err := draw(nowhere); err == nil || !strings.Contains(err.Error(), nowhere) {
+			t.Errorf("%s of no run: %v", what, err)
+		}
+	}
+	d := rundir.Dir(filepath.Join(dir, "seed5"))
+	for name, left := range map[string]string{rundir.PredictionsFile: "losses subspaces",
+		rundir.BestFile: "losses", rundir.ConfigFile: "",
+		rundir.JournalFile: "curves confusions weights confusion alpha subspaces"} {
+		text, err := os.ReadFile(d.File(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(d.File(name), []byte("{x: [\n{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for what, draw := range figures {
+			err := draw(dir)
+			if strings.Contains(" "+left+" ", " "+what+" ") {
+				if err != nil && strings.Contains(err.Error(), name) {
+					t.Errorf("%s without %s: %v", what, name, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), d.File(name)) {
+				t.Errorf("%s with a damaged %s: %v", what, name, err)
+			}
+		}
+		if err := os.WriteFile(d.File(name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -4,23 +4,26 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/seed-6655bf3b/recap/datasets"
 	"github.com/seed-6655bf3b/recap/internal/figure"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
+	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/runs/runstest"
 	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/train"
+	"github.com/seed-6655bf3b/recap/nn"
 	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
@@ -201,69 +204,49 @@ func TestSubspaces(t *testing.T) {
 	}
 }
 
-// TestEmbed has two groups of points in each of two panels: the points of a cloud are near each
-// other in the plane. Every step is counted once.
-func TestEmbed(t *testing.T) {
-	of := func(from, n int) *mat.Dense {
-		x := mat.NewDense(n, 3, nil)
-		for i := range n {
-			x.Set(i, 0, float64(1000*from))
-			x.Set(i, 1, float64(i))
-		}
-		return x
-	}
-	clouds := func() []figure.Cloud { return []figure.Cloud{{Name: "a"}, {Name: "b"}, {Name: "c"}} }
-	var steps []int
-	got := embed([]panel{{"first", clouds(), []*mat.Dense{of(0, 5), of(1, 6), of(2, 7)}},
-		{"second", clouds(), []*mat.Dense{of(3, 3), of(9, 4), of(5, 5)}}},
-		func(doing string, done, total int) {
-			if doing != "t-SNE" || total != 2*iterations {
-				t.Errorf("%s, %d steps", doing, total)
-			}
-			steps = append(steps, done)
-		})
-	if len(steps) != 2*iterations || !slices.IsSorted(steps) || steps[0] != 0 ||
-		steps[len(steps)-1] != 2*iterations-1 {
-		t.Errorf("%d steps", len(steps))
-	}
-	for i, want := range []struct {
-		title string
-		sizes []int
-	}{{"first", []int{5, 6, 7}}, {"second", []int{3, 4, 5}}} {
-		if got[i].Title != want.title {
-			t.Errorf("panel %d is %s, want %s", i, got[i].Title, want.title)
-		}
-		for j, cloud := range got[i].Clouds {
-			if len(cloud.Points) != want.sizes[j] {
-				t.Fatalf("%s, cloud %s: %d points, want %d", want.title, cloud.Name,
-					len(cloud.Points), want.sizes[j])
-			}
-			for k, other := range got[i].Clouds {
-				if k != j && distance(cloud.Points[0], other.Points[0]) <
-					distance(cloud.Points[0], cloud.Points[1]) {
-					t.Errorf("%s: clouds %s and %s are mixed", want.title, cloud.Name, other.Name)
-				}
+// TestSnapshotIsOfTheLastEpochOfStage1 compares the snapshot of stage 1 with the state at the end
+// of the phase.
+func TestSnapshotIsOfTheLastEpochOfStage1(t *testing.T) {
+	r := runstest.NewRunner(t)
+	var state []byte
+	runstest.OnStep(r, func(p runs.Progress) {
+		if p.Phase == "stage2" && p.Step == 1 {
+			paths := runstest.Glob(t, r.Out, "*/*/*/seed*/"+rundir.StateFile)
+			var err error
+			if state, err = os.ReadFile(paths[0]); err != nil {
+				t.Error(err)
 			}
 		}
+	})
+	dir, _, err := r.Train(context.Background(), settingstest.Resolved(t, nil), []uint64{5})
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func distance(a, b [2]float64) float64 { return math.Hypot(a[0]-b[0], a[1]-b[1]) }
-
-// TestCheckFinite names the panel with a feature that is no number, and the feature.
-func TestCheckFinite(t *testing.T) {
-	panels := []panel{{title: "a", x: []*mat.Dense{mat.NewDense(1, 2, []float64{1, 2})}},
-		{title: "b", x: []*mat.Dense{mat.NewDense(1, 1, []float64{1}),
-			mat.NewDense(2, 1, []float64{1, 0})}}}
-	if err := checkFinite(panels); err != nil {
-		t.Error(err)
+	snapshot, err := os.ReadFile(filepath.Join(dir, "seed5", "stage1.safetensors"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for v, text := range map[float64]string{math.NaN(): "NaN", math.Inf(1): "+Inf",
-		math.Inf(-1): "-Inf"} {
-		panels[1].x[1].Set(1, 0, v)
-		want := "b: expected finite features, found " + text + "; train the run again"
-		if err := checkFinite(panels); err == nil || err.Error() != want {
-			t.Errorf("%v, want %s", err, want)
+	meta, err := nn.Meta(snapshot)
+	if err != nil || meta["phase"] != "stage1" || meta["epoch"] != "2" {
+		t.Errorf("the snapshot is of %v (%v)", meta, err)
+	}
+	weights := func(file []byte) []byte { // of audio.weight, float32 [12 12]
+		i := bytes.Index(file, []byte(`"audio.weight":{`))
+		var from, to int
+		if _, err := fmt.Sscanf(string(file[i+bytes.Index(file[i:], []byte(`offsets":[`)):]),
+			`offsets":[%d,%d]`, &from, &to); err != nil {
+			t.Fatal(err)
 		}
+		header := 8 + int(file[0]) + int(file[1])<<8 + int(file[2])<<16
+		return file[header+from : header+to]
+	}
+	if got := weights(snapshot); len(got) != 4*12*12 || !bytes.Equal(got, weights(state)) {
+		t.Errorf("%d bytes of audio.weight in the snapshot differ from those of the state",
+			len(got))
+	}
+	if _, err := Subspaces(context.Background(), dir, []float64{0.5}, "", r.Log,
+		func(string, int, int) {}); err == nil ||
+		!strings.Contains(err.Error(), "expected a run of RECAP with stage 1") {
+		t.Errorf("subspaces of the toy: error %v", err)
 	}
 }

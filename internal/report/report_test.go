@@ -3,30 +3,29 @@ package report
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
-	"html"
-	"io"
 	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/seed-6655bf3b/recap/internal/explore"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
+	"github.com/seed-6655bf3b/recap/internal/metric"
+	tested "github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
+	"github.com/seed-6655bf3b/recap/internal/settings/settingstest"
 	"github.com/seed-6655bf3b/recap/internal/tables"
-	"github.com/seed-6655bf3b/recap/nn/zoo"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -89,6 +88,26 @@ func render(t *testing.T, dir string, o Options) (*Page, string) {
 	}
 	return p, b.String()
 }
+
+// summaryOf returns the summary of labels −1 and 1, and of predictions that are off by a tenth of
+// the seed and by the rate.
+func summaryOf(t *testing.T, rates []float64, seeds ...uint64) *tables.Summary {
+	t.Helper()
+	c, s := settingstest.Resolved(t, nil), &tables.Summary{}
+	for _, seed := range seeds {
+		c.Seed = seed
+		var list []*tested.Predictions
+		for _, rate := range rates {
+			off := float32(seed)/10 + float32(rate)
+			list = append(list, &tested.Predictions{Rate: rate, ID: []string{"a", "b"},
+				Label: []float32{-1, 1}, Score: []float32{-1 + off, 1 + off}})
+		}
+		s.AddTested(&c, metric.MOSI, [][]*tested.Predictions{list})
+	}
+	return s
+}
+
+func number(v float64) *float64 { return &v }
 
 func TestReport(t *testing.T) {
 	dir := trained(t)
@@ -173,22 +192,6 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestAdaptation checks that the page of a model that is not its paper's says so.
-func TestAdaptation(t *testing.T) {
-	dir := trained(t)
-	run, err := rundir.Read(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec := run.Config.Spec()
-	spec.Adaptation = "The paper classifies images."
-	t.Cleanup(func() { spec.Adaptation = "" })
-	if _, page := render(t, dir, Options{}); !strings.Contains(page,
-		`<p class="note">RECAP: The paper classifies images.</p>`) {
-		t.Error("the page does not have the note about the model")
-	}
-}
-
 // checkJournals compares the data of the curves with the journal files.
 func checkJournals(t *testing.T, dir, page string) {
 	t.Helper()
@@ -218,210 +221,204 @@ func checkJournals(t *testing.T, dir, page string) {
 	}
 }
 
-// checkSamples checks the data of the explorer.
-func checkSamples(t *testing.T, page string) {
-	t.Helper()
-	var p explorerData
-	decode(t, page, "sample-data", &p)
-	features, err := base64.StdEncoding.DecodeString(p.Features)
+// TestAdaptation checks that the page of a model that is not its paper's says so.
+func TestAdaptation(t *testing.T) {
+	dir := trained(t)
+	run, err := rundir.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Samples) != 6 || p.Of != 20 || p.Seed != 7 || p.L*p.D != 64 ||
-		len(features) != 6*3*(1+2*3)*64 {
-		t.Errorf("%d samples of %d, seed %d, %d bytes of [%d %d]", len(p.Samples), p.Of,
-			p.Seed, len(features), p.L, p.D)
+	spec := run.Config.Spec()
+	spec.Adaptation = "The paper classifies images."
+	t.Cleanup(func() { spec.Adaptation = "" })
+	if _, page := render(t, dir, Options{}); !strings.Contains(page,
+		`<p class="note">RECAP: The paper classifies images.</p>`) {
+		t.Error("the page does not have the note about the model")
 	}
-	for i, s := range p.Samples {
-		if len(s.Score) != 3 || len(s.Weight) != 3 || len(s.Weight[0]) != 3 ||
-			s.Text != strings.Join(s.Tokens, " ") || len(s.MissingFrom[zoo.Audio]) == 0 {
-			t.Errorf("sample %+v", s)
-		}
-		for m := range zoo.Modalities { // at missing rate 0, X̃ equals X
-			at := (i*3 + m) * 7 * 64
-			if !slices.Equal(features[at:at+64], features[at+64:at+128]) ||
-				slices.Equal(features[at:at+64], features[at+5*64:][:64]) {
-				t.Errorf("sample %d, modality %d: the features are in another order", i, m)
-			}
+}
+
+// TestHeadline has one rate and one seed, and several of both.
+func TestHeadline(t *testing.T) {
+	for _, c := range []struct {
+		rates []float64
+		seeds []uint64
+		want  Headline
+	}{
+		{[]float64{0.5}, []uint64{1}, Headline{Of: "missing rate 0.5", Scores: []Score{
+			{"MAE ↓", number(0.6), "0.6000"}, {"Corr ↑", number(1), "1.0000"}}}},
+		{[]float64{0, 0.5}, []uint64{1, 3}, Headline{Of: "mean over 2 missing rates from 0 to " +
+			"0.5 and 2 seeds, ± the standard deviation over the seeds", Scores: []Score{
+			{"MAE ↓", number(0.45), "0.4500 ± 0.1000"}, {"Corr ↑", number(1), "1.0000 ± 0.0000"}}}},
+	} {
+		got := headline(summaryOf(t, c.rates, c.seeds...))
+		if diff := cmp.Diff(&c.want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Error(diff)
 		}
 	}
 }
 
-// decode reads the JSON of a script element.
-func decode(t *testing.T, page, id string, to any) {
-	t.Helper()
-	found := regexp.MustCompile(`(?s)<script type="application/json" id="` +
-		id + `">(.*?)</script>`).FindStringSubmatch(page)
-	if found == nil {
-		t.Fatalf("no data %s", id)
+// TestResults compares the tables of one seed at one rate, and of two seeds at two rates.
+func TestResults(t *testing.T) {
+	run := &rundir.Run{Config: settingstest.Resolved(t, nil)}
+	one := func(values ...string) (cells []Cell) {
+		for _, v := range values {
+			mean, std, _ := strings.Cut(v, "±")
+			cells = append(cells, Cell{mean, std})
+		}
+		return cells
 	}
-	if err := json.Unmarshal([]byte(found[1]), to); err != nil {
+	keys := metric.Keys(metric.MOSI)
+	var meanings []Property
+	for i, key := range keys {
+		arrow := " ↑"
+		if i == 6 {
+			arrow = " ↓"
+		}
+		meanings = append(meanings, Property{key + arrow, metric.Meaning(metric.MOSI, key)})
+	}
+	// off by 0.6: −0.4 and 1.6 are of the classes 0 and 2
+	want := &Results{Caption: "selected by validation MAE at rate 0.5", Metrics: keys,
+		Meanings: meanings, Rates: []Row{
+			{"0.5", one("1.0000", "1.0000", "1.0000", "1.0000", "0.0000", "0.0000", "0.6000",
+				"1.0000")},
+			{"mean", one("1.0000", "1.0000", "1.0000", "1.0000", "0.0000", "0.0000", "0.6000",
+				"1.0000")}}}
+	if diff := cmp.Diff(want, results(run, summaryOf(t, []float64{0.5}, 1))); diff != "" {
+		t.Error(diff)
+	}
+	// off by 0.1 and 0.3 at rate 0, all are right; by 0.6 and 0.8 at rate 0.5, none of the classes
+	const all = "1.0000±0.0000"
+	want = &Results{Caption: "mean ± standard deviation over 2 seeds; selected by validation MAE " +
+		"at rate 0.5", Metrics: keys, Meanings: append(slices.Clone(meanings), Property{"AUILC",
+		"The area under the curve of a metric over the missing rates."}), Rates: []Row{
+		{"0", one(all, all, all, all, all, all, "0.2000±0.1000", all)},
+		{"0.5", one(all, all, all, all, "0.0000±0.0000", "0.0000±0.0000", "0.7000±0.1000", all)},
+		{"mean", one(all, all, all, all, "0.5000±0.0000", "0.5000±0.0000", "0.4500±0.1000", all)},
+		{"AUILC", one("0.5000±0.0000", "0.5000±0.0000", "0.5000±0.0000", "0.5000±0.0000",
+			"0.2500±0.0000", "0.2500±0.0000", "0.2250±0.0500", "0.5000±0.0000")}},
+		Seeds: []Row{
+			{"1", one("1.0000", "1.0000", "1.0000", "1.0000", "0.5000", "0.5000", "0.3500",
+				"1.0000")},
+			{"3", one("1.0000", "1.0000", "1.0000", "1.0000", "0.5000", "0.5000", "0.5500",
+				"1.0000")},
+		}}
+	if diff := cmp.Diff(want, results(run, summaryOf(t, []float64{0, 0.5}, 1, 3))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestBaselineOfAPage adds the scores of the constant predictor: one is undefined.
+func TestBaselineOfAPage(t *testing.T) {
+	for _, c := range []struct {
+		classes      int
+		ofSeed, what string
+	}{
+		{0, "", "the mean of the training labels, 1.000"},
+		{3, ", in the splits of seed 5", "the most frequent class of the training set, 1, in the " +
+			"splits of seed 5"},
+	} {
+		p := &Page{Headline: &Headline{Scores: []Score{{Metric: "MAE ↓"}, {Metric: "Corr ↑"}}},
+			Results: &Results{Metrics: []string{"Corr", "MAE"}, Rates: []Row{{Name: "mean"}},
+				Meanings: []Property{{"MAE ↓", "error"}}}}
+		constant := tested.Baseline{Constant: 1,
+			Scores: metric.Scores{"MAE": 1.23456, "Corr": math.NaN()}}
+		p.addBaseline(&explore.Exploration{Classes: c.classes, Baseline: constant}, c.ofSeed)
+		want := &Page{Headline: &Headline{Scores: p.Headline.Scores, Baseline: "Baseline: always " +
+			"predicting " + c.what + ", has MAE 1.2346, Corr undefined."},
+			Results: &Results{Metrics: []string{"Corr", "MAE"},
+				Rates: []Row{{Name: "mean"},
+					{"baseline", []Cell{{"undefined", ""}, {"1.2346", ""}}}},
+				Meanings: []Property{{"MAE ↓", "error"}, {"baseline", "A model that ignores its " +
+					"input and always predicts " + c.what + "."}}}}
+		if diff := cmp.Diff(want, p); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestProperties compares the whole list, of generated data and of a file.
+func TestProperties(t *testing.T) {
+	c := settingstest.Resolved(t, map[string]string{"model": "recap", "data.limit": "20",
+		"train.lr": "0.1"})
+	run := &rundir.Run{Config: c, Seeds: []rundir.SeedRun{{Seed: 7, Finished: true}, {Seed: 8}}}
+	want := []Property{{"Data", "generated by the program"},
+		{"Text encoder", "trained from scratch"}, {"Seeds", "7, 8 (unfinished)"},
+		{"Device", c.Device}, {"Preset", "quick"},
+		{"Overridden settings", strings.Join(c.Changes(), ", ")},
+		{"Checkpoint", "selected by validation MAE at rate 0.5"}, {"Missing rates", c.Eval.Rates}}
+	if diff := cmp.Diff(want, properties(run)); diff != "" || len(c.Changes()) < 2 {
+		t.Error(diff, c.Changes())
+	}
+	preset, err := settings.Resolve(settings.Sources{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	preset.Data.File = filepath.Join("a", "mosi.pkl")
+	preset.Method.TextEncoder().BERT = filepath.Join("a", "bert")
+	list := properties(&rundir.Run{Config: preset})
+	if list[0].Value != "mosi.pkl" || list[1].Value != "bert" || list[2].Value != "" {
+		t.Errorf("%q", list)
+	}
 }
 
-var scripts = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
-
-// selfContained checks that the page loads nothing, and that its policy forbids the browser to.
-func selfContained(t *testing.T, page string) {
-	t.Helper()
-	policy := html.UnescapeString(
-		regexp.MustCompile(
-			`<meta http-equiv="Content-Security-Policy" content="(.*?)">`,
-		).FindStringSubmatch(page)[1],
-	)
-	if !strings.HasPrefix(policy, "default-src 'none'; ") ||
-		!strings.Contains(policy, "connect-src 'none'") {
-		t.Errorf("policy %q", policy)
-	}
-	for _, script := range scripts.FindAllStringSubmatch(page, -1) {
-		sum := sha256.Sum256([]byte(script[1]))
-		if !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
-			t.Errorf("the policy forbids the page's own script, %.60q", script[1])
+// TestUnfinishedPage is of a run of which one seed is not finished, and of one without a finished
+// seed: a page that is not live says it, and so does the log.
+func TestUnfinishedPage(t *testing.T) {
+	dir := trained(t)
+	const note = "The run is not finished; recap train --resume continues it."
+	for i, seed := range []string{"seed7", "seed8"} {
+		path := rundir.Dir(filepath.Join(dir, seed)).File(rundir.PredictionsFile)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
 		}
-		for _, word := range []string{"fetch(", "XMLHttpRequest", "import(", "WebSocket",
-			"sendBeacon"} {
-			if strings.Contains(script[1], word) {
-				t.Errorf("a script uses %s", word)
+		for _, live := range []bool{false, true} {
+			var log bytes.Buffer
+			p, err := Build(t.Context(), dir, Options{Live: live},
+				slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			warned := strings.Contains(log.String(), `level=WARN msg="the run is not finished" `+
+				`run=`+dir+` continue="recap train --resume `+dir+`"`)
+			if slices.Contains(p.Notes, note) == live || warned == live || p.Live != live {
+				t.Errorf("live %v: notes %q, log %s", live, p.Notes, &log)
+			}
+			if (p.Headline == nil) != (i == 1) || (p.Results == nil) != (i == 1) ||
+				(len(p.Figures) == 0) != (i == 1) {
+				t.Errorf("%d seeds are not finished: %v, %d figures", i+1, p.Headline,
+					len(p.Figures))
 			}
 		}
 	}
-	for _, found := range regexp.MustCompile(
-		`(?i)\b(?:src|href|action|srcset|poster|data)\s*=\s*["']?([^"'\s>]+)`,
-	).FindAllStringSubmatch(scripts.ReplaceAllString(page, ""), -1) {
-		if !strings.HasPrefix(found[1], "#") {
-			t.Errorf("the page refers to %s", found[1])
-		}
-	}
-	if found := regexp.MustCompile(
-		`(?i)url\(|@import|<link|<iframe|<object|<embed|<base`,
-	).FindString(scripts.ReplaceAllString(page, "")); found != "" {
-		t.Errorf("the page has a %s", found)
-	}
 }
 
-// wellFormed checks that all elements are closed in order. It uses an XML parser and a list of the
-// void elements of HTML.
-func wellFormed(t *testing.T, page string) {
-	t.Helper()
-	page = regexp.MustCompile(
-		`(?s)(<(?:script|style)[^>]*>).*?(</(?:script|style)>)`,
-	).ReplaceAllString(page, "$1$2")
-	d := xml.NewDecoder(strings.NewReader(page))
-	d.Strict, d.Entity = false, xml.HTMLEntity
-	var stack []string
-	for {
-		token, err := d.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+// TestDamagedRun damages the files of a run one after the other: the error names the file.
+func TestDamagedRun(t *testing.T) {
+	dir := trained(t)
+	d := rundir.Dir(filepath.Join(dir, "seed8"))
+	for _, name := range []string{rundir.ConfigFile, rundir.JournalFile, rundir.PredictionsFile} {
+		text, err := os.ReadFile(d.File(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch x := token.(type) {
-		case xml.StartElement:
-			if !slices.Contains([]string{"meta", "input", "br", "img"}, x.Name.Local) {
-				stack = append(stack, x.Name.Local)
-			}
-		case xml.EndElement:
-			if len(stack) == 0 || stack[len(stack)-1] != x.Name.Local {
-				t.Fatalf("</%s> ends %v", x.Name.Local, stack)
-			}
-			stack = stack[:len(stack)-1]
+		if err := os.WriteFile(d.File(name), []byte("{x: [\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := Build(t.Context(), dir, Options{}, quiet); err == nil || p != nil ||
+			!strings.Contains(err.Error(), d.File(name)) {
+			t.Errorf("a damaged %s: %v", name, err)
+		}
+		if err := os.WriteFile(d.File(name), text, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if len(stack) > 0 {
-		t.Errorf("never closed: %v", stack)
+	_, err := Build(t.Context(), dir, Options{Samples: 1, Device: "abacus"}, quiet)
+	if err == nil || !strings.HasSuffix(err.Error(), "; --samples 0 omits the explorer") {
+		t.Errorf("an explorer on another device: %v", err)
 	}
-	ids := map[string]bool{}
-	for _, found := range regexp.MustCompile(`\bid="(.*?)"`).FindAllStringSubmatch(page, -1) {
-		if ids[found[1]] {
-			t.Errorf("id %q is used twice", found[1])
-		}
-		ids[found[1]] = true
-	}
-	for _, found := range regexp.MustCompile(
-		`(?:href="#|aria-labelledby=")(.*?)"`,
-	).FindAllStringSubmatch(page, -1) {
-		if !ids[found[1]] {
-			t.Errorf("a reference to %q, which does not exist", found[1])
-		}
-	}
-}
-
-// TestHostileData puts markup into every text of a page and checks that it is escaped.
-func TestHostileData(t *testing.T) {
-	const evil = `</script><script>alert("1")</script><!--<img src=x onerror=alert(1)>`
-	nan := float32(math.NaN())
-	data, err := explorerJSON(&explore.Exploration{Rates: []float64{0}, Samples: []explore.Sample{
-		{ID: evil, Text: evil, Tokens: []string{evil},
-			Views: []explore.View{{Score: nan, Weight: []float64{math.NaN(), 0, 1}}}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &Page{Title: evil, Properties: []Property{{evil, evil}}, Config: evil,
-		Notes: []string{evil}, Run: "{}", Samples: data,
-		Results: &Results{evil, []string{evil}, []Row{{evil, []Cell{{evil, evil}}}}, nil,
-			[]Property{{evil, evil}}},
-		Headline: &Headline{[]Score{{evil, nil, evil}}, evil, evil},
-		Figures:  []Figure{{Caption: evil}}}
-	p.addAssets()
-	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	if strings.Contains(page, evil) || strings.Contains(page, "<script>alert") ||
-		strings.Contains(page, "<img") {
-		t.Error("text became markup")
-	}
-	wellFormed(t, page)
-	var got explorerData
-	decode(t, page, "sample-data", &got)
-	if s := got.Samples[0]; s.ID != evil || s.Score[0] != nil || s.Weight[0][0] != nil ||
-		*s.Weight[0][2] != 1 {
-		t.Errorf("sample %+v", s)
-	}
-	var index bytes.Buffer
-	if err := (&Index{evil, evil, []RunStatus{{evil, evil, evil, evil,
-		[]Score{{evil, nil, evil}}}}}).Write(&index); err != nil ||
-		strings.Contains(index.String(), "<script>alert") {
-		t.Errorf("the list of runs: %v", err)
-	}
-	wellFormed(t, index.String())
-	var comparison bytes.Buffer
-	row := tables.PairRow{Rate: evil, Scores: [2]string{evil, evil}, Difference: evil, Better: evil}
-	err = (&Comparison{[2]string{evil, evil}, &tables.Pair{Settings: [2]string{evil, evil},
-		Warnings: []string{evil, evil},
-		Metrics:  []tables.PairMetric{{Metric: evil, Rows: []tables.PairRow{row}}}}}).
-		Write(&comparison)
-	if err != nil || strings.Contains(comparison.String(), "<script") ||
-		strings.Contains(comparison.String(), "<img") {
-		t.Errorf("the comparison: %v", err)
-	}
-	wellFormed(t, comparison.String())
-}
-
-func TestQuantize(t *testing.T) {
-	// 255·(v/2 + 1)/2: −2 → 0, −1 → 63.75, 0 → 127.5, 2 → 255; values outside −2 … 2 are clipped.
-	if got, want := quantize(nil, []float32{-9, -2, -1, 0, 1.99, 2, 9, float32(math.NaN())},
-		2), []byte{0, 0, 64, 128, 254, 255, 255, 128}; !slices.Equal(got, want) {
-		t.Errorf("bytes %v, want %v", got, want)
-	}
-	var x []float32
-	for i := range 1000 {
-		x = append(x, -float32(i)/100)
-	}
-	x[3] = 1e6
-	s := explore.Sample{Complete: [3][]float32{x}}
-	// the 996th of 1000 in order, with one outlier: 0, 0.01, 0.02, 0.04, …
-	if got := scale([]explore.Sample{s}, 0); got != 9.96 {
-		t.Errorf("scale %g, want 9.96", got)
-	}
-	if got := scale([]explore.Sample{{}}, 1); got != 0 {
-		t.Errorf("scale of no features %g, want 0", got)
-	}
-	if got := quantize(nil, []float32{0, 0}, 0); !slices.Equal(got, []byte{128, 128}) {
-		t.Errorf("features that are all zero: %v", got)
+	nowhere := filepath.Join(dir, "nowhere")
+	if _, err := Build(t.Context(), nowhere, Options{}, quiet); err == nil ||
+		!strings.Contains(err.Error(), nowhere) {
+		t.Errorf("no run: %v", err)
 	}
 }

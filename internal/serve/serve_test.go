@@ -1,7 +1,7 @@
 package serve
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -82,170 +81,128 @@ func newServer(t *testing.T, dir string, samples int) *httptest.Server {
 	return s
 }
 
-// A client receives events.
-type client struct {
-	t      *testing.T
-	events chan string // "name data"
-	close  func()
-}
-
-func newClient(t *testing.T, url string) *client {
+func get(t *testing.T, url string, change func(*http.Request)) (status int, text string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	if change != nil {
+		change(r)
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusOK ||
-		response.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatal(response.Status, response.Header)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c := &client{t, make(chan string, 1000), cancel}
-	go func() {
-		defer close(c.events)
-		defer response.Body.Close()
-		name := ""
-		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				name = text
-			} else if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				c.events <- name + " " + text
-			}
-		}
-	}()
-	t.Cleanup(cancel)
-	return c
+	return response.StatusCode, string(body)
 }
 
-// expect waits for events and checks how they begin.
-func (c *client) expect(wants ...string) {
-	c.t.Helper()
-	for _, want := range wants {
-		select {
-		case got := <-c.events:
-			if !strings.HasPrefix(got, want) {
-				c.t.Fatalf("event %.200s, want %s", got, want)
-			}
-		case <-time.After(5 * time.Second):
-			c.t.Fatalf("no event within 5 s, want %s", want)
+// after returns the text after a mark, all of it if it does not contain the mark.
+func after(text, mark string) string {
+	_, rest, found := strings.Cut(text, mark)
+	if !found {
+		return text
+	}
+	return rest
+}
+
+func TestPageURL(t *testing.T) {
+	at := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7341}
+	for host, want := range map[string]string{"": "http://localhost:7341/",
+		"0.0.0.0": "http://localhost:7341/", "::": "http://localhost:7341/",
+		"127.0.0.1": "http://127.0.0.1:7341/", "gpu.example": "http://gpu.example:7341/",
+		"::1": "http://[::1]:7341/"} {
+		if got := pageURL(host, at); got != want {
+			t.Errorf("%q: %s, want %s", host, got, want)
 		}
 	}
 }
 
-// skipTo waits for an event.
-func (c *client) skipTo(want string) {
-	c.t.Helper()
-	late := time.After(5 * time.Second)
-	for {
-		select {
-		case got, open := <-c.events:
-			if !open {
-				c.t.Fatalf("the stream has ended, want %s", want)
-			}
-			if got == want {
-				return
-			}
-		case <-late:
-			c.t.Fatalf("no such event within 5 s, want %s", want)
-		}
-	}
-}
-
-// expectNone checks that no event arrives during 20 polls.
-func (c *client) expectNone() {
-	c.t.Helper()
-	select {
-	case got := <-c.events:
-		c.t.Fatalf("event %.200s, want none", got)
-	case <-time.After(20 * pollInterval):
-	}
-}
-
-func epochEvent(seed int, phase string, epoch int) string {
-	return fmt.Sprintf(
-		`epoch {"seed":%d,"record":{"phase":%q,"epoch":%d,"lr":0.001,"terms":{"loss":%d},"seconds":1}}`,
-		seed, phase, epoch, epoch,
-	)
-}
-
-func TestEvents(t *testing.T) {
-	run, journal := newRun(t, t.TempDir(), "full", 7)
-	s := newServer(t, run, 0)
-
-	early := newClient(t, s.URL+"/events")
-	early.expect("begin {}", `seeds [{"seed":7,"finished":false}]`, `phase "stopped"`)
-	early.expectNone() // no journal yet
-	appendTo(t, journal, record("stage1", 1)+record("stage1", 2))
-	early.expect(epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2))
-
-	line := record("stage1", 3)
-	appendTo(t, journal, line[:20])
-	early.expectNone() // half a line
-	appendTo(t, journal, line[20:])
-	early.expect(epochEvent(7, "stage1", 3))
-
-	late := newClient(t, s.URL+"/events")
-	late.expect("begin {}", "seeds ", epochEvent(7, "stage1", 1), epochEvent(7, "stage1", 2),
-		epochEvent(7, "stage1", 3), `phase "stopped"`)
-
-	// A resumed run replaces its journal with a truncated one.
-	for _, epochs := range []int{1, 2} { // shorter than before, and longer
-		text := ""
-		for epoch := range epochs {
-			text += record("stage1", epoch+1)
-		}
-		if err := rundir.WriteFile(journal, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []*client{early, late} {
-			c.expect(`restart {"seed":7}`, epochEvent(7, "stage1", 1))
-			if epochs == 2 {
-				c.expect(epochEvent(7, "stage1", 2))
-			}
-		}
-	}
-	_, second := newRun(t, filepath.Dir(run), "full", 8) // of another seed
-	appendTo(t, second, record("stage2", 1))
-	put(t, filepath.Join(run, "seed7", rundir.PredictionsFile), "")
-	for _, c := range []*client{early, late} {
-		c.skipTo(epochEvent(8, "stage2", 1)) // before it the list of seeds, sent once or twice
-	}
-	newClient(t, s.URL+"/events").expect("begin",
-		`seeds [{"seed":7,"finished":true},{"seed":8,"finished":false}]`)
-}
-
-// TestClientsDisconnect checks that no goroutine is left after the clients disconnect.
-func TestClientsDisconnect(t *testing.T) {
+// TestRun starts the server as the command does, and stops it.
+func TestRun(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
 	appendTo(t, journal, record("stage1", 1))
-	s := newServer(t, run, 0)
-	before := runtime.NumGoroutine()
-	var clients []*client
-	for range 8 {
-		c := newClient(t, s.URL+"/events")
-		c.expect("begin", "seeds", "epoch")
-		clients = append(clients, c)
-	}
-	if n := runtime.NumGoroutine(); n < before+8 {
-		t.Fatalf("%d goroutines with eight clients, %d before: the test counts wrong", n, before)
-	}
-	for _, c := range clients {
-		c.close()
-	}
-	for range 500 {
-		http.DefaultClient.CloseIdleConnections()
-		if runtime.NumGoroutine() <= before {
-			return
+	ctx, stop := context.WithCancel(t.Context())
+	url, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
+			func(u string) { url <- u })
+	}()
+	at := <-url
+	c := newClient(t, at+"events")
+	c.expect("begin", "seeds", "epoch")
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
 		}
-		time.Sleep(10 * time.Millisecond)
+	case <-time.After(3 * time.Second):
+		t.Fatal("with a connected client, the server did not stop within three seconds")
 	}
-	stacks := make([]byte, 1<<16)
-	t.Fatalf("%d goroutines five seconds after the clients disconnected, %d before\n%s",
-		runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+	for range c.events { // the channel is closed when the stream ends
+	}
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{
+		taken.Addr().String(): "choose another address with --addr", "7341": "expected HOST:PORT",
+	} {
+		err := Run(t.Context(), run, address, report.Options{}, slog.New(slog.DiscardHandler),
+			func(string) {})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error that says %q", address, err, want)
+		}
+	}
+}
+
+// TestSlowClients sends requests that never end. The server disconnects these clients, but not one
+// that receives events.
+func TestSlowClients(t *testing.T) {
+	run, _ := newRun(t, t.TempDir(), "full", 7)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	url := make(chan string, 1)
+	go Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
+		func(u string) { url <- u })
+	at := <-url
+	host := strings.Trim(strings.TrimPrefix(at, "http://"), "/")
+	events := newClient(t, at+"events")
+	events.expect("begin", "seeds", "phase")
+	for sent, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: localhost\r\nX: ":                              "",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx":       "HTTP/1.1 413",
+		"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx": "HTTP/1.1 413",
+	} {
+		c, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), want) {
+			t.Errorf("%q: answer %q, %v", sent, answer, err)
+		}
+	}
+	time.Sleep(2 * readTimeout)
+	select {
+	case e, open := <-events.events:
+		t.Errorf("after twice the time for a request: event %q, connected %v", e, open)
+	default:
+	}
 }
 
 func TestRunsInList(t *testing.T) {
@@ -293,77 +250,6 @@ func TestRunsInList(t *testing.T) {
 		r.Method = http.MethodPost
 	}); status != http.StatusMethodNotAllowed {
 		t.Errorf("POST: status %d, want 405", status)
-	}
-}
-
-func get(t *testing.T, url string, change func(*http.Request)) (status int, text string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if change != nil {
-		change(r)
-	}
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
-
-// TestGuard sends requests with the Host and Origin headers of this server and of other sites.
-func TestGuard(t *testing.T) {
-	run, journal := newRun(t, t.TempDir(), "full", 7)
-	appendTo(t, journal, record("stage1", 1))
-	h, err := newHandler(t.Context(), run, report.Options{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		listenHost, host, origin string
-		want                     int
-	}{
-		{"127.0.0.1", "127.0.0.1:7341", "", 200},
-		{"127.0.0.1", "localhost:7341", "http://localhost:7341", 200},
-		{"127.0.0.1", "LOCALHOST", "http://127.0.0.1:7341", 200},
-		{"127.0.0.1", "[::1]:7341", "http://[::1]:7341", 200},
-		{"127.0.0.1", "evil.example", "", 403},
-		{"127.0.0.1", "evil.example:7341", "", 403},
-		{"127.0.0.1", "localhost.evil.example:7341", "", 403},
-		{"127.0.0.1", "192.0.2.1:7341", "", 403},
-		{"127.0.0.1", "localhost:7341", "http://evil.example", 403},
-		{"127.0.0.1", "localhost:7341", "null", 403},
-		{"127.0.0.1", "localhost:7341", "https://localhost:7341", 403},
-		{"gpu.example", "gpu.example:7341", "http://gpu.example:7341", 200},
-		{"gpu.example", "other.example:7341", "", 403},
-		{"0.0.0.0", "192.0.2.1:7341", "http://192.0.2.1:7341", 200},
-		{"0.0.0.0", "evil.example:7341", "", 403},
-		{"", "[2001:db8::1]:7341", "", 200},
-		{"", "", "", 403},
-	} {
-		for _, path := range []string{"/", "/nothing"} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-			r.Host = c.host
-			if c.origin != "" {
-				r.Header.Set("Origin", c.origin)
-			}
-			w := httptest.NewRecorder()
-			guard(c.listenHost, h).ServeHTTP(w, r)
-			want := c.want
-			if want == 200 && path != "/" {
-				want = 404
-			}
-			if w.Code != want {
-				t.Errorf("listening at %q: Host %q, Origin %q, %s: status %d, want %d",
-					c.listenHost, c.host, c.origin, path, w.Code, want)
-			}
-		}
 	}
 }
 
@@ -474,176 +360,89 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestSharedLook checks that clients share a look, and that a file is read again only if its size
-// or modification time has changed.
-func TestSharedLook(t *testing.T) {
-	old := pollInterval
-	defer func() { pollInterval = old }()
-	root := t.TempDir()
-	_, journal := newRun(t, root, "full", 7)
-	put(t, journal, record("stage1", 1))
-	m := newMonitor(root)
-	state := func() (*snapshot, string) {
-		s, err := m.look()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s, s.runs[0].status.State
-	}
-	pollInterval = time.Hour
-	first, _ := state()
-	if second, _ := state(); second != first {
-		t.Error("a second client looks at the files again")
-	}
-	info, err := os.Stat(journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, journal, record("stage1", 3))
-	for _, c := range []struct {
-		modified time.Time
-		want     string
-	}{
-		{info.ModTime(), "seed 7: stage1, epoch 1 of 4"},
-		{info.ModTime().Add(time.Second), "seed 7: stage1, epoch 3 of 4"},
-	} {
-		if err := os.Chtimes(journal, c.modified, c.modified); err != nil {
-			t.Fatal(err)
-		}
-		m.due = time.Time{}
-		if _, got := state(); got != c.want {
-			t.Errorf("modified at %v: %q, want %q", c.modified, got, c.want)
-		}
-	}
-	if err := os.RemoveAll(filepath.Join(root, "full")); err != nil {
-		t.Fatal(err)
-	}
-	m.due = time.Time{}
-	if s, err := m.look(); err != nil || len(s.runs) != 0 || len(m.runs) != 0 {
-		t.Errorf("a removed run: %v, %d in memory, %v", s, len(m.runs), err)
-	}
-}
-
-// TestTooManyStreams opens as many event streams as are allowed and one more.
-func TestTooManyStreams(t *testing.T) {
-	s := newServer(t, t.TempDir(), 0)
-	var clients []*client
-	for range maxStreams {
-		c := newClient(t, s.URL+"/events")
-		c.expect("begin")
-		clients = append(clients, c)
-	}
-	if status, text := get(t, s.URL+"/events", nil); status != http.StatusServiceUnavailable ||
-		!strings.Contains(text, "100 pages follow the runs already") {
-		t.Errorf("one stream too many: status %d, %s", status, text)
-	}
-	if status, _ := get(t, s.URL+"/", nil); status != http.StatusOK {
-		t.Errorf("page beside too many streams: status %d", status)
-	}
-	clients[0].close()
-	for range clients[0].events { // the channel is closed when the stream ends
-	}
-	for range 500 {
-		r, err := http.Get(s.URL + "/events")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Body.Close()
-		if r.StatusCode == http.StatusOK {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Error("no new stream is possible after a client has disconnected")
-}
-
-// TestSlowClients sends requests that never end. The server disconnects these clients, but not one
-// that receives events.
-func TestSlowClients(t *testing.T) {
-	run, _ := newRun(t, t.TempDir(), "full", 7)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	url := make(chan string, 1)
-	go Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
-		func(u string) { url <- u })
-	at := <-url
-	host := strings.Trim(strings.TrimPrefix(at, "http://"), "/")
-	events := newClient(t, at+"events")
-	events.expect("begin", "seeds", "phase")
-	for sent, want := range map[string]string{
-		"GET / HTTP/1.1\r\nHost: localhost\r\nX: ":                              "",
-		"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx":       "HTTP/1.1 413",
-		"GET /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx": "HTTP/1.1 413",
-	} {
-		c, err := net.Dial("tcp", host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(c, sent); err != nil {
-			t.Fatal(err)
-		}
-		if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), want) {
-			t.Errorf("%q: answer %q, %v", sent, answer, err)
-		}
-	}
-	time.Sleep(2 * readTimeout)
-	select {
-	case e, open := <-events.events:
-		t.Errorf("after twice the time for a request: event %q, connected %v", e, open)
-	default:
-	}
-}
-
-// TestRun starts the server as the command does, and stops it.
-func TestRun(t *testing.T) {
+// TestPagesAreKept renders the page of a run again only if its files have changed. That of an
+// unfinished run is without the explorer.
+func TestPagesAreKept(t *testing.T) {
 	run, journal := newRun(t, t.TempDir(), "full", 7)
 	appendTo(t, journal, record("stage1", 1))
-	ctx, stop := context.WithCancel(t.Context())
-	url, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, run, "127.0.0.1:0", report.Options{}, slog.New(slog.DiscardHandler),
-			func(u string) { url <- u })
-	}()
-	at := <-url
-	c := newClient(t, at+"events")
-	c.expect("begin", "seeds", "epoch")
-	stop()
-	select {
-	case err := <-ended:
+	h := &handler{ctx: context.Background(), dir: run, log: slog.New(slog.DiscardHandler),
+		options: report.Options{Samples: 3, Live: true}, pages: map[string]page{},
+		monitor: newMonitor(run)}
+	state := func() *runState {
+		h.monitor.due = time.Time{}
+		now, err := h.monitor.look()
 		if err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
-	case <-time.After(3 * time.Second):
-		t.Fatal("with a connected client, the server did not stop within three seconds")
+		return now.runs[0]
 	}
-	for range c.events { // the channel is closed when the stream ends
+	first := state()
+	if h.cached(first) != nil {
+		t.Error("a page that was not rendered")
 	}
-
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	text, err := h.render(first)
+	if err != nil || !bytes.Equal(h.cached(first), text) || !bytes.Equal(h.cached(state()), text) {
+		t.Errorf("the page is not kept: %v", err)
 	}
-	defer taken.Close()
-	for address, want := range map[string]string{
-		taken.Addr().String(): "choose another address with --addr", "7341": "expected HOST:PORT",
-	} {
-		err := Run(t.Context(), run, address, report.Options{}, slog.New(slog.DiscardHandler),
-			func(string) {})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want an error that says %q", address, err, want)
-		}
+	if bytes.Contains(text, []byte("The explorer of utterances is missing")) {
+		t.Error("an unfinished run is to have no explorer")
+	}
+	appendTo(t, journal, record("stage1", 2))
+	if h.cached(state()) != nil {
+		t.Error("the page of old files")
+	}
+	w := deadlines{httptest.NewRecorder()}
+	h.page(w, state())
+	if w.Code != 200 || h.cached(state()) == nil ||
+		!bytes.Equal(w.Body.Bytes(), h.cached(state())) {
+		t.Errorf("status %d", w.Code)
+	}
+	put(t, filepath.Join(run, "seed7", rundir.PredictionsFile), "x")
+	w = deadlines{httptest.NewRecorder()}
+	h.page(w, state())
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), run) {
+		t.Errorf("damaged predictions: status %d, %s", w.Code, w.Body)
 	}
 }
 
-// after returns the text after a mark, all of it if it does not contain the mark.
-func after(text, mark string) string {
-	_, rest, found := strings.Cut(text, mark)
-	if !found {
-		return text
+// TestLog says that there are no runs yet, and which page or stream failed.
+func TestLog(t *testing.T) {
+	root := t.TempDir()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	h, err := newHandler(t.Context(), root+"/.", report.Options{}, logger)
+	if err != nil || !strings.HasSuffix(log.String(), "msg=\"no runs yet\" dir="+root+"\n") {
+		t.Errorf("%v, log %s", err, &log)
 	}
-	return rest
+	if _, err := newHandler(t.Context(), filepath.Join(root, "nowhere"), report.Options{},
+		logger); err == nil {
+		t.Error("a folder that is not there")
+	}
+	newRun(t, root, "full", 7)
+	log.Reset()
+	if _, err := newHandler(t.Context(), root, report.Options{}, logger); err != nil ||
+		log.Len() > 0 {
+		t.Errorf("%v, log %s", err, &log)
+	}
+	w := deadlines{httptest.NewRecorder()}
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if !strings.Contains(w.Body.String(), "Runs in "+root) {
+		t.Errorf("list: status %d, %s", w.Code, w.Body)
+	}
+	nowhere := filepath.Join(root, "nowhere")
+	gone := &handler{ctx: t.Context(), dir: nowhere, log: logger,
+		monitor: newMonitor(nowhere)}
+	for what, serve := range map[string]http.HandlerFunc{"/": gone.root, "/events": gone.rootEvents,
+		"/runs/": gone.runByName, "/compare?run=a&run=b": gone.compare} {
+		log.Reset()
+		w := deadlines{httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, what, nil)
+		r.SetPathValue("name", "full/")
+		serve(w, r)
+		if w.Code != http.StatusInternalServerError ||
+			!strings.Contains(w.Body.String(), nowhere) ||
+			!strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("%s without the folder: status %d, %s; log %s", what, w.Code, w.Body, &log)
+		}
+	}
 }
