@@ -12,12 +12,12 @@ import (
 
 var (
 	//go:embed index.html
-	indexText string
+	indexHTML string
 	//go:embed index.js
 	indexScript string
 )
 
-var indexTemplate = template.Must(template.New("index").Parse(indexText))
+var indexTemplate = template.Must(template.New("index").Parse(indexHTML))
 
 // An Index is a page that lists runs. It updates itself with the server-sent events at the
 // relative URL "events".

@@ -67,7 +67,7 @@ func Build(ctx context.Context, dir string, o Options, log *slog.Logger) (*Page,
 		if err != nil {
 			return nil, err
 		}
-		p.Headline, p.Results = headline(summary), results(run, summary)
+		p.Headline, p.Results = newHeadline(summary), newResults(run, summary)
 		if o.Samples > 0 {
 			e, err := p.addExplorer(ctx, dir, o, log)
 			if err != nil {
@@ -102,8 +102,8 @@ func (p *Page) addExplorer(
 	return e, err
 }
 
-// headline returns the scores for the top of the page.
-func headline(s *tables.Summary) *Headline {
+// newHeadline returns the scores for the top of the page.
+func newHeadline(s *tables.Summary) *Headline {
 	of := "missing rate " + fmt.Sprint(s.Rates[0])
 	if n := len(s.Rates); n > 1 {
 		of = fmt.Sprintf("mean over %d missing rates from %g to %g", n, s.Rates[0], s.Rates[n-1])
@@ -164,22 +164,20 @@ func properties(r *rundir.Run) []Property {
 		textEncoder = filepath.Base(bert)
 	}
 	overrides := "none"
-	if list := r.Config.Changes(); list != nil {
+	if list := c.Changes(); list != nil {
 		overrides = strings.Join(list, ", ")
 	}
 	return []Property{
 		{"Data", data}, {"Text encoder", textEncoder}, {"Seeds", strings.Join(seeds, ", ")},
-		{"Device", c.Device},
-		{"Preset", c.Preset}, {"Overridden settings", overrides},
-		{"Checkpoint", r.Config.Selection()}, {"Missing rates", c.Eval.Rates},
+		{"Device", c.Device}, {"Preset", c.Preset}, {"Overridden settings", overrides},
+		{"Checkpoint", c.Selection()}, {"Missing rates", c.Eval.Rates},
 	}
 }
 
-// results returns the tables of scores.
-func results(r *rundir.Run, s *tables.Summary) *Results {
-	out := &Results{Caption: r.Config.Selection()}
+// newResults returns the tables of scores.
+func newResults(r *rundir.Run, s *tables.Summary) *Results {
 	metrics, table := s.Cells()
-	out.Metrics, out.Rates = metrics, rows(table)
+	out := &Results{Caption: r.Config.Selection(), Metrics: metrics, Rates: rows(table)}
 	if len(s.Seeds) > 1 {
 		out.Caption = fmt.Sprintf("mean ± standard deviation over %d seeds; %s", len(s.Seeds),
 			out.Caption)

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-6655bf3b/recap/internal/explore"
 	_ "github.com/seed-6655bf3b/recap/internal/gctest"
 	"github.com/seed-6655bf3b/recap/internal/metric"
-	tested "github.com/seed-6655bf3b/recap/internal/results"
+	"github.com/seed-6655bf3b/recap/internal/results"
 	"github.com/seed-6655bf3b/recap/internal/rundir"
 	"github.com/seed-6655bf3b/recap/internal/runs"
 	"github.com/seed-6655bf3b/recap/internal/settings"
@@ -96,19 +96,20 @@ func summaryOf(t *testing.T, rates []float64, seeds ...uint64) *tables.Summary {
 	c, s := settingstest.Resolved(t, nil), &tables.Summary{}
 	for _, seed := range seeds {
 		c.Seed = seed
-		var list []*tested.Predictions
+		var list []*results.Predictions
 		for _, rate := range rates {
 			off := float32(seed)/10 + float32(rate)
-			list = append(list, &tested.Predictions{Rate: rate, ID: []string{"a", "b"},
+			list = append(list, &results.Predictions{Rate: rate, ID: []string{"a", "b"},
 				Label: []float32{-1, 1}, Score: []float32{-1 + off, 1 + off}})
 		}
-		s.AddTested(&c, metric.MOSI, [][]*tested.Predictions{list})
+		s.AddTested(&c, metric.MOSI, [][]*results.Predictions{list})
 	}
 	return s
 }
 
 func number(v float64) *float64 { return &v }
 
+// TestReport builds the page of a run with everything on it.
 func TestReport(t *testing.T) {
 	dir := trained(t)
 	last := map[string][2]int{} // of each computation
@@ -143,9 +144,13 @@ func TestReport(t *testing.T) {
 	}
 	checkJournals(t, dir, page)
 	checkSamples(t, page)
+}
 
-	// Without the explorer, the page needs neither the data nor the model.
-	if err := os.Remove(filepath.Join(dir, "seed7", "stage1.safetensors")); err != nil {
+// TestPageWithoutSnapshot removes the parameters after stage 1: without the explorer the page needs
+// neither the data nor the model.
+func TestPageWithoutSnapshot(t *testing.T) {
+	dir := trained(t)
+	if err := os.Remove(filepath.Join(dir, "seed7", rundir.SnapshotFile("stage1"))); err != nil {
 		t.Fatal(err)
 	}
 	if p, page := render(t, dir, Options{}); len(p.Figures) != 4 ||
@@ -157,10 +162,23 @@ func TestReport(t *testing.T) {
 			"The figure of the feature spaces after stage 1 is missing: plots: ") {
 		t.Errorf("without the checkpoint of stage 1: notes %q", p.Notes)
 	}
-	if _, page := render(t, dir, Options{Samples: 2, Live: true}); !strings.Contains(page,
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Build(ctx, dir, Options{Samples: 2}, quiet); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestLivePage(t *testing.T) {
+	if _, page := render(t, trained(t), Options{Live: true}); !strings.Contains(page,
 		"<body data-live>") || !strings.Contains(page, "connect-src &#39;self&#39;") {
 		t.Error("a live page may not connect to the server")
 	}
+}
+
+// TestBaselineOfOwnSplits is of a run whose seeds have splits of their own.
+func TestBaselineOfOwnSplits(t *testing.T) {
+	dir := trained(t)
 	for _, seed := range []string{"seed7", "seed8"} {
 		d := rundir.Dir(filepath.Join(dir, seed))
 		c, err := d.Config()
@@ -175,20 +193,6 @@ func TestReport(t *testing.T) {
 	if _, page := render(t, dir, Options{Samples: 2}); !strings.Contains(page,
 		", in the splits of seed 7, has MAE") {
 		t.Error("the page does not say in whose splits the baseline is")
-	}
-	if err := os.Remove(filepath.Join(dir, "seed8", rundir.PredictionsFile)); err != nil {
-		t.Fatal(err)
-	}
-	if _, page := render(t, dir, Options{}); !strings.Contains(page, "The run is not finished;") {
-		t.Error("the page does not say that a seed is not finished")
-	}
-	if _, page := render(t, dir, Options{Live: true}); strings.Contains(page, "not finished;") {
-		t.Error("a live page, which shows the progress, says that the run is not finished")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Build(ctx, dir, Options{Samples: 2}, quiet); !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %v", err)
 	}
 }
 
@@ -208,7 +212,7 @@ func checkJournals(t *testing.T, dir, page string) {
 		run.Epochs["stage2"] != 3 {
 		t.Fatalf("seeds: %+v", run)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "seed8", "metrics.jsonl"))
+	text, err := os.ReadFile(filepath.Join(dir, "seed8", rundir.JournalFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +254,7 @@ func TestHeadline(t *testing.T) {
 			"0.5 and 2 seeds, ± the standard deviation over the seeds", Scores: []Score{
 			{"MAE ↓", number(0.45), "0.4500 ± 0.1000"}, {"Corr ↑", number(1), "1.0000 ± 0.0000"}}}},
 	} {
-		got := headline(summaryOf(t, c.rates, c.seeds...))
+		got := newHeadline(summaryOf(t, c.rates, c.seeds...))
 		if diff := cmp.Diff(&c.want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
 			t.Error(diff)
 		}
@@ -283,7 +287,7 @@ func TestResults(t *testing.T) {
 				"1.0000")},
 			{"mean", one("1.0000", "1.0000", "1.0000", "1.0000", "0.0000", "0.0000", "0.6000",
 				"1.0000")}}}
-	if diff := cmp.Diff(want, results(run, summaryOf(t, []float64{0.5}, 1))); diff != "" {
+	if diff := cmp.Diff(want, newResults(run, summaryOf(t, []float64{0.5}, 1))); diff != "" {
 		t.Error(diff)
 	}
 	// off by 0.1 and 0.3 at rate 0, all are right; by 0.6 and 0.8 at rate 0.5, none of the classes
@@ -302,7 +306,7 @@ func TestResults(t *testing.T) {
 			{"3", one("1.0000", "1.0000", "1.0000", "1.0000", "0.5000", "0.5000", "0.5500",
 				"1.0000")},
 		}}
-	if diff := cmp.Diff(want, results(run, summaryOf(t, []float64{0, 0.5}, 1, 3))); diff != "" {
+	if diff := cmp.Diff(want, newResults(run, summaryOf(t, []float64{0, 0.5}, 1, 3))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -320,7 +324,7 @@ func TestBaselineOfAPage(t *testing.T) {
 		p := &Page{Headline: &Headline{Scores: []Score{{Metric: "MAE ↓"}, {Metric: "Corr ↑"}}},
 			Results: &Results{Metrics: []string{"Corr", "MAE"}, Rates: []Row{{Name: "mean"}},
 				Meanings: []Property{{"MAE ↓", "error"}}}}
-		constant := tested.Baseline{Constant: 1,
+		constant := results.Baseline{Constant: 1,
 			Scores: metric.Scores{"MAE": 1.23456, "Corr": math.NaN()}}
 		p.addBaseline(&explore.Exploration{Classes: c.classes, Baseline: constant}, c.ofSeed)
 		want := &Page{Headline: &Headline{Scores: p.Headline.Scores, Baseline: "Baseline: always " +

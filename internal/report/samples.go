@@ -42,12 +42,12 @@ type sample struct {
 
 // explorerJSON encodes an exploration as the data of explorer.js.
 func explorerJSON(e *explore.Exploration) (template.JS, error) {
-	p := explorerData{Seed: e.Seed, Of: e.Utterances, Rates: e.Rates, Range: e.Range,
+	data := explorerData{Seed: e.Seed, Of: e.Utterances, Rates: e.Rates, Range: e.Range,
 		Classes: e.Classes, L: e.L, D: e.D}
-	for m := range p.Scale {
-		p.Scale[m] = scale(e.Samples, m)
+	for m := range data.Scale {
+		data.Scale[m] = scale(e.Samples, m)
 	}
-	var bytes []byte
+	var features []byte
 	for i := range e.Samples {
 		s := &e.Samples[i]
 		out := sample{ID: s.ID, Text: s.Text, Label: rounded(float64(s.Label)), Tokens: s.Tokens,
@@ -62,17 +62,17 @@ func explorerJSON(e *explore.Exploration) (template.JS, error) {
 				out.Weight = append(out.Weight, weight)
 			}
 		}
-		p.Samples = append(p.Samples, out)
+		data.Samples = append(data.Samples, out)
 		for m := range s.Complete {
-			bytes = quantize(bytes, s.Complete[m], p.Scale[m])
+			features = quantize(features, s.Complete[m], data.Scale[m])
 			for _, v := range s.Views {
-				bytes = quantize(bytes, v.Corrupted[m], p.Scale[m])
-				bytes = quantize(bytes, v.Completed[m], p.Scale[m])
+				features = quantize(features, v.Corrupted[m], data.Scale[m])
+				features = quantize(features, v.Completed[m], data.Scale[m])
 			}
 		}
 	}
-	p.Features = base64.StdEncoding.EncodeToString(bytes)
-	return scriptData(p)
+	data.Features = base64.StdEncoding.EncodeToString(features)
+	return scriptData(data)
 }
 
 // scale returns the 99.5th percentile of the absolute values of the features of modality m, or 0
