@@ -34,9 +34,9 @@ import (
 var readTimeout = 10 * time.Second
 
 const (
-	writeTimeout    = 30 * time.Second
-	idleTimeout     = time.Minute
-	shutdownTimeout = 5 * time.Second
+	writeTimeout    = 30 * time.Second // of a page, or of an event
+	idleTimeout     = time.Minute      // of a connection between two requests
+	shutdownTimeout = 5 * time.Second  // of the answers under way when the server ends
 )
 
 // Run serves the run in the directory dir, or the list of runs below it, at an address such as
