@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
 // A head is the attention of one head of one sample. Its matrices are columns of the sample's
@@ -104,8 +105,9 @@ func (d *Device[T]) transpose(h *head[T], to, x []T) []T {
 func (d *Device[T]) products(h *head[T], p, x []T, ld int, yT []T, rows int, alpha float64) {
 	for j := 0; j < h.Keys; j += keyBlock {
 		n := min(keyBlock, h.Keys-j)
-		d.gemm(false, false, rows, n, h.Width, T(alpha), x, ld, yT[j*h.Width:], n, 0,
-			p[j:], h.Keys)
+		d.gemm(&simd.Gemm[T]{M: rows, N: n, K: h.Width, Alpha: T(alpha),
+			A: simd.Matrix[T]{V: x, LD: ld}, B: simd.Matrix[T]{V: yT[j*h.Width:], LD: n},
+			C: p[j:], LDC: h.Keys})
 	}
 }
 
@@ -155,8 +157,9 @@ func (d *Device[T]) Attention(a device.Attention, out, lse, q, k, v device.Buffe
 			}
 			d.loops.log(sums, sums)
 			d.loops.add(sums, largest[:rows], sums)
-			d.gemm(false, false, rows, h.Width, h.Keys, 1, p, h.Keys, values, ldv, 0,
-				o[at:], h.stride)
+			d.gemm(&simd.Gemm[T]{M: rows, N: h.Width, K: h.Keys, Alpha: 1,
+				A: simd.Matrix[T]{V: p, LD: h.Keys}, B: simd.Matrix[T]{V: values, LD: ldv},
+				C: o[at:], LDC: h.stride})
 		}
 	})
 }
@@ -193,12 +196,15 @@ func (d *Device[T]) AttentionGrad(
 			if first == 0 {
 				beta = 0
 			}
-			d.gemm(true, false, h.Keys, h.Width, rows, 1, p, h.Keys, outGrad, ldo, beta,
-				valuesGrad, ld)
-			d.gemm(false, false, rows, h.Width, h.Keys, T(h.Scale), ds, h.Keys, keys, ldk,
-				0, dqs[at:], h.stride)
-			d.gemm(true, false, h.Keys, h.Width, rows, T(h.Scale), ds, h.Keys, queries, ldq,
-				beta, keysGrad, ld)
+			d.gemm(&simd.Gemm[T]{M: h.Keys, N: h.Width, K: rows, Alpha: 1, Beta: beta,
+				A: simd.Matrix[T]{V: p, LD: h.Keys, Trans: true},
+				B: simd.Matrix[T]{V: outGrad, LD: ldo}, C: valuesGrad, LDC: ld})
+			d.gemm(&simd.Gemm[T]{M: rows, N: h.Width, K: h.Keys, Alpha: T(h.Scale),
+				A: simd.Matrix[T]{V: ds, LD: h.Keys}, B: simd.Matrix[T]{V: keys, LD: ldk},
+				C: dqs[at:], LDC: h.stride})
+			d.gemm(&simd.Gemm[T]{M: h.Keys, N: h.Width, K: rows, Alpha: T(h.Scale), Beta: beta,
+				A: simd.Matrix[T]{V: ds, LD: h.Keys, Trans: true},
+				B: simd.Matrix[T]{V: queries, LD: ldq}, C: keysGrad, LDC: ld})
 		}
 		h.scatter(dks, keysGrad)
 		h.scatter(dvs, valuesGrad)

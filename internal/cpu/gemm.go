@@ -5,7 +5,9 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
-	"gonum.org/v1/gonum/blas"
+	"github.com/seed-6655bf3b/recap/internal/simd"
+	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // gemmWork is the smallest number of multiplications in a block of a product, some tens of
@@ -19,36 +21,47 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 	if g.M == 0 || g.N == 0 || g.Count == 0 {
 		return
 	}
-	a, b := d.data(g.A.Buf)[g.A.Offset:], d.data(g.B.Buf)[g.B.Offset:]
-	c := d.data(g.C.Buf)[g.C.Offset:]
+	p := simd.Gemm[T]{M: g.M, N: g.N, K: g.K, Alpha: T(g.Alpha), Beta: T(g.Beta),
+		A: simd.Matrix[T]{V: d.data(g.A.Buf)[g.A.Offset:], LD: g.A.Stride, Trans: g.TransA},
+		B: simd.Matrix[T]{V: d.data(g.B.Buf)[g.B.Offset:], LD: g.B.Stride, Trans: g.TransB},
+		C: d.data(g.C.Buf)[g.C.Offset:], LDC: g.C.Stride}
 	work := g.M * g.N * max(g.K, 1)
 	if g.Count > 1 {
-		parallel.For(g.Count, max(1, gemmWork/work), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				d.gemm(g.TransA, g.TransB, g.M, g.N, g.K, T(g.Alpha), a[i*g.A.Batch:], g.A.Stride,
-					b[i*g.B.Batch:], g.B.Stride, T(g.Beta), c[i*g.C.Batch:], g.C.Stride)
-			}
-		})
+		d.batchGemm(p, g.Count, max(1, gemmWork/work), g.A.Batch, g.B.Batch, g.C.Batch)
 		return
-	}
-	if g.TransA && !g.TransB && g.K >= longParts*max(g.M, g.N) {
-		d.longGemm(g, a, b, c)
-		return
-	}
-	nextRow, nextColumn := g.A.Stride, 1 // distances between rows of op(A) and columns of op(B)
-	if g.TransA {
-		nextRow = 1
-	}
-	if g.TransB {
-		nextColumn = g.B.Stride
 	}
 	down, across := blocks(g.M, g.N, work, d.loops.minSquares)
+	switch {
+	case g.TransA && !g.TransB && g.K >= longParts*max(g.M, g.N):
+		d.longGemm(p)
+	case down*across > 1:
+		d.dividedGemm(p, down, across)
+	default:
+		d.gemm(&p)
+	}
+}
+
+// batchGemm computes count products, whose operands are a, b and c numbers apart.
+func (d *Device[T]) batchGemm(first simd.Gemm[T], count, grain, a, b, c int) {
+	parallel.For(count, grain, func(lo, hi int) {
+		p := first
+		for i := lo; i < hi; i++ {
+			p.A.V, p.B.V, p.C = first.A.V[i*a:], first.B.V[i*b:], first.C[i*c:]
+			d.gemm(&p)
+		}
+	})
+}
+
+// dividedGemm computes a product in blocks, so many in a column and in a row.
+func (d *Device[T]) dividedGemm(g simd.Gemm[T], down, across int) {
 	parallel.For(down*across, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
-			i, m := part(g.M, down, block/across)
-			j, n := part(g.N, across, block%across)
-			d.gemm(g.TransA, g.TransB, m, n, g.K, T(g.Alpha), a[i*nextRow:], g.A.Stride,
-				b[j*nextColumn:], g.B.Stride, T(g.Beta), c[i*g.C.Stride+j:], g.C.Stride)
+			p := g
+			var i, j int
+			i, p.M = part(g.M, down, block/across)
+			j, p.N = part(g.N, across, block%across)
+			p.A, p.B, p.C = g.A.From(i, 0), g.B.From(0, j), g.C[i*g.LDC+j:]
+			d.gemm(&p)
 		}
 	})
 }
@@ -57,11 +70,12 @@ func (d *Device[T]) Gemm(g device.Gemm) {
 const longParts = 16
 
 // longGemm computes Aᵀ·B for matrices with many rows and few columns, as in the gradient of a
-// weight. It computes a product for each part of the rows, and adds the products in order. If A
-// has more columns than B, it swaps them and writes the transpose, since a column of A is read
-// with a stride.
-func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
-	m, n, lda, ldb := g.M, g.N, g.A.Stride, g.B.Stride
+// weight. It computes a product for each part of the rows, and adds the products in order. If A has
+// more columns than B, it swaps them and writes the transpose, since a column of A is read with a
+// stride.
+func (d *Device[T]) longGemm(g simd.Gemm[T]) {
+	a, b, m, n := g.A.V, g.B.V, g.M, g.N
+	lda, ldb := g.A.LD, g.B.LD
 	swapped := m > n
 	if swapped {
 		a, b, m, n, lda, ldb = b, a, n, m, ldb, lda
@@ -72,8 +86,9 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 	parallel.For(longParts, 1, func(lo, hi int) {
 		for p := lo; p < hi; p++ {
 			k0, k1 := p*g.K/longParts, (p+1)*g.K/longParts
-			d.gemm(true, false, m, n, k1-k0, T(g.Alpha), a[k0*lda:], lda, b[k0*ldb:], ldb,
-				0, parts[p*m*n:], n)
+			d.gemm(&simd.Gemm[T]{M: m, N: n, K: k1 - k0, Alpha: g.Alpha,
+				A: simd.Matrix[T]{V: a[k0*lda:], LD: lda, Trans: true},
+				B: simd.Matrix[T]{V: b[k0*ldb:], LD: ldb}, C: parts[p*m*n:], LDC: n})
 		}
 	})
 	parallel.For(m, rowGrain(longParts*n), func(lo, hi int) {
@@ -82,16 +97,16 @@ func (d *Device[T]) longGemm(g device.Gemm, a, b, c []T) {
 			for p := 1; p < longParts; p++ {
 				d.loops.add(sum, sum, parts[(p*m+i)*n:][:n])
 			}
-			row, next := i*g.C.Stride, 1
+			row, next := i*g.LDC, 1
 			if swapped {
-				row, next = i, g.C.Stride
+				row, next = i, g.LDC
 			}
 			for j, v := range sum {
 				at := row + j*next
 				if g.Beta == 0 {
-					c[at] = v
+					g.C[at] = v
 				} else {
-					c[at] = v + T(g.Beta)*c[at]
+					g.C[at] = v + g.Beta*g.C[at]
 				}
 			}
 		}
@@ -108,8 +123,11 @@ func blocks(m, n, work, minSquares int) (down, across int) {
 		_, last := part(n, parts, parts-1)
 		return (min(first, last) + 63) / 64
 	}
-	threads := runtime.GOMAXPROCS(0)
 	down, across = 1, 1
+	if work <= gemmWork {
+		return down, across
+	}
+	threads := runtime.GOMAXPROCS(0)
 	for threads > 1 && down*across < 2*threads && work/(down*across) > gemmWork {
 		more, wider := 2*down, across
 		if m*across < n*down {
@@ -132,17 +150,18 @@ func part(n, parts, i int) (first, size int) {
 	return first, min(n, (i+1)*units/parts*unit) - first
 }
 
-// gemm computes C ← alpha·op(A)·op(B) + beta·C on one core, through BLAS.
-func (d *Device[T]) gemm(
-	transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T,
-	ldc int,
-) {
-	tA, tB := blas.NoTrans, blas.NoTrans
-	if transA {
-		tA = blas.Trans
+// gemm computes a product on one core, through BLAS.
+func (d *Device[T]) gemm(g *simd.Gemm[T]) {
+	switch g := any(g).(type) {
+	case *simd.Gemm[float32]:
+		if b, ok := blas32.Implementation().(simd.BLAS); ok {
+			b.Gemm(g)
+			return
+		}
+		blas32.Implementation().Sgemm(g.A.Op(), g.B.Op(), g.M, g.N, g.K, g.Alpha, g.A.V, g.A.LD,
+			g.B.V, g.B.LD, g.Beta, g.C, g.LDC)
+	case *simd.Gemm[float64]:
+		blas64.Implementation().Dgemm(g.A.Op(), g.B.Op(), g.M, g.N, g.K, g.Alpha, g.A.V, g.A.LD,
+			g.B.V, g.B.LD, g.Beta, g.C, g.LDC)
 	}
-	if transB {
-		tB = blas.Trans
-	}
-	d.loops.gemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }

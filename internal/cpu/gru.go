@@ -1,6 +1,9 @@
 package cpu
 
-import "github.com/seed-6655bf3b/recap/internal/device"
+import (
+	"github.com/seed-6655bf3b/recap/internal/device"
+	"github.com/seed-6655bf3b/recap/internal/simd"
+)
 
 // GRU implements device.Device. Row r of h is the output of the step before of sequence r of a
 // batch.
@@ -20,7 +23,9 @@ func (d *Device[T]) GRU(l device.GRU, y, hidden, gates, weight, bias device.Buff
 				copy(u[r*3*w:(r+1)*3*w], b)
 			}
 			if step > 0 {
-				d.gemm(false, false, n, 3*w, w, 1, h, w, *weightT, 3*w, 1, u, 3*w)
+				d.gemm(&simd.Gemm[T]{M: n, N: 3 * w, K: w, Alpha: 1, Beta: 1,
+					A: simd.Matrix[T]{V: h, LD: w}, B: simd.Matrix[T]{V: *weightT, LD: 3 * w},
+					C: u, LDC: 3 * w})
 			}
 			for r, s := range p.samples[:n] {
 				at, _ := p.at(s, step)
@@ -70,7 +75,9 @@ func (d *Device[T]) GRUGrad(l device.GRU, gates, hidden, g, y, weight device.Buf
 					gy[at*w:(at+1)*w], dh[r*w:(r+1)*w], du[r*3*w:(r+1)*3*w])
 			}
 			if step > 0 {
-				d.gemm(false, false, n, w, 3*w, 1, du, 3*w, ws, w, 1, dh, w)
+				d.gemm(&simd.Gemm[T]{M: n, N: w, K: 3 * w, Alpha: 1, Beta: 1,
+					A: simd.Matrix[T]{V: du, LD: 3 * w}, B: simd.Matrix[T]{V: ws, LD: w},
+					C: dh, LDC: w})
 			}
 		}
 		p.clearAfterEnd(gs, 3*w)

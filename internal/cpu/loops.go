@@ -5,9 +5,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/simd"
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
-	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // loops are the inner loops in which training spends its time. Slices have equal lengths unless a
@@ -15,9 +13,7 @@ import (
 // those of package simd, which uses the vector instructions of the processor. In double precision
 // they are the plain loops below, which also define what the others compute.
 type loops[T Float] struct {
-	gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int,
-		beta T, c []T, ldc int)
-	minSquares int // see blocks; it keeps the order of gemm's sums
+	minSquares int // see blocks; it keeps the order of a product's sums
 
 	// transpose writes the transpose of src [rows n], whose rows are stride apart, to dst [n
 	// rows].
@@ -69,10 +65,6 @@ func init() {
 const gonumSquares = 4
 
 var single = loops[float32]{
-	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32,
-		lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-		blas32.Implementation().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-	},
 	minSquares: gonumSquares,
 	transpose:  simd.Transpose,
 	add:        simd.Add, mul: simd.Mul, scale: simd.Scale, axpy: simd.Axpy,
@@ -99,10 +91,6 @@ var single = loops[float32]{
 }
 
 var double = loops[float64]{
-	gemm: func(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64,
-		lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-		blas64.Implementation().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-	},
 	minSquares: gonumSquares,
 	transpose: func(dst, src []float64, stride, rows, n int) {
 		for i := range rows {

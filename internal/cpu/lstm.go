@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-6655bf3b/recap/internal/device"
 	"github.com/seed-6655bf3b/recap/internal/parallel"
+	"github.com/seed-6655bf3b/recap/internal/simd"
 )
 
 // A batch is a group of sequences that are computed together, sorted by length, the longest first.
@@ -74,7 +75,9 @@ func (d *Device[T]) LSTM(l device.LSTM, y, cell, gates, weight device.Buffer) {
 				n--
 			}
 			if step > 0 {
-				d.gemm(false, false, n, 4*w, w, 1, h, w, *weightT, 4*w, 0, z, 4*w)
+				d.gemm(&simd.Gemm[T]{M: n, N: 4 * w, K: w, Alpha: 1,
+					A: simd.Matrix[T]{V: h, LD: w}, B: simd.Matrix[T]{V: *weightT, LD: 4 * w},
+					C: z, LDC: 4 * w})
 			}
 			for r, s := range p.samples[:n] {
 				at, before := p.at(s, step)
@@ -109,7 +112,9 @@ func (d *Device[T]) LSTMGrad(l device.LSTM, gates, g, cell, weight device.Buffer
 				copy(dz[r*4*w:], row)
 			}
 			if step > 0 {
-				d.gemm(false, false, n, w, 4*w, 1, dz, 4*w, ws, w, 0, dh, w)
+				d.gemm(&simd.Gemm[T]{M: n, N: w, K: 4 * w, Alpha: 1,
+					A: simd.Matrix[T]{V: dz, LD: 4 * w}, B: simd.Matrix[T]{V: ws, LD: w},
+					C: dh, LDC: w})
 			}
 		}
 		p.clearAfterEnd(gs, 4*w)

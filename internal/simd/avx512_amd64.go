@@ -15,6 +15,36 @@ func avx512Product1x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //go:noescape
 func avx512Product1x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
+// avx512Product1x3 is the micro-kernel for 1 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product1x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product1x4 is the micro-kernel for 1 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product1x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product1x5 is the micro-kernel for 1 rows and 5 vectors of columns.
+//
+//go:noescape
+func avx512Product1x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product1x6 is the micro-kernel for 1 rows and 6 vectors of columns.
+//
+//go:noescape
+func avx512Product1x6(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product1x7 is the micro-kernel for 1 rows and 7 vectors of columns.
+//
+//go:noescape
+func avx512Product1x7(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product1x8 is the micro-kernel for 1 rows and 8 vectors of columns.
+//
+//go:noescape
+func avx512Product1x8(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
 // avx512Product2x1 is the micro-kernel for 2 rows and 1 vectors of columns.
 //
 //go:noescape
@@ -24,6 +54,26 @@ func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //
 //go:noescape
 func avx512Product2x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product2x3 is the micro-kernel for 2 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product2x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product2x4 is the micro-kernel for 2 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product2x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product2x5 is the micro-kernel for 2 rows and 5 vectors of columns.
+//
+//go:noescape
+func avx512Product2x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product2x6 is the micro-kernel for 2 rows and 6 vectors of columns.
+//
+//go:noescape
+func avx512Product2x6(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product3x1 is the micro-kernel for 3 rows and 1 vectors of columns.
 //
@@ -35,6 +85,21 @@ func avx512Product3x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //go:noescape
 func avx512Product3x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
+// avx512Product3x3 is the micro-kernel for 3 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product3x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product3x4 is the micro-kernel for 3 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product3x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product3x5 is the micro-kernel for 3 rows and 5 vectors of columns.
+//
+//go:noescape
+func avx512Product3x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
 // avx512Product4x1 is the micro-kernel for 4 rows and 1 vectors of columns.
 //
 //go:noescape
@@ -44,6 +109,16 @@ func avx512Product4x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //
 //go:noescape
 func avx512Product4x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product4x3 is the micro-kernel for 4 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product4x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product4x4 is the micro-kernel for 4 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product4x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product5x1 is the micro-kernel for 5 rows and 1 vectors of columns.
 //

@@ -186,6 +186,762 @@ end:
 	VZEROUPPER
 	RET
 
+// func avx512Product1x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x3(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+
+step:
+	VMOVUPS      (CX), Z3
+	VMOVUPS      64(CX), Z4
+	VMOVUPS.Z    128(CX), K1, Z5
+	VBROADCASTSS (SI), Z6
+	VFMADD231PS  Z3, Z6, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z5, Z6, Z2
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z3
+	VBROADCASTSS beta+116(FP), Z4
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z2, Z2
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z3
+	VFMADD231PS Z3, Z4, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z4, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z4, Z2
+	VMOVUPS     Z2, K1, 128(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, K1, 128(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product1x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x4(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+
+step:
+	VMOVUPS      (CX), Z4
+	VMOVUPS      64(CX), Z5
+	VMOVUPS      128(CX), Z6
+	VMOVUPS.Z    192(CX), K1, Z7
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z4
+	VBROADCASTSS beta+116(FP), Z5
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z4
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z5, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z5, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z5, Z3
+	VMOVUPS     Z3, K1, 192(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, K1, 192(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product1x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x5(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+
+step:
+	VMOVUPS      (CX), Z5
+	VMOVUPS      64(CX), Z6
+	VMOVUPS      128(CX), Z7
+	VMOVUPS      192(CX), Z8
+	VMOVUPS.Z    256(CX), K1, Z9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z5, Z10, Z0
+	VFMADD231PS  Z6, Z10, Z1
+	VFMADD231PS  Z7, Z10, Z2
+	VFMADD231PS  Z8, Z10, Z3
+	VFMADD231PS  Z9, Z10, Z4
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z5
+	VBROADCASTSS beta+116(FP), Z6
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z5, Z0, Z0
+	VMULPS       Z5, Z1, Z1
+	VMULPS       Z5, Z2, Z2
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	PREFETCHT0 256(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z6, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z6, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z6, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z6, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z6, Z4
+	VMOVUPS     Z4, K1, 256(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, K1, 256(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product1x6(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x6(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+
+step:
+	VMOVUPS      (CX), Z6
+	VMOVUPS      64(CX), Z7
+	VMOVUPS      128(CX), Z8
+	VMOVUPS      192(CX), Z9
+	VMOVUPS      256(CX), Z10
+	VMOVUPS.Z    320(CX), K1, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z6, Z12, Z0
+	VFMADD231PS  Z7, Z12, Z1
+	VFMADD231PS  Z8, Z12, Z2
+	VFMADD231PS  Z9, Z12, Z3
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z6
+	VBROADCASTSS beta+116(FP), Z7
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	PREFETCHT0 256(CX)
+	PREFETCHT0 320(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z7, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z7, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z7, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS     256(AX), Z0
+	VFMADD231PS Z0, Z7, Z4
+	VMOVUPS     Z4, 256(AX)
+	VMOVUPS.Z   320(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z5
+	VMOVUPS     Z5, K1, 320(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, K1, 320(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product1x7(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x7(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	PREFETCHT0 384(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+
+step:
+	VMOVUPS      (CX), Z7
+	VMOVUPS      64(CX), Z8
+	VMOVUPS      128(CX), Z9
+	VMOVUPS      192(CX), Z10
+	VMOVUPS      256(CX), Z11
+	VMOVUPS      320(CX), Z12
+	VMOVUPS.Z    384(CX), K1, Z13
+	VBROADCASTSS (SI), Z14
+	VFMADD231PS  Z7, Z14, Z0
+	VFMADD231PS  Z8, Z14, Z1
+	VFMADD231PS  Z9, Z14, Z2
+	VFMADD231PS  Z10, Z14, Z3
+	VFMADD231PS  Z11, Z14, Z4
+	VFMADD231PS  Z12, Z14, Z5
+	VFMADD231PS  Z13, Z14, Z6
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z7
+	VBROADCASTSS beta+116(FP), Z8
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z7, Z0, Z0
+	VMULPS       Z7, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z7, Z3, Z3
+	VMULPS       Z7, Z4, Z4
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z7, Z6, Z6
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	PREFETCHT0 256(CX)
+	PREFETCHT0 320(CX)
+	PREFETCHT0 384(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z7
+	VFMADD231PS Z7, Z8, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z8, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z8, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z8, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS     256(AX), Z0
+	VFMADD231PS Z0, Z8, Z4
+	VMOVUPS     Z4, 256(AX)
+	VMOVUPS     320(AX), Z0
+	VFMADD231PS Z0, Z8, Z5
+	VMOVUPS     Z5, 320(AX)
+	VMOVUPS.Z   384(AX), K1, Z0
+	VFMADD231PS Z0, Z8, Z6
+	VMOVUPS     Z6, K1, 384(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, K1, 384(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product1x8(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product1x8(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+
+step:
+	VMOVUPS      (CX), Z8
+	VMOVUPS      64(CX), Z9
+	VMOVUPS      128(CX), Z10
+	VMOVUPS      192(CX), Z11
+	VMOVUPS      256(CX), Z12
+	VMOVUPS      320(CX), Z13
+	VMOVUPS      384(CX), Z14
+	VMOVUPS.Z    448(CX), K1, Z15
+	VBROADCASTSS (SI), Z16
+	VFMADD231PS  Z8, Z16, Z0
+	VFMADD231PS  Z9, Z16, Z1
+	VFMADD231PS  Z10, Z16, Z2
+	VFMADD231PS  Z11, Z16, Z3
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z8
+	VBROADCASTSS beta+116(FP), Z9
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+
+scaled:
+	MOVQ       ahead+104(FP), CX
+	MOVQ       ldc+56(FP), DX
+	SHLQ       $0x02, DX
+	TESTQ      CX, CX
+	JZ         loaded
+	SHLQ       $0x02, CX
+	ADDQ       c+48(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	PREFETCHT0 256(CX)
+	PREFETCHT0 320(CX)
+	PREFETCHT0 384(CX)
+	PREFETCHT0 448(CX)
+	ADDQ       DX, CX
+
+loaded:
+	MOVL        beta+116(FP), CX
+	SHLL        $0x01, CX
+	JZ          overwrite
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z9, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z9, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS     256(AX), Z0
+	VFMADD231PS Z0, Z9, Z4
+	VMOVUPS     Z4, 256(AX)
+	VMOVUPS     320(AX), Z0
+	VFMADD231PS Z0, Z9, Z5
+	VMOVUPS     Z5, 320(AX)
+	VMOVUPS     384(AX), Z0
+	VFMADD231PS Z0, Z9, Z6
+	VMOVUPS     Z6, 384(AX)
+	VMOVUPS.Z   448(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z7
+	VMOVUPS     Z7, K1, 448(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, K1, 448(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
 // func avx512Product2x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·avx512Product2x1(SB), NOSPLIT, $0-120
@@ -376,6 +1132,652 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z2, (AX)
 	VMOVUPS Z3, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product2x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product2x3(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+
+step:
+	VMOVUPS      (CX), Z6
+	VMOVUPS      64(CX), Z7
+	VMOVUPS.Z    128(CX), K1, Z8
+	VBROADCASTSS (SI), Z9
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z7, Z9, Z1
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (SI)(DI*1), Z9
+	VFMADD231PS  Z6, Z9, Z3
+	VFMADD231PS  Z7, Z9, Z4
+	VFMADD231PS  Z8, Z9, Z5
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z6
+	VBROADCASTSS beta+116(FP), Z7
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z7, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z7, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z2
+	VMOVUPS     Z2, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z7, Z3
+	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z7, Z4
+	VMOVUPS     Z4, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z7, Z5
+	VMOVUPS     Z5, K1, 128(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, K1, 128(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product2x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product2x4(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+
+step:
+	VMOVUPS      (CX), Z8
+	VMOVUPS      64(CX), Z9
+	VMOVUPS      128(CX), Z10
+	VMOVUPS.Z    192(CX), K1, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z8, Z12, Z0
+	VFMADD231PS  Z9, Z12, Z1
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (SI)(DI*1), Z12
+	VFMADD231PS  Z8, Z12, Z4
+	VFMADD231PS  Z9, Z12, Z5
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z8
+	VBROADCASTSS beta+116(FP), Z9
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z9, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z9, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z9, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z3
+	VMOVUPS     Z3, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z9, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z9, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z9, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z9, Z7
+	VMOVUPS     Z7, K1, 192(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	VMOVUPS Z6, 128(AX)
+	VMOVUPS Z7, K1, 192(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product2x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product2x5(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+
+step:
+	VMOVUPS      (CX), Z10
+	VMOVUPS      64(CX), Z11
+	VMOVUPS      128(CX), Z12
+	VMOVUPS      192(CX), Z13
+	VMOVUPS.Z    256(CX), K1, Z14
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z10, Z15, Z0
+	VFMADD231PS  Z11, Z15, Z1
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS (SI)(DI*1), Z15
+	VFMADD231PS  Z10, Z15, Z5
+	VFMADD231PS  Z11, Z15, Z6
+	VFMADD231PS  Z12, Z15, Z7
+	VFMADD231PS  Z13, Z15, Z8
+	VFMADD231PS  Z14, Z15, Z9
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z10
+	VBROADCASTSS beta+116(FP), Z11
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z11, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z11, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z11, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z11, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z4
+	VMOVUPS     Z4, K1, 256(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z11, Z5
+	VMOVUPS     Z5, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z11, Z6
+	VMOVUPS     Z6, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z11, Z7
+	VMOVUPS     Z7, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z11, Z8
+	VMOVUPS     Z8, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z11, Z9
+	VMOVUPS     Z9, K1, 256(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, K1, 256(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	VMOVUPS Z6, 64(AX)
+	VMOVUPS Z7, 128(AX)
+	VMOVUPS Z8, 192(AX)
+	VMOVUPS Z9, K1, 256(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product2x6(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product2x6(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+
+step:
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VMOVUPS      128(CX), Z14
+	VMOVUPS      192(CX), Z15
+	VMOVUPS      256(CX), Z16
+	VMOVUPS.Z    320(CX), K1, Z17
+	VBROADCASTSS (SI), Z18
+	VFMADD231PS  Z12, Z18, Z0
+	VFMADD231PS  Z13, Z18, Z1
+	VFMADD231PS  Z14, Z18, Z2
+	VFMADD231PS  Z15, Z18, Z3
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (SI)(DI*1), Z18
+	VFMADD231PS  Z12, Z18, Z6
+	VFMADD231PS  Z13, Z18, Z7
+	VFMADD231PS  Z14, Z18, Z8
+	VFMADD231PS  Z15, Z18, Z9
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	PREFETCHT0 320(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	PREFETCHT0 320(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS     256(AX), Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, 256(AX)
+	VMOVUPS.Z   320(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, K1, 320(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, 192(AX)
+	VMOVUPS     256(AX), Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, 256(AX)
+	VMOVUPS.Z   320(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, 320(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, K1, 320(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	VMOVUPS Z9, 192(AX)
+	VMOVUPS Z10, 256(AX)
+	VMOVUPS Z11, K1, 320(AX)
 
 next:
 	DECQ tiles+72(FP)
@@ -622,6 +2024,585 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z4, (AX)
 	VMOVUPS Z5, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product3x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product3x3(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+
+step:
+	VMOVUPS      (CX), Z9
+	VMOVUPS      64(CX), Z10
+	VMOVUPS.Z    128(CX), K1, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z9, Z12, Z0
+	VFMADD231PS  Z10, Z12, Z1
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (SI)(DI*1), Z12
+	VFMADD231PS  Z9, Z12, Z3
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (SI)(DI*2), Z12
+	VFMADD231PS  Z9, Z12, Z6
+	VFMADD231PS  Z10, Z12, Z7
+	VFMADD231PS  Z11, Z12, Z8
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z9
+	VBROADCASTSS beta+116(FP), Z10
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z9, Z0, Z0
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z10, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z10, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z2
+	VMOVUPS     Z2, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z10, Z3
+	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z10, Z4
+	VMOVUPS     Z4, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z5
+	VMOVUPS     Z5, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z10, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z10, Z7
+	VMOVUPS     Z7, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z10, Z8
+	VMOVUPS     Z8, K1, 128(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, K1, 128(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product3x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product3x4(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+
+step:
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VMOVUPS      128(CX), Z14
+	VMOVUPS.Z    192(CX), K1, Z15
+	VBROADCASTSS (SI), Z16
+	VFMADD231PS  Z12, Z16, Z0
+	VFMADD231PS  Z13, Z16, Z1
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (SI)(DI*1), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (SI)(DI*2), Z16
+	VFMADD231PS  Z12, Z16, Z8
+	VFMADD231PS  Z13, Z16, Z9
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, 192(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	VMOVUPS Z6, 128(AX)
+	VMOVUPS Z7, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, K1, 192(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product3x5(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product3x5(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+
+step:
+	VMOVUPS      (CX), Z15
+	VMOVUPS      64(CX), Z16
+	VMOVUPS      128(CX), Z17
+	VMOVUPS      192(CX), Z18
+	VMOVUPS.Z    256(CX), K1, Z19
+	VBROADCASTSS (SI), Z20
+	VFMADD231PS  Z15, Z20, Z0
+	VFMADD231PS  Z16, Z20, Z1
+	VFMADD231PS  Z17, Z20, Z2
+	VFMADD231PS  Z18, Z20, Z3
+	VFMADD231PS  Z19, Z20, Z4
+	VBROADCASTSS (SI)(DI*1), Z20
+	VFMADD231PS  Z15, Z20, Z5
+	VFMADD231PS  Z16, Z20, Z6
+	VFMADD231PS  Z17, Z20, Z7
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (SI)(DI*2), Z20
+	VFMADD231PS  Z15, Z20, Z10
+	VFMADD231PS  Z16, Z20, Z11
+	VFMADD231PS  Z17, Z20, Z12
+	VFMADD231PS  Z18, Z20, Z13
+	VFMADD231PS  Z19, Z20, Z14
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z15
+	VBROADCASTSS beta+116(FP), Z16
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z15, Z0, Z0
+	VMULPS       Z15, Z1, Z1
+	VMULPS       Z15, Z2, Z2
+	VMULPS       Z15, Z3, Z3
+	VMULPS       Z15, Z4, Z4
+	VMULPS       Z15, Z5, Z5
+	VMULPS       Z15, Z6, Z6
+	VMULPS       Z15, Z7, Z7
+	VMULPS       Z15, Z8, Z8
+	VMULPS       Z15, Z9, Z9
+	VMULPS       Z15, Z10, Z10
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z15, Z12, Z12
+	VMULPS       Z15, Z13, Z13
+	VMULPS       Z15, Z14, Z14
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	PREFETCHT0 256(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z15
+	VFMADD231PS Z15, Z16, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z16, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z16, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z16, Z3
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z16, Z4
+	VMOVUPS     Z4, K1, 256(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z16, Z5
+	VMOVUPS     Z5, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z16, Z6
+	VMOVUPS     Z6, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z16, Z7
+	VMOVUPS     Z7, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z16, Z8
+	VMOVUPS     Z8, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z16, Z9
+	VMOVUPS     Z9, K1, 256(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z16, Z10
+	VMOVUPS     Z10, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z16, Z11
+	VMOVUPS     Z11, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z16, Z12
+	VMOVUPS     Z12, 128(AX)
+	VMOVUPS     192(AX), Z0
+	VFMADD231PS Z0, Z16, Z13
+	VMOVUPS     Z13, 192(AX)
+	VMOVUPS.Z   256(AX), K1, Z0
+	VFMADD231PS Z0, Z16, Z14
+	VMOVUPS     Z14, K1, 256(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, K1, 256(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	VMOVUPS Z6, 64(AX)
+	VMOVUPS Z7, 128(AX)
+	VMOVUPS Z8, 192(AX)
+	VMOVUPS Z9, K1, 256(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	VMOVUPS Z12, 128(AX)
+	VMOVUPS Z13, 192(AX)
+	VMOVUPS Z14, K1, 256(AX)
 
 next:
 	DECQ tiles+72(FP)
@@ -907,6 +2888,439 @@ overwrite:
 	ADDQ    CX, AX
 	VMOVUPS Z6, (AX)
 	VMOVUPS Z7, K1, 64(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product4x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product4x3(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	LEAQ       (DI)(DI*2), R8
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+
+step:
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VMOVUPS.Z    128(CX), K1, Z14
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (SI)(DI*1), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (SI)(DI*2), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (SI)(R8*1), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z12
+	VBROADCASTSS beta+116(FP), Z13
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z12, Z13, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z2
+	VMOVUPS     Z2, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z3
+	VMOVUPS     Z3, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z4
+	VMOVUPS     Z4, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z5
+	VMOVUPS     Z5, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z7
+	VMOVUPS     Z7, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z8
+	VMOVUPS     Z8, K1, 128(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z13, Z9
+	VMOVUPS     Z9, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z13, Z10
+	VMOVUPS     Z10, 64(AX)
+	VMOVUPS.Z   128(AX), K1, Z0
+	VFMADD231PS Z0, Z13, Z11
+	VMOVUPS     Z11, K1, 128(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, K1, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, K1, 128(AX)
+
+next:
+	DECQ tiles+72(FP)
+	JZ   end
+	MOVQ nextA+80(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, a+8(FP)
+	MOVQ nextB+88(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, b+32(FP)
+	MOVQ nextC+96(FP), AX
+	SHLQ $0x02, AX
+	ADDQ AX, c+48(FP)
+	JMP  tile
+
+end:
+	VZEROUPPER
+	RET
+
+// func avx512Product4x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·avx512Product4x4(SB), NOSPLIT, $0-120
+tile:
+	MOVQ       c+48(FP), AX
+	MOVQ       ldc+56(FP), CX
+	SHLQ       $0x02, CX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	MOVQ       tail+64(FP), AX
+	MOVQ       $0x0000ffff, CX
+	BZHIQ      AX, CX, CX
+	KMOVW      CX, K1
+	MOVQ       k+0(FP), AX
+	MOVQ       b+32(FP), CX
+	MOVQ       ldb+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       cs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       a+8(FP), SI
+	MOVQ       rs+16(FP), DI
+	SHLQ       $0x02, DI
+	LEAQ       (DI)(DI*2), R8
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+
+step:
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VMOVUPS      128(CX), Z18
+	VMOVUPS.Z    192(CX), K1, Z19
+	VBROADCASTSS (SI), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (SI)(DI*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (SI)(DI*2), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (SI)(R8*1), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	ADDQ         BX, SI
+	ADDQ         DX, CX
+	DECQ         AX
+	JNZ          step
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VBROADCASTSS alpha+112(FP), Z16
+	VBROADCASTSS beta+116(FP), Z17
+	CMPL         alpha+112(FP), $0x3f800000
+	JEQ          scaled
+	VMULPS       Z16, Z0, Z0
+	VMULPS       Z16, Z1, Z1
+	VMULPS       Z16, Z2, Z2
+	VMULPS       Z16, Z3, Z3
+	VMULPS       Z16, Z4, Z4
+	VMULPS       Z16, Z5, Z5
+	VMULPS       Z16, Z6, Z6
+	VMULPS       Z16, Z7, Z7
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z16, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VMULPS       Z16, Z11, Z11
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z16, Z13, Z13
+	VMULPS       Z16, Z14, Z14
+	VMULPS       Z16, Z15, Z15
+
+scaled:
+	MOVQ       ahead+104(FP), DX
+	MOVQ       ldc+56(FP), BX
+	SHLQ       $0x02, BX
+	TESTQ      DX, DX
+	JZ         loaded
+	SHLQ       $0x02, DX
+	ADDQ       c+48(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(DX)
+	PREFETCHT0 192(DX)
+	ADDQ       BX, DX
+
+loaded:
+	MOVL        beta+116(FP), DX
+	SHLL        $0x01, DX
+	JZ          overwrite
+	VMOVUPS     (AX), Z16
+	VFMADD231PS Z16, Z17, Z0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z17, Z1
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z17, Z2
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z3
+	VMOVUPS     Z3, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z4
+	VMOVUPS     Z4, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z17, Z5
+	VMOVUPS     Z5, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z17, Z6
+	VMOVUPS     Z6, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z7
+	VMOVUPS     Z7, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z8
+	VMOVUPS     Z8, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z17, Z9
+	VMOVUPS     Z9, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z17, Z10
+	VMOVUPS     Z10, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z11
+	VMOVUPS     Z11, K1, 192(AX)
+	ADDQ        CX, AX
+	VMOVUPS     (AX), Z0
+	VFMADD231PS Z0, Z17, Z12
+	VMOVUPS     Z12, (AX)
+	VMOVUPS     64(AX), Z0
+	VFMADD231PS Z0, Z17, Z13
+	VMOVUPS     Z13, 64(AX)
+	VMOVUPS     128(AX), Z0
+	VFMADD231PS Z0, Z17, Z14
+	VMOVUPS     Z14, 128(AX)
+	VMOVUPS.Z   192(AX), K1, Z0
+	VFMADD231PS Z0, Z17, Z15
+	VMOVUPS     Z15, K1, 192(AX)
+	JMP         next
+
+overwrite:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	VMOVUPS Z6, 128(AX)
+	VMOVUPS Z7, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, K1, 192(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	VMOVUPS Z15, K1, 192(AX)
 
 next:
 	DECQ tiles+72(FP)

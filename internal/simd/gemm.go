@@ -6,6 +6,7 @@ package simd
 // packed where that makes the product faster.
 type product struct {
 	lanes  int  // numbers in a vector
+	shift  int  // lanes is 1<<shift
 	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
 	short  int  // the same if sums are short
 	masked bool // kernels read B's last columns through a mask, so they need no packing
@@ -15,14 +16,14 @@ type product struct {
 	packStride, packFromRows, packLateRows int
 	packStrips                             int // of one call of a packer
 
-	kernels   [][2]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors of columns
-	narrow    []narrow    // narrow[n−1] computes n columns
-	pack      [2]packer   // pack[w−1] copies strips of w vectors
+	kernels   [][]kernel // kernels[r−1][w−1] computes a tile of r rows and w vectors
+	narrow    []narrow   // narrow[n−1] computes n columns
+	pack      [2]packer  // pack[w−1] copies strips of w vectors
 	transpose transposer
 }
 
 // A kernel computes C ← alpha·A·B + beta·C for tiles: A [rows k] with element (i, p) at a[i·rs +
-// p·cs], B [k width·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
+// p·cs], B [k w·lanes] with rows ldb apart, C with rows ldc apart. In the last vector of
 // columns, only the first tail lanes belong to C. The operands of the next tile are nextA, nextB
 // and nextC numbers after those of a tile. Each number of C is one chain of fused multiply-adds. If
 // ahead is not 0, a kernel loads the tile at that distance from C into the cache. k ≥ 1, tiles ≥ 1.
@@ -72,33 +73,17 @@ const (
 // since the scheduler cannot preempt assembly. A block of A has fewer.
 const callSteps = 8192
 
-// A gemm is one product C ← alpha·op(A)·op(B) + beta·C; see BLAS.Sgemm.
-type gemm struct {
-	m, n, k     int
-	alpha, beta float32
-	a, b        matrix
-	c           []float32
-	ldc         int
-}
-
-// A matrix is op(v), with rows ld apart in v.
-type matrix struct {
-	v     []float32
-	ld    int
-	trans bool
-}
-
-// from returns op(x) without the first row rows and col columns.
-func (x matrix) from(row, col int) matrix {
-	if x.trans {
+// From returns op(x) without the first row rows and col columns.
+func (x Matrix[T]) From(row, col int) Matrix[T] {
+	if x.Trans {
 		row, col = col, row
 	}
-	x.v = x.v[row*x.ld+col:]
+	x.V = x.V[row*x.LD+col:]
 	return x
 }
 
 // flipped returns op(v)ᵀ.
-func (x matrix) flipped() matrix { return matrix{x.v, x.ld, !x.trans} }
+func (x Matrix[T]) flipped() Matrix[T] { return Matrix[T]{x.V, x.LD, !x.Trans} }
 
 // The last columns of C, fewer than lanes, take as long as a whole vector. They are computed apart
 // if that takes less time: the rows of a matrix A that is stored transposed are vectors of the
@@ -115,39 +100,42 @@ const (
 
 // flips reports whether the last columns, or all, take less time transposed.
 func (p *product) flips(g *gemm, last int) bool {
-	idle := func(n int) int { return -n & (p.lanes - 1) } // lanes is a power of 2
-	gain := (g.m*idle(last)-last*idle(g.m))*g.k - g.m*last*transposeC
-	if !g.a.trans || last == g.n {
-		return g.a.trans && gain > 0
+	if !g.A.Trans {
+		return false
 	}
-	return gain > callC && last <= p.lanes/2 && g.m*g.k <= cachedA
+	idle := func(n int) int { return -n & (p.lanes - 1) }
+	gain := (g.M*idle(last)-last*idle(g.M))*g.K - g.M*last*transposeC
+	if last == g.N {
+		return gain > 0
+	}
+	return gain > callC && last <= p.lanes/2 && g.M*g.K <= cachedA
 }
 
 // narrows reports whether the last columns are computed by a narrow kernel. By measurement, a step
 // takes a narrow kernel as long as 2·last+7 rows take a kernel of one vector, and writing C as long
 // as 300 rows.
 func (p *product) narrows(g *gemm, last int) bool {
-	return last > 0 && last <= len(p.narrow) && !g.a.trans && g.m >= p.lanes &&
-		g.m*g.k > ceil(g.m, 2*p.lanes)*((2*last+7)*g.k+300)+100
+	return last > 0 && last <= len(p.narrow) && !g.A.Trans && g.M >= p.lanes &&
+		g.M*g.K > ceil(g.M, 2*p.lanes)*((2*last+7)*g.K+300)+100
 }
 
 // flipped computes Cᵀ and transposes it. Each number of C is the same sum.
 func (p *product) flipped(g *gemm) {
 	w := workspaces.Get().(*workspace)
-	c := grown(&w.c, g.m*g.n)
-	if g.beta != 0 {
-		for i := range g.m {
-			for j, v := range g.c[i*g.ldc:][:g.n] {
-				c[j*g.m+i] = v
+	c := grown(&w.c, g.M*g.N)
+	if g.Beta != 0 {
+		for i := range g.M {
+			for j, v := range g.C[i*g.LDC:][:g.N] {
+				c[j*g.M+i] = v
 			}
 		}
 	}
-	p.panels(&gemm{m: g.n, n: g.m, k: g.k, alpha: g.alpha, beta: g.beta, a: g.b.flipped(),
-		b: g.a.flipped(), c: c, ldc: g.m})
-	for i := range g.m {
-		row := g.c[i*g.ldc:][:g.n]
+	p.panels(&gemm{M: g.N, N: g.M, K: g.K, Alpha: g.Alpha, Beta: g.Beta, A: g.B.flipped(),
+		B: g.A.flipped(), C: c, LDC: g.M})
+	for i := range g.M {
+		row := g.C[i*g.LDC:][:g.N]
 		for j := range row {
-			row[j] = c[j*g.m+i]
+			row[j] = c[j*g.M+i]
 		}
 	}
 	workspaces.Put(w)
@@ -156,13 +144,13 @@ func (p *product) flipped(g *gemm) {
 // gemm computes a product.
 func (p *product) gemm(g *gemm) {
 	switch {
-	case p.flips(g, g.n):
+	case p.flips(g, g.N):
 		p.flipped(g)
-	case g.m <= p.rows && g.k <= blockK && g.n <= packFromCols && !p.packsB(g):
+	case g.M <= p.rows && g.K <= blockK && g.N <= packFromCols && !p.packsB(g):
 		var a block
 		var b panel
-		a.set(&g.a)
-		b.set(&g.b, 2*p.lanes)
+		a.set(&g.A)
+		b.set(&g.B)
 		p.across(g, &a, &b)
 	default:
 		p.panels(g)
@@ -171,36 +159,36 @@ func (p *product) gemm(g *gemm) {
 
 // panels computes a product panel by panel.
 func (p *product) panels(g *gemm) {
-	if g.k <= blockK && g.n <= blockN {
+	if g.K <= blockK && g.N <= blockN {
 		p.panel(g)
 		return
 	}
-	h, parts := *g, ceil(g.k, blockK)
+	h, parts := *g, ceil(g.K, blockK)
 	for part := range parts {
-		k0, k1 := cut(g.k, parts, part)
-		for j := 0; j < g.n; j += blockN {
-			h.n, h.k = min(g.n-j, blockN), k1-k0
-			h.a, h.b, h.c = g.a.from(0, k0), g.b.from(k0, j), g.c[j:]
+		k0, k1 := cut(g.K, parts, part)
+		for j := 0; j < g.N; j += blockN {
+			h.N, h.K = min(g.N-j, blockN), k1-k0
+			h.A, h.B, h.C = g.A.From(0, k0), g.B.From(k0, j), g.C[j:]
 			p.panel(&h)
 		}
-		h.beta = 1
+		h.Beta = 1
 	}
 }
 
 // panel computes a product in which B is one panel, which fits in the cache.
 func (p *product) panel(g *gemm) {
-	last := g.n & (p.lanes - 1)
+	last := g.N & (p.lanes - 1)
 	switch {
 	case p.narrows(g, last):
-		p.vectors(g, g.n-last)
+		p.vectors(g, g.N-last)
 	case p.flips(g, last):
 		h := *g
-		h.n -= last
-		p.vectors(&h, h.n)
-		h.n, h.b, h.c = last, g.b.from(0, h.n), g.c[h.n:]
+		h.N -= last
+		p.vectors(&h, h.N)
+		h.N, h.B, h.C = last, g.B.From(0, h.N), g.C[h.N:]
 		p.flipped(&h)
 	default:
-		p.vectors(g, g.n)
+		p.vectors(g, g.N)
 	}
 }
 
@@ -215,21 +203,21 @@ func (p *product) vectors(g *gemm, cols int) {
 	}
 	var a block
 	var b panel
-	a.set(&g.a)
-	b.set(&g.b, 2*p.lanes)
+	a.set(&g.A)
+	b.set(&g.B)
 	if packB {
 		p.packB(w, g, &b)
 	}
-	if g.m <= p.rows {
+	if g.M <= p.rows {
 		if packA {
-			p.packA(w, g, &a, tiles{1, g.m, 0}, 0, 1)
+			p.packA(w, g, &a, tiles{1, g.M, 0}, 0, 1)
 		}
 		p.across(g, &a, &b)
 		return
 	}
-	tiles, rows := p.tilesOf(g.m, g.k)
+	tiles, rows := p.tilesOf(g.M, g.K)
 	step := blockRows / rows
-	if g.m*max(g.k, g.n) <= blockRows*blockK { // A and C are as small as a block
+	if g.M*max(g.K, g.N) <= blockRows*blockK { // A and C are as small as a block
 		step = tiles.count
 	}
 	for first := 0; first < tiles.count; first += step {
@@ -240,7 +228,7 @@ func (p *product) vectors(g *gemm, cols int) {
 		for j := 0; j < cols; j += 2 * p.lanes {
 			p.down(g, &a, &b, tiles, first, last, j, min(cols-j, 2*p.lanes))
 		}
-		if cols < g.n {
+		if cols < g.N {
 			p.few(g, &a, &b, tiles, first, last, cols)
 		}
 	}
@@ -287,22 +275,53 @@ func (p *product) place(g *gemm, b *panel, j int) (at, ld int) {
 		return j, b.ld
 	}
 	first := j &^ (2*p.lanes - 1) // of the strip
-	width, _ := p.width(g.n - first)
+	width, _ := p.width(g.N - first)
 	return first/(2*p.lanes)*b.strip + j - first, width * p.lanes
 }
 
 // across computes a product of one tile of rows, in which a is A, with as few calls as possible.
 func (p *product) across(g *gemm, a *block, b *panel) {
-	wide, strips := 2*p.lanes, 1
-	for j := 0; j < g.n; j += strips * wide {
-		if strips = max(1, (g.n-j)/wide); strips*g.k > callSteps {
-			strips = max(1, callSteps/g.k)
-		}
-		width, tail := p.width(g.n - j)
-		at, ldb := p.place(g, b, j)
-		p.kernels[g.m-1][width-1](g.k, &a.v[0], a.rs, a.cs, &b.v[at], ldb, &g.c[j],
-			g.ldc, tail, strips, 0, b.strip, wide, 0, g.alpha, g.beta)
+	kernels := p.kernels[g.M-1]
+	widest := len(kernels)
+	if b.packed {
+		widest = 2
 	}
+	for j := 0; j < g.N; {
+		width, tiles := p.share(g.N-j, widest)
+		if tiles*g.K > callSteps {
+			tiles = max(1, callSteps/g.K)
+		}
+		cols := width * p.lanes
+		tail, next := min(g.N-j-cols+p.lanes, p.lanes), cols
+		if b.packed {
+			next = b.strip
+		}
+		at, ldb := p.place(g, b, j)
+		kernels[width-1](g.K, &a.v[0], a.rs, a.cs, &b.v[at], ldb, &g.C[j], g.LDC, tail, tiles,
+			0, next, cols, 0, g.Alpha, g.Beta)
+		j += tiles * cols
+	}
+}
+
+// share returns the number of vectors of columns in a tile at the left end of cols columns, and the
+// number of such tiles side by side. Tiles of more than two vectors are not followed by a much
+// narrower one, which would take as long.
+func (p *product) share(cols, widest int) (width, tiles int) {
+	full := widest * p.lanes
+	switch {
+	case widest == 2 && cols >= full:
+		return 2, cols >> (p.shift + 1)
+	case cols >= 2*full:
+		if tiles = cols / full; tiles*full < cols {
+			tiles--
+		}
+		return widest, tiles
+	}
+	width = (cols + p.lanes - 1) >> p.shift
+	if width > widest {
+		width = (width + 1) / 2
+	}
+	return width, 1
 }
 
 // down computes the tiles first to last, which are the block a of A, in cols columns of a strip of
@@ -311,8 +330,8 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 	width, tail := p.width(cols)
 	at, ldb := p.place(g, b, j)
 	ahead := 0
-	if g.k <= aheadK && g.m*g.n >= aheadC && (g.ldc%sharedRows > 0 || g.m*g.n >= aheadShared) {
-		ahead = blockRows * g.ldc
+	if g.K <= aheadK && g.M*g.N >= aheadC && (g.LDC%sharedRows > 0 || g.M*g.N >= aheadShared) {
+		ahead = blockRows * g.LDC
 	}
 	for t := first; t < last; {
 		rows, end := tiles.alike(t, last)
@@ -321,8 +340,8 @@ func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j,
 		if a.tile > 0 {
 			from, next = (t-first)*a.tile, a.tile
 		}
-		p.kernels[rows-1][width-1](g.k, &a.v[from], a.rs, a.cs, &b.v[at], ldb,
-			&g.c[i*g.ldc+j], g.ldc, tail, end-t, next, 0, rows*g.ldc, ahead, g.alpha, g.beta)
+		p.kernels[rows-1][width-1](g.K, &a.v[from], a.rs, a.cs, &b.v[at], ldb,
+			&g.C[i*g.LDC+j], g.LDC, tail, end-t, next, 0, rows*g.LDC, ahead, g.Alpha, g.Beta)
 		t = end
 	}
 }
@@ -332,15 +351,15 @@ func (p *product) few(g *gemm, a *block, b *panel, tiles tiles, first, last, j i
 	from, to := tiles.start(first), tiles.start(last)
 	end := to - p.lanes // the first row of the last group
 	if end < from {
-		p.down(g, a, b, tiles, first, last, j, g.n-j)
+		p.down(g, a, b, tiles, first, last, j, g.N-j)
 		return
 	}
 	at, ldb := p.place(g, b, j)
 	for i := from; i < to; i += 2 * p.lanes {
 		next := i + p.lanes
 		one, two := min(i, end), min(next, end)
-		p.narrow[g.n-j-1](g.k, &a.v[(one-a.row)*a.rs], a.rs, &b.v[at], ldb, &g.c[one*g.ldc+j],
-			g.ldc, two-one, i-one, min(next-two, p.lanes), g.alpha, g.beta)
+		p.narrow[g.N-j-1](g.K, &a.v[(one-a.row)*a.rs], a.rs, &b.v[at], ldb, &g.C[one*g.LDC+j],
+			g.LDC, two-one, i-one, min(next-two, p.lanes), g.Alpha, g.Beta)
 	}
 }
 

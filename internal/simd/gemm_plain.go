@@ -1,20 +1,26 @@
 package simd
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // plainProduct returns the references of the product's kernels, for any number of lanes and rows.
 // They define what the assembly computes, and tests also run the product with them.
 func plainProduct(lanes, rows int) product {
-	p := product{lanes: lanes, rows: rows, short: max(1, rows/2), packFromRows: 56,
-		packStride: 1, packStrips: 2,
+	p := product{lanes: lanes, shift: bits.TrailingZeros(uint(lanes)), rows: rows,
+		short: max(1, rows/2), packFromRows: 56, packStride: 1, packStrips: 2,
 		pack:      [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)},
 		transpose: plainTranspose(lanes)}
 	for n := 1; n <= lanes/2; n++ {
 		p.narrow = append(p.narrow, plainNarrow(n, lanes))
 	}
 	for r := 1; r <= rows; r++ {
-		p.kernels = append(p.kernels,
-			[2]kernel{plainKernel(r, lanes, lanes), plainKernel(r, 2*lanes, lanes)})
+		var kernels []kernel
+		for width := 1; width <= max(2, 6-2*r); width++ {
+			kernels = append(kernels, plainKernel(r, width*lanes, lanes))
+		}
+		p.kernels = append(p.kernels, kernels)
 	}
 	return p
 }

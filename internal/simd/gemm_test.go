@@ -202,7 +202,7 @@ func TestSgemmLast(t *testing.T) {
 		{128, 500, 10, false, false, false, false}, {128, 15, 500, false, false, false, false},
 		{128, 96, 50, false, false, false, false}, {20, 500, 50, false, false, false, false},
 	} {
-		g := gemm{m: c.m, n: c.n, k: c.k, a: matrix{trans: c.tA}}
+		g := gemm{M: c.m, N: c.n, K: c.k, A: matrix{Trans: c.tA}}
 		narrows, flips, flip := p.narrows(&g, c.n%16), p.flips(&g, c.n%16), p.flips(&g, c.n)
 		if narrows != c.narrows || flips != c.flips || flip != c.flip {
 			t.Errorf("m %d, n %d, k %d, A transposed %t: narrows %t, flips %t, %t, want %t, %t, %t",

@@ -34,14 +34,14 @@ type block struct {
 // set makes a the whole of x, unpacked. It sets the fields one by one, because the copy of a struct
 // that has just been written waits until its fields have reached the cache.
 func (a *block) set(x *matrix) {
-	a.v, a.rs, a.cs = x.v, x.ld, 1
-	if x.trans {
-		a.rs, a.cs = 1, x.ld
+	a.v, a.rs, a.cs = x.V, x.LD, 1
+	if x.Trans {
+		a.rs, a.cs = 1, x.LD
 	}
 }
 
 // set makes b the whole of x, unpacked.
-func (b *panel) set(x *matrix, strip int) { b.v, b.ld, b.strip = x.v, x.ld, strip }
+func (b *panel) set(x *matrix) { b.v, b.ld = x.V, x.LD }
 
 // The minimum sizes at which packing makes a product faster; see also product.packFromRows.
 const (
@@ -66,13 +66,13 @@ type panel struct {
 // packsA reports whether to pack A, because many strips read it and the numbers of a column are far
 // apart or share sets of the cache.
 func (p *product) packsA(g *gemm) bool {
-	if g.n <= packFromCols {
+	if g.N <= packFromCols {
 		return false
 	}
-	if g.a.trans {
-		return g.k > packFromK || g.a.ld > packFromStride
+	if g.A.Trans {
+		return g.K > packFromK || g.A.LD > packFromStride
 	}
-	return g.k > packFromK && g.a.ld%p.packStride == 0
+	return g.K > packFromK && g.A.LD&(p.packStride-1) == 0
 }
 
 // packsB reports whether to pack B: if it is transposed, since kernels read vectors of columns; if
@@ -80,10 +80,10 @@ func (p *product) packsA(g *gemm) bool {
 // tiles read it.
 func (p *product) packsB(g *gemm) bool {
 	from := p.packFromRows
-	if g.b.ld%p.packStride > 0 && g.b.ld > packLateStride {
+	if g.B.LD > packLateStride && g.B.LD&(p.packStride-1) > 0 {
 		from = p.packLateRows
 	}
-	return g.b.trans || !p.masked && g.n&(p.lanes-1) > 0 || g.m >= from && g.b.ld > packFromStride
+	return g.B.Trans || !p.masked && g.N&(p.lanes-1) > 0 || g.M >= from && g.B.LD > packFromStride
 }
 
 // packA packs the rows of tiles first to last. It copies a matrix that is not transposed row by
@@ -92,21 +92,21 @@ func (p *product) packsB(g *gemm) bool {
 // together, since the rows of the matrix are far apart.
 func (p *product) packA(w *workspace, g *gemm, a *block, tiles tiles, first, last int) {
 	row, end := tiles.start(first), tiles.start(last)
-	if !g.a.trans {
-		ld := g.k + 16
+	if !g.A.Trans {
+		ld := g.K + 16
 		v := grown(&w.a, (end-row)*ld)
 		for i := row; i < end; i++ {
-			copy(v[(i-row)*ld:], g.a.v[i*g.a.ld:][:g.k])
+			copy(v[(i-row)*ld:], g.A.V[i*g.A.LD:][:g.K])
 		}
 		a.v, a.rs, a.row = v, ld, row
 		return
 	}
-	size := g.k * p.lanes
+	size := g.K * p.lanes
 	v := grown(&w.a, (last-first)*size)
 	for t, strips := first, 0; t < last; t += strips {
 		rows, end := tiles.alike(t, last)
 		strips = min(end-t, p.packStrips)
-		p.pack[0](g.k, strips, &g.a.v[tiles.start(t)], g.a.ld, rows, &v[(t-first)*size], size,
+		p.pack[0](g.K, strips, &g.A.V[tiles.start(t)], g.A.LD, rows, &v[(t-first)*size], size,
 			rows)
 	}
 	a.v, a.cs, a.tile = v, p.lanes, size
@@ -115,14 +115,14 @@ func (p *product) packA(w *workspace, g *gemm, a *block, tiles tiles, first, las
 // packB packs the panel strip by strip.
 func (p *product) packB(w *workspace, g *gemm, b *panel) {
 	wide := 2 * p.lanes
-	b.strip, b.packed = g.k*wide, true
-	b.v = grown(&w.b, ceil(g.n, wide)*b.strip)
-	for j, strips := 0, 0; j < g.n; j += strips * wide {
+	b.strip, b.packed = g.K*wide, true
+	b.v = grown(&w.b, ceil(g.N, wide)*b.strip)
+	for j, strips := 0, 0; j < g.N; j += strips * wide {
 		strips = 1
-		if dst := b.v[j/wide*b.strip:]; g.b.trans {
+		if dst := b.v[j/wide*b.strip:]; g.B.Trans {
 			p.packTransposed(w, g, j, dst)
 		} else {
-			strips = max(1, min((g.n-j)/wide, p.packStrips))
+			strips = max(1, min((g.N-j)/wide, p.packStrips))
 			p.packStored(g, j, strips, dst)
 		}
 	}
@@ -130,24 +130,24 @@ func (p *product) packB(w *workspace, g *gemm, b *panel) {
 
 // packStored packs strips from column j of B, which is not transposed.
 func (p *product) packStored(g *gemm, j, strips int, dst []float32) {
-	cols := min(g.n-j, 2*p.lanes)
+	cols := min(g.N-j, 2*p.lanes)
 	width := ceil(cols, p.lanes)
 	ld := width * p.lanes
-	for k := 0; k < g.k; k += packRows {
-		p.pack[width-1](min(g.k-k, packRows), strips, &g.b.v[k*g.b.ld+j], g.b.ld, ld, &dst[k*ld],
-			g.k*ld, cols-ld+p.lanes)
+	for k := 0; k < g.K; k += packRows {
+		p.pack[width-1](min(g.K-k, packRows), strips, &g.B.V[k*g.B.LD+j], g.B.LD, ld, &dst[k*ld],
+			g.K*ld, cols-ld+p.lanes)
 	}
 }
 
 // packTransposed packs the strip from column j of Bᵀ. Lanes after the last column repeat it.
 func (p *product) packTransposed(w *workspace, g *gemm, j int, dst []float32) {
-	cols := min(g.n-j, 2*p.lanes)
+	cols := min(g.N-j, 2*p.lanes)
 	ld := ceil(cols, p.lanes) * p.lanes
 	for x := 0; x < cols; x += p.lanes {
 		for i := range p.lanes {
-			w.rows[i] = min(i, cols-x-1) * g.b.ld
+			w.rows[i] = min(i, cols-x-1) * g.B.LD
 		}
-		p.transpose(g.k, &g.b.v[(j+x)*g.b.ld], &w.rows[0], &dst[x], ld)
+		p.transpose(g.K, &g.B.V[(j+x)*g.B.LD], &w.rows[0], &dst[x], ld)
 	}
 }
 

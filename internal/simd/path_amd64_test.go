@@ -40,7 +40,7 @@ func TestPacks(t *testing.T) {
 		{&aheadProduct, 200, 768, 1024, false, true}, {&aheadProduct, 100, 768, 1024, false, false},
 		{&avx512Product, 100, 768, 500, true, true}, {&avx512Product, 50, 768, 500, true, false},
 	} {
-		g := gemm{m: c.m, n: 500, k: 768, a: matrix{ld: c.lda}, b: matrix{ld: c.ldb}}
+		g := gemm{M: c.m, N: 500, K: 768, A: matrix{LD: c.lda}, B: matrix{LD: c.ldb}}
 		if a, b := c.p.packsA(&g), c.p.packsB(&g); a != c.packsA || b != c.packsB {
 			t.Errorf("%d rows, strides %d and %d, stride for packing %d: packs %t, %t, want %t, %t",
 				c.m, c.lda, c.ldb, c.p.packStride, a, b, c.packsA, c.packsB)

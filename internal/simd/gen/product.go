@@ -13,11 +13,20 @@ import (
 const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, " +
 	"ldc, tail, tiles, nextA, nextB, nextC, ahead int, alpha, beta float32)"
 
-// products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and one
-// or two vectors of columns, and for AVX-512 the ahead kernels.
+// width returns the maximum number of vectors of columns in a tile. A core computes up to eight
+// multiply-adds at once, so with two vectors the chains of few rows would wait for each other.
+func (v *isa) width(rows int) int {
+	if v.wide() && rows <= 4 {
+		return []int{8, 6, 5, 4}[rows-1]
+	}
+	return 2
+}
+
+// products writes the family of micro-kernels of the matrix product, for 1 to v.rows rows and 1 to
+// v.width(rows) vectors of columns, and for AVX-512 the ahead kernels.
 func (v *isa) products() {
 	for rows := 1; rows <= v.rows; rows++ {
-		for width := 1; width <= 2; width++ {
+		for width := 1; width <= v.width(rows); width++ {
 			v.product(rows, width, false)
 		}
 	}
