@@ -130,6 +130,16 @@ func avx512Product5x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //go:noescape
 func avx512Product5x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
+// avx512Product5x3 is the micro-kernel for 5 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product5x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product5x4 is the micro-kernel for 5 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product5x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
 // avx512Product6x1 is the micro-kernel for 6 rows and 1 vectors of columns.
 //
 //go:noescape
@@ -139,6 +149,16 @@ func avx512Product6x1(k int, a *float32, rs int, cs int, b *float32, ldb int, c 
 //
 //go:noescape
 func avx512Product6x2(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product6x3 is the micro-kernel for 6 rows and 3 vectors of columns.
+//
+//go:noescape
+func avx512Product6x3(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
+
+// avx512Product6x4 is the micro-kernel for 6 rows and 4 vectors of columns.
+//
+//go:noescape
+func avx512Product6x4(k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, tail int, tiles int, nextA int, nextB int, nextC int, ahead int, alpha float32, beta float32)
 
 // avx512Product7x1 is the micro-kernel for 7 rows and 1 vectors of columns.
 //

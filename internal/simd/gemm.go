@@ -5,11 +5,14 @@ package simd
 // of C stays in registers while a panel of B and a block of A stay in the caches. The operands are
 // packed where that makes the product faster.
 type product struct {
-	lanes  int  // numbers in a vector
-	shift  int  // lanes is 1<<shift
-	rows   int  // maximum number of rows of a tile; the widest tile has 2·lanes columns
-	short  int  // the same if sums are short
-	masked bool // kernels read B's last columns through a mask, so they need no packing
+	lanes int // numbers in a vector
+	shift int // lanes is 1<<shift
+	rows  int // maximum number of rows of a tile; the widest tile has 2·lanes columns
+	short int // the same if sums are short
+	// The same if they are shorter still, and tiles have as many vectors as there are kernels for;
+	// 0 if they never have.
+	shortest int
+	masked   bool // kernels read B's last columns through a mask, so they need no packing
 	// Rows of A are packed if their stride is a multiple of packStride. B is packed from
 	// packFromRows rows of C, or from packLateRows if its stride is large and no such multiple.
 	// Found by measurement.
@@ -63,10 +66,13 @@ const (
 	sharedRows  = 256
 )
 
-// The lengths of sums whose tiles have product.short rows, found by measurement.
+// The lengths of sums whose tiles have product.short or product.shortest rows. The latter are only
+// used up to a size of C, since their kernels do not load C ahead. Found by measurement.
 const (
-	shortFrom = 6
-	shortTo   = 32
+	shortFrom  = 6
+	shortTo    = 32
+	shortestTo = 16
+	shortestC  = 1 << 17
 )
 
 // callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
@@ -215,7 +221,8 @@ func (p *product) vectors(g *gemm, cols int) {
 		p.across(g, &a, &b)
 		return
 	}
-	tiles, rows := p.tilesOf(g.M, g.K)
+	rows, widest := p.tile(g, &b)
+	tiles := tilesOf(g.M, rows)
 	step := blockRows / rows
 	if g.M*max(g.K, g.N) <= blockRows*blockK { // A and C are as small as a block
 		step = tiles.count
@@ -225,8 +232,10 @@ func (p *product) vectors(g *gemm, cols int) {
 		if packA {
 			p.packA(w, g, &a, tiles, first, last)
 		}
-		for j := 0; j < cols; j += 2 * p.lanes {
-			p.down(g, &a, &b, tiles, first, last, j, min(cols-j, 2*p.lanes))
+		for j := 0; j < cols; {
+			width, _ := p.share(cols-j, widest)
+			p.down(g, &a, &b, tiles, first, last, j, width, cols)
+			j += width * p.lanes
 		}
 		if cols < g.N {
 			p.few(g, &a, &b, tiles, first, last, cols)
@@ -237,15 +246,22 @@ func (p *product) vectors(g *gemm, cols int) {
 // Tiles are a division of the rows of C. The first tall tiles have one row more than the others.
 type tiles struct{ count, low, tall int }
 
-// tilesOf divides m rows into as few tiles as possible for sums of k terms. It also returns the
-// maximum number of rows of a tile.
-func (p *product) tilesOf(m, k int) (t tiles, rows int) {
-	rows = p.rows
-	if shortFrom <= k && k <= shortTo {
-		rows = p.short
+// tile returns the maximum size of a tile, in rows and vectors of columns.
+func (p *product) tile(g *gemm, b *panel) (rows, vectors int) {
+	switch {
+	case g.K <= shortestTo && p.shortest > 0 && !b.packed && g.N > 3*p.lanes &&
+		g.M*g.N <= shortestC:
+		return p.shortest, len(p.kernels[p.shortest-1])
+	case shortFrom <= g.K && g.K <= shortTo:
+		return p.short, 2
 	}
+	return p.rows, 2
+}
+
+// tilesOf divides m rows into as few tiles as possible.
+func tilesOf(m, rows int) tiles {
 	n := ceil(m, rows)
-	return tiles{n, m / n, m % n}, rows
+	return tiles{n, m / n, m % n}
 }
 
 // start returns the first row of tile t.
@@ -324,25 +340,27 @@ func (p *product) share(cols, widest int) (width, tiles int) {
 	return width, 1
 }
 
-// down computes the tiles first to last, which are the block a of A, in cols columns of a strip of
-// B from column j.
-func (p *product) down(g *gemm, a *block, b *panel, tiles tiles, first, last, j, cols int) {
-	width, tail := p.width(cols)
+// down computes the tiles first to last, which are the block a of A, in the vectors of columns from
+// column j on, so many, but not the columns from end on.
+func (p *product) down(
+	g *gemm, a *block, b *panel, tiles tiles, first, last, j, width, end int,
+) {
+	tail := min(p.lanes, end-j-(width-1)*p.lanes)
 	at, ldb := p.place(g, b, j)
 	ahead := 0
 	if g.K <= aheadK && g.M*g.N >= aheadC && (g.LDC%sharedRows > 0 || g.M*g.N >= aheadShared) {
 		ahead = blockRows * g.LDC
 	}
 	for t := first; t < last; {
-		rows, end := tiles.alike(t, last)
+		rows, other := tiles.alike(t, last)
 		i, next := tiles.start(t), rows*a.rs
 		from := (i - a.row) * a.rs
 		if a.tile > 0 {
 			from, next = (t-first)*a.tile, a.tile
 		}
 		p.kernels[rows-1][width-1](g.K, &a.v[from], a.rs, a.cs, &b.v[at], ldb,
-			&g.C[i*g.LDC+j], g.LDC, tail, end-t, next, 0, rows*g.LDC, ahead, g.Alpha, g.Beta)
-		t = end
+			&g.C[i*g.LDC+j], g.LDC, tail, other-t, next, 0, rows*g.LDC, ahead, g.Alpha, g.Beta)
+		t = other
 	}
 }
 
@@ -351,7 +369,7 @@ func (p *product) few(g *gemm, a *block, b *panel, tiles tiles, first, last, j i
 	from, to := tiles.start(first), tiles.start(last)
 	end := to - p.lanes // the first row of the last group
 	if end < from {
-		p.down(g, a, b, tiles, first, last, j, g.N-j)
+		p.down(g, a, b, tiles, first, last, j, 1, g.N)
 		return
 	}
 	at, ldb := p.place(g, b, j)

@@ -9,7 +9,7 @@ import (
 // They define what the assembly computes, and tests also run the product with them.
 func plainProduct(lanes, rows int) product {
 	p := product{lanes: lanes, shift: bits.TrailingZeros(uint(lanes)), rows: rows,
-		short: max(1, rows/2), packFromRows: 56, packStride: 1, packStrips: 2,
+		short: max(1, rows/2), shortest: 1, packFromRows: 56, packStride: 1, packStrips: 2,
 		pack:      [2]packer{plainPack(lanes, lanes), plainPack(2*lanes, lanes)},
 		transpose: plainTranspose(lanes)}
 	for n := 1; n <= lanes/2; n++ {

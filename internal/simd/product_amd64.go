@@ -13,8 +13,8 @@ var avx512Product = product{
 		{avx512Product3x1, avx512Product3x2, avx512Product3x3, avx512Product3x4,
 			avx512Product3x5},
 		{avx512Product4x1, avx512Product4x2, avx512Product4x3, avx512Product4x4},
-		{avx512Product5x1, avx512Product5x2},
-		{avx512Product6x1, avx512Product6x2},
+		{avx512Product5x1, avx512Product5x2, avx512Product5x3, avx512Product5x4},
+		{avx512Product6x1, avx512Product6x2, avx512Product6x3, avx512Product6x4},
 		{avx512Product7x1, avx512Product7x2},
 		{avx512Product8x1, avx512Product8x2},
 		{avx512Product9x1, avx512Product9x2},
@@ -33,18 +33,20 @@ var avx512Product = product{
 // aheadProduct is avx512Product for full-width cores. Its kernels load B and the next tile of A
 // ahead, so these need packing only where many tiles read B, or if the numbers of a column share a
 // set of the first cache, at strides of 4 KiB. If sums are short, tiles of at most 10 rows leave
-// room in the core for the beginning of the next tile.
+// room in the core for the beginning of the next tile; if they are very short, tiles of 6 rows and
+// 4 vectors, which load fewer numbers.
 var aheadProduct = ahead(avx512Product)
 
 func ahead(p product) product {
 	p.packStride, p.packFromRows, p.packLateRows = 1024, 112, 480
-	p.packStrips, p.short = 8, 10
+	p.packStrips, p.short, p.shortest = 8, 10, 6
 	p.kernels = slices.Clone(p.kernels)
 	for i, k := range []kernel{
 		avx512Ahead6x2, avx512Ahead7x2, avx512Ahead8x2, avx512Ahead9x2, avx512Ahead10x2,
 		avx512Ahead11x2, avx512Ahead12x2, avx512Ahead13x2, avx512Ahead14x2,
 	} {
-		p.kernels[5+i] = []kernel{p.kernels[5+i][0], k}
+		p.kernels[5+i] = slices.Clone(p.kernels[5+i])
+		p.kernels[5+i][1] = k
 	}
 	return p
 }

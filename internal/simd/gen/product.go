@@ -16,8 +16,8 @@ const productSignature = "func(k int, a *float32, rs, cs int, b *float32, ldb in
 // width returns the maximum number of vectors of columns in a tile. A core computes up to eight
 // multiply-adds at once, so with two vectors the chains of few rows would wait for each other.
 func (v *isa) width(rows int) int {
-	if v.wide() && rows <= 4 {
-		return []int{8, 6, 5, 4}[rows-1]
+	if v.wide() && rows <= 6 {
+		return []int{8, 6, 5, 4, 4, 4}[rows-1]
 	}
 	return 2
 }
@@ -59,7 +59,7 @@ func (v *isa) product(rows, width int, ahead bool) {
 	v.function(fmt.Sprintf("%s%dx%d", name, rows, width), productSignature,
 		fmt.Sprintf("is the micro-kernel for %d rows and %d vectors of columns.", rows, width))
 	Label("tile")
-	if !ahead {
+	if !ahead && width <= 2 { // others are for a C that is in the cache
 		prefetch(rows, width)
 	}
 	if v.wide() {
