@@ -30,6 +30,9 @@ type loops[T Float] struct {
 	// y[i] ← scale·x[i] if device.Keep(seed, first+i, p), else 0
 	drop func(y, x []T, scale T, seed uint64, first int, p float64)
 
+	packSigns func(signs, x []T)
+	maskSigns func(y, x, signs []T)
+
 	sum         func(x []T) T
 	dot         func(x, y []T) T
 	dot64       func(x, y []T) float64      // accumulated in double precision
@@ -80,6 +83,7 @@ var single = loops[float32]{
 		simd.AdamStep{Beta1: k.b1, Rest1: k.n1, Eps: k.eps, Decay: k.decay, Keep: k.keep,
 			Step: k.step, Scale: k.scale}.UpdateCompact(p, g, m, c)
 	},
+	packSigns: simd.PackSigns, maskSigns: simd.MaskSigns,
 	drop: func(y, x []float32, scale float32, seed uint64, first int, p float64) {
 		simd.Drop(y, x, scale, device.HashState(seed, uint64(first)), device.KeepLimit(p))
 	},
@@ -134,6 +138,7 @@ var double = loops[float64]{
 	adamCompact: func(k adamConstants[float64], p, g, m, c []float64) {
 		simd.PlainAdamCompact(p, g, m, c, k.keep, k.decay, k.b1, k.n1, k.step, k.scale, k.eps)
 	},
+	packSigns: simd.PlainPackSigns[float64], maskSigns: simd.PlainMaskSigns[float64],
 	drop: func(y, x []float64, scale float64, seed uint64, first int, p float64) {
 		for i, v := range x {
 			y[i] = where(device.Keep(seed, first+i, p), v*scale, 0)

@@ -60,33 +60,15 @@ func (d *Device[T]) PairScoresGrad(du, dv, dw, g, u, v, w device.Buffer, m, n, w
 func (d *Device[T]) PackSigns(dst, x device.Buffer) {
 	y, v := d.data(dst), d.data(x)
 	parallel.For(len(y), grain/16, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			word := 0
-			for b, a := range v[16*i : min(16*i+16, len(v))] {
-				bit := 0
-				if a > 0 {
-					bit = 1
-				}
-				word |= bit << b
-			}
-			y[i] = T(word)
-		}
+		d.loops.packSigns(y[lo:hi], v[16*lo:min(16*hi, len(v))])
 	})
 }
 
 // ApplySignMask implements device.Device.
 func (d *Device[T]) ApplySignMask(dst, x, signs device.Buffer) {
 	y, v, s := d.data(dst), d.data(x), d.data(signs)
-	// a multiplication is faster than a branch that the processor cannot predict
-	factor := [2]T{0, 1}
 	parallel.For(len(s), grain/16, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			word := int(s[i])
-			at := 16 * i
-			to := y[at:min(at+16, len(y))]
-			for b, a := range v[at:min(at+16, len(v))] {
-				to[b] = a * factor[word>>b&1]
-			}
-		}
+		first, last := 16*lo, min(16*hi, len(v))
+		d.loops.maskSigns(y[first:last], v[first:last], s[lo:hi])
 	})
 }

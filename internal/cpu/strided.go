@@ -156,6 +156,9 @@ func (d *Device[T]) binary(op device.Binary, z, x, y []T, sx, sy int) {
 	case dense && op == device.Mul:
 		d.loops.mul(z, x[:len(z)], y[:len(z)])
 		return
+	case op == device.Mul && sx == 1 && sy == 0:
+		d.loops.scale(z, y[0], x[:len(z)])
+		return
 	}
 	switch op {
 	case device.Add:

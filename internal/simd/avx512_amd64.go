@@ -405,6 +405,16 @@ func avx512AdamCompact(p []float32, g []float32, m []float32, c []float32, keep 
 //go:noescape
 func avx512Drop(dst []float32, x []float32, scale float32, state uint64, limit uint64)
 
+// avx512PackSigns implements PackSigns.
+//
+//go:noescape
+func avx512PackSigns(signs []float32, x []float32)
+
+// avx512MaskSigns implements MaskSigns.
+//
+//go:noescape
+func avx512MaskSigns(dst []float32, x []float32, signs []float32)
+
 // avx512Sum implements Sum.
 //
 //go:noescape

@@ -18177,6 +18177,273 @@ DATA lanes<>+48(SB)/8, $0xb54cda58fbbee87e
 DATA lanes<>+56(SB)/8, $0x538454127b096493
 GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
+// func avx512PackSigns(signs []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·avx512PackSigns(SB), NOSPLIT, $0-48
+	MOVQ   x_base+24(FP), AX
+	MOVQ   signs_base+0(FP), CX
+	MOVQ   x_len+32(FP), DX
+	VXORPS Z0, Z0, Z0
+	XORQ   BX, BX
+	MOVQ   DX, SI
+	SUBQ   $0x00000040, SI
+	JL     loopRest
+
+loop:
+	VMOVUPS    (AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	VMOVUPS    64(AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	VMOVUPS    128(AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	VMOVUPS    192(AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	ADDQ       $0x00000100, BX
+	SUBQ       $0x00000040, SI
+	JGE        loop
+
+loopRest:
+	ADDQ       $0x00000040, SI
+	CMPQ       SI, $0x00000010
+	JL         loopTail0
+	VMOVUPS    (AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	SUBQ       $0x00000010, SI
+	CMPQ       SI, $0x00000010
+	JL         loopTail1
+	VMOVUPS    64(AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	SUBQ       $0x00000010, SI
+	CMPQ       SI, $0x00000010
+	JL         loopTail2
+	VMOVUPS    128(AX)(BX*1), Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X1, X1, X1
+	VCVTSI2SSL DX, X1, X1
+	VMOVSS     X1, (CX)
+	ADDQ       $0x00000004, CX
+	SUBQ       $0x00000010, SI
+	TESTQ      SI, SI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, DX
+	BZHIQ      SI, DX, DX
+	KMOVW      DX, K1
+	VMOVUPS.Z  192(AX)(BX*1), K1, Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X0, X0, X0
+	VCVTSI2SSL DX, X0, X0
+	VMOVSS     X0, (CX)
+	ADDQ       $0x00000004, CX
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      SI, SI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, DX
+	BZHIQ      SI, DX, DX
+	KMOVW      DX, K1
+	VMOVUPS.Z  128(AX)(BX*1), K1, Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X0, X0, X0
+	VCVTSI2SSL DX, X0, X0
+	VMOVSS     X0, (CX)
+	ADDQ       $0x00000004, CX
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      SI, SI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, DX
+	BZHIQ      SI, DX, DX
+	KMOVW      DX, K1
+	VMOVUPS.Z  64(AX)(BX*1), K1, Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X0, X0, X0
+	VCVTSI2SSL DX, X0, X0
+	VMOVSS     X0, (CX)
+	ADDQ       $0x00000004, CX
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      SI, SI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, DX
+	BZHIQ      SI, DX, DX
+	KMOVW      DX, K1
+	VMOVUPS.Z  (AX)(BX*1), K1, Z1
+	VCMPPS     $0x1e, Z0, Z1, K2
+	KMOVW      K2, DX
+	VXORPS     X0, X0, X0
+	VCVTSI2SSL DX, X0, X0
+	VMOVSS     X0, (CX)
+	ADDQ       $0x00000004, CX
+
+loopDone:
+	VZEROUPPER
+	RET
+
+// func avx512MaskSigns(dst []float32, x []float32, signs []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·avx512MaskSigns(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ signs_base+48(FP), DX
+	MOVQ x_len+32(FP), BX
+	XORQ SI, SI
+	MOVQ BX, DI
+	SUBQ $0x00000040, DI
+	JL   loopRest
+
+loop:
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    (CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, (AX)(SI*1)
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    64(CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, 64(AX)(SI*1)
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    128(CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, 128(AX)(SI*1)
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    192(CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, 192(AX)(SI*1)
+	ADDQ       $0x00000100, SI
+	SUBQ       $0x00000040, DI
+	JGE        loop
+
+loopRest:
+	ADDQ       $0x00000040, DI
+	CMPQ       DI, $0x00000010
+	JL         loopTail0
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    (CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, (AX)(SI*1)
+	SUBQ       $0x00000010, DI
+	CMPQ       DI, $0x00000010
+	JL         loopTail1
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    64(CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, 64(AX)(SI*1)
+	SUBQ       $0x00000010, DI
+	CMPQ       DI, $0x00000010
+	JL         loopTail2
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS    128(CX)(SI*1), Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, 128(AX)(SI*1)
+	SUBQ       $0x00000010, DI
+	TESTQ      DI, DI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, BX
+	BZHIQ      DI, BX, BX
+	KMOVW      BX, K1
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS.Z  192(CX)(SI*1), K1, Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, K1, 192(AX)(SI*1)
+	JMP        loopDone
+
+loopTail2:
+	TESTQ      DI, DI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, BX
+	BZHIQ      DI, BX, BX
+	KMOVW      BX, K1
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS.Z  128(CX)(SI*1), K1, Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, K1, 128(AX)(SI*1)
+	JMP        loopDone
+
+loopTail1:
+	TESTQ      DI, DI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, BX
+	BZHIQ      DI, BX, BX
+	KMOVW      BX, K1
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS.Z  64(CX)(SI*1), K1, Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, K1, 64(AX)(SI*1)
+	JMP        loopDone
+
+loopTail0:
+	TESTQ      DI, DI
+	JZ         loopDone
+	MOVQ       $0x0000ffff, BX
+	BZHIQ      DI, BX, BX
+	KMOVW      BX, K1
+	VCVTTSS2SI (DX), BX
+	ADDQ       $0x00000004, DX
+	KMOVW      BX, K2
+	VMOVUPS.Z  (CX)(SI*1), K1, Z0
+	VMOVAPS.Z  Z0, K2, Z0
+	VMOVUPS    Z0, K1, (AX)(SI*1)
+
+loopDone:
+	VZEROUPPER
+	RET
+
 // func avx512Sum(x []float32) (sum float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·avx512Sum(SB), NOSPLIT, $0-28

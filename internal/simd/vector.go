@@ -11,6 +11,8 @@ type vector struct {
 	scale                               func(dst []float32, alpha float32, x []float32)
 	axpy                                func(y []float32, alpha float32, x []float32)
 	drop                                func(dst, x []float32, scale float32, state, limit uint64)
+	packSigns                           func(signs, x []float32)
+	maskSigns                           func(dst, x, signs []float32)
 	adam                                func(p, g, m, v []float32, keep, decay, beta1, rest1,
 		beta2, rest2, step, scale, eps float32)
 	// the length of p is even
@@ -141,6 +143,22 @@ func Drop(dst, x []float32, scale float32, state, limit uint64) {
 	equal("Drop", len(dst), len(x))
 	spans(len(dst), func(lo, hi int) {
 		active.vector.drop(dst[lo:hi], x[lo:hi], scale, state+uint64(lo)*gamma, limit)
+	})
+}
+
+// PackSigns packs 16 signs of x into each number of signs [⌈n/16⌉]: bit b of the integer signs[i]
+// is 1 where x[16i+b] > 0.
+func PackSigns(signs, x []float32) {
+	equal("PackSigns", len(signs), ceil(len(x), 16))
+	spans(len(x), func(lo, hi int) { active.vector.packSigns(signs[lo/16:], x[lo:hi]) })
+}
+
+// MaskSigns sets dst to x where its bit in signs, as packed by PackSigns, is 1, and to 0 elsewhere.
+func MaskSigns(dst, x, signs []float32) {
+	equal("MaskSigns", len(dst), len(x))
+	equal("MaskSigns", len(signs), ceil(len(x), 16))
+	spans(len(x), func(lo, hi int) {
+		active.vector.maskSigns(dst[lo:hi], x[lo:hi], signs[lo/16:])
 	})
 }
 

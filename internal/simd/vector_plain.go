@@ -19,7 +19,11 @@ var plainVector = vector{
 	scale:    plainScale,
 	axpy:     plainAxpy,
 	drop:     plainDrop,
-	adam:     plainAdam,
+
+	packSigns: PlainPackSigns[float32],
+	maskSigns: PlainMaskSigns[float32],
+
+	adam: plainAdam,
 
 	adamCompact: PlainAdamCompact[float32],
 
@@ -227,5 +231,34 @@ func plainDrop(dst, x []float32, scale float32, state, limit uint64) {
 		// all ones if the number is kept; a branch would often be mispredicted
 		keep := uint32((int64(limit) - 1 - int64((z^z>>31)>>11)) >> 63)
 		dst[i] = math.Float32frombits(math.Float32bits(v*scale) & keep)
+	}
+}
+
+// PlainPackSigns is PackSigns in plain Go.
+func PlainPackSigns[T float32 | float64](signs, x []T) {
+	for i := range signs[:ceil(len(x), 16)] {
+		word := 0
+		for b, v := range x[16*i : min(16*i+16, len(x))] {
+			bit := 0
+			if v > 0 {
+				bit = 1
+			}
+			word |= bit << b
+		}
+		signs[i] = T(word)
+	}
+}
+
+// PlainMaskSigns is MaskSigns in plain Go.
+func PlainMaskSigns[T float32 | float64](dst, x, signs []T) {
+	for i, s := range signs[:ceil(len(x), 16)] {
+		word, at := int(s), 16*i
+		to := dst[at:min(at+16, len(x))]
+		for b, v := range x[at : at+len(to)] {
+			to[b] = 0
+			if word>>b&1 == 1 {
+				to[b] = v
+			}
+		}
 	}
 }

@@ -382,3 +382,44 @@ func TestDrop(t *testing.T) {
 		}
 	})
 }
+
+// TestSigns compares the kernels of PackSigns and MaskSigns with the references, bit by bit, over
+// all tails and in a long row, which is divided. NaN, zeros and infinities are among the numbers.
+func TestSigns(t *testing.T) {
+	r := rand.New(rand.NewPCG(27, 28))
+	special := []float32{float32(math.NaN()), 0, float32(math.Copysign(0, -1)),
+		float32(math.Inf(1)), float32(math.Inf(-1))}
+	onEachPath(t, func(t *testing.T) {
+		for n := range 150 {
+			if n == 149 {
+				n = span + 37
+			}
+			x, y := newGuarded(r, n), newGuarded(r, n)
+			for i := range x.inside {
+				if i%9 < len(special) {
+					x.inside[i], y.inside[i/2] = special[i%9], special[i%9]
+				}
+			}
+			signs, wantSigns := newGuarded(r, ceil(n, 16)), make([]float32, ceil(n, 16))
+			PackSigns(signs.inside, x.inside)
+			PlainPackSigns(wantSigns, x.inside)
+			if !slices.Equal(signs.inside, wantSigns) {
+				t.Fatalf("%d numbers: signs %g, want %g", n, signs.inside, wantSigns)
+			}
+			want := y.clone()
+			PlainMaskSigns(want.inside, y.inside, wantSigns)
+			MaskSigns(y.inside, y.inside, signs.inside)
+			for i, w := range want.all {
+				if math.Float32bits(y.all[i]) != math.Float32bits(w) {
+					t.Fatalf("%d numbers: number %d is %g, want %g", n, i, y.all[i], w)
+				}
+			}
+			for i := range n {
+				if kept := math.Float32bits(y.inside[i]) != 0; kept && !(x.inside[i] > 0) {
+					t.Fatalf("number %d of %d is kept, but its sign is that of %g", i, n,
+						x.inside[i])
+				}
+			}
+		}
+	})
+}

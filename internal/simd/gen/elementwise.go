@@ -40,6 +40,8 @@ func (v *isa) elementwise() {
 	v.adamCompact()
 	if v.wide() {
 		v.drop()
+		v.packSigns()
+		v.maskSigns()
 	}
 }
 
@@ -198,6 +200,38 @@ func (v *isa) adamCompact() {
 		VPSLLD(U8(16), second, second)
 		VORPS(low, second, second)
 		v.put(second, at[3], u, masked)
+	})
+	v.ret()
+}
+
+// packSigns writes the kernel of PackSigns. The signs of a vector are one word.
+func (v *isa) packSigns() {
+	v.function("PackSigns", "func(signs, x []float32)", "implements PackSigns.")
+	p, n, zero, bits := pointers("x", "signs"), length("x"), v.zeros(1)[0], GP64()
+	v.loop("loop", n, unroll, func(u int, masked bool) {
+		const greater = 30 // GT_OQ: false for NaN
+		VCMPPS(U8(greater), zero, v.get(p[0], u, masked), reg.K2)
+		KMOVW(reg.K2, bits.As32())
+		word := XMM()
+		VXORPS(word, word, word)
+		VCVTSI2SSL(bits.As32(), word, word)
+		VMOVSS(word, Mem{Base: p[1]})
+		ADDQ(U32(4), p[1])
+	})
+	v.ret()
+}
+
+// maskSigns writes the kernel of MaskSigns.
+func (v *isa) maskSigns() {
+	v.function("MaskSigns", "func(dst, x, signs []float32)", "implements MaskSigns.")
+	p, n, bits := pointers("dst", "x", "signs"), length("x"), GP64()
+	v.loop("loop", n, unroll, func(u int, masked bool) {
+		VCVTTSS2SI(Mem{Base: p[2]}, bits.As32())
+		ADDQ(U32(4), p[2])
+		KMOVW(bits.As32(), reg.K2)
+		x := v.get(p[1], u, masked)
+		VMOVAPS_Z(x, reg.K2, x)
+		v.put(x, p[0], u, masked)
 	})
 	v.ret()
 }
