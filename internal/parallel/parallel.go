@@ -81,16 +81,21 @@ func (r *region) run(lo int) {
 // core, so the caller sleeps: polling would keep the core busy.
 func (r *region) wait() {
 	finished := func() bool { return r.pending.Load() == 0 }
-	if !poll(finished) {
+	if !poll(finished, yield) {
 		caller.sleep(finished)
 	}
 }
 
-// poll reports whether ready returns true, after at most spinLimit calls.
-func poll(ready func() bool) bool {
-	for range spinLimit {
+// poll reports whether ready returns true, after at most yieldLimit calls, or spinLimit if yield
+// has returned false.
+func poll(ready, yield func() bool) bool {
+	limit := yieldLimit
+	for i := 0; i < limit; i++ {
 		if ready() {
 			return true
+		}
+		if i%1000 == 999 && !yield() {
+			limit = spinLimit
 		}
 	}
 	return false
@@ -98,8 +103,13 @@ func poll(ready func() bool) bool {
 
 // spinLimit is the number of times that a worker polls for the next loop, or a caller for the end
 // of the last chunk, before it sleeps: 50 to 100 µs. Waking a sleeping thread costs up to 100 µs on
-// a virtual machine, as much as an entire small loop.
-const spinLimit = 100000
+// a virtual machine, as much as an entire small loop. A worker that wakes so late has few chunks
+// and is early for the next loop, so that it sleeps again. So it polls longer where it yields the
+// core to others meanwhile.
+const (
+	spinLimit  = 100_000
+	yieldLimit = 500_000
+)
 
 var (
 	busy    sync.Mutex // locked by the loop that runs
@@ -151,7 +161,7 @@ func serve(w *sleeper) {
 	var last *region
 	started := func() bool { return current.Load() != last }
 	for {
-		if !poll(started) {
+		if !poll(started, yield) {
 			w.sleep(started)
 		}
 		last = current.Load()

@@ -49,18 +49,26 @@ func TestEveryElementOnce(t *testing.T) {
 	}
 }
 
-// TestPoll counts the calls until a condition holds.
+// TestPoll counts the calls until a condition holds, for threads that yield up to a call, after
+// which others take the core.
 func TestPoll(t *testing.T) {
+	const always = yieldLimit + 1
 	for _, c := range []struct {
-		holds int // from this call on
-		ready bool
-		calls int
-	}{{1, true, 1}, {3, true, 3}, {spinLimit, true, spinLimit}, {spinLimit + 1, false, spinLimit}} {
+		holds, yields int // from this call on, up to this call
+		ready         bool
+		calls         int
+	}{
+		{1, 0, true, 1}, {3, 0, true, 3}, {spinLimit, 0, true, spinLimit},
+		{spinLimit + 1, 0, false, spinLimit}, {spinLimit + 1, always, true, spinLimit + 1},
+		{yieldLimit, always, true, yieldLimit}, {yieldLimit + 1, always, false, yieldLimit},
+		{yieldLimit, 2 * spinLimit, false, 2*spinLimit + 1000},
+	} {
 		calls := 0
-		ready := poll(func() bool { calls++; return calls >= c.holds })
+		ready := poll(func() bool { calls++; return calls >= c.holds },
+			func() bool { return calls <= c.yields })
 		if ready != c.ready || calls != c.calls {
-			t.Errorf("ready from call %d on: %v after %d calls, want %v after %d", c.holds, ready,
-				calls, c.ready, c.calls)
+			t.Errorf("ready from call %d, yields up to %d: %v after %d calls, want %v after %d",
+				c.holds, c.yields, ready, calls, c.ready, c.calls)
 		}
 	}
 }

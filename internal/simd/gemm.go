@@ -70,7 +70,7 @@ const (
 // used up to a size of C, since their kernels do not load C ahead. Found by measurement.
 const (
 	shortFrom  = 6
-	shortTo    = 32
+	shortTo    = 64
 	shortestTo = 16
 	shortestC  = 1 << 17
 )

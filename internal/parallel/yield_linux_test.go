@@ -1,0 +1,24 @@
+package parallel
+
+import (
+	"testing"
+	"time"
+)
+
+// TestYieldOnCrowdedCore checks that a thread that was away for long does not yield for a hundred
+// times as long.
+func TestYieldOnCrowdedCore(t *testing.T) {
+	defer crowdedUntil.Store(crowdedUntil.Swap(0))
+	now := time.Since(start)
+	if !returned(now, crowded) || crowdedUntil.Load() != 0 {
+		t.Errorf("%v away: crowded until %v, want never", crowded, crowdedUntil.Load())
+	}
+	const away = time.Hour
+	if want := now + 100*away; returned(now, away) || crowdedUntil.Load() != int64(want) {
+		t.Errorf("%v away: crowded until %v, want %v", away, time.Duration(crowdedUntil.Load()),
+			want)
+	}
+	if yield() {
+		t.Error("it yielded on a crowded core")
+	}
+}
