@@ -23,7 +23,7 @@ var batchSize = flag.Int("batch", 64, "samples of a benchmark's batch")
 //
 //	go test ./recap -run xxx -bench 'Step/stage1/hidden=0$' -benchtime 3x
 //
-// stage1/compact is stage1/hidden=0 with compact moments of the optimizer.
+// stage1/compact and stage1/hidden=1,compact have compact moments of the optimizer.
 //
 // RECAP_DEVICE names another device than the processor: RECAP_DEVICE=cuda:0, with -tags cuda.
 // RECAP_CHECKPOINTING=1 switches activation checkpointing on.
@@ -37,7 +37,7 @@ func BenchmarkStep(b *testing.B) {
 		hidden  int
 		newAdam func(lr, decay float64, ps []nn.Param) *optim.Adam
 	}{{"stage1/hidden=0", 0, 0, full}, {"stage1/hidden=1", 0, 1, full}, {"stage2", 1, 0, full},
-		{"stage1/compact", 0, 0, compact}} {
+		{"stage1/compact", 0, 0, compact}, {"stage1/hidden=1,compact", 0, 1, compact}} {
 		b.Run(s.name, func(b *testing.B) {
 			c := Paper()
 			c.Text.Layers, c.Text.Dropout, c.Discriminator, c.Critic.Hidden = 0, 0, "mlp", s.hidden
