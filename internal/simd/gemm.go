@@ -76,7 +76,7 @@ const (
 )
 
 // callSteps is the maximum number of steps of one call of a kernel, some tens of microseconds,
-// since the scheduler cannot preempt assembly. A block of A has fewer.
+// since the scheduler cannot preempt assembly. The tiles of a block of A take no longer.
 const callSteps = 8192
 
 // From returns op(x) without the first row rows and col columns.
@@ -305,7 +305,7 @@ func (p *product) across(g *gemm, a *block, b *panel) {
 	for j := 0; j < g.N; {
 		width, tiles := p.share(g.N-j, widest)
 		if tiles*g.K > callSteps {
-			tiles = max(1, callSteps/g.K)
+			tiles = callSteps / g.K // not 0, since K is at most blockK
 		}
 		cols := width * p.lanes
 		tail, next := min(g.N-j-cols+p.lanes, p.lanes), cols

@@ -159,6 +159,77 @@ func TestSgemmLarge(t *testing.T) {
 	})
 }
 
+// TestSgemmBlocks covers A in more than one block. The last block has fewer rows than a vector has
+// lanes, and the last columns are few. The rows of A are 4 KiB apart, so that each path packs them.
+func TestSgemmBlocks(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(41, 42))
+		for _, tA := range transposes {
+			newProblem(r, tA, blas.NoTrans, 90, 260, 1000, 24, 1, 0).run(t)
+		}
+	})
+}
+
+// TestShare checks how many vectors wide the first tiles of a row of C are, and how many.
+func TestShare(t *testing.T) {
+	p := plainProduct(16, 14)
+	for _, c := range []struct{ cols, widest, width, tiles int }{
+		{1, 2, 1, 1}, {17, 2, 2, 1}, {32, 2, 2, 1}, {100, 2, 2, 3}, // 1 or 2 vectors remain
+		{1, 8, 1, 1}, {100, 8, 7, 1}, {128, 8, 8, 1}, // one tile
+		{129, 8, 5, 1}, {255, 8, 8, 1}, // two tiles of about the same width
+		{256, 8, 8, 2}, {260, 8, 8, 1}, {384, 8, 8, 3}, {400, 8, 8, 2}, // less than two remain
+	} {
+		if width, tiles := p.share(c.cols, c.widest); width != c.width || tiles != c.tiles {
+			t.Errorf("%d columns, up to %d vectors: %d tiles of %d, want %d of %d", c.cols,
+				c.widest, tiles, width, c.tiles, c.width)
+		}
+	}
+}
+
+// TestTile checks the maximum size of a tile for full-width cores.
+func TestTile(t *testing.T) {
+	p := plainProduct(16, 14)
+	p.short, p.shortest, p.kernels[5] = 10, 6, make([]kernel, 4)
+	for _, c := range []struct {
+		m, n, k       int
+		packed        bool
+		rows, vectors int
+	}{
+		{100, 100, 5, false, 6, 4}, {100, 100, 16, false, 6, 4}, {100, 49, 16, false, 6, 4},
+		{100, 48, 16, false, 10, 2}, {100, 100, 16, true, 10, 2}, {1000, 200, 16, false, 10, 2},
+		{100, 100, 17, false, 10, 2}, {100, 100, 64, false, 10, 2}, {100, 100, 65, false, 14, 2},
+		{100, 20, 5, false, 14, 2},
+	} {
+		g, b := gemm{M: c.m, N: c.n, K: c.k}, panel{packed: c.packed}
+		if rows, vectors := p.tile(&g, &b); rows != c.rows || vectors != c.vectors {
+			t.Errorf("m %d, n %d, k %d, B packed %t: %d rows, %d vectors, want %d, %d", c.m, c.n,
+				c.k, c.packed, rows, vectors, c.rows, c.vectors)
+		}
+	}
+}
+
+// TestCallsAreShort checks that a product with one tile of rows, however many columns it has, calls
+// kernels that return soon.
+func TestCallsAreShort(t *testing.T) {
+	p, calls := plainProduct(4, 3), 0
+	for _, kernels := range p.kernels {
+		for w := range kernels {
+			kernels[w] = func(k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc,
+				tail, tiles, nextA, nextB, nextC, ahead int, alpha, beta float32) {
+				if calls++; tiles*k > callSteps {
+					t.Errorf("a call has %d tiles of %d steps, more than %d", tiles, k, callSteps)
+				}
+			}
+		}
+	}
+	const n, k = 2000, 1000
+	p.gemm(&gemm{M: 1, N: n, K: k, Alpha: 1, A: matrix{V: make([]float32, k), LD: k},
+		B: matrix{V: make([]float32, k*n), LD: n}, C: make([]float32, n), LDC: n})
+	if calls == 0 {
+		t.Error("no calls")
+	}
+}
+
 // TestSgemmSplit checks that the bits of C do not depend on how the caller divides the product, on
 // other products that run at the same time, on the AVX path, or on the class of cores. It divides a
 // product that is computed as its transpose, if A is transposed, into some that are not.
