@@ -2,7 +2,9 @@ package cpu
 
 import (
 	"math"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -112,6 +114,59 @@ func TestBlocks(t *testing.T) {
 				next)
 		}
 		next += size
+	}
+}
+
+// TestProductInBlocks compares a product in blocks with the same in one, on any number of cores.
+func TestProductInBlocks(t *testing.T) {
+	const m, n, k, gap = 150, 170, 9, 3
+	dev, rng := New64(), rand.New(rand.NewPCG(1, 2))
+	random := func(n int) []float64 {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = rng.NormFloat64()
+		}
+		return x
+	}
+	for _, transA := range []bool{false, true} {
+		whole := simd.Gemm[float64]{M: m, N: n, K: k, Alpha: 0.5, Beta: 2,
+			C: random(m * (n + gap)), LDC: n + gap,
+			A: simd.Matrix[float64]{V: random(m * m), LD: m, Trans: transA},
+			B: simd.Matrix[float64]{V: random(n * n), LD: n, Trans: !transA}}
+		parts := whole
+		parts.C = slices.Clone(whole.C)
+		dev.gemm(&whole)
+		dev.dividedGemm(parts, 2, 3)
+		for i, want := range whole.C {
+			if math.Abs(parts.C[i]-want) > 1e-12 {
+				t.Fatalf("A transposed %t: number %d is %g in blocks, %g in one", transA, i,
+					parts.C[i], want)
+			}
+		}
+	}
+}
+
+// TestEmptyProducts checks products without numbers, and sums of no numbers in a batch.
+func TestEmptyProducts(t *testing.T) {
+	for _, c := range []struct{ m, n, k, count, written int }{
+		{2, 2, 2, 0, 0}, {0, 2, 2, 2, 0}, {2, 0, 2, 2, 0}, {2, 2, 0, 2, 8},
+	} {
+		dev := New32()
+		of := func() device.Matrix { return device.Matrix{Buf: dev.Alloc(8), Stride: 2, Batch: 4} }
+		g := device.Gemm{M: c.m, N: c.n, K: c.k, Count: c.count, Alpha: 1, A: of(), B: of(),
+			C: of()}
+		dev.Fill(g.C.Buf, 1)
+		dev.Gemm(g)
+		written := 0
+		for _, v := range dev.data(g.C.Buf) {
+			if v == 0 {
+				written++
+			}
+		}
+		if written != c.written {
+			t.Errorf("%d products [%d %d %d]: %d numbers are written, want %d", c.count, c.m, c.n,
+				c.k, written, c.written)
+		}
 	}
 }
 

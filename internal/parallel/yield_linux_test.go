@@ -22,3 +22,14 @@ func TestYieldOnCrowdedCore(t *testing.T) {
 		t.Error("it yielded on a crowded core")
 	}
 }
+
+// TestYieldReturnsSoon checks that a thread may yield again unless it was away for long.
+func TestYieldReturnsSoon(t *testing.T) {
+	defer crowdedUntil.Store(crowdedUntil.Swap(0))
+	time.Sleep(2 * crowded) // the process is older than that
+	before := time.Now()
+	if ok := yield(); !ok && time.Since(before) <= crowded {
+		t.Errorf("%v away: it must not yield again, although the core is not crowded",
+			time.Since(before))
+	}
+}

@@ -32,7 +32,7 @@ type BLAS struct{ gonum.Implementation }
 
 // Sgemm computes C ← alpha·op(A)·op(B) + beta·C, where op(A) is [m k], op(B) is [k n], C is [m n]
 // and op transposes as tA and tB say. It panics on wrong arguments, with the same messages as
-// gonum. If beta is 0, it does not read C; if alpha is 0, it reads neither A nor B.
+// gonum. If beta is 0, it does not read C; if alpha is 0, it calls gonum's Sgemm.
 //
 // It runs on the calling goroutine, and several goroutines may call it. On the AVX paths each
 // number of C is one sum in an order that depends only on k, so a product that is divided by rows

@@ -325,6 +325,25 @@ func TestSgemmAllocates(t *testing.T) {
 	})
 }
 
+// TestSgemmWithoutTerms checks that sums of no numbers are 0.
+func TestSgemmWithoutTerms(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		x, c := []float32{float32(math.NaN())}, []float32{1, 2, 3, 4}
+		BLAS{}.Sgemm(blas.NoTrans, blas.NoTrans, 2, 2, 0, 1, x, 1, x, 2, 2, c, 2)
+		if want := []float32{2, 4, 6, 8}; !slices.Equal(c, want) {
+			t.Errorf("2·C and no terms: %g, want %g", c, want)
+		}
+	})
+}
+
+// TestSgemmConjugate checks that the conjugate transpose of a real matrix is its transpose.
+func TestSgemmConjugate(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(43, 44))
+		newProblem(r, blas.ConjTrans, blas.ConjTrans, 5, 7, 3, 0, 1, 0).run(t)
+	})
+}
+
 // TestSgemmPanics checks that wrong arguments cause the same panics as in gonum's Sgemm.
 func TestSgemmPanics(t *testing.T) {
 	call := func(sgemm func(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32,

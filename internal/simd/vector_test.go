@@ -341,12 +341,26 @@ func TestInPlace(t *testing.T) {
 }
 
 func TestLengths(t *testing.T) {
-	defer func() {
-		if got, want := fmt.Sprint(recover()), "simd: Mul: lengths 2 and 3 differ"; got != want {
-			t.Errorf("panic %q, want %q", got, want)
-		}
-	}()
-	Mul(make([]float32, 2), make([]float32, 2), make([]float32, 3))
+	numbers := func(n int) []float32 { return make([]float32, n) }
+	for want, f := range map[string]func(){
+		"Mul: lengths 2 and 3 differ":       func() { Mul(numbers(2), numbers(2), numbers(3)) },
+		"PackSigns: lengths 1 and 2 differ": func() { PackSigns(numbers(1), numbers(17)) },
+		"MaskSigns: lengths 16 and 17 differ": func() {
+			MaskSigns(numbers(16), numbers(17), numbers(2))
+		},
+		"MaskSigns: lengths 1 and 2 differ": func() {
+			MaskSigns(numbers(17), numbers(17), numbers(1))
+		},
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); got != "simd: "+want {
+					t.Errorf("panic %q, want %q", got, "simd: "+want)
+				}
+			}()
+			f()
+		}()
+	}
 }
 
 // TestDrop compares the kernels of Drop with the reference, bit by bit, over all tails, and checks
