@@ -52,7 +52,7 @@ func (d *Device[T]) batchGemm(first simd.Gemm[T], count, grain, a, b, c int) {
 	})
 }
 
-// dividedGemm computes a product in blocks, so many in a column and in a row.
+// dividedGemm computes a product in blocks of C: down in a column and across in a row.
 func (d *Device[T]) dividedGemm(g simd.Gemm[T], down, across int) {
 	parallel.For(down*across, 1, func(lo, hi int) {
 		for block := lo; block < hi; block++ {
@@ -124,7 +124,7 @@ func blocks(m, n, work, minSquares int) (down, across int) {
 		return (min(first, last) + 63) / 64
 	}
 	down, across = 1, 1
-	if work <= gemmWork {
+	if work <= gemmWork { // GOMAXPROCS takes a lock
 		return down, across
 	}
 	threads := runtime.GOMAXPROCS(0)
@@ -150,7 +150,8 @@ func part(n, parts, i int) (first, size int) {
 	return first, min(n, (i+1)*units/parts*unit) - first
 }
 
-// gemm computes a product on one core, through BLAS.
+// gemm computes a product on one core, through the BLAS that is registered. That of package simd
+// takes the operands in one argument.
 func (d *Device[T]) gemm(g *simd.Gemm[T]) {
 	switch g := any(g).(type) {
 	case *simd.Gemm[float32]:

@@ -78,7 +78,7 @@ func (r *region) run(lo int) {
 }
 
 // wait returns after the last chunk has run. If that takes long, the worker may be waiting for a
-// core, so the caller sleeps: polling would keep the core busy.
+// core, so the caller sleeps.
 func (r *region) wait() {
 	finished := func() bool { return r.pending.Load() == 0 }
 	if !poll(finished, yield) {
@@ -86,15 +86,15 @@ func (r *region) wait() {
 	}
 }
 
-// poll reports whether ready returns true, after at most yieldLimit calls, or spinLimit if yield
-// has returned false.
+// poll calls ready until it returns true, and reports whether it did: at most yieldLimit times, or
+// spinLimit times once yield has returned false.
 func poll(ready, yield func() bool) bool {
 	limit := yieldLimit
 	for i := 0; i < limit; i++ {
 		if ready() {
 			return true
 		}
-		if i%1000 == 999 && !yield() {
+		if i%yieldEvery == yieldEvery-1 && !yield() {
 			limit = spinLimit
 		}
 	}
@@ -104,11 +104,12 @@ func poll(ready, yield func() bool) bool {
 // spinLimit is the number of times that a worker polls for the next loop, or a caller for the end
 // of the last chunk, before it sleeps: 50 to 100 µs. Waking a sleeping thread costs up to 100 µs on
 // a virtual machine, as much as an entire small loop. A worker that wakes so late has few chunks
-// and is early for the next loop, so that it sleeps again. So it polls longer where it yields the
-// core to others meanwhile.
+// and is early for the next loop, so that it sleeps again. So the limit is yieldLimit for a thread
+// that yields the core to others after every yieldEvery times.
 const (
 	spinLimit  = 100_000
 	yieldLimit = 500_000
+	yieldEvery = 1000
 )
 
 var (

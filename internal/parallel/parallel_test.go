@@ -61,7 +61,7 @@ func TestPoll(t *testing.T) {
 		{1, 0, true, 1}, {3, 0, true, 3}, {spinLimit, 0, true, spinLimit},
 		{spinLimit + 1, 0, false, spinLimit}, {spinLimit + 1, always, true, spinLimit + 1},
 		{yieldLimit, always, true, yieldLimit}, {yieldLimit + 1, always, false, yieldLimit},
-		{yieldLimit, 2 * spinLimit, false, 2*spinLimit + 1000},
+		{yieldLimit, 2 * spinLimit, false, 2*spinLimit + yieldEvery},
 	} {
 		calls := 0
 		ready := poll(func() bool { calls++; return calls >= c.holds },

@@ -17,8 +17,9 @@ var crowdedUntil atomic.Int64
 const crowded = 8 * time.Millisecond
 
 // yield lets other threads use the core if some wait for it, so that polling takes no time from
-// them. If they are many, a thread that yields waits long, as long as all others run: then yield
-// does nothing for a hundred times as long, and returns false.
+// them, and reports whether the caller may yield again. If they are many, it is away from the core
+// for long, while all others run: then yield does nothing for a hundred times as long, and returns
+// false.
 func yield() bool {
 	before := time.Since(start)
 	if before < time.Duration(crowdedUntil.Load()) {
@@ -26,11 +27,12 @@ func yield() bool {
 	}
 	syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 	after := time.Since(start)
-	return returned(after, after-before)
+	return noteAway(after, after-before)
 }
 
-// returned notes that a thread has yielded for so long, and reports whether it may yield again.
-func returned(now, away time.Duration) bool {
+// noteAway notes that a thread that yielded was away from the core for some time, until now, and
+// reports whether threads may yield again.
+func noteAway(now, away time.Duration) bool {
 	if away <= crowded {
 		return true
 	}

@@ -10,11 +10,11 @@ import (
 func TestYieldOnCrowdedCore(t *testing.T) {
 	defer crowdedUntil.Store(crowdedUntil.Swap(0))
 	now := time.Since(start)
-	if !returned(now, crowded) || crowdedUntil.Load() != 0 {
+	if !noteAway(now, crowded) || crowdedUntil.Load() != 0 {
 		t.Errorf("%v away: crowded until %v, want never", crowded, crowdedUntil.Load())
 	}
 	const away = time.Hour
-	if want := now + 100*away; returned(now, away) || crowdedUntil.Load() != int64(want) {
+	if want := now + 100*away; noteAway(now, away) || crowdedUntil.Load() != int64(want) {
 		t.Errorf("%v away: crowded until %v, want %v", away, time.Duration(crowdedUntil.Load()),
 			want)
 	}

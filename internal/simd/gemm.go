@@ -7,10 +7,10 @@ package simd
 type product struct {
 	lanes int // numbers in a vector
 	shift int // lanes is 1<<shift
-	rows  int // maximum number of rows of a tile; the widest tile has 2·lanes columns
+	rows  int // maximum number of rows of a tile
 	short int // the same if sums are short
-	// The same if they are shorter still, and tiles have as many vectors as there are kernels for;
-	// 0 if they never have.
+	// The same if sums are shorter still; 0 if that makes no difference. Such tiles are as wide as
+	// there are kernels for, others at most two vectors, unless C is one tile high.
 	shortest int
 	masked   bool // kernels read B's last columns through a mask, so they need no packing
 	// Rows of A are packed if their stride is a multiple of packStride. B is packed from
@@ -67,7 +67,8 @@ const (
 )
 
 // The lengths of sums whose tiles have product.short or product.shortest rows. The latter are only
-// used up to a size of C, since their kernels do not load C ahead. Found by measurement.
+// used up to a size of C, since a kernel of more than two vectors does not load its tile of C while
+// it computes. Found by measurement.
 const (
 	shortFrom  = 6
 	shortTo    = 64
@@ -295,7 +296,8 @@ func (p *product) place(g *gemm, b *panel, j int) (at, ld int) {
 	return first/(2*p.lanes)*b.strip + j - first, width * p.lanes
 }
 
-// across computes a product of one tile of rows, in which a is A, with as few calls as possible.
+// across computes a product of one tile of rows, with as few calls as possible. The block a is all
+// of A.
 func (p *product) across(g *gemm, a *block, b *panel) {
 	kernels := p.kernels[g.M-1]
 	widest := len(kernels)
@@ -340,8 +342,8 @@ func (p *product) share(cols, widest int) (width, tiles int) {
 	return width, 1
 }
 
-// down computes the tiles first to last, which are the block a of A, in the vectors of columns from
-// column j on, so many, but not the columns from end on.
+// down computes the tiles first to last, which are the block a of A, in width vectors of columns
+// from column j on, but no columns from end on.
 func (p *product) down(
 	g *gemm, a *block, b *panel, tiles tiles, first, last, j, width, end int,
 ) {

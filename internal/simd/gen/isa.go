@@ -10,7 +10,7 @@ import (
 type isa struct {
 	name  string
 	lanes int // float32 numbers in a vector
-	rows  int // maximum rows of a tile: its registers are 2·rows accumulators and 3 or 4 others
+	rows  int // maximum rows of a tile, whose registers are 2·rows accumulators and 3 or 4 others
 
 	// The state of the function being written.
 	mask    reg.Register
