@@ -236,3 +236,32 @@ func TestRowsAtPageEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestScanAtPageEnd runs the kernels of a selective scan, for all tails, on slices that end with a
+// page.
+func TestScanAtPageEnd(t *testing.T) {
+	const states = 3
+	var edges [15]edge
+	for i := range edges {
+		edges[i] = newEdge(t)
+	}
+	r := rand.New(rand.NewPCG(45, 46))
+	for _, s := range supported() {
+		t.Run(s.path+s.class, func(t *testing.T) {
+			v := s.vector
+			for n := 1; n < 70; n++ {
+				var x [15][]float32
+				for i := range x {
+					x[i] = edges[i].last(r, []int{states * n, n, states}[i/5])
+				}
+				x[14] = edges[14].last(r, 2*ScanPartials*states)
+				inside(t, fmt.Sprintf("scan of %d channels", n), func() {
+					v.scanStep(x[5], x[6], x[7])
+					v.scanState(x[0], x[1], x[2], x[3], x[5], x[6], x[7], x[10], x[11])
+					v.scanStateGrad(x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9],
+						x[10], x[11], x[12], x[13], x[14])
+				})
+			}
+		})
+	}
+}
