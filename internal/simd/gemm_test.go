@@ -208,6 +208,22 @@ func TestTile(t *testing.T) {
 	}
 }
 
+// TestTilesOf checks the rows of the tiles of a block, which may end before or after the last of
+// the taller tiles.
+func TestTilesOf(t *testing.T) {
+	tiles := tilesOf(125, 14) // 8 of 14 rows, then one of 13
+	for _, c := range []struct{ first, last, start, rows, end int }{
+		{0, 6, 0, 14, 6}, {6, 9, 84, 14, 8}, {8, 9, 112, 13, 9},
+	} {
+		start := tiles.start(c.first)
+		rows, end := tiles.alike(c.first, c.last)
+		if start != c.start || rows != c.rows || end != c.end {
+			t.Errorf("from tile %d to %d: row %d, tiles of %d rows to %d, want row %d, %d rows, %d",
+				c.first, c.last, start, rows, end, c.start, c.rows, c.end)
+		}
+	}
+}
+
 // TestCallsAreShort checks that a product with one tile of rows, however many columns it has, calls
 // kernels that return soon.
 func TestCallsAreShort(t *testing.T) {
