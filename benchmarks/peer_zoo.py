@@ -6,7 +6,8 @@ is peer_step.py. As in recap's benchmark (internal/models/bench_linux_test.go), 
 that of CENET has two. Each step includes AdamW, here PyTorch's fused kernels. Times are seconds of the processor, which other processes do not change as
 much as the time. The programs alternate, and each ends before the other starts, so that only one is in memory.
 
-usage: go test -c -o models.test ./internal/models && python benchmarks/peer_zoo.py --recap models.test [--rounds 5] [--models misa,lnln]
+usage: go test -c -o models.test ./internal/models && python benchmarks/peer_zoo.py --recap models.test [--rounds 5] [--models misa,lnln] [--openblas LIBRARY]
+  --openblas    what openblas.c compiles to: replaces PyTorch's oneMKL, which does not use AVX-512 on AMD
        peer_zoo.py --serve MODEL     PyTorch's measurement of one model
 """
 import argparse, ast, json, os, pathlib, re, resource, statistics, subprocess, sys, time
@@ -20,6 +21,7 @@ ap = argparse.ArgumentParser()
 ap.add_argument("--recap")
 ap.add_argument("--rounds", type=int, default=5)
 ap.add_argument("--models", default=",".join(BATCH))
+ap.add_argument("--openblas")
 ap.add_argument("--serve")
 A = ap.parse_args()
 HERE = pathlib.Path(__file__).resolve().parent
@@ -50,7 +52,8 @@ def compare(model):
     """Returns recap's and PyTorch's measurements, which alternate."""
     environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", GOMAXPROCS="1")
     environment.update(MALLOC_MMAP_THRESHOLD_="17179869184", MALLOC_TRIM_THRESHOLD_="17179869184")  # glibc keeps freed memory
-    rounds = [(recap(model, environment), pytorch(model, environment)) for _ in range(A.rounds)]
+    peer = dict(environment, LD_PRELOAD=os.path.abspath(A.openblas), OPENBLAS_CORETYPE="SKYLAKEX", OPENBLAS_NUM_THREADS="1") if A.openblas else environment
+    rounds = [(recap(model, environment), pytorch(model, peer)) for _ in range(A.rounds)]
     return zip(*rounds)
 
 
