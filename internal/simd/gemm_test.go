@@ -427,3 +427,18 @@ func TestTranspose(t *testing.T) {
 		}
 	})
 }
+
+// TestSgemmFewTiles covers products of few rows, many columns and short sums.
+func TestSgemmFewTiles(t *testing.T) {
+	onEachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(29, 30))
+		for _, m := range []int{7, 15, 16, 23, 33, 56} {
+			for _, n := range []int{100, 131, 272, 515} {
+				for _, k := range []int{1, 9, 33, 64} {
+					newProblem(r, transposes[(m+n+k)%2], blas.NoTrans, m, n, k, k%3, 1,
+						float32(n%2)).run(t)
+				}
+			}
+		}
+	})
+}
