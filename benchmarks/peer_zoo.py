@@ -7,8 +7,8 @@ that of CENET has two. Each step includes AdamW, here PyTorch's fused kernels. T
 much as the time. The programs alternate, and each ends before the other starts, so that only one is in memory.
 
 usage: go test -c -o models.test ./internal/models && python benchmarks/peer_zoo.py --recap models.test [--rounds 5] [--models misa,lnln] [--openblas LIBRARY]
-  --openblas    what openblas.c compiles to: replaces PyTorch's oneMKL, which does not use AVX-512 on AMD
        peer_zoo.py --serve MODEL     PyTorch's measurement of one model
+  --openblas    what openblas.c compiles to: replaces PyTorch's oneMKL, which does not use AVX-512 on AMD
 """
 import argparse, ast, json, os, pathlib, re, resource, statistics, subprocess, sys, time
 

@@ -225,22 +225,13 @@ func (s tiles) alike(t, last int) (rows, end int) {
 	return s.low, last
 }
 
-// width returns the number of vectors in a strip at the left end of cols columns, and the columns
-// in the last of them.
-func (p *product) width(cols int) (width, tail int) {
-	if cols > p.lanes {
-		return 2, min(cols-p.lanes, p.lanes)
-	}
-	return 1, cols
-}
-
 // place returns the position of column j in b, and the distance between the rows there.
 func (p *product) place(g *gemm, b *panel, j int) (at, ld int) {
 	if !b.packed {
 		return j, b.ld
 	}
 	first := j &^ (2*p.lanes - 1) // of the strip
-	width, _ := p.width(g.N - first)
+	width, _ := p.share(g.N-first, 2)
 	return first/(2*p.lanes)*b.strip + j - first, width * p.lanes
 }
 
@@ -253,9 +244,9 @@ func (p *product) across(g *gemm, a *block, b *panel) {
 		widest = 2
 	}
 	for j := 0; j < g.N; {
-		width, tiles := p.share(g.N-j, widest)
-		if tiles*g.K > callSteps {
-			tiles = callSteps / g.K // not 0, since K is at most blockK
+		width, count := p.share(g.N-j, widest)
+		if count*g.K > callSteps {
+			count = callSteps / g.K // not 0, since K is at most blockK
 		}
 		cols := width * p.lanes
 		tail, next := min(g.N-j-cols+p.lanes, p.lanes), cols
@@ -263,14 +254,14 @@ func (p *product) across(g *gemm, a *block, b *panel) {
 			next = b.strip
 		}
 		at, ldb := p.place(g, b, j)
-		kernels[width-1](g.K, &a.v[0], a.rs, a.cs, &b.v[at], ldb, &g.C[j], g.LDC, tail, tiles,
+		kernels[width-1](g.K, &a.v[0], a.rs, a.cs, &b.v[at], ldb, &g.C[j], g.LDC, tail, count,
 			0, next, cols, 0, g.Alpha, g.Beta)
-		j += tiles * cols
+		j += count * cols
 	}
 }
 
 // fewTiles reports whether a product of short sums has so few tiles in a column, and so many
-// strips, that the strips are better the inner loop.
+// strips, that the strips are better the inner loop. Found by measurement.
 func (p *product) fewTiles(g *gemm, tiles tiles) bool {
 	return tiles.count <= 4 && g.K <= shortTo && g.N > 4*p.lanes*tiles.count
 }
@@ -289,16 +280,16 @@ func (p *product) overStrips(g *gemm, a *block, b *panel, tiles tiles) {
 // share returns the number of vectors of columns in a tile at the left end of cols columns, and the
 // number of such tiles side by side. Tiles of more than two vectors are not followed by a much
 // narrower one, which would take as long.
-func (p *product) share(cols, widest int) (width, tiles int) {
+func (p *product) share(cols, widest int) (width, count int) {
 	full := widest * p.lanes
 	switch {
 	case widest == 2 && cols >= full:
 		return 2, cols >> (p.shift + 1)
 	case cols >= 2*full:
-		if tiles = cols / full; tiles*full < cols {
-			tiles--
+		if count = cols / full; count*full < cols {
+			count--
 		}
-		return widest, tiles
+		return widest, count
 	}
 	width = (cols + p.lanes - 1) >> p.shift
 	if width > widest {
